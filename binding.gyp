@@ -1,0 +1,66 @@
+{
+  "variables": {
+    # node-gyp rebuild --sanitize=address|thread builds an instrumented addon for the sanitizer runs.
+    "sanitize%": "",
+    "strict_warnings%": "<!(node -p \"process.env.CI ? 1 : 0\")",
+  },
+  "targets": [
+    {
+      "target_name": "multiprocessing",
+      "dependencies": ["<!(node -p \"require('node-addon-api').targets\"):node_addon_api_except"],
+      "defines": [
+        "NAPI_VERSION=9",
+        "NODE_ADDON_API_DISABLE_DEPRECATED",
+        "NODE_API_NO_EXTERNAL_BUFFERS_ALLOWED",
+      ],
+      "sources": [
+        "native/addon.cc",
+        "native/addon_env.cc",
+        "native/blocking.cc",
+        "native/endpoint.cc",
+        "native/endpoint_api.cc",
+        "native/frame.cc",
+        "native/frame_reader.cc",
+        "native/frame_writer.cc",
+        "native/poller.cc",
+        "native/sys.cc",
+      ],
+      "cflags_cc!": ["-std=gnu++17", "-std=gnu++20", "-fno-rtti"],
+      "cflags_cc": [
+        "-std=c++20",
+        "-fvisibility=hidden",
+        "-fvisibility-inlines-hidden",
+        "-Wall",
+        "-Wextra",
+      ],
+      "conditions": [
+        ["OS=='linux'", {"sources": ["native/event_set_epoll.cc", "native/platform_linux.cc"]}],
+        ["OS=='mac'", {
+          "sources": ["native/event_set_kqueue.cc", "native/platform_darwin.cc"],
+          "xcode_settings": {
+            "CLANG_CXX_LANGUAGE_STANDARD": "c++20",
+            "GCC_ENABLE_CPP_EXCEPTIONS": "YES",
+            "GCC_SYMBOLS_PRIVATE_EXTERN": "YES",
+            "MACOSX_DEPLOYMENT_TARGET": "11.0",
+          },
+        }],
+        ["strict_warnings==1", {"cflags_cc": ["-Werror"]}],
+        # Without default libraries every symbol binds to what the node process itself has loaded, so one binary asks for no
+        # particular version of glibc or libstdc++. -z nodelete keeps the code mapped: native threads outlive a worker that loaded it.
+        ["OS=='linux' and sanitize==''", {
+          "cflags_cc": ["-O3"],
+          "ldflags": ["-nodefaultlibs", "-Wl,-z,nodelete", "-Wl,-z,now", "-Wl,-z,relro", "-Wl,--exclude-libs,ALL"],
+          "libraries!": ["-lstdc++"],
+        }],
+        ["OS=='linux' and sanitize=='address'", {
+          "cflags_cc": ["-O1", "-g", "-fno-omit-frame-pointer", "-fsanitize=address,undefined"],
+          "ldflags": ["-fsanitize=address,undefined", "-Wl,-z,nodelete"],
+        }],
+        ["OS=='linux' and sanitize=='thread'", {
+          "cflags_cc": ["-O1", "-g", "-fno-omit-frame-pointer", "-fsanitize=thread"],
+          "ldflags": ["-fsanitize=thread", "-Wl,-z,nodelete"],
+        }],
+      ],
+    },
+  ],
+}

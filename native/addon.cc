@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: MIT
+#include <napi.h>
+#include <uv.h>
+
+#include "addon_env.h"
+#include "endpoint_api.h"
+
+namespace {
+
+Napi::Object Init(Napi::Env env, Napi::Object exports) {
+  // libuv keeps its ABI within a major version only.
+  if ((uv_version() >> 16) != 1) {
+    throw Napi::Error::New(env, "This build needs libuv 1, the runtime has another major version");
+  }
+  napi_set_instance_data(
+      env, new mp::AddonEnv(env),
+      [](napi_env, void* data, void*) { delete static_cast<mp::AddonEnv*>(data); }, nullptr);
+  mp::ExportEndpointApi(env, exports);
+  return exports;
+}
+
+}  // namespace
+
+NODE_API_MODULE(NODE_GYP_MODULE_NAME, Init)

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: MIT
+#include "addon_env.h"
+
+#include <algorithm>
+#include <mutex>
+
+namespace mp {
+
+namespace {
+
+// An id is a slot's index and, above it, as many bits of its generation as an int32 has room for,
+// so that a stale id is noticed and never reaches another endpoint.
+constexpr uint32_t kIndexBits = 20;
+constexpr uint32_t kIndexMask = (1u << kIndexBits) - 1;
+constexpr uint32_t kGenerationMask = (1u << (31 - kIndexBits)) - 1;
+
+int32_t MakeId(uint32_t index, uint32_t generation) noexcept {
+  return static_cast<int32_t>((generation & kGenerationMask) << kIndexBits | index);
+}
+
+// Leaked on purpose: environments of workers may outlive static destructors.
+struct Environments {
+  std::mutex mutex;
+  std::vector<AddonEnv*> all;
+};
+
+Environments& AllEnvironments() {
+  static auto& environments = *new Environments;
+  return environments;
+}
+
+}  // namespace
+
+AddonEnv::AddonEnv(napi_env env) : env_(env) {
+  const std::lock_guard lock(AllEnvironments().mutex);
+  AllEnvironments().all.push_back(this);
+}
+
+AddonEnv::~AddonEnv() {
+  const std::lock_guard lock(AllEnvironments().mutex);
+  std::erase(AllEnvironments().all, this);
+}
+
+AddonEnv* AddonEnv::From(napi_env env) noexcept {
+  void* data = nullptr;
+  napi_get_instance_data(env, &data);
+  return static_cast<AddonEnv*>(data);
+}
+
+int AddonEnv::Start(bool is_main_thread, napi_value on_ready, napi_value events) {
+  is_main_thread_ = is_main_thread;
+  napi_create_reference(env_, on_ready, 1, &on_ready_);
+  napi_create_reference(env_, events, 1, &events_);
+  napi_value name = nullptr;
+  napi_create_string_utf8(env_, "node-multiprocessing", NAPI_AUTO_LENGTH, &name);
+  napi_value resource = nullptr;
+  napi_create_object(env_, &resource);
+  napi_async_init(env_, resource, name, &async_context_);
+  napi_value probe = nullptr;
+  napi_create_function(
+      env_, "probe", NAPI_AUTO_LENGTH,
+      [](napi_env, napi_callback_info) -> napi_value { return nullptr; }, nullptr, &probe);
+  napi_create_reference(env_, probe, 1, &probe_);
+  const int cancellable = cancel_.Open();
+  if (cancellable < 0) return cancellable;
+  uv_loop_t* loop = nullptr;
+  if (napi_get_uv_event_loop(env_, &loop) != napi_ok) return -ENOTSUP;
+  // libuv's handles can only be closed asynchronously, so an ordinary hook would come too early.
+  napi_add_async_cleanup_hook(env_, OnCleanup, this, &cleanup_);
+  return poller_.Open(loop, OnReady, this);
+}
+
+void AddonEnv::OnCleanup(napi_async_cleanup_hook_handle handle, void* context) {
+  auto* self = static_cast<AddonEnv*>(context);
+  // Every descriptor leaves the event set before it is closed.
+  for (Slot& slot : self->slots_) {
+    if (slot.known_to_set) self->poller_.set().Remove(slot.fd());
+    slot.endpoint.reset();
+    slot.watched.Reset();
+    slot.used = false;
+  }
+  self->poller_.Close(
+      [](void* hook) {
+        napi_remove_async_cleanup_hook(static_cast<napi_async_cleanup_hook_handle>(hook));
+      },
+      handle);
+}
+
+int32_t AddonEnv::Add(std::shared_ptr<Endpoint> endpoint) {
+  Slot slot;
+  slot.endpoint = std::move(endpoint);
+  return Insert(std::move(slot));
+}
+
+int32_t AddonEnv::AddWatched(UniqueFd fd) {
+  Slot slot;
+  slot.watched = std::move(fd);
+  return Insert(std::move(slot));
+}
+
+int32_t AddonEnv::Insert(Slot&& slot) {
+  slot.used = true;
+  if (free_.empty()) {
+    if (slots_.size() > kIndexMask) return -EMFILE;
+    slots_.push_back(std::move(slot));
+    return MakeId(static_cast<uint32_t>(slots_.size() - 1), 0);
+  }
+  const uint32_t index = free_.back();
+  free_.pop_back();
+  slot.generation = slots_[index].generation + 1;
+  slots_[index] = std::move(slot);
+  return MakeId(index, slots_[index].generation);
+}
+
+AddonEnv::Slot* AddonEnv::Find(int32_t id) noexcept {
+  const uint32_t index = static_cast<uint32_t>(id) & kIndexMask;
+  if (id < 0 || index >= slots_.size()) return nullptr;
+  Slot& slot = slots_[index];
+  return slot.used && MakeId(index, slot.generation) == id ? &slot : nullptr;
+}
+
+Endpoint* AddonEnv::FindEndpoint(int32_t id) noexcept {
+  Slot* slot = Find(id);
+  return slot != nullptr ? slot->endpoint.get() : nullptr;
+}
+
+void AddonEnv::Release(int32_t id) noexcept {
+  Slot* slot = Find(id);
+  if (slot == nullptr) return;
+  if (slot->known_to_set) poller_.set().Remove(slot->fd());
+  slot->known_to_set = false;
+  slot->used = false;
+  slot->endpoint.reset();
+  slot->watched.Reset();
+  free_.push_back(static_cast<uint32_t>(id) & kIndexMask);
+}
+
+int AddonEnv::Arm(int32_t id, uint32_t interest) noexcept {
+  Slot* slot = Find(id);
+  if (slot == nullptr) return -EBADF;
+  const int status =
+      poller_.set().Arm(slot->fd(), static_cast<uint64_t>(id), interest, slot->known_to_set);
+  if (status < 0) return status;
+  slot->known_to_set = true;
+  return 0;
+}
+
+void AddonEnv::OnReady(void* context) noexcept { static_cast<AddonEnv*>(context)->DispatchReady(); }
+
+// Hands the ready ids to JavaScript in one call. JavaScript catches what its own code throws; an
+// exception that arrives here all the same is a defect and ends as an uncaught one.
+void AddonEnv::DispatchReady() {
+  Event ready[64];
+  const int count = poller_.set().Take(ready, 64);
+  if (count <= 0) return;
+  napi_handle_scope scope = nullptr;
+  if (napi_open_handle_scope(env_, &scope) != napi_ok) return;
+  napi_value events = nullptr;
+  napi_value on_ready = nullptr;
+  napi_value receiver = nullptr;
+  napi_value argument = nullptr;
+  int32_t* pairs = nullptr;
+  size_t length = 0;
+  napi_get_reference_value(env_, events_, &events);
+  napi_get_typedarray_info(env_, events, nullptr, &length, reinterpret_cast<void**>(&pairs),
+                           nullptr, nullptr);
+  const int fitting = std::min(count, static_cast<int>(length / 2));
+  for (int i = 0; i < fitting; i++) {
+    pairs[2 * i] = static_cast<int32_t>(ready[i].id);
+    pairs[2 * i + 1] = static_cast<int32_t>(ready[i].interest);
+  }
+  napi_get_reference_value(env_, on_ready_, &on_ready);
+  napi_get_global(env_, &receiver);
+  napi_create_int32(env_, fitting, &argument);
+  const napi_status status = napi_make_callback(env_, async_context_, receiver, on_ready, 1,
+                                                &argument, nullptr);
+  if (status == napi_pending_exception) {
+    napi_value error = nullptr;
+    napi_get_and_clear_last_exception(env_, &error);
+    napi_fatal_exception(env_, error);
+  }
+  napi_close_handle_scope(env_, scope);
+}
+
+bool AddonEnv::IsTerminating() noexcept {
+  napi_handle_scope scope = nullptr;
+  if (napi_open_handle_scope(env_, &scope) != napi_ok) return true;
+  napi_value probe = nullptr;
+  napi_value receiver = nullptr;
+  napi_get_reference_value(env_, probe_, &probe);
+  napi_get_global(env_, &receiver);
+  const napi_status status = napi_call_function(env_, receiver, probe, 0, nullptr, nullptr);
+  napi_close_handle_scope(env_, scope);
+  return status != napi_ok;
+}
+
+void AddonEnv::CancelAllBlockedCalls(const AddonEnv* except) {
+  const std::lock_guard lock(AllEnvironments().mutex);
+  for (AddonEnv* environment : AllEnvironments().all) {
+    if (environment != except) environment->cancel_.Signal();
+  }
+}
+
+}  // namespace mp

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT
+//
+// What one JavaScript environment (the main thread or a worker) has of this addon: its endpoints,
+// by small integers, and its poller. Everything here runs on the environment's own thread, except
+// CancelAllBlockedCalls.
+#pragma once
+
+#include <node_api.h>
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "endpoint.h"
+#include "poller.h"
+#include "wake.h"
+
+namespace mp {
+
+class AddonEnv {
+ public:
+  explicit AddonEnv(napi_env env);
+  ~AddonEnv();
+  AddonEnv(const AddonEnv&) = delete;
+  AddonEnv& operator=(const AddonEnv&) = delete;
+
+  static AddonEnv* From(napi_env env) noexcept;
+
+  // Starts the poller. `on_ready` is called with the number of events, which were written to
+  // `events` as pairs (id, interest). 0 or -errno.
+  int Start(bool is_main_thread, napi_value on_ready, napi_value events);
+
+  // What an id stands for: an endpoint, or a descriptor that is only watched.
+  struct Slot {
+    std::shared_ptr<Endpoint> endpoint;
+    UniqueFd watched;
+    uint32_t generation = 0;
+    bool used = false;
+    bool known_to_set = false;
+
+    int fd() const noexcept { return endpoint ? endpoint->fd() : watched.get(); }
+  };
+
+  // Returns the new id, which holds one reference to the endpoint until Release().
+  int32_t Add(std::shared_ptr<Endpoint> endpoint);
+  int32_t AddWatched(UniqueFd fd);
+
+  // nullptr for an id that is not (or no longer) in use.
+  Slot* Find(int32_t id) noexcept;
+  Endpoint* FindEndpoint(int32_t id) noexcept;
+
+  void Release(int32_t id) noexcept;
+  int Arm(int32_t id, uint32_t interest) noexcept;
+  void SetRef(bool on) noexcept { poller_.SetRef(on); }
+
+  bool is_main_thread() const noexcept { return is_main_thread_; }
+  Wake& cancel() noexcept { return cancel_; }
+  napi_env env() const noexcept { return env_; }
+
+  // Whether JavaScript can still run here. A worker that is being terminated cannot, and only an
+  // attempt to call a function shows it.
+  bool IsTerminating() noexcept;
+
+  // Makes the blocked calls of all other environments return. For the end of the process: a worker
+  // blocked in a call of ours would hold it up. Any thread.
+  static void CancelAllBlockedCalls(const AddonEnv* except);
+
+ private:
+  static void OnReady(void* context) noexcept;
+  static void OnCleanup(napi_async_cleanup_hook_handle handle, void* context);
+  int32_t Insert(Slot&& slot);
+  void DispatchReady();
+
+  napi_env env_;
+  napi_async_cleanup_hook_handle cleanup_ = nullptr;
+  napi_ref on_ready_ = nullptr;
+  napi_ref events_ = nullptr;
+  napi_ref probe_ = nullptr;
+  napi_async_context async_context_ = nullptr;
+  Poller poller_;
+  Wake cancel_;
+  std::vector<Slot> slots_;
+  std::vector<uint32_t> free_;
+  bool is_main_thread_ = true;
+};
+
+}  // namespace mp

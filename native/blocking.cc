@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+#include "blocking.h"
+
+#include "platform.h"
+
+namespace mp {
+
+namespace {
+
+// A worker cannot be told that it is being terminated, it has to ask. So long a terminate() or an
+// exit of the process may have to wait for a blocked worker.
+constexpr std::chrono::milliseconds kWorkerSlice{50};
+
+}  // namespace
+
+int BlockOnDescriptors(AddonEnv& env, pollfd* fds, int count, const Deadline& deadline) {
+  fds[count] = {env.cancel().fd(), POLLIN, 0};
+  for (;;) {
+    long long timeout_ns = deadline.never() ? -1 : deadline.Left().count();
+    bool sliced = false;
+    if (!env.is_main_thread()) {
+      constexpr long long kSlice = std::chrono::nanoseconds(kWorkerSlice).count();
+      sliced = timeout_ns < 0 || timeout_ns > kSlice;
+      if (sliced) timeout_ns = kSlice;
+    }
+    const int ready = platform::WaitForEvents(fds, static_cast<nfds_t>(count) + 1, timeout_ns);
+    if (ready < 0) return ready;
+    if (fds[count].revents != 0) {
+      // Left readable: every blocked call of this environment ends, also those still to come.
+      return -ECANCELED;
+    }
+    if (ready > 0) return ready;
+    if (!sliced) return 0;
+    if (env.IsTerminating()) return -ECANCELED;
+  }
+}
+
+}  // namespace mp

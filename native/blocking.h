@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT
+//
+// Waiting that blocks the calling thread. It always happens in poll(), never inside read() or
+// write(): so it has a deadline, a signal that JavaScript listens for can end it, and the end of a
+// worker or of the process is noticed.
+#pragma once
+
+#include <poll.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <thread>
+
+#include "addon_env.h"
+#include "deadline.h"
+
+namespace mp {
+
+// Waits until one of the descriptors is ready: the number of those that are, 0 at the deadline,
+// -EINTR, or -ECANCELED when the environment or the process is ending. fds[count] must be room for
+// one entry more.
+int BlockOnDescriptors(AddonEnv& env, pollfd* fds, int count, const Deadline& deadline);
+
+// How long it is worth while to retry before sleeping. A peer that answers within microseconds is
+// met without the cost of a sleep, which on most machines is far more than the answer took.
+class Spinner {
+ public:
+  // `learned_ns` is what earlier waits on the same endpoint found: -1 at first.
+  Spinner(int64_t max_ns, int64_t* learned_ns) noexcept : max_ns_(max_ns), learned_ns_(learned_ns) {
+    if (*learned_ns_ < 0 || *learned_ns_ > max_ns_) *learned_ns_ = max_ns_;
+  }
+
+  bool enabled() const noexcept { return max_ns_ > 0; }
+
+  // Retries until `attempt` no longer returns -EAGAIN or the time is used up.
+  template <typename Attempt>
+  int64_t Spin(Attempt attempt) {
+    start_ = Deadline::Clock::now();
+    const auto until = start_ + std::chrono::nanoseconds(*learned_ns_);
+    while (Deadline::Clock::now() < until) {
+      const int64_t result = attempt();
+      if (result != -EAGAIN) {
+        *learned_ns_ = max_ns_;
+        return result;
+      }
+    }
+    return -EAGAIN;
+  }
+
+  // After the sleep that followed: a short one would have been worth spinning for.
+  void Slept() noexcept {
+    const auto waited = Deadline::Clock::now() - start_;
+    const bool worth_while = waited < std::chrono::nanoseconds(2 * max_ns_);
+    *learned_ns_ = worth_while ? max_ns_ : *learned_ns_ / 2;
+  }
+
+ private:
+  int64_t max_ns_;
+  int64_t* learned_ns_;
+  Deadline::Clock::time_point start_{};
+};
+
+// Repeats `attempt` until it returns something other than -EAGAIN, waiting for `events` on `fd` in
+// between. -ETIMEDOUT at the deadline.
+template <typename Attempt>
+int64_t BlockUntilDone(AddonEnv& env, int fd, short events, const Deadline& deadline,
+                       Spinner* spinner, Attempt attempt) {
+  for (;;) {
+    int64_t result = attempt();
+    if (result != -EAGAIN) return result;
+    const bool spun = spinner != nullptr && spinner->enabled();
+    if (spun) {
+      result = spinner->Spin(attempt);
+      if (result != -EAGAIN) return result;
+    }
+    pollfd fds[2] = {{fd, events, 0}, {}};
+    const int ready = BlockOnDescriptors(env, fds, 1, deadline);
+    if (spun) spinner->Slept();
+    if (ready < 0) return ready;
+    if (ready == 0) return -ETIMEDOUT;
+  }
+}
+
+}  // namespace mp

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include "unique_fd.h"
+
+namespace mp {
+
+// Where framed bytes come from and go to. Endpoint implements it over a descriptor; the C++ tests
+// over scripts of short counts and errors. No call waits.
+class ByteSource {
+ public:
+  // > 0 bytes read, 0 at the end of the stream, or -errno (-EAGAIN: nothing there now). A
+  // descriptor that travelled with the bytes belongs to the last of them and is stored in
+  // `descriptor`; more than one, or a second before the first was taken, is -EBADMSG.
+  virtual ssize_t Read(const iovec* iov, int count, UniqueFd* descriptor) = 0;
+
+ protected:
+  ~ByteSource() = default;
+};
+
+class ByteSink {
+ public:
+  // >= 0 bytes written or -errno (-EAGAIN: no room now).
+  virtual ssize_t Write(const iovec* iov, int count) = 0;
+  // Sends one byte together with a descriptor: 1 or -errno.
+  virtual ssize_t WriteDescriptor(uint8_t byte, int descriptor) = 0;
+
+ protected:
+  ~ByteSink() = default;
+};
+
+}  // namespace mp

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: MIT
+#include "endpoint.h"
+
+#include <limits.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cstring>
+#include <mutex>
+#include <set>
+
+#include "platform.h"
+
+namespace mp {
+
+namespace {
+
+// The descriptor numbers that endpoints of this process own, in whatever environment. Leaked on
+// purpose: worker threads may still run when static destructors do.
+struct OwnedDescriptors {
+  std::mutex mutex;
+  std::set<int> numbers;
+};
+
+OwnedDescriptors& Owned() {
+  static auto& owned = *new OwnedDescriptors;
+  return owned;
+}
+
+bool IsUnsupported(ssize_t status) noexcept {
+  return status == -EOPNOTSUPP || status == -ENOSYS || status == -EINVAL;
+}
+
+// The kernel's limit of descriptors in one message; with room for all of them none is dropped
+// silently and every one that arrived can be closed.
+constexpr size_t kMaxDescriptors = 253;
+
+bool Ready(int fd, short events) noexcept {
+  pollfd wanted{fd, events, 0};
+  return sys::RetryOnInterrupt([&] { return ::poll(&wanted, 1, 0); }) > 0;
+}
+
+}  // namespace
+
+Endpoint::Endpoint(UniqueFd fd, const sys::Description& what, const Options& options)
+    : fd_(std::move(fd)),
+      reader_(options.max_message_bytes),
+      read_rung_(options.first_rung),
+      write_rung_(options.first_rung),
+      socket_(what.kind == sys::Kind::kSocket),
+      readable_(what.readable),
+      writable_(what.writable) {
+  sys::SetCloseOnExec(fd_.get());
+  reader_.set_read_ahead(options.read_ahead);
+  const std::lock_guard lock(Owned().mutex);
+  Owned().numbers.insert(fd_.get());
+}
+
+Endpoint::~Endpoint() {
+  // Forgotten before it is closed: afterwards the number may belong to a new endpoint.
+  const std::lock_guard lock(Owned().mutex);
+  Owned().numbers.erase(fd_.get());
+}
+
+bool Endpoint::Owns(int fd) {
+  const std::lock_guard lock(Owned().mutex);
+  return Owned().numbers.contains(fd);
+}
+
+ssize_t Endpoint::Read(const iovec* iov, int count, UniqueFd* descriptor) {
+  return socket_ ? ReadSocket(iov, count, descriptor) : ReadPipe(iov, count);
+}
+
+ssize_t Endpoint::ReadSocket(const iovec* iov, int count, UniqueFd* descriptor) {
+  alignas(cmsghdr) char control[CMSG_SPACE(kMaxDescriptors * sizeof(int))];
+  msghdr message{};
+  message.msg_iov = const_cast<iovec*>(iov);
+  message.msg_iovlen = static_cast<decltype(message.msg_iovlen)>(count);
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  const ssize_t n = platform::ReceiveMessage(fd_.get(), &message);
+  if (n < 0 || message.msg_controllen == 0) return n;
+  size_t received = 0;
+  for (cmsghdr* c = CMSG_FIRSTHDR(&message); c != nullptr; c = CMSG_NXTHDR(&message, c)) {
+    if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) continue;
+    const size_t here = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    for (size_t i = 0; i < here; i++) {
+      int number = -1;
+      std::memcpy(&number, CMSG_DATA(c) + i * sizeof(int), sizeof number);
+      UniqueFd arrived(number);
+      if (received++ == 0 && !*descriptor) *descriptor = std::move(arrived);
+      else received = kMaxDescriptors;
+    }
+  }
+  return received > 1 ? -EBADMSG : n;
+}
+
+ssize_t Endpoint::ReadPipe(const iovec* iov, int count) {
+  if (read_rung_ == Rung::kNoWait) {
+    const ssize_t n = platform::ReadNoWait(fd_.get(), iov, count);
+    if (!IsUnsupported(n)) return n;
+    read_rung_ = Rung::kReopen;
+  }
+  if (read_rung_ == Rung::kReopen) {
+    const int fd = Reopened(&reopened_reader_, false);
+    if (fd >= 0) return sys::Readv(fd, iov, count);
+    read_rung_ = Rung::kPoll;
+  }
+  // Whatever is there is returned by one read(), which waits only when nothing is.
+  return Ready(fd_.get(), POLLIN) ? sys::Readv(fd_.get(), iov, count) : -EAGAIN;
+}
+
+ssize_t Endpoint::Write(const iovec* iov, int count) {
+  if (!socket_) return WritePipe(iov, count);
+  msghdr message{};
+  message.msg_iov = const_cast<iovec*>(iov);
+  message.msg_iovlen = static_cast<decltype(message.msg_iovlen)>(count);
+  return platform::SendMessage(fd_.get(), &message);
+}
+
+ssize_t Endpoint::WritePipe(const iovec* iov, int count) {
+  if (write_rung_ == Rung::kNoWait) {
+    const ssize_t n = platform::WriteNoWait(fd_.get(), iov, count);
+    if (!IsUnsupported(n)) return n;
+    write_rung_ = Rung::kReopen;
+  }
+  if (write_rung_ == Rung::kReopen) {
+    const int fd = Reopened(&reopened_writer_, true);
+    if (fd >= 0) return sys::Writev(fd, iov, count);
+    write_rung_ = Rung::kPoll;
+  }
+  // A pipe that polls writable has room for PIPE_BUF bytes: so much is written without waiting.
+  iovec some[8];
+  int parts = 0;
+  size_t room = PIPE_BUF;
+  for (; parts < count && parts < 8 && room > 0; parts++) {
+    some[parts] = {iov[parts].iov_base, std::min(iov[parts].iov_len, room)};
+    room -= some[parts].iov_len;
+  }
+  return Ready(fd_.get(), POLLOUT) ? sys::Writev(fd_.get(), some, parts) : -EAGAIN;
+}
+
+ssize_t Endpoint::WriteDescriptor(uint8_t byte, int descriptor) {
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
+  iovec iov{&byte, 1};
+  msghdr message{};
+  message.msg_iov = &iov;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  cmsghdr* header = CMSG_FIRSTHDR(&message);
+  header->cmsg_level = SOL_SOCKET;
+  header->cmsg_type = SCM_RIGHTS;
+  header->cmsg_len = CMSG_LEN(sizeof descriptor);
+  std::memcpy(CMSG_DATA(header), &descriptor, sizeof descriptor);
+  return platform::SendMessage(fd_.get(), &message);
+}
+
+int Endpoint::Reopened(UniqueFd* reopened, bool writable) {
+  if (!*reopened) {
+    const int fd = platform::ReopenNonBlocking(fd_.get(), writable);
+    if (fd < 0) return fd;
+    reopened->Reset(fd);
+  }
+  return reopened->get();
+}
+
+}  // namespace mp

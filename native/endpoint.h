@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT
+//
+// An endpoint is one descriptor together with the framing state of both its directions. It is
+// shared by std::shared_ptr: every Connection, environment and running call that uses it holds a
+// reference, and the descriptor is closed when the last one goes, never under a running call.
+//
+// The descriptor may be open in other processes too, so it is never made non-blocking. Attempts
+// that do not wait use, for sockets, MSG_DONTWAIT, and for pipes the first rung that works:
+//   kNoWait  preadv2/pwritev2 with RWF_NOWAIT (Linux 6.4 and later),
+//   kReopen  a private non-blocking description of the same pipe, from /proc/self/fd,
+//   kPoll    poll() says ready, then a call small enough not to wait. Another process that uses
+//            the same end at the same time could make it wait, which is why this comes last.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "byte_stream.h"
+#include "frame_reader.h"
+#include "frame_writer.h"
+#include "sys.h"
+#include "unique_fd.h"
+
+namespace mp {
+
+enum class Rung : uint8_t { kNoWait, kReopen, kPoll };
+
+class Endpoint final : private ByteSource, private ByteSink {
+ public:
+  struct Options {
+    uint64_t max_message_bytes = 0;
+    bool read_ahead = false;
+    Rung first_rung = Rung::kNoWait;
+  };
+
+  // Takes over a descriptor that Describe() found to be a stream. Makes it close-on-exec.
+  Endpoint(UniqueFd fd, const sys::Description& what, const Options& options);
+  ~Endpoint();
+  Endpoint(const Endpoint&) = delete;
+  Endpoint& operator=(const Endpoint&) = delete;
+
+  int fd() const noexcept { return fd_.get(); }
+  bool readable() const noexcept { return readable_; }
+  bool writable() const noexcept { return writable_; }
+  bool is_socket() const noexcept { return socket_; }
+  Rung rung(bool writing) const noexcept { return writing ? write_rung_ : read_rung_; }
+
+  ByteSource& source() noexcept { return *this; }
+  ByteSink& sink() noexcept { return *this; }
+  FrameReader& reader() noexcept { return reader_; }
+  FrameWriter& writer() noexcept { return writer_; }
+
+  // Whether any endpoint of this process owns this descriptor number. Any thread.
+  static bool Owns(int fd);
+
+  // How long Sync receives have found spinning worth while; see blocking.cc.
+  int64_t spin_ns = -1;
+
+ private:
+  ssize_t Read(const iovec* iov, int count, UniqueFd* descriptor) override;
+  ssize_t Write(const iovec* iov, int count) override;
+  ssize_t WriteDescriptor(uint8_t byte, int descriptor) override;
+
+  ssize_t ReadSocket(const iovec* iov, int count, UniqueFd* descriptor);
+  ssize_t ReadPipe(const iovec* iov, int count);
+  ssize_t WritePipe(const iovec* iov, int count);
+  int Reopened(UniqueFd* reopened, bool writable);
+
+  UniqueFd fd_;
+  UniqueFd reopened_reader_;
+  UniqueFd reopened_writer_;
+  FrameReader reader_;
+  FrameWriter writer_;
+  Rung read_rung_;
+  Rung write_rung_;
+  bool socket_;
+  bool readable_;
+  bool writable_;
+};
+
+}  // namespace mp

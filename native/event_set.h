@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+
+#include "unique_fd.h"
+
+namespace mp {
+
+enum Interest : uint32_t { kRead = 1, kWrite = 2 };
+
+struct Event {
+  uint64_t id;
+  uint32_t interest;  // What may be tried now; both after an error or a hang-up.
+};
+
+// A set of descriptors of which each reports once per arming. Level-triggered: what was not
+// consumed reports again after the next arming. epoll on Linux, kqueue on macOS.
+class EventSet {
+ public:
+  // All return >= 0 or -errno. -EPERM: this kind of file is always ready and cannot be watched.
+  int Open() noexcept;
+  int Arm(int fd, uint64_t id, uint32_t interest, bool known) noexcept;
+  // Must precede the closing of the descriptor: a copy elsewhere would keep it reporting.
+  void Remove(int fd) noexcept;
+  // Takes what is ready now, without waiting.
+  int Take(Event* events, int most) noexcept;
+
+  int fd() const noexcept { return set_.get(); }
+
+ private:
+  UniqueFd set_;
+};
+
+}  // namespace mp

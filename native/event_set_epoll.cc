@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+#include <sys/epoll.h>
+
+#include <algorithm>
+
+#include "event_set.h"
+#include "sys.h"
+
+namespace mp {
+
+int EventSet::Open() noexcept {
+  const int fd = ::epoll_create1(EPOLL_CLOEXEC);
+  if (fd < 0) return -errno;
+  set_.Reset(fd);
+  return 0;
+}
+
+// One-shot, so that a wait costs one call to arm and none to disarm, and a descriptor that nobody
+// waits for never wakes the process.
+int EventSet::Arm(int fd, uint64_t id, uint32_t interest, bool known) noexcept {
+  epoll_event event{};
+  event.events = EPOLLONESHOT;
+  if ((interest & kRead) != 0) event.events |= EPOLLIN | EPOLLRDHUP;
+  if ((interest & kWrite) != 0) event.events |= EPOLLOUT;
+  event.data.u64 = id;
+  const int op = known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+  return sys::RetryOnInterrupt([&] { return ::epoll_ctl(set_.get(), op, fd, &event); });
+}
+
+void EventSet::Remove(int fd) noexcept { ::epoll_ctl(set_.get(), EPOLL_CTL_DEL, fd, nullptr); }
+
+int EventSet::Take(Event* events, int most) noexcept {
+  constexpr int kBatch = 64;
+  epoll_event ready[kBatch];
+  const int count = sys::RetryOnInterrupt(
+      [&] { return ::epoll_wait(set_.get(), ready, std::min(most, kBatch), 0); });
+  for (int i = 0; i < count; i++) {
+    const uint32_t flags = ready[i].events;
+    events[i].id = ready[i].data.u64;
+    events[i].interest = 0;
+    if ((flags & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) events[i].interest |= kRead;
+    if ((flags & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0) events[i].interest |= kWrite;
+  }
+  return count;
+}
+
+}  // namespace mp

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT
+#include <sys/event.h>
+#include <sys/time.h>
+
+#include <algorithm>
+
+#include "event_set.h"
+#include "sys.h"
+
+namespace mp {
+
+int EventSet::Open() noexcept {
+  const int fd = ::kqueue();
+  if (fd < 0) return -errno;
+  set_.Reset(fd);
+  return sys::SetCloseOnExec(fd);
+}
+
+// kqueue watches each direction by itself; EV_DISPATCH disables a filter after it reported.
+int EventSet::Arm(int fd, uint64_t id, uint32_t interest, bool) noexcept {
+  struct kevent changes[2];
+  int count = 0;
+  void* data = reinterpret_cast<void*>(static_cast<uintptr_t>(id));
+  constexpr uint16_t kFlags = EV_ADD | EV_ENABLE | EV_DISPATCH;
+  if ((interest & kRead) != 0) EV_SET(&changes[count++], fd, EVFILT_READ, kFlags, 0, 0, data);
+  if ((interest & kWrite) != 0) EV_SET(&changes[count++], fd, EVFILT_WRITE, kFlags, 0, 0, data);
+  return sys::RetryOnInterrupt(
+      [&] { return ::kevent(set_.get(), changes, count, nullptr, 0, nullptr); });
+}
+
+void EventSet::Remove(int fd) noexcept {
+  for (const int16_t filter : {EVFILT_READ, EVFILT_WRITE}) {
+    struct kevent change;
+    EV_SET(&change, fd, filter, EV_DELETE, 0, 0, nullptr);
+    ::kevent(set_.get(), &change, 1, nullptr, 0, nullptr);
+  }
+}
+
+int EventSet::Take(Event* events, int most) noexcept {
+  constexpr int kBatch = 64;
+  struct kevent ready[kBatch];
+  const timespec now{};
+  const int count = sys::RetryOnInterrupt([&] {
+    return ::kevent(set_.get(), nullptr, 0, ready, std::min(most, kBatch), &now);
+  });
+  for (int i = 0; i < count; i++) {
+    events[i].id = reinterpret_cast<uintptr_t>(ready[i].udata);
+    events[i].interest = ready[i].filter == EVFILT_WRITE ? kWrite : kRead;
+  }
+  return count;
+}
+
+}  // namespace mp

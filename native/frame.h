@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: MIT
+//
+// The length header in front of every message, as Lib/multiprocessing/connection.py writes it:
+// struct '!i' (big-endian, signed, 4 bytes), or for lengths above 2^31-1 the value -1 followed by
+// struct '!Q' (8 bytes). Receivers accept either form for any length.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace mp::frame {
+
+inline constexpr size_t kShortHeaderBytes = 4;
+inline constexpr size_t kLongHeaderBytes = 12;
+inline constexpr uint64_t kMaxShortLength = 0x7fffffff;
+
+// Writes the header for a message of `length` bytes and returns how many bytes it takes.
+size_t EncodeHeader(uint64_t length, uint8_t out[kLongHeaderBytes]) noexcept;
+
+enum class HeaderState : uint8_t { kIncomplete, kComplete, kInvalid };
+
+// Decodes a header from its first `have` bytes. `needed` is how many bytes the header takes as far
+// as is known; `length` is set when complete, and for an invalid one holds what was announced.
+HeaderState DecodeHeader(const uint8_t* bytes, size_t have, size_t* needed,
+                         int64_t* length) noexcept;
+
+}  // namespace mp::frame

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: MIT
+#include "frame_reader.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "status.h"
+
+namespace mp {
+
+int64_t FrameReader::ReadSmall(ByteSource& source, uint8_t* out, uint64_t max_length) {
+  if (phase_ == Phase::kHeader) {
+    const int64_t status = ReadHeader(source);
+    if (status < 0) return status;
+  }
+  if (phase_ == Phase::kEnded) return kEndOfFile;
+  if (phase_ == Phase::kUnreadable) return kUnreadable;
+  if (static_cast<uint64_t>(length_) > max_length) return Refuse(kTooLong);
+  if (IsLarge()) return kLargeMessage;
+  return AssembleSmall(source, out);
+}
+
+// Completes the header and enters the body. 0, a Status or -errno.
+int64_t FrameReader::ReadHeader(ByteSource& source) {
+  for (;;) {
+    size_t needed = 0;
+    const frame::HeaderState state = frame::DecodeHeader(header_, header_have_, &needed, &length_);
+    if (state == frame::HeaderState::kInvalid) return Refuse(kBadLength);
+    if (state == frame::HeaderState::kComplete) break;
+    if (end_ == begin_) {
+      // Without reading ahead exactly the missing bytes are read: whatever follows may be meant
+      // for another process that shares the descriptor.
+      const size_t missing = needed - header_have_;
+      const ssize_t n = read_ahead_ ? Fill(source, kSmallBytes)
+                                    : Pull(source, header_ + header_have_, missing);
+      if (n == 0) {
+        if (header_have_ == 0) {
+          phase_ = Phase::kEnded;
+          return kEndOfFile;
+        }
+        return EndInside(static_cast<int64_t>(header_have_), static_cast<int64_t>(needed));
+      }
+      if (n < 0) return n;
+      if (!read_ahead_) {
+        header_have_ += static_cast<size_t>(n);
+        // A descriptor here came with a header byte, which send_handle never sends.
+        if (descriptor_) return Refuse(kUnexpectedDescriptor);
+        continue;
+      }
+    }
+    // The byte that a descriptor came with stays held for ReadDescriptor.
+    header_have_ += TakeHeld(header_ + header_have_, needed - header_have_);
+    if (descriptor_ && end_ == begin_) return Refuse(kUnexpectedDescriptor);
+  }
+  if (static_cast<uint64_t>(length_) > max_bytes_) return Refuse(kBadLength);
+  phase_ = Phase::kBody;
+  received_ = 0;
+  return 0;
+}
+
+int64_t FrameReader::AssembleSmall(ByteSource& source, uint8_t* out) {
+  const auto size = static_cast<size_t>(length_);
+  if (end_ == begin_ && !read_ahead_ && size > 0) {
+    const ssize_t n = Pull(source, out, size);
+    if (n == 0) return EndInside(0, length_);
+    if (n < 0) return n;
+    if (descriptor_) return Refuse(kUnexpectedDescriptor);
+    if (static_cast<size_t>(n) == size) return Finish();
+    // Keep the part that came, since the caller may not come back with the same memory.
+    buffer_ = std::make_unique<uint8_t[]>(kSmallBytes);
+    std::memcpy(buffer_.get(), out, static_cast<size_t>(n));
+    begin_ = 0;
+    end_ = static_cast<size_t>(n);
+  }
+  for (;;) {
+    const size_t held = end_ - begin_;
+    received_ = static_cast<int64_t>(std::min(held, size));
+    // A descriptor belongs to the last held byte; at or before the end of the message it is a
+    // message byte that it came with.
+    if (descriptor_ && held <= size) return Refuse(kUnexpectedDescriptor);
+    if (held >= size) break;
+    const ssize_t n = Fill(source, size - held);
+    if (n == 0) return EndInside(received_, length_);
+    if (n < 0) return n;
+  }
+  TakeHeld(out, size);
+  return Finish();
+}
+
+int64_t FrameReader::ReadLarge(ByteSource& source, uint8_t* into, size_t size, size_t budget) {
+  if (phase_ == Phase::kUnreadable) return kUnreadable;
+  if (phase_ != Phase::kBody) return kEndOfFile;
+  const size_t target = std::min(size, static_cast<size_t>(length_));
+  auto done = static_cast<size_t>(received_);
+  const size_t stop = target - done > budget ? done + budget : target;
+  while (done < stop) {
+    if (end_ > begin_) {
+      done += TakeHeld(into + done, stop - done);
+      received_ = static_cast<int64_t>(done);
+      if (descriptor_ && end_ == begin_) return Refuse(kUnexpectedDescriptor);
+      continue;
+    }
+    const ssize_t n = Pull(source, into + done, stop - done);
+    if (n == 0) return EndInside(received_, length_);
+    if (n < 0) return n == -EAGAIN ? received_ : n;
+    done += static_cast<size_t>(n);
+    received_ = static_cast<int64_t>(done);
+    if (descriptor_) return Refuse(kUnexpectedDescriptor);
+  }
+  return received_ == length_ ? Finish() : received_;
+}
+
+int64_t FrameReader::ReadDescriptor(ByteSource& source) {
+  if (phase_ == Phase::kEnded) return kEndOfFile;
+  if (phase_ == Phase::kUnreadable) return kUnreadable;
+  // Inside a message the byte that is due is not a handle's.
+  if (in_message()) return kNoDescriptor;
+  if (end_ == begin_) {
+    const ssize_t n = Fill(source, 1);
+    if (n == 0) {
+      phase_ = Phase::kEnded;
+      return kEndOfFile;
+    }
+    if (n < 0) return n;
+  }
+  uint8_t byte = 0;
+  TakeHeld(&byte, 1);
+  const bool came_with_it = descriptor_ && end_ == begin_;
+  DropBufferIfEmpty();
+  return came_with_it ? descriptor_.Release() : kNoDescriptor;
+}
+
+bool FrameReader::Ready() const noexcept {
+  if (phase_ == Phase::kEnded || phase_ == Phase::kUnreadable) return true;
+  const size_t in_buffer = end_ - begin_;
+  if (in_buffer == 0) return false;
+  if (descriptor_ && in_buffer == 1) return true;
+  if (phase_ == Phase::kBody) return in_buffer >= static_cast<uint64_t>(length_) || IsLarge();
+  uint8_t header[frame::kLongHeaderBytes];
+  std::memcpy(header, header_, header_have_);
+  const size_t copied = std::min(in_buffer, sizeof header - header_have_);
+  std::memcpy(header + header_have_, buffer_.get() + begin_, copied);
+  size_t needed = 0;
+  int64_t length = 0;
+  const auto state = frame::DecodeHeader(header, header_have_ + copied, &needed, &length);
+  if (state == frame::HeaderState::kIncomplete) return false;
+  const uint64_t body = header_have_ + in_buffer - needed;
+  return state == frame::HeaderState::kInvalid || body >= static_cast<uint64_t>(length) ||
+         static_cast<uint64_t>(length) > kSmallBytes;
+}
+
+int64_t FrameReader::Finish() noexcept {
+  phase_ = Phase::kHeader;
+  header_have_ = 0;
+  received_ = 0;
+  DropBufferIfEmpty();
+  return length_;
+}
+
+int64_t FrameReader::Refuse(int64_t status) noexcept {
+  phase_ = Phase::kUnreadable;
+  descriptor_.Reset();
+  buffer_.reset();
+  begin_ = end_ = header_have_ = 0;
+  return status;
+}
+
+int64_t FrameReader::EndInside(int64_t received, int64_t expected) noexcept {
+  Refuse(kTruncated);
+  phase_ = Phase::kEnded;
+  received_ = received;
+  length_ = expected;
+  return kTruncated;
+}
+
+ssize_t FrameReader::Fill(ByteSource& source, size_t most) {
+  if (!buffer_) {
+    buffer_ = std::make_unique<uint8_t[]>(kSmallBytes);
+    begin_ = end_ = 0;
+  } else if (begin_ == end_) {
+    begin_ = end_ = 0;
+  } else if (kSmallBytes - begin_ < most + (end_ - begin_)) {
+    std::memmove(buffer_.get(), buffer_.get() + begin_, end_ - begin_);
+    end_ -= begin_;
+    begin_ = 0;
+  }
+  const size_t room = kSmallBytes - end_;
+  const ssize_t n = Pull(source, buffer_.get() + end_, read_ahead_ ? room : std::min(most, room));
+  if (n > 0) end_ += static_cast<size_t>(n);
+  DropBufferIfEmpty();
+  return n;
+}
+
+ssize_t FrameReader::Pull(ByteSource& source, uint8_t* into, size_t size) {
+  const iovec iov{into, size};
+  const ssize_t n = source.Read(&iov, 1, &descriptor_);
+  // Descriptors that belong to no single byte cannot be handed out in order.
+  return n == -EBADMSG ? static_cast<ssize_t>(Refuse(kUnexpectedDescriptor)) : n;
+}
+
+size_t FrameReader::TakeHeld(uint8_t* into, size_t most) noexcept {
+  const size_t taken = std::min(most, end_ - begin_);
+  if (taken > 0) std::memcpy(into, buffer_.get() + begin_, taken);
+  begin_ += taken;
+  return taken;
+}
+
+// An idle connection keeps no 64 KiB buffer.
+void FrameReader::DropBufferIfEmpty() noexcept {
+  if (begin_ != end_) return;
+  buffer_.reset();
+  begin_ = end_ = 0;
+}
+
+}  // namespace mp

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MIT
+//
+// Takes messages out of a byte stream. Every call makes what progress the source allows and can be
+// resumed at any byte: a caller that gave up (timeout, abort) leaves a state with which the next
+// one goes on, so nothing is lost and nothing is read twice.
+//
+// Small messages are assembled here and handed out whole. A large one is announced first
+// (kLargeMessage) and then read straight into memory that the caller provides, so that memory
+// grows with what arrives and never with what a peer announces.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "byte_stream.h"
+#include "frame.h"
+
+namespace mp {
+
+class FrameReader {
+ public:
+  // The largest message that is handed out whole; also the capacity for reading ahead.
+  static constexpr size_t kSmallBytes = 64 * 1024;
+
+  // A message longer than `max_message_bytes` makes the stream unreadable.
+  explicit FrameReader(uint64_t max_message_bytes) noexcept : max_bytes_(max_message_bytes) {}
+
+  // The length of one whole message of at most kSmallBytes, copied to `out` (which holds that
+  // many), or a Status, or -errno. A message longer than `max_length` is kTooLong.
+  int64_t ReadSmall(ByteSource& source, uint8_t* out, uint64_t max_length);
+
+  // After kLargeMessage: reads at most `budget` bytes more into `into` (which holds the message's
+  // bytes from its start, `size` in all) and returns how many bytes of the message are there. At
+  // length() the message is complete and the reader is ready for the next one.
+  int64_t ReadLarge(ByteSource& source, uint8_t* into, size_t size, size_t budget);
+
+  // One byte and the descriptor that came with it, as multiprocessing.reduction.send_handle sends
+  // them. Returns the descriptor (now the caller's), kNoDescriptor if the byte came alone (it is
+  // consumed), a Status or -errno.
+  int64_t ReadDescriptor(ByteSource& source);
+
+  // Reading ahead takes what is there in one call and serves later messages from memory. Turning
+  // it off keeps what is held.
+  void set_read_ahead(bool on) noexcept { read_ahead_ = on; }
+
+  // Whether the next call makes progress from memory alone: a whole message, the beginning of a
+  // large one, a descriptor or a lasting failure is held. A part of a small message does not count,
+  // or a loop of waiting and trying would spin until the rest comes.
+  bool Ready() const noexcept;
+
+  // Bytes taken from the source that no caller has been given yet.
+  size_t held() const noexcept { return end_ - begin_ + header_have_; }
+
+  // The message being received or last refused: its announced length, and what has arrived of it.
+  int64_t length() const noexcept { return length_; }
+  int64_t received() const noexcept { return received_; }
+
+  bool in_message() const noexcept { return phase_ == Phase::kBody || header_have_ > 0; }
+
+ private:
+  enum class Phase : uint8_t { kHeader, kBody, kEnded, kUnreadable };
+
+  int64_t ReadHeader(ByteSource& source);
+  int64_t AssembleSmall(ByteSource& source, uint8_t* out);
+  int64_t Finish() noexcept;
+  int64_t Refuse(int64_t status) noexcept;
+  int64_t EndInside(int64_t received, int64_t expected) noexcept;
+
+  // Reads at most `most` bytes into the held buffer, or as many as fit when reading ahead.
+  ssize_t Fill(ByteSource& source, size_t most);
+  ssize_t Pull(ByteSource& source, uint8_t* into, size_t size);
+  size_t TakeHeld(uint8_t* into, size_t most) noexcept;
+  void DropBufferIfEmpty() noexcept;
+  bool IsLarge() const noexcept { return static_cast<uint64_t>(length_) > kSmallBytes; }
+
+  uint64_t max_bytes_;
+  int64_t length_ = 0;
+  int64_t received_ = 0;
+  std::unique_ptr<uint8_t[]> buffer_;
+  size_t begin_ = 0;
+  size_t end_ = 0;
+  size_t header_have_ = 0;
+  uint8_t header_[frame::kLongHeaderBytes] = {};
+  Phase phase_ = Phase::kHeader;
+  bool read_ahead_ = false;
+  UniqueFd descriptor_;  // Travels with the last held byte.
+};
+
+}  // namespace mp

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: MIT
+#include "frame_writer.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "status.h"
+
+namespace mp {
+
+namespace {
+
+// Enough to fill a pipe of 64 KiB with messages of 1 KiB in one call.
+constexpr int kMaxParts = 128;
+
+// Adds the part [from, size) of a piece of memory, if there is one.
+void AddPart(iovec* iov, int* count, const uint8_t* data, size_t from, size_t size) {
+  if (from >= size) return;
+  iov[*count].iov_base = const_cast<uint8_t*>(data + from);
+  iov[*count].iov_len = size - from;
+  ++*count;
+}
+
+}  // namespace
+
+FrameWriter::Message FrameWriter::Describe(size_t size) noexcept {
+  Message message;
+  message.header_size = frame::EncodeHeader(size, message.header.data());
+  message.size = size;
+  return message;
+}
+
+void FrameWriter::CopyPayload(Message& message, const uint8_t* payload, size_t from, size_t to) {
+  message.copied_from = from;
+  message.copied_to = std::max(from, to);
+  if (to <= from) return;
+  message.copy.reset(new uint8_t[to - from]);
+  std::memcpy(message.copy.get(), payload + from, to - from);
+}
+
+void FrameWriter::Enqueue(Message&& message) {
+  pending_bytes_ += message.total() - message.sent;
+  waiting_.push_back(std::move(message));
+}
+
+int64_t FrameWriter::Send(ByteSink& sink, const uint8_t* payload, size_t size) {
+  Message message = Describe(size);
+  iovec iov[2];
+  int count = 0;
+  AddPart(iov, &count, message.header.data(), 0, message.header_size);
+  AddPart(iov, &count, payload, 0, size);
+  const ssize_t n = sink.Write(iov, count);
+  if (n < 0 && n != -EAGAIN) return n;
+  message.sent = n > 0 ? static_cast<size_t>(n) : 0;
+  if (message.sent == message.total()) return 0;
+  const size_t from = message.sent > message.header_size ? message.sent - message.header_size : 0;
+  CopyPayload(message, payload, from, std::min(size, kCopiedBytes));
+  Enqueue(std::move(message));
+  return 1;
+}
+
+void FrameWriter::Append(const uint8_t* payload, size_t size) {
+  Message message = Describe(size);
+  CopyPayload(message, payload, 0, std::min(size, kCopiedBytes));
+  Enqueue(std::move(message));
+}
+
+void FrameWriter::AppendDescriptor(UniqueFd descriptor) {
+  Message message;
+  message.header_size = 0;
+  message.descriptor = std::move(descriptor);
+  Enqueue(std::move(message));
+}
+
+int64_t FrameWriter::Flush(ByteSink& sink, Lent lent, size_t budget) {
+  int64_t completed = 0;
+  size_t spent = 0;
+  while (!waiting_.empty() && spent < budget) {
+    ssize_t n = 0;
+    if (waiting_.front().descriptor) {
+      // CPython sends the number of descriptors modulo 256 as the byte they travel with.
+      n = sink.WriteDescriptor(1, waiting_.front().descriptor.get());
+    } else {
+      iovec iov[kMaxParts];
+      bool too_short = false;
+      const int count = Gather(lent, budget - spent, iov, kMaxParts, &too_short);
+      if (too_short && count == 0) return completed > 0 ? completed : int64_t{kBufferChanged};
+      // What is left to write needs memory that this call was not given.
+      if (count == 0) break;
+      n = sink.Write(iov, count);
+    }
+    // What was completed is reported first; a lasting error shows again at the next attempt.
+    if (n < 0) return completed > 0 ? completed : n;
+    spent += static_cast<size_t>(n);
+    bool lent_used_up = false;
+    completed += Advance(static_cast<size_t>(n), &lent_used_up);
+    // The caller's memory was that of one message; the next one needs its own.
+    if (lent_used_up) break;
+  }
+  return completed;
+}
+
+// Collects what can be written in one call: whole messages up to one that lends, whose rest ends
+// the list, or up to a descriptor, which needs a call of its own.
+int FrameWriter::Gather(Lent lent, size_t budget, iovec* iov, int most,
+                        bool* lent_too_short) const {
+  int count = 0;
+  size_t bytes = 0;
+  for (const Message& message : waiting_) {
+    if (message.descriptor || count + 3 > most || bytes >= budget) break;
+    if (message.lends() && lent.data != nullptr && lent.size < message.size) {
+      *lent_too_short = true;
+      break;
+    }
+    const size_t payload_sent =
+        message.sent > message.header_size ? message.sent - message.header_size : 0;
+    AddPart(iov, &count, message.header.data(), message.sent, message.header_size);
+    AddPart(iov, &count, message.copy.get(),
+            std::max(payload_sent, message.copied_from) - message.copied_from,
+            message.copied_to - message.copied_from);
+    bytes += message.total();
+    if (!message.lends()) continue;
+    if (lent.data == nullptr) break;
+    const size_t from = std::max(payload_sent, message.copied_to);
+    AddPart(iov, &count, lent.data, from, std::min(message.size, from + budget));
+    break;
+  }
+  return count;
+}
+
+int64_t FrameWriter::Advance(size_t written, bool* lent_used_up) noexcept {
+  int64_t completed = 0;
+  pending_bytes_ -= written;
+  while (!waiting_.empty()) {
+    Message& front = waiting_.front();
+    const size_t left = front.total() - front.sent;
+    if (written < left) {
+      front.sent += written;
+      break;
+    }
+    written -= left;
+    if (front.lends()) *lent_used_up = true;
+    waiting_.pop_front();
+    completed++;
+  }
+  return completed;
+}
+
+int64_t FrameWriter::Withdraw(size_t index, Lent lent) {
+  Message& message = waiting_[index];
+  if (message.sent == 0) {
+    pending_bytes_ -= message.total();
+    waiting_.erase(waiting_.begin() + static_cast<std::ptrdiff_t>(index));
+    return 1;
+  }
+  if (message.lends()) {
+    if (lent.size < message.size) return kBufferChanged;
+    const size_t payload_sent =
+        message.sent > message.header_size ? message.sent - message.header_size : 0;
+    Message whole = Describe(message.size);
+    whole.sent = message.sent;
+    // The copied part may be newer than the caller's memory by now: it stays as it is.
+    const size_t from = std::max(payload_sent, message.copied_from);
+    whole.copied_from = from;
+    whole.copied_to = message.size;
+    whole.copy.reset(new uint8_t[message.size - from]);
+    const size_t kept = message.copied_to > from ? message.copied_to - from : 0;
+    if (kept > 0) {
+      std::memcpy(whole.copy.get(), message.copy.get() + (from - message.copied_from), kept);
+    }
+    std::memcpy(whole.copy.get() + kept, lent.data + from + kept, message.size - from - kept);
+    message = std::move(whole);
+  }
+  return 0;
+}
+
+void FrameWriter::Clear() noexcept {
+  waiting_.clear();
+  pending_bytes_ = 0;
+}
+
+}  // namespace mp

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT
+//
+// macOS has no pipe2(), no RWF_NOWAIT, and /dev/fd only duplicates a descriptor. Pipes therefore
+// use the last rung (poll, then a call that cannot wait); sockets work as on Linux.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <csignal>
+
+#include "platform.h"
+#include "sys.h"
+#include "unique_fd.h"
+
+namespace mp::platform {
+
+namespace {
+
+// Between creation and F_SETFD another thread could fork; libuv spawns with
+// POSIX_SPAWN_CLOEXEC_DEFAULT on this system, so a Node child does not inherit the pair even then.
+int Protect(int fds[2]) noexcept {
+  UniqueFd ends[2] = {UniqueFd(fds[0]), UniqueFd(fds[1])};
+  for (UniqueFd& end : ends) {
+    if (end.get() <= STDERR_FILENO) {
+      const int lifted = sys::Duplicate(end.get());
+      if (lifted < 0) return lifted;
+      end.Reset(lifted);
+    }
+    const int status = sys::SetCloseOnExec(end.get());
+    if (status < 0) return status;
+  }
+  fds[0] = ends[0].Release();
+  fds[1] = ends[1].Release();
+  return 0;
+}
+
+}  // namespace
+
+int MakePipe(int fds[2]) noexcept {
+  if (::pipe(fds) < 0) return -errno;
+  return Protect(fds);
+}
+
+int MakeSocketPair(int fds[2]) noexcept {
+  if (::socketpair(AF_UNIX, SOCK_STREAM, 0, fds) < 0) return -errno;
+  const int on = 1;
+  ::setsockopt(fds[0], SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof on);
+  ::setsockopt(fds[1], SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof on);
+  return Protect(fds);
+}
+
+ssize_t ReadNoWait(int, const iovec*, int) noexcept { return -EOPNOTSUPP; }
+ssize_t WriteNoWait(int, const iovec*, int) noexcept { return -EOPNOTSUPP; }
+int ReopenNonBlocking(int, bool) noexcept { return -EOPNOTSUPP; }
+
+ssize_t ReceiveMessage(int fd, msghdr* message) noexcept {
+  const ssize_t n =
+      sys::RetryOnInterrupt([=] { return ::recvmsg(fd, message, MSG_DONTWAIT); });
+  if (n < 0) return n;
+  for (cmsghdr* c = CMSG_FIRSTHDR(message); c != nullptr; c = CMSG_NXTHDR(message, c)) {
+    if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) continue;
+    const size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    const int* received = reinterpret_cast<const int*>(CMSG_DATA(c));
+    for (size_t i = 0; i < count; i++) sys::SetCloseOnExec(received[i]);
+  }
+  return n;
+}
+
+ssize_t SendMessage(int fd, const msghdr* message) noexcept {
+  return sys::RetryOnInterrupt([=] { return ::sendmsg(fd, message, MSG_DONTWAIT); });
+}
+
+int WaitForEvents(pollfd* fds, nfds_t count, long long timeout_ns) noexcept {
+  sigset_t routine;
+  sigset_t before;
+  sigemptyset(&routine);
+  sigaddset(&routine, SIGCHLD);
+  sigaddset(&routine, SIGWINCH);
+  sigaddset(&routine, SIGPROF);
+  ::pthread_sigmask(SIG_BLOCK, &routine, &before);
+  const int timeout_ms =
+      timeout_ns < 0 ? -1 : static_cast<int>((timeout_ns + 999999LL) / 1000000LL);
+  const int ready = sys::Poll(fds, count, timeout_ms);
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  return ready;
+}
+
+}  // namespace mp::platform

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: MIT
+//
+// Results of native calls. >= 0 is success, -1 to -4095 is a negated errno, and what no errno
+// expresses has a number of its own below. lib/ reads these numbers from the addon (see
+// endpoint_api.cc) and alone turns them into errors.
+#pragma once
+
+#include <cstdint>
+
+namespace mp {
+
+enum Status : int32_t {
+  kEndOfFile = -10001,             // The peer closed between two messages.
+  kTruncated = -10002,             // The peer closed inside a message.
+  kBadLength = -10003,             // A length no message can have, or above maxMessageBytes.
+  kTooLong = -10004,               // Longer than this call's maxLength.
+  kLargeMessage = -10005,          // Does not fit the small buffer: continue with ReadLarge.
+  kUnexpectedDescriptor = -10006,  // A descriptor arrived where message bytes were due.
+  kNoDescriptor = -10007,          // A descriptor was due and message bytes arrived.
+  kBufferChanged = -10008,         // The caller's buffer was detached or shrunk meanwhile.
+  kUnreadable = -10009,            // An earlier failure left the stream out of step.
+};
+
+}  // namespace mp

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+#include "sys.h"
+
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace mp::sys {
+
+void Close(int fd) noexcept { ::close(fd); }
+
+int SetCloseOnExec(int fd) noexcept {
+  const int flags = RetryOnInterrupt([fd] { return ::fcntl(fd, F_GETFD); });
+  if (flags < 0) return flags;
+  if ((flags & FD_CLOEXEC) != 0) return 0;
+  return RetryOnInterrupt([fd, flags] { return ::fcntl(fd, F_SETFD, flags | FD_CLOEXEC); });
+}
+
+int Duplicate(int fd) noexcept {
+  // 3 as the lowest number: a copy must never take the place of a closed standard stream.
+  return RetryOnInterrupt([fd] { return ::fcntl(fd, F_DUPFD_CLOEXEC, 3); });
+}
+
+ssize_t Readv(int fd, const iovec* iov, int count) noexcept {
+  return RetryOnInterrupt([=] { return ::readv(fd, iov, count); });
+}
+
+ssize_t Writev(int fd, const iovec* iov, int count) noexcept {
+  return RetryOnInterrupt([=] { return ::writev(fd, iov, count); });
+}
+
+int Poll(pollfd* fds, nfds_t count, int timeout_ms) noexcept {
+  const int ready = ::poll(fds, count, timeout_ms);
+  return ready < 0 ? -errno : ready;
+}
+
+int Describe(int fd, Description* out) noexcept {
+  struct stat info {};
+  const int status = RetryOnInterrupt([&] { return ::fstat(fd, &info); });
+  if (status < 0) return status;
+  out->device = static_cast<uint64_t>(info.st_dev);
+  out->inode = static_cast<uint64_t>(info.st_ino);
+  const int flags = RetryOnInterrupt([fd] { return ::fcntl(fd, F_GETFL); });
+  if (flags < 0) return flags;
+  const int mode = flags & O_ACCMODE;
+  out->readable = mode == O_RDONLY || mode == O_RDWR;
+  out->writable = mode == O_WRONLY || mode == O_RDWR;
+  if (S_ISFIFO(info.st_mode)) {
+    out->kind = Kind::kPipe;
+    out->stream = true;
+  } else if (S_ISSOCK(info.st_mode)) {
+    out->kind = Kind::kSocket;
+    int type = 0;
+    int listening = 0;
+    socklen_t size = sizeof type;
+    const bool known = ::getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0;
+    size = sizeof listening;
+    if (::getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) != 0) listening = 0;
+    out->stream = known && type == SOCK_STREAM && listening == 0;
+  }
+  return 0;
+}
+
+}  // namespace mp::sys

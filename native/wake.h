@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "platform.h"
+#include "sys.h"
+#include "unique_fd.h"
+
+namespace mp {
+
+// A descriptor for poll sets that any thread can make readable. It is a pipe of this process alone,
+// so it may be non-blocking, and it works the same on every system.
+class Wake {
+ public:
+  // 0 or -errno.
+  int Open() noexcept {
+    int fds[2];
+    const int status = platform::MakePipe(fds);
+    if (status < 0) return status;
+    reader_.Reset(fds[0]);
+    writer_.Reset(fds[1]);
+    for (const int fd : fds) ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK);
+    return 0;
+  }
+
+  int fd() const noexcept { return reader_.get(); }
+
+  // Any thread. A full pipe means that the reader is awake already.
+  void Signal() noexcept {
+    char byte = 0;
+    const iovec iov{&byte, 1};
+    (void)sys::Writev(writer_.get(), &iov, 1);
+  }
+
+  void Clear() noexcept {
+    char bytes[64];
+    const iovec iov{bytes, sizeof bytes};
+    while (sys::Readv(reader_.get(), &iov, 1) > 0) {
+    }
+  }
+
+ private:
+  UniqueFd reader_;
+  UniqueFd writer_;
+};
+
+}  // namespace mp
