@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: MIT
+
+/** CPython's own spellings, for people who move code between the languages. */
+const ALIASES = {
+  recv_bytes: 'recvBytes',
+  send_bytes: 'sendBytes',
+  recv_bytes_into: 'recvBytesInto',
+} as const;
+
+/** Gives a class the aliases of those methods that it has. */
+export function defineAliases(prototype: object): void {
+  for (const [alias, method] of Object.entries(ALIASES)) {
+    if (!(method in prototype)) continue;
+    Object.defineProperty(prototype, alias, {
+      value(this: Record<string, (...args: unknown[]) => unknown>, ...args: unknown[]) {
+        return (this[method] as (...args: unknown[]) => unknown)(...args);
+      },
+      configurable: true,
+      writable: true,
+    });
+  }
+}

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: MIT
+//
+// A channel is one endpoint as this environment uses it. Connections (dup() makes several of one channel) count as its
+// users; it keeps the descriptor until the last of them is closed and what they sent is written.
+import { systemError } from './errors.js';
+import { flushAtExit } from './exit.js';
+import { native, READ, WRITE } from './native.js';
+import { arm, disarm, ensureStarted, type Pollable } from './reactor.js';
+import { Receiver } from './receiver.js';
+import { Sender } from './sender.js';
+
+export interface ChannelOptions {
+  readonly maxMessageBytes: number;
+  readonly readAhead: boolean;
+  /** Longest time a Sync receive retries before it sleeps, in nanoseconds. */
+  readonly spinNs: number;
+  readonly exitFlushMs: number;
+}
+
+export interface Direction {
+  readonly readable: boolean;
+  readonly writable: boolean;
+}
+
+/** The ladder of ways to do I/O without waiting, for tests of the lower rungs. */
+const RUNGS = ['nowait', 'reopen', 'poll'];
+
+function firstRung(): number {
+  const named = process.env['NODE_MULTIPROCESSING_RUNG'];
+  return named === undefined || named === '' ? 0 : Math.max(0, RUNGS.indexOf(named));
+}
+
+export class Channel implements Pollable {
+  readonly id: number;
+  readonly isSocket: boolean;
+  readonly direction: Direction;
+  readonly options: ChannelOptions;
+  readonly receiver: Receiver;
+  readonly sender: Sender;
+  /** Called once when the descriptor may be readable, for those who wait without receiving. */
+  readonly readWaiters = new Set<() => void>();
+  #users = 0;
+  #closed = false;
+  #interest = 0;
+
+  /** The channels of a new pair. For a pipe the first one reads and the second one writes. */
+  static pair(socket: boolean, options: ChannelOptions): [Channel, Channel] {
+    ensureStarted();
+    const ids = new Int32Array(2);
+    const status = native.makePair(socket, ids, options.maxMessageBytes, options.readAhead, firstRung());
+    if (status < 0) throw systemError(status, socket ? 'socketpair' : 'pipe');
+    const [first, second] = ids as unknown as [number, number];
+    return [
+      new Channel(first, socket, { readable: true, writable: socket }, options),
+      new Channel(second, socket, { readable: socket, writable: true }, options),
+    ];
+  }
+
+  /** A channel that takes over an open descriptor. */
+  static adopt(fd: number, socket: boolean, direction: Direction, options: ChannelOptions): Channel {
+    ensureStarted();
+    const id = native.adopt(fd, options.maxMessageBytes, options.readAhead, firstRung());
+    if (id < 0) throw systemError(id, 'fcntl');
+    return new Channel(id, socket, direction, options);
+  }
+
+  private constructor(id: number, socket: boolean, direction: Direction, options: ChannelOptions) {
+    this.id = id;
+    this.isSocket = socket;
+    this.direction = direction;
+    this.options = options;
+    flushAtExit(options.exitFlushMs);
+    this.receiver = new Receiver(id, options.maxMessageBytes, () => {
+      this.#want(READ);
+    });
+    this.sender = new Sender(
+      id,
+      () => {
+        this.#want(WRITE);
+      },
+      () => {
+        this.#releaseIfUnused();
+      },
+    );
+  }
+
+  get fd(): number {
+    return native.fileno(this.id);
+  }
+
+  addUser(): void {
+    this.#users++;
+  }
+
+  /** The counterpart of addUser. */
+  removeUser(discard: boolean): void {
+    this.#users--;
+    if (this.#users > 0) return;
+    if (discard) this.sender.discard();
+    else this.sender.flush();
+    this.#releaseIfUnused();
+  }
+
+  /** From now on only the bytes of the message at hand are read: another process may be meant to read the next one. */
+  stopReadingAhead(): void {
+    native.setReadAhead(this.id, false);
+  }
+
+  /** Whether a receive would make progress or fail at once. */
+  readyToRead(): boolean {
+    return this.receiver.ready || native.poll(Int32Array.of(this.fd, READ, 0), 0) > 0;
+  }
+
+  /** Calls `callback` when the descriptor may have become readable. Returns what takes the wish back. */
+  onceReadable(callback: () => void): () => void {
+    this.readWaiters.add(callback);
+    this.#want(READ);
+    return () => this.readWaiters.delete(callback);
+  }
+
+  onReady(interest: number): void {
+    // The event set reports once: what is still wanted is armed anew below.
+    this.#interest = 0;
+    let wanted = 0;
+    if ((interest & WRITE) !== 0) this.sender.flush();
+    if ((interest & READ) !== 0) {
+      const waiters = [...this.readWaiters];
+      this.readWaiters.clear();
+      for (const waiter of waiters) waiter();
+      if (this.receiver.serve()) wanted |= READ;
+    } else if (this.receiver.pending) {
+      wanted |= READ;
+    }
+    if (this.#closed) return;
+    if (this.readWaiters.size > 0) wanted |= READ;
+    if (this.sender.pending) wanted |= WRITE;
+    this.#want(wanted);
+  }
+
+  #want(interest: number): void {
+    if (this.#closed) return;
+    const wanted = this.#interest | interest;
+    if (wanted === this.#interest) {
+      if (wanted === 0) disarm(this.id);
+      return;
+    }
+    this.#interest = wanted;
+    arm(this, wanted);
+  }
+
+  #releaseIfUnused(): void {
+    if (this.#users > 0 || this.#closed || this.sender.pending) return;
+    this.#closed = true;
+    disarm(this.id);
+    native.release(this.id);
+    // Whoever waits for this descriptor finds it closed when he looks again.
+    for (const waiter of this.readWaiters) waiter();
+  }
+}

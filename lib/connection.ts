@@ -1,0 +1,562 @@
+// SPDX-License-Identifier: MIT
+import { availableParallelism } from 'node:os';
+import { inspect } from 'node:util';
+
+import { defineAliases } from './aliases.js';
+import { Channel, type ChannelOptions, type Direction } from './channel.js';
+import { checkLimits, deadlineAfter, type WaitOptions } from './deadline.js';
+import {
+  argumentError,
+  BufferTooShort,
+  BusyError,
+  ClosedError,
+  EOFError,
+  NotReadable,
+  NotSupported,
+  NotWritable,
+  systemError,
+} from './errors.js';
+import { DEFAULT_EXIT_FLUSH_MS } from './exit.js';
+import { native } from './native.js';
+import { Hold } from './reactor.js';
+import type { ReceiveOptions, Take } from './receiver.js';
+import { makeCodec, type Codec, type Serialization } from './serialization/index.js';
+import { markShareable } from './shareable.js';
+import {
+  checkBoolean,
+  checkBytes,
+  checkDescriptor,
+  checkInteger,
+  checkObject,
+  checkRange,
+  checkTimeout,
+  type Bytes,
+} from './validate.js';
+import { waitForConnections, waitForConnectionsSync } from './wait.js';
+
+/** Options of a Connection, given where it is made. */
+export interface ConnectionOptions {
+  /** How `send` and `recv` turn objects into messages. Default `'structured'`; both ends must use the same. */
+  serialization?: Serialization | undefined;
+  /** Longest message that is received, in bytes; a longer one is a `BadMessageLength`. Default 1 GiB. */
+  maxMessageBytes?: number | undefined;
+  /**
+   * Whether to read more than the message at hand, which saves system calls, and is only right while no other process
+   * reads from this end. Default: true for `Pipe()`, until `fileno()` is asked for; false for `fromFd`.
+   */
+  readAhead?: boolean | undefined;
+  /**
+   * How long a Sync receive may retry before it sleeps, in microseconds. Shorter times are used when retrying has not
+   * paid off. Default 50, and 0 on a machine with one CPU.
+   */
+  spinMicros?: number | undefined;
+  /** How long the end of the process may wait for unread messages to be read, in milliseconds. Default 5000. */
+  exitFlushMs?: number | undefined;
+}
+
+/** Options of `Connection.fromFd`. */
+export interface FromFdOptions extends ConnectionOptions {
+  /** Whether this end receives. Default: what the descriptor can do. */
+  readable?: boolean | undefined;
+  /** Whether this end sends. Default: what the descriptor can do. */
+  writable?: boolean | undefined;
+}
+
+const DEFAULT_MAX_MESSAGE_BYTES = 2 ** 30;
+const DEFAULT_SPIN_MICROS = 50;
+
+let oneCpu: boolean | undefined;
+
+/** Spinning on the only CPU would keep the peer from running. */
+function defaultSpinMicros(): number {
+  oneCpu ??= availableParallelism() < 2;
+  return oneCpu ? 0 : DEFAULT_SPIN_MICROS;
+}
+
+function checkOptions(options: ConnectionOptions, readAhead: boolean): ChannelOptions {
+  checkObject(options, 'options');
+  const maxMessageBytes = options.maxMessageBytes ?? DEFAULT_MAX_MESSAGE_BYTES;
+  checkInteger(maxMessageBytes, 'maxMessageBytes');
+  const spinMicros = options.spinMicros ?? defaultSpinMicros();
+  if (typeof spinMicros !== 'number' || !(spinMicros >= 0 && spinMicros <= 1e6)) {
+    throw argumentError(typeof spinMicros === 'number' ? 'range' : 'type', 'spinMicros must be from 0 to 1000000');
+  }
+  const exitFlushMs = checkTimeout(options.exitFlushMs ?? DEFAULT_EXIT_FLUSH_MS, 'exitFlushMs');
+  if (options.readAhead !== undefined) checkBoolean(options.readAhead, 'readAhead');
+  return { maxMessageBytes, spinNs: spinMicros * 1000, exitFlushMs, readAhead: options.readAhead ?? readAhead };
+}
+
+function copyOf(lent: Buffer, length: number): Buffer {
+  const copy = Buffer.allocUnsafe(length);
+  lent.copy(copy, 0, 0, length);
+  return copy;
+}
+
+const takeBytes: Take<Buffer> = {
+  small: copyOf,
+  large: (message) => message,
+};
+
+/** Opens the door to the constructor for this module's own functions. */
+const fromChannel = Symbol('fromChannel');
+
+/** What is needed to close a Connection that was collected. */
+interface Remains {
+  readonly channel: Channel;
+}
+
+const collected = new FinalizationRegistry<Remains>(({ channel }) => {
+  channel.removeUser(false);
+});
+
+/**
+ * One end of a pipe, over a real descriptor. CPython: `multiprocessing.connection.Connection`.
+ *
+ * `S` is the type of the objects sent, `R` that of the objects received; an end that does not send (or receive) has
+ * `never` there. Every method that waits has a twin whose name ends in `Sync` and which blocks the thread. Receives are
+ * served in the order in which they were asked for, sends are written in the order in which they were made, and a receive
+ * or send that ends early (timeout, abort) leaves the stream intact. An object that is collected is closed.
+ */
+export class Connection<S = unknown, R = S> {
+  readonly #channel: Channel;
+  readonly #codec: Codec;
+  readonly #direction: Direction;
+  readonly #hold = new Hold();
+  readonly #takeValue: Take<R>;
+  #closed = false;
+
+  /** Connections are made by `Pipe` and `Connection.fromFd`. */
+  constructor(door: typeof fromChannel, channel: Channel, codec: Codec, direction: Direction) {
+    if (door !== fromChannel) throw argumentError('type', 'Connections are made by Pipe() and Connection.fromFd()');
+    this.#channel = channel;
+    this.#codec = codec;
+    this.#direction = direction;
+    this.#takeValue = {
+      small: (lent, length) => codec.decodeLent(lent.subarray(0, length)) as R,
+      large: (message) => codec.decode(message) as R,
+    };
+    channel.addUser();
+    collected.register(this, { channel }, this);
+    markShareable(this, 'Connection');
+  }
+
+  /**
+   * Takes over an open descriptor, such as one inherited from the parent process. CPython: `Connection(handle)`.
+   *
+   * From now on the Connection owns it, makes it close-on-exec and closes it. Its directions are found out from the
+   * descriptor; `readable` and `writable` can only narrow them.
+   *
+   * @throws RangeError for the standard streams 0 to 2, TypeError for what is not a pipe or a connected stream socket,
+   *   `BusyError` for a descriptor that already belongs to a Connection, a system error (EBADF) for one that is not open.
+   */
+  static fromFd<S = unknown, R = S>(fd: number, options: FromFdOptions = {}): Connection<S, R> {
+    checkInteger(fd, 'fd', 3, 0x7fffffff);
+    const channelOptions = checkOptions(options, false);
+    const codec = makeCodec(options.serialization);
+    const found = new Int32Array(5);
+    const status = native.describe(fd, found);
+    if (status < 0) throw systemError(status, 'fstat', `descriptor ${fd}`);
+    const [kind, canRead, canWrite, stream, owned] = found;
+    if (kind === 2) throw argumentError('type', `fd ${fd} must be a pipe or a socket`);
+    if (stream === 0) throw argumentError('type', `fd ${fd} must be a stream socket, not a datagram or listening one`);
+    if (owned === 1) throw new BusyError(`Descriptor ${fd} already belongs to a Connection`);
+    const direction = narrow(options, { readable: canRead === 1, writable: canWrite === 1 });
+    return new Connection(fromChannel, Channel.adopt(fd, kind === 1, direction, channelOptions), codec, direction);
+  }
+
+  /** Whether this end receives. False, too, after a failure that left the stream out of step. CPython: `readable`. */
+  get readable(): boolean {
+    return this.#direction.readable && !this.#channel.receiver.unreadable;
+  }
+
+  /** Whether this end sends. CPython: `writable`. */
+  get writable(): boolean {
+    return this.#direction.writable;
+  }
+
+  /** Whether this object was closed. CPython: `closed`. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /**
+   * The descriptor's number, for handing it to a child process. What was sent is written first, as far as there is room,
+   * and from now on nothing is read ahead. CPython: `fileno()`.
+   *
+   * @throws `ClosedError`
+   */
+  fileno(): number {
+    this.#checkOpen();
+    this.#channel.sender.flush();
+    this.#channel.stopReadingAhead();
+    return this.#channel.fd;
+  }
+
+  /**
+   * Sends one object. CPython: `send(obj)`.
+   *
+   * It is serialised and, if there is room, written before this returns; the promise resolves when the kernel has all of it.
+   * Rejects with `PicklingError`, `ClosedError`, `NotWritable`, `TimeoutError`, an AbortError, or a system error
+   * (EPIPE when nobody has the other end).
+   */
+  send(value: S, options?: WaitOptions): Promise<void> {
+    try {
+      this.#checkWritable();
+      const limits = checkLimits(options);
+      const bytes = this.#codec.encode(value);
+      return this.#channel.sender.send(bytes, 0, bytes.byteLength, 'send', limits, this.#hold);
+    } catch (error) {
+      return Promise.reject(error as Error);
+    }
+  }
+
+  /** As `send`, blocking. */
+  sendSync(value: S, options?: WaitOptions): void {
+    this.#checkWritable();
+    const deadline = deadlineAfter(checkLimits(options).timeout);
+    const bytes = this.#codec.encode(value);
+    this.#channel.sender.sendSync(bytes, 0, bytes.byteLength, 'sendSync', deadline);
+  }
+
+  /**
+   * Sends bytes as one message. CPython: `send_bytes(buffer, offset, size)`.
+   *
+   * When this returns, up to 64 KiB of the message have been written or copied. The rest of a longer one is read from
+   * `buffer` until the promise resolves, so it must not change before.
+   *
+   * @param offset Where the message begins in `buffer`, in bytes.
+   * @param size Its length in bytes. Default: to the end.
+   * Rejects as `send` does, and with TypeError or RangeError for arguments that do not fit.
+   */
+  sendBytes(buffer: Bytes, offset = 0, size?: number, options?: WaitOptions): Promise<void> {
+    try {
+      this.#checkWritable();
+      const data = checkBytes(buffer, 'buffer');
+      const length = checkRange(offset, size, data.byteLength);
+      return this.#channel.sender.send(data, offset, length, 'sendBytes', checkLimits(options), this.#hold);
+    } catch (error) {
+      return Promise.reject(error as Error);
+    }
+  }
+
+  /** As `sendBytes`, blocking. */
+  sendBytesSync(buffer: Bytes, offset = 0, size?: number, options?: WaitOptions): void {
+    this.#checkWritable();
+    const data = checkBytes(buffer, 'buffer');
+    const length = checkRange(offset, size, data.byteLength);
+    const deadline = deadlineAfter(checkLimits(options).timeout);
+    this.#channel.sender.sendSync(data, offset, length, 'sendBytesSync', deadline);
+  }
+
+  /**
+   * Receives one object. CPython: `recv()`.
+   *
+   * Rejects with `EOFError` when the other end is closed everywhere and nothing is left, `TruncatedMessageError`,
+   * `BadMessageLength`, `UnpicklingError`, `ClosedError`, `NotReadable`, `TimeoutError`, an AbortError, or a system error.
+   */
+  recv(options?: WaitOptions): Promise<R> {
+    return this.#receive(this.#takeValue, 'recv', undefined, options);
+  }
+
+  /** As `recv`, blocking. */
+  recvSync(options?: WaitOptions): R {
+    return this.#receiveSync(this.#takeValue, 'recvSync', undefined, options);
+  }
+
+  /**
+   * Receives one message. CPython: `recv_bytes(maxlength)`.
+   *
+   * @param maxLength Longest message accepted, in bytes. After a longer one (`BadMessageLength`) nothing more can be
+   *   received, as in CPython; sending still works.
+   * @returns A Buffer of its own. Rejects as `recv` does.
+   */
+  recvBytes(maxLength?: number, options?: WaitOptions): Promise<Buffer> {
+    return this.#receive(takeBytes, 'recvBytes', maxLength, options);
+  }
+
+  /** As `recvBytes`, blocking. */
+  recvBytesSync(maxLength?: number, options?: WaitOptions): Buffer {
+    return this.#receiveSync(takeBytes, 'recvBytesSync', maxLength, options);
+  }
+
+  /**
+   * Receives one message into existing memory and resolves to its length in bytes. CPython: `recv_bytes_into(buffer, offset)`.
+   *
+   * @param offset Where in `buffer` the message is to begin, in bytes.
+   * Rejects as `recv` does, and with `BufferTooShort`, which carries the whole message, if it does not fit.
+   */
+  recvBytesInto(buffer: Bytes, offset = 0, options?: WaitOptions): Promise<number> {
+    try {
+      this.#checkReadable();
+      return this.#receive(takeInto(buffer, offset), 'recvBytesInto', undefined, options);
+    } catch (error) {
+      return Promise.reject(error as Error);
+    }
+  }
+
+  /** As `recvBytesInto`, blocking. */
+  recvBytesIntoSync(buffer: Bytes, offset = 0, options?: WaitOptions): number {
+    this.#checkReadable();
+    return this.#receiveSync(takeInto(buffer, offset), 'recvBytesIntoSync', undefined, options);
+  }
+
+  /**
+   * Receives one object if a whole message is there, without waiting; undefined if not. No CPython counterpart.
+   *
+   * @throws as `recv` rejects.
+   */
+  tryRecv(): { value: R } | undefined {
+    this.#checkReadable();
+    return this.#channel.receiver.tryReceive(this.#takeValue, { operation: 'tryRecv', maxLength: Infinity });
+  }
+
+  /** Receives one message if it is there whole, without waiting; undefined if not. */
+  tryRecvBytes(): Buffer | undefined {
+    this.#checkReadable();
+    return this.#channel.receiver.tryReceive(takeBytes, { operation: 'tryRecvBytes', maxLength: Infinity })?.value;
+  }
+
+  /**
+   * Whether there is something to receive, an end of data included. CPython: `poll(timeout)`.
+   *
+   * @param timeout Milliseconds to wait for it. Omitted: answer at once; null: wait for ever.
+   * Rejects with `ClosedError` or `NotReadable`.
+   */
+  async poll(timeout?: number | null): Promise<boolean> {
+    this.#checkReadable();
+    const limit = timeout === undefined ? 0 : checkTimeout(timeout);
+    return (await waitForConnections([this], { timeout: limit, signal: undefined })).length > 0;
+  }
+
+  /** As `poll`, blocking. */
+  pollSync(timeout?: number | null): boolean {
+    this.#checkReadable();
+    const limit = timeout === undefined ? 0 : checkTimeout(timeout);
+    return waitForConnectionsSync([this], limit).length > 0;
+  }
+
+  /**
+   * Sends a copy of an open descriptor to the process at the other end. CPython: `multiprocessing.reduction.send_handle`.
+   *
+   * It is not a message: the other side must expect it at this point of the stream, with `recvHandle`. Duplex only.
+   */
+  sendHandle(fd: number, options?: WaitOptions): Promise<void> {
+    try {
+      this.#checkHandles(true);
+      checkDescriptor(fd, 'fd');
+      return this.#channel.sender.sendHandle(fd, checkLimits(options), this.#hold);
+    } catch (error) {
+      return Promise.reject(error as Error);
+    }
+  }
+
+  /** As `sendHandle`, blocking. */
+  sendHandleSync(fd: number, options?: WaitOptions): void {
+    this.#checkHandles(true);
+    checkDescriptor(fd, 'fd');
+    this.#channel.sender.sendHandleSync(fd, deadlineAfter(checkLimits(options).timeout));
+  }
+
+  /**
+   * Receives a descriptor, which is close-on-exec and the caller's to close. CPython: `multiprocessing.reduction.recv_handle`.
+   *
+   * Rejects with a system error (EBADMSG) if a message came instead. Duplex only.
+   */
+  recvHandle(options?: WaitOptions): Promise<number> {
+    try {
+      this.#checkHandles(false);
+      return this.#channel.receiver.receiveHandle(checkLimits(options), this, this.#hold);
+    } catch (error) {
+      return Promise.reject(error as Error);
+    }
+  }
+
+  /** As `recvHandle`, blocking. */
+  recvHandleSync(options?: WaitOptions): number {
+    this.#checkHandles(false);
+    return this.#channel.receiver.receiveHandleSync(deadlineAfter(checkLimits(options).timeout));
+  }
+
+  /**
+   * One more Connection for the same endpoint. The descriptor is closed when the last of them is; receives and sends of
+   * all of them share one order. CPython: `os.dup` comes nearest.
+   */
+  dup(): Connection<S, R> {
+    this.#checkOpen();
+    return new Connection<S, R>(fromChannel, this.#channel, this.#codec, this.#direction);
+  }
+
+  /**
+   * Closes this object; doing so again changes nothing. CPython: `close()`.
+   *
+   * Pending receives reject with `ClosedError`. What was sent is still written, and keeps the process alive until it is.
+   *
+   * @param options.discard Drop what was not written yet instead. A message written in part is cut off.
+   */
+  close(options?: { discard?: boolean }): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    collected.unregister(this);
+    this.#channel.receiver.reject(this, () => new ClosedError());
+    this.#channel.removeUser(options?.discard === true);
+  }
+
+  /** Pending operations of this object keep the process alive, which is the default. */
+  ref(): this {
+    this.#hold.on = true;
+    return this;
+  }
+
+  /** Pending operations of this object no longer keep the process alive. */
+  unref(): this {
+    this.#hold.on = false;
+    return this;
+  }
+
+  /** `close()`, for `using`. CPython: `with connection`. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /** Closes, and resolves when what was sent has been written, for `await using`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    const { sender } = this.#channel;
+    const written = this.#closed ? undefined : sender.whenDrained();
+    this.close();
+    await written;
+  }
+
+  /** Receives objects until the end of data. Leaving the loop early closes nothing and loses nothing. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<R, void, undefined> {
+    for (;;) {
+      let value: R;
+      try {
+        value = await this.recv();
+      } catch (error) {
+        if (error instanceof EOFError) return;
+        throw error;
+      }
+      yield value;
+    }
+  }
+
+  /** What console.log shows. */
+  [inspect.custom](): string {
+    const can = [this.readable ? 'readable' : '', this.writable ? 'writable' : ''].filter(Boolean).join(', ');
+    return this.#closed ? 'Connection { closed }' : `Connection { fd: ${this.#channel.fd}, ${can} }`;
+  }
+
+  /** @internal The channel, for the parts of this package that wait for several of them or pass them on. */
+  static channelOf(connection: Connection<never, unknown>): Channel {
+    connection.#checkReadable();
+    return connection.#channel;
+  }
+
+  /** @internal */
+  static holdOf(connection: Connection<never, unknown>): Hold {
+    return connection.#hold;
+  }
+
+  #receive<T>(take: Take<T>, operation: string, maxLength: unknown, options: WaitOptions | undefined): Promise<T> {
+    try {
+      this.#checkReadable();
+      const wanted = checkReceive(operation, maxLength);
+      return this.#channel.receiver.receive(take, wanted, checkLimits(options), this, this.#hold);
+    } catch (error) {
+      return Promise.reject(error as Error);
+    }
+  }
+
+  #receiveSync<T>(take: Take<T>, operation: string, maxLength: unknown, options: WaitOptions | undefined): T {
+    this.#checkReadable();
+    const wanted = checkReceive(operation, maxLength);
+    const deadline = deadlineAfter(checkLimits(options).timeout);
+    return this.#channel.receiver.receiveSync(take, wanted, deadline, this.#channel.options.spinNs);
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) throw new ClosedError();
+  }
+
+  #checkReadable(): void {
+    this.#checkOpen();
+    if (!this.#direction.readable) throw new NotReadable();
+    if (this.#channel.receiver.unreadable) {
+      throw new NotReadable('An earlier failure left this connection unreadable');
+    }
+  }
+
+  #checkWritable(): void {
+    this.#checkOpen();
+    if (!this.#direction.writable) throw new NotWritable();
+  }
+
+  #checkHandles(sending: boolean): void {
+    if (sending) this.#checkWritable();
+    else this.#checkReadable();
+    if (!this.#channel.isSocket) throw new NotSupported('Descriptors travel over duplex connections only');
+  }
+}
+
+/** CPython's own spellings of three methods. Their behaviour is that of the camelCase ones. */
+export interface Connection<S, R> {
+  /** `recvBytes` */
+  recv_bytes: Connection<S, R>['recvBytes'];
+  /** `sendBytes` */
+  send_bytes: Connection<S, R>['sendBytes'];
+  /** `recvBytesInto` */
+  recv_bytes_into: Connection<S, R>['recvBytesInto'];
+}
+
+defineAliases(Connection.prototype);
+
+function checkReceive(operation: string, maxLength: unknown): ReceiveOptions {
+  if (maxLength === undefined) return { operation, maxLength: Infinity };
+  checkInteger(maxLength, 'maxLength');
+  return { operation, maxLength };
+}
+
+function takeInto(buffer: Bytes, offset: number): Take<number> {
+  const target = checkBytes(buffer, 'buffer');
+  checkRange(offset, undefined, target.byteLength);
+  const put = (message: Buffer): number => {
+    // The memory may have been detached or shrunk since the receive was asked for.
+    if (offset + message.length > target.byteLength) {
+      throw new BufferTooShort(Buffer.from(message), Math.max(0, target.byteLength - offset));
+    }
+    target.set(message, offset);
+    return message.length;
+  };
+  return { small: (lent, length) => put(lent.subarray(0, length)), large: put };
+}
+
+/** The directions wanted, which must be among those that the descriptor has. */
+function narrow(options: FromFdOptions, can: Direction): Direction {
+  if (options.readable !== undefined) checkBoolean(options.readable, 'readable');
+  if (options.writable !== undefined) checkBoolean(options.writable, 'writable');
+  const readable = options.readable ?? can.readable;
+  const writable = options.writable ?? can.writable;
+  if (readable && !can.readable) throw new NotReadable('fd is not open for reading');
+  if (writable && !can.writable) throw new NotWritable('fd is not open for writing');
+  if (!readable && !writable) throw argumentError('range', 'At least one of readable and writable must be true');
+  return { readable, writable };
+}
+
+/**
+ * Makes two Connections with a pipe between them. CPython: `multiprocessing.Pipe(duplex)`.
+ *
+ * @param duplex True, the default: both ends send and receive (a socketpair). False: the first only receives and the
+ *   second only sends (a pipe).
+ */
+export function Pipe<A = unknown, B = A>(duplex?: true, options?: ConnectionOptions): [Connection<A, B>, Connection<B, A>];
+export function Pipe<T = unknown>(duplex: false, options?: ConnectionOptions): [Connection<never, T>, Connection<T, never>];
+export function Pipe(duplex = true, options: ConnectionOptions = {}): [Connection<never, never>, Connection<never, never>] {
+  checkBoolean(duplex, 'duplex');
+  const channelOptions = checkOptions(options, true);
+  const codec = makeCodec(options.serialization);
+  const [first, second] = Channel.pair(duplex, channelOptions);
+  return [
+    new Connection(fromChannel, first, codec, first.direction),
+    new Connection(fromChannel, second, codec, second.direction),
+  ];
+}

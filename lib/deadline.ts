@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT
+//
+// Time limits. A public method turns its timeout into one deadline when it is called; every step of it then works
+// towards that deadline.
+import { abortError } from './errors.js';
+import { checkObject, checkSignal, checkTimeout } from './validate.js';
+
+/** Options of everything that waits. */
+export interface WaitOptions {
+  /** Milliseconds; fractions count, negative is 0, and undefined, null or Infinity wait for ever. */
+  timeout?: number | null | undefined;
+  /** Ends the wait with an AbortError. */
+  signal?: AbortSignal | undefined;
+}
+
+/** The longest delay that a timer of Node takes without firing at once. */
+const LONGEST_TIMER = 2 ** 31 - 1;
+
+/** A point in time on the monotonic clock, in milliseconds. */
+export function deadlineAfter(timeout: number): number {
+  return timeout === Infinity ? Infinity : performance.now() + timeout;
+}
+
+/** Milliseconds left until a deadline, at least 0. */
+export function millisecondsLeft(deadline: number): number {
+  return deadline === Infinity ? Infinity : Math.max(0, deadline - performance.now());
+}
+
+export interface Limits {
+  readonly timeout: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+const unlimited: Limits = { timeout: Infinity, signal: undefined };
+
+/** Validates wait options. A signal that is aborted already ends the call before it did anything. */
+export function checkLimits(options: WaitOptions | undefined): Limits {
+  if (options === undefined) return unlimited;
+  checkObject(options, 'options');
+  const limits = { timeout: checkTimeout(options.timeout), signal: checkSignal(options.signal) };
+  if (limits.signal?.aborted === true) throw abortError(limits.signal);
+  return limits;
+}
+
+/**
+ * Calls `expire` once when the time is up or the signal aborts, whichever is first. The returned function cancels both.
+ *
+ * @param timeoutError Made only if the time is up.
+ */
+export function startLimits(
+  limits: Limits,
+  keepAlive: boolean,
+  timeoutError: () => Error,
+  expire: (error: Error) => void,
+): () => void {
+  const { timeout, signal } = limits;
+  const deadline = deadlineAfter(timeout);
+  let timer: NodeJS.Timeout | undefined;
+  const schedule = (): void => {
+    // Timers count whole milliseconds and may fire a little early, hence the check and the second round.
+    const left = millisecondsLeft(deadline);
+    if (left === 0) {
+      cancel();
+      expire(timeoutError());
+      return;
+    }
+    timer = setTimeout(schedule, Math.min(Math.ceil(left), LONGEST_TIMER));
+    if (!keepAlive) timer.unref();
+  };
+  const onAbort = (): void => {
+    cancel();
+    expire(abortError(signal as AbortSignal));
+  };
+  const cancel = (): void => {
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', onAbort);
+  };
+  signal?.addEventListener('abort', onAbort, { once: true });
+  if (timeout !== Infinity) {
+    timer = setTimeout(schedule, Math.min(Math.ceil(timeout), LONGEST_TIMER));
+    if (!keepAlive) timer.unref();
+  }
+  return cancel;
+}

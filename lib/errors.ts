@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: MIT
+//
+// Every error this package throws is made here. The native layer reports numbers; nothing above this file knows them.
+import { constants } from 'node:os';
+import { getSystemErrorMap } from 'node:util';
+
+import { native } from './native.js';
+
+/** What all semantic errors of this package have in common: a permanent `code`. */
+export abstract class MultiprocessingError extends Error {
+  /** Permanent, unlike the message. Listed in docs/errors.md. */
+  abstract readonly code: string;
+
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    // Named on the prototype's behalf, so that a subclass of a user keeps the name it is known by.
+    Object.defineProperty(this, 'name', { value: new.target.name, configurable: true, writable: true });
+  }
+}
+
+/** The other end is closed in every process and nothing is left to receive. CPython: `EOFError`. */
+export class EOFError extends MultiprocessingError {
+  readonly code = 'ERR_MP_EOF';
+  constructor(message = 'The other end of the connection is closed') {
+    super(message);
+  }
+}
+
+/** The other end closed inside a message. CPython: `OSError('got end of file during message')`, or `EOFError` right after a header. */
+export class TruncatedMessageError extends MultiprocessingError {
+  readonly code = 'ERR_MP_TRUNCATED';
+  /** Bytes of the message (or of its header) that arrived. */
+  readonly received: number;
+  /** Bytes that the message (or its header) has. */
+  readonly expected: number;
+  constructor(received: number, expected: number) {
+    super(`The connection ended after ${received} of ${expected} bytes of a message`);
+    this.received = received;
+    this.expected = expected;
+  }
+}
+
+/** A message longer than allowed, or a length that no message can have. CPython: `OSError('bad message length')`. */
+export class BadMessageLength extends MultiprocessingError {
+  readonly code = 'ERR_MP_BAD_MESSAGE_LENGTH';
+  /** The length that was announced, in bytes; negative if the header was not a length. */
+  readonly length: number;
+  constructor(length: number, limit: number) {
+    super(
+      length < 0
+        ? `The stream holds ${length} where a message length is due; nothing more can be received`
+        : `A message of ${length} bytes exceeds the limit of ${limit}; nothing more can be received`,
+    );
+    this.length = length;
+  }
+}
+
+/** The message does not fit the buffer; it has been consumed and is in `bytes`. CPython: `multiprocessing.BufferTooShort`. */
+export class BufferTooShort extends MultiprocessingError {
+  readonly code = 'ERR_MP_BUFFER_TOO_SHORT';
+  /** The whole message. CPython: `args[0]`. */
+  readonly bytes: Buffer;
+  constructor(message: Buffer, room: number) {
+    super(`A message of ${message.length} bytes does not fit the ${room} bytes of the buffer`);
+    this.bytes = message;
+  }
+}
+
+/** The object has been closed. CPython: `OSError('handle is closed')`. */
+export class ClosedError extends MultiprocessingError {
+  readonly code = 'ERR_MP_CLOSED';
+  constructor(what = 'Connection') {
+    super(`${what} is closed`);
+  }
+}
+
+/** This end does not receive, or no longer can. CPython: `OSError('connection is write-only')`. */
+export class NotReadable extends MultiprocessingError {
+  readonly code = 'ERR_MP_NOT_READABLE';
+  constructor(message = 'This end of the connection cannot receive') {
+    super(message);
+  }
+}
+
+/** This end does not send. CPython: `OSError('connection is read-only')`. */
+export class NotWritable extends MultiprocessingError {
+  readonly code = 'ERR_MP_NOT_WRITABLE';
+  constructor(message = 'This end of the connection cannot send') {
+    super(message);
+  }
+}
+
+/** Something else is using the object at this moment. No CPython counterpart: there such calls mix up their bytes. */
+export class BusyError extends MultiprocessingError {
+  readonly code = 'ERR_MP_BUSY';
+}
+
+/** The time was up. What was partly received is kept for the next call. CPython: `TimeoutError`. */
+export class TimeoutError extends MultiprocessingError {
+  readonly code = 'ERR_MP_TIMEOUT';
+  /** For a send: whether its first byte was written already, in which case the rest of the message still follows. */
+  readonly begun: boolean;
+  constructor(operation: string, begun = false) {
+    super(begun ? `${operation} timed out inside a message, which is still being written` : `${operation} timed out`);
+    this.begun = begun;
+  }
+}
+
+/** A signal that JavaScript listens for arrived during a Sync call; the call can be repeated. CPython: `InterruptedError`. */
+export class InterruptedError extends MultiprocessingError {
+  readonly code = 'ERR_MP_INTERRUPTED';
+  /** For a send: whether its first byte was written already, in which case the rest still follows and must not be sent again. */
+  readonly begun: boolean;
+  constructor(operation: string, begun = false) {
+    super(`${operation} was interrupted by a signal`);
+    this.begun = begun;
+  }
+}
+
+/** This cannot be done here: on this system, with this kind of object, or in this place. CPython: `NotImplementedError`. */
+export class NotSupported extends MultiprocessingError {
+  readonly code = 'ERR_MP_NOT_SUPPORTED';
+}
+
+/** A value cannot be serialised; `cause` says why. Nothing was sent. CPython: `pickle.PicklingError`. */
+export class PicklingError extends MultiprocessingError {
+  readonly code = 'ERR_MP_PICKLING';
+}
+
+/** A message was received whole and cannot be decoded; `cause` says why. CPython: `pickle.UnpicklingError`. */
+export class UnpicklingError extends MultiprocessingError {
+  readonly code = 'ERR_MP_UNPICKLING';
+}
+
+/** What a pending call rejects with when its `signal` aborts: shaped like Node's own. */
+export function abortError(signal: AbortSignal): Error {
+  const error = new Error('The operation was aborted', { cause: signal.reason as unknown });
+  error.name = 'AbortError';
+  return Object.assign(error, { code: 'ABORT_ERR' });
+}
+
+/** A TypeError or RangeError as Node's own argument errors look. */
+export function argumentError(kind: 'type' | 'range', message: string): TypeError | RangeError {
+  return kind === 'type'
+    ? Object.assign(new TypeError(message), { code: 'ERR_INVALID_ARG_TYPE' })
+    : Object.assign(new RangeError(message), { code: 'ERR_OUT_OF_RANGE' });
+}
+
+const names = getSystemErrorMap();
+const errnoNames = new Map(Object.entries(constants.errno).map(([name, number]) => [-number, name]));
+
+/** An error of the operating system with the properties that Node's have: `code`, `errno`, `syscall`. */
+export function systemError(errno: number, syscall: string, detail?: string): NodeJS.ErrnoException {
+  const [name, text] = names.get(errno) ?? [errnoNames.get(errno) ?? `E${-errno}`, 'system error'];
+  const message = `${syscall} ${name}: ${text}${detail === undefined ? '' : `, ${detail}`}`;
+  return Object.assign(new Error(message), { code: name, errno, syscall });
+}
+
+/** What a status of the native layer means for a receive on endpoint `id`. */
+export function receiveError(status: number, id: number, operation: string, limit: number): Error {
+  const codes = native.status;
+  switch (status) {
+    case codes.endOfFile:
+      return new EOFError();
+    case codes.truncated: {
+      const { received, length } = native.inspect(id);
+      return new TruncatedMessageError(received, length);
+    }
+    case codes.badLength:
+    case codes.tooLong:
+      return new BadMessageLength(native.inspect(id).length, limit);
+    case codes.unreadable:
+      return new NotReadable('An earlier failure left this connection unreadable');
+    case codes.unexpectedDescriptor:
+      return systemError(-constants.errno.EBADMSG, 'recvmsg', 'a descriptor arrived inside a message');
+    case codes.noDescriptor:
+      return systemError(-constants.errno.EBADMSG, 'recvmsg', 'no descriptor arrived');
+    case codes.bufferChanged:
+      return argumentError('type', 'buffer was detached or shrunk during the call');
+    case codes.timedOut:
+      return new TimeoutError(operation);
+    case codes.interrupted:
+      return new InterruptedError(operation);
+    default:
+      return systemError(status, 'read');
+  }
+}
+
+/** What a status of the native layer means for a send. */
+export function sendError(status: number, operation: string): Error {
+  const codes = native.status;
+  if (status === codes.bufferChanged) return argumentError('type', 'buffer was detached or shrunk during the call');
+  if (status === codes.interrupted) return new InterruptedError(operation);
+  return systemError(status, 'write');
+}

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+
+const require = createRequire(import.meta.url);
+
+/** The folder that holds package.json, seen from dist/. */
+const packageRoot = fileURLToPath(new URL('..', import.meta.url));
+
+function unsupported(what: string): Error {
+  return Object.assign(new Error(what), { code: 'ERR_MP_NOT_SUPPORTED' });
+}
+
+/**
+ * node-gyp-build knows musl only by a file of Alpine's. What the runtime itself reports holds on every distribution: its
+ * report names the glibc version exactly when there is one.
+ */
+function stateLibc(): void {
+  if (process.platform !== 'linux' || process.env['LIBC'] !== undefined) return;
+  const { report } = process as { report?: { excludeNetwork?: boolean; getReport(): object } };
+  if (report === undefined) return;
+  const before = report.excludeNetwork;
+  // Without this the report looks up the names of all open sockets, which can take seconds.
+  report.excludeNetwork = true;
+  const { header } = report.getReport() as { header?: { glibcVersionRuntime?: string } };
+  if (before !== undefined) report.excludeNetwork = before;
+  if (header?.glibcVersionRuntime === undefined) process.env['LIBC'] = 'musl';
+}
+
+/**
+ * Loads the compiled addon: a prebuilt one that fits this system, or one built from source.
+ *
+ * The environment variable NODE_MULTIPROCESSING_ADDON names another file to load, such as one built with a sanitizer.
+ */
+export function loadAddon(): unknown {
+  if (process.platform === 'win32') {
+    throw unsupported('node-multiprocessing needs POSIX pipes and semaphores; it does not run on Windows');
+  }
+  if (process.versions['bun'] !== undefined) {
+    throw unsupported('node-multiprocessing needs libuv, which Bun does not have');
+  }
+  const named = process.env['NODE_MULTIPROCESSING_ADDON'];
+  if (named !== undefined && named !== '') return require(named);
+  const load = require('node-gyp-build') as (folder: string) => unknown;
+  try {
+    return load(packageRoot);
+  } catch (first) {
+    stateLibc();
+    try {
+      return load(packageRoot);
+    } catch {
+      // The first error says what was looked for; the second attempt only differs in the C library.
+      throw Object.assign(
+        new Error(
+          `The native addon of node-multiprocessing could not be loaded for ${process.platform}-${process.arch}, ` +
+            `Node ${process.versions.node}. If its install script was not allowed to run, build it with ` +
+            '"npm install-scripts approve node-multiprocessing && npm rebuild node-multiprocessing" ' +
+            '(needs Python 3, make and a C++20 compiler).',
+          { cause: first },
+        ),
+        { code: 'ERR_MP_NOT_SUPPORTED' },
+      );
+    }
+  }
+}

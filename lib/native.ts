@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT
+//
+// The native surface, declared once. Everything here is mechanism: descriptors, framing, waiting. Endpoints are small
+// integers; results are >= 0, a negated errno, or one of `status`.
+import { loadAddon } from './load-addon.js';
+
+/** What a descriptor may be waited for. */
+export const READ = 1;
+export const WRITE = 2;
+
+export interface Inspection {
+  /** The rung in use: 0 nowait, 1 reopen, 2 poll. Only pipes have more than one. */
+  readonly readRung: number;
+  readonly writeRung: number;
+  /** Announced and received bytes of the message that is being received or was refused. */
+  readonly length: number;
+  readonly received: number;
+  /** Bytes read from the kernel and not yet handed out, and bytes accepted but not yet written. */
+  readonly held: number;
+  readonly pending: number;
+}
+
+export interface Native {
+  /** Codes that are not errno values, and the few errno values that are handled by name. */
+  readonly status: {
+    readonly endOfFile: number;
+    readonly truncated: number;
+    readonly badLength: number;
+    readonly tooLong: number;
+    readonly largeMessage: number;
+    readonly unexpectedDescriptor: number;
+    readonly noDescriptor: number;
+    readonly bufferChanged: number;
+    readonly unreadable: number;
+    readonly again: number;
+    readonly interrupted: number;
+    readonly timedOut: number;
+    readonly canceled: number;
+    readonly notWatchable: number;
+    readonly busy: number;
+  };
+  /** The largest message that `receive` hands out whole, and the size of its buffer. */
+  readonly smallBytes: number;
+
+  /** Once per environment. `onReady(count)` is called with `count` pairs (id, interest) in `events`. */
+  start(isMainThread: boolean, onReady: (count: number) => void, events: Int32Array): number;
+
+  /** A socketpair or a pipe (reader first); the ids are written to `ids`. */
+  makePair(socket: boolean, ids: Int32Array, maxMessageBytes: number, readAhead: boolean, rung: number): number;
+  /** Takes over an open descriptor. Returns its id. */
+  adopt(fd: number, maxMessageBytes: number, readAhead: boolean, rung: number): number;
+  /** Kind (0 pipe, 1 socket, 2 other), readable, writable, connected stream, owned by an endpoint. */
+  describe(fd: number, out: Int32Array): number;
+  /** An id for waiting on any descriptor, of which it keeps a copy until `release`. */
+  watch(fd: number): number;
+  /** Gives up this environment's reference; the last one in the process closes the descriptor. */
+  release(id: number): void;
+  fileno(id: number): number;
+  inspect(id: number): Inspection;
+
+  /** Reports the id through `onReady` once. Replaces an earlier arming. */
+  arm(id: number, interest: number): number;
+  /** Whether waiting keeps the event loop alive. */
+  setRef(on: boolean): void;
+
+  setReadAhead(id: number, on: boolean): void;
+  /** 1 if a receive would make progress from memory alone. */
+  readReady(id: number): number;
+  /** The length of one small message, now at the start of `slab`. */
+  receive(id: number, slab: Uint8Array, maxLength: number): number;
+  receiveSync(id: number, slab: Uint8Array, maxLength: number, timeoutMs: number, spinNs: number): number;
+  /** Continues a large message into memory that begins with what has arrived; how much is there now. */
+  receiveLarge(id: number, into: Uint8Array, budget: number): number;
+  receiveLargeSync(id: number, into: Uint8Array, timeoutMs: number): number;
+  receiveDescriptor(id: number): number;
+
+  /** Only while nothing waits: 0 written, 1 waiting. */
+  send(id: number, data: Uint8Array, offset: number, size: number): number;
+  /** Behind what waits, without writing; how many bytes wait now. */
+  append(id: number, data: Uint8Array, offset: number, size: number): number;
+  appendDescriptor(id: number, fd: number): number;
+  /** Writes what waits; how many messages were completed. The lent memory is that of the first message that lends. */
+  flush(id: number, lent: Uint8Array | undefined, offset: number, size: number, budget: number): number;
+  /** The same, until the first waiting message is complete. */
+  flushSync(id: number, lent: Uint8Array | undefined, offset: number, size: number, timeoutMs: number): number;
+  /** 1 the message was taken back; 0 it has begun, and what it lent has been copied. */
+  withdraw(id: number, index: number, lent: Uint8Array | undefined, offset: number, size: number): number;
+  dropPending(id: number): void;
+
+  /** Blocks on triples (descriptor, interest, ready) together; how many are ready, 0 at the timeout. */
+  poll(triples: Int32Array, timeoutMs: number): number;
+  closeDescriptor(fd: number): void;
+  /** Makes the blocked calls of all other threads' environments return, for good. */
+  cancelBlockedCalls(): void;
+}
+
+export const native = loadAddon() as Native;

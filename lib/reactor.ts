@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: MIT
+//
+// This environment's side of the event loop: who is told when a descriptor is ready, what keeps the loop alive, how many
+// operations may complete before the loop gets a turn, and which channels have something left to write.
+import { isMainThread } from 'node:worker_threads';
+
+import { millisecondsLeft } from './deadline.js';
+import { InterruptedError, systemError } from './errors.js';
+import { native, READ, WRITE } from './native.js';
+
+/** Told that what it waits for may now be tried. */
+export interface Pollable {
+  readonly id: number;
+  onReady(interest: number): void;
+}
+
+/** Has messages that were accepted and not yet written. */
+export interface Writer {
+  readonly id: number;
+  /** Writes what there is room for; never throws. */
+  flush(): void;
+}
+
+const events = new Int32Array(2 * 64);
+const pollables = new Map<number, Pollable>();
+/** Every channel of this environment with unwritten messages. */
+export const unwritten = new Set<Writer>();
+
+let started = false;
+let references = 0;
+
+function onReady(count: number): void {
+  for (let i = 0; i < count; i++) {
+    const pollable = pollables.get(events[2 * i] as number);
+    pollable?.onReady(events[2 * i + 1] as number);
+  }
+}
+
+/** Starts the poller with the first endpoint, so that importing the package alone costs the event loop nothing. */
+export function ensureStarted(): void {
+  if (started) return;
+  const status = native.start(isMainThread, onReady, events);
+  if (status < 0) throw systemError(status, 'uv_poll_init');
+  started = true;
+}
+
+/** Makes `pollable` be told once when `interest` is possible. Replaces what was armed for its id. */
+export function arm(pollable: Pollable, interest: number): void {
+  pollables.set(pollable.id, pollable);
+  const status = native.arm(pollable.id, interest);
+  // A file that cannot be watched is always ready.
+  if (status === native.status.notWatchable) setImmediate(() => pollable.onReady(interest));
+  else if (status < 0) throw systemError(status, 'epoll_ctl');
+}
+
+/** Forgets a pollable, which may then be collected. */
+export function disarm(id: number): void {
+  pollables.delete(id);
+}
+
+/** Counts what keeps the event loop alive. A Connection's pending operations do so unless it was unref'd. */
+export class Hold {
+  #pending = 0;
+  #on = true;
+
+  begin(): void {
+    this.#pending++;
+    if (this.#on) changeReferences(1);
+  }
+
+  end(): void {
+    this.#pending--;
+    if (this.#on) changeReferences(-1);
+  }
+
+  /** Whether pending operations keep the event loop alive. */
+  get on(): boolean {
+    return this.#on;
+  }
+
+  set on(on: boolean) {
+    if (on === this.#on) return;
+    this.#on = on;
+    changeReferences(on ? this.#pending : -this.#pending);
+  }
+}
+
+function changeReferences(change: number): void {
+  const before = references;
+  references += change;
+  if (before > 0 !== references > 0) native.setRef(references > 0);
+}
+
+/** How many operations, or pieces of 64 KiB, may complete at once before the next one waits for a turn of the loop. */
+const TURNS = 64;
+let turns = TURNS;
+
+/**
+ * Whether an operation may be tried at once. An endless loop of awaits that never have to wait would otherwise keep timers
+ * and everybody else's I/O from running.
+ */
+export function takeTurn(): boolean {
+  if (turns > 0) {
+    turns--;
+    return true;
+  }
+  turns = TURNS;
+  return false;
+}
+
+/** Signals of which a Sync call takes no notice; the native wait keeps them pending anyway. */
+const routineSignals: ReadonlySet<string> = new Set(['SIGCHLD', 'SIGWINCH', 'SIGPROF']);
+
+/** Whether JavaScript waits for a signal, so that an interrupted Sync call must return for its listener to run. */
+function listensForSignals(): boolean {
+  return process
+    .eventNames()
+    .some((name) => typeof name === 'string' && /^SIG[A-Z0-9]+$/.test(name) && !routineSignals.has(name));
+}
+
+/** Throws if a blocked call was interrupted by a signal that JavaScript must handle; otherwise the call goes on. */
+export function checkInterrupted(status: number, operation: string): void {
+  if (status === native.status.interrupted && listensForSignals()) throw new InterruptedError(operation);
+}
+
+/**
+ * Blocks until one of `fds` is readable or the deadline passes, and meanwhile writes what any channel has left to write.
+ * Without that, two processes could each wait for a message that the other has accepted but not written.
+ *
+ * @returns Which of `fds` are readable; all false once the deadline has passed, or when only something was written.
+ */
+export function blockOn(fds: readonly number[], deadline: number, operation: string): { ready: boolean[]; expired: boolean } {
+  const writers = [...unwritten];
+  const triples = new Int32Array(3 * (fds.length + writers.length));
+  fds.forEach((fd, i) => triples.set([fd, READ, 0], 3 * i));
+  writers.forEach((writer, i) => triples.set([native.fileno(writer.id), WRITE, 0], 3 * (fds.length + i)));
+  const count = native.poll(triples, millisecondsLeft(deadline));
+  const isReady = (i: number): boolean => count > 0 && triples[3 * i + 2] !== 0;
+  if (count === native.status.interrupted) checkInterrupted(count, operation);
+  else if (count < 0) throw systemError(count, 'poll');
+  writers.forEach((writer, i) => {
+    if (isReady(fds.length + i)) writer.flush();
+  });
+  return { ready: fds.map((_, i) => isReady(i)), expired: count === 0 };
+}
+
+/** Tries to write everything that was accepted, without waiting. Precedes every Sync call. */
+export function flushUnwritten(): void {
+  for (const writer of unwritten) writer.flush();
+}

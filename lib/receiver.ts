@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: MIT
+//
+// The receiving half of a channel: who waits, in which order they are served, and the large message that is on its way.
+import { millisecondsLeft, startLimits, type Limits } from './deadline.js';
+import { BusyError, receiveError, TimeoutError } from './errors.js';
+import { native } from './native.js';
+import { blockOn, checkInterrupted, flushUnwritten, takeTurn, unwritten, type Hold } from './reactor.js';
+
+const codes = native.status;
+
+/** Where the native layer puts small messages. It is read before the next native call and never handed out. */
+const slab = Buffer.allocUnsafeSlow(native.smallBytes);
+
+/** Memory for a large message starts with this much and doubles as bytes arrive. */
+const FIRST_BODY_BYTES = 1024 * 1024;
+
+/** How much of a large message is received in one turn of the event loop. */
+const BUDGET = 256 * 1024;
+
+/** Makes the result of a receive from a message. Whatever it throws fails that receive; the message is consumed. */
+export interface Take<T> {
+  /** From memory that is only lent. */
+  small(lent: Buffer, length: number): T;
+  /** From memory that may be kept. */
+  large(message: Buffer): T;
+}
+
+/** One receive: how to make progress with it, and what its result is. */
+interface Request {
+  readonly owner: object;
+  /** True once it is settled. */
+  attempt(): boolean;
+  fail(error: Error): void;
+}
+
+export interface ReceiveOptions {
+  readonly operation: string;
+  readonly maxLength: number;
+}
+
+export class Receiver {
+  readonly #id: number;
+  readonly #maxMessageBytes: number;
+  readonly #wantRead: () => void;
+  #queue: Request[] = [];
+  #body: Buffer | undefined;
+  #immediate = false;
+  /** Set when the stream is out of step with its sender: nothing more can be received. */
+  unreadable = false;
+
+  constructor(id: number, maxMessageBytes: number, wantRead: () => void) {
+    this.#id = id;
+    this.#maxMessageBytes = maxMessageBytes;
+    this.#wantRead = wantRead;
+  }
+
+  get pending(): boolean {
+    return this.#queue.length > 0;
+  }
+
+  /** Receives one message, after those who asked earlier. */
+  receive<T>(take: Take<T>, options: ReceiveOptions, limits: Limits, owner: object, hold: Hold): Promise<T> {
+    return this.#request(() => this.#tryMessage(take, options), options.operation, limits, owner, hold);
+  }
+
+  /** Receives one descriptor, in the same order. */
+  receiveHandle(limits: Limits, owner: object, hold: Hold): Promise<number> {
+    return this.#request(() => this.#tryHandle('recvHandle'), 'recvHandle', limits, owner, hold);
+  }
+
+  /** A message that can be had without waiting; undefined if there is none or others wait for it. */
+  tryReceive<T>(take: Take<T>, options: ReceiveOptions): { value: T } | undefined {
+    return this.pending ? undefined : this.#tryMessage(take, options);
+  }
+
+  receiveSync<T>(take: Take<T>, options: ReceiveOptions, deadline: number, spinNs: number): T {
+    this.#refuseIfBusy(options.operation);
+    flushUnwritten();
+    for (;;) {
+      // With nothing left to write elsewhere the whole wait is one native call.
+      const status =
+        unwritten.size > 0
+          ? this.#nextStatus(options.maxLength, BUDGET)
+          : this.#nextStatusSync(options.maxLength, deadline, spinNs);
+      if (status >= 0) return take.small(slab, status);
+      if (status === codes.largeMessage) return take.large(this.#takeBody());
+      if (status === codes.again) this.#block(options.operation, deadline);
+      else if (status !== codes.interrupted) throw this.#failure(status, options.operation, options.maxLength);
+      else checkInterrupted(status, options.operation);
+    }
+  }
+
+  receiveHandleSync(deadline: number): number {
+    this.#refuseIfBusy('recvHandleSync');
+    flushUnwritten();
+    for (;;) {
+      const done = this.#tryHandle('recvHandleSync');
+      if (done !== undefined) return done.value;
+      this.#block('recvHandleSync', deadline);
+    }
+  }
+
+  /** Serves those who wait, as far as there is something for them. Returns whether somebody still waits for the kernel. */
+  serve(): boolean {
+    for (let turn = 0; this.#queue.length > 0; turn++) {
+      if (turn === 64) {
+        this.#serveSoon();
+        return false;
+      }
+      const first = this.#queue[0] as Request;
+      if (!first.attempt()) return true;
+      // The request may have been the last thing that its owner waited for before closing.
+      if (this.#queue[0] === first) this.#queue.shift();
+    }
+    return false;
+  }
+
+  /** Ends the receives of one Connection. */
+  reject(owner: object, makeError: () => Error): void {
+    const ended = this.#queue.filter((request) => request.owner === owner);
+    this.#queue = this.#queue.filter((request) => request.owner !== owner);
+    for (const request of ended) request.fail(makeError());
+  }
+
+  /** Whether a receive would make progress without reading from the kernel. */
+  get ready(): boolean {
+    return native.readReady(this.#id) === 1;
+  }
+
+  #request<T>(
+    attempt: () => { value: T } | undefined,
+    operation: string,
+    limits: Limits,
+    owner: object,
+    hold: Hold,
+  ): Promise<T> {
+    // Without time to wait the one attempt is all there is, whoever's turn it may be.
+    const turn = this.#queue.length === 0 && (takeTurn() || limits.timeout <= 0);
+    if (turn) {
+      try {
+        const done = attempt();
+        if (done !== undefined) return Promise.resolve(done.value);
+      } catch (error) {
+        return Promise.reject(error as Error);
+      }
+    }
+    if (limits.timeout <= 0) return Promise.reject(new TimeoutError(operation));
+    return new Promise<T>((resolve, reject) => {
+      hold.begin();
+      const settle = (): void => {
+        cancel();
+        hold.end();
+      };
+      const request: Request = {
+        owner,
+        attempt() {
+          try {
+            const done = attempt();
+            if (done === undefined) return false;
+            settle();
+            resolve(done.value);
+          } catch (error) {
+            settle();
+            reject(error as Error);
+          }
+          return true;
+        },
+        fail(error) {
+          settle();
+          reject(error);
+        },
+      };
+      const limited = limits.signal !== undefined || limits.timeout !== Infinity;
+      const expire = (error: Error): void => {
+        this.#queue = this.#queue.filter((waiting) => waiting !== request);
+        hold.end();
+        reject(error);
+      };
+      const cancel = limited ? startLimits(limits, hold.on, () => new TimeoutError(operation), expire) : () => undefined;
+      this.#queue.push(request);
+      if (turn) this.#wantRead();
+      else if (this.#queue.length === 1) this.#serveSoon();
+    });
+  }
+
+  /** What is held in memory is not reported by the kernel, so those who had no turn are served by the loop itself. */
+  #serveSoon(): void {
+    if (this.#immediate) return;
+    this.#immediate = true;
+    setImmediate(() => {
+      this.#immediate = false;
+      if (this.serve()) this.#wantRead();
+    });
+  }
+
+  #tryMessage<T>(take: Take<T>, { operation, maxLength }: ReceiveOptions): { value: T } | undefined {
+    const status = this.#nextStatus(maxLength, BUDGET);
+    if (status >= 0) return { value: take.small(slab, status) };
+    if (status === codes.largeMessage) return { value: take.large(this.#takeBody()) };
+    if (status === codes.again) return undefined;
+    throw this.#failure(status, operation, maxLength);
+  }
+
+  #tryHandle(operation: string): { value: number } | undefined {
+    const status = native.receiveDescriptor(this.#id);
+    if (status >= 0) return { value: status };
+    if (status === codes.again) return undefined;
+    throw this.#failure(status, operation, Infinity);
+  }
+
+  /** The length of a small message in the slab, `largeMessage` when `#body` is complete, `again`, or another failure. */
+  #nextStatus(maxLength: number, budget: number): number {
+    const status = native.receive(this.#id, slab, maxLength);
+    if (status !== codes.largeMessage) return status;
+    return this.#fillBody((body) => native.receiveLarge(this.#id, body, budget));
+  }
+
+  #nextStatusSync(maxLength: number, deadline: number, spinNs: number): number {
+    const status = native.receiveSync(this.#id, slab, maxLength, millisecondsLeft(deadline), spinNs);
+    if (status !== codes.largeMessage) return status;
+    return this.#fillBody((body) => native.receiveLargeSync(this.#id, body, millisecondsLeft(deadline)));
+  }
+
+  #fillBody(read: (body: Buffer) => number): number {
+    const { length } = native.inspect(this.#id);
+    this.#body ??= Buffer.allocUnsafeSlow(Math.min(length, FIRST_BODY_BYTES));
+    for (;;) {
+      const have = read(this.#body);
+      if (have === length) return codes.largeMessage;
+      if (have < 0) return have;
+      if (have < this.#body.length) return codes.again;
+      const grown = Buffer.allocUnsafeSlow(Math.min(length, 2 * this.#body.length));
+      this.#body.copy(grown);
+      this.#body = grown;
+    }
+  }
+
+  #takeBody(): Buffer {
+    const body = this.#body as Buffer;
+    this.#body = undefined;
+    return body;
+  }
+
+  #failure(status: number, operation: string, maxLength: number): Error {
+    if (status === codes.badLength || status === codes.tooLong || status === codes.unexpectedDescriptor) {
+      this.unreadable = true;
+      this.#body = undefined;
+    } else if (status === codes.truncated) {
+      this.#body = undefined;
+    }
+    return receiveError(status, this.#id, operation, Math.min(maxLength, this.#maxMessageBytes));
+  }
+
+  #refuseIfBusy(operation: string): void {
+    if (this.pending) throw new BusyError(`${operation}: an asynchronous receive is pending on this connection`);
+  }
+
+  #block(operation: string, deadline: number): void {
+    const { expired } = blockOn([native.fileno(this.#id)], deadline, operation);
+    if (expired) throw new TimeoutError(operation);
+  }
+}

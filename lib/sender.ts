@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: MIT
+//
+// The sending half of a channel. The native layer holds the bytes that wait; this class holds, in the same order, who
+// waits for them, and the callers' memory that long messages are still read from.
+import { millisecondsLeft, startLimits, type Limits } from './deadline.js';
+import { ClosedError, InterruptedError, NotWritable, sendError, systemError, TimeoutError } from './errors.js';
+import { native } from './native.js';
+import { checkInterrupted, flushUnwritten, takeTurn, unwritten, type Hold, type Writer } from './reactor.js';
+
+const codes = native.status;
+
+/** So much of a message is copied when it has to wait; the rest is read from the caller's memory. */
+const COPIED_BYTES = native.smallBytes;
+
+/** How much is written in one turn of the event loop. */
+const BUDGET = 256 * 1024;
+
+/** Messages of one tick are gathered up to this size before they are written. */
+const GATHERED_BYTES = 64 * 1024;
+
+interface Waiting {
+  /** The caller's memory, while a part of the message is still read from it. */
+  lent: Uint8Array | undefined;
+  readonly offset: number;
+  readonly size: number;
+  written(): void;
+  fail(error: Error): void;
+}
+
+function ignore(): void {
+  // A Sync call waits for its message itself.
+}
+
+const resolved = Promise.resolve();
+
+export class Sender implements Writer {
+  readonly id: number;
+  readonly #wantWrite: () => void;
+  readonly #drained: () => void;
+  readonly #waiting: Waiting[] = [];
+  /** Set while a message of this tick has been written and later ones are gathered. */
+  #gathering = false;
+  /** Set while the kernel has no room. */
+  #blocked = false;
+  #immediate = false;
+  #drainWaiters: (() => void)[] = [];
+  /** Set when a message could not be finished after it was begun: the peer cannot find the next one. */
+  #broken = false;
+
+  constructor(id: number, wantWrite: () => void, drained: () => void) {
+    this.id = id;
+    this.#wantWrite = wantWrite;
+    this.#drained = drained;
+  }
+
+  get pending(): boolean {
+    return this.#waiting.length > 0;
+  }
+
+  send(data: Uint8Array, offset: number, size: number, operation: string, limits: Limits, hold: Hold): Promise<void> {
+    if (this.#broken) return Promise.reject(this.#brokenError());
+    const lent = size > COPIED_BYTES ? data : undefined;
+    if (this.#waiting.length === 0 && !this.#gathering && takeTurn()) {
+      const status = native.send(this.id, data, offset, size);
+      if (status === 0) {
+        this.#gather();
+        return Promise.resolve();
+      }
+      if (status < 0) return Promise.reject(sendError(status, operation));
+      this.#setBlocked();
+      return this.#wait(lent, offset, size, operation, limits, hold);
+    }
+    const bytes = native.append(this.id, data, offset, size);
+    if (bytes < 0) return Promise.reject(sendError(bytes, operation));
+    const sent = this.#wait(lent, offset, size, operation, limits, hold);
+    if (!this.#blocked) this.#flushLater(bytes);
+    return sent;
+  }
+
+  sendHandle(fd: number, limits: Limits, hold: Hold): Promise<void> {
+    if (this.#broken) return Promise.reject(this.#brokenError());
+    const status = native.appendDescriptor(this.id, fd);
+    if (status < 0) return Promise.reject(systemError(status, 'sendmsg'));
+    const sent = this.#wait(undefined, 0, 0, 'sendHandle', limits, hold);
+    if (!this.#blocked) this.flush();
+    return sent;
+  }
+
+  sendSync(data: Uint8Array, offset: number, size: number, operation: string, deadline: number): void {
+    this.#drainSync(operation, deadline);
+    if (this.#broken) throw this.#brokenError();
+    const status = native.send(this.id, data, offset, size);
+    if (status < 0) throw sendError(status, operation);
+    if (status > 0) this.#finishSync(size > COPIED_BYTES ? data : undefined, offset, size, operation, deadline);
+  }
+
+  sendHandleSync(fd: number, deadline: number): void {
+    this.#drainSync('sendHandleSync', deadline);
+    if (this.#broken) throw this.#brokenError();
+    const status = native.appendDescriptor(this.id, fd);
+    if (status < 0) throw systemError(status, 'sendmsg');
+    this.#finishSync(undefined, 0, 0, 'sendHandleSync', deadline);
+  }
+
+  /** Writes what waits as far as there is room. */
+  flush(): void {
+    this.#blocked = false;
+    while (this.#waiting.length > 0) {
+      const lender = this.#lender();
+      const done = native.flush(this.id, lender?.lent, lender?.offset ?? 0, lender?.size ?? 0, BUDGET);
+      if (done > 0) {
+        this.#complete(done);
+        continue;
+      }
+      if (done === 0 || done === codes.again) {
+        this.#setBlocked();
+        return;
+      }
+      this.#fail(done);
+    }
+  }
+
+  /** Resolves when nothing waits any more, whether it was written or failed. */
+  whenDrained(): Promise<void> {
+    if (!this.pending) return resolved;
+    return new Promise((resolve) => this.#drainWaiters.push(resolve));
+  }
+
+  /** Gives up what waits, without writing it. */
+  discard(): void {
+    this.#failAll(() => new ClosedError());
+  }
+
+  /** What the first message that lends memory lends. */
+  #lender(): Waiting | undefined {
+    return this.#waiting.find((waiting) => waiting.lent !== undefined);
+  }
+
+  #wait(
+    lent: Uint8Array | undefined,
+    offset: number,
+    size: number,
+    operation: string,
+    limits: Limits,
+    hold: Hold,
+  ): Promise<void> {
+    return new Promise((resolve, reject) => {
+      hold.begin();
+      const settle = (): void => {
+        cancel();
+        hold.end();
+      };
+      const waiting: Waiting = {
+        lent,
+        offset,
+        size,
+        written() {
+          settle();
+          resolve();
+        },
+        fail(error) {
+          settle();
+          reject(error);
+        },
+      };
+      this.#enqueue(waiting);
+      const limited = limits.signal !== undefined || limits.timeout !== Infinity;
+      let begun = false;
+      const expire = (error: Error): void => {
+        begun = !this.#withdraw(waiting);
+        hold.end();
+        reject(error instanceof TimeoutError ? new TimeoutError(operation, begun) : error);
+      };
+      const cancel = limited ? startLimits(limits, hold.on, () => new TimeoutError(operation), expire) : ignore;
+    });
+  }
+
+  #enqueue(waiting: Waiting): void {
+    this.#waiting.push(waiting);
+    unwritten.add(this);
+  }
+
+  /** True if nothing of the message will be written. Otherwise the rest of it still is, from a copy. */
+  #withdraw(waiting: Waiting): boolean {
+    const index = this.#waiting.indexOf(waiting);
+    if (index < 0) return false;
+    const status = native.withdraw(this.id, index, waiting.lent, waiting.offset, waiting.size);
+    if (status === 1) {
+      this.#waiting.splice(index, 1);
+      this.#checkDrained();
+      return true;
+    }
+    this.#waiting[index] = { lent: undefined, offset: 0, size: waiting.size, written: ignore, fail: ignore };
+    if (status < 0) this.#breakOff();
+    return false;
+  }
+
+  /** Later messages of this tick are written together. The first one went at once, so nothing waits for company. */
+  #gather(): void {
+    this.#gathering = true;
+    void resolved.then(() => {
+      this.#gathering = false;
+      if (this.#waiting.length > 0 && !this.#blocked) this.flush();
+    });
+  }
+
+  /** After a message was added behind others: it is written at the end of the tick, or when enough has gathered. */
+  #flushLater(bytes: number): void {
+    if (bytes >= GATHERED_BYTES) {
+      this.flush();
+    } else if (!this.#gathering && !this.#immediate) {
+      this.#immediate = true;
+      setImmediate(() => {
+        this.#immediate = false;
+        if (!this.#blocked) this.flush();
+      });
+    }
+  }
+
+  #setBlocked(): void {
+    this.#blocked = true;
+    this.#wantWrite();
+  }
+
+  #complete(count: number): void {
+    for (const waiting of this.#waiting.splice(0, count)) waiting.written();
+    this.#checkDrained();
+  }
+
+  #checkDrained(): void {
+    if (this.#waiting.length > 0) return;
+    unwritten.delete(this);
+    for (const resolve of this.#drainWaiters.splice(0)) resolve();
+    this.#drained();
+  }
+
+  /** Deals with a failed write. */
+  #fail(status: number): void {
+    const lender = this.#lender();
+    if (status !== codes.bufferChanged || lender === undefined) {
+      this.#failAll(() => sendError(status, 'send'));
+    } else if (this.#withdraw(lender)) {
+      lender.fail(sendError(status, 'send'));
+    } else {
+      lender.fail(sendError(status, 'send'));
+      this.#breakOff();
+    }
+  }
+
+  #breakOff(): void {
+    this.#broken = true;
+    this.#failAll(() => this.#brokenError());
+  }
+
+  #brokenError(): Error {
+    return new NotWritable('A buffer was detached while its message was being sent; nothing more can be sent');
+  }
+
+  #failAll(makeError: () => Error): void {
+    native.dropPending(this.id);
+    this.#blocked = false;
+    for (const waiting of this.#waiting.splice(0)) waiting.fail(makeError());
+    this.#checkDrained();
+  }
+
+  /** Writes everything accepted earlier, here before anything else, since messages keep their order. */
+  #drainSync(operation: string, deadline: number): void {
+    flushUnwritten();
+    while (this.#waiting.length > 0) this.#writeFirstSync(operation, deadline);
+  }
+
+  #finishSync(lent: Uint8Array | undefined, offset: number, size: number, operation: string, deadline: number): void {
+    let failure: Error | undefined;
+    let done = false;
+    const waiting: Waiting = {
+      lent,
+      offset,
+      size,
+      written() {
+        done = true;
+      },
+      fail(error) {
+        done = true;
+        failure = error;
+      },
+    };
+    this.#enqueue(waiting);
+    try {
+      while (!done) this.#writeFirstSync(operation, deadline);
+    } catch (error) {
+      const begun = !this.#withdraw(waiting);
+      if (begun && !this.#blocked) this.#setBlocked();
+      if (error instanceof TimeoutError) throw new TimeoutError(operation, begun);
+      if (error instanceof InterruptedError) throw new InterruptedError(operation, begun);
+      throw error;
+    }
+    if (failure !== undefined) throw failure;
+  }
+
+  #writeFirstSync(operation: string, deadline: number): void {
+    const lender = this.#lender();
+    const left = millisecondsLeft(deadline);
+    const done = native.flushSync(this.id, lender?.lent, lender?.offset ?? 0, lender?.size ?? 0, left);
+    if (done >= 0) {
+      this.#complete(done);
+    } else if (done === codes.timedOut) {
+      throw new TimeoutError(operation);
+    } else if (done === codes.interrupted) {
+      checkInterrupted(done, operation);
+    } else if (done === codes.canceled) {
+      throw sendError(done, operation);
+    } else {
+      this.#fail(done);
+    }
+  }
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+//
+// Argument checks. Each throws a TypeError or RangeError that names the argument, before anything is read or written.
+import { argumentError } from './errors.js';
+
+function describe(value: unknown): string {
+  if (value === null) return 'null';
+  if (typeof value === 'object') return `an instance of ${value.constructor?.name ?? 'Object'}`;
+  if (typeof value === 'function') return 'a function';
+  return typeof value === 'string' ? `a string` : String(value);
+}
+
+/** A whole number from `min` to `max`. */
+export function checkInteger(
+  value: unknown,
+  name: string,
+  min = 0,
+  max: number = Number.MAX_SAFE_INTEGER,
+): asserts value is number {
+  if (typeof value !== 'number') {
+    throw argumentError('type', `${name} must be a number, not ${describe(value)}`);
+  }
+  if (!Number.isInteger(value) || value < min || value > max) {
+    throw argumentError('range', `${name} must be a whole number from ${min} to ${max}, not ${value}`);
+  }
+}
+
+/** A descriptor number. */
+export function checkDescriptor(value: unknown, name: string): asserts value is number {
+  checkInteger(value, name, 0, 0x7fffffff);
+}
+
+export function checkBoolean(value: unknown, name: string): asserts value is boolean {
+  if (typeof value !== 'boolean') throw argumentError('type', `${name} must be a boolean, not ${describe(value)}`);
+}
+
+export function checkObject(value: unknown, name: string): asserts value is object {
+  if (typeof value !== 'object' || value === null) {
+    throw argumentError('type', `${name} must be an object, not ${describe(value)}`);
+  }
+}
+
+/** A timeout in milliseconds as every public method takes it; Infinity stands for none. */
+export function checkTimeout(value: unknown, name = 'timeout'): number {
+  if (value === undefined || value === null) return Infinity;
+  if (typeof value !== 'number') {
+    throw argumentError('type', `${name} must be a number of milliseconds, null or undefined, not ${describe(value)}`);
+  }
+  if (Number.isNaN(value)) throw argumentError('range', `${name} must not be NaN`);
+  return Math.max(value, 0);
+}
+
+export function checkSignal(value: unknown): AbortSignal | undefined {
+  if (value === undefined) return undefined;
+  if (!(value instanceof AbortSignal)) {
+    throw argumentError('type', `signal must be an AbortSignal, not ${describe(value)}`);
+  }
+  return value;
+}
+
+/** Any memory that bytes can be read from or written to, as a Uint8Array of the same memory. */
+export type Bytes = ArrayBufferView | ArrayBuffer | SharedArrayBuffer;
+
+export function checkBytes(value: unknown, name: string): Uint8Array {
+  if (value instanceof Uint8Array) return value;
+  if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+  if (value instanceof ArrayBuffer || value instanceof SharedArrayBuffer) return new Uint8Array(value);
+  throw argumentError(
+    'type',
+    `${name} must be an ArrayBufferView, an ArrayBuffer or a SharedArrayBuffer, not ${describe(value)}`,
+  );
+}
+
+/** An offset and a size in bytes within `length`; a missing size reaches to the end. Returns the size. */
+export function checkRange(offset: unknown, size: unknown, length: number): number {
+  checkInteger(offset, 'offset', 0, length);
+  if (size === undefined) return length - offset;
+  checkInteger(size, 'size', 0, length - offset);
+  return size;
+}

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: MIT
+import type { Channel } from './channel.js';
+import { Connection } from './connection.js';
+import { checkLimits, deadlineAfter, startLimits, type Limits, type WaitOptions } from './deadline.js';
+import { argumentError, systemError, TimeoutError } from './errors.js';
+import { native, READ } from './native.js';
+import { arm, blockOn, disarm, ensureStarted, flushUnwritten, Hold, type Pollable } from './reactor.js';
+import { checkDescriptor, checkTimeout } from './validate.js';
+
+/** What `wait` accepts: a Connection that receives, or the number of any open descriptor. */
+export type Waitable = Connection<never, unknown> | number;
+
+/** One object of a wait, as a channel or as a descriptor that is watched through a copy. */
+interface Source {
+  readonly fd: number;
+  readonly channel: Channel | undefined;
+  /** Ready without asking the kernel. */
+  held(): boolean;
+}
+
+function sourceOf(object: unknown): Source {
+  if (object instanceof Connection) {
+    const channel = Connection.channelOf(object as Connection<never, unknown>);
+    return { fd: channel.fd, channel, held: () => channel.receiver.ready };
+  }
+  if (typeof object !== 'number') throw argumentError('type', 'objects must hold Connections and descriptor numbers');
+  checkDescriptor(object, 'objects');
+  const status = native.describe(object, new Int32Array(5));
+  if (status < 0) throw systemError(status, 'fstat', `descriptor ${object}`);
+  return { fd: object, channel: undefined, held: () => false };
+}
+
+/** Which of the sources are ready at this moment. */
+function readyNow(sources: readonly Source[]): boolean[] {
+  const triples = new Int32Array(sources.flatMap(({ fd }) => [fd, READ, 0]));
+  const count = sources.length > 0 ? native.poll(triples, 0) : 0;
+  return sources.map((source, i) => source.held() || (count > 0 && triples[3 * i + 2] !== 0));
+}
+
+function select<T>(objects: readonly T[], ready: readonly boolean[]): T[] {
+  return objects.filter((_, i) => ready[i]);
+}
+
+/** A descriptor that is not a channel's, watched for one wait. */
+class WatchedDescriptor implements Pollable {
+  readonly id: number;
+  readonly #callback: () => void;
+
+  constructor(fd: number, callback: () => void) {
+    this.#callback = callback;
+    this.id = native.watch(fd);
+    if (this.id < 0) throw systemError(this.id, 'fcntl', `descriptor ${fd}`);
+    arm(this, READ);
+  }
+
+  onReady(): void {
+    this.#callback();
+  }
+
+  release(): void {
+    disarm(this.id);
+    native.release(this.id);
+  }
+}
+
+/** Waits on validated objects. Resolves to those that are ready, or to none at the end of the time. */
+export async function waitForConnections<T extends Waitable>(objects: readonly T[], limits: Limits): Promise<T[]> {
+  ensureStarted();
+  const sources = objects.map(sourceOf);
+  const ready = readyNow(sources);
+  if (ready.includes(true) || limits.timeout <= 0) return select(objects, ready);
+  const on = objects.some((object) => typeof object === 'number' || Connection.holdOf(object).on);
+  return new Promise((resolve, reject) => {
+    const hold = new Hold();
+    hold.on = on;
+    hold.begin();
+    const releases: (() => void)[] = [];
+    let settled = false;
+    const finish = (settle: () => void): void => {
+      settled = true;
+      cancel();
+      for (const release of releases) release();
+      hold.end();
+      settle();
+    };
+    const look = (): void => {
+      if (settled) return;
+      // A Connection that was closed meanwhile is an error, as it would have been at the start.
+      try {
+        const now = readyNow(objects.map(sourceOf));
+        if (now.includes(true)) {
+          finish(() => {
+            resolve(select(objects, now));
+          });
+        } else {
+          watchAgain();
+        }
+      } catch (error) {
+        finish(() => {
+          reject(error as Error);
+        });
+      }
+    };
+    const cancel = startLimits(
+      limits,
+      on,
+      () => new TimeoutError('wait'),
+      (error) => {
+        finish(() => {
+          if (error instanceof TimeoutError) resolve([]);
+          else reject(error);
+        });
+      },
+    );
+    const watchAgain = (): void => {
+      for (const release of releases.splice(0)) release();
+      for (const { fd, channel } of sources) {
+        if (channel !== undefined) {
+          releases.push(channel.onceReadable(look));
+        } else {
+          const watched = new WatchedDescriptor(fd, look);
+          releases.push(() => {
+            watched.release();
+          });
+        }
+      }
+    };
+    try {
+      watchAgain();
+    } catch (error) {
+      finish(() => {
+        reject(error as Error);
+      });
+    }
+  });
+}
+
+/** The blocking form of waitForConnections. */
+export function waitForConnectionsSync<T extends Waitable>(objects: readonly T[], timeout: number): T[] {
+  ensureStarted();
+  const deadline = deadlineAfter(timeout);
+  const sources = objects.map(sourceOf);
+  flushUnwritten();
+  for (;;) {
+    const ready = readyNow(sources);
+    if (ready.includes(true)) return select(objects, ready);
+    const { expired } = blockOn(
+      sources.map(({ fd }) => fd),
+      deadline,
+      'wait',
+    );
+    if (expired) return [];
+  }
+}
+
+function checkObjects(objects: unknown): asserts objects is readonly Waitable[] {
+  if (!Array.isArray(objects)) throw argumentError('type', 'objects must be an array');
+}
+
+/**
+ * Waits until at least one of several objects is ready to be received from. CPython: `multiprocessing.connection.wait`.
+ *
+ * @param objects Connections that receive, and numbers of open descriptors.
+ * @param timeout Milliseconds, or options; without it the wait has no end.
+ * @returns Those that are ready, an end of data included; none when the time is up. Rejects with `ClosedError`,
+ *   `NotReadable`, an AbortError, or a system error (EBADF).
+ */
+export async function wait<T extends Waitable>(
+  objects: readonly T[],
+  timeout?: number | null | WaitOptions,
+): Promise<T[]> {
+  checkObjects(objects);
+  const options = typeof timeout === 'object' && timeout !== null ? timeout : { timeout };
+  return waitForConnections(objects, checkLimits(options));
+}
+
+/** As `wait`, blocking. */
+export function waitSync<T extends Waitable>(objects: readonly T[], timeout?: number | null): T[] {
+  checkObjects(objects);
+  return waitForConnectionsSync(objects, checkTimeout(timeout));
+}
