@@ -38,6 +38,8 @@ class Spinner {
     start_ = Deadline::Clock::now();
     const auto until = start_ + std::chrono::nanoseconds(*learned_ns_);
     while (Deadline::Clock::now() < until) {
+      // On a busy machine the peer may be waiting for this very CPU.
+      std::this_thread::yield();
       const int64_t result = attempt();
       if (result != -EAGAIN) {
         *learned_ns_ = max_ns_;

@@ -123,7 +123,7 @@ int FrameWriter::Gather(Lent lent, size_t budget, iovec* iov, int most,
     if (!message.lends()) continue;
     if (lent.data == nullptr) break;
     const size_t from = std::max(payload_sent, message.copied_to);
-    AddPart(iov, &count, lent.data, from, std::min(message.size, from + budget));
+    AddPart(iov, &count, lent.data, from, from + std::min(message.size - from, budget));
     break;
   }
   return count;
