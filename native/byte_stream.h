@@ -12,7 +12,7 @@ namespace mp {
 // over scripts of short counts and errors. No call waits.
 class ByteSource {
  public:
-  // > 0 bytes read, 0 at the end of the stream, or -errno (-EAGAIN: nothing there now). A
+  // > 0 bytes read (fewer than asked for: nothing more is there now), 0 at the end of the stream, or -errno (-EAGAIN: nothing there now). A
   // descriptor that travelled with the bytes belongs to the last of them and is stored in
   // `descriptor`; more than one, or a second before the first was taken, is -EBADMSG.
   virtual ssize_t Read(const iovec* iov, int count, UniqueFd* descriptor) = 0;
@@ -23,7 +23,7 @@ class ByteSource {
 
 class ByteSink {
  public:
-  // >= 0 bytes written or -errno (-EAGAIN: no room now).
+  // >= 0 bytes written (fewer than asked for: no more room now) or -errno (-EAGAIN: no room now).
   virtual ssize_t Write(const iovec* iov, int count) = 0;
   // Sends one byte together with a descriptor: 1 or -errno.
   virtual ssize_t WriteDescriptor(uint8_t byte, int descriptor) = 0;

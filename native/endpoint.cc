@@ -40,6 +40,33 @@ bool Ready(int fd, short events) noexcept {
   return sys::RetryOnInterrupt([&] { return ::poll(&wanted, 1, 0); }) > 0;
 }
 
+// A pipe that polls writable has room for PIPE_BUF bytes: so much is written at a time, for as long
+// as it does. A small message stays one write, which the kernel keeps in one piece.
+ssize_t WriteWhileReady(int fd, const iovec* iov, int count) noexcept {
+  ssize_t written = 0;
+  int part = 0;
+  size_t offset = 0;
+  for (;;) {
+    iovec piece[8];
+    int parts = 0;
+    size_t size = 0;
+    while (part < count && parts < 8 && size < PIPE_BUF) {
+      const size_t taken = std::min<size_t>(iov[part].iov_len - offset, PIPE_BUF - size);
+      piece[parts++] = {static_cast<uint8_t*>(iov[part].iov_base) + offset, taken};
+      size += taken;
+      offset += taken;
+      if (offset < iov[part].iov_len) break;
+      part++;
+      offset = 0;
+    }
+    if (parts == 0) return written;
+    const ssize_t n = Ready(fd, POLLOUT) ? sys::Writev(fd, piece, parts) : -EAGAIN;
+    if (n < 0) return written > 0 ? written : n;
+    written += n;
+    if (static_cast<size_t>(n) < size) return written;
+  }
+}
+
 }  // namespace
 
 Endpoint::Endpoint(UniqueFd fd, const sys::Description& what, const Options& options)
@@ -129,15 +156,7 @@ ssize_t Endpoint::WritePipe(const iovec* iov, int count) {
     if (fd >= 0) return sys::Writev(fd, iov, count);
     write_rung_ = Rung::kPoll;
   }
-  // A pipe that polls writable has room for PIPE_BUF bytes: so much is written without waiting.
-  iovec some[8];
-  int parts = 0;
-  size_t room = PIPE_BUF;
-  for (; parts < count && parts < 8 && room > 0; parts++) {
-    some[parts] = {iov[parts].iov_base, std::min(iov[parts].iov_len, room)};
-    room -= some[parts].iov_len;
-  }
-  return Ready(fd_.get(), POLLOUT) ? sys::Writev(fd_.get(), some, parts) : -EAGAIN;
+  return WriteWhileReady(fd_.get(), iov, count);
 }
 
 ssize_t Endpoint::WriteDescriptor(uint8_t byte, int descriptor) {

@@ -101,12 +101,15 @@ int64_t FrameReader::ReadLarge(ByteSource& source, uint8_t* into, size_t size, s
       if (descriptor_ && end_ == begin_) return Refuse(kUnexpectedDescriptor);
       continue;
     }
-    const ssize_t n = Pull(source, into + done, stop - done);
+    const size_t wanted = stop - done;
+    const ssize_t n = Pull(source, into + done, wanted);
     if (n == 0) return EndInside(received_, length_);
     if (n < 0) return n == -EAGAIN ? received_ : n;
     done += static_cast<size_t>(n);
     received_ = static_cast<int64_t>(done);
     if (descriptor_) return Refuse(kUnexpectedDescriptor);
+    // A short count means that nothing more is there, which needs no further call to find out.
+    if (static_cast<size_t>(n) < wanted) break;
   }
   return received_ == length_ ? Finish() : received_;
 }

@@ -78,6 +78,7 @@ int64_t FrameWriter::Flush(ByteSink& sink, Lent lent, size_t budget) {
   size_t spent = 0;
   while (!waiting_.empty() && spent < budget) {
     ssize_t n = 0;
+    size_t wanted = 1;
     if (waiting_.front().descriptor) {
       // CPython sends the number of descriptors modulo 256 as the byte they travel with.
       n = sink.WriteDescriptor(1, waiting_.front().descriptor.get());
@@ -88,6 +89,8 @@ int64_t FrameWriter::Flush(ByteSink& sink, Lent lent, size_t budget) {
       if (too_short && count == 0) return completed > 0 ? completed : int64_t{kBufferChanged};
       // What is left to write needs memory that this call was not given.
       if (count == 0) break;
+      wanted = 0;
+      for (int i = 0; i < count; i++) wanted += iov[i].iov_len;
       n = sink.Write(iov, count);
     }
     // What was completed is reported first; a lasting error shows again at the next attempt.
@@ -95,8 +98,9 @@ int64_t FrameWriter::Flush(ByteSink& sink, Lent lent, size_t budget) {
     spent += static_cast<size_t>(n);
     bool lent_used_up = false;
     completed += Advance(static_cast<size_t>(n), &lent_used_up);
-    // The caller's memory was that of one message; the next one needs its own.
-    if (lent_used_up) break;
+    // A short count means that there is no more room, which needs no further call to find out; and
+    // the caller's memory was that of one message, the next one needs its own.
+    if (static_cast<size_t>(n) < wanted || lent_used_up) break;
   }
   return completed;
 }
