@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT
-import { availableParallelism } from 'node:os';
 import { inspect } from 'node:util';
 
 import { defineAliases } from './aliases.js';
-import { Channel, type ChannelOptions, type Direction } from './channel.js';
+import { Channel, type Direction } from './channel.js';
+import { checkOptions, narrow, type ConnectionOptions, type FromFdOptions } from './connection-options.js';
 import { checkLimits, deadlineAfter, type WaitOptions } from './deadline.js';
 import {
   argumentError,
-  BufferTooShort,
   BusyError,
   ClosedError,
   EOFError,
@@ -16,86 +15,22 @@ import {
   NotWritable,
   systemError,
 } from './errors.js';
-import { DEFAULT_EXIT_FLUSH_MS } from './exit.js';
 import { native } from './native.js';
 import { Hold } from './reactor.js';
-import type { ReceiveOptions, Take } from './receiver.js';
-import { makeCodec, type Codec, type Serialization } from './serialization/index.js';
+import type { ReceiveOptions } from './receiver.js';
+import { makeCodec, type Codec } from './serialization/index.js';
 import { markShareable } from './shareable.js';
+import { takeBytes, takeInto, takeValue, type Take } from './take.js';
 import {
   checkBoolean,
   checkBytes,
   checkDescriptor,
   checkInteger,
-  checkObject,
   checkRange,
   checkTimeout,
   type Bytes,
 } from './validate.js';
 import { waitForConnections, waitForConnectionsSync } from './wait.js';
-
-/** Options of a Connection, given where it is made. */
-export interface ConnectionOptions {
-  /** How `send` and `recv` turn objects into messages. Default `'structured'`; both ends must use the same. */
-  serialization?: Serialization | undefined;
-  /** Longest message that is received, in bytes; a longer one is a `BadMessageLength`. Default 1 GiB. */
-  maxMessageBytes?: number | undefined;
-  /**
-   * Whether to read more than the message at hand, which saves system calls, and is only right while no other process
-   * reads from this end. Default: true for `Pipe()`, until `fileno()` is asked for; false for `fromFd`.
-   */
-  readAhead?: boolean | undefined;
-  /**
-   * How long a Sync receive may retry before it sleeps, in microseconds. Shorter times are used when retrying has not
-   * paid off. Default 50, and 0 on a machine with one CPU.
-   */
-  spinMicros?: number | undefined;
-  /** How long the end of the process may wait for unread messages to be read, in milliseconds. Default 5000. */
-  exitFlushMs?: number | undefined;
-}
-
-/** Options of `Connection.fromFd`. */
-export interface FromFdOptions extends ConnectionOptions {
-  /** Whether this end receives. Default: what the descriptor can do. */
-  readable?: boolean | undefined;
-  /** Whether this end sends. Default: what the descriptor can do. */
-  writable?: boolean | undefined;
-}
-
-const DEFAULT_MAX_MESSAGE_BYTES = 2 ** 30;
-const DEFAULT_SPIN_MICROS = 50;
-
-let oneCpu: boolean | undefined;
-
-/** Spinning on the only CPU would keep the peer from running. */
-function defaultSpinMicros(): number {
-  oneCpu ??= availableParallelism() < 2;
-  return oneCpu ? 0 : DEFAULT_SPIN_MICROS;
-}
-
-function checkOptions(options: ConnectionOptions, readAhead: boolean): ChannelOptions {
-  checkObject(options, 'options');
-  const maxMessageBytes = options.maxMessageBytes ?? DEFAULT_MAX_MESSAGE_BYTES;
-  checkInteger(maxMessageBytes, 'maxMessageBytes');
-  const spinMicros = options.spinMicros ?? defaultSpinMicros();
-  if (typeof spinMicros !== 'number' || !(spinMicros >= 0 && spinMicros <= 1e6)) {
-    throw argumentError(typeof spinMicros === 'number' ? 'range' : 'type', 'spinMicros must be from 0 to 1000000');
-  }
-  const exitFlushMs = checkTimeout(options.exitFlushMs ?? DEFAULT_EXIT_FLUSH_MS, 'exitFlushMs');
-  if (options.readAhead !== undefined) checkBoolean(options.readAhead, 'readAhead');
-  return { maxMessageBytes, spinNs: spinMicros * 1000, exitFlushMs, readAhead: options.readAhead ?? readAhead };
-}
-
-function copyOf(lent: Buffer, length: number): Buffer {
-  const copy = Buffer.allocUnsafe(length);
-  lent.copy(copy, 0, 0, length);
-  return copy;
-}
-
-const takeBytes: Take<Buffer> = {
-  small: copyOf,
-  large: (message) => message,
-};
 
 /** Opens the door to the constructor for this module's own functions. */
 const fromChannel = Symbol('fromChannel');
@@ -131,10 +66,7 @@ export class Connection<S = unknown, R = S> {
     this.#channel = channel;
     this.#codec = codec;
     this.#direction = direction;
-    this.#takeValue = {
-      small: (lent, length) => codec.decodeLent(lent.subarray(0, length)) as R,
-      large: (message) => codec.decode(message) as R,
-    };
+    this.#takeValue = takeValue<R>(codec);
     channel.addUser();
     collected.register(this, { channel }, this);
     markShareable(this, 'Connection');
@@ -206,7 +138,7 @@ export class Connection<S = unknown, R = S> {
       const bytes = this.#codec.encode(value);
       return this.#channel.sender.send(bytes, 0, bytes.byteLength, 'send', limits, this.#hold);
     } catch (error) {
-      return Promise.reject(error as Error);
+      return Promise.reject(error);
     }
   }
 
@@ -235,7 +167,7 @@ export class Connection<S = unknown, R = S> {
       const length = checkRange(offset, size, data.byteLength);
       return this.#channel.sender.send(data, offset, length, 'sendBytes', checkLimits(options), this.#hold);
     } catch (error) {
-      return Promise.reject(error as Error);
+      return Promise.reject(error);
     }
   }
 
@@ -290,7 +222,7 @@ export class Connection<S = unknown, R = S> {
       this.#checkReadable();
       return this.#receive(takeInto(buffer, offset), 'recvBytesInto', undefined, options);
     } catch (error) {
-      return Promise.reject(error as Error);
+      return Promise.reject(error);
     }
   }
 
@@ -346,7 +278,7 @@ export class Connection<S = unknown, R = S> {
       checkDescriptor(fd, 'fd');
       return this.#channel.sender.sendHandle(fd, checkLimits(options), this.#hold);
     } catch (error) {
-      return Promise.reject(error as Error);
+      return Promise.reject(error);
     }
   }
 
@@ -367,7 +299,7 @@ export class Connection<S = unknown, R = S> {
       this.#checkHandles(false);
       return this.#channel.receiver.receiveHandle(checkLimits(options), this, this.#hold);
     } catch (error) {
-      return Promise.reject(error as Error);
+      return Promise.reject(error);
     }
   }
 
@@ -463,7 +395,7 @@ export class Connection<S = unknown, R = S> {
       const wanted = checkReceive(operation, maxLength);
       return this.#channel.receiver.receive(take, wanted, checkLimits(options), this, this.#hold);
     } catch (error) {
-      return Promise.reject(error as Error);
+      return Promise.reject(error);
     }
   }
 
@@ -516,41 +448,24 @@ function checkReceive(operation: string, maxLength: unknown): ReceiveOptions {
   return { operation, maxLength };
 }
 
-function takeInto(buffer: Bytes, offset: number): Take<number> {
-  const target = checkBytes(buffer, 'buffer');
-  checkRange(offset, undefined, target.byteLength);
-  const put = (message: Buffer): number => {
-    // The memory may have been detached or shrunk since the receive was asked for.
-    if (offset + message.length > target.byteLength) {
-      throw new BufferTooShort(Buffer.from(message), Math.max(0, target.byteLength - offset));
-    }
-    target.set(message, offset);
-    return message.length;
-  };
-  return { small: (lent, length) => put(lent.subarray(0, length)), large: put };
-}
-
-/** The directions wanted, which must be among those that the descriptor has. */
-function narrow(options: FromFdOptions, can: Direction): Direction {
-  if (options.readable !== undefined) checkBoolean(options.readable, 'readable');
-  if (options.writable !== undefined) checkBoolean(options.writable, 'writable');
-  const readable = options.readable ?? can.readable;
-  const writable = options.writable ?? can.writable;
-  if (readable && !can.readable) throw new NotReadable('fd is not open for reading');
-  if (writable && !can.writable) throw new NotWritable('fd is not open for writing');
-  if (!readable && !writable) throw argumentError('range', 'At least one of readable and writable must be true');
-  return { readable, writable };
-}
-
 /**
  * Makes two Connections with a pipe between them. CPython: `multiprocessing.Pipe(duplex)`.
  *
  * @param duplex True, the default: both ends send and receive (a socketpair). False: the first only receives and the
  *   second only sends (a pipe).
  */
-export function Pipe<A = unknown, B = A>(duplex?: true, options?: ConnectionOptions): [Connection<A, B>, Connection<B, A>];
-export function Pipe<T = unknown>(duplex: false, options?: ConnectionOptions): [Connection<never, T>, Connection<T, never>];
-export function Pipe(duplex = true, options: ConnectionOptions = {}): [Connection<never, never>, Connection<never, never>] {
+export function Pipe<A = unknown, B = A>(
+  duplex?: true,
+  options?: ConnectionOptions,
+): [Connection<A, B>, Connection<B, A>];
+export function Pipe<T = unknown>(
+  duplex: false,
+  options?: ConnectionOptions,
+): [Connection<never, T>, Connection<T, never>];
+export function Pipe(
+  duplex = true,
+  options: ConnectionOptions = {},
+): [Connection<never, never>, Connection<never, never>] {
   checkBoolean(duplex, 'duplex');
   const channelOptions = checkOptions(options, true);
   const codec = makeCodec(options.serialization);

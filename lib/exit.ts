@@ -6,6 +6,7 @@ import { writeSync } from 'node:fs';
 import { isMainThread } from 'node:worker_threads';
 
 import { deadlineAfter, millisecondsLeft } from './deadline.js';
+import { InterruptedError } from './errors.js';
 import { native } from './native.js';
 import { blockOn, flushUnwritten, unwritten } from './reactor.js';
 
@@ -26,12 +27,12 @@ export function flushAtExit(limitMs: number): void {
 function onExit(): void {
   flushUnwritten();
   const deadline = deadlineAfter(exitFlushMs);
-  // A signal does not end the wait: the process is ending already, and a second one of most kinds kills it.
+  // A signal does not end the wait, since its listener cannot run any more; that the wait cannot go on does.
   while (unwritten.size > 0 && millisecondsLeft(deadline) > 0) {
     try {
       blockOn([], deadline, 'exit');
-    } catch {
-      break;
+    } catch (error) {
+      if (!(error instanceof InterruptedError)) break;
     }
   }
   if (unwritten.size > 0) warn();

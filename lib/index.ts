@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-export { Connection, Pipe, type ConnectionOptions, type FromFdOptions } from './connection.js';
+export { Connection, Pipe } from './connection.js';
+export type { ConnectionOptions, FromFdOptions } from './connection-options.js';
 export type { WaitOptions } from './deadline.js';
 export {
   BadMessageLength,

@@ -129,7 +129,11 @@ export function checkInterrupted(status: number, operation: string): void {
  *
  * @returns Which of `fds` are readable; all false once the deadline has passed, or when only something was written.
  */
-export function blockOn(fds: readonly number[], deadline: number, operation: string): { ready: boolean[]; expired: boolean } {
+export function blockOn(
+  fds: readonly number[],
+  deadline: number,
+  operation: string,
+): { ready: boolean[]; expired: boolean } {
   const writers = [...unwritten];
   const triples = new Int32Array(3 * (fds.length + writers.length));
   fds.forEach((fd, i) => triples.set([fd, READ, 0], 3 * i));

@@ -3,8 +3,10 @@
 // The receiving half of a channel: who waits, in which order they are served, and the large message that is on its way.
 import { millisecondsLeft, startLimits, type Limits } from './deadline.js';
 import { BusyError, receiveError, TimeoutError } from './errors.js';
+import { Fifo } from './fifo.js';
 import { native } from './native.js';
 import { blockOn, checkInterrupted, flushUnwritten, takeTurn, unwritten, type Hold } from './reactor.js';
+import type { Take } from './take.js';
 
 const codes = native.status;
 
@@ -16,14 +18,6 @@ const FIRST_BODY_BYTES = 1024 * 1024;
 
 /** How much of a large message is received in one turn of the event loop. */
 const BUDGET = 256 * 1024;
-
-/** Makes the result of a receive from a message. Whatever it throws fails that receive; the message is consumed. */
-export interface Take<T> {
-  /** From memory that is only lent. */
-  small(lent: Buffer, length: number): T;
-  /** From memory that may be kept. */
-  large(message: Buffer): T;
-}
 
 /** One receive: how to make progress with it, and what its result is. */
 interface Request {
@@ -42,7 +36,7 @@ export class Receiver {
   readonly #id: number;
   readonly #maxMessageBytes: number;
   readonly #wantRead: () => void;
-  #queue: Request[] = [];
+  readonly #queue = new Fifo<Request>();
   #body: Buffer | undefined;
   #immediate = false;
   /** Set when the stream is out of step with its sender: nothing more can be received. */
@@ -107,18 +101,17 @@ export class Receiver {
         this.#serveSoon();
         return false;
       }
-      const first = this.#queue[0] as Request;
+      const first = this.#queue.first as Request;
       if (!first.attempt()) return true;
       // The request may have been the last thing that its owner waited for before closing.
-      if (this.#queue[0] === first) this.#queue.shift();
+      if (this.#queue.first === first) this.#queue.shift();
     }
     return false;
   }
 
   /** Ends the receives of one Connection. */
   reject(owner: object, makeError: () => Error): void {
-    const ended = this.#queue.filter((request) => request.owner === owner);
-    this.#queue = this.#queue.filter((request) => request.owner !== owner);
+    const ended = this.#queue.take((request) => request.owner === owner);
     for (const request of ended) request.fail(makeError());
   }
 
@@ -141,7 +134,7 @@ export class Receiver {
         const done = attempt();
         if (done !== undefined) return Promise.resolve(done.value);
       } catch (error) {
-        return Promise.reject(error as Error);
+        return Promise.reject(error);
       }
     }
     if (limits.timeout <= 0) return Promise.reject(new TimeoutError(operation));
@@ -161,7 +154,7 @@ export class Receiver {
             resolve(done.value);
           } catch (error) {
             settle();
-            reject(error as Error);
+            reject(error);
           }
           return true;
         },
@@ -172,11 +165,13 @@ export class Receiver {
       };
       const limited = limits.signal !== undefined || limits.timeout !== Infinity;
       const expire = (error: Error): void => {
-        this.#queue = this.#queue.filter((waiting) => waiting !== request);
+        this.#queue.remove(request);
         hold.end();
         reject(error);
       };
-      const cancel = limited ? startLimits(limits, hold.on, () => new TimeoutError(operation), expire) : () => undefined;
+      const cancel = limited
+        ? startLimits(limits, hold.on, () => new TimeoutError(operation), expire)
+        : () => undefined;
       this.#queue.push(request);
       if (turn) this.#wantRead();
       else if (this.#queue.length === 1) this.#serveSoon();

@@ -4,6 +4,7 @@
 // waits for them, and the callers' memory that long messages are still read from.
 import { millisecondsLeft, startLimits, type Limits } from './deadline.js';
 import { ClosedError, InterruptedError, NotWritable, sendError, systemError, TimeoutError } from './errors.js';
+import { Fifo } from './fifo.js';
 import { native } from './native.js';
 import { checkInterrupted, flushUnwritten, takeTurn, unwritten, type Hold, type Writer } from './reactor.js';
 
@@ -37,7 +38,9 @@ export class Sender implements Writer {
   readonly id: number;
   readonly #wantWrite: () => void;
   readonly #drained: () => void;
-  readonly #waiting: Waiting[] = [];
+  readonly #waiting = new Fifo<Waiting>();
+  /** Those of them that lend memory. */
+  readonly #lenders = new Fifo<Waiting>();
   /** Set while a message of this tick has been written and later ones are gathered. */
   #gathering = false;
   /** Set while the kernel has no room. */
@@ -106,7 +109,7 @@ export class Sender implements Writer {
   flush(): void {
     this.#blocked = false;
     while (this.#waiting.length > 0) {
-      const lender = this.#lender();
+      const lender = this.#lenders.first;
       const done = native.flush(this.id, lender?.lent, lender?.offset ?? 0, lender?.size ?? 0, BUDGET);
       if (done > 0) {
         this.#complete(done);
@@ -129,11 +132,6 @@ export class Sender implements Writer {
   /** Gives up what waits, without writing it. */
   discard(): void {
     this.#failAll(() => new ClosedError());
-  }
-
-  /** What the first message that lends memory lends. */
-  #lender(): Waiting | undefined {
-    return this.#waiting.find((waiting) => waiting.lent !== undefined);
   }
 
   #wait(
@@ -177,6 +175,7 @@ export class Sender implements Writer {
 
   #enqueue(waiting: Waiting): void {
     this.#waiting.push(waiting);
+    if (waiting.lent !== undefined) this.#lenders.push(waiting);
     unwritten.add(this);
   }
 
@@ -185,12 +184,14 @@ export class Sender implements Writer {
     const index = this.#waiting.indexOf(waiting);
     if (index < 0) return false;
     const status = native.withdraw(this.id, index, waiting.lent, waiting.offset, waiting.size);
+    this.#lenders.remove(waiting);
     if (status === 1) {
-      this.#waiting.splice(index, 1);
+      this.#waiting.remove(waiting);
       this.#checkDrained();
       return true;
     }
-    this.#waiting[index] = { lent: undefined, offset: 0, size: waiting.size, written: ignore, fail: ignore };
+    // Whoever waited for it does so no longer, but its place in the order remains.
+    this.#waiting.replace(waiting, { lent: undefined, offset: 0, size: waiting.size, written: ignore, fail: ignore });
     if (status < 0) this.#breakOff();
     return false;
   }
@@ -223,7 +224,11 @@ export class Sender implements Writer {
   }
 
   #complete(count: number): void {
-    for (const waiting of this.#waiting.splice(0, count)) waiting.written();
+    for (let i = 0; i < count; i++) {
+      const waiting = this.#waiting.shift();
+      if (waiting?.lent !== undefined) this.#lenders.shift();
+      waiting?.written();
+    }
     this.#checkDrained();
   }
 
@@ -236,7 +241,7 @@ export class Sender implements Writer {
 
   /** Deals with a failed write. */
   #fail(status: number): void {
-    const lender = this.#lender();
+    const lender = this.#lenders.first;
     if (status !== codes.bufferChanged || lender === undefined) {
       this.#failAll(() => sendError(status, 'send'));
     } else if (this.#withdraw(lender)) {
@@ -259,7 +264,8 @@ export class Sender implements Writer {
   #failAll(makeError: () => Error): void {
     native.dropPending(this.id);
     this.#blocked = false;
-    for (const waiting of this.#waiting.splice(0)) waiting.fail(makeError());
+    this.#lenders.take();
+    for (const waiting of this.#waiting.take()) waiting.fail(makeError());
     this.#checkDrained();
   }
 
@@ -298,7 +304,7 @@ export class Sender implements Writer {
   }
 
   #writeFirstSync(operation: string, deadline: number): void {
-    const lender = this.#lender();
+    const lender = this.#lenders.first;
     const left = millisecondsLeft(deadline);
     const done = native.flushSync(this.id, lender?.lent, lender?.offset ?? 0, lender?.size ?? 0, left);
     if (done >= 0) {

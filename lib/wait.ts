@@ -97,7 +97,7 @@ export async function waitForConnections<T extends Waitable>(objects: readonly T
         }
       } catch (error) {
         finish(() => {
-          reject(error as Error);
+          reject(error);
         });
       }
     };
@@ -129,7 +129,7 @@ export async function waitForConnections<T extends Waitable>(objects: readonly T
       watchAgain();
     } catch (error) {
       finish(() => {
-        reject(error as Error);
+        reject(error);
       });
     }
   });

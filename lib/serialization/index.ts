@@ -95,6 +95,8 @@ function decoded(name: string, bytes: Buffer, decode: (bytes: Buffer) => unknown
     return decode(bytes);
   } catch (error) {
     const reason = error instanceof Error ? `: ${error.message}` : '';
-    throw new UnpicklingError(`A message of ${bytes.length} bytes cannot be decoded (${name})${reason}`, { cause: error });
+    throw new UnpicklingError(`A message of ${bytes.length} bytes cannot be decoded (${name})${reason}`, {
+      cause: error,
+    });
   }
 }

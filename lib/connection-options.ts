@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+import { availableParallelism } from 'node:os';
+
+import type { ChannelOptions, Direction } from './channel.js';
+import { argumentError, NotReadable, NotWritable } from './errors.js';
+import { DEFAULT_EXIT_FLUSH_MS } from './exit.js';
+import type { Serialization } from './serialization/index.js';
+import { checkBoolean, checkInteger, checkObject, checkTimeout } from './validate.js';
+
+/** Options of a Connection, given where it is made. */
+export interface ConnectionOptions {
+  /** How `send` and `recv` turn objects into messages. Default `'structured'`; both ends must use the same. */
+  serialization?: Serialization | undefined;
+  /** Longest message that is received, in bytes; a longer one is a `BadMessageLength`. Default 1 GiB. */
+  maxMessageBytes?: number | undefined;
+  /**
+   * Whether to read more than the message at hand, which saves system calls, and is only right while no other process
+   * reads from this end. Default: true for `Pipe()`, until `fileno()` is asked for; false for `fromFd`.
+   */
+  readAhead?: boolean | undefined;
+  /**
+   * How long a Sync receive may retry before it sleeps, in microseconds. Shorter times are used when retrying has not
+   * paid off. Default 50, and 0 on a machine with one CPU.
+   */
+  spinMicros?: number | undefined;
+  /** How long the end of the process may wait for unread messages to be read, in milliseconds. Default 5000. */
+  exitFlushMs?: number | undefined;
+}
+
+/** Options of `Connection.fromFd`. */
+export interface FromFdOptions extends ConnectionOptions {
+  /** Whether this end receives. Default: what the descriptor can do. */
+  readable?: boolean | undefined;
+  /** Whether this end sends. Default: what the descriptor can do. */
+  writable?: boolean | undefined;
+}
+
+const DEFAULT_MAX_MESSAGE_BYTES = 2 ** 30;
+const DEFAULT_SPIN_MICROS = 50;
+
+let oneCpu: boolean | undefined;
+
+/** Spinning on the only CPU would keep the peer from running. */
+function defaultSpinMicros(): number {
+  oneCpu ??= availableParallelism() < 2;
+  return oneCpu ? 0 : DEFAULT_SPIN_MICROS;
+}
+
+/** Validates options and fills in the defaults. */
+export function checkOptions(options: ConnectionOptions, readAhead: boolean): ChannelOptions {
+  checkObject(options, 'options');
+  const maxMessageBytes = options.maxMessageBytes ?? DEFAULT_MAX_MESSAGE_BYTES;
+  checkInteger(maxMessageBytes, 'maxMessageBytes');
+  const spinMicros = options.spinMicros ?? defaultSpinMicros();
+  if (typeof spinMicros !== 'number' || !(spinMicros >= 0 && spinMicros <= 1e6)) {
+    throw argumentError(typeof spinMicros === 'number' ? 'range' : 'type', 'spinMicros must be from 0 to 1000000');
+  }
+  const exitFlushMs = checkTimeout(options.exitFlushMs ?? DEFAULT_EXIT_FLUSH_MS, 'exitFlushMs');
+  if (options.readAhead !== undefined) checkBoolean(options.readAhead, 'readAhead');
+  return { maxMessageBytes, spinNs: spinMicros * 1000, exitFlushMs, readAhead: options.readAhead ?? readAhead };
+}
+
+/** The directions wanted, which must be among those that the descriptor has. */
+export function narrow(options: FromFdOptions, can: Direction): Direction {
+  if (options.readable !== undefined) checkBoolean(options.readable, 'readable');
+  if (options.writable !== undefined) checkBoolean(options.writable, 'writable');
+  const readable = options.readable ?? can.readable;
+  const writable = options.writable ?? can.writable;
+  if (readable && !can.readable) throw new NotReadable('fd is not open for reading');
+  if (writable && !can.writable) throw new NotWritable('fd is not open for writing');
+  if (!readable && !writable) throw argumentError('range', 'At least one of readable and writable must be true');
+  return { readable, writable };
+}

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+//
+// The results that a receive can have, made from a message.
+import { BufferTooShort } from './errors.js';
+import type { Codec } from './serialization/index.js';
+import { checkBytes, checkRange, type Bytes } from './validate.js';
+
+/** Makes the result of a receive from a message. Whatever it throws fails that receive; the message is consumed. */
+export interface Take<T> {
+  /** From memory that is only lent. */
+  small(lent: Buffer, length: number): T;
+  /** From memory that may be kept. */
+  large(message: Buffer): T;
+}
+
+function copyOf(lent: Buffer, length: number): Buffer {
+  const copy = Buffer.allocUnsafe(length);
+  lent.copy(copy, 0, 0, length);
+  return copy;
+}
+
+/** The bytes themselves. */
+export const takeBytes: Take<Buffer> = {
+  small: copyOf,
+  large: (message) => message,
+};
+
+/** The object that they stand for. */
+export function takeValue<T>(codec: Codec): Take<T> {
+  return {
+    small: (lent, length) => codec.decodeLent(lent.subarray(0, length)) as T,
+    large: (message) => codec.decode(message) as T,
+  };
+}
+
+/** Their number, after they were put into existing memory. */
+export function takeInto(buffer: Bytes, offset: number): Take<number> {
+  const target = checkBytes(buffer, 'buffer');
+  checkRange(offset, undefined, target.byteLength);
+  const put = (message: Buffer): number => {
+    // The memory may have been detached or shrunk since the receive was asked for.
+    if (offset + message.length > target.byteLength) {
+      throw new BufferTooShort(Buffer.from(message), Math.max(0, target.byteLength - offset));
+    }
+    target.set(message, offset);
+    return message.length;
+  };
+  return { small: (lent, length) => put(lent.subarray(0, length)), large: put };
+}
