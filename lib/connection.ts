@@ -32,6 +32,12 @@ import {
 } from './validate.js';
 import { waitForConnections, waitForConnectionsSync } from './wait.js';
 
+/** What `tryRecv` received, wrapped because `undefined` is a value like another. */
+export interface Received<R> {
+  /** The object. */
+  value: R;
+}
+
 /** Opens the door to the constructor for this module's own functions. */
 const fromChannel = Symbol('fromChannel');
 
@@ -61,7 +67,7 @@ export class Connection<S = unknown, R = S> {
   #closed = false;
 
   /** Connections are made by `Pipe` and `Connection.fromFd`. */
-  constructor(door: typeof fromChannel, channel: Channel, codec: Codec, direction: Direction) {
+  private constructor(door: typeof fromChannel, channel: Channel, codec: Codec, direction: Direction) {
     if (door !== fromChannel) throw argumentError('type', 'Connections are made by Pipe() and Connection.fromFd()');
     this.#channel = channel;
     this.#codec = codec;
@@ -237,7 +243,7 @@ export class Connection<S = unknown, R = S> {
    *
    * @throws as `recv` rejects.
    */
-  tryRecv(): { value: R } | undefined {
+  tryRecv(): Received<R> | undefined {
     this.#checkReadable();
     return this.#channel.receiver.tryReceive(this.#takeValue, { operation: 'tryRecv', maxLength: Infinity });
   }
@@ -378,6 +384,17 @@ export class Connection<S = unknown, R = S> {
     return this.#closed ? 'Connection { closed }' : `Connection { fd: ${this.#channel.fd}, ${can} }`;
   }
 
+  /** @internal What `Pipe` makes. */
+  static pair(duplex: boolean, options: ConnectionOptions): [Connection<never, never>, Connection<never, never>] {
+    const channelOptions = checkOptions(options, true);
+    const codec = makeCodec(options.serialization);
+    const [first, second] = Channel.pair(duplex, channelOptions);
+    return [
+      new Connection<never, never>(fromChannel, first, codec, first.direction),
+      new Connection<never, never>(fromChannel, second, codec, second.direction),
+    ];
+  }
+
   /** @internal The channel, for the parts of this package that wait for several of them or pass them on. */
   static channelOf(connection: Connection<never, unknown>): Channel {
     connection.#checkReadable();
@@ -467,11 +484,5 @@ export function Pipe(
   options: ConnectionOptions = {},
 ): [Connection<never, never>, Connection<never, never>] {
   checkBoolean(duplex, 'duplex');
-  const channelOptions = checkOptions(options, true);
-  const codec = makeCodec(options.serialization);
-  const [first, second] = Channel.pair(duplex, channelOptions);
-  return [
-    new Connection(fromChannel, first, codec, first.direction),
-    new Connection(fromChannel, second, codec, second.direction),
-  ];
+  return Connection.pair(duplex, options);
 }

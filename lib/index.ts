@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-export { Connection, Pipe } from './connection.js';
+export { Connection, Pipe, type Received } from './connection.js';
 export type { ConnectionOptions, FromFdOptions } from './connection-options.js';
 export type { WaitOptions } from './deadline.js';
 export {
@@ -18,6 +18,6 @@ export {
   TruncatedMessageError,
   UnpicklingError,
 } from './errors.js';
-export type { Serialization, Serializer } from './serialization/index.js';
+export type { PackUnpack, Serialization, Serializer } from './serialization/index.js';
 export type { Bytes } from './validate.js';
 export { wait, waitSync, type Waitable } from './wait.js';

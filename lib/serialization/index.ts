@@ -7,8 +7,9 @@ import { structured } from './structured.js';
 
 /** A user's own format, such as a `Packr` of msgpackr. */
 export interface Serializer {
+  /** The bytes that stand for a value. What it throws becomes the `cause` of a `PicklingError`. */
   serialize(value: unknown): Uint8Array;
-  /** @param bytes May be kept. */
+  /** The value that bytes stand for. They may be kept. What it throws becomes the `cause` of an `UnpicklingError`. */
   deserialize(bytes: Uint8Array): unknown;
 }
 
@@ -18,8 +19,10 @@ export interface LendableSerializer extends Serializer {
 }
 
 /** Packages such as msgpackr name the two methods differently. */
-interface PackUnpack {
+export interface PackUnpack {
+  /** As `serialize`. */
   pack(value: unknown): Uint8Array;
+  /** As `deserialize`. */
   unpack(bytes: Uint8Array): unknown;
 }
 
