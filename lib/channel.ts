@@ -6,8 +6,8 @@ import { systemError } from './errors.js';
 import { flushAtExit } from './exit.js';
 import { native, READ, WRITE } from './native.js';
 import { arm, disarm, ensureStarted, type Pollable } from './reactor.js';
-import { Receiver } from './receiver.js';
-import { Sender } from './sender.js';
+import { Receiver, type ReceiverOwner } from './receiver.js';
+import { Sender, type SenderOwner } from './sender.js';
 
 export interface ChannelOptions {
   readonly maxMessageBytes: number;
@@ -30,7 +30,7 @@ function firstRung(): number {
   return named === undefined || named === '' ? 0 : Math.max(0, RUNGS.indexOf(named));
 }
 
-export class Channel implements Pollable {
+export class Channel implements Pollable, ReceiverOwner, SenderOwner {
   readonly id: number;
   readonly isSocket: boolean;
   readonly direction: Direction;
@@ -38,7 +38,7 @@ export class Channel implements Pollable {
   readonly receiver: Receiver;
   readonly sender: Sender;
   /** Called once when the descriptor may be readable, for those who wait without receiving. */
-  readonly readWaiters = new Set<() => void>();
+  #readWaiters: Set<() => void> | undefined;
   #users = 0;
   #closed = false;
   #interest = 0;
@@ -70,18 +70,8 @@ export class Channel implements Pollable {
     this.direction = direction;
     this.options = options;
     flushAtExit(options.exitFlushMs);
-    this.receiver = new Receiver(id, options.maxMessageBytes, () => {
-      this.#want(READ);
-    });
-    this.sender = new Sender(
-      id,
-      () => {
-        this.#want(WRITE);
-      },
-      () => {
-        this.#releaseIfUnused();
-      },
-    );
+    this.receiver = new Receiver(id, options.maxMessageBytes, this);
+    this.sender = new Sender(id, this);
   }
 
   get fd(): number {
@@ -113,9 +103,10 @@ export class Channel implements Pollable {
 
   /** Calls `callback` when the descriptor may have become readable. Returns what takes the wish back. */
   onceReadable(callback: () => void): () => void {
-    this.readWaiters.add(callback);
+    const waiters = (this.#readWaiters ??= new Set());
+    waiters.add(callback);
     this.#want(READ);
-    return () => this.readWaiters.delete(callback);
+    return () => waiters.delete(callback);
   }
 
   onReady(interest: number): void {
@@ -124,17 +115,27 @@ export class Channel implements Pollable {
     let wanted = 0;
     if ((interest & WRITE) !== 0) this.sender.flush();
     if ((interest & READ) !== 0) {
-      const waiters = [...this.readWaiters];
-      this.readWaiters.clear();
-      for (const waiter of waiters) waiter();
+      this.#tellReadWaiters();
       if (this.receiver.serve()) wanted |= READ;
     } else if (this.receiver.pending) {
       wanted |= READ;
     }
     if (this.#closed) return;
-    if (this.readWaiters.size > 0) wanted |= READ;
+    if (this.#readWaiters !== undefined) wanted |= READ;
     if (this.sender.pending) wanted |= WRITE;
     this.#want(wanted);
+  }
+
+  wantRead(): void {
+    this.#want(READ);
+  }
+
+  wantWrite(): void {
+    this.#want(WRITE);
+  }
+
+  drained(): void {
+    this.#releaseIfUnused();
   }
 
   #want(interest: number): void {
@@ -154,6 +155,12 @@ export class Channel implements Pollable {
     disarm(this.id);
     native.release(this.id);
     // Whoever waits for this descriptor finds it closed when he looks again.
-    for (const waiter of this.readWaiters) waiter();
+    this.#tellReadWaiters();
+  }
+
+  #tellReadWaiters(): void {
+    const waiters = this.#readWaiters;
+    this.#readWaiters = undefined;
+    for (const waiter of waiters ?? []) waiter();
   }
 }

@@ -18,9 +18,9 @@ import {
 import { native } from './native.js';
 import { Hold } from './reactor.js';
 import type { ReceiveOptions } from './receiver.js';
-import { makeCodec, type Codec } from './serialization/index.js';
-import { markShareable } from './shareable.js';
-import { takeBytes, takeInto, takeValue, type Take } from './take.js';
+import { codecFor, type Codec } from './serialization/index.js';
+import { shareableMark } from './shareable.js';
+import { takeBytes, takeInto, type Take } from './take.js';
 import {
   checkBoolean,
   checkBytes,
@@ -41,12 +41,10 @@ export interface Received<R> {
 /** Opens the door to the constructor for this module's own functions. */
 const fromChannel = Symbol('fromChannel');
 
-/** What is needed to close a Connection that was collected. */
-interface Remains {
-  readonly channel: Channel;
-}
+const mark = shareableMark('Connection');
 
-const collected = new FinalizationRegistry<Remains>(({ channel }) => {
+/** Closes Connections that were collected. */
+const collected = new FinalizationRegistry<Channel>((channel) => {
   channel.removeUser(false);
 });
 
@@ -63,7 +61,6 @@ export class Connection<S = unknown, R = S> {
   readonly #codec: Codec;
   readonly #direction: Direction;
   readonly #hold = new Hold();
-  readonly #takeValue: Take<R>;
   #closed = false;
 
   /** Connections are made by `Pipe` and `Connection.fromFd`. */
@@ -72,10 +69,9 @@ export class Connection<S = unknown, R = S> {
     this.#channel = channel;
     this.#codec = codec;
     this.#direction = direction;
-    this.#takeValue = takeValue<R>(codec);
     channel.addUser();
-    collected.register(this, { channel }, this);
-    markShareable(this, 'Connection');
+    collected.register(this, channel, this);
+    Object.defineProperty(this, 'shareable', mark);
   }
 
   /**
@@ -90,7 +86,7 @@ export class Connection<S = unknown, R = S> {
   static fromFd<S = unknown, R = S>(fd: number, options: FromFdOptions = {}): Connection<S, R> {
     checkInteger(fd, 'fd', 3, 0x7fffffff);
     const channelOptions = checkOptions(options, false);
-    const codec = makeCodec(options.serialization);
+    const codec = codecFor(options.serialization);
     const found = new Int32Array(5);
     const status = native.describe(fd, found);
     if (status < 0) throw systemError(status, 'fstat', `descriptor ${fd}`);
@@ -193,12 +189,12 @@ export class Connection<S = unknown, R = S> {
    * `BadMessageLength`, `UnpicklingError`, `ClosedError`, `NotReadable`, `TimeoutError`, an AbortError, or a system error.
    */
   recv(options?: WaitOptions): Promise<R> {
-    return this.#receive(this.#takeValue, 'recv', undefined, options);
+    return this.#receive(this.#codec as Take<R>, 'recv', undefined, options);
   }
 
   /** As `recv`, blocking. */
   recvSync(options?: WaitOptions): R {
-    return this.#receiveSync(this.#takeValue, 'recvSync', undefined, options);
+    return this.#receiveSync(this.#codec as Take<R>, 'recvSync', undefined, options);
   }
 
   /**
@@ -245,7 +241,7 @@ export class Connection<S = unknown, R = S> {
    */
   tryRecv(): Received<R> | undefined {
     this.#checkReadable();
-    return this.#channel.receiver.tryReceive(this.#takeValue, { operation: 'tryRecv', maxLength: Infinity });
+    return this.#channel.receiver.tryReceive(this.#codec as Take<R>, { operation: 'tryRecv', maxLength: Infinity });
   }
 
   /** Receives one message if it is there whole, without waiting; undefined if not. */
@@ -387,7 +383,7 @@ export class Connection<S = unknown, R = S> {
   /** @internal What `Pipe` makes. */
   static pair(duplex: boolean, options: ConnectionOptions): [Connection<never, never>, Connection<never, never>] {
     const channelOptions = checkOptions(options, true);
-    const codec = makeCodec(options.serialization);
+    const codec = codecFor(options.serialization);
     const [first, second] = Channel.pair(duplex, channelOptions);
     return [
       new Connection<never, never>(fromChannel, first, codec, first.direction),

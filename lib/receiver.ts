@@ -32,20 +32,26 @@ export interface ReceiveOptions {
   readonly maxLength: number;
 }
 
+/** What a receiver asks of its channel. */
+export interface ReceiverOwner {
+  /** To call `serve` when something may have arrived. */
+  wantRead(): void;
+}
+
 export class Receiver {
   readonly #id: number;
   readonly #maxMessageBytes: number;
-  readonly #wantRead: () => void;
+  readonly #channel: ReceiverOwner;
   readonly #queue = new Fifo<Request>();
   #body: Buffer | undefined;
   #immediate = false;
   /** Set when the stream is out of step with its sender: nothing more can be received. */
   unreadable = false;
 
-  constructor(id: number, maxMessageBytes: number, wantRead: () => void) {
+  constructor(id: number, maxMessageBytes: number, channel: ReceiverOwner) {
     this.#id = id;
     this.#maxMessageBytes = maxMessageBytes;
-    this.#wantRead = wantRead;
+    this.#channel = channel;
   }
 
   get pending(): boolean {
@@ -173,7 +179,7 @@ export class Receiver {
         ? startLimits(limits, hold.on, () => new TimeoutError(operation), expire)
         : () => undefined;
       this.#queue.push(request);
-      if (turn) this.#wantRead();
+      if (turn) this.#channel.wantRead();
       else if (this.#queue.length === 1) this.#serveSoon();
     });
   }
@@ -184,7 +190,7 @@ export class Receiver {
     this.#immediate = true;
     setImmediate(() => {
       this.#immediate = false;
-      if (this.serve()) this.#wantRead();
+      if (this.serve()) this.#channel.wantRead();
     });
   }
 

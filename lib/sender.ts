@@ -34,10 +34,17 @@ function ignore(): void {
 
 const resolved = Promise.resolve();
 
+/** What a sender asks of its channel. */
+export interface SenderOwner {
+  /** To call `flush` when there may be room. */
+  wantWrite(): void;
+  /** Nothing waits any more. */
+  drained(): void;
+}
+
 export class Sender implements Writer {
   readonly id: number;
-  readonly #wantWrite: () => void;
-  readonly #drained: () => void;
+  readonly #channel: SenderOwner;
   readonly #waiting = new Fifo<Waiting>();
   /** Those of them that lend memory. */
   readonly #lenders = new Fifo<Waiting>();
@@ -46,14 +53,13 @@ export class Sender implements Writer {
   /** Set while the kernel has no room. */
   #blocked = false;
   #immediate = false;
-  #drainWaiters: (() => void)[] = [];
+  #drainWaiters: (() => void)[] | undefined;
   /** Set when a message could not be finished after it was begun: the peer cannot find the next one. */
   #broken = false;
 
-  constructor(id: number, wantWrite: () => void, drained: () => void) {
+  constructor(id: number, channel: SenderOwner) {
     this.id = id;
-    this.#wantWrite = wantWrite;
-    this.#drained = drained;
+    this.#channel = channel;
   }
 
   get pending(): boolean {
@@ -126,7 +132,7 @@ export class Sender implements Writer {
   /** Resolves when nothing waits any more, whether it was written or failed. */
   whenDrained(): Promise<void> {
     if (!this.pending) return resolved;
-    return new Promise((resolve) => this.#drainWaiters.push(resolve));
+    return new Promise((resolve) => (this.#drainWaiters ??= []).push(resolve));
   }
 
   /** Gives up what waits, without writing it. */
@@ -220,7 +226,7 @@ export class Sender implements Writer {
 
   #setBlocked(): void {
     this.#blocked = true;
-    this.#wantWrite();
+    this.#channel.wantWrite();
   }
 
   #complete(count: number): void {
@@ -235,8 +241,9 @@ export class Sender implements Writer {
   #checkDrained(): void {
     if (this.#waiting.length > 0) return;
     unwritten.delete(this);
-    for (const resolve of this.#drainWaiters.splice(0)) resolve();
-    this.#drained();
+    for (const resolve of this.#drainWaiters ?? []) resolve();
+    this.#drainWaiters = undefined;
+    this.#channel.drained();
   }
 
   /** Deals with a failed write. */

@@ -2,7 +2,6 @@
 //
 // The results that a receive can have, made from a message.
 import { BufferTooShort } from './errors.js';
-import type { Codec } from './serialization/index.js';
 import { checkBytes, checkRange, type Bytes } from './validate.js';
 
 /** Makes the result of a receive from a message. Whatever it throws fails that receive; the message is consumed. */
@@ -24,14 +23,6 @@ export const takeBytes: Take<Buffer> = {
   small: copyOf,
   large: (message) => message,
 };
-
-/** The object that they stand for. */
-export function takeValue<T>(codec: Codec): Take<T> {
-  return {
-    small: (lent, length) => codec.decodeLent(lent.subarray(0, length)) as T,
-    large: (message) => codec.decode(message) as T,
-  };
-}
 
 /** Their number, after they were put into existing memory. */
 export function takeInto(buffer: Bytes, offset: number): Take<number> {

@@ -4,6 +4,7 @@
 import { argumentError, MultiprocessingError, PicklingError, UnpicklingError } from '../errors.js';
 import { json } from './json.js';
 import { structured } from './structured.js';
+import type { Take } from '../take.js';
 
 /** A user's own format, such as a `Packr` of msgpackr. */
 export interface Serializer {
@@ -29,34 +30,25 @@ export interface PackUnpack {
 /** How a channel turns objects into messages; both ends must use the same. */
 export type Serialization = 'structured' | 'json' | Serializer | PackUnpack;
 
-/** A format with its errors made uniform. */
-export interface Codec {
+/** A format with its errors made uniform; also how a received message becomes an object. */
+export interface Codec extends Take<unknown> {
   encode(value: unknown): Uint8Array;
-  /** @param bytes May be kept by the result. */
-  decode(bytes: Buffer): unknown;
-  /** @param lent Is not used any more when this returns. */
-  decodeLent(lent: Buffer): unknown;
 }
 
 function hasMethods<K extends string>(value: object, names: readonly K[]): value is Record<K, (arg: never) => unknown> {
   return names.every((name) => typeof (value as Record<string, unknown>)[name] === 'function');
 }
 
-function findSerializer(serialization: unknown): { name: string; serializer: Serializer | LendableSerializer } {
-  if (serialization === 'structured') return { name: 'structured', serializer: structured };
-  if (serialization === 'json') return { name: 'json', serializer: json };
+function findSerializer(serialization: unknown): Serializer {
   if (typeof serialization === 'object' && serialization !== null) {
     if (hasMethods(serialization, ['serialize', 'deserialize'])) {
-      return { name: 'custom', serializer: serialization as Serializer };
+      return serialization as Serializer;
     }
     if (hasMethods(serialization, ['pack', 'unpack'])) {
       const { pack, unpack } = serialization as PackUnpack;
       return {
-        name: 'custom',
-        serializer: {
-          serialize: (value) => pack.call(serialization, value),
-          deserialize: (bytes) => unpack.call(serialization, bytes),
-        },
+        serialize: (value) => pack.call(serialization, value),
+        deserialize: (bytes) => unpack.call(serialization, bytes),
       };
     }
   }
@@ -66,9 +58,15 @@ function findSerializer(serialization: unknown): { name: string; serializer: Ser
   );
 }
 
-/** Checks a `serialization` option and makes its codec. */
-export function makeCodec(serialization: unknown = 'structured'): Codec {
-  const { name, serializer } = findSerializer(serialization);
+const builtIn = { structured: makeCodec('structured', structured), json: makeCodec('json', json) };
+
+/** Checks a `serialization` option and finds or makes its codec. */
+export function codecFor(serialization: unknown = 'structured'): Codec {
+  if (serialization === 'structured' || serialization === 'json') return builtIn[serialization];
+  return makeCodec('custom', findSerializer(serialization));
+}
+
+function makeCodec(name: string, serializer: Serializer | LendableSerializer): Codec {
   return {
     encode(value) {
       let bytes: unknown;
@@ -77,29 +75,30 @@ export function makeCodec(serialization: unknown = 'structured'): Codec {
       } catch (error) {
         // An object of this package says itself why it cannot travel.
         if (error instanceof MultiprocessingError) throw error;
-        const reason = error instanceof Error ? `: ${error.message}` : '';
-        throw new PicklingError(`The value cannot be serialised (${name})${reason}`, { cause: error });
+        throw new PicklingError(`The value cannot be serialised (${name})${reason(error)}`, { cause: error });
       }
-      if (!(bytes instanceof Uint8Array)) {
-        throw new PicklingError('serialize(value) must return a Uint8Array');
-      }
-      return bytes;
+      if (bytes instanceof Uint8Array) return bytes;
+      throw new PicklingError('serialize(value) must return a Uint8Array');
     },
-    decode: (bytes) => decoded(name, bytes, (message) => serializer.deserialize(message)),
-    decodeLent:
-      'deserializeLent' in serializer
-        ? (lent) => decoded(name, lent, (message) => serializer.deserializeLent(message))
-        : (lent) => decoded(name, Buffer.from(lent), (message) => serializer.deserialize(message)),
+    small(lent, length) {
+      const bytes = lent.subarray(0, length);
+      if ('deserializeLent' in serializer) return decode(name, bytes, () => serializer.deserializeLent(bytes));
+      const copy = Buffer.from(bytes);
+      return decode(name, copy, () => serializer.deserialize(copy));
+    },
+    large: (message) => decode(name, message, () => serializer.deserialize(message)),
   };
 }
 
-function decoded(name: string, bytes: Buffer, decode: (bytes: Buffer) => unknown): unknown {
+function decode(name: string, bytes: Buffer, deserialize: () => unknown): unknown {
   try {
-    return decode(bytes);
+    return deserialize();
   } catch (error) {
-    const reason = error instanceof Error ? `: ${error.message}` : '';
-    throw new UnpicklingError(`A message of ${bytes.length} bytes cannot be decoded (${name})${reason}`, {
-      cause: error,
-    });
+    const text = `A message of ${bytes.length} bytes cannot be decoded (${name})${reason(error)}`;
+    throw new UnpicklingError(text, { cause: error });
   }
+}
+
+function reason(error: unknown): string {
+  return error instanceof Error ? `: ${error.message}` : '';
 }
