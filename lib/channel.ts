@@ -105,7 +105,8 @@ export class Channel implements Pollable, ReceiverOwner, SenderOwner {
   onceReadable(callback: () => void): () => void {
     const waiters = (this.#readWaiters ??= new Set());
     waiters.add(callback);
-    this.#want(READ);
+    const failure = this.#want(READ);
+    if (failure !== undefined) throw failure;
     return () => waiters.delete(callback);
   }
 
@@ -121,7 +122,7 @@ export class Channel implements Pollable, ReceiverOwner, SenderOwner {
       wanted |= READ;
     }
     if (this.#closed) return;
-    if (this.#readWaiters !== undefined) wanted |= READ;
+    if ((this.#readWaiters?.size ?? 0) > 0) wanted |= READ;
     if (this.sender.pending) wanted |= WRITE;
     this.#want(wanted);
   }
@@ -138,15 +139,21 @@ export class Channel implements Pollable, ReceiverOwner, SenderOwner {
     this.#releaseIfUnused();
   }
 
-  #want(interest: number): void {
-    if (this.#closed) return;
+  /** Waits for `interest` too. If the system refuses, everything that would wait for ever fails instead. */
+  #want(interest: number): Error | undefined {
+    if (this.#closed) return undefined;
     const wanted = this.#interest | interest;
     if (wanted === this.#interest) {
       if (wanted === 0) disarm(this.id);
-      return;
+      return undefined;
     }
-    this.#interest = wanted;
-    arm(this, wanted);
+    const failure = arm(this, wanted);
+    this.#interest = failure === undefined ? wanted : 0;
+    if (failure !== undefined) {
+      this.receiver.fail(failure);
+      this.sender.fail(failure);
+    }
+    return failure;
   }
 
   #releaseIfUnused(): void {

@@ -44,13 +44,18 @@ export function ensureStarted(): void {
   started = true;
 }
 
-/** Makes `pollable` be told once when `interest` is possible. Replaces what was armed for its id. */
-export function arm(pollable: Pollable, interest: number): void {
+/**
+ * Makes `pollable` be told once when `interest` is possible. Replaces what was armed for its id.
+ *
+ * @returns Why that is impossible (ENOSPC: too many watched descriptors), or undefined.
+ */
+export function arm(pollable: Pollable, interest: number): Error | undefined {
   pollables.set(pollable.id, pollable);
   const status = native.arm(pollable.id, interest);
   // A file that cannot be watched is always ready.
   if (status === native.status.notWatchable) setImmediate(() => pollable.onReady(interest));
-  else if (status < 0) throw systemError(status, 'epoll_ctl');
+  else if (status < 0) return systemError(status, 'epoll_ctl');
+  return undefined;
 }
 
 /** Forgets a pollable, which may then be collected. */

@@ -121,6 +121,11 @@ export class Receiver {
     for (const request of ended) request.fail(makeError());
   }
 
+  /** Ends all receives. */
+  fail(error: Error): void {
+    for (const request of this.#queue.take()) request.fail(error);
+  }
+
   /** Whether a receive would make progress without reading from the kernel. */
   get ready(): boolean {
     return native.readReady(this.#id) === 1;

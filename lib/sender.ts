@@ -24,12 +24,14 @@ interface Waiting {
   lent: Uint8Array | undefined;
   readonly offset: number;
   readonly size: number;
+  /** What the caller was given, if anything. */
+  promise?: Promise<void>;
   written(): void;
   fail(error: Error): void;
 }
 
 function ignore(): void {
-  // A Sync call waits for its message itself.
+  // Nobody waits: a Sync call looks for itself, and a call that gave up has its answer.
 }
 
 const resolved = Promise.resolve();
@@ -76,8 +78,9 @@ export class Sender implements Writer {
         return Promise.resolve();
       }
       if (status < 0) return Promise.reject(sendError(status, operation));
+      const rest = this.#wait(lent, offset, size, operation, limits, hold);
       this.#setBlocked();
-      return this.#wait(lent, offset, size, operation, limits, hold);
+      return rest;
     }
     const bytes = native.append(this.id, data, offset, size);
     if (bytes < 0) return Promise.reject(sendError(bytes, operation));
@@ -125,7 +128,7 @@ export class Sender implements Writer {
         this.#setBlocked();
         return;
       }
-      this.#fail(done);
+      this.#failWrite(done);
     }
   }
 
@@ -135,9 +138,14 @@ export class Sender implements Writer {
     return new Promise((resolve) => (this.#drainWaiters ??= []).push(resolve));
   }
 
-  /** Gives up what waits, without writing it. */
+  /** Gives up what waits, without writing it. Nobody has to listen: dropping it was asked for. */
   discard(): void {
-    this.#failAll(() => new ClosedError());
+    this.#failAll(() => new ClosedError(), true);
+  }
+
+  /** Ends all sends. */
+  fail(error: Error): void {
+    this.#failAll(() => error);
   }
 
   #wait(
@@ -148,41 +156,43 @@ export class Sender implements Writer {
     limits: Limits,
     hold: Hold,
   ): Promise<void> {
-    return new Promise((resolve, reject) => {
+    const waiting: Waiting = { lent, offset, size, written: ignore, fail: ignore };
+    waiting.promise = new Promise((resolve, reject) => {
       hold.begin();
+      let cancel = ignore;
       const settle = (): void => {
         cancel();
         hold.end();
       };
-      const waiting: Waiting = {
-        lent,
-        offset,
-        size,
-        written() {
-          settle();
-          resolve();
-        },
-        fail(error) {
-          settle();
-          reject(error);
-        },
+      waiting.written = () => {
+        settle();
+        resolve();
+      };
+      waiting.fail = (error) => {
+        settle();
+        reject(error);
       };
       this.#enqueue(waiting);
-      const limited = limits.signal !== undefined || limits.timeout !== Infinity;
-      let begun = false;
-      const expire = (error: Error): void => {
-        begun = !this.#withdraw(waiting);
+      if (limits.signal === undefined && limits.timeout === Infinity) return;
+      const timeoutError = (): Error => new TimeoutError(operation, this.#begun(waiting));
+      cancel = startLimits(limits, hold.on, timeoutError, (error) => {
+        this.#withdraw(waiting);
         hold.end();
-        reject(error instanceof TimeoutError ? new TimeoutError(operation, begun) : error);
-      };
-      const cancel = limited ? startLimits(limits, hold.on, () => new TimeoutError(operation), expire) : ignore;
+        reject(error);
+      });
     });
+    return waiting.promise;
   }
 
   #enqueue(waiting: Waiting): void {
     this.#waiting.push(waiting);
     if (waiting.lent !== undefined) this.#lenders.push(waiting);
     unwritten.add(this);
+  }
+
+  /** Whether a part of the message has been written: only the first one can be in that state. */
+  #begun(waiting: Waiting): boolean {
+    return this.#waiting.first === waiting && native.inspect(this.id).begun === 1;
   }
 
   /** True if nothing of the message will be written. Otherwise the rest of it still is, from a copy. */
@@ -247,7 +257,7 @@ export class Sender implements Writer {
   }
 
   /** Deals with a failed write. */
-  #fail(status: number): void {
+  #failWrite(status: number): void {
     const lender = this.#lenders.first;
     if (status !== codes.bufferChanged || lender === undefined) {
       this.#failAll(() => sendError(status, 'send'));
@@ -268,11 +278,14 @@ export class Sender implements Writer {
     return new NotWritable('A buffer was detached while its message was being sent; nothing more can be sent');
   }
 
-  #failAll(makeError: () => Error): void {
+  #failAll(makeError: () => Error, silently = false): void {
     native.dropPending(this.id);
     this.#blocked = false;
     this.#lenders.take();
-    for (const waiting of this.#waiting.take()) waiting.fail(makeError());
+    for (const waiting of this.#waiting.take()) {
+      if (silently) waiting.promise?.catch(ignore);
+      waiting.fail(makeError());
+    }
     this.#checkDrained();
   }
 
@@ -323,7 +336,7 @@ export class Sender implements Writer {
     } else if (done === codes.canceled) {
       throw sendError(done, operation);
     } else {
-      this.#fail(done);
+      this.#failWrite(done);
     }
   }
 }

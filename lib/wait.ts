@@ -50,7 +50,10 @@ class WatchedDescriptor implements Pollable {
     this.#callback = callback;
     this.id = native.watch(fd);
     if (this.id < 0) throw systemError(this.id, 'fcntl', `descriptor ${fd}`);
-    arm(this, READ);
+    const failure = arm(this, READ);
+    if (failure === undefined) return;
+    this.release();
+    throw failure;
   }
 
   onReady(): void {

@@ -60,7 +60,7 @@ ssize_t WriteWhileReady(int fd, const iovec* iov, int count) noexcept {
       offset = 0;
     }
     if (parts == 0) return written;
-    const ssize_t n = Ready(fd, POLLOUT) ? sys::Writev(fd, piece, parts) : -EAGAIN;
+    const ssize_t n = Ready(fd, POLLOUT) ? platform::WriteWithoutSignal(fd, piece, parts) : -EAGAIN;
     if (n < 0) return written > 0 ? written : n;
     written += n;
     if (static_cast<size_t>(n) < size) return written;
@@ -153,7 +153,7 @@ ssize_t Endpoint::WritePipe(const iovec* iov, int count) {
   }
   if (write_rung_ == Rung::kReopen) {
     const int fd = Reopened(&reopened_writer_, true);
-    if (fd >= 0) return sys::Writev(fd, iov, count);
+    if (fd >= 0) return platform::WriteWithoutSignal(fd, iov, count);
     write_rung_ = Rung::kPoll;
   }
   return WriteWhileReady(fd_.get(), iov, count);

@@ -120,7 +120,7 @@ napi_value SetReadAhead(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// inspect(id, out): rungs, length and received of the last message, held bytes and pending bytes.
+// inspect(id): rungs, length and received of the last message, held and pending bytes.
 napi_value Inspect(napi_env env, napi_callback_info info) {
   const Args<1> args(env, info);
   Endpoint* endpoint = args.addon().FindEndpoint(args.Int(0));
@@ -133,6 +133,7 @@ napi_value Inspect(napi_env env, napi_callback_info info) {
   set("received", static_cast<double>(endpoint->reader().received()));
   set("held", static_cast<double>(endpoint->reader().held()));
   set("pending", static_cast<double>(endpoint->writer().pending_bytes()));
+  set("begun", endpoint->writer().begun() ? 1 : 0);
   return out;
 }
 

@@ -21,6 +21,11 @@ int MakeSocketPair(int fds[2]) noexcept;
 ssize_t ReadNoWait(int fd, const iovec* iov, int count) noexcept;
 ssize_t WriteNoWait(int fd, const iovec* iov, int count) noexcept;
 
+// writev() that reports EPIPE and never raises SIGPIPE, whatever the process does with that signal:
+// Node ignores it, but once a listener for it was added and removed libuv restores the default,
+// which ends the process.
+ssize_t WriteWithoutSignal(int fd, const iovec* iov, int count) noexcept;
+
 // An independent non-blocking open file description of the same pipe end. It counts as one more
 // reader or writer of the pipe, so it must be closed together with the original.
 int ReopenNonBlocking(int fd, bool writable) noexcept;

@@ -50,6 +50,12 @@ int MakeSocketPair(int fds[2]) noexcept {
 
 ssize_t ReadNoWait(int, const iovec*, int) noexcept { return -EOPNOTSUPP; }
 ssize_t WriteNoWait(int, const iovec*, int) noexcept { return -EOPNOTSUPP; }
+
+// There is no sigtimedwait() here to take back a signal that was raised; Node ignores SIGPIPE.
+ssize_t WriteWithoutSignal(int fd, const iovec* iov, int count) noexcept {
+  return sys::Writev(fd, iov, count);
+}
+
 int ReopenNonBlocking(int, bool) noexcept { return -EOPNOTSUPP; }
 
 ssize_t ReceiveMessage(int fd, msghdr* message) noexcept {

@@ -3,6 +3,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <csignal>
 #include <cstdio>
 #include <ctime>
@@ -13,6 +14,9 @@
 
 #ifndef RWF_NOWAIT
 #define RWF_NOWAIT 0x00000008
+#endif
+#ifndef RWF_NOSIGNAL  // Linux 6.18.
+#define RWF_NOSIGNAL 0x00000100
 #endif
 
 namespace mp::platform {
@@ -33,6 +37,46 @@ int LiftAboveStandardStreams(int fds[2]) noexcept {
   fds[1] = ends[1].Release();
   return 0;
 }
+
+// Keeps SIGPIPE from ending the process while it exists. It costs one system call where the signal
+// is ignored, as it nearly always is.
+class PipeSignalGuard {
+ public:
+  PipeSignalGuard() noexcept {
+    struct sigaction action {};
+    if (::sigaction(SIGPIPE, nullptr, &action) == 0 && action.sa_handler == SIG_IGN) return;
+    sigemptyset(&signal_);
+    sigaddset(&signal_, SIGPIPE);
+    sigset_t pending;
+    // One that was pending before is not ours to take.
+    active_ = ::sigpending(&pending) == 0 && sigismember(&pending, SIGPIPE) == 0 &&
+              ::pthread_sigmask(SIG_BLOCK, &signal_, &before_) == 0;
+  }
+
+  ~PipeSignalGuard() {
+    if (!active_) return;
+    const timespec now{};
+    (void)sys::RetryOnInterrupt([&] { return ::sigtimedwait(&signal_, nullptr, &now); });
+    ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+  }
+
+  PipeSignalGuard(const PipeSignalGuard&) = delete;
+  PipeSignalGuard& operator=(const PipeSignalGuard&) = delete;
+
+ private:
+  sigset_t signal_;
+  sigset_t before_;
+  bool active_ = false;
+};
+
+ssize_t WriteVector(int fd, const iovec* iov, int count, int flags) noexcept {
+  return sys::RetryOnInterrupt([=]() -> ssize_t {
+    return ::syscall(SYS_pwritev2, fd, iov, count, -1L, -1L, flags);
+  });
+}
+
+// Cleared when the kernel turns out not to know the flag. Any thread may be the one to find out.
+std::atomic<bool> knows_no_signal{true};
 
 }  // namespace
 
@@ -56,9 +100,20 @@ ssize_t ReadNoWait(int fd, const iovec* iov, int count) noexcept {
 }
 
 ssize_t WriteNoWait(int fd, const iovec* iov, int count) noexcept {
-  return sys::RetryOnInterrupt([=]() -> ssize_t {
-    return ::syscall(SYS_pwritev2, fd, iov, count, -1L, -1L, RWF_NOWAIT);
-  });
+  if (knows_no_signal.load(std::memory_order_relaxed)) {
+    const ssize_t n = WriteVector(fd, iov, count, RWF_NOWAIT | RWF_NOSIGNAL);
+    if (n != -EOPNOTSUPP && n != -EINVAL) return n;
+  }
+  const PipeSignalGuard guard;
+  const ssize_t n = WriteVector(fd, iov, count, RWF_NOWAIT);
+  // The same call without the flag was understood, so the flag is what is unknown.
+  if (n != -EOPNOTSUPP && n != -EINVAL) knows_no_signal.store(false, std::memory_order_relaxed);
+  return n;
+}
+
+ssize_t WriteWithoutSignal(int fd, const iovec* iov, int count) noexcept {
+  const PipeSignalGuard guard;
+  return sys::Writev(fd, iov, count);
 }
 
 int ReopenNonBlocking(int fd, bool writable) noexcept {
