@@ -52,6 +52,8 @@
           "ldflags": ["-nodefaultlibs", "-Wl,-z,nodelete", "-Wl,-z,now", "-Wl,-z,relro", "-Wl,--exclude-libs,ALL"],
           "libraries!": ["-lstdc++"],
         }],
+        # The helpers that choose between kinds of atomic instructions at run time are in libgcc, which is not linked.
+        ["OS=='linux' and sanitize=='' and target_arch=='arm64'", {"cflags_cc": ["-mno-outline-atomics"]}],
         ["OS=='linux' and sanitize=='address'", {
           "cflags_cc": ["-O1", "-g", "-fno-omit-frame-pointer", "-fsanitize=address,undefined"],
           "ldflags": ["-fsanitize=address,undefined", "-Wl,-z,nodelete"],
