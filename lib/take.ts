@@ -27,10 +27,12 @@ export const takeBytes: Take<Buffer> = {
 /** Their number, after they were put into existing memory. */
 export function takeInto(buffer: Bytes, offset: number): Take<number> {
   const target = checkBytes(buffer, 'buffer');
-  checkRange(offset, undefined, target.byteLength);
+  const size = target.byteLength;
+  checkRange(offset, undefined, size);
   const put = (message: Buffer): number => {
     // The memory may have been detached or shrunk since the receive was asked for.
-    if (offset + message.length > target.byteLength) {
+    const gone = target.byteLength === 0 && size > 0;
+    if (gone || offset + message.length > target.byteLength) {
       throw new BufferTooShort(Buffer.from(message), Math.max(0, target.byteLength - offset));
     }
     target.set(message, offset);
