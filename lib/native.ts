@@ -18,8 +18,6 @@ export interface Inspection {
   /** Bytes read from the kernel and not yet handed out, and bytes accepted but not yet written. */
   readonly held: number;
   readonly pending: number;
-  /** 1 if the first waiting message has been written in part. */
-  readonly begun: number;
 }
 
 export interface Native {

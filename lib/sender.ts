@@ -174,11 +174,11 @@ export class Sender implements Writer {
       };
       this.#enqueue(waiting);
       if (limits.signal === undefined && limits.timeout === Infinity) return;
-      const timeoutError = (): Error => new TimeoutError(operation, this.#begun(waiting));
+      const timeoutError = (): Error => new TimeoutError(operation);
       cancel = startLimits(limits, hold.on, timeoutError, (error) => {
-        this.#withdraw(waiting);
+        const begun = !this.#withdraw(waiting);
         hold.end();
-        reject(error);
+        reject(error instanceof TimeoutError ? new TimeoutError(operation, begun) : Object.assign(error, { begun }));
       });
     });
     return waiting.promise;
@@ -188,11 +188,6 @@ export class Sender implements Writer {
     this.#waiting.push(waiting);
     if (waiting.lent !== undefined) this.#lenders.push(waiting);
     unwritten.add(this);
-  }
-
-  /** Whether a part of the message has been written: only the first one can be in that state. */
-  #begun(waiting: Waiting): boolean {
-    return this.#waiting.first === waiting && native.inspect(this.id).begun === 1;
   }
 
   /** True if nothing of the message will be written. Otherwise the rest of it still is, from a copy. */

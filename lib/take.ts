@@ -2,7 +2,7 @@
 //
 // The results that a receive can have, made from a message.
 import { BufferTooShort } from './errors.js';
-import { checkBytes, checkRange, type Bytes } from './validate.js';
+import { checkBytes, checkRange, isDetached, type Bytes } from './validate.js';
 
 /** Makes the result of a receive from a message. Whatever it throws fails that receive; the message is consumed. */
 export interface Take<T> {
@@ -27,12 +27,10 @@ export const takeBytes: Take<Buffer> = {
 /** Their number, after they were put into existing memory. */
 export function takeInto(buffer: Bytes, offset: number): Take<number> {
   const target = checkBytes(buffer, 'buffer');
-  const size = target.byteLength;
-  checkRange(offset, undefined, size);
+  checkRange(offset, undefined, target.byteLength);
   const put = (message: Buffer): number => {
     // The memory may have been detached or shrunk since the receive was asked for.
-    const gone = target.byteLength === 0 && size > 0;
-    if (gone || offset + message.length > target.byteLength) {
+    if (offset + message.length > target.byteLength || isDetached(target)) {
       throw new BufferTooShort(Buffer.from(message), Math.max(0, target.byteLength - offset));
     }
     target.set(message, offset);

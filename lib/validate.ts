@@ -61,14 +61,38 @@ export function checkSignal(value: unknown): AbortSignal | undefined {
 /** Any memory that bytes can be read from or written to, as a Uint8Array of the same memory. */
 export type Bytes = ArrayBufferView | ArrayBuffer | SharedArrayBuffer;
 
+/** Whether memory was transferred away; its length is 0 then, like that of memory that is empty. */
+export function isDetached(bytes: Uint8Array): boolean {
+  if (bytes.byteLength > 0) return false;
+  try {
+    // Nothing in Node 20 tells; but only detached memory refuses a new view.
+    return new Uint8Array(bytes.buffer).byteLength < 0;
+  } catch {
+    return true;
+  }
+}
+
 export function checkBytes(value: unknown, name: string): Uint8Array {
+  const bytes = viewOf(value, name);
+  if (isDetached(bytes)) throw argumentError('type', `${name} must not be detached`);
+  return bytes;
+}
+
+function viewOf(value: unknown, name: string): Uint8Array {
   if (value instanceof Uint8Array) return value;
-  if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
-  if (value instanceof ArrayBuffer || value instanceof SharedArrayBuffer) return new Uint8Array(value);
-  throw argumentError(
-    'type',
-    `${name} must be an ArrayBufferView, an ArrayBuffer or a SharedArrayBuffer, not ${describe(value)}`,
-  );
+  const isMemory = value instanceof ArrayBuffer || value instanceof SharedArrayBuffer;
+  if (!ArrayBuffer.isView(value) && !isMemory) {
+    throw argumentError(
+      'type',
+      `${name} must be an ArrayBufferView, an ArrayBuffer or a SharedArrayBuffer, not ${describe(value)}`,
+    );
+  }
+  try {
+    return isMemory ? new Uint8Array(value) : new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+  } catch (error) {
+    // A DataView does not even tell the length of memory that it lost.
+    throw argumentError('type', `${name} must not be detached: ${(error as Error).message}`);
+  }
 }
 
 /** An offset and a size in bytes within `length`; a missing size reaches to the end. Returns the size. */

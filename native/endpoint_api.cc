@@ -133,7 +133,6 @@ napi_value Inspect(napi_env env, napi_callback_info info) {
   set("received", static_cast<double>(endpoint->reader().received()));
   set("held", static_cast<double>(endpoint->reader().held()));
   set("pending", static_cast<double>(endpoint->writer().pending_bytes()));
-  set("begun", endpoint->writer().begun() ? 1 : 0);
   return out;
 }
 
