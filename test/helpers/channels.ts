@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: MIT
+//
+// Connections under test, for every kind of pipe, every way of calling and every rung of the ladder of I/O methods.
+import { writeSync } from 'node:fs';
+
+import { native } from '#lib/native.js';
+import type { Connection } from 'node-multiprocessing';
+import { Pipe, type Bytes, type ConnectionOptions, type WaitOptions } from 'node-multiprocessing';
+
+export const kinds = ['pipe', 'socketpair'] as const;
+export type Kind = (typeof kinds)[number];
+
+export const modes = ['async', 'sync'] as const;
+export type Mode = (typeof modes)[number];
+
+/** The ways of I/O without waiting. Sockets have one only, MSG_DONTWAIT, which is reported as the first. */
+export const rungs = ['nowait', 'reopen', 'poll'] as const;
+export type Rung = (typeof rungs)[number];
+
+/** Any Connection, whatever it carries. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+export type AnyConnection = Connection<any, any>;
+
+const tracked = new Set<AnyConnection>();
+
+/** Has a Connection closed, without delay, when the test is over. */
+export function track<T extends AnyConnection>(connection: T): T {
+  tracked.add(connection);
+  return connection;
+}
+
+/** Called after every test. */
+export function closeTracked(): void {
+  for (const connection of tracked) connection.close({ discard: true });
+  tracked.clear();
+}
+
+/** A pair that is closed when the test is over: for a pipe the ends of one, for a socketpair both ends duplex. */
+export function makePair(kind: Kind, options?: ConnectionOptions): { reader: AnyConnection; writer: AnyConnection } {
+  const [reader, writer] = (kind === 'pipe' ? Pipe(false, options) : Pipe(true, options)) as [
+    AnyConnection,
+    AnyConnection,
+  ];
+  return { reader: track(reader), writer: track(writer) };
+}
+
+/**
+ * The ends of a conversation with a peer that holds `theirs`: one duplex Connection of each side for a socketpair, two
+ * pipes otherwise. `theirs` are in the order in which peers expect them from descriptor 3 on: what they read from, then
+ * what they write to.
+ */
+export function makeConversation(
+  kind: Kind,
+  options?: ConnectionOptions,
+): { reader: AnyConnection; writer: AnyConnection; theirs: AnyConnection[] } {
+  if (kind === 'socketpair') {
+    const { reader, writer } = makePair(kind, options);
+    return { reader, writer: reader, theirs: [writer] };
+  }
+  const down = makePair(kind, options);
+  const up = makePair(kind, options);
+  return { reader: up.reader, writer: down.writer, theirs: [down.reader, up.writer] };
+}
+
+/** Runs `fn` with every channel made in it starting on this rung. */
+export function withRung<T>(rung: Rung, fn: () => T): T {
+  const before = process.env['NODE_MULTIPROCESSING_RUNG'];
+  process.env['NODE_MULTIPROCESSING_RUNG'] = rung;
+  try {
+    return fn();
+  } finally {
+    if (before === undefined) delete process.env['NODE_MULTIPROCESSING_RUNG'];
+    else process.env['NODE_MULTIPROCESSING_RUNG'] = before;
+  }
+}
+
+/** The rung that a Connection's endpoint uses at this moment. */
+export function rungOf(connection: AnyConnection, direction: 'read' | 'write'): Rung {
+  const { readRung, writeRung } = native.inspect(idOf(connection));
+  return rungs[direction === 'read' ? readRung : writeRung] as Rung;
+}
+
+// Nothing public leads from a Connection to its endpoint, so the ids are noted where they are made.
+const ids = new Set<number>();
+const { makePair: makeNativePair, adopt } = native;
+Object.assign(native, {
+  makePair(...args: Parameters<typeof makeNativePair>) {
+    const status = makeNativePair(...args);
+    for (const id of args[1]) ids.add(id);
+    return status;
+  },
+  adopt(...args: Parameters<typeof adopt>) {
+    const id = adopt(...args);
+    ids.add(id);
+    return id;
+  },
+});
+
+/** The native endpoint of an open Connection. */
+export function idOf(connection: AnyConnection): number {
+  const fd = connection.fileno();
+  for (const id of ids) {
+    const its = native.fileno(id);
+    if (its === fd) return id;
+    if (its < 0) ids.delete(id);
+  }
+  throw new Error(`No endpoint has descriptor ${fd}`);
+}
+
+/** Writes bytes to a Connection's descriptor as they are, without a header. There must be room for them. */
+export function writeRaw(connection: AnyConnection, bytes: Uint8Array): void {
+  const written = writeSync(connection.fileno(), bytes);
+  if (written !== bytes.length) throw new Error(`Only ${written} of ${bytes.length} bytes were written`);
+}
+
+/** The header and bytes of one message as they travel. `long` takes the form with 8 bytes for the length. */
+export function frame(payload: Uint8Array | string, long = false): Buffer {
+  const body = Buffer.from(payload);
+  return Buffer.concat([header(body.length, long), body]);
+}
+
+/** The header of a message of `length` bytes. */
+export function header(length: number | bigint, long = false): Buffer {
+  if (!long) {
+    const short = Buffer.alloc(4);
+    short.writeInt32BE(Number(length));
+    return short;
+  }
+  const bytes = Buffer.alloc(12, 0xff);
+  bytes.writeBigUInt64BE(BigInt.asUintN(64, BigInt(length)), 4);
+  return bytes;
+}
+
+/** The numbers below a prime, so that copies of this block never line up with a power of two. */
+const BLOCK = Buffer.from(Array.from({ length: 251 }, (_, i) => i));
+
+/** `length` bytes in which anything lost, repeated or moved shows. Peers make the same; `seed` tells messages apart. */
+export function pattern(length: number, seed = 0): Buffer {
+  const start = seed % BLOCK.length;
+  return Buffer.alloc(length, Buffer.concat([BLOCK.subarray(start), BLOCK.subarray(0, start)]));
+}
+
+/** The methods of a Connection that have two forms, as promises of either. What a Sync form throws becomes a rejection. */
+export interface Calls {
+  send(value: unknown, options?: WaitOptions): Promise<void>;
+  sendBytes(buffer: Bytes, offset?: number, size?: number, options?: WaitOptions): Promise<void>;
+  recv(options?: WaitOptions): Promise<unknown>;
+  recvBytes(maxLength?: number, options?: WaitOptions): Promise<Buffer>;
+  recvBytesInto(buffer: Bytes, offset?: number, options?: WaitOptions): Promise<number>;
+  poll(timeout?: number | null): Promise<boolean>;
+  sendHandle(fd: number, options?: WaitOptions): Promise<void>;
+  recvHandle(options?: WaitOptions): Promise<number>;
+}
+
+/** Calls the methods of `connection` in the form that `mode` says. */
+export function via(mode: Mode, connection: AnyConnection): Calls {
+  const methods = connection as unknown as Record<string, (...args: unknown[]) => unknown>;
+  const call =
+    (name: string) =>
+    async (...args: unknown[]): Promise<never> =>
+      (await methods[mode === 'sync' ? `${name}Sync` : name]?.apply(connection, args)) as never;
+  return {
+    send: call('send'),
+    sendBytes: call('sendBytes'),
+    recv: call('recv'),
+    recvBytes: call('recvBytes'),
+    recvBytesInto: call('recvBytesInto'),
+    poll: call('poll'),
+    sendHandle: call('sendHandle'),
+    recvHandle: call('recvHandle'),
+  };
+}

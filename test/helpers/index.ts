@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: MIT
+import './hooks.js';
+
+export * from './assertions.js';
+export * from './channels.js';
+export * from './coverage.js';
+export * from './descriptors.js';
+export * from './environment.js';
+export * from './peers.js';
+export * from './pythons.js';
+export * from './talk.js';

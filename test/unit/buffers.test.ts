@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: MIT
+//
+// Memory of every kind, and memory that goes away during a call.
+import { expect } from 'chai';
+import { BufferTooShort, type Bytes } from 'node-multiprocessing';
+
+import { instance, kinds, makePair, modes, pattern, rejects, turns, via } from '../helpers/index.js';
+
+const MIB = 1024 * 1024;
+
+/** Takes the memory away from its owner, as posting it to a worker does. */
+function detach(memory: ArrayBuffer): void {
+  structuredClone(memory, { transfer: [memory] });
+}
+
+/** An ArrayBuffer of its own with these bytes. */
+function ownMemory(bytes: Buffer): ArrayBuffer {
+  return new Uint8Array(bytes).buffer;
+}
+
+/** Newer than the language version that this project is compiled for. */
+const Resizable = ArrayBuffer as unknown as new (
+  length: number,
+  options: { maxByteLength: number },
+) => ArrayBuffer & { resize(length: number): void };
+
+describe('sendBytes', () => {
+  const bytes = pattern(64);
+  const memory = ownMemory(bytes);
+  const shared = new SharedArrayBuffer(64);
+  Buffer.from(shared).set(bytes);
+  const views: [string, Bytes, number, number][] = [
+    ['a Buffer', bytes, 0, 64],
+    ['a Uint8Array in the middle', new Uint8Array(memory, 8, 40), 8, 40],
+    ['a DataView in the middle', new DataView(memory, 8, 40), 8, 40],
+    ['a Float64Array in the middle', new Float64Array(memory, 8, 5), 8, 40],
+    ['an Int16Array', new Int16Array(memory), 0, 64],
+    ['a BigInt64Array', new BigInt64Array(memory), 0, 64],
+    ['an ArrayBuffer', memory, 0, 64],
+    ['a SharedArrayBuffer', shared, 0, 64],
+    ['a Uint8Array on shared memory', new Uint8Array(shared, 3, 30), 3, 30],
+  ];
+  for (const kind of kinds) {
+    for (const mode of modes) {
+      for (const [name, view, start, length] of views) {
+        it(`${kind}, ${mode}: ${name}, whole and in part, counted in bytes`, async () => {
+          const { reader, writer } = makePair(kind);
+          const output = via(mode, writer);
+          const expected = bytes.subarray(start, start + length);
+          await output.sendBytes(view);
+          await output.sendBytes(view, 3);
+          await output.sendBytes(view, 3, 7);
+          await output.sendBytes(view, length);
+          await output.sendBytes(view, 0, 0);
+          for (const [from, to] of [[0], [3], [3, 10], [length], [0, 0]] as [number, number?][]) {
+            expect((await reader.recvBytes()).equals(expected.subarray(from, to))).to.equal(true);
+          }
+        });
+      }
+
+      it(`${kind}, ${mode}: a large part of large memory, from an offset`, async () => {
+        const { reader, writer } = makePair(kind);
+        const large = pattern(4 * MIB);
+        const sent = writer.sendBytes(large, 1001, 3 * MIB);
+        expect((await via(mode, reader).recvBytes()).equals(large.subarray(1001, 1001 + 3 * MIB))).to.equal(true);
+        await sent;
+      });
+    }
+
+    it(`${kind}: a small message may change as soon as the call returns, even when it has to wait`, async () => {
+      const { reader, writer } = makePair(kind);
+      const first = writer.sendBytes(pattern(MIB));
+      const small = Buffer.from('before');
+      const second = writer.sendBytes(small);
+      small.write('AFTER!');
+      const limit = pattern(64 * 1024, 7);
+      const third = writer.sendBytes(limit);
+      limit.fill(0);
+      await reader.recvBytes();
+      expect(String(await reader.recvBytes())).to.equal('before');
+      expect((await reader.recvBytes()).equals(pattern(64 * 1024, 7))).to.equal(true);
+      await Promise.all([first, second, third]);
+    });
+
+    it(`${kind}: memory detached before the call is refused and nothing is sent`, async () => {
+      const { reader, writer } = makePair(kind);
+      const view = new Uint8Array(8);
+      detach(view.buffer);
+      const lost = { code: 'ERR_INVALID_ARG_TYPE', name: 'TypeError' };
+      await rejects(writer.sendBytes(view), lost);
+      await rejects(writer.sendBytes(view.buffer), lost);
+      await rejects(reader.recvBytesInto(view), lost);
+      await writer.sendBytes(new Uint8Array(0));
+      expect((await reader.recvBytes()).length).to.equal(0);
+    });
+
+    it(`${kind}: memory detached inside a message fails it and every later send`, async () => {
+      const { reader, writer } = makePair(kind);
+      const memory = ownMemory(pattern(4 * MIB));
+      const send = writer.sendBytes(memory);
+      const behind = writer.sendBytes(Buffer.from('behind'));
+      detach(memory);
+      const failures = Promise.all([
+        rejects(send, { code: 'ERR_INVALID_ARG_TYPE', name: 'TypeError' }),
+        rejects(behind, { code: 'ERR_MP_NOT_WRITABLE' }),
+      ]);
+      const received = reader.recvBytes();
+      await failures;
+      await rejects(writer.sendBytes(Buffer.from('later')), { code: 'ERR_MP_NOT_WRITABLE' });
+      await rejects(via('sync', writer).sendBytes(Buffer.from('later')), { code: 'ERR_MP_NOT_WRITABLE' });
+      writer.close();
+      await rejects(received, { code: 'ERR_MP_TRUNCATED' });
+    });
+
+    it(`${kind}: memory detached while its message waits behind another fails this message only`, async () => {
+      const { reader, writer } = makePair(kind);
+      const first = writer.sendBytes(pattern(MIB));
+      const memory = ownMemory(pattern(MIB, 5));
+      const second = writer.sendBytes(memory);
+      const third = writer.sendBytes(Buffer.from('third'));
+      detach(memory);
+      const failure = rejects(second, { code: 'ERR_INVALID_ARG_TYPE' });
+      expect((await reader.recvBytes()).equals(pattern(MIB))).to.equal(true);
+      expect(String(await reader.recvBytes())).to.equal('third');
+      await failure;
+      await Promise.all([first, third]);
+    });
+
+    it(`${kind}: shared memory that changes meanwhile keeps the boundaries of messages`, async () => {
+      const { reader, writer } = makePair(kind);
+      const shared = new SharedArrayBuffer(MIB);
+      const sent = writer.sendBytes(shared);
+      Buffer.from(shared).fill(1);
+      const next = writer.sendBytes(Buffer.from('next'));
+      expect((await reader.recvBytes()).length).to.equal(MIB);
+      expect(String(await reader.recvBytes())).to.equal('next');
+      await Promise.all([sent, next]);
+    });
+  }
+});
+
+describe('recvBytesInto memory that goes away', () => {
+  for (const kind of kinds) {
+    for (const size of [0, 10, 200_000]) {
+      it(`${kind}: detached while a message of ${size} bytes is awaited: the message is in the error`, async () => {
+        const { reader, writer } = makePair(kind);
+        const memory = new ArrayBuffer(MIB);
+        const received = reader.recvBytesInto(memory);
+        const failure = rejects(received, { code: 'ERR_MP_BUFFER_TOO_SHORT' });
+        await turns();
+        detach(memory);
+        await writer.sendBytes(pattern(size));
+        expect(instance(await failure, BufferTooShort).bytes.equals(pattern(size))).to.equal(true);
+        await writer.sendBytes(Buffer.from('next'));
+        expect(String(await reader.recvBytes())).to.equal('next');
+      });
+    }
+
+    it(`${kind}: shrunk while a message is awaited: the message is in the error`, async () => {
+      const { reader, writer } = makePair(kind);
+      const memory = new Resizable(100, { maxByteLength: 100 });
+      const failure = rejects(reader.recvBytesInto(new Uint8Array(memory)), { code: 'ERR_MP_BUFFER_TOO_SHORT' });
+      await turns();
+      memory.resize(4);
+      await writer.sendBytes(pattern(10));
+      expect(instance(await failure, BufferTooShort).bytes.equals(pattern(10))).to.equal(true);
+    });
+  }
+});

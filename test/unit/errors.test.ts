@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+import { expect } from 'chai';
+import * as mp from 'node-multiprocessing';
+
+import { instance, makePair, rejects, throws } from '../helpers/index.js';
+
+/** Permanent: programs compare these. Each is provoked in the test of what it belongs to. */
+const CODES: Record<string, string> = {
+  BadMessageLength: 'ERR_MP_BAD_MESSAGE_LENGTH',
+  BufferTooShort: 'ERR_MP_BUFFER_TOO_SHORT',
+  BusyError: 'ERR_MP_BUSY',
+  ClosedError: 'ERR_MP_CLOSED',
+  EOFError: 'ERR_MP_EOF',
+  InterruptedError: 'ERR_MP_INTERRUPTED',
+  NotReadable: 'ERR_MP_NOT_READABLE',
+  NotSupported: 'ERR_MP_NOT_SUPPORTED',
+  NotWritable: 'ERR_MP_NOT_WRITABLE',
+  PicklingError: 'ERR_MP_PICKLING',
+  TimeoutError: 'ERR_MP_TIMEOUT',
+  TruncatedMessageError: 'ERR_MP_TRUNCATED',
+  UnpicklingError: 'ERR_MP_UNPICKLING',
+};
+
+/** Arguments with which each class can be made. */
+const ARGUMENTS: Record<string, unknown[]> = {
+  BufferTooShort: [Buffer.from('whole'), 3],
+  BadMessageLength: [-2, 100],
+  TruncatedMessageError: [3, 10],
+};
+
+type ErrorClass = new (...args: unknown[]) => Error & { code: string };
+const exported = mp as unknown as Record<string, ErrorClass>;
+
+describe('errors', () => {
+  for (const [name, code] of Object.entries(CODES)) {
+    it(`${name} is an Error of this package with code ${code}`, () => {
+      const Class = exported[name] as ErrorClass;
+      const error = new Class(...(ARGUMENTS[name] ?? ['message']));
+      expect(error).to.be.instanceOf(Error).and.instanceOf(mp.MultiprocessingError);
+      expect([error.name, error.code]).to.deep.equal([name, code]);
+      expect(String(error)).to.match(new RegExp(`^${name}: .`));
+      expect(Object.keys(error)).not.to.include('name');
+    });
+  }
+
+  it('are all listed here', () => {
+    const classes = Object.entries(exported)
+      .filter(
+        ([name, value]) =>
+          typeof value === 'function' && value.prototype instanceof Error && name !== 'MultiprocessingError',
+      )
+      .map(([name]) => name);
+    expect(classes.sort()).to.deep.equal(Object.keys(CODES).sort());
+  });
+
+  it('carry what they are about', async () => {
+    const { reader, writer } = makePair('socketpair');
+    await writer.sendBytes(Buffer.from('whole'));
+    const tooShort = instance(await rejects(reader.recvBytesInto(Buffer.alloc(3)), {}), mp.BufferTooShort);
+    expect(tooShort.bytes.toString()).to.equal('whole');
+    const pending = reader.recv();
+    expect(throws(() => reader.recvSync(), {})).to.be.instanceOf(mp.BusyError);
+    writer.close();
+    expect(await rejects(pending, {})).to.be.instanceOf(mp.EOFError);
+    expect(await rejects(writer.send(1), {})).to.be.instanceOf(mp.ClosedError);
+  });
+
+  it('of the operating system are shaped like those of Node', async () => {
+    const { reader, writer } = makePair('pipe');
+    reader.close();
+    const error = await rejects(writer.send(1), { code: 'EPIPE', errno: -32, syscall: 'write' });
+    expect(error).not.to.be.instanceOf(mp.MultiprocessingError);
+  });
+});

@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: MIT
+import { deserialize, serialize } from 'node:v8';
+
+import { expect } from 'chai';
+import { Pipe, type Serialization } from 'node-multiprocessing';
+import { Packr } from 'msgpackr';
+
+import { kinds, makePair, modes, rejects, throws, track, via } from '../helpers/index.js';
+
+describe('structured serialization, the default', () => {
+  const cyclic: { self?: unknown } = {};
+  cyclic.self = cyclic;
+  const values: [string, unknown][] = [
+    ['undefined', undefined],
+    ['null', null],
+    ['a bigint', 2n ** 80n],
+    ['a Date', new Date(0)],
+    ['a Map and a Set', new Map([[{ key: 1 }, new Set([1, 'two'])]])],
+    ['a RegExp', /a+/gi],
+    ['an Error', new RangeError('kept')],
+    ['typed arrays', [new Float64Array([1.5, -0]), new Uint8Array(3), new DataView(new ArrayBuffer(2))]],
+    ['an ArrayBuffer', new Uint8Array([1, 2, 3]).buffer],
+    ['a string of 100000 characters', 'ü'.repeat(100_000)],
+    ['a cycle', cyclic],
+    ['an object with a __proto__ key', JSON.parse('{"__proto__":1}')],
+  ];
+  for (const kind of kinds) {
+    for (const mode of modes) {
+      for (const [name, value] of values) {
+        it(`${kind}, ${mode}: ${name}`, async () => {
+          const { reader, writer } = makePair(kind);
+          const sent = writer.send(value);
+          expect(await via(mode, reader).recv()).to.deep.equal(value);
+          await sent;
+        });
+      }
+    }
+  }
+
+  it('is what node:v8 writes, and reads what it writes', async () => {
+    const { reader, writer } = makePair('pipe');
+    await writer.send({ a: [1, 'b'] });
+    expect(deserialize(await reader.recvBytes())).to.deep.equal({ a: [1, 'b'] });
+    await writer.sendBytes(serialize(new Map([[1, 2]])));
+    expect(await reader.recv()).to.deep.equal(new Map([[1, 2]]));
+  });
+
+  it('bytes in a received object stay as they are when more is received', async () => {
+    const { reader, writer } = makePair('pipe');
+    await writer.send({ bytes: Buffer.from('first'), view: new Uint16Array([1, 2]) });
+    const first = (await reader.recv()) as { bytes: Uint8Array; view: Uint16Array };
+    for (let i = 0; i < 10; i++) {
+      await writer.send({ bytes: Buffer.from('XXXXX'), view: new Uint16Array([9, 9]) });
+      await reader.recv();
+    }
+    expect(Buffer.from(first.bytes).toString()).to.equal('first');
+    expect([...first.view]).to.deep.equal([1, 2]);
+  });
+});
+
+describe('a value that cannot be serialised', () => {
+  for (const mode of modes) {
+    for (const [name, value] of [
+      ['a function', () => 1],
+      ['a symbol', Symbol('s')],
+      ['a function inside', { deep: [() => 1] }],
+    ] as const) {
+      it(`${mode}: ${name} is a PicklingError, and nothing is sent`, async () => {
+        const { reader, writer } = makePair('pipe');
+        const error = await rejects(via(mode, writer).send(value), { code: 'ERR_MP_PICKLING', name: 'PicklingError' });
+        expect(error.cause).to.be.instanceOf(Error);
+        expect(await reader.poll()).to.equal(false);
+        await writer.send('next');
+        expect(await reader.recv()).to.equal('next');
+      });
+    }
+
+    it(`${mode}: a message that cannot be decoded is an UnpicklingError, consumed`, async () => {
+      const { reader, writer } = makePair('pipe');
+      for (const bytes of [Buffer.alloc(0), Buffer.from('no such format'), Buffer.from([0xff, 0x0f])]) {
+        await writer.sendBytes(bytes);
+        const error = await rejects(via(mode, reader).recv(), { code: 'ERR_MP_UNPICKLING', name: 'UnpicklingError' });
+        expect(error.cause).to.be.instanceOf(Error);
+      }
+      await writer.send('next');
+      expect(await via(mode, reader).recv()).to.equal('next');
+      expect(reader.readable).to.equal(true);
+    });
+  }
+
+  it('tryRecv throws it too', async () => {
+    const { reader, writer } = makePair('pipe');
+    await writer.sendBytes(Buffer.from('no such format'));
+    throws(() => reader.tryRecv(), { code: 'ERR_MP_UNPICKLING' });
+    expect(reader.tryRecv()).to.equal(undefined);
+  });
+});
+
+describe('json serialization', () => {
+  for (const mode of modes) {
+    it(`${mode}: is JSON text in UTF-8`, async () => {
+      const { reader, writer } = makePair('pipe', { serialization: 'json' });
+      const value = { text: 'grün', list: [1, null, true], nested: { a: {} } };
+      await via(mode, writer).send(value);
+      expect(String(await via(mode, reader).recvBytes())).to.equal(JSON.stringify(value));
+      await via(mode, writer).send(value);
+      expect(await via(mode, reader).recv()).to.deep.equal(value);
+      const large = { text: 'x'.repeat(100_000) };
+      const sent = writer.send(large);
+      expect(await via(mode, reader).recv()).to.deep.equal(large);
+      await sent;
+    });
+
+    it(`${mode}: what JSON cannot hold is a PicklingError, and bad text an UnpicklingError`, async () => {
+      const { reader, writer } = makePair('pipe', { serialization: 'json' });
+      const cyclic: { self?: unknown } = {};
+      cyclic.self = cyclic;
+      for (const value of [undefined, () => 1, Symbol('s'), 1n, cyclic]) {
+        await rejects(via(mode, writer).send(value), { code: 'ERR_MP_PICKLING' });
+      }
+      expect(await reader.poll()).to.equal(false);
+      for (const text of ['', '{', 'undefined']) {
+        await writer.sendBytes(Buffer.from(text));
+        await rejects(via(mode, reader).recv(), { code: 'ERR_MP_UNPICKLING' });
+      }
+    });
+  }
+});
+
+describe('custom serialization', () => {
+  for (const kind of kinds) {
+    for (const mode of modes) {
+      it(`${kind}, ${mode}: a Packr of msgpackr as it is`, async () => {
+        const { reader, writer } = makePair(kind, { serialization: new Packr({ structuredClone: true }) });
+        for (const value of [1, 'two', { three: [3, new Date(5)] }, new Map([['k', Buffer.from('bytes')]]), null]) {
+          await via(mode, writer).send(value);
+          expect(await via(mode, reader).recv()).to.deep.equal(value);
+        }
+        const large = { text: 'x'.repeat(100_000) };
+        const sent = writer.send(large);
+        expect(await via(mode, reader).recv()).to.deep.equal(large);
+        await sent;
+      });
+    }
+  }
+
+  it('an object with serialize and deserialize, called with itself as this', async () => {
+    const shouting = {
+      suffix: '!',
+      serialize(value: unknown): Uint8Array {
+        return Buffer.from(String(value) + this.suffix);
+      },
+      deserialize(bytes: Uint8Array): unknown {
+        return Buffer.from(bytes).toString() + this.suffix;
+      },
+    };
+    const { reader, writer } = makePair('pipe', { serialization: shouting });
+    await writer.send('hello');
+    expect(await reader.recv()).to.equal('hello!!');
+  });
+
+  it('the bytes given to deserialize may be kept', async () => {
+    const identity = { serialize: (value: unknown) => value as Uint8Array, deserialize: (bytes: Uint8Array) => bytes };
+    const { reader, writer } = makePair('pipe', { serialization: identity });
+    await writer.send(Buffer.from('kept'));
+    const kept = (await reader.recv()) as Uint8Array;
+    for (let i = 0; i < 10; i++) {
+      await writer.send(Buffer.from('XXXX'));
+      await reader.recv();
+    }
+    expect(Buffer.from(kept).toString()).to.equal('kept');
+  });
+
+  it('what it throws is the cause of a PicklingError or UnpicklingError', async () => {
+    const reason = new Error('no');
+    const failing = {
+      serialize(value: unknown): Uint8Array {
+        if (value === 'fail') throw reason;
+        return Buffer.from('x');
+      },
+      deserialize(): unknown {
+        throw reason;
+      },
+    };
+    const { reader, writer } = makePair('pipe', { serialization: failing });
+    await rejects(writer.send('fail'), { code: 'ERR_MP_PICKLING', cause: reason });
+    await writer.send('ok');
+    await rejects(reader.recv(), { code: 'ERR_MP_UNPICKLING', cause: reason });
+  });
+
+  it('must return bytes', async () => {
+    const wrong = { serialize: () => 'text' as never, deserialize: () => undefined };
+    const { reader, writer } = makePair('pipe', { serialization: wrong });
+    await rejects(writer.send(1), { code: 'ERR_MP_PICKLING' });
+    throws(() => writer.sendSync(1), { code: 'ERR_MP_PICKLING' });
+    expect(await reader.poll()).to.equal(false);
+  });
+
+  it('anything else is refused by Pipe', () => {
+    for (const serialization of ['pickled', {}, { serialize: () => 1 }, 5, null, () => 1]) {
+      throws(() => Pipe(true, { serialization: serialization as Serialization }), { code: 'ERR_INVALID_ARG_TYPE' });
+    }
+  });
+});
+
+describe('a Connection inside a message', () => {
+  class Holder {
+    readonly field: unknown;
+    constructor(field: unknown) {
+      this.field = field;
+    }
+  }
+  const wrappings: [string, (connection: unknown) => unknown][] = [
+    ['alone', (connection) => connection],
+    ['in an object', (connection) => ({ deep: { deeper: [connection] } })],
+    ['in a Map', (connection) => new Map([['key', connection]])],
+    ['as the key of a Map', (connection) => new Map([[connection, 1]])],
+    ['in a Set', (connection) => new Set([connection])],
+    ['in a field of a class', (connection) => new Holder(connection)],
+    ['in the cause of an Error', (connection) => new Error('outer', { cause: connection })],
+  ];
+  for (const serialization of ['structured', 'json'] as const) {
+    for (const [name, wrap] of wrappings) {
+      // JSON has no place for what Map, Set and Error hold and writes {} for any of them.
+      if (serialization === 'json' && /Map|Set|Error/.test(name)) continue;
+      for (const mode of modes) {
+        it(`${serialization}, ${mode}: ${name} is NotSupported, and nothing is sent`, async () => {
+          const { reader, writer } = makePair('pipe', { serialization });
+          const [connection, other] = Pipe();
+          track(connection);
+          track(other);
+          await rejects(via(mode, writer).send(wrap(connection)), {
+            code: 'ERR_MP_NOT_SUPPORTED',
+            name: 'NotSupported',
+          });
+          expect(await reader.poll()).to.equal(false);
+        });
+      }
+    }
+  }
+
+  it('msgpackr: NotSupported, and nothing is sent', async () => {
+    const { reader, writer } = makePair('pipe', { serialization: new Packr() });
+    for (const value of [reader, { deep: [reader] }]) {
+      await rejects(writer.send(value), { code: 'ERR_MP_NOT_SUPPORTED' });
+    }
+    expect(await reader.poll()).to.equal(false);
+  });
+});

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: MIT
+//
+// Ending a wait early. Nothing that was received or accepted may be lost by it.
+import { expect } from 'chai';
+
+import {
+  frame,
+  header,
+  kinds,
+  makePair,
+  modes,
+  pattern,
+  rejects,
+  throws,
+  turns,
+  via,
+  writeRaw,
+  type Calls,
+} from '../helpers/index.js';
+
+const MIB = 1024 * 1024;
+
+const receives: [string, (input: Calls, timeout: number) => Promise<unknown>][] = [
+  ['recv', (input, timeout) => input.recv({ timeout })],
+  ['recvBytes', (input, timeout) => input.recvBytes(undefined, { timeout })],
+  ['recvBytesInto', (input, timeout) => input.recvBytesInto(Buffer.alloc(9), 0, { timeout })],
+];
+
+describe('timeouts', () => {
+  for (const kind of kinds) {
+    for (const mode of modes) {
+      for (const [name, receive] of receives) {
+        it(`${kind}, ${mode}: ${name} is a TimeoutError, not before its time`, async () => {
+          const { reader } = makePair(kind);
+          const before = performance.now();
+          await rejects(receive(via(mode, reader), 30.5), { code: 'ERR_MP_TIMEOUT', name: 'TimeoutError' });
+          expect(performance.now() - before).to.be.at.least(30.5);
+          for (const timeout of [0, -5, -Infinity])
+            await rejects(receive(via(mode, reader), timeout), { code: 'ERR_MP_TIMEOUT' });
+        });
+      }
+
+      it(`${kind}, ${mode}: no timeout is undefined, null or Infinity, and what is there comes at once with 0`, async () => {
+        const { reader, writer } = makePair(kind);
+        for (const timeout of [undefined, null, Infinity, 0, -1, 0.1]) {
+          writer.sendBytesSync(Buffer.from('x'));
+          expect(String(await via(mode, reader).recvBytes(undefined, { timeout }))).to.equal('x');
+        }
+      });
+
+      it(`${kind}, ${mode}: a timeout inside a small message loses nothing`, async () => {
+        const bytes = frame('in three parts');
+        for (const readAhead of [true, false]) {
+          const { reader, writer } = makePair(kind, { readAhead });
+          for (const part of [bytes.subarray(0, 2), bytes.subarray(2, 9)]) {
+            writeRaw(writer, part);
+            await rejects(via(mode, reader).recvBytes(undefined, { timeout: 10 }), { code: 'ERR_MP_TIMEOUT' });
+          }
+          writeRaw(writer, bytes.subarray(9));
+          expect(String(await via(mode, reader).recvBytes())).to.equal('in three parts');
+        }
+      });
+
+      it(`${kind}, ${mode}: a timeout inside a large message loses nothing`, async () => {
+        const { reader, writer } = makePair(kind);
+        const message = pattern(200_000);
+        writeRaw(writer, header(message.length));
+        for (let done = 0; done < message.length; done += 50_000) {
+          writeRaw(writer, message.subarray(done, done + 50_000));
+          if (done < 150_000) {
+            await rejects(via(mode, reader).recvBytes(undefined, { timeout: 10 }), { code: 'ERR_MP_TIMEOUT' });
+          }
+        }
+        const target = Buffer.alloc(200_001);
+        expect(await via(mode, reader).recvBytesInto(target, 1)).to.equal(200_000);
+        expect(target.subarray(1).equals(message)).to.equal(true);
+      });
+    }
+
+    it(`${kind}: a receive begun by one form is finished by the other`, async () => {
+      const { reader, writer } = makePair(kind);
+      const message = pattern(150_000);
+      writeRaw(writer, Buffer.concat([header(message.length), message.subarray(0, 40_000)]));
+      await rejects(reader.recvBytes(undefined, { timeout: 5 }), { code: 'ERR_MP_TIMEOUT' });
+      writeRaw(writer, message.subarray(40_000, 90_000));
+      throws(() => reader.recvBytesSync(undefined, { timeout: 5 }), { code: 'ERR_MP_TIMEOUT' });
+      expect(reader.tryRecvBytes()).to.equal(undefined);
+      writeRaw(writer, message.subarray(90_000));
+      expect(reader.tryRecvBytes()?.equals(message)).to.equal(true);
+    });
+
+    it(`${kind}: those behind a receive that timed out are served`, async () => {
+      const { reader, writer } = makePair(kind);
+      const first = reader.recvBytes(undefined, { timeout: 5 });
+      const second = reader.recvBytes();
+      await rejects(first, { code: 'ERR_MP_TIMEOUT' });
+      await writer.sendBytes(Buffer.from('for the second'));
+      expect(String(await second)).to.equal('for the second');
+    });
+  }
+});
+
+describe('abort signals', () => {
+  for (const kind of kinds) {
+    it(`${kind}: end a receive with an AbortError whose cause is the reason`, async () => {
+      const { reader, writer } = makePair(kind);
+      const reason = new Error('changed my mind');
+      const abort = new AbortController();
+      const pending = [
+        reader.recv({ signal: abort.signal }),
+        reader.recvBytes(undefined, { signal: abort.signal }),
+        reader.recvBytesInto(Buffer.alloc(1), 0, { signal: abort.signal }),
+      ];
+      const behind = reader.recvBytes();
+      abort.abort(reason);
+      for (const promise of pending) await rejects(promise, { code: 'ABORT_ERR', name: 'AbortError', cause: reason });
+      await writer.sendBytes(Buffer.from('kept'));
+      expect(String(await behind)).to.equal('kept');
+    });
+
+    it(`${kind}: inside a message lose nothing`, async () => {
+      const { reader, writer } = makePair(kind);
+      const message = pattern(100_000);
+      writeRaw(writer, Buffer.concat([header(message.length), message.subarray(0, 50_000)]));
+      const abort = new AbortController();
+      const pending = reader.recvBytes(undefined, { signal: abort.signal });
+      await turns();
+      abort.abort();
+      await rejects(pending, { code: 'ABORT_ERR' });
+      writeRaw(writer, message.subarray(50_000));
+      expect((await reader.recvBytes()).equals(message)).to.equal(true);
+    });
+
+    it(`${kind}: that are aborted already refuse every call before it does anything`, async () => {
+      const { reader, writer } = makePair(kind);
+      const options = { signal: AbortSignal.abort('early') };
+      await writer.sendBytes(Buffer.from('stays'));
+      for (const promise of [
+        reader.recv(options),
+        reader.recvBytes(undefined, options),
+        reader.recvBytesInto(Buffer.alloc(9), 0, options),
+        writer.send(1, options),
+        writer.sendBytes(Buffer.from('not sent'), 0, undefined, options),
+      ]) {
+        await rejects(promise, { code: 'ABORT_ERR', cause: 'early' });
+      }
+      throws(() => reader.recvSync(options), { code: 'ABORT_ERR' });
+      throws(() => writer.sendSync(1, options), { code: 'ABORT_ERR' });
+      expect(String(await reader.recvBytes())).to.equal('stays');
+      expect(await reader.poll()).to.equal(false);
+    });
+
+    it(`${kind}: take a waiting send back whole, or let a begun one finish`, async () => {
+      const { reader, writer } = makePair(kind);
+      const abort = new AbortController();
+      const begun = writer.sendBytes(pattern(MIB), 0, undefined, { signal: abort.signal });
+      const waiting = writer.sendBytes(Buffer.from('taken back'), 0, undefined, { signal: abort.signal });
+      const after = writer.sendBytes(Buffer.from('after'));
+      abort.abort();
+      await rejects(begun, { code: 'ABORT_ERR' });
+      await rejects(waiting, { code: 'ABORT_ERR' });
+      expect((await reader.recvBytes()).equals(pattern(MIB))).to.equal(true);
+      expect(String(await reader.recvBytes())).to.equal('after');
+      await after;
+    });
+
+    it(`${kind}: leave no listener behind`, async () => {
+      const { reader, writer } = makePair(kind);
+      const { signal } = new AbortController();
+      let listeners = 0;
+      const add = signal.addEventListener.bind(signal);
+      const remove = signal.removeEventListener.bind(signal);
+      signal.addEventListener = (...args: Parameters<typeof add>) => {
+        listeners++;
+        add(...args);
+      };
+      signal.removeEventListener = (...args: Parameters<typeof remove>) => {
+        listeners--;
+        remove(...args);
+      };
+      const pending = reader.recvBytes(undefined, { signal });
+      expect(listeners).to.equal(1);
+      await writer.sendBytes(Buffer.from('x'));
+      await pending;
+      await rejects(reader.recvBytes(undefined, { signal, timeout: 5 }), { code: 'ERR_MP_TIMEOUT' });
+      expect(listeners).to.equal(0);
+    });
+  }
+});
