@@ -48,7 +48,6 @@
         # Without default libraries every symbol binds to what the node process itself has loaded, so one binary asks for no
         # particular version of glibc or libstdc++. -z nodelete keeps the code mapped: native threads outlive a worker that loaded it.
         ["OS=='linux' and sanitize==''", {
-          "cflags_cc": ["-O3"],
           "ldflags": ["-nodefaultlibs", "-Wl,-z,nodelete", "-Wl,-z,now", "-Wl,-z,relro", "-Wl,--exclude-libs,ALL"],
           "libraries!": ["-lstdc++"],
         }],

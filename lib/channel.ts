@@ -5,7 +5,7 @@
 import { systemError } from './errors.js';
 import { flushAtExit } from './exit.js';
 import { native, READ, WRITE } from './native.js';
-import { arm, disarm, ensureStarted, type Pollable } from './reactor.js';
+import { arm, ensureStarted, type Pollable } from './reactor.js';
 import { Receiver, type ReceiverOwner } from './receiver.js';
 import { Sender, type SenderOwner } from './sender.js';
 
@@ -105,50 +105,45 @@ export class Channel implements Pollable, ReceiverOwner, SenderOwner {
   onceReadable(callback: () => void): () => void {
     const waiters = (this.#readWaiters ??= new Set());
     waiters.add(callback);
-    const failure = this.#want(READ);
+    const failure = this.#setInterest(this.#interest | READ);
     if (failure !== undefined) throw failure;
     return () => waiters.delete(callback);
   }
 
-  onReady(interest: number): void {
-    // The event set reports once: what is still wanted is armed anew below.
-    this.#interest = 0;
+  onReady(ready: number): void {
     let wanted = 0;
-    if ((interest & WRITE) !== 0) this.sender.flush();
-    if ((interest & READ) !== 0) {
+    if ((ready & WRITE) !== 0) this.sender.flush();
+    if ((ready & READ) !== 0) {
+      // Somebody took what was there, so the next message may well be expected too: then staying in the event set saves
+      // taking it out and putting it in again for every message. Once nobody does, it is taken out.
+      const taken = this.receiver.pending || this.#readWaiters !== undefined;
       this.#tellReadWaiters();
-      if (this.receiver.serve()) wanted |= READ;
-    } else if (this.receiver.pending) {
-      wanted |= READ;
+      this.receiver.serve();
+      if (taken) wanted |= READ;
+    } else {
+      wanted |= this.#interest & READ;
     }
-    if (this.#closed) return;
-    if ((this.#readWaiters?.size ?? 0) > 0) wanted |= READ;
     if (this.sender.pending) wanted |= WRITE;
-    this.#want(wanted);
+    this.#setInterest(wanted);
   }
 
   wantRead(): void {
-    this.#want(READ);
+    this.#setInterest(this.#interest | READ);
   }
 
   wantWrite(): void {
-    this.#want(WRITE);
+    this.#setInterest(this.#interest | WRITE);
   }
 
   drained(): void {
     this.#releaseIfUnused();
   }
 
-  /** Waits for `interest` too. If the system refuses, everything that would wait for ever fails instead. */
-  #want(interest: number): Error | undefined {
-    if (this.#closed) return undefined;
-    const wanted = this.#interest | interest;
-    if (wanted === this.#interest) {
-      if (wanted === 0) disarm(this.id);
-      return undefined;
-    }
-    const failure = arm(this, wanted);
-    this.#interest = failure === undefined ? wanted : 0;
+  /** Sets what is waited for. If the system refuses, everything that would wait for ever fails instead. */
+  #setInterest(interest: number): Error | undefined {
+    if (this.#closed || interest === this.#interest) return undefined;
+    const failure = arm(this, interest);
+    this.#interest = failure === undefined ? interest : 0;
     if (failure !== undefined) {
       this.receiver.fail(failure);
       this.sender.fail(failure);
@@ -158,8 +153,8 @@ export class Channel implements Pollable, ReceiverOwner, SenderOwner {
 
   #releaseIfUnused(): void {
     if (this.#users > 0 || this.#closed || this.sender.pending) return;
+    this.#setInterest(0);
     this.#closed = true;
-    disarm(this.id);
     native.release(this.id);
     // Whoever waits for this descriptor finds it closed when he looks again.
     this.#tellReadWaiters();

@@ -58,12 +58,14 @@ export interface Native {
   fileno(id: number): number;
   inspect(id: number): Inspection;
 
-  /** Reports the id through `onReady` once. Replaces an earlier arming. */
+  /** Reports the id through `onReady` for as long as one of `interest` is possible; 0 ends that. */
   arm(id: number, interest: number): number;
   /** Whether waiting keeps the event loop alive. */
   setRef(on: boolean): void;
 
   setReadAhead(id: number, on: boolean): void;
+  /** The length of the message that is being received. */
+  messageLength(id: number): number;
   /** 1 if a receive would make progress from memory alone. */
   readReady(id: number): number;
   /** The length of one small message, now at the start of `slab`. */

@@ -8,7 +8,7 @@ import { millisecondsLeft } from './deadline.js';
 import { InterruptedError, systemError } from './errors.js';
 import { native, READ, WRITE } from './native.js';
 
-/** Told that what it waits for may now be tried. */
+/** Told that what it waits for may now be tried, again and again until it waits for something else. */
 export interface Pollable {
   readonly id: number;
   onReady(interest: number): void;
@@ -45,22 +45,19 @@ export function ensureStarted(): void {
 }
 
 /**
- * Makes `pollable` be told once when `interest` is possible. Replaces what was armed for its id.
+ * Makes `pollable` be told whenever `interest` is possible. Replaces what was armed for its id; with 0 it is told no more
+ * and may be collected.
  *
  * @returns Why that is impossible (ENOSPC: too many watched descriptors), or undefined.
  */
 export function arm(pollable: Pollable, interest: number): Error | undefined {
-  pollables.set(pollable.id, pollable);
+  if (interest === 0) pollables.delete(pollable.id);
+  else pollables.set(pollable.id, pollable);
   const status = native.arm(pollable.id, interest);
   // A file that cannot be watched is always ready.
   if (status === native.status.notWatchable) setImmediate(() => pollable.onReady(interest));
   else if (status < 0) return systemError(status, 'epoll_ctl');
   return undefined;
-}
-
-/** Forgets a pollable, which may then be collected. */
-export function disarm(id: number): void {
-  pollables.delete(id);
 }
 
 /** Counts what keeps the event loop alive. A Connection's pending operations do so unless it was unref'd. */

@@ -19,14 +19,7 @@ const FIRST_BODY_BYTES = 1024 * 1024;
 /** How much of a large message is received in one turn of the event loop. */
 const BUDGET = 256 * 1024;
 
-/** One receive: how to make progress with it, and what its result is. */
-interface Request {
-  readonly owner: object;
-  /** True once it is settled. */
-  attempt(): boolean;
-  fail(error: Error): void;
-}
-
+/** What a receive is called in errors, and the longest message it accepts. */
 export interface ReceiveOptions {
   readonly operation: string;
   readonly maxLength: number;
@@ -38,11 +31,66 @@ export interface ReceiverOwner {
   wantRead(): void;
 }
 
+/** One receive that waits. */
+interface Waiting {
+  readonly owner: object;
+  /** Makes progress with it; true once it is settled. */
+  attempt(): boolean;
+  fail(error: Error): void;
+}
+
+class Request<T> implements Waiting {
+  readonly owner: object;
+  readonly #attempt: () => { value: T } | undefined;
+  readonly #hold: Hold;
+  readonly #resolve: (value: T) => void;
+  readonly #reject: (error: Error) => void;
+  /** Ends its time limits. */
+  cancel: (() => void) | undefined;
+
+  constructor(
+    attempt: () => { value: T } | undefined,
+    owner: object,
+    hold: Hold,
+    resolve: (value: T) => void,
+    reject: (error: Error) => void,
+  ) {
+    this.#attempt = attempt;
+    this.owner = owner;
+    this.#hold = hold;
+    this.#resolve = resolve;
+    this.#reject = reject;
+    hold.begin();
+  }
+
+  attempt(): boolean {
+    try {
+      const done = this.#attempt();
+      if (done === undefined) return false;
+      this.#settle();
+      this.#resolve(done.value);
+    } catch (error) {
+      this.fail(error as Error);
+    }
+    return true;
+  }
+
+  fail(error: Error): void {
+    this.#settle();
+    this.#reject(error);
+  }
+
+  #settle(): void {
+    this.cancel?.();
+    this.#hold.end();
+  }
+}
+
 export class Receiver {
   readonly #id: number;
   readonly #maxMessageBytes: number;
   readonly #channel: ReceiverOwner;
-  readonly #queue = new Fifo<Request>();
+  readonly #queue = new Fifo<Waiting>();
   #body: Buffer | undefined;
   #immediate = false;
   /** Set when the stream is out of step with its sender: nothing more can be received. */
@@ -81,7 +129,7 @@ export class Receiver {
       const status =
         unwritten.size > 0
           ? this.#nextStatus(options.maxLength, BUDGET)
-          : this.#nextStatusSync(options.maxLength, deadline, spinNs);
+          : this.#nextStatusSync(take, options.maxLength, deadline, spinNs);
       if (status >= 0) return take.small(slab, status);
       if (status === codes.largeMessage) return take.large(this.#takeBody());
       if (status === codes.again) this.#block(options.operation, deadline);
@@ -100,19 +148,18 @@ export class Receiver {
     }
   }
 
-  /** Serves those who wait, as far as there is something for them. Returns whether somebody still waits for the kernel. */
-  serve(): boolean {
+  /** Serves those who wait, as far as there is something for them. */
+  serve(): void {
     for (let turn = 0; this.#queue.length > 0; turn++) {
       if (turn === 64) {
         this.#serveSoon();
-        return false;
+        return;
       }
-      const first = this.#queue.first as Request;
-      if (!first.attempt()) return true;
+      const first = this.#queue.first as Waiting;
+      if (!first.attempt()) return;
       // The request may have been the last thing that its owner waited for before closing.
       if (this.#queue.first === first) this.#queue.shift();
     }
-    return false;
   }
 
   /** Ends the receives of one Connection. */
@@ -150,39 +197,15 @@ export class Receiver {
     }
     if (limits.timeout <= 0) return Promise.reject(new TimeoutError(operation));
     return new Promise<T>((resolve, reject) => {
-      hold.begin();
-      const settle = (): void => {
-        cancel();
-        hold.end();
-      };
-      const request: Request = {
-        owner,
-        attempt() {
-          try {
-            const done = attempt();
-            if (done === undefined) return false;
-            settle();
-            resolve(done.value);
-          } catch (error) {
-            settle();
-            reject(error);
-          }
-          return true;
-        },
-        fail(error) {
-          settle();
-          reject(error);
-        },
-      };
-      const limited = limits.signal !== undefined || limits.timeout !== Infinity;
-      const expire = (error: Error): void => {
-        this.#queue.remove(request);
-        hold.end();
-        reject(error);
-      };
-      const cancel = limited
-        ? startLimits(limits, hold.on, () => new TimeoutError(operation), expire)
-        : () => undefined;
+      const request = new Request(attempt, owner, hold, resolve, reject);
+      if (limits.signal !== undefined || limits.timeout !== Infinity) {
+        const timeoutError = (): Error => new TimeoutError(operation);
+        request.cancel = startLimits(limits, hold.on, timeoutError, (error) => {
+          this.#queue.remove(request);
+          request.cancel = undefined;
+          request.fail(error);
+        });
+      }
       this.#queue.push(request);
       if (turn) this.#channel.wantRead();
       else if (this.#queue.length === 1) this.#serveSoon();
@@ -195,7 +218,8 @@ export class Receiver {
     this.#immediate = true;
     setImmediate(() => {
       this.#immediate = false;
-      if (this.serve()) this.#channel.wantRead();
+      this.serve();
+      if (this.pending) this.#channel.wantRead();
     });
   }
 
@@ -221,14 +245,21 @@ export class Receiver {
     return this.#fillBody((body) => native.receiveLarge(this.#id, body, budget));
   }
 
-  #nextStatusSync(maxLength: number, deadline: number, spinNs: number): number {
+  #nextStatusSync<T>(take: Take<T>, maxLength: number, deadline: number, spinNs: number): number {
     const status = native.receiveSync(this.#id, slab, maxLength, millisecondsLeft(deadline), spinNs);
     if (status !== codes.largeMessage) return status;
-    return this.#fillBody((body) => native.receiveLargeSync(this.#id, body, millisecondsLeft(deadline)));
+    // No JavaScript runs during a blocking call, so it may use the caller's memory; what has come by the time it gives up
+    // is kept elsewhere.
+    this.#body ??= take.destination?.(native.messageLength(this.#id));
+    const done = this.#fillBody((body) => native.receiveLargeSync(this.#id, body, millisecondsLeft(deadline)));
+    if (done !== codes.largeMessage && this.#body !== undefined && take.destination !== undefined) {
+      this.#body = Buffer.from(this.#body);
+    }
+    return done;
   }
 
   #fillBody(read: (body: Buffer) => number): number {
-    const { length } = native.inspect(this.#id);
+    const length = native.messageLength(this.#id);
     this.#body ??= Buffer.allocUnsafeSlow(Math.min(length, FIRST_BODY_BYTES));
     for (;;) {
       const have = read(this.#body);

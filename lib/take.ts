@@ -10,6 +10,8 @@ export interface Take<T> {
   small(lent: Buffer, length: number): T;
   /** From memory that may be kept. */
   large(message: Buffer): T;
+  /** The caller's memory for a message of this length, if the caller has some that is large enough. */
+  destination?(length: number): Buffer | undefined;
 }
 
 function copyOf(lent: Buffer, length: number): Buffer {
@@ -33,8 +35,15 @@ export function takeInto(buffer: Bytes, offset: number): Take<number> {
     if (offset + message.length > target.byteLength || isDetached(target)) {
       throw new BufferTooShort(Buffer.from(message), Math.max(0, target.byteLength - offset));
     }
-    target.set(message, offset);
+    // A Sync receive has put a large message in its place already.
+    const inPlace = message.buffer === target.buffer && message.byteOffset === target.byteOffset + offset;
+    if (!inPlace) target.set(message, offset);
     return message.length;
   };
-  return { small: (lent, length) => put(lent.subarray(0, length)), large: put };
+  return {
+    small: (lent, length) => put(lent.subarray(0, length)),
+    large: put,
+    destination: (length) =>
+      offset + length > target.byteLength ? undefined : Buffer.from(target.buffer, target.byteOffset + offset, length),
+  };
 }

@@ -4,7 +4,7 @@ import { Connection } from './connection.js';
 import { checkLimits, deadlineAfter, startLimits, type Limits, type WaitOptions } from './deadline.js';
 import { argumentError, systemError, TimeoutError } from './errors.js';
 import { native, READ } from './native.js';
-import { arm, blockOn, disarm, ensureStarted, flushUnwritten, Hold, type Pollable } from './reactor.js';
+import { arm, blockOn, ensureStarted, flushUnwritten, Hold, type Pollable } from './reactor.js';
 import { checkDescriptor, checkTimeout } from './validate.js';
 
 /** What `wait` accepts: a Connection that receives, or the number of any open descriptor. */
@@ -61,7 +61,7 @@ class WatchedDescriptor implements Pollable {
   }
 
   release(): void {
-    disarm(this.id);
+    arm(this, 0);
     native.release(this.id);
   }
 }

@@ -74,11 +74,15 @@ void AddonEnv::OnCleanup(napi_async_cleanup_hook_handle handle, void* context) {
   auto* self = static_cast<AddonEnv*>(context);
   // Every descriptor leaves the event set before it is closed.
   for (Slot& slot : self->slots_) {
-    if (slot.known_to_set) self->poller_.set().Remove(slot.fd());
+    if (slot.interest != 0) self->poller_.set().Remove(slot.fd());
     slot.endpoint.reset();
     slot.watched.Reset();
     slot.used = false;
   }
+  for (napi_ref reference : {self->on_ready_, self->events_, self->probe_}) {
+    napi_delete_reference(self->env_, reference);
+  }
+  napi_async_destroy(self->env_, self->async_context_);
   self->poller_.Close(
       [](void* hook) {
         napi_remove_async_cleanup_hook(static_cast<napi_async_cleanup_hook_handle>(hook));
@@ -127,8 +131,7 @@ Endpoint* AddonEnv::FindEndpoint(int32_t id) noexcept {
 void AddonEnv::Release(int32_t id) noexcept {
   Slot* slot = Find(id);
   if (slot == nullptr) return;
-  if (slot->known_to_set) poller_.set().Remove(slot->fd());
-  slot->known_to_set = false;
+  Forget(id, *slot);
   slot->used = false;
   slot->endpoint.reset();
   slot->watched.Reset();
@@ -138,11 +141,38 @@ void AddonEnv::Release(int32_t id) noexcept {
 int AddonEnv::Arm(int32_t id, uint32_t interest) noexcept {
   Slot* slot = Find(id);
   if (slot == nullptr) return -EBADF;
+  if (interest == 0) {
+    Forget(id, *slot);
+    return 0;
+  }
+  const bool known = slot->interest != 0;
   const int status =
-      poller_.set().Arm(slot->fd(), static_cast<uint64_t>(id), interest, slot->known_to_set);
+      poller_.set().Arm(slot->fd(), static_cast<uint64_t>(id), interest, known);
   if (status < 0) return status;
-  slot->known_to_set = true;
+  slot->interest = interest;
+  if (!known) {
+    watched_++;
+    watched_xor_ ^= id;
+  }
   return 0;
+}
+
+void AddonEnv::Forget(int32_t id, Slot& slot) noexcept {
+  if (slot.interest == 0) return;
+  poller_.set().Remove(slot.fd());
+  slot.interest = 0;
+  watched_--;
+  watched_xor_ ^= id;
+}
+
+// With a single id in the set nothing has to be asked: it is what made the set ready. Trying
+// something that turns out not to be possible is harmless.
+int AddonEnv::TakeReady(Event* events, int most) noexcept {
+  if (watched_ != 1) return poller_.set().Take(events, most);
+  const Slot* slot = Find(watched_xor_);
+  if (slot == nullptr) return 0;
+  events[0] = {static_cast<uint64_t>(watched_xor_), slot->interest};
+  return 1;
 }
 
 void AddonEnv::OnReady(void* context) noexcept { static_cast<AddonEnv*>(context)->DispatchReady(); }
@@ -151,7 +181,7 @@ void AddonEnv::OnReady(void* context) noexcept { static_cast<AddonEnv*>(context)
 // exception that arrives here all the same is a defect and ends as an uncaught one.
 void AddonEnv::DispatchReady() {
   Event ready[64];
-  const int count = poller_.set().Take(ready, 64);
+  const int count = TakeReady(ready, 64);
   if (count <= 0) return;
   napi_handle_scope scope = nullptr;
   if (napi_open_handle_scope(env_, &scope) != napi_ok) return;

@@ -35,8 +35,8 @@ class AddonEnv {
     std::shared_ptr<Endpoint> endpoint;
     UniqueFd watched;
     uint32_t generation = 0;
+    uint32_t interest = 0;  // What it is in the event set for; 0 when it is not.
     bool used = false;
-    bool known_to_set = false;
 
     int fd() const noexcept { return endpoint ? endpoint->fd() : watched.get(); }
   };
@@ -50,6 +50,7 @@ class AddonEnv {
   Endpoint* FindEndpoint(int32_t id) noexcept;
 
   void Release(int32_t id) noexcept;
+  // Interest 0 takes the id out of the event set.
   int Arm(int32_t id, uint32_t interest) noexcept;
   void SetRef(bool on) noexcept { poller_.SetRef(on); }
 
@@ -69,6 +70,8 @@ class AddonEnv {
   static void OnReady(void* context) noexcept;
   static void OnCleanup(napi_async_cleanup_hook_handle handle, void* context);
   int32_t Insert(Slot&& slot);
+  void Forget(int32_t id, Slot& slot) noexcept;
+  int TakeReady(Event* events, int most) noexcept;
   void DispatchReady();
 
   napi_env env_;
@@ -81,6 +84,8 @@ class AddonEnv {
   Wake cancel_;
   std::vector<Slot> slots_;
   std::vector<uint32_t> free_;
+  uint32_t watched_ = 0;     // How many ids are in the event set,
+  int32_t watched_xor_ = 0;  // and all of them combined: the id itself when there is one.
   bool is_main_thread_ = true;
 };
 

@@ -136,6 +136,12 @@ napi_value Inspect(napi_env env, napi_callback_info info) {
   return out;
 }
 
+napi_value MessageLength(napi_env env, napi_callback_info info) {
+  const Args<1> args(env, info);
+  Endpoint* endpoint = args.addon().FindEndpoint(args.Int(0));
+  return args.Return(endpoint == nullptr ? -EBADF : endpoint->reader().length());
+}
+
 napi_value ReadReady(napi_env env, napi_callback_info info) {
   const Args<1> args(env, info);
   Endpoint* endpoint = args.addon().FindEndpoint(args.Int(0));
@@ -361,6 +367,7 @@ void ExportEndpointApi(Napi::Env env, Napi::Object exports) {
       {"fileno", Fileno},
       {"setReadAhead", SetReadAhead},
       {"inspect", Inspect},
+      {"messageLength", MessageLength},
       {"readReady", ReadReady},
       {"receive", Receive},
       {"receiveSync", ReceiveSync},

@@ -14,8 +14,9 @@ struct Event {
   uint32_t interest;  // What may be tried now; both after an error or a hang-up.
 };
 
-// A set of descriptors of which each reports once per arming. Level-triggered: what was not
-// consumed reports again after the next arming. epoll on Linux, kqueue on macOS.
+// A set of descriptors. Level-triggered: a descriptor reports for as long as it is ready and in the
+// set, so whoever finds that nobody wants what it reports takes it out. Leaving it in while the
+// next message is expected saves a system call per message. epoll on Linux, kqueue on macOS.
 class EventSet {
  public:
   // All return >= 0 or -errno. -EPERM: this kind of file is always ready and cannot be watched.

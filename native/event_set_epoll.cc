@@ -15,11 +15,8 @@ int EventSet::Open() noexcept {
   return 0;
 }
 
-// One-shot, so that a wait costs one call to arm and none to disarm, and a descriptor that nobody
-// waits for never wakes the process.
 int EventSet::Arm(int fd, uint64_t id, uint32_t interest, bool known) noexcept {
   epoll_event event{};
-  event.events = EPOLLONESHOT;
   if ((interest & kRead) != 0) event.events |= EPOLLIN | EPOLLRDHUP;
   if ((interest & kWrite) != 0) event.events |= EPOLLOUT;
   event.data.u64 = id;

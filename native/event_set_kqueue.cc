@@ -3,6 +3,7 @@
 #include <sys/time.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "event_set.h"
 #include "sys.h"
@@ -16,16 +17,20 @@ int EventSet::Open() noexcept {
   return sys::SetCloseOnExec(fd);
 }
 
-// kqueue watches each direction by itself; EV_DISPATCH disables a filter after it reported.
+// kqueue watches each direction by itself. A filter that is not wanted is deleted, which fails
+// harmlessly where there is none.
 int EventSet::Arm(int fd, uint64_t id, uint32_t interest, bool) noexcept {
-  struct kevent changes[2];
-  int count = 0;
   void* data = reinterpret_cast<void*>(static_cast<uintptr_t>(id));
-  constexpr uint16_t kFlags = EV_ADD | EV_ENABLE | EV_DISPATCH;
-  if ((interest & kRead) != 0) EV_SET(&changes[count++], fd, EVFILT_READ, kFlags, 0, 0, data);
-  if ((interest & kWrite) != 0) EV_SET(&changes[count++], fd, EVFILT_WRITE, kFlags, 0, 0, data);
-  return sys::RetryOnInterrupt(
-      [&] { return ::kevent(set_.get(), changes, count, nullptr, 0, nullptr); });
+  for (const auto& [bit, filter] : {std::pair<uint32_t, int16_t>{kRead, EVFILT_READ},
+                                    std::pair<uint32_t, int16_t>{kWrite, EVFILT_WRITE}}) {
+    struct kevent change;
+    const bool wanted = (interest & bit) != 0;
+    EV_SET(&change, fd, filter, wanted ? EV_ADD : EV_DELETE, 0, 0, data);
+    const int status = sys::RetryOnInterrupt(
+        [&] { return ::kevent(set_.get(), &change, 1, nullptr, 0, nullptr); });
+    if (status < 0 && wanted) return status;
+  }
+  return 0;
 }
 
 void EventSet::Remove(int fd) noexcept {

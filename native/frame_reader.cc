@@ -11,6 +11,10 @@ namespace mp {
 
 int64_t FrameReader::ReadSmall(ByteSource& source, uint8_t* out, uint64_t max_length) {
   if (phase_ == Phase::kHeader) {
+    if (read_ahead_ && header_have_ == 0 && begin_ == end_) {
+      const int64_t status = ReadAhead(source, out, max_length);
+      if (status != kNotWhole) return status;
+    }
     const int64_t status = ReadHeader(source);
     if (status < 0) return status;
   }
@@ -19,6 +23,37 @@ int64_t FrameReader::ReadSmall(ByteSource& source, uint8_t* out, uint64_t max_le
   if (static_cast<uint64_t>(length_) > max_length) return Refuse(kTooLong);
   if (IsLarge()) return kLargeMessage;
   return AssembleSmall(source, out);
+}
+
+// Reads a header and whatever follows it in one call, the latter straight to where a small message
+// is wanted: in the common case that nothing else is there, a message costs one system call and no
+// copy. kNotWhole: what was read is held, and the general way goes on with it.
+int64_t FrameReader::ReadAhead(ByteSource& source, uint8_t* out, uint64_t max_length) {
+  const iovec iov[2] = {{header_, frame::kShortHeaderBytes}, {out, kSmallBytes}};
+  const ssize_t n = Receive(source, iov, 2);
+  if (n == 0) {
+    phase_ = Phase::kEnded;
+    return kEndOfFile;
+  }
+  if (n < 0) return n;
+  const auto read = static_cast<size_t>(n);
+  header_have_ = std::min(read, frame::kShortHeaderBytes);
+  const size_t follows = read - header_have_;
+  // A descriptor belongs to the last byte read, which is never one of a header.
+  if (descriptor_ && follows == 0) return Refuse(kUnexpectedDescriptor);
+  size_t needed = 0;
+  const frame::HeaderState state = frame::DecodeHeader(header_, header_have_, &needed, &length_);
+  const auto size = static_cast<uint64_t>(length_);
+  const bool whole = state == frame::HeaderState::kComplete && needed == header_have_ &&
+                     size <= std::min(max_bytes_, max_length) && size <= follows &&
+                     !(descriptor_ && size == follows);
+  if (!whole) {
+    Keep(out, follows);
+    return kNotWhole;
+  }
+  Keep(out + size, follows - size);
+  header_have_ = 0;
+  return length_;
 }
 
 // Completes the header and enters the body. 0, a Status or -errno.
@@ -67,11 +102,8 @@ int64_t FrameReader::AssembleSmall(ByteSource& source, uint8_t* out) {
     if (n < 0) return n;
     if (descriptor_) return Refuse(kUnexpectedDescriptor);
     if (static_cast<size_t>(n) == size) return Finish();
-    // Keep the part that came, since the caller may not come back with the same memory.
-    buffer_ = std::make_unique<uint8_t[]>(kSmallBytes);
-    std::memcpy(buffer_.get(), out, static_cast<size_t>(n));
-    begin_ = 0;
-    end_ = static_cast<size_t>(n);
+    // The caller may not come back with the same memory.
+    Keep(out, static_cast<size_t>(n));
   }
   for (;;) {
     const size_t held = end_ - begin_;
@@ -179,8 +211,7 @@ int64_t FrameReader::EndInside(int64_t received, int64_t expected) noexcept {
 
 ssize_t FrameReader::Fill(ByteSource& source, size_t most) {
   if (!buffer_) {
-    buffer_ = std::make_unique<uint8_t[]>(kSmallBytes);
-    begin_ = end_ = 0;
+    Allocate();
   } else if (begin_ == end_) {
     begin_ = end_ = 0;
   } else if (kSmallBytes - begin_ < most + (end_ - begin_)) {
@@ -197,7 +228,11 @@ ssize_t FrameReader::Fill(ByteSource& source, size_t most) {
 
 ssize_t FrameReader::Pull(ByteSource& source, uint8_t* into, size_t size) {
   const iovec iov{into, size};
-  const ssize_t n = source.Read(&iov, 1, &descriptor_);
+  return Receive(source, &iov, 1);
+}
+
+ssize_t FrameReader::Receive(ByteSource& source, const iovec* iov, int count) {
+  const ssize_t n = source.Read(iov, count, &descriptor_);
   // Descriptors that belong to no single byte cannot be handed out in order.
   return n == -EBADMSG ? static_cast<ssize_t>(Refuse(kUnexpectedDescriptor)) : n;
 }
@@ -207,6 +242,20 @@ size_t FrameReader::TakeHeld(uint8_t* into, size_t most) noexcept {
   if (taken > 0) std::memcpy(into, buffer_.get() + begin_, taken);
   begin_ += taken;
   return taken;
+}
+
+// Holds bytes that were read and that nobody has been given. Only while nothing else is held.
+void FrameReader::Keep(const uint8_t* bytes, size_t size) {
+  if (size == 0) return;
+  Allocate();
+  std::memcpy(buffer_.get(), bytes, size);
+  end_ = size;
+}
+
+void FrameReader::Allocate() {
+  // Not make_unique, which would clear it.
+  if (!buffer_) buffer_.reset(new uint8_t[kSmallBytes]);
+  begin_ = end_ = 0;
 }
 
 // An idle connection keeps no 64 KiB buffer.

@@ -61,6 +61,9 @@ class FrameReader {
  private:
   enum class Phase : uint8_t { kHeader, kBody, kEnded, kUnreadable };
 
+  static constexpr int64_t kNotWhole = INT64_MIN;
+
+  int64_t ReadAhead(ByteSource& source, uint8_t* out, uint64_t max_length);
   int64_t ReadHeader(ByteSource& source);
   int64_t AssembleSmall(ByteSource& source, uint8_t* out);
   int64_t Finish() noexcept;
@@ -70,6 +73,9 @@ class FrameReader {
   // Reads at most `most` bytes into the held buffer, or as many as fit when reading ahead.
   ssize_t Fill(ByteSource& source, size_t most);
   ssize_t Pull(ByteSource& source, uint8_t* into, size_t size);
+  ssize_t Receive(ByteSource& source, const iovec* iov, int count);
+  void Keep(const uint8_t* bytes, size_t size);
+  void Allocate();
   size_t TakeHeld(uint8_t* into, size_t most) noexcept;
   void DropBufferIfEmpty() noexcept;
   bool IsLarge() const noexcept { return static_cast<uint64_t>(length_) > kSmallBytes; }
