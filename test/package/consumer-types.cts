@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: MIT
+//
+// Compiled against the declarations of the installed package, as a CommonJS module; never run.
+import mp = require('node-multiprocessing');
+
+const [ours] = mp.Pipe();
+const received: Promise<Buffer> = ours.recvBytes();
+void received;

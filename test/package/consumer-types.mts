@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: MIT
+//
+// Compiled against the declarations of the installed package, as an ES module; never run.
+import { Connection, Pipe, wait } from 'node-multiprocessing';
+
+const [ours, theirs] = Pipe<string, number>();
+export const sent: Promise<void> = ours.send('text');
+export const received: Promise<string> = theirs.recv();
+export const bytes: Promise<Buffer> = ours.recvBytes();
+export const ready: Promise<unknown[]> = wait([ours, theirs], 100);
+
+const [reader, writer] = Pipe<{ id: number }>(false);
+export const direction: Promise<void> = writer.send({ id: 1 });
+export const item: Promise<{ id: number }> = reader.recv();
+// @ts-expect-error A reader does not send.
+void reader.send({ id: 1 });
+
+export const adopted: Connection = Connection.fromFd(3);

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: MIT
+//
+// The documentation against the package: codes, scripts, links and examples.
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+
+import { expect } from 'chai';
+import * as mp from 'node-multiprocessing';
+
+import { newestPython, packageRoot, spawnPeer } from '../helpers/index.js';
+
+const pages = [
+  'README.md',
+  'CONTRIBUTING.md',
+  'CHANGELOG.md',
+  ...readdirSync(join(packageRoot, 'docs'))
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => `docs/${name}`),
+];
+
+function read(page: string): string {
+  return readFileSync(join(packageRoot, page), 'utf8');
+}
+
+/** The error classes of the package with their codes. */
+function exportedCodes(): Map<string, string> {
+  const codes = new Map<string, string>();
+  for (const [name, value] of Object.entries(mp as Record<string, unknown>)) {
+    if (typeof value !== 'function' || !(value.prototype instanceof mp.MultiprocessingError)) continue;
+    // The constructors want different things, and all of them are content with these.
+    const error = Reflect.construct(value, [Buffer.alloc(0), 0]) as mp.MultiprocessingError;
+    codes.set(name, error.code);
+  }
+  return codes;
+}
+
+/** GitHub's name for a heading. */
+function anchor(heading: string): string {
+  return heading
+    .toLowerCase()
+    .replaceAll(/[^\p{L}\p{N}\- _]/gu, '')
+    .replaceAll(' ', '-');
+}
+
+function anchors(page: string): string[] {
+  const prose = read(page).replaceAll(/^```.*?^```$/gms, '');
+  return [...prose.matchAll(/^#+ (.*)$/gm)].map(([, heading]) => anchor(heading!));
+}
+
+describe('documentation', () => {
+  it('docs/errors.md lists exactly the codes of the exported classes', () => {
+    const text = read('docs/errors.md');
+    const table = new Map(
+      [...text.matchAll(/^\| \[`(\w+)`\]\(#(\w+)\) \| `(\w+)` \|/gm)].map(([, name, link, code]) => {
+        expect(link).to.equal(anchor(name!));
+        return [name!, code!];
+      }),
+    );
+    expect([...table].sort()).to.deep.equal([...exportedCodes()].sort());
+    for (const name of table.keys()) expect(text).to.match(new RegExp(`^## ${name}$`, 'm'));
+  });
+
+  it('names only npm scripts that exist', () => {
+    const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
+    for (const page of pages) {
+      for (const [, name] of read(page).matchAll(/npm run ([\w:]+)/g)) {
+        expect(scripts, `npm run ${name}, in ${page}`).to.have.property(name!);
+      }
+    }
+  });
+
+  it('has links that lead somewhere', () => {
+    for (const page of pages) {
+      for (const [, link] of read(page).matchAll(/\]\(([^)\s]+)\)/g)) {
+        if (/^https?:/.test(link!)) continue;
+        const [file, target] = link!.split('#') as [string, string?];
+        const path = file === '' ? page : join(dirname(page), file);
+        expect(existsSync(join(packageRoot, path)), `${link} in ${page}`).to.equal(true);
+        if (target !== undefined) expect(anchors(path), `${link} in ${page}`).to.include(target);
+      }
+    }
+  });
+
+  it('README.md names every member of Connection', () => {
+    const text = read('README.md');
+    const members = Object.getOwnPropertyNames(mp.Connection.prototype).filter((name) => name !== 'constructor');
+    for (const name of members) {
+      // Of the twins one is listed, and the other one where the line has room.
+      const listed = name.replace(/Sync$/, '');
+      expect(text, name).to.match(new RegExp(`\`${listed}[\`(]`));
+    }
+  });
+
+  for (const page of ['docs/connections.md', 'docs/errors.md']) {
+    const examples = [...read(page).matchAll(/^```js\n(.*?)^```$/gms)].map(([, text]) => text!);
+    examples.forEach((text, i) => {
+      it(`${page}: example ${i + 1} runs`, async () => {
+        const program = /^import \* as mp /m.test(text) ? '' : "import * as mp from 'node-multiprocessing';\n";
+        const args = ['--input-type=module', '-e', program + text];
+        const env = { PATH: `${dirname(newestPython().path)}:${process.env['PATH'] ?? ''}` };
+        const peer = spawnPeer({ language: 'node', label: 'example', command: process.execPath, args }, { env });
+        await peer.succeeded();
+        expect(peer.stderr).to.equal('');
+      });
+    });
+  }
+});

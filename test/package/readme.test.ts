@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+//
+// README.md shows the example programs, and this runs them as it shows them.
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { expect } from 'chai';
+
+import { foreignEnv, newestPython, packageRoot, spawnPeer, type Program } from '../helpers/index.js';
+
+const readme = readFileSync(join(packageRoot, 'README.md'), 'utf8');
+
+/** The code blocks of README.md, by the file name that stands above each. */
+const shown = new Map(
+  [...readme.matchAll(/^`(examples\/[^`]+)`\n\n```\w+\n(.*?)^```$/gms)].map(([, name, text]) => [name!, text!]),
+);
+
+function example(file: string, ...args: string[]): Program {
+  return { language: 'node', label: 'example', command: process.execPath, args: [join(packageRoot, file), ...args] };
+}
+
+/** A PATH on which `python3` is one of the interpreters that the tests use. */
+function pathWithPython(): string {
+  return `${join(newestPython().path, '..')}:${process.env['PATH'] ?? ''}`;
+}
+
+describe('README examples', () => {
+  it('are the files of the example folders, word for word', () => {
+    const files = ['node-node', 'node-python', 'node-c'].flatMap((folder) =>
+      readdirSync(join(packageRoot, 'examples', folder))
+        .filter((name) => name !== '__pycache__')
+        .map((name) => `examples/${folder}/${name}`),
+    );
+    expect([...shown.keys()]).to.have.members(files);
+    for (const [name, text] of shown) {
+      expect(text, name).to.equal(readFileSync(join(packageRoot, name), 'utf8'));
+    }
+  });
+
+  it('are short', () => {
+    for (const [name, text] of shown) {
+      if (name.endsWith('.mjs')) expect(text.trimEnd().split('\n').length, name).to.be.at.most(15);
+    }
+  });
+
+  it('Node and Node', async () => {
+    const peer = spawnPeer(example('examples/node-node/main.mjs'));
+    expect((await peer.succeeded()).split('\n')).to.deep.equal(['7', 'HelloWorld', 'Server done', '']);
+  });
+
+  it('Node and Python', async () => {
+    const peer = spawnPeer(example('examples/node-python/main.mjs'), { env: { PATH: pathWithPython() } });
+    expect((await peer.succeeded()).split('\n')).to.deep.equal(['{ count: 4, mean: 3 }', 'Python done', '']);
+  });
+
+  it('Node and C, with the commands shown', async () => {
+    const [, block] = /^```sh\n(cc .*?)^```$/ms.exec(readme) ?? [];
+    const [compile, run] = (block ?? '').trim().split('\n') as [string, string];
+    const folder = join(packageRoot, 'out', 'readme');
+    mkdirSync(folder, { recursive: true });
+    const program = join(folder, 'shout');
+    const inFolder = (command: string): string[] =>
+      command.split(' ').map((word) => (word === 'shout' || word === './shout' ? program : word));
+    const [cc, ...ccArguments] = inFolder(compile);
+    const { status, stderr } = spawnSync(cc!, ccArguments, { cwd: packageRoot, encoding: 'utf8', env: foreignEnv() });
+    expect(status, stderr).to.equal(0);
+    const [node, file, ...args] = inFolder(run);
+    expect(node).to.equal('node');
+    const peer = spawnPeer(example(file!, ...args));
+    expect(await peer.succeeded()).to.equal('HELLO\nWORLD\n');
+  });
+});
