@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT
+//
+// The figures the project promises, judged by what was measured.
+import type { ProbeResults } from './probes/index.js';
+import { summarizeRatios, type Summary } from './statistics.js';
+import type { Measurement } from './suite.js';
+
+export interface Figure {
+  readonly claim: string;
+  readonly measured: string;
+  readonly met: boolean;
+}
+
+export type Lookup = (workload: string, trial: string) => readonly number[] | undefined;
+
+export function lookupIn(measurements: readonly Measurement[]): Lookup {
+  return (workload, trial) =>
+    measurements.find((found) => found.workload === workload && found.trial === trial)?.micros;
+}
+
+export function formatRatio({ median, lowerQuartile, upperQuartile }: Summary): string {
+  return `${median.toFixed(2)} x (${lowerQuartile.toFixed(2)} to ${upperQuartile.toFixed(2)})`;
+}
+
+const kinds = ['socketpair', 'pipe'] as const;
+const yardsticks = [
+  { workload: 'round-trip-64', name: '64 B', limit: 1.2 },
+  { workload: 'round-trip-64-one-core', name: '64 B on one core', limit: 1.2 },
+  { workload: 'round-trip-64k', name: '64 KiB', limit: 1.3 },
+  { workload: 'round-trip-1m', name: '1 MiB', limit: 1.3 },
+];
+const slowerThanAsync = ['process.send/json', 'process.send/advanced', 'MessagePort', 'net.Socket'];
+
+/** Bytes one idle connection may cost. */
+const idleLimitBytes = 4096;
+/** "The same" has to allow for noise. */
+const wakeLimit = 1.15;
+
+function ratioFigure(
+  lookup: Lookup,
+  claim: string,
+  workload: string,
+  ours: string,
+  theirs: string,
+  limit: number,
+): Figure[] {
+  const our = lookup(workload, ours);
+  const their = lookup(workload, theirs);
+  if (!our || !their) return [];
+  const ratio = summarizeRatios(our, their);
+  return [{ claim, measured: formatRatio(ratio), met: ratio.median <= limit }];
+}
+
+export function judge(measurements: readonly Measurement[], probes: ProbeResults): Figure[] {
+  const lookup = lookupIn(measurements);
+  const figures = yardsticks.flatMap(({ workload, name, limit }) =>
+    kinds.flatMap((kind) =>
+      ratioFigure(
+        lookup,
+        `sync ${name}, ${kind}, not spinning: at most ${limit} x C`,
+        workload,
+        `sync/${kind}`,
+        `c/${kind}`,
+        limit,
+      ),
+    ),
+  );
+  for (const kind of kinds) {
+    for (const peer of slowerThanAsync) {
+      figures.push(
+        ...ratioFigure(lookup, `async 64 B, ${kind}: below ${peer}`, 'round-trip-64', `async/${kind}`, peer, 1),
+      );
+    }
+  }
+  if (probes.memory) {
+    for (const [stage, { residentBytes }] of Object.entries(probes.memory.stages)) {
+      figures.push({
+        claim: `idle connection, ${stage}: below ${idleLimitBytes} bytes`,
+        measured: `${Math.round(residentBytes)} bytes resident`,
+        met: residentBytes < idleLimitBytes,
+      });
+    }
+  }
+  if (probes.wakeUp) {
+    const { alone, among, connections } = probes.wakeUp;
+    const ratio = summarizeRatios(among, alone);
+    figures.push({
+      claim: `waking one of ${connections} pending receives: at most ${wakeLimit} x waking a lone one`,
+      measured: formatRatio(ratio),
+      met: ratio.median <= wakeLimit,
+    });
+  }
+  for (const count of probes.syscalls ?? []) figures.push(...count.figures);
+  return figures;
+}

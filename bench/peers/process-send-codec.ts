@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+export type Serialization = 'json' | 'advanced';
+
+interface Codec {
+  encode(payload: Buffer): string | Buffer;
+  decode(message: unknown): Buffer;
+}
+
+/** How bytes travel through `process.send`. The same on both sides, so it stands here once. */
+export const codecs: Readonly<Record<Serialization, Codec>> = {
+  // JSON has no bytes. base64 is the shortest string form for arbitrary ones: latin1 would need escapes and two-byte
+  // characters.
+  json: {
+    encode: (payload) => payload.toString('base64'),
+    decode: (message) => Buffer.from(message as string, 'base64'),
+  },
+  advanced: {
+    encode: (payload) => payload,
+    // The structured clone of a Buffer arrives as a plain Uint8Array on some versions; a view costs nothing where it
+    // does not.
+    decode: (message) => {
+      const bytes = message as Uint8Array;
+      return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    },
+  },
+};

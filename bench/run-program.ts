@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+import { spawn } from 'node:child_process';
+
+/** Far above the longest trial: a hang must end the run with a message, not stop it. */
+const watchdogMs = 20_000;
+
+/** Runs one program to its end and returns what it printed. Rejects with its error output when it fails or hangs. */
+export function runProgram(command: readonly string[]): Promise<string> {
+  const [file = '', ...args] = command;
+  return new Promise((resolve, reject) => {
+    const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    let output = '';
+    let complaints = '';
+    let hung = false;
+    const watchdog = setTimeout(() => {
+      hung = true;
+      // Its own child sees the end of the connection and goes as well.
+      child.kill('SIGKILL');
+    }, watchdogMs);
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (complaints += text));
+    child.on('error', reject);
+    child.on('close', (code, signal) => {
+      clearTimeout(watchdog);
+      if (code === 0) resolve(output);
+      else
+        reject(
+          new Error(
+            `${hung ? `hung for ${watchdogMs / 1000} s` : `ended with ${signal ?? code}`}\n${complaints.trim()}`,
+          ),
+        );
+    });
+  });
+}
+
+/** Runs a program whose only output is one JSON document. */
+export async function runForJson(command: readonly string[]): Promise<unknown> {
+  return JSON.parse(await runProgram(command));
+}

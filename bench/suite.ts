@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT
+import { jobToArguments, type TrialOutput } from './job.js';
+import { oneCorePrefix } from './machine.js';
+import type { Options } from './options.js';
+import { compiledModule } from './paths.js';
+import { runForJson } from './run-program.js';
+import { median } from './statistics.js';
+import { isProgramTrial, type Trial } from './trials/trial.js';
+import type { Workload } from './workloads.js';
+
+/** One peer under one workload. */
+export interface Measurement {
+  readonly workload: string;
+  readonly trial: string;
+  /** Microseconds per round trip or per one-way message: the median batch of each repetition, in order. */
+  readonly micros: number[];
+}
+
+export interface SuiteResult {
+  readonly measurements: readonly Measurement[];
+  /** What was not measured because this machine lacks something, and what. */
+  readonly skipped: readonly string[];
+  /** Trials that should have worked and did not. */
+  readonly failures: readonly string[];
+}
+
+/**
+ * Runs every trial once per repetition, so that a slow spell of the machine hits all peers and not one.
+ *
+ * @param folder Where peers may put what they build.
+ * @param progress Called with a line to show before each trial.
+ */
+export async function runSuite(
+  trials: readonly Trial[],
+  workloads: readonly Workload[],
+  options: Options,
+  folder: string,
+  progress: (line: string) => void,
+): Promise<SuiteResult> {
+  const skipped: string[] = [];
+  const failures: string[] = [];
+  const able = trials.filter((trial) => {
+    const reason = isProgramTrial(trial) ? trial.prepare(folder) : undefined;
+    if (reason !== undefined) skipped.push(`${trial.label}: ${reason}`);
+    return reason === undefined;
+  });
+  const oneCore = oneCorePrefix();
+  const possible = workloads.filter((workload) => {
+    const runs = !workload.oneCore || oneCore !== undefined;
+    if (!runs) skipped.push(`${workload.title}: needs taskset`);
+    return runs;
+  });
+
+  let pairs = possible.flatMap((workload) => able.map((trial) => ({ workload, trial, micros: [] as number[] })));
+  for (let repetition = 0; repetition < options.repetitions; repetition++) {
+    for (const pair of startingAt(pairs, repetition)) {
+      const { workload, trial, micros } = pair;
+      progress(`repetition ${repetition + 1} of ${options.repetitions}: ${workload.title}: ${trial.label}`);
+      try {
+        const prefix = workload.oneCore ? (oneCore ?? []) : [];
+        const job = { ...workload, warmUpMs: options.warmUpMs, measuredMs: options.measuredMs };
+        const output = await runForJson([...prefix, ...commandOf(trial, folder), ...jobToArguments(job)]);
+        micros.push(median((output as TrialOutput).nsPerOperation) / 1000);
+      } catch (error) {
+        failures.push(`${trial.label}, ${workload.title}: ${(error as Error).message}`);
+        // The other repetitions would fail as well, and the ratios need a sample from each.
+        pairs = pairs.filter((other) => other !== pair);
+      }
+    }
+  }
+  const measurements = pairs.map(({ workload, trial, micros }) => ({ workload: workload.id, trial: trial.id, micros }));
+  return { measurements, skipped, failures };
+}
+
+/** Another first trial each time, so that none always follows the same neighbour. */
+function startingAt<T>(list: readonly T[], repetition: number): T[] {
+  const start = list.length === 0 ? 0 : (repetition * 5) % list.length;
+  return [...list.slice(start), ...list.slice(0, start)];
+}
+
+function commandOf(trial: Trial, folder: string): readonly string[] {
+  return isProgramTrial(trial) ? trial.command(folder) : [process.execPath, compiledModule('driver'), trial.id];
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+import { jobToArguments } from '../job.js';
+import type { Kind, NodeTrial } from './trial.js';
+
+/** Sends that may be under way at once in a one-way run: enough for small ones to share a system call. */
+const sendWindow = 16;
+
+function asyncTrial(kind: Exclude<Kind, 'channel'>): NodeTrial {
+  return {
+    id: `async/${kind}`,
+    label: `ours, async, ${kind}`,
+    kind,
+    settings:
+      `${kind === 'socketpair' ? 'Pipe()' : 'Pipe(false) x 2'}; await sendBytes, await recvBytes (a new Buffer each); readAhead: true; ` +
+      `one-way sends are awaited ${sendWindow} at a time`,
+    async open(job, payload) {
+      // Loaded here and not above: the other peers' processes then run without the addon.
+      const { connectChild } = await import('./ours.js');
+      const { receive, send } = connectChild('peers/async-child', kind, 'default', jobToArguments(job));
+      let reply: Uint8Array = payload;
+      return {
+        async roundTrips(count) {
+          for (let i = 0; i < count; i++) {
+            await send.sendBytes(payload);
+            reply = await receive.recvBytes();
+          }
+        },
+        async oneWay(count) {
+          for (let sent = 0; sent < count;) {
+            const window: Promise<void>[] = [];
+            for (const end = Math.min(count, sent + sendWindow); sent < end; sent++)
+              window.push(send.sendBytes(payload));
+            await Promise.all(window);
+          }
+          await receive.recvBytes();
+        },
+        lastReply: () => reply,
+        close() {
+          receive.close();
+          send.close();
+        },
+      };
+    },
+  };
+}
+
+export const trials = [asyncTrial('socketpair'), asyncTrial('pipe')];

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+import { jobToArguments } from '../job.js';
+import type { Kind, NodeTrial } from './trial.js';
+
+function syncTrial(kind: Exclude<Kind, 'channel'>, spins: boolean): NodeTrial {
+  const spinSetting = spins ? 'default' : 'none';
+  return {
+    id: `${spins ? 'spin' : 'sync'}/${kind}`,
+    label: `ours, sync${spins ? ', spinning' : ''}, ${kind}`,
+    kind,
+    settings:
+      `${kind === 'socketpair' ? 'Pipe()' : 'Pipe(false) x 2'}; sendBytesSync and recvBytesIntoSync into one buffer; readAhead: true; ` +
+      `spinMicros: ${spins ? 'default' : '0'}`,
+    async open(job, payload) {
+      // Loaded here and not above: the other peers' processes then run without the addon.
+      const { connectChild } = await import('./ours.js');
+      const { receive, send } = connectChild('peers/sync-child', kind, spinSetting, jobToArguments(job));
+      const reply = Buffer.allocUnsafeSlow(payload.length);
+      return {
+        roundTrips(count) {
+          for (let i = 0; i < count; i++) {
+            send.sendBytesSync(payload);
+            receive.recvBytesIntoSync(reply);
+          }
+        },
+        oneWay(count) {
+          for (let i = 0; i < count; i++) send.sendBytesSync(payload);
+          receive.recvBytesIntoSync(reply);
+        },
+        lastReply: () => reply,
+        close() {
+          receive.close();
+          send.close();
+        },
+      };
+    },
+  };
+}
+
+export const trials = [
+  syncTrial('socketpair', false),
+  syncTrial('pipe', false),
+  syncTrial('socketpair', true),
+  syncTrial('pipe', true),
+];

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+import type { Job } from '../job.js';
+
+/** What the bytes travel through. Peers without a descriptor of the user's are `channel`. */
+export type Kind = 'socketpair' | 'pipe' | 'channel';
+
+interface Description {
+  /** What `--only` selects by: `family/variant`. */
+  readonly id: string;
+  readonly label: string;
+  readonly kind: Kind;
+  /** How the peer was set up, in a few words: printed, so that a reader can judge whether it was treated well. */
+  readonly settings: string;
+}
+
+/** The parent's half of a running pair, driven by `driver.ts`. */
+export interface Link {
+  /** Sends the payload and waits for its echo, `count` times in a row. */
+  roundTrips(count: number): void | Promise<void>;
+  /** Sends the payload `count` times, then waits until the child has acknowledged the whole batch. */
+  oneWay(count: number): void | Promise<void>;
+  /** The last echo, to check it against the payload once the clock has stopped. */
+  lastReply(): Uint8Array;
+  close(): void;
+}
+
+/** A peer whose parent runs in Node.js. */
+export interface NodeTrial extends Description {
+  open(job: Job, payload: Buffer): Promise<Link>;
+}
+
+/** A peer that is a program of its own and measures itself in the same way. */
+export interface ProgramTrial extends Description {
+  /**
+   * Called once per benchmark, before any timing.
+   *
+   * @returns Why the peer cannot take part on this machine, or nothing.
+   */
+  prepare(folder: string): string | undefined;
+  command(folder: string): readonly [file: string, ...leading: string[]];
+}
+
+export type Trial = NodeTrial | ProgramTrial;
+
+export function isProgramTrial(trial: Trial): trial is ProgramTrial {
+  return 'command' in trial;
+}
