@@ -2,7 +2,6 @@
 //
 // Descriptors among the bytes, and Ready(), which must agree with what the next call does.
 #include "../frame_reader.h"
-
 #include "check.h"
 #include "receiving.h"
 #include "scripted.h"
@@ -98,7 +97,8 @@ const Test kUnexpected("reader: a descriptor at any byte of a message is refused
 
 const Test kUnexpectedInLarge("reader: a descriptor inside a large message", [] {
   WithAndWithoutReadAhead([](bool read_ahead) {
-    for (const size_t position : {size_t{4}, size_t{5}, size_t{65539}, size_t{65540}, size_t{70003}}) {
+    for (const size_t position :
+         {size_t{4}, size_t{5}, size_t{65539}, size_t{65540}, size_t{70003}}) {
       for (const int how_many : {1, 2}) {
         ScriptedSource source(Frame(Pattern(70000)));
         source.DescriptorsAt(position, how_many);
@@ -136,8 +136,10 @@ const Test kHandleInside("reader: no descriptor is due inside a message", [] {
   for (const ssize_t have : {2, 4, 6}) {
     ScriptedSource source(Frame(Pattern(5)));
     // The header is read by itself.
-    if (have > 4) source.script.Add({4, have - 4, 0});
-    else source.script.Add({have, 0});
+    if (have > 4)
+      source.script.Add({4, have - 4, 0});
+    else
+      source.script.Add({have, 0});
     Receiving receiving;
     Equal(receiving.Try(source), -EAGAIN);
     const size_t taken = source.taken();
@@ -184,18 +186,19 @@ const Test kReadyInvalid("reader: Ready() when an invalid header is held", [] {
   Check(receiving.reader.Ready());
 });
 
-const Test kReadyAfterGivingUp("reader: a part of a message is not ready, the rest completes it", [] {
-  ScriptedSource source(Frame(Pattern(8)));
-  source.script.Add({3, 0, 4, 0});
-  Receiving receiving(kNoLimit, true);
-  for (int i = 0; i < 2; i++) {
-    Equal(receiving.Try(source), -EAGAIN);
-    Check(!receiving.reader.Ready());
-    Check(receiving.reader.in_message());
-  }
-  receiving.Expect(source, Pattern(8));
-  Check(!receiving.reader.Ready());
-});
+const Test kReadyAfterGivingUp("reader: a part of a message is not ready, the rest completes it",
+                               [] {
+                                 ScriptedSource source(Frame(Pattern(8)));
+                                 source.script.Add({3, 0, 4, 0});
+                                 Receiving receiving(kNoLimit, true);
+                                 for (int i = 0; i < 2; i++) {
+                                   Equal(receiving.Try(source), -EAGAIN);
+                                   Check(!receiving.reader.Ready());
+                                   Check(receiving.reader.in_message());
+                                 }
+                                 receiving.Expect(source, Pattern(8));
+                                 Check(!receiving.reader.Ready());
+                               });
 
 }  // namespace
 }  // namespace mp::test

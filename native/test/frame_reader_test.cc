@@ -17,9 +17,9 @@ Blob Joined(const std::vector<Blob>& messages) {
 }
 
 const Test kSizes("reader: messages of every interesting size, then the end", [] {
-  const std::vector<size_t> sizes = {0,     1,          2,         3,         4,          5,
-                                     16384, 16385,      kSmall - 5, kSmall - 4, kSmall - 3, kSmall - 1,
-                                     kSmall, kSmall + 1, 0,         200000,    1};
+  const std::vector<size_t> sizes = {
+      0,          1,          2,          3,      4,          5, 16384,  16385, kSmall - 5,
+      kSmall - 4, kSmall - 3, kSmall - 1, kSmall, kSmall + 1, 0, 200000, 1};
   WithAndWithoutReadAhead([&](bool read_ahead) {
     std::vector<Blob> messages;
     for (const size_t size : sizes) messages.push_back(Pattern(size, static_cast<uint8_t>(size)));
@@ -33,7 +33,8 @@ const Test kSizes("reader: messages of every interesting size, then the end", []
 
 const Test kEveryByteAlone("reader: EAGAIN between any two bytes", [] {
   WithAndWithoutReadAhead([](bool read_ahead) {
-    const std::vector<Blob> messages = {Pattern(3), Pattern(0), Pattern(1), Pattern(300), Pattern(2)};
+    const std::vector<Blob> messages = {Pattern(3), Pattern(0), Pattern(1), Pattern(300),
+                                        Pattern(2)};
     ScriptedSource source(Joined(messages), true);
     source.script.Repeat(source.left(), {1, 0, 0});
     Receiving receiving(kNoLimit, read_ahead);
@@ -104,7 +105,8 @@ const Test kAcrossBuffer("reader: reading ahead across the end of the buffer", [
 });
 
 const Test kSwitchedOff("reader: reading ahead can end anywhere and keeps what is held", [] {
-  const std::vector<Blob> messages = {Pattern(3), Pattern(10), Pattern(0), Pattern(70000), Pattern(4)};
+  const std::vector<Blob> messages = {Pattern(3), Pattern(10), Pattern(0), Pattern(70000),
+                                      Pattern(4)};
   const Blob stream = Joined(messages);
   for (size_t cut = 1; cut < 40; cut++) {
     ScriptedSource source(stream);
@@ -125,8 +127,8 @@ const Test kEndAtEveryByte("reader: the end at every byte, and what had arrived"
       const size_t header = stream.size();
       AppendTo(stream, Pattern(6));
       for (size_t have = 0; have < stream.size(); have++) {
-        ScriptedSource source(Blob(stream.begin(), stream.begin() + static_cast<std::ptrdiff_t>(have)),
-                              true);
+        ScriptedSource source(
+            Blob(stream.begin(), stream.begin() + static_cast<std::ptrdiff_t>(have)), true);
         source.script.Repeat(have, {1, 0});
         Receiving receiving(kNoLimit, read_ahead);
         Equal(receiving.Receive(source), have == 0 ? kEndOfFile : kTruncated, Shown(have));
@@ -146,8 +148,8 @@ const Test kEndInsideLarge("reader: the end inside a large message", [] {
   WithAndWithoutReadAhead([](bool read_ahead) {
     const Blob stream = Frame(Pattern(100000));
     for (const size_t have : {size_t{4}, size_t{5}, size_t{65540}, size_t{100003}}) {
-      ScriptedSource source(Blob(stream.begin(), stream.begin() + static_cast<std::ptrdiff_t>(have)),
-                            true);
+      ScriptedSource source(
+          Blob(stream.begin(), stream.begin() + static_cast<std::ptrdiff_t>(have)), true);
       Receiving receiving(kNoLimit, read_ahead);
       Equal(receiving.Receive(source), kTruncated);
       Equal(receiving.reader.received(), have - 4);

@@ -28,10 +28,10 @@ Decoded Decode(const Blob& bytes, size_t have) {
 
 constexpr uint64_t kInt64Max = std::numeric_limits<int64_t>::max();
 
-const uint64_t kLengths[] = {0,          1,          2,          255,        256,     16384,
-                             16385,      65535,      65536,      65537,      1 << 20, 0x7ffffffe,
-                             0x7fffffff, 0x80000000, 0x80000001, 0xfffffffe, 0xffffffff,
-                             0x100000000, 0x100000001, kInt64Max - 1, kInt64Max};
+const uint64_t kLengths[] = {
+    0,          1,          2,          255,         256,         16384,         16385,
+    65535,      65536,      65537,      1 << 20,     0x7ffffffe,  0x7fffffff,    0x80000000,
+    0x80000001, 0xfffffffe, 0xffffffff, 0x100000000, 0x100000001, kInt64Max - 1, kInt64Max};
 
 const Test kRoundTrip("frame: every header is decoded to the length it was made for", [] {
   for (const uint64_t length : kLengths) {

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
 // Messages above 64 KiB, whose rest stays in the caller's memory while they wait.
-#include "../frame_writer.h"
-
 #include <algorithm>
 #include <memory>
 
+#include "../frame_writer.h"
 #include "../status.h"
 #include "check.h"
 #include "scripted.h"
@@ -86,42 +85,44 @@ const Test kNoLent("writer: without the caller's memory only the copied part is 
   Check(sink.written == Frame(message));
 });
 
-const Test kTooShort("writer: memory that is too short by now is an error, not a read beyond it", [] {
-  const Blob message = Pattern(100000);
-  for (const ssize_t cut : Cuts(message.size())) {
-    ScriptedSink sink;
-    FrameWriter writer;
-    sink.script.Add({cut});
-    Equal(writer.Send(sink, message.data(), message.size()), 1);
-    const uint64_t pending = writer.pending_bytes();
-    for (const size_t left : {size_t{0}, size_t{1}, kCopied, size_t{99999}}) {
-      const Blob shorter = Pattern(std::max<size_t>(left, 1));
-      Equal(writer.Flush(sink, {shorter.data(), left}, size_t{1} << 30), kBufferChanged);
-      if (cut > 0) Equal(writer.Withdraw(0, {shorter.data(), left}), kBufferChanged);
-    }
-    Equal(writer.pending_bytes(), pending);
-    // Nothing is lost by the attempts.
-    const Moved moved(message);
-    Equal(writer.Flush(sink, moved.lent(), size_t{1} << 30), 1);
-    Check(sink.written == Frame(message));
-  }
-});
+const Test kTooShort(
+    "writer: memory that is too short by now is an error, not a read beyond it", [] {
+      const Blob message = Pattern(100000);
+      for (const ssize_t cut : Cuts(message.size())) {
+        ScriptedSink sink;
+        FrameWriter writer;
+        sink.script.Add({cut});
+        Equal(writer.Send(sink, message.data(), message.size()), 1);
+        const uint64_t pending = writer.pending_bytes();
+        for (const size_t left : {size_t{0}, size_t{1}, kCopied, size_t{99999}}) {
+          const Blob shorter = Pattern(std::max<size_t>(left, 1));
+          Equal(writer.Flush(sink, {shorter.data(), left}, size_t{1} << 30), kBufferChanged);
+          if (cut > 0) Equal(writer.Withdraw(0, {shorter.data(), left}), kBufferChanged);
+        }
+        Equal(writer.pending_bytes(), pending);
+        // Nothing is lost by the attempts.
+        const Moved moved(message);
+        Equal(writer.Flush(sink, moved.lent(), size_t{1} << 30), 1);
+        Check(sink.written == Frame(message));
+      }
+    });
 
-const Test kTooShortBehind("writer: messages before one whose memory is gone are written first", [] {
-  ScriptedSink sink;
-  FrameWriter writer;
-  const Blob small = Pattern(10);
-  const Blob large = Pattern(100000);
-  writer.Append(small.data(), small.size());
-  writer.Append(large.data(), large.size());
-  writer.Append(small.data(), small.size());
-  Equal(writer.Flush(sink, {large.data(), 5}, SIZE_MAX), 1);
-  Check(sink.written == Frame(small));
-  Equal(writer.Flush(sink, {large.data(), 5}, SIZE_MAX), kBufferChanged);
-  Equal(writer.Withdraw(0, {large.data(), 5}), 1);
-  Equal(writer.Flush(sink, kNothingLent, SIZE_MAX), 1);
-  Equal(sink.written.size(), 28u);
-});
+const Test kTooShortBehind("writer: messages before one whose memory is gone are written first",
+                           [] {
+                             ScriptedSink sink;
+                             FrameWriter writer;
+                             const Blob small = Pattern(10);
+                             const Blob large = Pattern(100000);
+                             writer.Append(small.data(), small.size());
+                             writer.Append(large.data(), large.size());
+                             writer.Append(small.data(), small.size());
+                             Equal(writer.Flush(sink, {large.data(), 5}, SIZE_MAX), 1);
+                             Check(sink.written == Frame(small));
+                             Equal(writer.Flush(sink, {large.data(), 5}, SIZE_MAX), kBufferChanged);
+                             Equal(writer.Withdraw(0, {large.data(), 5}), 1);
+                             Equal(writer.Flush(sink, kNothingLent, SIZE_MAX), 1);
+                             Equal(sink.written.size(), 28u);
+                           });
 
 const Test kOneLender("writer: what is lent is that of one message only", [] {
   ScriptedSink sink;
@@ -187,7 +188,8 @@ const Test kWithdrawLent("writer: taking back a long message, begun or not", [] 
       Equal(writer.Withdraw(0, moved.lent()), cut == 0 ? 1 : 0);
     }
     Check(!writer.lends(0));
-    Equal(writer.pending_bytes(), 34 + (cut == 0 ? 0 : message.size() + 4 - static_cast<size_t>(cut)));
+    Equal(writer.pending_bytes(),
+          34 + (cut == 0 ? 0 : message.size() + 4 - static_cast<size_t>(cut)));
     Equal(writer.Flush(sink, kNothingLent, SIZE_MAX), cut == 0 ? 1 : 2);
     Blob expected = cut == 0 ? Blob{} : Frame(message);
     AppendTo(expected, Frame(next));
@@ -205,7 +207,7 @@ const Test kWithdrawTwice("writer: a message taken back while begun stays as it 
   Equal(writer.Withdraw(0, {message.data(), message.size()}), 0);
   Equal(writer.Withdraw(0, kNothingLent), 0);
   sink.script.Add({10, 0});
-  Check(writer.Flush(sink, kNothingLent, SIZE_MAX) <= 0);
+  for (int i = 0; i < 2; i++) Check(writer.Flush(sink, kNothingLent, 10) <= 0);
   Equal(writer.Withdraw(0, kNothingLent), 0);
   Equal(writer.Flush(sink, kNothingLent, SIZE_MAX), 1);
   Check(sink.written == Frame(message));

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: MIT
+//
+// Descriptors that travel over socketpairs.
+#include <sys/socket.h>
+
+#include <cstring>
+#include <vector>
+
+#include "../endpoint.h"
+#include "../status.h"
+#include "check.h"
+#include "pairs.h"
+#include "scripted.h"
+
+namespace mp::test {
+namespace {
+
+// Sends `bytes` with so many descriptors in one message, as no correct peer does.
+ssize_t SendMany(int socket, Blob bytes, size_t count) {
+  const UniqueFd any = AnyDescriptor();
+  std::vector<int> numbers(count, any.get());
+  std::vector<uint8_t> control(CMSG_SPACE(count * sizeof(int)), 0);
+  iovec iov{bytes.data(), bytes.size()};
+  msghdr message{};
+  message.msg_iov = &iov;
+  message.msg_iovlen = 1;
+  message.msg_control = control.data();
+  message.msg_controllen = static_cast<decltype(message.msg_controllen)>(control.size());
+  cmsghdr* header = CMSG_FIRSTHDR(&message);
+  header->cmsg_level = SOL_SOCKET;
+  header->cmsg_type = SCM_RIGHTS;
+  header->cmsg_len = static_cast<decltype(header->cmsg_len)>(CMSG_LEN(count * sizeof(int)));
+  std::memcpy(CMSG_DATA(header), numbers.data(), count * sizeof(int));
+  return ::sendmsg(socket, &message, 0);
+}
+
+int64_t SendHandle(Endpoint& endpoint, UniqueFd fd) {
+  endpoint.writer().AppendDescriptor(std::move(fd));
+  return endpoint.writer().Flush(endpoint.sink(), {}, SIZE_MAX);
+}
+
+UniqueFd ReceiveHandle(Endpoint& endpoint) {
+  const int64_t fd = endpoint.reader().ReadDescriptor(endpoint.source());
+  Check(fd >= 0, "no descriptor: " + Shown(fd));
+  return UniqueFd(static_cast<int>(fd));
+}
+
+const Test kArrives("descriptors: one arrives as another number for the same file", [] {
+  for (const bool read_ahead : {false, true}) {
+    EndpointPair pair(RawSocketPair(), Rung::kNoWait, read_ahead);
+    RawPair sent = RawPipe();
+    const int original = sent.reader.get();
+    Equal(SendHandle(*pair.writer, UniqueFd(sys::Duplicate(original))), 1);
+    const UniqueFd arrived = ReceiveHandle(*pair.reader);
+    Check(arrived.get() != original);
+    Check(IsCloseOnExec(arrived.get()), "close-on-exec");
+    sys::Description first;
+    sys::Description second;
+    Equal(sys::Describe(original, &first), 0);
+    Equal(sys::Describe(arrived.get(), &second), 0);
+    Equal(first.inode, second.inode);
+    Equal(first.device, second.device);
+  }
+});
+
+const Test kAmong("descriptors: among messages that are read ahead", [] {
+  for (const bool read_ahead : {false, true}) {
+    EndpointPair pair(RawSocketPair(), Rung::kNoWait, read_ahead);
+    FrameWriter& writer = pair.writer->writer();
+    const Blob message = Pattern(20);
+    for (int i = 0; i < 10; i++) {
+      writer.Append(message.data(), message.size());
+      writer.AppendDescriptor(AnyDescriptor());
+      writer.AppendDescriptor(AnyDescriptor());
+    }
+    Equal(writer.Flush(pair.writer->sink(), {}, SIZE_MAX), 30);
+    for (int i = 0; i < 10; i++) {
+      Blob received;
+      Equal(ReceiveOn(*pair.reader, &received), 20);
+      Check(received == message);
+      Check(IsOpen(ReceiveHandle(*pair.reader).get()));
+      Check(IsOpen(ReceiveHandle(*pair.reader).get()));
+    }
+    Equal(pair.reader->reader().ReadDescriptor(pair.reader->source()), -EAGAIN);
+  }
+});
+
+const Test kMany("descriptors: many in one message are all closed, and nothing can be read", [] {
+  for (const bool read_ahead : {false, true}) {
+    for (const size_t count : {size_t{2}, size_t{3}, size_t{100}, size_t{253}}) {
+      for (const bool asked_for : {false, true}) {
+        RawPair raw = RawSocketPair();
+        Equal(SendMany(raw.writer.get(), {1}, count), 1);
+        const int before = OpenDescriptors();
+        const auto reader = MakeEndpoint(std::move(raw.reader), Rung::kNoWait, read_ahead);
+        Blob message;
+        Equal(asked_for ? reader->reader().ReadDescriptor(reader->source())
+                        : ReceiveOn(*reader, &message),
+              kUnexpectedDescriptor);
+        Equal(OpenDescriptors(), before, "while the endpoint lives");
+        Equal(ReceiveOn(*reader, &message), kUnreadable);
+      }
+    }
+  }
+});
+
+const Test kWithMessage("descriptors: one that comes with a message's bytes is refused", [] {
+  for (const bool read_ahead : {false, true}) {
+    for (const size_t size : {size_t{0}, size_t{3}, size_t{1000}}) {
+      RawPair raw = RawSocketPair();
+      const Blob bytes = Frame(Pattern(size));
+      Equal(SendMany(raw.writer.get(), bytes, 1), bytes.size());
+      const auto reader = MakeEndpoint(std::move(raw.reader), Rung::kNoWait, read_ahead);
+      Blob message;
+      Equal(ReceiveOn(*reader, &message), kUnexpectedDescriptor);
+      Equal(ReceiveOn(*reader, &message), kUnreadable);
+    }
+  }
+});
+
+const Test kMessageInstead("descriptors: a message where one is due", [] {
+  EndpointPair pair(RawSocketPair(), Rung::kNoWait);
+  const Blob message = Pattern(3);
+  Equal(pair.writer->writer().Send(pair.writer->sink(), message.data(), 3), 0);
+  Equal(pair.reader->reader().ReadDescriptor(pair.reader->source()), kNoDescriptor);
+});
+
+const Test kInFlight("descriptors: those on their way are closed with the sockets", [] {
+  RawPair carried = RawPipe();
+  const auto reader = MakeEndpoint(std::move(carried.reader));
+  {
+    EndpointPair pair(RawSocketPair(), Rung::kNoWait);
+    Equal(SendHandle(*pair.writer, std::move(carried.writer)), 1);
+    Blob message;
+    Equal(ReceiveOn(*reader, &message), -EAGAIN, "on its way it is open");
+  }
+  Blob message;
+  Equal(ReceiveOn(*reader, &message), kEndOfFile);
+});
+
+const Test kNotOnPipe("descriptors: a pipe carries none", [] {
+  EndpointPair pair(RawPipe(), Rung::kNoWait);
+  Equal(SendHandle(*pair.writer, AnyDescriptor()), -ENOTSOCK);
+});
+
+const Test kReset("descriptors: a peer that closed with unread bytes resets the connection", [] {
+  EndpointPair pair(RawSocketPair(), Rung::kNoWait);
+  const Blob message = Pattern(3);
+  Equal(pair.writer->writer().Send(pair.writer->sink(), message.data(), 3), 0);
+  pair.reader.reset();
+  Blob received;
+#ifdef __linux__
+  Equal(ReceiveOn(*pair.writer, &received), -ECONNRESET);
+#endif
+  Equal(ReceiveOn(*pair.writer, &received), kEndOfFile);
+  Equal(pair.writer->writer().Send(pair.writer->sink(), message.data(), 3), -EPIPE);
+});
+
+}  // namespace
+}  // namespace mp::test
+
+int main(int argc, char** argv) { return mp::test::Run(argc, argv); }

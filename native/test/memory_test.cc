@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: MIT
+//
+// How much memory readers and writers hold. Every allocation of this program is counted.
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <cstdlib>
+#include <new>
+
+#include "../frame_reader.h"
+#include "../frame_writer.h"
+#include "../status.h"
+#include "check.h"
+#include "scripted.h"
+
+namespace {
+
+std::atomic<size_t> live_bytes{0};
+
+// In front of each piece of memory its size is kept.
+constexpr size_t kPrefix = alignof(std::max_align_t);
+
+}  // namespace
+
+void* operator new(size_t size) {
+  auto* base = static_cast<std::byte*>(std::malloc(size + kPrefix));
+  if (base == nullptr) throw std::bad_alloc();
+  ::new (base) size_t(size);
+  live_bytes += size;
+  return base + kPrefix;
+}
+
+void operator delete(void* memory) noexcept {
+  if (memory == nullptr) return;
+  auto* base = static_cast<std::byte*>(memory) - kPrefix;
+  live_bytes -= *std::launder(reinterpret_cast<size_t*>(base));
+  std::free(base);
+}
+
+void operator delete(void* memory, size_t) noexcept { ::operator delete(memory); }
+void* operator new[](size_t size) { return ::operator new(size); }
+
+// Written out, since a sanitizer's own would not be the counterpart of the delete below.
+void* operator new(size_t size, const std::nothrow_t&) noexcept {
+  try {
+    return ::operator new(size);
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
+}
+
+void* operator new[](size_t size, const std::nothrow_t& no_throw) noexcept {
+  return ::operator new(size, no_throw);
+}
+
+void operator delete[](void* memory) noexcept { ::operator delete(memory); }
+void operator delete[](void* memory, size_t) noexcept { ::operator delete(memory); }
+
+namespace mp::test {
+namespace {
+
+constexpr size_t kSmall = FrameReader::kSmallBytes;
+
+uint8_t slab[kSmall];
+
+// What has been allocated since it was made.
+class Growth {
+ public:
+  // Signed, since memory from before may have been given back.
+  long long now() const {
+    return static_cast<long long>(live_bytes) - static_cast<long long>(before_);
+  }
+
+ private:
+  size_t before_ = live_bytes;
+};
+
+// The number is taken before this function's own strings are.
+void ExpectAtMost(long long held, size_t most, int line = __builtin_LINE()) {
+  Check(held <= static_cast<long long>(most), Shown(held) + " bytes held", __FILE__, line);
+}
+
+// Holds its bytes outside of what is counted, and gives at most so many at a time.
+class PlainSource final : public ByteSource {
+ public:
+  PlainSource(const uint8_t* data, size_t size) : data_(data), left_(size) {}
+
+  ssize_t Read(const iovec* iov, int, UniqueFd*) override {
+    const size_t size = std::min(iov->iov_len, std::min(left_, most));
+    if (size == 0) return -EAGAIN;
+    std::memcpy(iov->iov_base, data_, size);
+    data_ += size;
+    left_ -= size;
+    return static_cast<ssize_t>(size);
+  }
+
+  size_t most = SIZE_MAX;
+
+ private:
+  const uint8_t* data_;
+  size_t left_;
+};
+
+class FullSink final : public ByteSink {
+ public:
+  ssize_t Write(const iovec*, int) override { return -EAGAIN; }
+  ssize_t WriteDescriptor(uint8_t, int) override { return -EAGAIN; }
+};
+
+const Test kIdle("memory: an idle reader holds no buffer", [] {
+  for (const bool read_ahead : {false, true}) {
+    for (const size_t size : {size_t{0}, size_t{1}, size_t{1000}, kSmall}) {
+      Blob stream;
+      for (int i = 0; i < 3; i++) AppendTo(stream, Frame(Pattern(size)));
+      PlainSource source(stream.data(), stream.size());
+      FrameReader reader(1 << 20);
+      reader.set_read_ahead(read_ahead);
+      const Growth growth;
+      for (int i = 0; i < 3; i++) Equal(reader.ReadSmall(source, slab, UINT64_MAX), size);
+      ExpectAtMost(growth.now(), 0);
+      Equal(reader.ReadSmall(source, slab, UINT64_MAX), -EAGAIN);
+      ExpectAtMost(growth.now(), 0);
+      Equal(reader.ReadDescriptor(source), -EAGAIN);
+      ExpectAtMost(growth.now(), 0);
+    }
+  }
+});
+
+const Test kPartial("memory: part of a message costs one buffer, which goes with it", [] {
+  for (const bool read_ahead : {false, true}) {
+    const Blob stream = Frame(Pattern(kSmall));
+    PlainSource source(stream.data(), stream.size());
+    source.most = 1000;
+    FrameReader reader(1 << 20);
+    reader.set_read_ahead(read_ahead);
+    const Growth growth;
+    int64_t status = -EAGAIN;
+    while (status == -EAGAIN) {
+      status = reader.ReadSmall(source, slab, UINT64_MAX);
+      ExpectAtMost(growth.now(), kSmall);
+    }
+    Equal(status, kSmall);
+    ExpectAtMost(growth.now(), 0);
+  }
+});
+
+const Test kAnnounced("memory: an announced length costs nothing", [] {
+  for (const bool read_ahead : {false, true}) {
+    Blob stream = LongHeader(1ull << 50);
+    AppendTo(stream, Pattern(10));
+    PlainSource source(stream.data(), stream.size());
+    FrameReader reader(1ull << 60);
+    reader.set_read_ahead(read_ahead);
+    const Growth growth;
+    Equal(reader.ReadSmall(source, slab, UINT64_MAX), kLargeMessage);
+    ExpectAtMost(growth.now(), kSmall);
+    uint8_t body[100];
+    Equal(reader.ReadLarge(source, body, sizeof body, SIZE_MAX), 10);
+    ExpectAtMost(growth.now(), kSmall);
+  }
+});
+
+const Test kRefused("memory: nothing is held after a failure", [] {
+  for (const bool read_ahead : {false, true}) {
+    Blob stream = Frame(Pattern(100));
+    AppendTo(stream, Pattern(5000));
+    PlainSource source(stream.data(), stream.size());
+    FrameReader reader(1 << 20);
+    reader.set_read_ahead(read_ahead);
+    const Growth growth;
+    Equal(reader.ReadSmall(source, slab, 99), kTooLong);
+    ExpectAtMost(growth.now(), 0);
+  }
+});
+
+const Test kWaiting("memory: a waiting message is copied up to 64 KiB", [] {
+  const Blob message = Pattern(10 << 20);
+  FullSink sink;
+  FrameWriter writer;
+  constexpr size_t kOverhead = 4096;
+  for (const size_t size : {size_t{0}, size_t{1}, size_t{1000}, size_t{65536}, message.size()}) {
+    const Growth growth;
+    Equal(writer.Send(sink, message.data(), size), 1);
+    ExpectAtMost(growth.now(), std::min(size, FrameWriter::kCopiedBytes) + kOverhead);
+    Equal(writer.Withdraw(0, {}), 1);
+    ExpectAtMost(growth.now(), kOverhead);
+  }
+});
+
+const Test kDrained("memory: a writer gives back what its queue took", [] {
+  const Blob message = Pattern(2000);
+  FrameWriter writer;
+  writer.Append(message.data(), 1);
+  writer.Clear();
+  const Growth growth;
+  for (int i = 0; i < 10000; i++) writer.Append(message.data(), message.size());
+  Check(growth.now() > 10000LL * 2000);
+  while (!writer.empty()) Equal(writer.Withdraw(0, {}), 1);
+  ExpectAtMost(growth.now(), 200000);
+  Equal(writer.pending_bytes(), 0u);
+});
+
+}  // namespace
+}  // namespace mp::test
+
+int main(int argc, char** argv) { return mp::test::Run(argc, argv); }
