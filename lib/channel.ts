@@ -85,6 +85,8 @@ export class Channel implements Pollable, ReceiverOwner, SenderOwner {
   /** The counterpart of addUser. */
   removeUser(discard: boolean): void {
     this.#users--;
+    // One of those who wait may be the user that goes, and finds out when he looks again.
+    this.#tellReadWaiters();
     if (this.#users > 0) return;
     if (discard) this.sender.discard();
     else this.sender.flush();
@@ -156,8 +158,6 @@ export class Channel implements Pollable, ReceiverOwner, SenderOwner {
     this.#setInterest(0);
     this.#closed = true;
     native.release(this.id);
-    // Whoever waits for this descriptor finds it closed when he looks again.
-    this.#tellReadWaiters();
   }
 
   #tellReadWaiters(): void {

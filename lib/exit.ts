@@ -5,10 +5,8 @@
 import { writeSync } from 'node:fs';
 import { isMainThread } from 'node:worker_threads';
 
-import { deadlineAfter, millisecondsLeft } from './deadline.js';
-import { InterruptedError } from './errors.js';
 import { native } from './native.js';
-import { blockOn, flushUnwritten, unwritten } from './reactor.js';
+import { unwritten, writeAtExit } from './reactor.js';
 
 /** How long the end of the process may be held up by peers that do not read. */
 export const DEFAULT_EXIT_FLUSH_MS = 5000;
@@ -25,16 +23,7 @@ export function flushAtExit(limitMs: number): void {
 }
 
 function onExit(): void {
-  flushUnwritten();
-  const deadline = deadlineAfter(exitFlushMs);
-  // A signal does not end the wait, since its listener cannot run any more; that the wait cannot go on does.
-  while (unwritten.size > 0 && millisecondsLeft(deadline) > 0) {
-    try {
-      blockOn([], deadline, 'exit');
-    } catch (error) {
-      if (!(error instanceof InterruptedError)) break;
-    }
-  }
+  writeAtExit(exitFlushMs);
   if (unwritten.size > 0) warn();
   if (isMainThread) native.cancelBlockedCalls();
 }

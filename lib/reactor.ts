@@ -4,7 +4,7 @@
 // operations may complete before the loop gets a turn, and which channels have something left to write.
 import { isMainThread } from 'node:worker_threads';
 
-import { millisecondsLeft } from './deadline.js';
+import { deadlineAfter, millisecondsLeft } from './deadline.js';
 import { InterruptedError, systemError } from './errors.js';
 import { native, READ, WRITE } from './native.js';
 
@@ -21,15 +21,36 @@ export interface Writer {
   flush(): void;
 }
 
-const events = new Int32Array(2 * 64);
-const pollables = new Map<number, Pollable>();
-/** Every channel of this environment with unwritten messages. */
-export const unwritten = new Set<Writer>();
+/** What exists once per environment. */
+interface State {
+  readonly events: Int32Array;
+  readonly pollables: Map<number, Pollable>;
+  readonly unwritten: Set<Writer>;
+  started: boolean;
+  references: number;
+  /** When the end of the process stops waiting for messages to be written; undefined while it is not ending. */
+  exitDeadline: number | undefined;
+}
 
-let started = false;
-let references = 0;
+/**
+ * These modules may be evaluated more than once over one addon, by a test runner or a reloading server. They share the
+ * poller and the numbers of the endpoints, so they must share this too.
+ */
+const holder = native as { state?: State };
+const state: State = (holder.state ??= {
+  events: new Int32Array(2 * 64),
+  pollables: new Map(),
+  unwritten: new Set(),
+  started: false,
+  references: 0,
+  exitDeadline: undefined,
+});
+
+/** Every channel of this environment with unwritten messages. */
+export const { unwritten } = state;
 
 function onReady(count: number): void {
+  const { events, pollables } = state;
   for (let i = 0; i < count; i++) {
     const pollable = pollables.get(events[2 * i] as number);
     pollable?.onReady(events[2 * i + 1] as number);
@@ -38,10 +59,10 @@ function onReady(count: number): void {
 
 /** Starts the poller with the first endpoint, so that importing the package alone costs the event loop nothing. */
 export function ensureStarted(): void {
-  if (started) return;
-  const status = native.start(isMainThread, onReady, events);
+  if (state.started) return;
+  const status = native.start(isMainThread, onReady, state.events);
   if (status < 0) throw systemError(status, 'uv_poll_init');
-  started = true;
+  state.started = true;
 }
 
 /**
@@ -51,8 +72,8 @@ export function ensureStarted(): void {
  * @returns Why that is impossible (ENOSPC: too many watched descriptors), or undefined.
  */
 export function arm(pollable: Pollable, interest: number): Error | undefined {
-  if (interest === 0) pollables.delete(pollable.id);
-  else pollables.set(pollable.id, pollable);
+  if (interest === 0) state.pollables.delete(pollable.id);
+  else state.pollables.set(pollable.id, pollable);
   const status = native.arm(pollable.id, interest);
   // A file that cannot be watched is always ready.
   if (status === native.status.notWatchable) setImmediate(() => pollable.onReady(interest));
@@ -88,9 +109,9 @@ export class Hold {
 }
 
 function changeReferences(change: number): void {
-  const before = references;
-  references += change;
-  if (before > 0 !== references > 0) native.setRef(references > 0);
+  const before = state.references;
+  state.references += change;
+  if (before > 0 !== state.references > 0) native.setRef(state.references > 0);
 }
 
 /** How many operations, or pieces of 64 KiB, may complete at once before the next one waits for a turn of the loop. */
@@ -153,4 +174,23 @@ export function blockOn(
 /** Tries to write everything that was accepted, without waiting. Precedes every Sync call. */
 export function flushUnwritten(): void {
   for (const writer of unwritten) writer.flush();
+}
+
+/** Writes everything that was accepted, for at most `limitMs`, and from now on whatever is sent by those who end later. */
+export function writeAtExit(limitMs: number): void {
+  state.exitDeadline ??= deadlineAfter(limitMs);
+  flushUnwritten();
+  // A signal does not end the wait, since its listener cannot run any more; that the wait cannot go on does.
+  while (unwritten.size > 0 && millisecondsLeft(state.exitDeadline) > 0) {
+    try {
+      blockOn([], state.exitDeadline, 'exit');
+    } catch (error) {
+      if (!(error instanceof InterruptedError)) return;
+    }
+  }
+}
+
+/** Called for every message that has to wait. Once the process is ending there is no later turn to write it in. */
+export function writeNowIfExiting(): void {
+  if (state.exitDeadline !== undefined) writeAtExit(0);
 }

@@ -45,6 +45,7 @@ class Request<T> implements Waiting {
   readonly #hold: Hold;
   readonly #resolve: (value: T) => void;
   readonly #reject: (error: Error) => void;
+  #settled = false;
   /** Ends its time limits. */
   cancel: (() => void) | undefined;
 
@@ -66,7 +67,7 @@ class Request<T> implements Waiting {
   attempt(): boolean {
     try {
       const done = this.#attempt();
-      if (done === undefined) return false;
+      if (done === undefined) return this.#settled;
       this.#settle();
       this.#resolve(done.value);
     } catch (error) {
@@ -80,7 +81,10 @@ class Request<T> implements Waiting {
     this.#reject(error);
   }
 
+  /** A decoder of the user may have closed the Connection, which ends its requests, the one being decoded too. */
   #settle(): void {
+    if (this.#settled) return;
+    this.#settled = true;
     this.cancel?.();
     this.#hold.end();
   }
@@ -185,8 +189,7 @@ export class Receiver {
     owner: object,
     hold: Hold,
   ): Promise<T> {
-    // Without time to wait the one attempt is all there is, whoever's turn it may be.
-    const turn = this.#queue.length === 0 && (takeTurn() || limits.timeout <= 0);
+    const turn = this.#queue.length === 0 && takeTurn();
     if (turn) {
       try {
         const done = attempt();
@@ -194,8 +197,8 @@ export class Receiver {
       } catch (error) {
         return Promise.reject(error);
       }
+      if (limits.timeout <= 0) return Promise.reject(new TimeoutError(operation));
     }
-    if (limits.timeout <= 0) return Promise.reject(new TimeoutError(operation));
     return new Promise<T>((resolve, reject) => {
       const request = new Request(attempt, owner, hold, resolve, reject);
       if (limits.signal !== undefined || limits.timeout !== Infinity) {

@@ -6,7 +6,16 @@ import { millisecondsLeft, startLimits, type Limits } from './deadline.js';
 import { ClosedError, InterruptedError, NotWritable, sendError, systemError, TimeoutError } from './errors.js';
 import { Fifo } from './fifo.js';
 import { native } from './native.js';
-import { checkInterrupted, flushUnwritten, takeTurn, unwritten, type Hold, type Writer } from './reactor.js';
+import {
+  blockOn,
+  checkInterrupted,
+  flushUnwritten,
+  takeTurn,
+  unwritten,
+  writeNowIfExiting,
+  type Hold,
+  type Writer,
+} from './reactor.js';
 
 const codes = native.status;
 
@@ -114,22 +123,15 @@ export class Sender implements Writer {
     this.#finishSync(undefined, 0, 0, 'sendHandleSync', deadline);
   }
 
-  /** Writes what waits as far as there is room. */
+  /** Writes what waits as far as there is room, at most one piece: the rest has to wait for a turn of the event loop. */
   flush(): void {
     this.#blocked = false;
-    while (this.#waiting.length > 0) {
-      const lender = this.#lenders.first;
-      const done = native.flush(this.id, lender?.lent, lender?.offset ?? 0, lender?.size ?? 0, BUDGET);
-      if (done > 0) {
-        this.#complete(done);
-        continue;
-      }
-      if (done === 0 || done === codes.again) {
-        this.#setBlocked();
-        return;
-      }
-      this.#failWrite(done);
-    }
+    if (this.#waiting.length === 0) return;
+    const lender = this.#lenders.first;
+    const done = native.flush(this.id, lender?.lent, lender?.offset ?? 0, lender?.size ?? 0, BUDGET);
+    if (done > 0) this.#complete(done);
+    else if (done < 0 && done !== codes.again) this.#failWrite(done);
+    if (this.#waiting.length > 0) this.#setBlocked();
   }
 
   /** Resolves when nothing waits any more, whether it was written or failed. */
@@ -181,6 +183,7 @@ export class Sender implements Writer {
         reject(error instanceof TimeoutError ? new TimeoutError(operation, begun) : Object.assign(error, { begun }));
       });
     });
+    writeNowIfExiting();
     return waiting.promise;
   }
 
@@ -319,6 +322,12 @@ export class Sender implements Writer {
   }
 
   #writeFirstSync(operation: string, deadline: number): void {
+    // Others with unwritten messages go on too: the peer may be waiting for theirs before it reads this one.
+    if (unwritten.size > 1) {
+      const { expired } = blockOn([], deadline, operation);
+      if (expired) throw new TimeoutError(operation);
+      return;
+    }
     const lender = this.#lenders.first;
     const left = millisecondsLeft(deadline);
     const done = native.flushSync(this.id, lender?.lent, lender?.offset ?? 0, lender?.size ?? 0, left);

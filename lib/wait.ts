@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
+import { setImmediate as nextTurn } from 'node:timers/promises';
+
 import type { Channel } from './channel.js';
 import { Connection } from './connection.js';
 import { checkLimits, deadlineAfter, startLimits, type Limits, type WaitOptions } from './deadline.js';
 import { argumentError, systemError, TimeoutError } from './errors.js';
 import { native, READ } from './native.js';
-import { arm, blockOn, ensureStarted, flushUnwritten, Hold, type Pollable } from './reactor.js';
+import { arm, blockOn, ensureStarted, flushUnwritten, Hold, takeTurn, type Pollable } from './reactor.js';
 import { checkDescriptor, checkTimeout } from './validate.js';
 
 /** What `wait` accepts: a Connection that receives, or the number of any open descriptor. */
@@ -69,6 +71,7 @@ class WatchedDescriptor implements Pollable {
 /** Waits on validated objects. Resolves to those that are ready, or to none at the end of the time. */
 export async function waitForConnections<T extends Waitable>(objects: readonly T[], limits: Limits): Promise<T[]> {
   ensureStarted();
+  if (!takeTurn()) await nextTurn();
   const sources = objects.map(sourceOf);
   const ready = readyNow(sources);
   if (ready.includes(true) || limits.timeout <= 0) return select(objects, ready);

@@ -6,6 +6,7 @@
 namespace mp {
 
 int Poller::Open(uv_loop_t* loop, Callback callback, void* context) {
+  if (watch_ != nullptr) return -EALREADY;
   const int opened = set_.Open();
   if (opened < 0) return opened;
   auto* handle = static_cast<uv_poll_t*>(std::calloc(1, uv_handle_size(UV_POLL)));
