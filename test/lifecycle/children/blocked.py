@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: MIT
+#
+# Receives, or sends, messages on descriptor 3 in CPython's blocking way. If somebody makes the descriptor non-blocking,
+# this ends with BlockingIOError.
+import sys
+from multiprocessing.connection import Connection
+
+receives = sys.argv[1] == 'receive'
+connection = Connection(3, readable=receives, writable=not receives)
+print('started')
+if receives:
+    for _ in range(3):
+        print(len(connection.recv_bytes()))
+else:
+    connection.send_bytes(b'x' * 1000000)
+    print('sent')

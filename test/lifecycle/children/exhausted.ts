@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MIT
+//
+// exhausted <case>: runs out of descriptors, under a low limit that the test sets. Prints as JSON what it saw.
+import { closeSync, openSync, readdirSync } from 'node:fs';
+
+import type { Connection } from 'node-multiprocessing';
+import { Pipe, wait } from 'node-multiprocessing';
+
+import { turns } from '../../helpers/assertions.js';
+
+function descriptors(): number {
+  return readdirSync('/proc/self/fd').length;
+}
+
+/** Opens files until there is no descriptor left. */
+function exhaust(): number[] {
+  const fds: number[] = [];
+  try {
+    for (;;) fds.push(openSync('/dev/null', 'r'));
+  } catch {
+    return fds;
+  }
+}
+
+function failure(action: () => unknown): unknown {
+  try {
+    action();
+    return 'succeeded';
+  } catch (error) {
+    const { code, errno, syscall } = error as NodeJS.ErrnoException;
+    return { code, errno, syscall };
+  }
+}
+
+async function failureOf(promise: Promise<unknown>): Promise<unknown> {
+  try {
+    await promise;
+    return 'succeeded';
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code;
+  }
+}
+
+/** A round trip, which shows that things work. */
+async function exchange(): Promise<unknown> {
+  const [near, far] = Pipe<string>();
+  const received = near.recv();
+  await far.send('works');
+  const value = await received;
+  near.close();
+  far.close();
+  return value;
+}
+
+const cases: Record<string, () => Promise<unknown>> = {
+  /** Until nothing is left, then with everything given back. */
+  async pipes() {
+    await exchange();
+    const before = descriptors();
+    const errors: unknown[] = [];
+    for (const duplex of [true, false]) {
+      const pairs: (readonly Connection<never, never>[])[] = [];
+      let error: unknown;
+      while (error === undefined) {
+        const failed = failure(() => pairs.push(duplex ? Pipe<never>(true) : Pipe<never>(false)));
+        if (failed !== 'succeeded') error = failed;
+      }
+      errors.push(error);
+      for (const pair of pairs) for (const end of pair) end.close();
+      await turns();
+    }
+    return { errors, left: descriptors() - before, after: await exchange() };
+  },
+
+  /** With only one descriptor left a pair cannot be made, and that one is not lost. */
+  async oneLeft() {
+    await exchange();
+    const fds = exhaust();
+    closeSync(fds.pop() as number);
+    const errors = Array.from({ length: 10 }, () => failure(() => Pipe()));
+    const last = openSync('/dev/null', 'r');
+    for (const fd of [...fds, last]) closeSync(fd);
+    return {
+      errors: new Set(errors.map((error) => JSON.stringify(error))).size,
+      first: errors[0],
+      after: await exchange(),
+    };
+  },
+
+  /** The very first use fails half way through starting the poller. */
+  async first() {
+    const results: unknown[] = [];
+    const fds = exhaust();
+    // With each further descriptor the start gets one step further.
+    for (let spare = 0; spare < 5; spare++) {
+      results.push((failure(() => Pipe()) as { code?: string }).code ?? 'succeeded');
+      closeSync(fds.pop() as number);
+    }
+    for (const fd of fds) closeSync(fd);
+    await turns();
+    return { results, after: await exchange(), again: await exchange() };
+  },
+
+  /** What works on open connections goes on working, and what needs a descriptor fails with EMFILE. */
+  async others() {
+    const [near, far] = Pipe<string>();
+    const [idle] = Pipe<string>();
+    await near.sendHandle(0);
+    const fds = exhaust();
+    const results = {
+      wait: await failureOf(wait([0, idle], 1000)),
+      sendHandle: await failureOf(near.sendHandle(0)),
+      recvHandle: await failureOf(far.recvHandle()),
+      message: await (async () => {
+        const received = far.recv();
+        await near.send('a message');
+        return received;
+      })(),
+      dup: failure(() => {
+        near.dup().close();
+      }),
+    };
+    for (const fd of fds) closeSync(fd);
+    return { ...results, after: await exchange() };
+  },
+
+  /** The rung of reopening needs a descriptor of its own and gives way to the next one. */
+  async reopen() {
+    process.env['NODE_MULTIPROCESSING_RUNG'] = 'reopen';
+    const [reader, writer] = Pipe<string>(false);
+    const fds = exhaust();
+    const received = reader.recv();
+    await writer.send('a message');
+    const value = await received;
+    for (const fd of fds) closeSync(fd);
+    return { value, after: await exchange() };
+  },
+};
+
+const result = await cases[process.argv[2] as string]?.();
+process.stdout.write(`${JSON.stringify(result)}\n`);

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: MIT
+//
+// ref <case>: leaves the event loop to what a Connection on descriptor 3 keeps alive. Prints "started", then a line for
+// everything that happens, the natural end included.
+import { writeSync } from 'node:fs';
+
+import { Connection, Pipe, wait } from 'node-multiprocessing';
+
+import { big } from '../support/calls.js';
+
+function say(line: string): void {
+  writeSync(1, `${line}\n`);
+}
+
+const connection = Connection.fromFd<string>(3, { exitFlushMs: 60_000 });
+const received = (value: unknown): void => {
+  say(`received ${JSON.stringify(value)}`);
+};
+const failed = (error: unknown): void => {
+  say(`failed ${(error as { code: string }).code}`);
+};
+
+const cases: Record<string, () => unknown> = {
+  idle() {
+    Pipe();
+  },
+  async 'idle after use'() {
+    received(await connection.recv());
+  },
+  recv() {
+    connection.recv().then(received, failed);
+  },
+  poll() {
+    connection.poll(null).then(received, failed);
+  },
+  wait() {
+    wait([connection]).then((ready) => {
+      received(ready.length);
+    }, failed);
+  },
+  'unref recv'() {
+    connection.unref().recv().then(received, failed);
+  },
+  'unref poll'() {
+    connection.unref().poll(null).then(received, failed);
+  },
+  'unref wait'() {
+    wait([connection.unref()]).then(received, failed);
+  },
+  'unref recv with a timeout'() {
+    connection.unref().recv({ timeout: 3_600_000 }).then(received, failed);
+  },
+  'recv, then unref'() {
+    connection.recv().then(received, failed);
+    connection.unref();
+  },
+  'unref recv, then ref'() {
+    connection.unref().recv().then(received, failed);
+    connection.ref();
+  },
+  'ref and unref of a dup()'() {
+    connection.dup().unref().recv().then(received, failed);
+    connection.ref();
+  },
+  'one of two unref'() {
+    const other = connection.dup().unref();
+    other.recv().then(received, failed);
+    connection.recv().then(received, failed);
+  },
+  send() {
+    connection.sendBytes(big).then(() => {
+      say('sent');
+    }, failed);
+  },
+  'unref send'() {
+    connection
+      .unref()
+      .sendBytes(big)
+      .catch(() => undefined);
+  },
+  'send, then close'() {
+    connection.sendBytes(big).then(() => {
+      say('sent');
+    }, failed);
+    connection.close();
+  },
+  async 'recv after a close() while decoding'() {
+    const serialization = {
+      serialize: (value: unknown) => Buffer.from(String(value)),
+      deserialize(bytes: Uint8Array) {
+        near.close();
+        return bytes.length;
+      },
+    };
+    const [near, far] = Pipe<number>(true, { serialization });
+    const decoded = near.recv().catch(() => undefined);
+    await far.send(1);
+    await decoded;
+    connection.recv().then(received, failed);
+  },
+  'recv that timed out'() {
+    connection.recv({ timeout: 1 }).then(received, failed);
+  },
+};
+
+process.on('beforeExit', () => {
+  say('natural end');
+});
+say('started');
+cases[process.argv[2] as string]?.();

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+//
+// send-and-end <ending> <count> <size> <exitFlushMs> [worker]: sends messages on descriptor 3 without waiting for any of
+// them, and ends. With "worker" a worker does so, and ends.
+import { isMainThread, Worker } from 'node:worker_threads';
+
+import { Connection } from 'node-multiprocessing';
+
+import { numbered } from '../support/numbered.js';
+
+function sendAndEnd(): void {
+  const [ending, count, size, exitFlushMs] = process.argv.slice(2);
+  const connection = Connection.fromFd(3, { exitFlushMs: Number(exitFlushMs) });
+  for (let i = 0; i < Number(count); i++) connection.sendBytes(numbered(i, Number(size))).catch(() => undefined);
+  const start = performance.now();
+  process.on('exit', () => {
+    // Comes after the package's own exit handler, which was registered by the first Connection.
+    if (isMainThread) process.stdout.write(`${performance.now() - start}\n`);
+  });
+  if (ending === 'exit') process.exit(0);
+  if (ending === 'throw') throw new Error('thrown on purpose');
+}
+
+if (isMainThread && process.argv[6] === 'worker') {
+  const worker = new Worker(new URL(import.meta.url), { argv: process.argv.slice(2) });
+  // What a worker throws is not what its parent dies of.
+  worker.on('error', () => undefined);
+} else {
+  sendAndEnd();
+}

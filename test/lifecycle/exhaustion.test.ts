@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT
+//
+// Running out of descriptors, in a child with a low limit.
+import { constants } from 'node:os';
+
+import { expect } from 'chai';
+
+import { spawnPeer, type Program } from '../helpers/index.js';
+import { child, report, type Report } from './support/programs.js';
+
+const LIMIT = 80;
+
+/** The program under a limit of descriptors. Node raises the soft limit to the hard one, so both are set. */
+function limited(program: Program): Program {
+  const args = ['-c', `ulimit -n ${LIMIT} && exec "$0" "$@"`, program.command, ...program.args];
+  return { ...program, command: 'sh', args };
+}
+
+async function run(name: string): Promise<Report> {
+  const peer = spawnPeer(limited(child('exhausted')), { args: [name] });
+  const result = await report(peer);
+  expect(await peer.exit, peer.stderr).to.deep.equal({ code: 0, signal: null });
+  return result;
+}
+
+function emfile(syscall: string): object {
+  return { code: 'EMFILE', errno: -constants.errno.EMFILE, syscall };
+}
+
+describe('Without a free descriptor', function () {
+  it('Pipe() throws EMFILE and leaks nothing', async function () {
+    expect(await run('pipes')).to.deep.equal({
+      errors: [emfile('socketpair'), emfile('pipe')],
+      left: 0,
+      after: 'works',
+    });
+  });
+
+  it('Pipe() does not lose the only one that is left', async function () {
+    expect(await run('oneLeft')).to.deep.equal({ errors: 1, first: emfile('socketpair'), after: 'works' });
+  });
+
+  it('the first Pipe() throws EMFILE at whatever step, and a later one works', async function () {
+    const { results, after, again } = await run('first');
+    expect(new Set(results)).to.deep.equal(new Set(['EMFILE']));
+    expect([after, again]).to.deep.equal(['works', 'works']);
+  });
+
+  it('open connections go on working', async function () {
+    expect(await run('others')).to.deep.equal({
+      wait: 'EMFILE',
+      sendHandle: 'EMFILE',
+      recvHandle: 'EBADMSG',
+      message: 'a message',
+      dup: 'succeeded',
+      after: 'works',
+    });
+  });
+
+  it('the rung of reopening gives way to the next one', async function () {
+    expect(await run('reopen')).to.deep.equal({ value: 'a message', after: 'works' });
+  });
+});

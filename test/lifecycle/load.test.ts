@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT
+//
+// What many connections cost that only wait: threads, system calls, memory.
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { expect } from 'chai';
+
+import { spawnPeer, within, type Program } from '../helpers/index.js';
+import { child, report, type Report } from './support/programs.js';
+
+async function run(name: string, execArgv: readonly string[] = []): Promise<Report> {
+  const peer = spawnPeer(child('load', execArgv), { args: [name] });
+  const result = await within(50_000, report(peer), 'the result');
+  expect(await peer.exit, peer.stderr).to.deep.equal({ code: 0, signal: null });
+  return result;
+}
+
+/** The times, in seconds, of all system calls in a trace, with their text. */
+function callsIn(trace: string): { time: number; text: string }[] {
+  return trace
+    .split('\n')
+    .map((line) => /^\d+\s+(\d+\.\d+) (.*)$/.exec(line))
+    .filter((match) => match !== null)
+    .map(([, time, text]) => ({ time: Number(time), text: text! }))
+    .filter(({ text }) => /^\w+\(/.test(text));
+}
+
+describe('Many connections that only wait', function () {
+  it('add at most two threads for a thousand receives', async function () {
+    const { added, inOrder } = await run('threads');
+    expect(added).to.be.at.most(2);
+    expect(inOrder).to.be.true;
+  });
+
+  it('leave the pool to 64 reads of files beside them', async function () {
+    expect(await run('reads')).to.deep.equal({ read: 64, settled: 0 });
+  });
+
+  it('use less than 8 KiB of memory each', async function () {
+    // The aim is 4 KiB, which the benchmark shows; here is room for what the collector leaves.
+    expect((await run('memory', ['--expose-gc'])).bytes).to.be.below(8192);
+  });
+
+  it('make at most two system calls a second for a hundred receives', async function () {
+    if (spawnSync('strace', ['-V']).status !== 0) {
+      console.log('      not run: strace is missing');
+      return;
+    }
+    const SECONDS = 3;
+    const folder = mkdtempSync(join(tmpdir(), 'mp-trace-'));
+    try {
+      const file = join(folder, 'trace');
+      const { command, args } = child('load');
+      const traced: Program = {
+        language: 'node',
+        label: 'strace node',
+        command: 'strace',
+        args: ['-f', '-ttt', '-o', file, command, ...args],
+      };
+      const peer = spawnPeer(traced, { args: ['idle'] });
+      expect(await report(peer)).to.equal('idle');
+      // A rate needs time. The first second belongs to what V8 and Node still do after the start.
+      await new Promise((resolve) => setTimeout(resolve, 1000 * (SECONDS + 1)));
+      await peer.release();
+      await peer.succeeded();
+      const calls = callsIn(readFileSync(file, 'utf8'));
+      const idle = calls.find(({ text }) => text.startsWith('write(1, "\\"idle'));
+      const counted = calls.filter(({ time }) => time > idle!.time + 1 && time < idle!.time + 1 + SECONDS);
+      expect(counted.length, JSON.stringify(counted.slice(0, 20))).to.be.at.most(2 * SECONDS);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+});

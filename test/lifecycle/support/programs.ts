@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+//
+// The programs of the lifecycle tests, and what can be seen of a process from outside: in which system call each of its
+// threads sleeps. That a call really blocks is thereby a fact that can be waited for, instead of a guess about time.
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { packageRoot } from '../../helpers/environment.js';
+import type { Peer, Program } from '../../helpers/peers.js';
+import type { Python } from '../../helpers/pythons.js';
+
+/** A compiled test/lifecycle/children/<name>.ts. `execArgv` are options for node itself. */
+export function child(name: string, execArgv: readonly string[] = []): Program {
+  const file = join(packageRoot, 'out', 'test', 'lifecycle', 'children', `${name}.js`);
+  return { language: 'node', label: 'node', command: process.execPath, args: [...execArgv, file] };
+}
+
+/** test/lifecycle/children/<name>.py, run by `python`. */
+export function pythonChild(python: Python, name: string): Program {
+  const file = join(packageRoot, 'test', 'lifecycle', 'children', `${name}.py`);
+  return { language: 'python', label: `python${python.version}`, command: python.path, args: ['-u', file] };
+}
+
+/** What a child prints as JSON. Its shape is the child's, and the test compares it with what it expects. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+export type Report = any;
+
+/** The next line of a peer's output, as JSON. */
+export async function report(peer: Peer): Promise<Report> {
+  return JSON.parse(await peer.line());
+}
+
+/** Numbers of system calls, by what sleeps in them. */
+type Sleep = 'sync call' | 'event loop' | 'read' | 'write';
+
+const x64: Record<Sleep, readonly number[]> = {
+  'sync call': [271], // ppoll
+  'event loop': [232, 281], // epoll_wait, epoll_pwait
+  read: [0],
+  write: [1],
+};
+const arm64: Record<Sleep, readonly number[]> = { 'sync call': [73], 'event loop': [22], read: [63], write: [64] };
+const numbers = process.arch === 'arm64' ? arm64 : x64;
+
+/** Which threads of a process sleep in this kind of call. */
+function sleepers(pid: number, sleep: Sleep): number[] {
+  const folder = `/proc/${pid}/task`;
+  if (!existsSync(folder)) throw new Error(`Process ${pid} has ended instead of waiting`);
+  return readdirSync(folder)
+    .map(Number)
+    .filter((tid) => {
+      try {
+        // A thread that runs has "running" instead of a number.
+        const call = /^\d+/.exec(readFileSync(`/proc/${pid}/task/${tid}/syscall`, 'utf8'))?.[0];
+        return call !== undefined && numbers[sleep].includes(Number(call));
+      } catch {
+        return false;
+      }
+    });
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 1));
+}
+
+/** Resolves when the main thread of a process sleeps in this kind of call. Rejects if the process is gone. */
+export function untilAsleep(pid: number, sleep: Sleep): Promise<void> {
+  return until(() => sleepers(pid, sleep).includes(pid));
+}
+
+/** Resolves when `count` threads other than the main one sleep in this kind of call. */
+export function untilWorkersAsleep(pid: number, sleep: Sleep, count = 1): Promise<void> {
+  return until(() => sleepers(pid, sleep).filter((tid) => tid !== pid).length >= count);
+}
+
+/** The state letter of a process, such as S for asleep and Z for ended but not waited for. */
+function stateOf(pid: number): string | undefined {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  return stat[stat.lastIndexOf(')') + 2];
+}
+
+/** Resolves when all `count` children of a process have ended, which it is told by SIGCHLD. */
+export function untilChildrenEnded(pid: number, count: number): Promise<void> {
+  return until(() => {
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean);
+    return children.length >= count && children.every((number) => stateOf(Number(number)) === 'Z');
+  });
+}
