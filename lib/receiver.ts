@@ -154,6 +154,8 @@ export class Receiver {
 
   /** Serves those who wait, as far as there is something for them. */
   serve(): void {
+    // They have had their share of this turn, or will have it at the end of the turn.
+    if (this.#immediate) return;
     for (let turn = 0; this.#queue.length > 0; turn++) {
       if (turn === 64) {
         this.#serveSoon();

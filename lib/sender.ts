@@ -64,6 +64,8 @@ export class Sender implements Writer {
   /** Set while the kernel has no room. */
   #blocked = false;
   #immediate = false;
+  /** How often this tick's messages were written before its end. */
+  #early = 0;
   #drainWaiters: (() => void)[] | undefined;
   /** Set when a message could not be finished after it was begun: the peer cannot find the next one. */
   #broken = false;
@@ -215,21 +217,28 @@ export class Sender implements Writer {
     this.#gathering = true;
     void resolved.then(() => {
       this.#gathering = false;
-      if (this.#waiting.length > 0 && !this.#blocked) this.flush();
+      this.#endTick();
     });
   }
 
   /** After a message was added behind others: it is written at the end of the tick, or when enough has gathered. */
   #flushLater(bytes: number): void {
-    if (bytes >= GATHERED_BYTES) {
-      this.flush();
-    } else if (!this.#gathering && !this.#immediate) {
+    if (!this.#gathering && !this.#immediate) {
       this.#immediate = true;
       setImmediate(() => {
         this.#immediate = false;
-        if (!this.#blocked) this.flush();
+        this.#endTick();
       });
     }
+    if (bytes >= GATHERED_BYTES && this.#early < BUDGET / GATHERED_BYTES) {
+      this.#early++;
+      this.flush();
+    }
+  }
+
+  #endTick(): void {
+    this.#early = 0;
+    if (!this.#blocked) this.flush();
   }
 
   #setBlocked(): void {
