@@ -19,8 +19,11 @@ async function run(kind: Kind, name: string, way: 'write' | 'read', size: number
   return result;
 }
 
-/** The largest piece that may be moved in one turn of the event loop, with room for two to meet in one. */
-const CHUNK = 2 * 256 * 1024;
+/**
+ * The largest piece that may be moved in one turn of the event loop, with room for two to meet in one and for both to end
+ * at the end of a message.
+ */
+const CHUNK = 3 * 256 * 1024;
 const MIB = 1024 * 1024;
 
 for (const kind of kinds) {
@@ -54,7 +57,8 @@ for (const kind of kinds) {
 
     it('turns at least once for 64 of many received messages', async function () {
       const { turns } = await run(kind, 'many receives', 'write', 1024);
-      expect(turns).to.be.at.least(1024 / 64);
+      // One share is taken by the calls themselves, before the first turn, and two may meet in one turn.
+      expect(turns).to.be.at.least(1024 / 64 / 2);
     });
   });
 }

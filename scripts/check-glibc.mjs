@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: MIT
+//
+// Fails when the addon needs more of the C and C++ libraries than the oldest system that Node's own binaries run on has:
+// glibc 2.28 and the libstdc++ of GCC 8.
+//
+//   node scripts/check-glibc.mjs [file.node ...]
+//
+// The addon is linked without libraries, so its symbols carry no versions and objdump alone says nothing about what they
+// need. Each undefined symbol is therefore looked up in the libraries of this system, for the oldest version that has it.
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { filesBelow, main, outputOf, root } from './support.mjs';
+
+/** The newest version allowed of each family. */
+const limits = {
+  GLIBC: '2.28',
+  GLIBCXX: '3.4.25',
+  CXXABI: '1.3.11',
+  GCC: '8.0.0',
+};
+
+/** These are the Node executable's own, and stable: Node-API and libuv's C API. */
+const ofNode = /^(napi|node_api|uv)_/;
+
+/**
+ * @param {string} a
+ * @param {string} b
+ */
+function compareVersions(a, b) {
+  return a.localeCompare(b, 'en', { numeric: true });
+}
+
+/** @param {string} version Such as GLIBC_2.28. */
+function isAllowed(version) {
+  const [, family = '', number = ''] = /^([A-Z]+)_([\d.]+)$/.exec(version) ?? [];
+  return Object.entries(limits).some(([name, limit]) => name === family && compareVersions(number, limit) <= 0);
+}
+
+/**
+ * @typedef {object} DynamicSymbol
+ * @property {string} name
+ * @property {string} version Empty when it has none.
+ * @property {boolean} defined
+ * @property {boolean} weak
+ */
+
+/**
+ * The dynamic symbols of a file.
+ *
+ * @param {string} file
+ * @returns {DynamicSymbol[]}
+ */
+function symbolsOf(file) {
+  // Address, seven columns of flags, section, size, version (in brackets unless it is the default one), name.
+  const line = /^[0-9a-f]+ (.{7}) (\S+)\s+[0-9a-f]+\s+(?:\(?([A-Za-z]\w*_[\w.]+)\)?\s+)?(?:0x[0-9a-f]+ |\.\w+ )?(\S+)$/;
+  return outputOf('objdump', ['-T', file])
+    .split('\n')
+    .flatMap((text) => {
+      const match = line.exec(text);
+      if (match === null) return [];
+      const [, flags = '', section = '', version = '', name = ''] = match;
+      return [{ name, version, defined: section !== '*UND*', weak: flags.includes('w') }];
+    });
+}
+
+/**
+ * The libraries that a Node process has loaded before it loads an addon.
+ *
+ * @returns {string[]}
+ */
+function librariesOfNode() {
+  return [...outputOf('ldd', [process.execPath]).matchAll(/(\/\S+) \(0x/g)].map(([, file = '']) => file);
+}
+
+/**
+ * For each symbol of these libraries the oldest version that has it.
+ *
+ * @param {readonly string[]} libraries
+ */
+function oldestVersions(libraries) {
+  /** @type {Map<string, string>} */
+  const oldest = new Map();
+  for (const { name, version, defined } of libraries.flatMap(symbolsOf)) {
+    // GLIBC_PRIVATE is not for others, and symbols named like versions are the versions themselves.
+    if (!defined || !/_[\d.]+$/.test(version) || name === version) continue;
+    const known = oldest.get(name);
+    if (known === undefined || compareVersions(version, known) < 0) oldest.set(name, version);
+  }
+  return oldest;
+}
+
+/**
+ * What is wrong with an addon; nothing when it loads wherever Node runs.
+ *
+ * @param {string} file
+ * @returns {string[]}
+ */
+export function requirementProblems(file) {
+  const oldest = oldestVersions(librariesOfNode());
+  const needed = symbolsOf(file).filter(({ defined }) => !defined);
+  if (needed.length === 0) throw new Error(`objdump shows no undefined symbols in ${file}`);
+  const problems = [];
+  for (const [, library = ''] of outputOf('objdump', ['-p', file]).matchAll(/^\s*NEEDED\s+(\S+)/gm)) {
+    problems.push(`is linked with ${library}`);
+  }
+  for (const { name, version, weak } of needed) {
+    const atLeast = version || oldest.get(name);
+    if (atLeast !== undefined) {
+      if (!isAllowed(atLeast)) problems.push(`needs ${name}, which is there since ${atLeast}`);
+    } else if (!weak && !ofNode.test(name)) {
+      problems.push(`needs ${name}, which no library of Node's has`);
+    }
+  }
+  return problems;
+}
+
+/** @returns {string[]} The addons there are in this checkout. */
+function builtAddons() {
+  const prebuilds = filesBelow(path.join(root, 'prebuilds')).filter((file) => file.endsWith('.node'));
+  return [
+    ...prebuilds.map((file) => path.join(root, 'prebuilds', file)),
+    path.join(root, 'build', 'Release', 'multiprocessing.node'),
+  ].filter((file) => existsSync(file));
+}
+
+if (process.argv[1] === import.meta.filename) {
+  await main(() => {
+    if (process.platform !== 'linux') throw new Error('This check is for Linux');
+    const files = process.argv.length > 2 ? process.argv.slice(2) : builtAddons();
+    if (files.length === 0) throw new Error('There is no addon to check: run "npm run build:native"');
+    for (const file of files) {
+      const problems = requirementProblems(file);
+      for (const problem of problems) console.error(`${path.relative(root, file)} ${problem}`);
+      if (problems.length > 0) process.exitCode = 1;
+      else console.log(`${path.relative(root, file)} needs at most glibc ${limits.GLIBC}`);
+    }
+  });
+}

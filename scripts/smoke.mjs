@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+//
+// Packs the package and uses it as a user would: installed from the tarball with install scripts off and no compiler, it
+// exchanges messages with Python, from an ES module and by require().
+import { cpSync, rmSync } from 'node:fs';
+import path from 'node:path';
+import { requirementProblems } from './check-glibc.mjs';
+import {
+  buildPackage,
+  expectedFiles,
+  filesInTarball,
+  installPackage,
+  runConsumers,
+  withTemporaryFolder,
+} from './package.mjs';
+import { exitCodeOf, main, root, runTool } from './support.mjs';
+
+/**
+ * @param {string} tarball
+ * @param {string} sources
+ */
+function checkFiles(tarball, sources) {
+  const expected = new Set(expectedFiles(sources));
+  const actual = new Set(filesInTarball(tarball));
+  const problems = [
+    ...[...actual].filter((file) => !expected.has(file)).map((file) => `has ${file}, which does not belong there`),
+    ...[...expected].filter((file) => !actual.has(file)).map((file) => `lacks ${file}`),
+  ];
+  if (problems.length > 0) throw new Error(problems.map((problem) => `The tarball ${problem}`).join('\n'));
+  console.log(`tarball: ${actual.size} files, as expected`);
+}
+
+/** @param {string} sources */
+function checkRequirements(sources) {
+  if (process.platform !== 'linux') return;
+  const problems = expectedFiles(sources)
+    .filter((file) => file.endsWith('.node'))
+    .flatMap((file) => requirementProblems(path.join(sources, file)).map((problem) => `${file} ${problem}`));
+  if (problems.length > 0) throw new Error(problems.join('\n'));
+  console.log('addon: needs nothing newer than Node itself does');
+}
+
+/**
+ * Compiles a TypeScript program against the declarations in the package. Libraries are checked too, so a declaration that
+ * needs more than a user's default settings give fails here.
+ *
+ * @param {string} folder
+ */
+async function checkTypes(folder) {
+  const types = path.join(root, 'node_modules', '@types');
+  for (const name of ['consumer-types.mts', 'consumer-types.cts']) {
+    cpSync(path.join(root, 'test', 'package', name), path.join(folder, name));
+    const settings = ['--strict', '--noEmit', '--target', 'es2022', '--module', 'nodenext'];
+    await runTool('typescript/bin/tsc', [...settings, '--typeRoots', types, '--types', 'node', name], { cwd: folder });
+  }
+  console.log('types: compile');
+}
+
+/**
+ * Without an addon the import must fail with an error that says how to build one.
+ *
+ * @param {string} folder
+ * @param {NodeJS.ProcessEnv} environment
+ */
+async function checkMissingAddon(folder, environment) {
+  rmSync(path.join(folder, 'node_modules', 'node-multiprocessing', 'prebuilds'), { recursive: true });
+  const program = `
+    import('node-multiprocessing').then(
+      () => process.exit(1),
+      (error) => process.exit(error.message.includes('npm rebuild node-multiprocessing') ? 0 : 2),
+    );`;
+  const code = await exitCodeOf(process.execPath, ['-e', program], { cwd: folder, env: environment });
+  if (code !== 0) throw new Error('Without its addon the package does not say how to build it');
+  console.log('missing addon: the error says how to build it');
+}
+
+await main(() =>
+  withTemporaryFolder(async (folder) => {
+    const { sources, tarball } = await buildPackage(folder);
+    checkFiles(tarball, sources);
+    checkRequirements(sources);
+    const user = path.join(folder, 'user');
+    const environment = await installPackage(user, tarball, process.execPath);
+    await runConsumers(user, process.execPath, environment);
+    await checkTypes(user);
+    await checkMissingAddon(user, environment);
+  }),
+);

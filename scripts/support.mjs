@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: MIT
+//
+// What the build and test scripts have in common: running programs, finding files, and reporting counts.
+import { execFileSync, spawn } from 'node:child_process';
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** The folder that holds package.json. */
+export const root = fileURLToPath(new URL('..', import.meta.url));
+
+/** The C++ and C compilers, named as make and node-gyp name them. */
+export const cxx = process.env['CXX'] ?? 'c++';
+export const cc = process.env['CC'] ?? 'cc';
+
+/**
+ * Runs a program with this process's output. Resolves to its exit code, or to 128 and more when a signal ended it.
+ *
+ * @param {string} command
+ * @param {readonly string[]} args
+ * @param {{ cwd?: string, env?: NodeJS.ProcessEnv }} [options]
+ * @returns {Promise<number>}
+ */
+export function exitCodeOf(command, args, options = {}) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { cwd: root, ...options, stdio: ['ignore', 'inherit', 'inherit'] });
+    child.on('error', reject);
+    child.on('exit', (code, signal) => {
+      if (signal !== null) console.error(`${command} was ended by ${signal}`);
+      resolve(code ?? 128);
+    });
+  });
+}
+
+/**
+ * Runs a program with this process's output and throws when it fails.
+ *
+ * @param {string} command
+ * @param {readonly string[]} args
+ * @param {{ cwd?: string, env?: NodeJS.ProcessEnv }} [options]
+ */
+export async function run(command, args, options = {}) {
+  const code = await exitCodeOf(command, args, options);
+  if (code !== 0) throw new Error(`"${[command, ...args].join(' ')}" failed with exit code ${code}`);
+}
+
+/**
+ * Runs one of the programs that npm installed, under the Node that runs this script.
+ *
+ * @param {string} script Path below node_modules.
+ * @param {readonly string[]} args
+ * @param {{ cwd?: string, env?: NodeJS.ProcessEnv }} [options]
+ */
+export function runTool(script, args, options = {}) {
+  return run(process.execPath, [path.join(root, 'node_modules', script), ...args], options);
+}
+
+/**
+ * The standard output of a program, without the final newline. Throws when the program fails.
+ *
+ * @param {string} command
+ * @param {readonly string[]} args
+ * @param {{ cwd?: string, env?: NodeJS.ProcessEnv }} [options]
+ */
+export function outputOf(command, args, options = {}) {
+  /** @type {import('node:child_process').StdioOptions} */
+  const stdio = ['ignore', 'pipe', 'inherit'];
+  const settings = { cwd: root, maxBuffer: 1 << 28, ...options, stdio };
+  return execFileSync(command, args, { ...settings, encoding: 'utf8' }).trimEnd();
+}
+
+/**
+ * The files below a folder, relative to it, sorted; none when there is no such folder.
+ *
+ * @param {string} folder
+ * @returns {string[]}
+ */
+export function filesBelow(folder) {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => !entry.isDirectory())
+    .map((entry) => path.relative(folder, path.join(entry.parentPath, entry.name)))
+    .sort();
+}
+
+/**
+ * The environment for node-gyp. Headers that came with the running Node are used where they are, since node-gyp would
+ * download them again.
+ */
+export function buildEnvironment() {
+  const prefix = path.dirname(path.dirname(process.execPath));
+  const installed = existsSync(path.join(prefix, 'include', 'node', 'node_api.h'));
+  return installed && process.env['npm_config_nodedir'] === undefined
+    ? { ...process.env, npm_config_nodedir: prefix }
+    : process.env;
+}
+
+/** The file that starts npm: the one that runs this script, or else the one on the PATH. */
+export function npmScript() {
+  return process.env['npm_execpath'] ?? outputOf('sh', ['-c', 'readlink -f "$(command -v npm)"']);
+}
+
+/**
+ * Hands the number of tests to a caller that asked for it with the environment variable TEST_COUNTS_FILE. What is reported
+ * while tests are running counts when they never come to their end.
+ *
+ * @param {{ passed: number, failed: number, skipped: number, finished: boolean }} counts
+ */
+export function reportCounts(counts) {
+  const file = process.env['TEST_COUNTS_FILE'];
+  if (file !== undefined && file !== '') writeFileSync(file, `${JSON.stringify(counts)}\n`);
+}
+
+/**
+ * Runs a script's main function; a failure becomes one line and exit code 1.
+ *
+ * @param {() => void | Promise<void>} body
+ */
+export async function main(body) {
+  try {
+    await body();
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error);
+    process.exitCode = 1;
+  }
+}

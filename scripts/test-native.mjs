@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: MIT
+//
+// Builds and runs the tests that need no Node: every native/test/*_test.cc, and the tests of the C header, test/peers/*_test.c,
+// each as C and as C++.
+//
+//   node scripts/test-native.mjs [--sanitize=address|thread]
+//
+// A test is a program that prints TAP ("ok 1 - name", "not ok 2 - name") and exits with 0 when all is well. The C++ tests
+// link with all of native/ that includes neither Node's nor libuv's headers.
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+import { cc, cxx, filesBelow, main, reportCounts, root, run } from './support.mjs';
+
+/** A program that runs longer than this is stuck; sanitizers make one many times slower. */
+const timeLimitMs = 300_000;
+
+const sanitize = process.argv.find((argument) => argument.startsWith('--sanitize='))?.slice('--sanitize='.length) ?? '';
+
+/** @type {Record<string, string[]>} */
+const sanitizerFlags = {
+  '': [],
+  address: ['-fsanitize=address,undefined', '-fno-omit-frame-pointer'],
+  thread: ['-fsanitize=thread', '-fno-omit-frame-pointer'],
+};
+
+const output = path.join(root, 'out', 'native-test', sanitize || 'plain');
+const common = ['-g', '-O1', '-Wall', '-Wextra', '-Werror', '-pthread'];
+
+/** Sources that are meant for another system, by the last word of their name. */
+const otherPlatforms = process.platform === 'darwin' ? ['linux', 'epoll'] : ['darwin', 'kqueue'];
+
+/**
+ * True when a file includes Node's or libuv's headers, directly or through headers of ours.
+ *
+ * @param {string} file
+ * @param {Set<string>} seen
+ * @returns {boolean}
+ */
+function needsNode(file, seen = new Set()) {
+  if (seen.has(file)) return false;
+  seen.add(file);
+  for (const [, name = ''] of readFileSync(file, 'utf8').matchAll(/^\s*#\s*include\s+["<]([^">]+)[">]/gm)) {
+    if (/^(napi|node_api|js_native_api|uv)\.h$/.test(name)) return true;
+    const ours = [path.dirname(file), path.join(root, 'native')]
+      .map((folder) => path.join(folder, name))
+      .find(existsSync);
+    if (ours !== undefined && needsNode(ours, seen)) return true;
+  }
+  return false;
+}
+
+/** The part of native/ that stands without Node. */
+function librarySources() {
+  return filesBelow(path.join(root, 'native'))
+    .filter((file) => /^[^/]+\.cc$/.test(file))
+    .filter((file) => !otherPlatforms.includes(file.replace('.cc', '').split('_').at(-1) ?? ''))
+    .map((file) => path.join(root, 'native', file))
+    .filter((file) => !needsNode(file));
+}
+
+/** @param {readonly { command: string, args: string[] }[]} compilations */
+async function compileAll(compilations) {
+  const queue = [...compilations];
+  const workers = Array.from({ length: availableParallelism() }, async () => {
+    for (let next = queue.shift(); next !== undefined; next = queue.shift()) await run(next.command, next.args);
+  });
+  await Promise.all(workers);
+}
+
+/**
+ * @param {string} source
+ * @returns {string}
+ */
+function objectOf(source) {
+  return path.join(output, `${path.relative(root, source).replaceAll('/', '-')}.o`);
+}
+
+/** @returns {Promise<string[]>} The test programs. */
+async function buildCxxTests() {
+  const library = librarySources();
+  const folder = path.join(root, 'native', 'test');
+  const own = filesBelow(folder)
+    .filter((file) => file.endsWith('.cc'))
+    .map((file) => path.join(folder, file));
+  const tests = own.filter((file) => file.endsWith('_test.cc'));
+  if (tests.length === 0) throw new Error('There is no native/test/*_test.cc');
+  const flags = [...common, '-std=c++20', `-I${path.join(root, 'native')}`, ...(sanitizerFlags[sanitize] ?? [])];
+  await compileAll(
+    [...library, ...own].map((source) => ({
+      command: cxx,
+      args: [...flags, '-c', source, '-o', objectOf(source)],
+    })),
+  );
+  const shared = [...library, ...own.filter((file) => !tests.includes(file))].map(objectOf);
+  return Promise.all(
+    tests.map(async (test) => {
+      const program = path.join(output, path.basename(test, '.cc'));
+      await run(cxx, [...flags, objectOf(test), ...shared, '-o', program]);
+      return program;
+    }),
+  );
+}
+
+/** @returns {Promise<string[]>} The tests of the C header, compiled in each language that may include it. */
+async function buildHeaderTests() {
+  const folder = path.join(root, 'test', 'peers');
+  const sources = filesBelow(folder).filter((file) => file.endsWith('_test.c'));
+  if (sources.length === 0) throw new Error('There is no test/peers/*_test.c');
+  const flags = [...common, '-pedantic', `-I${path.join(root, 'interop', 'c')}`, ...(sanitizerFlags[sanitize] ?? [])];
+  const languages = [
+    { name: 'c99', command: cc, options: ['-std=c99', '-D_POSIX_C_SOURCE=200809L'] },
+    { name: 'gnu17', command: cc, options: ['-std=gnu17'] },
+    { name: 'c++17', command: cxx, options: ['-std=c++17', '-x', 'c++'] },
+  ];
+  const compilations = sources.flatMap((source) =>
+    languages.map(({ name, command, options }) => {
+      const program = path.join(output, `${path.basename(source, '.c')}-${name}`);
+      return { program, command, args: [...flags, ...options, path.join(folder, source), '-o', program] };
+    }),
+  );
+  await compileAll(compilations);
+  return compilations.map(({ program }) => program);
+}
+
+/**
+ * Runs one test program, passing on what it prints.
+ *
+ * @param {string} program
+ * @returns {Promise<{ passed: number, failed: number, skipped: number }>}
+ */
+async function runTest(program) {
+  const name = path.basename(program);
+  const counts = { passed: 0, failed: 0, skipped: 0 };
+  let planned = -1;
+  console.log(`# ${name}`);
+  const child = spawn(program, [], { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] });
+  const ended = /** @type {Promise<string | number | null>} */ (
+    new Promise((resolve, reject) => {
+      child.on('error', reject);
+      child.on('close', (code, signal) => {
+        resolve(signal ?? code);
+      });
+    })
+  );
+  const watchdog = setTimeout(() => child.kill('SIGKILL'), timeLimitMs);
+  for await (const line of createInterface({ input: child.stdout })) {
+    console.log(line);
+    const plan = /^1\.\.(\d+)/.exec(line);
+    if (plan !== null) planned = Number(plan[1]);
+    else if (/^not ok\b/.test(line)) counts.failed++;
+    else if (/^ok\b.*#\s*skip\b/i.test(line)) counts.skipped++;
+    else if (/^ok\b/.test(line)) counts.passed++;
+  }
+  const end = await ended;
+  clearTimeout(watchdog);
+  const ran = counts.passed + counts.failed + counts.skipped;
+  const problems = [];
+  if (end !== 0 && counts.failed === 0) problems.push(`ended with ${String(end)}`);
+  if (ran === 0) problems.push('reported no test');
+  if (planned >= 0 && planned !== ran) problems.push(`ran ${ran} of ${planned} tests`);
+  for (const problem of problems) {
+    console.log(`not ok - ${name} ${problem}`);
+    counts.failed++;
+  }
+  return counts;
+}
+
+await main(async () => {
+  if (!(sanitize in sanitizerFlags)) throw new Error(`--sanitize is "address" or "thread", not "${sanitize}"`);
+  mkdirSync(output, { recursive: true });
+  const programs = [...(await buildCxxTests()), ...(await buildHeaderTests())];
+  const total = { passed: 0, failed: 0, skipped: 0 };
+  for (const program of programs) {
+    const counts = await runTest(program);
+    total.passed += counts.passed;
+    total.failed += counts.failed;
+    total.skipped += counts.skipped;
+    reportCounts({ ...total, finished: false });
+  }
+  console.log(`\nnative: ${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
+  reportCounts({ ...total, finished: true });
+  if (total.failed > 0) process.exitCode = 1;
+});

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT
+//
+// Runs the packed package under other releases of Node, which npm installs into a temporary folder.
+//
+//   node scripts/test-nodes.mjs [--suite] [major ...]
+//
+// With --suite the whole test suite runs under each of them too, with the addon that was built for this one: one binary
+// has to serve them all.
+import { mkdirSync } from 'node:fs';
+import path from 'node:path';
+import { buildPackage, installPackage, npm, runConsumers, withTemporaryFolder } from './package.mjs';
+import { exitCodeOf, main, npmScript, outputOf, root, run } from './support.mjs';
+
+const runSuite = process.argv.includes('--suite');
+const named = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
+const majors = named.length > 0 ? named : ['22', '24'];
+
+/**
+ * Installs a Node executable. The package for one platform holds just the binary and needs no install script, unlike the
+ * package "node", which picks one.
+ *
+ * @param {string} folder
+ * @param {string} major
+ */
+async function installNode(folder, major) {
+  const platform = `${process.platform}-${process.arch}`;
+  mkdirSync(folder);
+  const name = platform === 'darwin-arm64' ? `node-bin-${platform}` : `node-${platform}`;
+  await npm(folder, ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--prefix', folder, `${name}@${major}`]);
+  return path.join(folder, 'node_modules', name, 'bin', 'node');
+}
+
+/** @param {string} node */
+async function suiteFails(node) {
+  const mocha = path.join(root, 'node_modules', 'mocha', 'bin', 'mocha.js');
+  return (await exitCodeOf(node, [mocha, 'out/test/**/*.test.js', '--ignore=out/test/stress/**'])) !== 0;
+}
+
+await main(() =>
+  withTemporaryFolder(async (folder) => {
+    const { tarball } = await buildPackage(folder);
+    if (runSuite) await run(process.execPath, [npmScript(), 'run', 'build:tests']);
+    const failed = [];
+    for (const major of majors) {
+      const user = path.join(folder, `node-${major}`);
+      const node = await installNode(path.join(folder, `runtime-${major}`), major);
+      console.log(`\nNode ${outputOf(node, ['--version'])}`);
+      const environment = await installPackage(user, tarball, node);
+      await runConsumers(user, node, environment);
+      if (runSuite && (await suiteFails(node))) failed.push(major);
+    }
+    if (failed.length > 0) throw new Error(`The test suite failed under Node ${failed.join(', ')}`);
+  }),
+);
