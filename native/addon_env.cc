@@ -150,8 +150,7 @@ int AddonEnv::Arm(int32_t id, uint32_t interest) noexcept {
     return 0;
   }
   const bool known = slot->interest != 0;
-  const int status =
-      poller_.set().Arm(slot->fd(), static_cast<uint64_t>(id), interest, known);
+  const int status = poller_.set().Arm(slot->fd(), static_cast<uint64_t>(id), interest, known);
   if (status < 0) return status;
   slot->interest = interest;
   if (!known) {
@@ -206,8 +205,8 @@ void AddonEnv::DispatchReady() {
   napi_get_reference_value(env_, on_ready_, &on_ready);
   napi_get_global(env_, &receiver);
   napi_create_int32(env_, fitting, &argument);
-  const napi_status status = napi_make_callback(env_, async_context_, receiver, on_ready, 1,
-                                                &argument, nullptr);
+  const napi_status status =
+      napi_make_callback(env_, async_context_, receiver, on_ready, 1, &argument, nullptr);
   if (status == napi_pending_exception) {
     napi_value error = nullptr;
     napi_get_and_clear_last_exception(env_, &error);

@@ -12,9 +12,10 @@ namespace mp {
 // over scripts of short counts and errors. No call waits.
 class ByteSource {
  public:
-  // > 0 bytes read (fewer than asked for: nothing more is there now), 0 at the end of the stream, or -errno (-EAGAIN: nothing there now). A
-  // descriptor that travelled with the bytes belongs to the last of them and is stored in
-  // `descriptor`; more than one, or a second before the first was taken, is -EBADMSG.
+  // > 0 bytes read (fewer than asked for: nothing more is there now), 0 at the end of the stream,
+  // or -errno (-EAGAIN: nothing there now). A descriptor that travelled with the bytes belongs to
+  // the last of them and is stored in `descriptor`; more than one, or a second before the first was
+  // taken, is -EBADMSG.
   virtual ssize_t Read(const iovec* iov, int count, UniqueFd* descriptor) = 0;
 
  protected:

@@ -115,8 +115,10 @@ ssize_t Endpoint::ReadSocket(const iovec* iov, int count, UniqueFd* descriptor) 
       int number = -1;
       std::memcpy(&number, CMSG_DATA(c) + i * sizeof(int), sizeof number);
       UniqueFd arrived(number);
-      if (received++ == 0 && !*descriptor) *descriptor = std::move(arrived);
-      else received = kMaxDescriptors;
+      if (received++ == 0 && !*descriptor)
+        *descriptor = std::move(arrived);
+      else
+        received = kMaxDescriptors;
     }
   }
   return received > 1 ? -EBADMSG : n;

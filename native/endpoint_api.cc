@@ -66,8 +66,8 @@ napi_value Adopt(napi_env env, napi_callback_info info) {
   // Checked and taken in one step as far as this thread goes; another one that adopts the same
   // number at the same moment is a double ownership that no check could prevent.
   if (Endpoint::Owns(fd)) return args.Return(-EBUSY);
-  return args.Return(args.addon().Add(
-      std::make_shared<Endpoint>(UniqueFd(fd), what, ReadOptions(args, 1))));
+  return args.Return(
+      args.addon().Add(std::make_shared<Endpoint>(UniqueFd(fd), what, ReadOptions(args, 1))));
 }
 
 // describe(fd, out): kind, readable, writable, stream, owned into an Int32Array of five.
@@ -159,8 +159,8 @@ napi_value Receive(napi_env env, napi_callback_info info) {
   const Bytes slab = args.Bytes(1);
   if (endpoint == nullptr) return args.Return(-EBADF);
   if (slab.size < FrameReader::kSmallBytes) return args.Return(-EINVAL);
-  return args.Return(endpoint->reader().ReadSmall(endpoint->source(), slab.data,
-                                                  LengthLimit(args.Number(2))));
+  return args.Return(
+      endpoint->reader().ReadSmall(endpoint->source(), slab.data, LengthLimit(args.Number(2))));
 }
 
 napi_value ReceiveSync(napi_env env, napi_callback_info info) {
@@ -188,8 +188,8 @@ napi_value ReceiveLarge(napi_env env, napi_callback_info info) {
   if (static_cast<int64_t>(into.size) < endpoint->reader().received()) {
     return args.Return(kBufferChanged);
   }
-  return args.Return(endpoint->reader().ReadLarge(endpoint->source(), into.data, into.size,
-                                                  args.Size(2)));
+  return args.Return(
+      endpoint->reader().ReadLarge(endpoint->source(), into.data, into.size, args.Size(2)));
 }
 
 // Until `into` is full or the message complete.
@@ -207,8 +207,8 @@ napi_value ReceiveLargeSync(napi_env env, napi_callback_info info) {
   const Deadline deadline = Deadline::After(args.Number(2));
   return args.Return(
       BlockUntilDone(addon, endpoint->fd(), POLLIN, deadline, nullptr, [&]() -> int64_t {
-        const int64_t have = endpoint->reader().ReadLarge(endpoint->source(), into.data,
-                                                          into.size, SIZE_MAX);
+        const int64_t have =
+            endpoint->reader().ReadLarge(endpoint->source(), into.data, into.size, SIZE_MAX);
         return have >= 0 && have < target ? -EAGAIN : have;
       }));
 }
@@ -279,8 +279,7 @@ napi_value Flush(napi_env env, napi_callback_info info) {
   const Args<5> args(env, info);
   Endpoint* endpoint = args.addon().FindEndpoint(args.Int(0));
   if (endpoint == nullptr) return args.Return(-EBADF);
-  return args.Return(
-      endpoint->writer().Flush(endpoint->sink(), ReadLent(args, 1), args.Size(4)));
+  return args.Return(endpoint->writer().Flush(endpoint->sink(), ReadLent(args, 1), args.Size(4)));
 }
 
 // Until the first waiting message is complete.
@@ -327,7 +326,8 @@ napi_value Poll(napi_env env, napi_callback_info info) {
   }
   const Deadline deadline = Deadline::After(args.Number(1));
   const int ready = BlockOnDescriptors(args.addon(), fds.data(), count, deadline);
-  for (int i = 0; ready >= 0 && i < count; i++) triples[3 * i + 2] = fds[static_cast<size_t>(i)].revents;
+  for (int i = 0; ready >= 0 && i < count; i++)
+    triples[3 * i + 2] = fds[static_cast<size_t>(i)].revents;
   return args.Return(ready);
 }
 

@@ -45,9 +45,8 @@ int EventSet::Take(Event* events, int most) noexcept {
   constexpr int kBatch = 64;
   struct kevent ready[kBatch];
   const timespec now{};
-  const int count = sys::RetryOnInterrupt([&] {
-    return ::kevent(set_.get(), nullptr, 0, ready, std::min(most, kBatch), &now);
-  });
+  const int count = sys::RetryOnInterrupt(
+      [&] { return ::kevent(set_.get(), nullptr, 0, ready, std::min(most, kBatch), &now); });
   for (int i = 0; i < count; i++) {
     events[i].id = reinterpret_cast<uintptr_t>(ready[i].udata);
     events[i].interest = ready[i].filter == EVFILT_WRITE ? kWrite : kRead;

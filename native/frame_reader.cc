@@ -67,8 +67,8 @@ int64_t FrameReader::ReadHeader(ByteSource& source) {
       // Without reading ahead exactly the missing bytes are read: whatever follows may be meant
       // for another process that shares the descriptor.
       const size_t missing = needed - header_have_;
-      const ssize_t n = read_ahead_ ? Fill(source, kSmallBytes)
-                                    : Pull(source, header_ + header_have_, missing);
+      const ssize_t n =
+          read_ahead_ ? Fill(source, kSmallBytes) : Pull(source, header_ + header_have_, missing);
       if (n == 0) {
         if (header_have_ == 0) {
           phase_ = Phase::kEnded;

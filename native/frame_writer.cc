@@ -152,10 +152,11 @@ int64_t FrameWriter::Advance(size_t written, bool* lent_used_up) noexcept {
 }
 
 int64_t FrameWriter::Withdraw(size_t index, Lent lent) {
-  Message& message = waiting_[index];
+  const auto position = std::next(waiting_.begin(), static_cast<std::ptrdiff_t>(index));
+  Message& message = *position;
   if (message.sent == 0) {
     pending_bytes_ -= message.total();
-    waiting_.erase(waiting_.begin() + static_cast<std::ptrdiff_t>(index));
+    waiting_.erase(position);
     return 1;
   }
   if (message.lends()) {

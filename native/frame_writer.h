@@ -8,7 +8,8 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
+#include <iterator>
+#include <list>
 #include <memory>
 
 #include "byte_stream.h"
@@ -49,7 +50,9 @@ class FrameWriter {
   int64_t Withdraw(size_t index, Lent lent);
 
   // Whether the message number `index` reads a part from the caller's memory.
-  bool lends(size_t index) const noexcept { return waiting_[index].lends(); }
+  bool lends(size_t index) const noexcept {
+    return std::next(waiting_.begin(), static_cast<std::ptrdiff_t>(index))->lends();
+  }
 
   void Clear() noexcept;
 
@@ -80,7 +83,8 @@ class FrameWriter {
   int Gather(Lent lent, size_t budget, iovec* iov, int most, bool* lent_too_short) const;
   int64_t Advance(size_t written, bool* lent_used_up) noexcept;
 
-  std::deque<Message> waiting_;
+  // A list takes no memory while nothing waits, which is most of the time.
+  std::list<Message> waiting_;
   uint64_t pending_bytes_ = 0;
 };
 

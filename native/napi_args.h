@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// Reading arguments on the hot paths, where raw Node-API calls cost a third less than the wrapper's.
-// lib/ has validated what users pass; here only what could corrupt memory is checked again.
+// Reading arguments on the hot paths, where raw Node-API calls cost a third less than the
+// wrapper's. lib/ has validated what users pass; here only what could corrupt memory is checked
+// again.
 #pragma once
 
 #include <node_api.h>

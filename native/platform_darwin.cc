@@ -59,8 +59,7 @@ ssize_t WriteWithoutSignal(int fd, const iovec* iov, int count) noexcept {
 int ReopenNonBlocking(int, bool) noexcept { return -EOPNOTSUPP; }
 
 ssize_t ReceiveMessage(int fd, msghdr* message) noexcept {
-  const ssize_t n =
-      sys::RetryOnInterrupt([=] { return ::recvmsg(fd, message, MSG_DONTWAIT); });
+  const ssize_t n = sys::RetryOnInterrupt([=] { return ::recvmsg(fd, message, MSG_DONTWAIT); });
   if (n < 0) return n;
   for (cmsghdr* c = CMSG_FIRSTHDR(message); c != nullptr; c = CMSG_NXTHDR(message, c)) {
     if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) continue;

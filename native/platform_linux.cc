@@ -70,9 +70,8 @@ class PipeSignalGuard {
 };
 
 ssize_t WriteVector(int fd, const iovec* iov, int count, int flags) noexcept {
-  return sys::RetryOnInterrupt([=]() -> ssize_t {
-    return ::syscall(SYS_pwritev2, fd, iov, count, -1L, -1L, flags);
-  });
+  return sys::RetryOnInterrupt(
+      [=]() -> ssize_t { return ::syscall(SYS_pwritev2, fd, iov, count, -1L, -1L, flags); });
 }
 
 // Cleared when the kernel turns out not to know the flag. Any thread may be the one to find out.
@@ -94,9 +93,8 @@ int MakeSocketPair(int fds[2]) noexcept {
 // the oldest version this addon loads with. The offset of -1 (both halves) means "the current
 // position", which is all that a pipe has.
 ssize_t ReadNoWait(int fd, const iovec* iov, int count) noexcept {
-  return sys::RetryOnInterrupt([=]() -> ssize_t {
-    return ::syscall(SYS_preadv2, fd, iov, count, -1L, -1L, RWF_NOWAIT);
-  });
+  return sys::RetryOnInterrupt(
+      [=]() -> ssize_t { return ::syscall(SYS_preadv2, fd, iov, count, -1L, -1L, RWF_NOWAIT); });
 }
 
 ssize_t WriteNoWait(int fd, const iovec* iov, int count) noexcept {
@@ -129,8 +127,7 @@ ssize_t ReceiveMessage(int fd, msghdr* message) noexcept {
 }
 
 ssize_t SendMessage(int fd, const msghdr* message) noexcept {
-  return sys::RetryOnInterrupt(
-      [=] { return ::sendmsg(fd, message, MSG_DONTWAIT | MSG_NOSIGNAL); });
+  return sys::RetryOnInterrupt([=] { return ::sendmsg(fd, message, MSG_DONTWAIT | MSG_NOSIGNAL); });
 }
 
 int WaitForEvents(pollfd* fds, nfds_t count, long long timeout_ns) noexcept {

@@ -7,7 +7,6 @@
 
 #include <uv.h>
 
-
 #include "event_set.h"
 
 namespace mp {

@@ -50,7 +50,7 @@ struct Description {
   Kind kind = Kind::kOther;
   bool readable = false;
   bool writable = false;
-  bool stream = false;     // A connected stream; false for datagrams and for listening sockets.
+  bool stream = false;  // A connected stream; false for datagrams and for listening sockets.
   uint64_t device = 0;
   uint64_t inode = 0;
 };
