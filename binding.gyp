@@ -24,6 +24,7 @@
         "native/frame_writer.cc",
         "native/poller.cc",
         "native/sys.cc",
+        "native/transfer_api.cc",
       ],
       "cflags_cc!": ["-std=gnu++17", "-std=gnu++20", "-fno-rtti"],
       "cflags_cc": [
@@ -34,7 +35,7 @@
         "-Wextra",
       ],
       "conditions": [
-        ["OS=='linux'", {"sources": ["native/event_set_epoll.cc", "native/platform_linux.cc"]}],
+        ["OS=='linux'", {"sources": ["native/event_set_epoll.cc", "native/glibc_compat.cc", "native/platform_linux.cc"]}],
         ["OS=='mac'", {
           "sources": ["native/event_set_kqueue.cc", "native/platform_darwin.cc"],
           "xcode_settings": {

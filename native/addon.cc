@@ -4,6 +4,7 @@
 
 #include "addon_env.h"
 #include "endpoint_api.h"
+#include "transfer_api.h"
 
 namespace {
 
@@ -16,6 +17,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
       env, new mp::AddonEnv(env),
       [](napi_env, void* data, void*) { delete static_cast<mp::AddonEnv*>(data); }, nullptr);
   mp::ExportEndpointApi(env, exports);
+  mp::ExportTransferApi(env, exports);
   return exports;
 }
 

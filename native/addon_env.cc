@@ -2,7 +2,9 @@
 #include "addon_env.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <mutex>
+#include <utility>
 
 namespace mp {
 
@@ -51,14 +53,18 @@ int AddonEnv::Start(bool is_main_thread, napi_value on_ready, napi_value events)
   if (async_context_ != nullptr) return -EALREADY;
   is_main_thread_ = is_main_thread;
   // What can fail comes first, so that a later attempt finds nothing half done.
-  const int cancellable = cancel_.Open();
-  if (cancellable < 0) return cancellable;
+  {
+    // Another thread's CancelAllBlockedCalls may be looking at it.
+    const std::lock_guard lock(AllEnvironments().mutex);
+    const int cancellable = cancel_.Open();
+    if (cancellable < 0) return cancellable;
+  }
   uv_loop_t* loop = nullptr;
   if (napi_get_uv_event_loop(env_, &loop) != napi_ok) return -ENOTSUP;
   const int polling = poller_.Open(loop, OnReady, this);
   if (polling < 0) return polling;
   // libuv's handles can only be closed asynchronously, so an ordinary hook would come too early.
-  napi_add_async_cleanup_hook(env_, OnCleanup, this, &cleanup_);
+  napi_add_async_cleanup_hook(env_, OnCleanup, this, nullptr);
   napi_create_reference(env_, on_ready, 1, &on_ready_);
   napi_create_reference(env_, events, 1, &events_);
   napi_value name = nullptr;

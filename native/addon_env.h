@@ -56,7 +56,6 @@ class AddonEnv {
 
   bool is_main_thread() const noexcept { return is_main_thread_; }
   Wake& cancel() noexcept { return cancel_; }
-  napi_env env() const noexcept { return env_; }
 
   // Whether JavaScript can still run here. A worker that is being terminated cannot, and only an
   // attempt to call a function shows it.
@@ -75,7 +74,6 @@ class AddonEnv {
   void DispatchReady();
 
   napi_env env_;
-  napi_async_cleanup_hook_handle cleanup_ = nullptr;
   napi_ref on_ready_ = nullptr;
   napi_ref events_ = nullptr;
   napi_ref probe_ = nullptr;

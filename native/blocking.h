@@ -8,6 +8,8 @@
 #include <poll.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <chrono>
 #include <cstdint>
 #include <thread>
 
@@ -32,11 +34,13 @@ class Spinner {
 
   bool enabled() const noexcept { return max_ns_ > 0; }
 
-  // Retries until `attempt` no longer returns -EAGAIN or the time is used up.
+  // Retries until `attempt` no longer returns -EAGAIN, the time is used up or the deadline passes.
   template <typename Attempt>
-  int64_t Spin(Attempt attempt) {
+  int64_t Spin(const Deadline& deadline, Attempt attempt) {
     start_ = Deadline::Clock::now();
-    const auto until = start_ + std::chrono::nanoseconds(*learned_ns_);
+    std::chrono::nanoseconds longest(*learned_ns_);
+    if (!deadline.never()) longest = std::min(longest, deadline.Left());
+    const auto until = start_ + longest;
     while (Deadline::Clock::now() < until) {
       // On a busy machine the peer may be waiting for this very CPU.
       std::this_thread::yield();
@@ -72,7 +76,7 @@ int64_t BlockUntilDone(AddonEnv& env, int fd, short events, const Deadline& dead
     if (result != -EAGAIN) return result;
     const bool spun = spinner != nullptr && spinner->enabled();
     if (spun) {
-      result = spinner->Spin(attempt);
+      result = spinner->Spin(deadline, attempt);
       if (result != -EAGAIN) return result;
     }
     pollfd fds[2] = {{fd, events, 0}, {}};

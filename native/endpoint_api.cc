@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: MIT
 //
 // The functions that lib/native.ts declares, which documents them. Endpoints are named by small
-// integers; results are >= 0, -errno or a Status. Nothing here throws for an expected outcome.
+// integers; results are >= 0, -errno or a Status. Nothing here may throw, since Node's frames
+// cannot be unwound; what is left is std::bad_alloc, which ends the process as V8's own does.
 #include "endpoint_api.h"
 
-#include <climits>
+#include <algorithm>
 #include <cstring>
+#include <memory>
+#include <utility>
+#include <vector>
 
 #include "addon_env.h"
 #include "blocking.h"
@@ -125,8 +129,15 @@ napi_value Inspect(napi_env env, napi_callback_info info) {
   const Args<1> args(env, info);
   Endpoint* endpoint = args.addon().FindEndpoint(args.Int(0));
   if (endpoint == nullptr) return args.Return(-EBADF);
-  Napi::Object out = Napi::Object::New(env);
-  const auto set = [&](const char* key, double value) { out.Set(key, value); };
+  // Raw calls, whose failure is ignored: while the worker is being terminated the wrapper's throw,
+  // through Node's frames, which ends the process.
+  napi_value out = nullptr;
+  napi_create_object(env, &out);
+  const auto set = [&](const char* key, double value) {
+    napi_value number = nullptr;
+    napi_create_double(env, value, &number);
+    napi_set_named_property(env, out, key, number);
+  };
   set("readRung", static_cast<double>(endpoint->rung(false)));
   set("writeRung", static_cast<double>(endpoint->rung(true)));
   set("length", static_cast<double>(endpoint->reader().length()));
@@ -140,175 +151,6 @@ napi_value MessageLength(napi_env env, napi_callback_info info) {
   const Args<1> args(env, info);
   Endpoint* endpoint = args.addon().FindEndpoint(args.Int(0));
   return args.Return(endpoint == nullptr ? -EBADF : endpoint->reader().length());
-}
-
-napi_value ReadReady(napi_env env, napi_callback_info info) {
-  const Args<1> args(env, info);
-  Endpoint* endpoint = args.addon().FindEndpoint(args.Int(0));
-  return args.Return(endpoint != nullptr && endpoint->reader().Ready() ? 1 : 0);
-}
-
-// A length limit as JavaScript gives it; Infinity and everything beyond exact integers is none.
-uint64_t LengthLimit(double value) noexcept {
-  return value < 9e15 ? static_cast<uint64_t>(value) : UINT64_MAX;
-}
-
-napi_value Receive(napi_env env, napi_callback_info info) {
-  const Args<3> args(env, info);
-  Endpoint* endpoint = args.addon().FindEndpoint(args.Int(0));
-  const Bytes slab = args.Bytes(1);
-  if (endpoint == nullptr) return args.Return(-EBADF);
-  if (slab.size < FrameReader::kSmallBytes) return args.Return(-EINVAL);
-  return args.Return(
-      endpoint->reader().ReadSmall(endpoint->source(), slab.data, LengthLimit(args.Number(2))));
-}
-
-napi_value ReceiveSync(napi_env env, napi_callback_info info) {
-  const Args<5> args(env, info);
-  AddonEnv& addon = args.addon();
-  Endpoint* found = addon.FindEndpoint(args.Int(0));
-  const Bytes slab = args.Bytes(1);
-  if (found == nullptr) return args.Return(-EBADF);
-  if (slab.size < FrameReader::kSmallBytes) return args.Return(-EINVAL);
-  const std::shared_ptr<Endpoint> endpoint = addon.Find(args.Int(0))->endpoint;
-  const uint64_t limit = LengthLimit(args.Number(2));
-  const Deadline deadline = Deadline::After(args.Number(3));
-  Spinner spinner(static_cast<int64_t>(args.Number(4)), &endpoint->spin_ns);
-  return args.Return(
-      BlockUntilDone(addon, endpoint->fd(), POLLIN, deadline, &spinner, [&]() -> int64_t {
-        return endpoint->reader().ReadSmall(endpoint->source(), slab.data, limit);
-      }));
-}
-
-napi_value ReceiveLarge(napi_env env, napi_callback_info info) {
-  const Args<3> args(env, info);
-  Endpoint* endpoint = args.addon().FindEndpoint(args.Int(0));
-  const Bytes into = args.Bytes(1);
-  if (endpoint == nullptr) return args.Return(-EBADF);
-  if (static_cast<int64_t>(into.size) < endpoint->reader().received()) {
-    return args.Return(kBufferChanged);
-  }
-  return args.Return(
-      endpoint->reader().ReadLarge(endpoint->source(), into.data, into.size, args.Size(2)));
-}
-
-// Until `into` is full or the message complete.
-napi_value ReceiveLargeSync(napi_env env, napi_callback_info info) {
-  const Args<3> args(env, info);
-  AddonEnv& addon = args.addon();
-  Endpoint* found = addon.FindEndpoint(args.Int(0));
-  const Bytes into = args.Bytes(1);
-  if (found == nullptr) return args.Return(-EBADF);
-  if (static_cast<int64_t>(into.size) < found->reader().received()) {
-    return args.Return(kBufferChanged);
-  }
-  const std::shared_ptr<Endpoint> endpoint = addon.Find(args.Int(0))->endpoint;
-  const auto target = std::min(static_cast<int64_t>(into.size), endpoint->reader().length());
-  const Deadline deadline = Deadline::After(args.Number(2));
-  return args.Return(
-      BlockUntilDone(addon, endpoint->fd(), POLLIN, deadline, nullptr, [&]() -> int64_t {
-        const int64_t have =
-            endpoint->reader().ReadLarge(endpoint->source(), into.data, into.size, SIZE_MAX);
-        return have >= 0 && have < target ? -EAGAIN : have;
-      }));
-}
-
-napi_value ReceiveDescriptor(napi_env env, napi_callback_info info) {
-  const Args<1> args(env, info);
-  Endpoint* endpoint = args.addon().FindEndpoint(args.Int(0));
-  if (endpoint == nullptr) return args.Return(-EBADF);
-  return args.Return(endpoint->reader().ReadDescriptor(endpoint->source()));
-}
-
-// The part of a typed array that a message is; false if the array is too short for it by now.
-bool Part(const Bytes& whole, size_t offset, size_t size, const uint8_t** data) noexcept {
-  if (offset > whole.size || size > whole.size - offset) return false;
-  static const uint8_t kNothing = 0;
-  *data = whole.data == nullptr ? &kNothing : whole.data + offset;
-  return true;
-}
-
-napi_value Send(napi_env env, napi_callback_info info) {
-  const Args<4> args(env, info);
-  Endpoint* endpoint = args.addon().FindEndpoint(args.Int(0));
-  const uint8_t* data = nullptr;
-  if (endpoint == nullptr) return args.Return(-EBADF);
-  if (!Part(args.Bytes(1), args.Size(2), args.Size(3), &data)) return args.Return(kBufferChanged);
-  return args.Return(endpoint->writer().Send(endpoint->sink(), data, args.Size(3)));
-}
-
-napi_value Append(napi_env env, napi_callback_info info) {
-  const Args<4> args(env, info);
-  Endpoint* endpoint = args.addon().FindEndpoint(args.Int(0));
-  const uint8_t* data = nullptr;
-  if (endpoint == nullptr) return args.Return(-EBADF);
-  if (!Part(args.Bytes(1), args.Size(2), args.Size(3), &data)) return args.Return(kBufferChanged);
-  endpoint->writer().Append(data, args.Size(3));
-  return args.Return(static_cast<int64_t>(endpoint->writer().pending_bytes()));
-}
-
-napi_value AppendDescriptor(napi_env env, napi_callback_info info) {
-  const Args<2> args(env, info);
-  Endpoint* endpoint = args.addon().FindEndpoint(args.Int(0));
-  if (endpoint == nullptr) return args.Return(-EBADF);
-  if (!endpoint->is_socket()) return args.Return(-ENOTSOCK);
-  const int copy = sys::Duplicate(args.Int(1));
-  if (copy < 0) return args.Return(copy);
-  endpoint->writer().AppendDescriptor(UniqueFd(copy));
-  return args.Return(0);
-}
-
-// The lent payload of a message: a typed array, the offset and the size of the message in it.
-template <size_t N>
-FrameWriter::Lent ReadLent(const Args<N>& args, size_t first) {
-  const Bytes whole = args.Bytes(first);
-  const size_t offset = args.Size(first + 1);
-  const size_t size = args.Size(first + 2);
-  FrameWriter::Lent lent;
-  // Not null even when detached: null means that no message lends anything.
-  static const uint8_t kNothing = 0;
-  if (size > 0) lent.data = &kNothing;
-  if (whole.data != nullptr && offset <= whole.size) {
-    lent.data = whole.data + offset;
-    lent.size = std::min(size, whole.size - offset);
-  }
-  return lent;
-}
-
-napi_value Flush(napi_env env, napi_callback_info info) {
-  const Args<5> args(env, info);
-  Endpoint* endpoint = args.addon().FindEndpoint(args.Int(0));
-  if (endpoint == nullptr) return args.Return(-EBADF);
-  return args.Return(endpoint->writer().Flush(endpoint->sink(), ReadLent(args, 1), args.Size(4)));
-}
-
-// Until the first waiting message is complete.
-napi_value FlushSync(napi_env env, napi_callback_info info) {
-  const Args<5> args(env, info);
-  AddonEnv& addon = args.addon();
-  if (addon.FindEndpoint(args.Int(0)) == nullptr) return args.Return(-EBADF);
-  const std::shared_ptr<Endpoint> endpoint = addon.Find(args.Int(0))->endpoint;
-  const FrameWriter::Lent lent = ReadLent(args, 1);
-  const Deadline deadline = Deadline::After(args.Number(4));
-  return args.Return(
-      BlockUntilDone(addon, endpoint->fd(), POLLOUT, deadline, nullptr, [&]() -> int64_t {
-        const int64_t done = endpoint->writer().Flush(endpoint->sink(), lent, SIZE_MAX);
-        return done == 0 && !endpoint->writer().empty() ? -EAGAIN : done;
-      }));
-}
-
-napi_value Withdraw(napi_env env, napi_callback_info info) {
-  const Args<5> args(env, info);
-  Endpoint* endpoint = args.addon().FindEndpoint(args.Int(0));
-  if (endpoint == nullptr) return args.Return(-EBADF);
-  return args.Return(endpoint->writer().Withdraw(args.Size(1), ReadLent(args, 2)));
-}
-
-napi_value DropPending(napi_env env, napi_callback_info info) {
-  const Args<1> args(env, info);
-  Endpoint* endpoint = args.addon().FindEndpoint(args.Int(0));
-  if (endpoint != nullptr) endpoint->writer().Clear();
-  return nullptr;
 }
 
 // poll(triples, timeoutMs): an Int32Array of (descriptor, interest, ready), waited for together.
@@ -352,10 +194,7 @@ napi_value Start(napi_env env, napi_callback_info info) {
 }  // namespace
 
 void ExportEndpointApi(Napi::Env env, Napi::Object exports) {
-  const struct {
-    const char* name;
-    napi_callback function;
-  } functions[] = {
+  const NamedFunction functions[] = {
       {"start", Start},
       {"makePair", MakePair},
       {"adopt", Adopt},
@@ -368,28 +207,11 @@ void ExportEndpointApi(Napi::Env env, Napi::Object exports) {
       {"setReadAhead", SetReadAhead},
       {"inspect", Inspect},
       {"messageLength", MessageLength},
-      {"readReady", ReadReady},
-      {"receive", Receive},
-      {"receiveSync", ReceiveSync},
-      {"receiveLarge", ReceiveLarge},
-      {"receiveLargeSync", ReceiveLargeSync},
-      {"receiveDescriptor", ReceiveDescriptor},
-      {"send", Send},
-      {"append", Append},
-      {"appendDescriptor", AppendDescriptor},
-      {"flush", Flush},
-      {"flushSync", FlushSync},
-      {"withdraw", Withdraw},
-      {"dropPending", DropPending},
       {"poll", Poll},
       {"closeDescriptor", CloseDescriptor},
       {"cancelBlockedCalls", CancelBlockedCalls},
   };
-  for (const auto& [name, function] : functions) {
-    napi_value value = nullptr;
-    napi_create_function(env, name, NAPI_AUTO_LENGTH, function, nullptr, &value);
-    exports.Set(name, Napi::Value(env, value));
-  }
+  ExportFunctions(env, exports, functions);
   Napi::Object status = Napi::Object::New(env);
   status.Set("endOfFile", static_cast<double>(kEndOfFile));
   status.Set("truncated", static_cast<double>(kTruncated));

@@ -5,7 +5,7 @@
 
 namespace mp {
 
-// Adds the functions that lib/native.ts declares to the addon's exports.
+// Adds the functions of lib/native.ts that make, find and wait for endpoints, and the status codes.
 void ExportEndpointApi(Napi::Env env, Napi::Object exports);
 
 }  // namespace mp

@@ -84,7 +84,8 @@ int64_t FrameReader::ReadHeader(ByteSource& source) {
         continue;
       }
     }
-    // The byte that a descriptor came with stays held for ReadDescriptor.
+    // Taking the byte that a descriptor came with for a part of a header means that a message was
+    // asked for where the peer sent a handle.
     header_have_ += TakeHeld(header_ + header_have_, needed - header_have_);
     if (descriptor_ && end_ == begin_) return Refuse(kUnexpectedDescriptor);
   }
@@ -170,7 +171,8 @@ bool FrameReader::Ready() const noexcept {
   if (phase_ == Phase::kEnded || phase_ == Phase::kUnreadable) return true;
   const size_t in_buffer = end_ - begin_;
   if (in_buffer == 0) return false;
-  if (descriptor_ && in_buffer == 1) return true;
+  // It is handed out, or it is in the way of the next message, which fails: progress either way.
+  if (descriptor_) return true;
   if (phase_ == Phase::kBody) return in_buffer >= static_cast<uint64_t>(length_) || IsLarge();
   uint8_t header[frame::kLongHeaderBytes];
   std::memcpy(header, header_, header_have_);

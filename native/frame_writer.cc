@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <new>
 
 #include "status.h"
 
@@ -40,8 +41,9 @@ void FrameWriter::CopyPayload(Message& message, const uint8_t* payload, size_t f
 }
 
 void FrameWriter::Enqueue(Message&& message) {
-  pending_bytes_ += message.total() - message.sent;
+  const size_t left = message.total() - message.sent;
   waiting_.push_back(std::move(message));
+  pending_bytes_ += left;
 }
 
 int64_t FrameWriter::Send(ByteSink& sink, const uint8_t* payload, size_t size) {
@@ -169,7 +171,9 @@ int64_t FrameWriter::Withdraw(size_t index, Lent lent) {
     const size_t from = std::max(payload_sent, message.copied_from);
     whole.copied_from = from;
     whole.copied_to = message.size;
-    whole.copy.reset(new uint8_t[message.size - from]);
+    // Up to the size of the largest message, which there may not be memory for.
+    whole.copy.reset(new (std::nothrow) uint8_t[message.size - from]);
+    if (!whole.copy) return -ENOMEM;
     const size_t kept = message.copied_to > from ? message.copied_to - from : 0;
     if (kept > 0) {
       std::memcpy(whole.copy.get(), message.copy.get() + (from - message.copied_from), kept);

@@ -46,7 +46,8 @@ class FrameWriter {
 
   // Takes back the waiting message number `index` (0 is the first): 1. Or 0 if its first byte has
   // been written: then the rest of it, read from `lent` if it is lent, is copied here to be
-  // written later, since a message once begun must be finished (kBufferChanged if it cannot be).
+  // written later, since a message once begun must be finished. kBufferChanged or -ENOMEM if it
+  // cannot be.
   int64_t Withdraw(size_t index, Lent lent);
 
   // Whether the message number `index` reads a part from the caller's memory.
@@ -56,6 +57,7 @@ class FrameWriter {
 
   void Clear() noexcept;
 
+  size_t count() const noexcept { return waiting_.size(); }
   bool empty() const noexcept { return waiting_.empty(); }
   // Whether the first waiting message has been written in part.
   bool begun() const noexcept { return !waiting_.empty() && waiting_.front().sent > 0; }

@@ -5,6 +5,7 @@
 // again.
 #pragma once
 
+#include <napi.h>
 #include <node_api.h>
 
 #include <cstddef>
@@ -60,9 +61,6 @@ class Args {
   // Empty for anything that is not a typed array, and for a detached one.
   mp::Bytes Bytes(size_t index) const noexcept {
     mp::Bytes bytes;
-    bool is_typed_array = false;
-    napi_is_typedarray(env_, values_[index], &is_typed_array);
-    if (!is_typed_array) return bytes;
     napi_typedarray_type type{};
     void* data = nullptr;
     size_t length = 0;
@@ -92,5 +90,20 @@ class Args {
   napi_env env_;
   napi_value values_[N] = {};
 };
+
+struct NamedFunction {
+  const char* name;
+  napi_callback function;
+};
+
+// For start-up code, where the wrapper's exceptions are welcome.
+template <size_t N>
+void ExportFunctions(Napi::Env env, Napi::Object exports, const NamedFunction (&functions)[N]) {
+  for (const auto& [name, function] : functions) {
+    napi_value value = nullptr;
+    napi_create_function(env, name, NAPI_AUTO_LENGTH, function, nullptr, &value);
+    exports.Set(name, Napi::Value(env, value));
+  }
+}
 
 }  // namespace mp

@@ -6,6 +6,7 @@
 
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 
@@ -14,6 +15,9 @@ namespace mp::platform {
 // Both are close-on-exec from birth. Neither end is a standard stream's number (0 to 2).
 int MakePipe(int fds[2]) noexcept;
 int MakeSocketPair(int fds[2]) noexcept;
+
+// fstat(2).
+int FileStatus(int fd, struct stat* out) noexcept;
 
 // One attempt that never waits, on a descriptor that may be in blocking mode. -EOPNOTSUPP (or
 // -ENOSYS, -EINVAL from an old kernel) means that this descriptor needs another way; it can appear

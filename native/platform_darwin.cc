@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <climits>
 #include <csignal>
 
 #include "platform.h"
@@ -48,6 +50,10 @@ int MakeSocketPair(int fds[2]) noexcept {
   return Protect(fds);
 }
 
+int FileStatus(int fd, struct stat* out) noexcept {
+  return sys::RetryOnInterrupt([=] { return ::fstat(fd, out); });
+}
+
 ssize_t ReadNoWait(int, const iovec*, int) noexcept { return -EOPNOTSUPP; }
 ssize_t WriteNoWait(int, const iovec*, int) noexcept { return -EOPNOTSUPP; }
 
@@ -82,8 +88,10 @@ int WaitForEvents(pollfd* fds, nfds_t count, long long timeout_ns) noexcept {
   sigaddset(&routine, SIGWINCH);
   sigaddset(&routine, SIGPROF);
   ::pthread_sigmask(SIG_BLOCK, &routine, &before);
+  // Longer waits end early and are taken up again by the caller, whose deadline has not come.
+  const long long rounded = (timeout_ns + 999999LL) / 1000000LL;
   const int timeout_ms =
-      timeout_ns < 0 ? -1 : static_cast<int>((timeout_ns + 999999LL) / 1000000LL);
+      timeout_ns < 0 ? -1 : static_cast<int>(std::min<long long>(rounded, INT_MAX));
   const int ready = sys::Poll(fds, count, timeout_ms);
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
   return ready;

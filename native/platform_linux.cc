@@ -89,6 +89,14 @@ int MakeSocketPair(int fds[2]) noexcept {
   return LiftAboveStandardStreams(fds);
 }
 
+// glibc has fstat() as a function of its own only since 2.33; the kernel's structure is the same on
+// 64-bit systems.
+int FileStatus(int fd, struct stat* out) noexcept {
+  static_assert(sizeof(void*) == 8, "the kernel's stat structure differs on 32-bit systems");
+  return static_cast<int>(
+      sys::RetryOnInterrupt([=]() -> long { return ::syscall(SYS_fstat, fd, out); }));
+}
+
 // The system calls are made directly: musl before 1.2.5 has no wrapper, and glibc's is newer than
 // the oldest version this addon loads with. The offset of -1 (both halves) means "the current
 // position", which is all that a pipe has.

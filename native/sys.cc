@@ -5,6 +5,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "platform.h"
+
 namespace mp::sys {
 
 void Close(int fd) noexcept { ::close(fd); }
@@ -36,7 +38,7 @@ int Poll(pollfd* fds, nfds_t count, int timeout_ms) noexcept {
 
 int Describe(int fd, Description* out) noexcept {
   struct stat info {};
-  const int status = RetryOnInterrupt([&] { return ::fstat(fd, &info); });
+  const int status = platform::FileStatus(fd, &info);
   if (status < 0) return status;
   out->device = static_cast<uint64_t>(info.st_dev);
   out->inode = static_cast<uint64_t>(info.st_ino);

@@ -34,13 +34,6 @@ class Wake {
     (void)sys::Writev(writer_.get(), &iov, 1);
   }
 
-  void Clear() noexcept {
-    char bytes[64];
-    const iovec iov{bytes, sizeof bytes};
-    while (sys::Readv(reader_.get(), &iov, 1) > 0) {
-    }
-  }
-
  private:
   UniqueFd reader_;
   UniqueFd writer_;

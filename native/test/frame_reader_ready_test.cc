@@ -175,6 +175,17 @@ const Test kReadyAgrees("reader: Ready() agrees with the next attempt, at every 
   }
 });
 
+const Test kReadyToRefuse("reader: Ready() when a descriptor came with part of a header", [] {
+  Blob stream = Frame(Pattern(2));
+  AppendTo(stream, {0, 0});
+  ScriptedSource source(stream);
+  source.DescriptorsAt(7, 1);
+  Receiving receiving(kNoLimit, true);
+  receiving.Expect(source, Pattern(2));
+  Check(receiving.reader.Ready(), "the next attempt fails without another byte");
+  Equal(receiving.Try(source), kUnexpectedDescriptor);
+});
+
 const Test kReadyInvalid("reader: Ready() when an invalid header is held", [] {
   Blob stream = Frame(Pattern(2));
   AppendTo(stream, ShortHeader(-7));

@@ -3,7 +3,9 @@
 // How much memory readers and writers hold. Every allocation of this program is counted.
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <cstddef>
+#include <cstdint>
 #include <cstdlib>
 #include <new>
 
@@ -17,12 +19,16 @@ namespace {
 
 std::atomic<size_t> live_bytes{0};
 
+// What is larger cannot be had.
+std::atomic<size_t> largest{SIZE_MAX};
+
 // In front of each piece of memory its size is kept.
 constexpr size_t kPrefix = alignof(std::max_align_t);
 
 }  // namespace
 
 void* operator new(size_t size) {
+  if (size > largest) throw std::bad_alloc();
   auto* base = static_cast<std::byte*>(std::malloc(size + kPrefix));
   if (base == nullptr) throw std::bad_alloc();
   ::new (base) size_t(size);
@@ -186,6 +192,21 @@ const Test kWaiting("memory: a waiting message is copied up to 64 KiB", [] {
     ExpectAtMost(growth.now(), kOverhead);
   }
 });
+
+const Test kTakenBack("memory: a begun message that there is no memory to copy stays as it was",
+                      [] {
+                        const Blob message = Pattern(10 << 20);
+                        ScriptedSink sink;
+                        FrameWriter writer;
+                        sink.script.Add({70000});
+                        Equal(writer.Send(sink, message.data(), message.size()), 1);
+                        largest = 1 << 20;
+                        const int64_t status = writer.Withdraw(0, {message.data(), message.size()});
+                        largest = SIZE_MAX;
+                        Equal(status, -ENOMEM);
+                        Equal(writer.Flush(sink, {message.data(), message.size()}, SIZE_MAX), 1);
+                        Check(sink.written == Frame(message));
+                      });
 
 const Test kDrained("memory: a writer gives back what its queue took", [] {
   const Blob message = Pattern(2000);

@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: MIT
+//
+// libstdc++ 12 asks glibc whether the process has one thread only, to save atomic operations. The
+// variable exists since glibc 2.32, and every symbol must be found in 2.28. A definition inside the
+// addon, hidden by the compiler flags, is used instead: false, as it is in every Node process.
+extern "C" {
+char __libc_single_threaded = 0;
+}

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: MIT
+//
+// Receiving and sending, as lib/native.ts declares it. The rules are those of endpoint_api.cc.
+#include "transfer_api.h"
+
+#include <algorithm>
+#include <memory>
+
+#include "addon_env.h"
+#include "blocking.h"
+#include "napi_args.h"
+#include "status.h"
+
+namespace mp {
+
+namespace {
+
+napi_value ReadReady(napi_env env, napi_callback_info info) {
+  const Args<1> args(env, info);
+  Endpoint* endpoint = args.addon().FindEndpoint(args.Int(0));
+  return args.Return(endpoint != nullptr && endpoint->reader().Ready() ? 1 : 0);
+}
+
+napi_value Receive(napi_env env, napi_callback_info info) {
+  const Args<3> args(env, info);
+  Endpoint* endpoint = args.addon().FindEndpoint(args.Int(0));
+  const Bytes slab = args.Bytes(1);
+  if (endpoint == nullptr) return args.Return(-EBADF);
+  if (slab.size < FrameReader::kSmallBytes) return args.Return(-EINVAL);
+  return args.Return(endpoint->reader().ReadSmall(endpoint->source(), slab.data, args.Size(2)));
+}
+
+napi_value ReceiveSync(napi_env env, napi_callback_info info) {
+  const Args<5> args(env, info);
+  AddonEnv& addon = args.addon();
+  Endpoint* found = addon.FindEndpoint(args.Int(0));
+  const Bytes slab = args.Bytes(1);
+  if (found == nullptr) return args.Return(-EBADF);
+  if (slab.size < FrameReader::kSmallBytes) return args.Return(-EINVAL);
+  const std::shared_ptr<Endpoint> endpoint = addon.Find(args.Int(0))->endpoint;
+  const uint64_t limit = args.Size(2);
+  const Deadline deadline = Deadline::After(args.Number(3));
+  Spinner spinner(static_cast<int64_t>(args.Number(4)), &endpoint->spin_ns);
+  return args.Return(
+      BlockUntilDone(addon, endpoint->fd(), POLLIN, deadline, &spinner, [&]() -> int64_t {
+        return endpoint->reader().ReadSmall(endpoint->source(), slab.data, limit);
+      }));
+}
+
+napi_value ReceiveLarge(napi_env env, napi_callback_info info) {
+  const Args<3> args(env, info);
+  Endpoint* endpoint = args.addon().FindEndpoint(args.Int(0));
+  const Bytes into = args.Bytes(1);
+  if (endpoint == nullptr) return args.Return(-EBADF);
+  if (static_cast<int64_t>(into.size) < endpoint->reader().received()) {
+    return args.Return(kBufferChanged);
+  }
+  return args.Return(
+      endpoint->reader().ReadLarge(endpoint->source(), into.data, into.size, args.Size(2)));
+}
+
+// Until `into` is full or the message complete.
+napi_value ReceiveLargeSync(napi_env env, napi_callback_info info) {
+  const Args<3> args(env, info);
+  AddonEnv& addon = args.addon();
+  Endpoint* found = addon.FindEndpoint(args.Int(0));
+  const Bytes into = args.Bytes(1);
+  if (found == nullptr) return args.Return(-EBADF);
+  if (static_cast<int64_t>(into.size) < found->reader().received()) {
+    return args.Return(kBufferChanged);
+  }
+  const std::shared_ptr<Endpoint> endpoint = addon.Find(args.Int(0))->endpoint;
+  const auto target = std::min(static_cast<int64_t>(into.size), endpoint->reader().length());
+  const Deadline deadline = Deadline::After(args.Number(2));
+  return args.Return(
+      BlockUntilDone(addon, endpoint->fd(), POLLIN, deadline, nullptr, [&]() -> int64_t {
+        const int64_t have =
+            endpoint->reader().ReadLarge(endpoint->source(), into.data, into.size, SIZE_MAX);
+        return have >= 0 && have < target ? -EAGAIN : have;
+      }));
+}
+
+napi_value ReceiveDescriptor(napi_env env, napi_callback_info info) {
+  const Args<1> args(env, info);
+  Endpoint* endpoint = args.addon().FindEndpoint(args.Int(0));
+  if (endpoint == nullptr) return args.Return(-EBADF);
+  return args.Return(endpoint->reader().ReadDescriptor(endpoint->source()));
+}
+
+// The part of a typed array that a message is; false if the array is too short for it by now.
+bool Part(const Bytes& whole, size_t offset, size_t size, const uint8_t** data) noexcept {
+  if (offset > whole.size || size > whole.size - offset) return false;
+  static const uint8_t kNothing = 0;
+  *data = whole.data == nullptr ? &kNothing : whole.data + offset;
+  return true;
+}
+
+napi_value Send(napi_env env, napi_callback_info info) {
+  const Args<4> args(env, info);
+  Endpoint* endpoint = args.addon().FindEndpoint(args.Int(0));
+  const uint8_t* data = nullptr;
+  if (endpoint == nullptr) return args.Return(-EBADF);
+  if (!Part(args.Bytes(1), args.Size(2), args.Size(3), &data)) return args.Return(kBufferChanged);
+  return args.Return(endpoint->writer().Send(endpoint->sink(), data, args.Size(3)));
+}
+
+napi_value Append(napi_env env, napi_callback_info info) {
+  const Args<4> args(env, info);
+  Endpoint* endpoint = args.addon().FindEndpoint(args.Int(0));
+  const uint8_t* data = nullptr;
+  if (endpoint == nullptr) return args.Return(-EBADF);
+  if (!Part(args.Bytes(1), args.Size(2), args.Size(3), &data)) return args.Return(kBufferChanged);
+  endpoint->writer().Append(data, args.Size(3));
+  return args.Return(static_cast<int64_t>(endpoint->writer().pending_bytes()));
+}
+
+napi_value AppendDescriptor(napi_env env, napi_callback_info info) {
+  const Args<2> args(env, info);
+  Endpoint* endpoint = args.addon().FindEndpoint(args.Int(0));
+  if (endpoint == nullptr) return args.Return(-EBADF);
+  if (!endpoint->is_socket()) return args.Return(-ENOTSOCK);
+  const int copy = sys::Duplicate(args.Int(1));
+  if (copy < 0) return args.Return(copy);
+  endpoint->writer().AppendDescriptor(UniqueFd(copy));
+  return args.Return(0);
+}
+
+// The lent payload of a message: a typed array, the offset and the size of the message in it.
+template <size_t N>
+FrameWriter::Lent ReadLent(const Args<N>& args, size_t first) {
+  const Bytes whole = args.Bytes(first);
+  const size_t offset = args.Size(first + 1);
+  const size_t size = args.Size(first + 2);
+  FrameWriter::Lent lent;
+  // Not null even when detached: null means that no message lends anything.
+  static const uint8_t kNothing = 0;
+  if (size > 0) lent.data = &kNothing;
+  if (whole.data != nullptr && offset <= whole.size) {
+    lent.data = whole.data + offset;
+    lent.size = std::min(size, whole.size - offset);
+  }
+  return lent;
+}
+
+napi_value Flush(napi_env env, napi_callback_info info) {
+  const Args<5> args(env, info);
+  Endpoint* endpoint = args.addon().FindEndpoint(args.Int(0));
+  if (endpoint == nullptr) return args.Return(-EBADF);
+  return args.Return(endpoint->writer().Flush(endpoint->sink(), ReadLent(args, 1), args.Size(4)));
+}
+
+// Until the first waiting message is complete.
+napi_value FlushSync(napi_env env, napi_callback_info info) {
+  const Args<5> args(env, info);
+  AddonEnv& addon = args.addon();
+  if (addon.FindEndpoint(args.Int(0)) == nullptr) return args.Return(-EBADF);
+  const std::shared_ptr<Endpoint> endpoint = addon.Find(args.Int(0))->endpoint;
+  const FrameWriter::Lent lent = ReadLent(args, 1);
+  const Deadline deadline = Deadline::After(args.Number(4));
+  return args.Return(
+      BlockUntilDone(addon, endpoint->fd(), POLLOUT, deadline, nullptr, [&]() -> int64_t {
+        const int64_t done = endpoint->writer().Flush(endpoint->sink(), lent, SIZE_MAX);
+        return done == 0 && !endpoint->writer().empty() ? -EAGAIN : done;
+      }));
+}
+
+napi_value Withdraw(napi_env env, napi_callback_info info) {
+  const Args<5> args(env, info);
+  Endpoint* endpoint = args.addon().FindEndpoint(args.Int(0));
+  if (endpoint == nullptr) return args.Return(-EBADF);
+  const size_t index = args.Size(1);
+  if (index >= endpoint->writer().count()) return args.Return(-EINVAL);
+  return args.Return(endpoint->writer().Withdraw(index, ReadLent(args, 2)));
+}
+
+napi_value DropPending(napi_env env, napi_callback_info info) {
+  const Args<1> args(env, info);
+  Endpoint* endpoint = args.addon().FindEndpoint(args.Int(0));
+  if (endpoint != nullptr) endpoint->writer().Clear();
+  return nullptr;
+}
+
+}  // namespace
+
+void ExportTransferApi(Napi::Env env, Napi::Object exports) {
+  const NamedFunction functions[] = {
+      {"readReady", ReadReady},
+      {"receive", Receive},
+      {"receiveSync", ReceiveSync},
+      {"receiveLarge", ReceiveLarge},
+      {"receiveLargeSync", ReceiveLargeSync},
+      {"receiveDescriptor", ReceiveDescriptor},
+      {"send", Send},
+      {"append", Append},
+      {"appendDescriptor", AppendDescriptor},
+      {"flush", Flush},
+      {"flushSync", FlushSync},
+      {"withdraw", Withdraw},
+      {"dropPending", DropPending},
+  };
+  ExportFunctions(env, exports, functions);
+}
+
+}  // namespace mp
