@@ -48,8 +48,8 @@ export function parseOptions(args: readonly string[]): Options {
   return {
     only: values.only.flatMap((list) => list.split(',')).filter((id) => id !== ''),
     repetitions,
-    warmUpMs: values.quick ? 30 : 80,
-    measuredMs: values.quick ? 40 : 120,
+    warmUpMs: values.quick ? 30 : 400,
+    measuredMs: values.quick ? 40 : 100,
     syscalls: values.syscalls,
     plot: values.plot,
     json: values.json,

@@ -68,8 +68,11 @@ export interface Native {
   messageLength(id: number): number;
   /** 1 if a receive would make progress from memory alone. */
   readReady(id: number): number;
-  /** The length of one small message, now at the start of `slab`. */
-  receive(id: number, slab: Uint8Array, maxLength: number): number;
+  /**
+   * The length of one small message, now at the start of `slab`. With `mayWait` a read that would most likely find nothing
+   * is left out: the caller waits to be told instead.
+   */
+  receive(id: number, slab: Uint8Array, maxLength: number, mayWait: boolean): number;
   receiveSync(id: number, slab: Uint8Array, maxLength: number, timeoutMs: number, spinNs: number): number;
   /** Continues a large message into memory that begins with what has arrived; how much is there now. */
   receiveLarge(id: number, into: Uint8Array, budget: number): number;

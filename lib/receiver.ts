@@ -41,7 +41,7 @@ interface Waiting {
 
 class Request<T> implements Waiting {
   readonly owner: object;
-  readonly #attempt: () => { value: T } | undefined;
+  readonly #attempt: (mayWait: boolean) => { value: T } | undefined;
   readonly #hold: Hold;
   readonly #resolve: (value: T) => void;
   readonly #reject: (error: Error) => void;
@@ -50,7 +50,7 @@ class Request<T> implements Waiting {
   cancel: (() => void) | undefined;
 
   constructor(
-    attempt: () => { value: T } | undefined,
+    attempt: (mayWait: boolean) => { value: T } | undefined,
     owner: object,
     hold: Hold,
     resolve: (value: T) => void,
@@ -66,7 +66,7 @@ class Request<T> implements Waiting {
 
   attempt(): boolean {
     try {
-      const done = this.#attempt();
+      const done = this.#attempt(false);
       if (done === undefined) return this.#settled;
       this.#settle();
       this.#resolve(done.value);
@@ -112,7 +112,7 @@ export class Receiver {
 
   /** Receives one message, after those who asked earlier. */
   receive<T>(take: Take<T>, options: ReceiveOptions, limits: Limits, owner: object, hold: Hold): Promise<T> {
-    return this.#request(() => this.#tryMessage(take, options), options.operation, limits, owner, hold);
+    return this.#request((mayWait) => this.#tryMessage(take, options, mayWait), options.operation, limits, owner, hold);
   }
 
   /** Receives one descriptor, in the same order. */
@@ -122,7 +122,7 @@ export class Receiver {
 
   /** A message that can be had without waiting; undefined if there is none or others wait for it. */
   tryReceive<T>(take: Take<T>, options: ReceiveOptions): { value: T } | undefined {
-    return this.pending ? undefined : this.#tryMessage(take, options);
+    return this.pending ? undefined : this.#tryMessage(take, options, false);
   }
 
   receiveSync<T>(take: Take<T>, options: ReceiveOptions, deadline: number, spinNs: number): T {
@@ -132,7 +132,7 @@ export class Receiver {
       // With nothing left to write elsewhere the whole wait is one native call.
       const status =
         unwritten.size > 0
-          ? this.#nextStatus(options.maxLength, BUDGET)
+          ? this.#nextStatus(options.maxLength, false)
           : this.#nextStatusSync(take, options.maxLength, deadline, spinNs);
       if (status >= 0) return take.small(slab, status);
       if (status === codes.largeMessage) return take.large(this.#takeBody());
@@ -185,7 +185,7 @@ export class Receiver {
   }
 
   #request<T>(
-    attempt: () => { value: T } | undefined,
+    attempt: (mayWait: boolean) => { value: T } | undefined,
     operation: string,
     limits: Limits,
     owner: object,
@@ -194,7 +194,7 @@ export class Receiver {
     const turn = this.#queue.length === 0 && takeTurn();
     if (turn) {
       try {
-        const done = attempt();
+        const done = attempt(limits.timeout > 0);
         if (done !== undefined) return Promise.resolve(done.value);
       } catch (error) {
         return Promise.reject(error);
@@ -228,8 +228,8 @@ export class Receiver {
     });
   }
 
-  #tryMessage<T>(take: Take<T>, { operation, maxLength }: ReceiveOptions): { value: T } | undefined {
-    const status = this.#nextStatus(maxLength, BUDGET);
+  #tryMessage<T>(take: Take<T>, { operation, maxLength }: ReceiveOptions, mayWait: boolean): { value: T } | undefined {
+    const status = this.#nextStatus(maxLength, mayWait);
     if (status >= 0) return { value: take.small(slab, status) };
     if (status === codes.largeMessage) return { value: take.large(this.#takeBody()) };
     if (status === codes.again) return undefined;
@@ -244,10 +244,10 @@ export class Receiver {
   }
 
   /** The length of a small message in the slab, `largeMessage` when `#body` is complete, `again`, or another failure. */
-  #nextStatus(maxLength: number, budget: number): number {
-    const status = native.receive(this.#id, slab, maxLength);
+  #nextStatus(maxLength: number, mayWait: boolean): number {
+    const status = native.receive(this.#id, slab, maxLength, mayWait);
     if (status !== codes.largeMessage) return status;
-    return this.#fillBody((body) => native.receiveLarge(this.#id, body, budget));
+    return this.#fillBody((body) => native.receiveLarge(this.#id, body, BUDGET));
   }
 
   #nextStatusSync<T>(take: Take<T>, maxLength: number, deadline: number, spinNs: number): number {

@@ -67,12 +67,13 @@ class Spinner {
 };
 
 // Repeats `attempt` until it returns something other than -EAGAIN, waiting for `events` on `fd` in
-// between. -ETIMEDOUT at the deadline.
+// between. -ETIMEDOUT at the deadline. With `wait_first` the wait precedes the first attempt, which
+// saves a call where the attempt would most likely find nothing.
 template <typename Attempt>
 int64_t BlockUntilDone(AddonEnv& env, int fd, short events, const Deadline& deadline,
-                       Spinner* spinner, Attempt attempt) {
-  for (;;) {
-    int64_t result = attempt();
+                       Spinner* spinner, bool wait_first, Attempt attempt) {
+  for (bool skip = wait_first;; skip = false) {
+    int64_t result = skip ? -EAGAIN : attempt();
     if (result != -EAGAIN) return result;
     const bool spun = spinner != nullptr && spinner->enabled();
     if (spun) {

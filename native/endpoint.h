@@ -55,8 +55,21 @@ class Endpoint final : private ByteSource, private ByteSink {
   // Whether any endpoint of this process owns this descriptor number. Any thread.
   static bool Owns(int fd);
 
-  // How long Sync receives have found spinning worth while; see blocking.cc.
+  // How long Sync receives have found spinning worth while; see blocking.h.
   int64_t spin_ns = -1;
+
+  // Whether Sync receives usually find nothing at first. Once in a while the other way is tried,
+  // since a wait that comes first does not show whether it was needed.
+  class Habit {
+   public:
+    bool ExpectsToWait() noexcept { return waits_ && ++calls_ % 16 != 0; }
+    void Learn(bool waited) noexcept { waits_ = waited; }
+
+   private:
+    bool waits_ = false;
+    uint8_t calls_ = 0;
+  };
+  Habit receive_habit;
 
  private:
   ssize_t Read(const iovec* iov, int count, UniqueFd* descriptor) override;

@@ -235,6 +235,9 @@ ssize_t FrameReader::Pull(ByteSource& source, uint8_t* into, size_t size) {
 
 ssize_t FrameReader::Receive(ByteSource& source, const iovec* iov, int count) {
   const ssize_t n = source.Read(iov, count, &descriptor_);
+  size_t wanted = 0;
+  for (int i = 0; i < count; i++) wanted += iov[i].iov_len;
+  drained_ = n == -EAGAIN || (n > 0 && static_cast<size_t>(n) < wanted);
   // Descriptors that belong to no single byte cannot be handed out in order.
   return n == -EBADMSG ? static_cast<ssize_t>(Refuse(kUnexpectedDescriptor)) : n;
 }

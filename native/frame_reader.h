@@ -49,6 +49,10 @@ class FrameReader {
   // or a loop of waiting and trying would spin until the rest comes.
   bool Ready() const noexcept;
 
+  // Whether the last read found less than it asked for and a call now would have to read again:
+  // most likely in vain, unless something has come meanwhile.
+  bool drained() const noexcept { return drained_ && !Ready(); }
+
   // Bytes taken from the source that no caller has been given yet.
   size_t held() const noexcept { return end_ - begin_ + header_have_; }
 
@@ -90,6 +94,7 @@ class FrameReader {
   uint8_t header_[frame::kLongHeaderBytes] = {};
   Phase phase_ = Phase::kHeader;
   bool read_ahead_ = false;
+  bool drained_ = false;
   UniqueFd descriptor_;  // Travels with the last held byte.
 };
 

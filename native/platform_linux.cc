@@ -74,6 +74,17 @@ ssize_t WriteVector(int fd, const iovec* iov, int count, int flags) noexcept {
       [=]() -> ssize_t { return ::syscall(SYS_pwritev2, fd, iov, count, -1L, -1L, flags); });
 }
 
+// The calling thread's own mask and three signals: ppoll() replaces the mask for the wait only, and
+// a signal that arrives meanwhile is delivered when the wait is over.
+sigset_t MaskWithRoutineSignals() noexcept {
+  sigset_t mask;
+  ::pthread_sigmask(SIG_SETMASK, nullptr, &mask);
+  sigaddset(&mask, SIGCHLD);
+  sigaddset(&mask, SIGWINCH);
+  sigaddset(&mask, SIGPROF);
+  return mask;
+}
+
 // Cleared when the kernel turns out not to know the flag. Any thread may be the one to find out.
 std::atomic<bool> knows_no_signal{true};
 
@@ -139,13 +150,8 @@ ssize_t SendMessage(int fd, const msghdr* message) noexcept {
 }
 
 int WaitForEvents(pollfd* fds, nfds_t count, long long timeout_ns) noexcept {
-  // The calling thread's own mask is kept and three signals are added: ppoll() replaces the mask
-  // for the wait only, and a signal that arrives meanwhile is delivered when the wait is over.
-  sigset_t mask;
-  ::pthread_sigmask(SIG_SETMASK, nullptr, &mask);
-  sigaddset(&mask, SIGCHLD);
-  sigaddset(&mask, SIGWINCH);
-  sigaddset(&mask, SIGPROF);
+  // Read once per thread: neither Node nor libuv changes the mask of a thread that runs JavaScript.
+  static thread_local const sigset_t mask = MaskWithRoutineSignals();
   timespec timeout{};
   if (timeout_ns >= 0) {
     timeout.tv_sec = static_cast<time_t>(timeout_ns / 1000000000LL);

@@ -22,11 +22,12 @@ napi_value ReadReady(napi_env env, napi_callback_info info) {
 }
 
 napi_value Receive(napi_env env, napi_callback_info info) {
-  const Args<3> args(env, info);
+  const Args<4> args(env, info);
   Endpoint* endpoint = args.addon().FindEndpoint(args.Int(0));
   const Bytes slab = args.Bytes(1);
   if (endpoint == nullptr) return args.Return(-EBADF);
   if (slab.size < FrameReader::kSmallBytes) return args.Return(-EINVAL);
+  if (args.Flag(3) && endpoint->reader().drained()) return args.Return(-EAGAIN);
   return args.Return(endpoint->reader().ReadSmall(endpoint->source(), slab.data, args.Size(2)));
 }
 
@@ -41,10 +42,15 @@ napi_value ReceiveSync(napi_env env, napi_callback_info info) {
   const uint64_t limit = args.Size(2);
   const Deadline deadline = Deadline::After(args.Number(3));
   Spinner spinner(static_cast<int64_t>(args.Number(4)), &endpoint->spin_ns);
-  return args.Return(
-      BlockUntilDone(addon, endpoint->fd(), POLLIN, deadline, &spinner, [&]() -> int64_t {
+  const bool wait_first = endpoint->receive_habit.ExpectsToWait() && !endpoint->reader().Ready();
+  int attempts = 0;
+  const int64_t result = BlockUntilDone(
+      addon, endpoint->fd(), POLLIN, deadline, &spinner, wait_first, [&]() -> int64_t {
+        attempts++;
         return endpoint->reader().ReadSmall(endpoint->source(), slab.data, limit);
-      }));
+      });
+  if (!wait_first) endpoint->receive_habit.Learn(attempts > 1);
+  return args.Return(result);
 }
 
 napi_value ReceiveLarge(napi_env env, napi_callback_info info) {
@@ -73,7 +79,7 @@ napi_value ReceiveLargeSync(napi_env env, napi_callback_info info) {
   const auto target = std::min(static_cast<int64_t>(into.size), endpoint->reader().length());
   const Deadline deadline = Deadline::After(args.Number(2));
   return args.Return(
-      BlockUntilDone(addon, endpoint->fd(), POLLIN, deadline, nullptr, [&]() -> int64_t {
+      BlockUntilDone(addon, endpoint->fd(), POLLIN, deadline, nullptr, false, [&]() -> int64_t {
         const int64_t have =
             endpoint->reader().ReadLarge(endpoint->source(), into.data, into.size, SIZE_MAX);
         return have >= 0 && have < target ? -EAGAIN : have;
@@ -158,7 +164,7 @@ napi_value FlushSync(napi_env env, napi_callback_info info) {
   const FrameWriter::Lent lent = ReadLent(args, 1);
   const Deadline deadline = Deadline::After(args.Number(4));
   return args.Return(
-      BlockUntilDone(addon, endpoint->fd(), POLLOUT, deadline, nullptr, [&]() -> int64_t {
+      BlockUntilDone(addon, endpoint->fd(), POLLOUT, deadline, nullptr, false, [&]() -> int64_t {
         const int64_t done = endpoint->writer().Flush(endpoint->sink(), lent, SIZE_MAX);
         return done == 0 && !endpoint->writer().empty() ? -EAGAIN : done;
       }));
