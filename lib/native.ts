@@ -41,6 +41,8 @@ export interface Native {
   };
   /** The largest message that `receive` hands out whole, and the size of its buffer. */
   readonly smallBytes: number;
+  /** How much of a message that has to wait is copied; the rest stays in the caller's memory. */
+  readonly copiedBytes: number;
 
   /** Once per environment. `onReady(count)` is called with `count` pairs (id, interest) in `events`. */
   start(isMainThread: boolean, onReady: (count: number) => void, events: Int32Array): number;

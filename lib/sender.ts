@@ -20,7 +20,7 @@ import {
 const codes = native.status;
 
 /** So much of a message is copied when it has to wait; the rest is read from the caller's memory. */
-const COPIED_BYTES = native.smallBytes;
+const COPIED_BYTES = native.copiedBytes;
 
 /** How much is written in one turn of the event loop. */
 const BUDGET = 256 * 1024;

@@ -231,6 +231,7 @@ void ExportEndpointApi(Napi::Env env, Napi::Object exports) {
   status.Set("busy", static_cast<double>(-EBUSY));
   exports.Set("status", status);
   exports.Set("smallBytes", static_cast<double>(FrameReader::kSmallBytes));
+  exports.Set("copiedBytes", static_cast<double>(FrameWriter::kCopiedBytes));
 }
 
 }  // namespace mp

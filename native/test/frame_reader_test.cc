@@ -76,7 +76,7 @@ const Test kExactly("reader: without reading ahead nothing beyond the message is
 
 const Test kOneCall("reader: reading ahead serves many messages with one call", [] {
   std::vector<Blob> messages;
-  for (size_t i = 0; i < 1000; i++) messages.push_back(Pattern(i % 40, static_cast<uint8_t>(i)));
+  for (size_t i = 0; i < 500; i++) messages.push_back(Pattern(i % 25, static_cast<uint8_t>(i)));
   ScriptedSource source(Joined(messages));
   Receiving receiving(kNoLimit, true);
   for (const Blob& message : messages) {
