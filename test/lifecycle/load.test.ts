@@ -40,6 +40,10 @@ describe('Many connections that only wait', function () {
   });
 
   it('use less than 8 KiB of memory each', async function () {
+    if (process.env['NODE_MULTIPROCESSING_ADDON'] !== undefined) {
+      console.log('      not measured: an instrumented addon keeps freed memory on purpose');
+      this.skip();
+    }
     // The aim is 4 KiB, which the benchmark shows; here is room for what the collector leaves.
     expect((await run('memory', ['--expose-gc'])).bytes).to.be.below(8192);
   });
