@@ -23,11 +23,16 @@ export function formatRatio({ median, lowerQuartile, upperQuartile }: Summary): 
 }
 
 const kinds = ['socketpair', 'pipe'] as const;
+/** The smallest message is judged without spinning, the larger ones as the settings are by default. */
 const yardsticks = [
-  { workload: 'round-trip-64', name: '64 B', limit: 1.2 },
-  { workload: 'round-trip-64-one-core', name: '64 B on one core', limit: 1.2 },
-  { workload: 'round-trip-64k', name: '64 KiB', limit: 1.3 },
-  { workload: 'round-trip-1m', name: '1 MiB', limit: 1.3 },
+  { workload: 'round-trip-64', trial: 'sync', name: '64 B', how: 'not spinning', limit: 1.2 },
+  { workload: 'round-trip-64-one-core', trial: 'sync', name: '64 B on one core', how: 'not spinning', limit: 1.2 },
+  { workload: 'round-trip-64k', trial: 'spin', name: '64 KiB', how: 'by default', limit: 1.3 },
+  { workload: 'round-trip-1m', trial: 'spin', name: '1 MiB', how: 'by default', limit: 1.3 },
+];
+const asyncTrials = [
+  { trial: 'async', how: 'by default' },
+  { trial: 'async-spin', how: 'spinning' },
 ];
 const slowerThanAsync = ['process.send/json', 'process.send/advanced', 'MessagePort', 'net.Socket'];
 
@@ -53,23 +58,24 @@ function ratioFigure(
 
 export function judge(measurements: readonly Measurement[], probes: ProbeResults): Figure[] {
   const lookup = lookupIn(measurements);
-  const figures = yardsticks.flatMap(({ workload, name, limit }) =>
+  const figures = yardsticks.flatMap(({ workload, trial, name, how, limit }) =>
     kinds.flatMap((kind) =>
       ratioFigure(
         lookup,
-        `sync ${name}, ${kind}, not spinning: at most ${limit} x C`,
+        `sync ${name}, ${kind}, ${how}: at most ${limit} x C`,
         workload,
-        `sync/${kind}`,
+        `${trial}/${kind}`,
         `c/${kind}`,
         limit,
       ),
     ),
   );
-  for (const kind of kinds) {
-    for (const peer of slowerThanAsync) {
-      figures.push(
-        ...ratioFigure(lookup, `async 64 B, ${kind}: below ${peer}`, 'round-trip-64', `async/${kind}`, peer, 1),
-      );
+  for (const { trial, how } of asyncTrials) {
+    for (const kind of kinds) {
+      for (const peer of slowerThanAsync) {
+        const claim = `async 64 B, ${kind}, ${how}: below ${peer}`;
+        figures.push(...ratioFigure(lookup, claim, 'round-trip-64', `${trial}/${kind}`, peer, 1));
+      }
     }
   }
   if (probes.memory) {

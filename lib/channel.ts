@@ -5,7 +5,7 @@
 import { systemError } from './errors.js';
 import { flushAtExit } from './exit.js';
 import { native, READ, WRITE } from './native.js';
-import { arm, ensureStarted, type Pollable } from './reactor.js';
+import { arm, ensureStarted, spinBeforeSleep, type Pollable } from './reactor.js';
 import { Receiver, type ReceiverOwner } from './receiver.js';
 import { Sender, type SenderOwner } from './sender.js';
 
@@ -14,6 +14,8 @@ export interface ChannelOptions {
   readonly readAhead: boolean;
   /** Longest time a Sync receive retries before it sleeps, in nanoseconds. */
   readonly spinNs: number;
+  /** Longest time the event loop looks for messages before it sleeps, in nanoseconds. */
+  readonly asyncSpinNs: number;
   readonly exitFlushMs: number;
 }
 
@@ -39,6 +41,7 @@ export class Channel implements Pollable, ReceiverOwner, SenderOwner {
   readonly sender: Sender;
   /** Called once when the descriptor may be readable, for those who wait without receiving. */
   #readWaiters: Set<() => void> | undefined;
+  readonly #stopSpinning: (() => void) | undefined;
   #users = 0;
   #closed = false;
   #interest = 0;
@@ -72,6 +75,7 @@ export class Channel implements Pollable, ReceiverOwner, SenderOwner {
     flushAtExit(options.exitFlushMs);
     this.receiver = new Receiver(id, options.maxMessageBytes, this);
     this.sender = new Sender(id, this);
+    if (options.asyncSpinNs > 0) this.#stopSpinning = spinBeforeSleep(options.asyncSpinNs);
   }
 
   get fd(): number {
@@ -158,6 +162,7 @@ export class Channel implements Pollable, ReceiverOwner, SenderOwner {
     this.#setInterest(0);
     this.#closed = true;
     native.release(this.id);
+    this.#stopSpinning?.();
   }
 
   #tellReadWaiters(): void {

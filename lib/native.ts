@@ -64,6 +64,8 @@ export interface Native {
   arm(id: number, interest: number): number;
   /** Whether waiting keeps the event loop alive. */
   setRef(on: boolean): void;
+  /** For how long the event loop looks for ready ids before it sleeps, at most; 0 (the default) for not at all. */
+  setSpin(ns: number): number;
 
   setReadAhead(id: number, on: boolean): void;
   /** The length of the message that is being received. */

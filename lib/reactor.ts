@@ -26,6 +26,8 @@ interface State {
   readonly events: Int32Array;
   readonly pollables: Map<number, Pollable>;
   readonly unwritten: Set<Writer>;
+  /** How long each of the channels that want it has the event loop look for messages before it sleeps. */
+  readonly spins: number[];
   started: boolean;
   references: number;
   /** When the end of the process stops waiting for messages to be written; undefined while it is not ending. */
@@ -41,6 +43,7 @@ const state: State = (holder.state ??= {
   events: new Int32Array(2 * 64),
   pollables: new Map(),
   unwritten: new Set(),
+  spins: [],
   started: false,
   references: 0,
   exitDeadline: undefined,
@@ -112,6 +115,24 @@ function changeReferences(change: number): void {
   const before = state.references;
   state.references += change;
   if (before > 0 !== state.references > 0) native.setRef(state.references > 0);
+}
+
+/**
+ * Has the event loop look for messages for `ns` nanoseconds each time before it sleeps. The longest of all such times
+ * counts. The returned function takes the wish back.
+ */
+export function spinBeforeSleep(ns: number): () => void {
+  state.spins.push(ns);
+  applySpins();
+  return () => {
+    state.spins.splice(state.spins.indexOf(ns), 1);
+    applySpins();
+  };
+}
+
+function applySpins(): void {
+  const status = native.setSpin(Math.max(0, ...state.spins));
+  if (status < 0) throw systemError(status, 'uv_prepare_init');
 }
 
 /** How many operations, or pieces of 64 KiB, may complete at once before the next one waits for a turn of the loop. */

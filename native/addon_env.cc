@@ -159,10 +159,7 @@ int AddonEnv::Arm(int32_t id, uint32_t interest) noexcept {
   const int status = poller_.set().Arm(slot->fd(), static_cast<uint64_t>(id), interest, known);
   if (status < 0) return status;
   slot->interest = interest;
-  if (!known) {
-    watched_++;
-    watched_xor_ ^= id;
-  }
+  if (!known) watched_xor_ ^= id;
   return 0;
 }
 
@@ -170,14 +167,13 @@ void AddonEnv::Forget(int32_t id, Slot& slot) noexcept {
   if (slot.interest == 0) return;
   poller_.set().Remove(slot.fd());
   slot.interest = 0;
-  watched_--;
   watched_xor_ ^= id;
 }
 
 // With a single id in the set nothing has to be asked: it is what made the set ready. Trying
 // something that turns out not to be possible is harmless.
 int AddonEnv::TakeReady(Event* events, int most) noexcept {
-  if (watched_ != 1) return poller_.set().Take(events, most);
+  if (poller_.set().size() != 1) return poller_.set().Take(events, most);
   const Slot* slot = Find(watched_xor_);
   if (slot == nullptr) return 0;
   events[0] = {static_cast<uint64_t>(watched_xor_), slot->interest};

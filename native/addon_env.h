@@ -53,6 +53,7 @@ class AddonEnv {
   // Interest 0 takes the id out of the event set.
   int Arm(int32_t id, uint32_t interest) noexcept;
   void SetRef(bool on) noexcept { poller_.SetRef(on); }
+  int SetSpin(int64_t ns) { return poller_.SetSpin(ns); }
 
   bool is_main_thread() const noexcept { return is_main_thread_; }
   Wake& cancel() noexcept { return cancel_; }
@@ -82,8 +83,7 @@ class AddonEnv {
   Wake cancel_;
   std::vector<Slot> slots_;
   std::vector<uint32_t> free_;
-  uint32_t watched_ = 0;     // How many ids are in the event set,
-  int32_t watched_xor_ = 0;  // and all of them combined: the id itself when there is one.
+  int32_t watched_xor_ = 0;  // All ids in the event set combined: the id itself when there is one.
   bool is_main_thread_ = true;
 };
 

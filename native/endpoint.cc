@@ -35,6 +35,9 @@ bool IsUnsupported(ssize_t status) noexcept {
 // silently and every one that arrived can be closed.
 constexpr size_t kMaxDescriptors = 253;
 
+// What does not fit a pipe takes several writes anyway, so one more costs nothing that shows.
+constexpr size_t kHeaderAloneFrom = 64 * 1024;
+
 bool Ready(int fd, short events) noexcept {
   pollfd wanted{fd, events, 0};
   return sys::RetryOnInterrupt([&] { return ::poll(&wanted, 1, 0); }) > 0;
@@ -72,6 +75,7 @@ ssize_t WriteWhileReady(int fd, const iovec* iov, int count) noexcept {
 Endpoint::Endpoint(UniqueFd fd, const sys::Description& what, const Options& options)
     : fd_(std::move(fd)),
       reader_(options.max_message_bytes),
+      writer_(what.kind == sys::Kind::kSocket ? SIZE_MAX : kHeaderAloneFrom),
       read_rung_(options.first_rung),
       write_rung_(options.first_rung),
       socket_(what.kind == sys::Kind::kSocket),

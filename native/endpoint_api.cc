@@ -111,6 +111,11 @@ napi_value SetRef(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+napi_value SetSpin(napi_env env, napi_callback_info info) {
+  const Args<1> args(env, info);
+  return args.Return(args.addon().SetSpin(static_cast<int64_t>(args.Number(0))));
+}
+
 napi_value Fileno(napi_env env, napi_callback_info info) {
   const Args<1> args(env, info);
   const AddonEnv::Slot* slot = args.addon().Find(args.Int(0));
@@ -203,6 +208,7 @@ void ExportEndpointApi(Napi::Env env, Napi::Object exports) {
       {"release", Release},
       {"arm", Arm},
       {"setRef", SetRef},
+      {"setSpin", SetSpin},
       {"fileno", Fileno},
       {"setReadAhead", SetReadAhead},
       {"inspect", Inspect},

@@ -22,15 +22,20 @@ class EventSet {
   // All return >= 0 or -errno. -EPERM: this kind of file is always ready and cannot be watched.
   int Open() noexcept;
   int Arm(int fd, uint64_t id, uint32_t interest, bool known) noexcept;
-  // Must precede the closing of the descriptor: a copy elsewhere would keep it reporting.
+  // Only for a descriptor that is in the set. Must precede its closing: a copy elsewhere would keep
+  // it reporting.
   void Remove(int fd) noexcept;
   // Takes what is ready now, without waiting.
   int Take(Event* events, int most) noexcept;
 
   int fd() const noexcept { return set_.get(); }
 
+  // How many descriptors are in it.
+  int size() const noexcept { return size_; }
+
  private:
   UniqueFd set_;
+  int size_ = 0;
 };
 
 }  // namespace mp

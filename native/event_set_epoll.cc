@@ -21,10 +21,15 @@ int EventSet::Arm(int fd, uint64_t id, uint32_t interest, bool known) noexcept {
   if ((interest & kWrite) != 0) event.events |= EPOLLOUT;
   event.data.u64 = id;
   const int op = known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
-  return sys::RetryOnInterrupt([&] { return ::epoll_ctl(set_.get(), op, fd, &event); });
+  const int status = sys::RetryOnInterrupt([&] { return ::epoll_ctl(set_.get(), op, fd, &event); });
+  if (status >= 0 && !known) size_++;
+  return status;
 }
 
-void EventSet::Remove(int fd) noexcept { ::epoll_ctl(set_.get(), EPOLL_CTL_DEL, fd, nullptr); }
+void EventSet::Remove(int fd) noexcept {
+  ::epoll_ctl(set_.get(), EPOLL_CTL_DEL, fd, nullptr);
+  size_--;
+}
 
 int EventSet::Take(Event* events, int most) noexcept {
   constexpr int kBatch = 64;

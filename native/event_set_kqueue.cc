@@ -19,7 +19,7 @@ int EventSet::Open() noexcept {
 
 // kqueue watches each direction by itself. A filter that is not wanted is deleted, which fails
 // harmlessly where there is none.
-int EventSet::Arm(int fd, uint64_t id, uint32_t interest, bool) noexcept {
+int EventSet::Arm(int fd, uint64_t id, uint32_t interest, bool known) noexcept {
   void* data = reinterpret_cast<void*>(static_cast<uintptr_t>(id));
   for (const auto& [bit, filter] : {std::pair<uint32_t, int16_t>{kRead, EVFILT_READ},
                                     std::pair<uint32_t, int16_t>{kWrite, EVFILT_WRITE}}) {
@@ -30,6 +30,7 @@ int EventSet::Arm(int fd, uint64_t id, uint32_t interest, bool) noexcept {
         [&] { return ::kevent(set_.get(), &change, 1, nullptr, 0, nullptr); });
     if (status < 0 && wanted) return status;
   }
+  if (!known) size_++;
   return 0;
 }
 
@@ -39,6 +40,7 @@ void EventSet::Remove(int fd) noexcept {
     EV_SET(&change, fd, filter, EV_DELETE, 0, 0, nullptr);
     ::kevent(set_.get(), &change, 1, nullptr, 0, nullptr);
   }
+  size_--;
 }
 
 int EventSet::Take(Event* events, int most) noexcept {

@@ -48,13 +48,22 @@ void FrameWriter::Enqueue(Message&& message) {
 
 int64_t FrameWriter::Send(ByteSink& sink, const uint8_t* payload, size_t size) {
   Message message = Describe(size);
-  iovec iov[2];
-  int count = 0;
-  AddPart(iov, &count, message.header.data(), 0, message.header_size);
-  AddPart(iov, &count, payload, 0, size);
-  const ssize_t n = sink.Write(iov, count);
-  if (n < 0 && n != -EAGAIN) return n;
-  message.sent = n > 0 ? static_cast<size_t>(n) : 0;
+  if (HeaderAlone(message)) {
+    const iovec header{message.header.data(), message.header_size};
+    const ssize_t n = sink.Write(&header, 1);
+    if (n < 0 && n != -EAGAIN) return n;
+    message.sent = n > 0 ? static_cast<size_t>(n) : 0;
+  }
+  if (!HeaderAlone(message)) {
+    iovec iov[2];
+    int count = 0;
+    AddPart(iov, &count, message.header.data(), message.sent, message.header_size);
+    AddPart(iov, &count, payload, 0, size);
+    const ssize_t n = sink.Write(iov, count);
+    // Of a message whose header has left the rest must follow; the next attempt reports the error.
+    if (n < 0 && n != -EAGAIN && message.sent == 0) return n;
+    message.sent += n > 0 ? static_cast<size_t>(n) : 0;
+  }
   if (message.sent == message.total()) return 0;
   const size_t from = message.sent > message.header_size ? message.sent - message.header_size : 0;
   CopyPayload(message, payload, from, std::min(size, kCopiedBytes));
@@ -122,6 +131,7 @@ int FrameWriter::Gather(Lent lent, size_t budget, iovec* iov, int most,
     const size_t payload_sent =
         message.sent > message.header_size ? message.sent - message.header_size : 0;
     AddPart(iov, &count, message.header.data(), message.sent, message.header_size);
+    if (HeaderAlone(message)) break;
     AddPart(iov, &count, message.copy.get(),
             std::max(payload_sent, message.copied_from) - message.copied_from,
             message.copied_to - message.copied_from);

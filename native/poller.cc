@@ -1,24 +1,45 @@
 // SPDX-License-Identifier: MIT
 #include "poller.h"
 
+#include <cerrno>
+#include <cmath>
 #include <cstdlib>
 
 namespace mp {
+
+namespace {
+
+// A handle of libuv's, which is never what keeps the loop alive by itself.
+template <typename Handle, typename Init>
+int MakeHandle(Handle** handle, uv_handle_type type, Init init) {
+  auto* made = static_cast<Handle*>(std::calloc(1, uv_handle_size(type)));
+  if (made == nullptr) return -ENOMEM;
+  const int status = init(made);
+  if (status < 0) {
+    std::free(made);
+    return status;
+  }
+  uv_unref(reinterpret_cast<uv_handle_t*>(made));
+  *handle = made;
+  return 0;
+}
+
+}  // namespace
 
 int Poller::Open(uv_loop_t* loop, Callback callback, void* context) {
   if (watch_ != nullptr) return -EALREADY;
   const int opened = set_.Open();
   if (opened < 0) return opened;
-  auto* handle = static_cast<uv_poll_t*>(std::calloc(1, uv_handle_size(UV_POLL)));
-  if (handle == nullptr) return -ENOMEM;
-  const int status = uv_poll_init(loop, handle, set_.fd());
-  if (status < 0) {
-    std::free(handle);
-    return status;
-  }
-  watch_ = new Watch{handle, callback, context, nullptr, nullptr};
+  uv_poll_t* handle = nullptr;
+  const int status = MakeHandle(
+      &handle, UV_POLL, [&](uv_poll_t* made) { return uv_poll_init(loop, made, set_.fd()); });
+  if (status < 0) return status;
+  watch_ = new Watch;
+  watch_->poller = this;
+  watch_->handle = handle;
+  watch_->callback = callback;
+  watch_->context = context;
   handle->data = watch_;
-  uv_unref(reinterpret_cast<uv_handle_t*>(handle));
   return uv_poll_start(handle, UV_READABLE, OnReady);
 }
 
@@ -32,6 +53,32 @@ void Poller::SetRef(bool on) noexcept {
   }
 }
 
+int Poller::SetSpin(int64_t ns) {
+  if (watch_ == nullptr) return -EBADF;
+  watch_->spin_ns = ns;
+  watch_->learned_ns = -1;
+  watch_->spinner.reset();
+  if (ns <= 0) {
+    if (watch_->prepare != nullptr) uv_prepare_stop(watch_->prepare);
+    if (watch_->idle != nullptr) uv_idle_stop(watch_->idle);
+    return 0;
+  }
+  uv_loop_t* loop = watch_->handle->loop;
+  if (watch_->idle == nullptr) {
+    const int status = MakeHandle(&watch_->idle, UV_IDLE,
+                                  [&](uv_idle_t* made) { return uv_idle_init(loop, made); });
+    if (status < 0) return status;
+    watch_->idle->data = watch_;
+  }
+  if (watch_->prepare == nullptr) {
+    const int status = MakeHandle(&watch_->prepare, UV_PREPARE,
+                                  [&](uv_prepare_t* made) { return uv_prepare_init(loop, made); });
+    if (status < 0) return status;
+    watch_->prepare->data = watch_;
+  }
+  return uv_prepare_start(watch_->prepare, OnPrepare);
+}
+
 void Poller::Close(void (*closed)(void* context), void* context) {
   if (watch_ == nullptr) {
     closed(context);
@@ -41,19 +88,52 @@ void Poller::Close(void (*closed)(void* context), void* context) {
   watch_ = nullptr;
   watch->closed = closed;
   watch->closed_context = context;
-  uv_close(reinterpret_cast<uv_handle_t*>(watch->handle), OnClosed);
+  uv_handle_t* const handles[] = {reinterpret_cast<uv_handle_t*>(watch->handle),
+                                  reinterpret_cast<uv_handle_t*>(watch->prepare),
+                                  reinterpret_cast<uv_handle_t*>(watch->idle)};
+  for (uv_handle_t* handle : handles) {
+    if (handle == nullptr) continue;
+    watch->open_handles++;
+    uv_close(handle, OnClosed);
+  }
 }
 
 // A status below zero means that the set itself failed. Taking from the set then reports nothing,
 // so the callback is made all the same: the attempts that follow show what is wrong.
 void Poller::OnReady(uv_poll_t* handle, int, int) noexcept {
   auto* watch = static_cast<Watch*>(handle->data);
+  if (watch->spinner) watch->spinner->Slept();
+  watch->spinner.reset();
+  watch->callback(watch->context);
+}
+
+void Poller::OnPrepare(uv_prepare_t* handle) noexcept {
+  auto* watch = static_cast<Watch*>(handle->data);
+  EventSet& set = watch->poller->set_;
+  uv_idle_stop(watch->idle);
+  if (watch->spinner) watch->spinner->Slept();
+  watch->spinner.reset();
+  // Looking takes the place of sleeping, so there is none while the loop has something else to do.
+  const int timeout = set.size() > 0 ? uv_backend_timeout(handle->loop) : 0;
+  if (timeout == 0) return;
+  watch->spinner.emplace(watch->spin_ns, &watch->learned_ns);
+  const int64_t found =
+      watch->spinner->Spin(Deadline::After(timeout < 0 ? INFINITY : timeout), [&]() -> int64_t {
+        Event event;
+        return set.Take(&event, 1) != 0 ? 1 : -EAGAIN;
+      });
+  if (found == -EAGAIN) return;
+  watch->spinner.reset();
+  // After the callback the loop looks at everything else it waits for, without sleeping, and comes
+  // back here.
+  uv_idle_start(watch->idle, [](uv_idle_t*) {});
   watch->callback(watch->context);
 }
 
 void Poller::OnClosed(uv_handle_t* handle) noexcept {
   auto* watch = static_cast<Watch*>(handle->data);
-  std::free(watch->handle);
+  std::free(handle);
+  if (--watch->open_handles > 0) return;
   watch->closed(watch->closed_context);
   delete watch;
 }

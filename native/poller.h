@@ -7,7 +7,11 @@
 
 #include <uv.h>
 
+#include <cstdint>
+#include <optional>
+
 #include "event_set.h"
+#include "spinner.h"
 
 namespace mp {
 
@@ -23,6 +27,11 @@ class Poller {
 
   void SetRef(bool on) noexcept;
 
+  // For how long the loop, each time before it would sleep, looks at the set again and again; 0
+  // (the default) for not at all. A peer that answers within microseconds is then met without the
+  // cost of a sleep. Shorter times are used when looking has not paid off. 0 or -errno.
+  int SetSpin(int64_t ns);
+
   // Closes the handle and calls `closed` when libuv is done with it, as an environment must wait
   // for before it ends. Calls it at once if nothing was opened.
   void Close(void (*closed)(void* context), void* context);
@@ -31,14 +40,22 @@ class Poller {
   // What libuv keeps a pointer to. Its handle's size is libuv's secret at run time, so it is
   // allocated with the size that libuv states.
   struct Watch {
+    Poller* poller = nullptr;  // Until Close().
     uv_poll_t* handle = nullptr;
+    uv_prepare_t* prepare = nullptr;  // Runs before the loop sleeps; made by SetSpin,
+    uv_idle_t* idle = nullptr;        // with this, which keeps it from sleeping while active.
+    int64_t spin_ns = 0;
+    int64_t learned_ns = -1;
+    std::optional<Spinner> spinner;  // Of the last look, if a sleep had to follow.
     Callback callback = nullptr;
     void* context = nullptr;
+    int open_handles = 0;
     void (*closed)(void*) = nullptr;
     void* closed_context = nullptr;
   };
 
   static void OnReady(uv_poll_t* handle, int status, int events) noexcept;
+  static void OnPrepare(uv_prepare_t* handle) noexcept;
   static void OnClosed(uv_handle_t* handle) noexcept;
 
   EventSet set_;

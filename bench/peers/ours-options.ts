@@ -1,12 +1,20 @@
 // SPDX-License-Identifier: MIT
 import * as mp from 'node-multiprocessing';
 
-/** Whether a Sync call may spin for a moment before it sleeps. */
-export type Spin = 'none' | 'default';
+import { asyncSpinMicros } from '../settings.js';
+
+/** Whether a Sync call, or the event loop, may spin for a moment before it sleeps. */
+export type Spin = 'none' | 'default' | 'async';
+
+const spinOptions: Readonly<Record<Spin, mp.ConnectionOptions>> = {
+  none: { spinMicros: 0 },
+  default: {},
+  async: { asyncSpinMicros },
+};
 
 /** Both ends are held by one process each and small messages should not cost two reads, so both read ahead. */
 export function connectionOptions(spin: Spin): mp.ConnectionOptions {
-  return spin === 'none' ? { readAhead: true, spinMicros: 0 } : { readAhead: true };
+  return { readAhead: true, ...spinOptions[spin] };
 }
 
 /** A child's ends on the descriptors it inherited: 3 for both directions, or 3 to read and 4 to write. */
@@ -14,7 +22,7 @@ export function inheritedEnds(
   kind: string | undefined,
   spin: string | undefined,
 ): { receive: mp.Connection; send: mp.Connection } {
-  const options = connectionOptions(spin === 'none' ? 'none' : 'default');
+  const options = connectionOptions(spin as Spin);
   const receive = mp.Connection.fromFd(3, options);
   return { receive, send: kind === 'socketpair' ? receive : mp.Connection.fromFd(4, options) };
 }

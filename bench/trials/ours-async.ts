@@ -1,22 +1,28 @@
 // SPDX-License-Identifier: MIT
 import { jobToArguments } from '../job.js';
+import { asyncSpinMicros } from '../settings.js';
 import type { Kind, NodeTrial } from './trial.js';
 
 /** Sends that may be under way at once in a one-way run: enough for small ones to share a system call. */
 const sendWindow = 16;
 
-function asyncTrial(kind: Exclude<Kind, 'channel'>): NodeTrial {
+function asyncTrial(kind: Exclude<Kind, 'channel'>, spins: boolean): NodeTrial {
   return {
-    id: `async/${kind}`,
-    label: `ours, async, ${kind}`,
+    id: `${spins ? 'async-spin' : 'async'}/${kind}`,
+    label: `ours, async${spins ? ', spinning' : ''}, ${kind}`,
     kind,
     settings:
       `${kind === 'socketpair' ? 'Pipe()' : 'Pipe(false) x 2'}; await sendBytes, await recvBytes (a new Buffer each); readAhead: true; ` +
-      `one-way sends are awaited ${sendWindow} at a time`,
+      `one-way sends are awaited ${sendWindow} at a time; asyncSpinMicros: ${spins ? asyncSpinMicros : 0}`,
     async open(job, payload) {
       // Loaded here and not above: the other peers' processes then run without the addon.
       const { connectChild } = await import('./ours.js');
-      const { receive, send } = connectChild('peers/async-child', kind, 'default', jobToArguments(job));
+      const { receive, send } = connectChild(
+        'peers/async-child',
+        kind,
+        spins ? 'async' : 'default',
+        jobToArguments(job),
+      );
       let reply: Uint8Array = payload;
       return {
         async roundTrips(count) {
@@ -44,4 +50,9 @@ function asyncTrial(kind: Exclude<Kind, 'channel'>): NodeTrial {
   };
 }
 
-export const trials = [asyncTrial('socketpair'), asyncTrial('pipe')];
+export const trials = [
+  asyncTrial('socketpair', false),
+  asyncTrial('pipe', false),
+  asyncTrial('socketpair', true),
+  asyncTrial('pipe', true),
+];

@@ -2,6 +2,7 @@
 #include "../frame_writer.h"
 
 #include <algorithm>
+#include <cerrno>
 
 #include "../status.h"
 #include "check.h"
@@ -24,6 +25,44 @@ const Test kAtOnce("writer: a message is written with one call when there is roo
     Equal(writer.pending_bytes(), 0u);
   }
 });
+
+const Test kHeaderAlone(
+    "writer: the header of a long message leaves alone where that was asked for", [] {
+      constexpr size_t kFrom = 100;
+      for (const size_t size : {size_t{99}, size_t{100}, size_t{300000}}) {
+        const int calls = size < kFrom ? 1 : 2;
+        const Blob message = Pattern(size);
+        const FrameWriter::Lent lent{message.data(), size};
+        {
+          ScriptedSink sink;
+          FrameWriter writer(kFrom);
+          Equal(writer.Send(sink, message.data(), size), 0);
+          Equal(sink.calls, calls);
+          Check(sink.written == Frame(message));
+        }
+        // Cut short at every byte of the header, and right behind it.
+        for (ssize_t cut = 0; cut <= 4; cut++) {
+          ScriptedSink sink;
+          FrameWriter writer(kFrom);
+          sink.script.Add({cut, 0});
+          Equal(writer.Send(sink, message.data(), size), 1);
+          writer.Append(message.data(), 1);
+          int64_t done = 0;
+          while (!writer.empty()) done += std::max<int64_t>(writer.Flush(sink, lent, SIZE_MAX), 0);
+          Equal(done, 2);
+          Blob expected = Frame(message);
+          AppendTo(expected, Frame(Blob(message.begin(), message.begin() + 1)));
+          Check(sink.written == expected, Shown(cut));
+        }
+        // The error that follows a header is that of the message.
+        ScriptedSink sink;
+        FrameWriter writer(kFrom);
+        sink.script.Add({4, -EPIPE, -EPIPE});
+        if (size < kFrom) continue;
+        Equal(writer.Send(sink, message.data(), size), 1);
+        Equal(writer.Flush(sink, lent, SIZE_MAX), -EPIPE);
+      }
+    });
 
 const Test kEmptyFromNull("writer: an empty message needs no memory", [] {
   ScriptedSink sink;

@@ -65,7 +65,8 @@ struct Item {
 // Feeds a writer with random calls and remembers what it has to write.
 class Sending {
  public:
-  explicit Sending(Random& random) : random_(random) {}
+  explicit Sending(Random& random)
+      : random_(random), writer_(random.OneIn(2) ? SIZE_MAX : random.UpTo(70000)) {}
 
   ScriptedSink sink;
   std::vector<Item> written;

@@ -108,6 +108,8 @@ describe('arguments', () => {
       [{ maxMessageBytes: '1' }, TYPE],
       [{ readAhead: 'no' }, TYPE],
       [{ spinMicros: 1e7 }, RANGE],
+      [{ asyncSpinMicros: 1e7 }, RANGE],
+      [{ asyncSpinMicros: '5' }, TYPE],
       [{ exitFlushMs: {} }, TYPE],
       [null, TYPE],
       [7, TYPE],
