@@ -117,6 +117,39 @@ export class InterruptedError extends MultiprocessingError {
   }
 }
 
+/** A release that no acquire precedes. Nothing was changed. CPython: `ValueError('semaphore or lock released too many times')`. */
+export class ReleasedTooOften extends MultiprocessingError {
+  readonly code = 'ERR_MP_RELEASED_TOO_OFTEN';
+  constructor(what: string) {
+    super(`${what} was released more often than it was acquired`);
+  }
+}
+
+/** Only the owner of a lock may do this. CPython: `AssertionError`. */
+export class NotOwner extends MultiprocessingError {
+  readonly code = 'ERR_MP_NOT_OWNER';
+}
+
+/** The process or worker that held the lock ended without releasing it. No CPython counterpart: there everybody waits for ever. */
+export class OwnerDied extends MultiprocessingError {
+  readonly code = 'ERR_MP_OWNER_DIED';
+  /** The process that held it. */
+  readonly pid: number;
+  /**
+   * Whether it is certain that nobody has released the lock in its place. It is not when the lock's name was given to a
+   * program that records nothing about it, such as Python.
+   */
+  readonly certain: boolean;
+  constructor(what: string, pid: number, certain: boolean) {
+    super(
+      `Process ${pid} ended while it held the ${what}; what the ${what} protects may be half changed. ` +
+        'recover() releases it',
+    );
+    this.pid = pid;
+    this.certain = certain;
+  }
+}
+
 /** This cannot be done here: on this system, with this kind of object, or in this place. CPython: `NotImplementedError`. */
 export class NotSupported extends MultiprocessingError {
   readonly code = 'ERR_MP_NOT_SUPPORTED';
@@ -154,6 +187,29 @@ export function systemError(errno: number, syscall: string, detail?: string): No
   const [name, text] = names.get(errno) ?? [errnoNames.get(errno) ?? `E${-errno}`, 'system error'];
   const message = `${syscall} ${name}: ${text}${detail === undefined ? '' : `, ${detail}`}`;
   return Object.assign(new Error(message), { code: name, errno, syscall });
+}
+
+/** What to do about errors that semaphores meet in practice. */
+const semaphoreHints: Readonly<Record<string, string>> = {
+  ENOENT:
+    'the name does not exist (any more). Its creator may have closed it or ended; or a login session ended and ' +
+    "systemd removed the user's semaphores, which RemoveIPC=no in logind.conf prevents; or there is no /dev/shm",
+  ENOSYS: 'named semaphores need /dev/shm, which is missing or no tmpfs here',
+  ENOSPC: '/dev/shm is full; every semaphore takes a page of 4 KiB there (docker run --shm-size makes it larger)',
+  EACCES: 'it belongs to another user, or /dev/shm cannot be written by this one',
+  EPERM: 'the folder mp-<uid> in /dev/shm must be a directory of this user with mode 0700',
+  EROFS: '/dev/shm is mounted read-only',
+  EMFILE: 'too many descriptors or semaphores are open in this process; close() those that are done with',
+  ENFILE: 'too many files are open on this system',
+  ENOMEM: 'this process has too many mappings; close() semaphores that are done with',
+  EEXIST: 'a semaphore of this name exists already',
+};
+
+/** What a failed call on a semaphore means. */
+export function semaphoreError(status: number, syscall: string, name?: string): Error {
+  const code = names.get(status)?.[0] ?? errnoNames.get(status) ?? '';
+  const details = [name, semaphoreHints[code]].filter((detail) => detail !== undefined);
+  return systemError(status, syscall, details.length > 0 ? details.join(': ') : undefined);
 }
 
 /** What a status of the native layer means for a receive on endpoint `id`. */

@@ -20,7 +20,61 @@ export interface Inspection {
   readonly pending: number;
 }
 
+/** Named semaphores, by ids of their own, and the families whose registers hold their names. */
+export interface NativeSemaphores {
+  /** Whether one thread waits for many semaphores here. */
+  readonly waitsForMany: boolean;
+
+  /** A new one under a fresh name of this process' family. Returns its id. */
+  create(value: number): number;
+  /** The one that a member of a family created with this number. */
+  attach(family: string, number: number): number;
+  /** One by a name from outside; with `create` it must not exist yet. */
+  openNamed(name: string, create: boolean, value: number): number;
+  unlinkNamed(name: string): number;
+  /** Its name goes too if this environment created it. */
+  close(id: number): void;
+  describe(id: number): { name: string; family: string; number: number };
+
+  /** Has the family's table record whether this environment holds it, or waits on its condition. */
+  track(id: number): void;
+  /** Remembers that the name was given to somebody who records nothing. */
+  expose(id: number): void;
+
+  /** 0, or `again` if the value is 0. */
+  tryWait(id: number): number;
+  /** 0, `timedOut`, `interrupted`, `canceled`, or `ownerDied`. */
+  waitSync(id: number, timeoutMs: number): number;
+  /** Takes part in a queue; what comes of it is a completion with the number `request`. */
+  wait(id: number, request: number): number;
+  /** No completion comes any more, and a value that was taken is given back. */
+  cancelWait(request: number): void;
+  /** An id to be armed, which is readable while there are completions. */
+  completions(): number;
+  /** Pairs (request, status: 0 or `ownerDied`); how many. */
+  takeCompletions(pairs: Int32Array): number;
+  /** Posts; `overflow`, without posting, if the value has reached `most` (0: no limit). */
+  post(id: number, most: number): number;
+  value(id: number): number;
+
+  /** The pid of a dead holder, or 0. */
+  deadHolder(id: number): number;
+  /** Posts in place of a dead holder, with `force` also of one without a record: 1, or 0 if there is none. */
+  recover(id: number, force: boolean): number;
+  setWaiting(id: number, count: number): void;
+  /** How many waiting calls of others have died since the last time. */
+  reapDeadWaiters(id: number): number;
+
+  /** For the end of the process: closes all semaphores and gives up membership of all families. */
+  leaveFamilies(): void;
+  familyFolder(): string;
+  /** Removes what families without a living member have left: (family, number of names), or -errno. */
+  sweep(): [string, number][] | number;
+}
+
 export interface Native {
+  readonly semaphores: NativeSemaphores;
+
   /** Codes that are not errno values, and the few errno values that are handled by name. */
   readonly status: {
     readonly endOfFile: number;
@@ -32,12 +86,14 @@ export interface Native {
     readonly noDescriptor: number;
     readonly bufferChanged: number;
     readonly unreadable: number;
+    readonly ownerDied: number;
     readonly again: number;
     readonly interrupted: number;
     readonly timedOut: number;
     readonly canceled: number;
     readonly notWatchable: number;
     readonly busy: number;
+    readonly overflow: number;
   };
   /** The largest message that `receive` hands out whole, and the size of its buffer. */
   readonly smallBytes: number;

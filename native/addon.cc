@@ -4,6 +4,7 @@
 
 #include "addon_env.h"
 #include "endpoint_api.h"
+#include "semaphore_api.h"
 #include "transfer_api.h"
 
 namespace {
@@ -18,6 +19,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
       [](napi_env, void* data, void*) { delete static_cast<mp::AddonEnv*>(data); }, nullptr);
   mp::ExportEndpointApi(env, exports);
   mp::ExportTransferApi(env, exports);
+  mp::ExportSemaphoreApi(env, exports);
   return exports;
 }
 

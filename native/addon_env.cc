@@ -5,20 +5,13 @@
 #include <cerrno>
 #include <mutex>
 #include <utility>
+#include <vector>
+
+#include "semaphore_waiter.h"
 
 namespace mp {
 
 namespace {
-
-// An id is a slot's index and, above it, as many bits of its generation as an int32 has room for,
-// so that a stale id is noticed and never reaches another endpoint.
-constexpr uint32_t kIndexBits = 20;
-constexpr uint32_t kIndexMask = (1u << kIndexBits) - 1;
-constexpr uint32_t kGenerationMask = (1u << (31 - kIndexBits)) - 1;
-
-int32_t MakeId(uint32_t index, uint32_t generation) noexcept {
-  return static_cast<int32_t>((generation & kGenerationMask) << kIndexBits | index);
-}
 
 // Leaked on purpose: environments of workers may outlive static destructors.
 struct Environments {
@@ -39,8 +32,13 @@ AddonEnv::AddonEnv(napi_env env) : env_(env) {
 }
 
 AddonEnv::~AddonEnv() {
+  semaphores_.CloseAll();
   const std::lock_guard lock(AllEnvironments().mutex);
   std::erase(AllEnvironments().all, this);
+  if (!AllEnvironments().all.empty()) return;
+  // Nobody is left in this process to use them, and the addon may be unloaded now.
+  SemaphoreWaiter::Stop();
+  Families::LeaveAll();
 }
 
 AddonEnv* AddonEnv::From(napi_env env) noexcept {
@@ -83,12 +81,10 @@ int AddonEnv::Start(bool is_main_thread, napi_value on_ready, napi_value events)
 void AddonEnv::OnCleanup(napi_async_cleanup_hook_handle handle, void* context) {
   auto* self = static_cast<AddonEnv*>(context);
   // Every descriptor leaves the event set before it is closed.
-  for (Slot& slot : self->slots_) {
+  self->slots_.ForEach([&](const Slot& slot) {
     if (slot.interest != 0) self->poller_.set().Remove(slot.fd());
-    slot.endpoint.reset();
-    slot.watched.Reset();
-    slot.used = false;
-  }
+  });
+  self->slots_.Clear();
   for (napi_ref reference : {self->on_ready_, self->events_, self->probe_}) {
     napi_delete_reference(self->env_, reference);
   }
@@ -103,34 +99,13 @@ void AddonEnv::OnCleanup(napi_async_cleanup_hook_handle handle, void* context) {
 int32_t AddonEnv::Add(std::shared_ptr<Endpoint> endpoint) {
   Slot slot;
   slot.endpoint = std::move(endpoint);
-  return Insert(std::move(slot));
+  return slots_.Add(std::move(slot));
 }
 
 int32_t AddonEnv::AddWatched(UniqueFd fd) {
   Slot slot;
   slot.watched = std::move(fd);
-  return Insert(std::move(slot));
-}
-
-int32_t AddonEnv::Insert(Slot&& slot) {
-  slot.used = true;
-  if (free_.empty()) {
-    if (slots_.size() > kIndexMask) return -EMFILE;
-    slots_.push_back(std::move(slot));
-    return MakeId(static_cast<uint32_t>(slots_.size() - 1), 0);
-  }
-  const uint32_t index = free_.back();
-  free_.pop_back();
-  slot.generation = slots_[index].generation + 1;
-  slots_[index] = std::move(slot);
-  return MakeId(index, slots_[index].generation);
-}
-
-AddonEnv::Slot* AddonEnv::Find(int32_t id) noexcept {
-  const uint32_t index = static_cast<uint32_t>(id) & kIndexMask;
-  if (id < 0 || index >= slots_.size()) return nullptr;
-  Slot& slot = slots_[index];
-  return slot.used && MakeId(index, slot.generation) == id ? &slot : nullptr;
+  return slots_.Add(std::move(slot));
 }
 
 Endpoint* AddonEnv::FindEndpoint(int32_t id) noexcept {
@@ -142,10 +117,7 @@ void AddonEnv::Release(int32_t id) noexcept {
   Slot* slot = Find(id);
   if (slot == nullptr) return;
   Forget(id, *slot);
-  slot->used = false;
-  slot->endpoint.reset();
-  slot->watched.Reset();
-  free_.push_back(static_cast<uint32_t>(id) & kIndexMask);
+  slots_.Remove(id);
 }
 
 int AddonEnv::Arm(int32_t id, uint32_t interest) noexcept {

@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: MIT
 //
-// What one JavaScript environment (the main thread or a worker) has of this addon: its endpoints,
-// by small integers, and its poller. Everything here runs on the environment's own thread, except
-// CancelAllBlockedCalls.
+// What one JavaScript environment (the main thread or a worker) has of this addon: its endpoints
+// and semaphores, by small integers, and its poller. Everything here runs on the environment's own
+// thread, except CancelAllBlockedCalls.
 #pragma once
 
 #include <node_api.h>
 
 #include <cstdint>
 #include <memory>
-#include <vector>
 
 #include "endpoint.h"
+#include "environment_semaphores.h"
+#include "id_table.h"
 #include "poller.h"
 #include "wake.h"
 
@@ -34,9 +35,7 @@ class AddonEnv {
   struct Slot {
     std::shared_ptr<Endpoint> endpoint;
     UniqueFd watched;
-    uint32_t generation = 0;
     uint32_t interest = 0;  // What it is in the event set for; 0 when it is not.
-    bool used = false;
 
     int fd() const noexcept { return endpoint ? endpoint->fd() : watched.get(); }
   };
@@ -46,7 +45,7 @@ class AddonEnv {
   int32_t AddWatched(UniqueFd fd);
 
   // nullptr for an id that is not (or no longer) in use.
-  Slot* Find(int32_t id) noexcept;
+  Slot* Find(int32_t id) noexcept { return slots_.Find(id); }
   Endpoint* FindEndpoint(int32_t id) noexcept;
 
   void Release(int32_t id) noexcept;
@@ -55,8 +54,12 @@ class AddonEnv {
   void SetRef(bool on) noexcept { poller_.SetRef(on); }
   int SetSpin(int64_t ns) { return poller_.SetSpin(ns); }
 
+  EnvironmentSemaphores& semaphores() noexcept { return semaphores_; }
+
   bool is_main_thread() const noexcept { return is_main_thread_; }
   Wake& cancel() noexcept { return cancel_; }
+  // Whether CancelAllBlockedCalls was called for this environment.
+  bool IsCanceled() const noexcept { return cancel_.signaled(); }
 
   // Whether JavaScript can still run here. A worker that is being terminated cannot, and only an
   // attempt to call a function shows it.
@@ -69,7 +72,6 @@ class AddonEnv {
  private:
   static void OnReady(void* context) noexcept;
   static void OnCleanup(napi_async_cleanup_hook_handle handle, void* context);
-  int32_t Insert(Slot&& slot);
   void Forget(int32_t id, Slot& slot) noexcept;
   int TakeReady(Event* events, int most) noexcept;
   void DispatchReady();
@@ -81,8 +83,8 @@ class AddonEnv {
   napi_async_context async_context_ = nullptr;
   Poller poller_;
   Wake cancel_;
-  std::vector<Slot> slots_;
-  std::vector<uint32_t> free_;
+  IdTable<Slot> slots_;
+  EnvironmentSemaphores semaphores_;
   int32_t watched_xor_ = 0;  // All ids in the event set combined: the id itself when there is one.
   bool is_main_thread_ = true;
 };

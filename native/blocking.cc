@@ -5,14 +5,6 @@
 
 namespace mp {
 
-namespace {
-
-// A worker cannot be told that it is being terminated, it has to ask. So long a terminate() or an
-// exit of the process may have to wait for a blocked worker.
-constexpr std::chrono::milliseconds kWorkerSlice{50};
-
-}  // namespace
-
 int BlockOnDescriptors(AddonEnv& env, pollfd* fds, int count, const Deadline& deadline) {
   // Blocked calls of workers are ended by the main thread when the process ends. Its own are ended
   // by nobody, and polling one descriptor fewer is measurable in a short round trip.

@@ -8,6 +8,7 @@
 #include <poll.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstdint>
 
 #include "addon_env.h"
@@ -15,6 +16,10 @@
 #include "spinner.h"
 
 namespace mp {
+
+// A worker cannot be told that it is being terminated, it has to ask. So long a terminate() or an
+// exit of the process may have to wait for a blocked worker.
+constexpr std::chrono::milliseconds kWorkerSlice{50};
 
 // Waits until one of the descriptors is ready: the number of those that are, 0 at the deadline,
 // -EINTR, or -ECANCELED when the environment or the process is ending. fds[count] must be room for

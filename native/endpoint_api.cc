@@ -228,6 +228,7 @@ void ExportEndpointApi(Napi::Env env, Napi::Object exports) {
   status.Set("noDescriptor", static_cast<double>(kNoDescriptor));
   status.Set("bufferChanged", static_cast<double>(kBufferChanged));
   status.Set("unreadable", static_cast<double>(kUnreadable));
+  status.Set("ownerDied", static_cast<double>(kOwnerDied));
   // errno numbers differ between systems, so those that lib/ tells apart are told by name.
   status.Set("again", static_cast<double>(-EAGAIN));
   status.Set("interrupted", static_cast<double>(-EINTR));
@@ -235,6 +236,7 @@ void ExportEndpointApi(Napi::Env env, Napi::Object exports) {
   status.Set("canceled", static_cast<double>(-ECANCELED));
   status.Set("notWatchable", static_cast<double>(-EPERM));
   status.Set("busy", static_cast<double>(-EBUSY));
+  status.Set("overflow", static_cast<double>(-EOVERFLOW));
   exports.Set("status", status);
   exports.Set("smallBytes", static_cast<double>(FrameReader::kSmallBytes));
   exports.Set("copiedBytes", static_cast<double>(FrameWriter::kCopiedBytes));

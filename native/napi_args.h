@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 
 #include "addon_env.h"
 
@@ -72,6 +73,15 @@ class Args {
     bytes.data = static_cast<uint8_t*>(data);
     bytes.size = data == nullptr ? 0 : length * (type == napi_int32_array ? sizeof(int32_t) : 1);
     return bytes;
+  }
+
+  // Empty for anything that is no string.
+  std::string String(size_t index) const {
+    size_t size = 0;
+    if (napi_get_value_string_utf8(env_, values_[index], nullptr, 0, &size) != napi_ok) return {};
+    std::string text(size, 0);
+    napi_get_value_string_utf8(env_, values_[index], text.data(), size + 1, &size);
+    return text;
   }
 
   napi_value Value(size_t index) const noexcept { return values_[index]; }

@@ -5,10 +5,15 @@
 #pragma once
 
 #include <poll.h>
+#include <semaphore.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/uio.h>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
 
 namespace mp::platform {
 
@@ -43,5 +48,48 @@ ssize_t SendMessage(int fd, const msghdr* message) noexcept;
 // poll() with a timeout in nanoseconds (negative: none), during which signals that are routine in
 // a Node process (SIGCHLD, SIGWINCH, SIGPROF) stay pending instead of interrupting the wait.
 int WaitForEvents(pollfd* fds, nfds_t count, long long timeout_ns) noexcept;
+
+// Gives a file at least so many bytes that the file system really has.
+int AllocateFile(int fd, off_t size) noexcept;
+
+// Sleeps on a semaphore for at most so long: 0 once the value was taken, -ETIMEDOUT or -EINTR. The
+// time counts on the monotonic clock where the system can.
+int WaitForSemaphore(sem_t* semaphore, int64_t slice_ns) noexcept;
+
+// -ENOSYS where the system cannot tell.
+int SemaphoreValue(sem_t* semaphore) noexcept;
+
+// Waiting for many semaphores at once, for systems whose semaphores are known to be futexes of this
+// shape: the value in the low half, the number of sleepers in the high half. sem_post() increments
+// the value and, if there are sleepers, wakes one of them.
+struct SemaphoreWord {
+  std::atomic<uint64_t> data;
+
+  std::atomic<uint32_t>* value() noexcept { return reinterpret_cast<std::atomic<uint32_t>*>(this); }
+};
+
+// How many semaphores one call can wait for; 0 where it cannot be done.
+size_t MostSemaphoreWords() noexcept;
+SemaphoreWord* WordOf(sem_t* semaphore) noexcept;
+
+// Sleeps until one of the values is no longer 0, `control` is no longer `expected`, or the time
+// (negative: none) is up. May return early.
+void SleepOnWords(SemaphoreWord* const* words, size_t count, std::atomic<uint32_t>* control,
+                  uint32_t expected, int64_t timeout_ns) noexcept;
+void WakeOne(std::atomic<uint32_t>* value, bool shared) noexcept;
+
+// What tells one process from every other, also from a later one with its number.
+struct ProcessIdentity {
+  uint32_t pid = 0;
+  uint64_t start = 0;          // Clock ticks from boot to start; 0 where the system does not tell.
+  uint64_t pid_namespace = 0;  // 0 likewise.
+};
+
+const ProcessIdentity& ThisProcess() noexcept;
+uint32_t ThisThread() noexcept;
+
+// Whether a process has certainly ended. One that is stopped has not, and of one in another pid
+// namespace nothing is known.
+bool IsDead(const ProcessIdentity& process) noexcept;
 
 }  // namespace mp::platform

@@ -1,11 +1,18 @@
 // SPDX-License-Identifier: MIT
+#include <dlfcn.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
+#include <bit>
+#include <climits>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
+#include <cstring>
 #include <ctime>
 
 #include "platform.h"
@@ -159,6 +166,180 @@ int WaitForEvents(pollfd* fds, nfds_t count, long long timeout_ns) noexcept {
   }
   const int ready = ::ppoll(fds, count, timeout_ns < 0 ? nullptr : &timeout, &mask);
   return ready < 0 ? -errno : ready;
+}
+
+int AllocateFile(int fd, off_t size) noexcept {
+  int error = 0;
+  do {
+    error = ::posix_fallocate(fd, 0, size);
+  } while (error == EINTR);
+  return -error;
+}
+
+namespace {
+
+timespec TimeAfter(clockid_t clock, int64_t ns) noexcept {
+  timespec at{};
+  ::clock_gettime(clock, &at);
+  const int64_t sum = at.tv_nsec + ns % 1000000000LL;
+  at.tv_sec += static_cast<time_t>(ns / 1000000000LL + sum / 1000000000LL);
+  at.tv_nsec = static_cast<long>(sum % 1000000000LL);
+  return at;
+}
+
+using ClockWait = int (*)(sem_t*, clockid_t, const timespec*);
+
+}  // namespace
+
+// sem_clockwait() came with glibc 2.30. Without it the real-time clock has to do, in slices so
+// short that setting that clock costs little.
+int WaitForSemaphore(sem_t* semaphore, int64_t slice_ns) noexcept {
+  static const auto clock_wait =
+      reinterpret_cast<ClockWait>(::dlsym(RTLD_DEFAULT, "sem_clockwait"));
+  if (clock_wait != nullptr) {
+    const timespec until = TimeAfter(CLOCK_MONOTONIC, slice_ns);
+    return clock_wait(semaphore, CLOCK_MONOTONIC, &until) == 0 ? 0 : -errno;
+  }
+  constexpr int64_t kShort = 50'000'000;
+  const timespec until = TimeAfter(CLOCK_REALTIME, std::min(slice_ns, kShort));
+  return ::sem_timedwait(semaphore, &until) == 0 ? 0 : -errno;
+}
+
+int SemaphoreValue(sem_t* semaphore) noexcept {
+  int value = 0;
+  return ::sem_getvalue(semaphore, &value) == 0 ? value : -errno;
+}
+
+// Since glibc 2.21 processes with different versions of it share semaphores, so their shape cannot
+// change any more. That of musl is another one.
+#if defined(__GLIBC__) && __SIZEOF_POINTER__ == 8
+
+namespace {
+
+#ifndef SYS_futex_waitv
+#define SYS_futex_waitv 449
+#endif
+
+struct WaitWord {
+  uint64_t value;
+  uint64_t address;
+  uint32_t flags;
+  uint32_t reserved;
+};
+
+constexpr uint32_t kWord32 = 2;
+constexpr uint32_t kWordPrivate = 128;
+constexpr size_t kMostWords = 128;
+
+bool KernelWaitsForMany() noexcept {
+  // Without words to wait for the call fails, in another way than one that is not there.
+  return ::syscall(SYS_futex_waitv, nullptr, 0, 0, nullptr, CLOCK_MONOTONIC) < 0 && errno == EINVAL;
+}
+
+}  // namespace
+
+size_t MostSemaphoreWords() noexcept {
+  static_assert(std::endian::native == std::endian::little);
+  static const size_t most = KernelWaitsForMany() ? kMostWords - 1 : 0;
+  return most;
+}
+
+SemaphoreWord* WordOf(sem_t* semaphore) noexcept {
+  return reinterpret_cast<SemaphoreWord*>(semaphore);
+}
+
+void SleepOnWords(SemaphoreWord* const* words, size_t count, std::atomic<uint32_t>* control,
+                  uint32_t expected, int64_t timeout_ns) noexcept {
+  WaitWord all[kMostWords];
+  for (size_t i = 0; i < count; i++) {
+    all[i] = {0, reinterpret_cast<uintptr_t>(words[i]->value()), kWord32, 0};
+  }
+  all[count] = {expected, reinterpret_cast<uintptr_t>(control), kWord32 | kWordPrivate, 0};
+  timespec until{};
+  if (timeout_ns >= 0) until = TimeAfter(CLOCK_MONOTONIC, timeout_ns);
+  (void)::syscall(SYS_futex_waitv, all, count + 1, 0, timeout_ns < 0 ? nullptr : &until,
+                  CLOCK_MONOTONIC);
+}
+
+#else
+
+size_t MostSemaphoreWords() noexcept { return 0; }
+SemaphoreWord* WordOf(sem_t*) noexcept { return nullptr; }
+void SleepOnWords(SemaphoreWord* const*, size_t, std::atomic<uint32_t>*, uint32_t,
+                  int64_t) noexcept {}
+
+#endif
+
+void WakeOne(std::atomic<uint32_t>* value, bool shared) noexcept {
+  (void)::syscall(SYS_futex, value, shared ? FUTEX_WAKE : FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr,
+                  0);
+}
+
+namespace {
+
+// The state letter and the start time of a process; false if there is none.
+bool ReadProcess(uint32_t pid, char* state, uint64_t* start) noexcept {
+  char path[32];
+  std::snprintf(path, sizeof path, "/proc/%u/stat", pid);
+  const UniqueFd fd(
+      static_cast<int>(sys::RetryOnInterrupt([&] { return ::open(path, O_RDONLY | O_CLOEXEC); })));
+  if (fd.get() < 0) return fd.get() != -ENOENT && fd.get() != -ESRCH;
+  char text[1024];
+  const ssize_t size =
+      sys::RetryOnInterrupt([&] { return ::read(fd.get(), text, sizeof text - 1); });
+  if (size <= 0) return size != 0 && size != -ESRCH;
+  text[size] = 0;
+  // The name in parentheses may hold anything, so the fields are counted from its end.
+  const char* field = std::strrchr(text, ')');
+  if (field == nullptr || field[1] == 0) return true;
+  field += 2;
+  *state = *field;
+  for (int i = 3; i < 22 && field != nullptr; i++) {
+    field = std::strchr(field, ' ');
+    if (field != nullptr) field++;
+  }
+  if (field != nullptr) *start = std::strtoull(field, nullptr, 10);
+  return true;
+}
+
+uint64_t PidNamespace() noexcept {
+  char target[64];
+  const ssize_t size = ::readlink("/proc/self/ns/pid", target, sizeof target - 1);
+  if (size <= 0) return 0;
+  target[size] = 0;
+  const char* number = std::strchr(target, '[');
+  return number == nullptr ? 0 : std::strtoull(number + 1, nullptr, 10);
+}
+
+ProcessIdentity IdentifyThisProcess() noexcept {
+  ProcessIdentity self;
+  self.pid = static_cast<uint32_t>(::getpid());
+  self.pid_namespace = PidNamespace();
+  char state = 0;
+  ReadProcess(self.pid, &state, &self.start);
+  return self;
+}
+
+}  // namespace
+
+const ProcessIdentity& ThisProcess() noexcept {
+  static const ProcessIdentity self = IdentifyThisProcess();
+  return self;
+}
+
+uint32_t ThisThread() noexcept { return static_cast<uint32_t>(::syscall(SYS_gettid)); }
+
+bool IsDead(const ProcessIdentity& process) noexcept {
+  const ProcessIdentity& self = ThisProcess();
+  if (process.pid == 0 || process.pid_namespace == 0 || self.pid_namespace == 0 ||
+      process.pid_namespace != self.pid_namespace) {
+    return false;
+  }
+  if (process.pid == self.pid && process.start == self.start) return false;
+  char state = 0;
+  uint64_t start = 0;
+  if (!ReadProcess(process.pid, &state, &start)) return true;
+  return state == 'Z' || state == 'X' || (start != 0 && start != process.start);
 }
 
 }  // namespace mp::platform

@@ -19,6 +19,7 @@ enum Status : int32_t {
   kNoDescriptor = -10007,          // A descriptor was due and message bytes arrived.
   kBufferChanged = -10008,         // The caller's buffer was detached or shrunk meanwhile.
   kUnreadable = -10009,            // An earlier failure left the stream out of step.
+  kOwnerDied = -10010,             // The holder of a lock ended without releasing it.
 };
 
 }  // namespace mp

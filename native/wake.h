@@ -2,6 +2,7 @@
 #pragma once
 
 #include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include "platform.h"
@@ -32,6 +33,19 @@ class Wake {
     char byte = 0;
     const iovec iov{&byte, 1};
     (void)sys::Writev(writer_.get(), &iov, 1);
+  }
+
+  bool signaled() const noexcept {
+    pollfd wanted{reader_.get(), POLLIN, 0};
+    return sys::Poll(&wanted, 1, 0) > 0;
+  }
+
+  // Makes it unreadable again.
+  void Clear() noexcept {
+    char bytes[64];
+    const iovec iov{bytes, sizeof bytes};
+    while (sys::Readv(reader_.get(), &iov, 1) == static_cast<ssize_t>(sizeof bytes)) {
+    }
   }
 
  private:

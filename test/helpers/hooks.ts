@@ -5,7 +5,7 @@
 import { stat } from 'node:fs/promises';
 import { Worker } from 'node:worker_threads';
 
-import { Pipe } from 'node-multiprocessing';
+import { Lock, Pipe } from 'node-multiprocessing';
 
 import { closeTracked } from './channels.js';
 import { printCoverage } from './coverage.js';
@@ -21,7 +21,7 @@ const HANG_MS = 180_000;
 
 /**
  * What Node and the package make once and keep: the threads of libuv's pool, the pipe that reports ended children, the
- * poller's descriptors. They must exist before the first comparison.
+ * poller's descriptors, the family's register. They must exist before the first comparison.
  */
 async function warmUp(): Promise<void> {
   await startWatchdog(HANG_MS);
@@ -36,6 +36,13 @@ async function warmUp(): Promise<void> {
   await received;
   reader.close();
   writer.close();
+  // The family of this process, and the thread that waits for semaphores.
+  const lock = new Lock();
+  await lock.acquire();
+  const again = lock.acquire();
+  lock.release();
+  await again;
+  lock.close();
 }
 
 let before: Holdings;

@@ -70,10 +70,16 @@ function children(): Set<string> {
   return found;
 }
 
+/** Semaphores, and what is in the folder of the families' registers; the folder itself stays for good. */
+function names(): Set<string> {
+  const semaphores = list('/dev/shm').filter((name) => name.startsWith('sem.mp-'));
+  const folder = `mp-${process.getuid?.() ?? ''}`;
+  return new Set([...semaphores, ...list(`/dev/shm/${folder}`).map((name) => `${folder}/${name}`)]);
+}
+
 /** What this process holds at this moment. */
 export function holdings(): Holdings {
-  const names = new Set(list('/dev/shm').filter((name) => /^(sem\.)?mp-/.test(name)));
-  return { descriptors: descriptors(), threads: threads(), children: children(), names };
+  return { descriptors: descriptors(), threads: threads(), children: children(), names: names() };
 }
 
 function added(kind: string, before: ReadonlySet<string>, after: ReadonlySet<string>): string[] {

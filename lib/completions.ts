@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+//
+// Requests to the thread that waits for semaphores, and how their outcome comes back to this environment's event loop.
+import { semaphoreError, systemError } from './errors.js';
+import { native, READ } from './native.js';
+import { arm, ensureStarted, type Pollable } from './reactor.js';
+
+const semaphores = native.semaphores;
+
+/** What exists once per environment, as in reactor.ts: copies of this module share the request numbers. */
+interface State {
+  readonly requests: Map<number, (status: number) => void>;
+  readonly pairs: Int32Array;
+  next: number;
+  /** The id of the descriptor that tells of completions. */
+  id: number;
+}
+
+const holder = semaphores as { state?: State };
+const state: State = (holder.state ??= { requests: new Map(), pairs: new Int32Array(2 * 64), next: 1, id: -1 });
+
+/** Hands every outcome that has arrived to who asked. */
+export function dispatchCompletions(): void {
+  for (;;) {
+    const count = semaphores.takeCompletions(state.pairs);
+    // Copied first: what is called may come back here.
+    const taken = state.pairs.slice(0, 2 * count);
+    for (let i = 0; i < count; i++) {
+      const request = taken[2 * i] as number;
+      const settle = state.requests.get(request);
+      state.requests.delete(request);
+      settle?.(taken[2 * i + 1] as number);
+    }
+    if (count < state.pairs.length / 2) return;
+  }
+}
+
+const pollable: Pollable = {
+  get id() {
+    return state.id;
+  },
+  onReady: dispatchCompletions,
+};
+
+function ensureListening(): void {
+  if (state.id >= 0) return;
+  ensureStarted();
+  const id = semaphores.completions();
+  if (id < 0) throw systemError(id, 'pipe');
+  state.id = id;
+  const failure = arm(pollable, READ);
+  if (failure === undefined) return;
+  native.release(id);
+  state.id = -1;
+  throw failure;
+}
+
+/** The descriptor that is readable while outcomes are to be dispatched. */
+export function completionsFd(): number {
+  ensureListening();
+  return native.fileno(state.id);
+}
+
+/**
+ * Waits for a semaphore in the background. `settle` is called once, with 0 when a value was taken, or `ownerDied`.
+ *
+ * @returns What ends the request: `settle` is not called any more, and a value that was taken is given back.
+ */
+export function requestSemaphore(id: number, settle: (status: number) => void): () => void {
+  ensureListening();
+  const request = state.next;
+  state.next = request === 0x7fffffff ? 1 : request + 1;
+  const status = semaphores.wait(id, request);
+  if (status < 0) throw semaphoreError(status, 'pthread_create');
+  state.requests.set(request, settle);
+  return () => {
+    if (state.requests.delete(request)) semaphores.cancelWait(request);
+  };
+}

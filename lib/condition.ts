@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: MIT
+//
+// CPython's Condition over the same four semaphores, so that waiters and notifiers of both languages count together:
+// the lock, how many sleep, how many have woken, and the one they sleep on.
+import { inspect } from 'node:util';
+
+import { checkLimits, deadlineAfter, millisecondsLeft, type Limits, type WaitOptions } from './deadline.js';
+import { argumentError, BusyError, ClosedError } from './errors.js';
+import { SemaphoreHandle, type SemaphoreAddress } from './semaphore-handle.js';
+import { shareableMark } from './shareable.js';
+import { forever, runSteps, runStepsSync, type Steps } from './steps.js';
+import { RLock, OwnableLock, type AcquireOptions, type Guard } from './synchronize.js';
+import { checkInteger } from './validate.js';
+
+/** How long a notifier waits for those it has woken before it looks whether one of them has died. */
+const LOOK_MS = 50;
+
+/** How long it waits in all for one that gives no sign of life or death. */
+const LONGEST_MS = 1000;
+
+/** Where the semaphores of an existing condition are, except that of its lock. */
+export interface ConditionAddress {
+  readonly sleeping: SemaphoreAddress;
+  readonly woken: SemaphoreAddress;
+  readonly wait: SemaphoreAddress;
+}
+
+/** A timeout in milliseconds, or options. */
+export type WaitLimits = number | null | WaitOptions;
+
+/** @internal */
+export function limitsOf(limits: WaitLimits | undefined): Limits {
+  return checkLimits(typeof limits === 'object' && limits !== null ? limits : { timeout: limits });
+}
+
+const mark = shareableMark('Condition');
+
+/**
+ * Lets processes wait for something and tell each other that it has happened. CPython: `multiprocessing.Condition`.
+ *
+ * All methods but those of the lock need the lock to be held: through `withLock`, or `acquire` and `release`.
+ */
+export class Condition {
+  readonly #lock: OwnableLock;
+  readonly #sleeping: SemaphoreHandle;
+  readonly #woken: SemaphoreHandle;
+  readonly #wait: SemaphoreHandle;
+  #waiting = 0;
+  #closed = false;
+
+  /** @param lock The lock to use, a Lock or an RLock. Default: a new RLock. */
+  constructor(lock?: OwnableLock);
+  /** @internal */
+  constructor(lock: OwnableLock, existing: ConditionAddress);
+  constructor(lock: OwnableLock = new RLock(), existing?: ConditionAddress) {
+    if (!(lock instanceof OwnableLock)) throw argumentError('type', 'lock must be a Lock or an RLock');
+    const make = (address: SemaphoreAddress | undefined): SemaphoreHandle =>
+      address === undefined ? SemaphoreHandle.create('Condition', 0) : SemaphoreHandle.attach('Condition', address);
+    this.#lock = lock;
+    this.#sleeping = make(existing?.sleeping);
+    this.#woken = make(existing?.woken);
+    this.#wait = make(existing?.wait).track();
+    Object.defineProperty(this, 'shareable', mark);
+  }
+
+  /** Acquires the condition's lock. CPython: `acquire()`. */
+  acquire(options?: AcquireOptions): Promise<boolean> {
+    return this.#lock.acquire(options);
+  }
+
+  /** As `acquire`, blocking. */
+  acquireSync(options?: AcquireOptions): boolean {
+    return this.#lock.acquireSync(options);
+  }
+
+  /** Releases the condition's lock. CPython: `release()`. */
+  release(): void {
+    this.#lock.release();
+  }
+
+  /** Runs `fn` with the condition's lock held. CPython: `with condition:`. */
+  withLock<T>(fn: () => T | PromiseLike<T>, options?: WaitOptions): Promise<T> {
+    return this.#lock.withLock(fn, options);
+  }
+
+  /** Acquires the condition's lock and resolves to what releases it. */
+  guard(options?: WaitOptions): Promise<Guard> {
+    return this.#lock.guard(options);
+  }
+
+  /**
+   * Gives the lock back, waits for a notification, and takes the lock again, as often as it was held. CPython:
+   * `wait(timeout)`.
+   *
+   * Resolves to false when the time is up. Rejects with `NotOwner`, `ClosedError`, `OwnerDied`, or an AbortError; the lock
+   * is held again then too, except after `OwnerDied` and `ClosedError`.
+   */
+  async wait(limits?: WaitLimits): Promise<boolean> {
+    const { timeout, signal } = limitsOf(limits);
+    return runSteps(this.waitSteps(this.#lock.currentOwner(), deadlineAfter(timeout), signal), this.#lock.hold);
+  }
+
+  /** As `wait`, blocking. */
+  waitSync(limits?: WaitLimits): boolean {
+    const deadline = deadlineAfter(limitsOf(limits).timeout);
+    return runStepsSync(this.waitSteps(this.#lock.currentOwner(), deadline, undefined), 'waitSync');
+  }
+
+  /**
+   * Waits until `predicate` returns something truthy, which it is asked for before the first wait and after each. CPython:
+   * `wait_for(predicate, timeout)`.
+   *
+   * @returns Its last result, falsy when the time is up.
+   */
+  async waitFor<T>(predicate: () => T | PromiseLike<T>, limits?: WaitLimits): Promise<T> {
+    checkPredicate(predicate);
+    const { timeout, signal } = limitsOf(limits);
+    const deadline = deadlineAfter(timeout);
+    for (;;) {
+      const result = await predicate();
+      if (result || millisecondsLeft(deadline) <= 0) return result;
+      await runSteps(this.waitSteps(this.#lock.currentOwner(), deadline, signal), this.#lock.hold);
+    }
+  }
+
+  /** As `waitFor`, blocking, with a predicate that returns its result at once. */
+  waitForSync<T>(predicate: () => T, limits?: WaitLimits): T {
+    checkPredicate(predicate);
+    const deadline = deadlineAfter(limitsOf(limits).timeout);
+    for (;;) {
+      const result = predicate();
+      if (result || millisecondsLeft(deadline) <= 0) return result;
+      runStepsSync(this.waitSteps(this.#lock.currentOwner(), deadline, undefined), 'waitForSync');
+    }
+  }
+
+  /**
+   * Wakes up to `n` of those who wait, and resolves when they have woken. CPython: `notify(n)`. Waiters that were killed
+   * do not count, and cannot hold it up for ever. Rejects with `NotOwner` or `ClosedError`.
+   */
+  async notify(n = 1): Promise<void> {
+    checkInteger(n, 'n');
+    return runSteps(this.notifySteps(this.#lock.currentOwner(), n, 'notify'), this.#lock.hold);
+  }
+
+  /** As `notify`, blocking. */
+  notifySync(n = 1): void {
+    checkInteger(n, 'n');
+    this.checkNobodyWaitsHere('notifySync');
+    runStepsSync(this.notifySteps(this.#lock.currentOwner(), n, 'notifySync'), 'notifySync');
+  }
+
+  /** Wakes all who wait. CPython: `notify_all()`. */
+  async notifyAll(): Promise<void> {
+    return runSteps(this.notifySteps(this.#lock.currentOwner(), Infinity, 'notifyAll'), this.#lock.hold);
+  }
+
+  /** As `notifyAll`, blocking. */
+  notifyAllSync(): void {
+    this.checkNobodyWaitsHere('notifyAllSync');
+    runStepsSync(this.notifySteps(this.#lock.currentOwner(), Infinity, 'notifyAllSync'), 'notifyAllSync');
+  }
+
+  /** Whether this object was closed. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Closes this object and its lock; doing so again changes nothing. Pending calls reject with `ClosedError`. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const handle of [this.#sleeping, this.#woken, this.#wait]) handle.close();
+    this.#lock.close();
+  }
+
+  /** `close()`, for `using`. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /** What console.log shows. CPython: `<Condition(<lock>, <sleepers>)>`. */
+  [inspect.custom](): string {
+    return this.#closed ? 'Condition { closed }' : `Condition { waiting: ${this.#sleeping.value - this.#woken.value} }`;
+  }
+
+  /** @internal */
+  get lock(): OwnableLock {
+    return this.#lock;
+  }
+
+  /** @internal */
+  get address(): ConditionAddress {
+    return { sleeping: this.#sleeping.address, woken: this.#woken.address, wait: this.#wait.address };
+  }
+
+  /** @internal Others may count on this condition without recording it. */
+  expose(): void {
+    this.#wait.expose();
+  }
+
+  /** @internal Those who wait on this very thread could not wake while it is blocked. */
+  checkNobodyWaitsHere(operation: string): void {
+    if (this.#waiting === 0) return;
+    throw new BusyError(`${operation}: asynchronous waits of this object are pending on the same thread`);
+  }
+
+  /** @internal */
+  *waitSteps(owner: object, deadline: number, signal: AbortSignal | undefined): Steps<boolean> {
+    if (this.#closed) throw new ClosedError('Condition');
+    this.#lock.checkOwned(owner, 'wait');
+    this.#sleeping.post();
+    this.#countWaiting(1);
+    const suspended = this.#lock.suspend(owner);
+    let notified = false;
+    let failure: { error: unknown } | undefined;
+    try {
+      notified = yield { handle: this.#wait, deadline, signal };
+    } catch (error) {
+      failure = { error };
+    }
+    this.#countWaiting(-1);
+    // Before the lock: a notifier holds it while it waits for this.
+    if (!this.#closed) this.#woken.post();
+    try {
+      yield forever(this.#lock.handle);
+    } catch (error) {
+      suspended.lose();
+      throw error;
+    }
+    suspended.restore();
+    if (failure !== undefined) throw failure.error;
+    return notified;
+  }
+
+  #countWaiting(change: number): void {
+    this.#waiting += change;
+    this.#wait.setWaiting(this.#waiting);
+  }
+
+  /** @internal */
+  *notifySteps(owner: object, n: number, operation: string): Steps<void> {
+    if (this.#closed) throw new ClosedError('Condition');
+    this.#lock.checkOwned(owner, operation);
+    // Those whose time was up have woken without being told to.
+    while (this.#woken.tryAcquire()) this.#sleeping.tryAcquire();
+    // Those who have died will never wake.
+    for (let dead = this.#wait.reapDeadWaiters(); dead > 0; dead--) this.#sleeping.tryAcquire();
+    let asleep = 0;
+    while (asleep < n && this.#sleeping.tryAcquire()) {
+      this.#wait.post();
+      asleep++;
+    }
+    const patience = deadlineAfter(LONGEST_MS);
+    while (asleep > 0) {
+      const deadline = Math.min(patience, deadlineAfter(LOOK_MS));
+      if (yield { handle: this.#woken, deadline }) asleep--;
+      else if (millisecondsLeft(patience) <= 0) break;
+      else asleep -= Math.min(asleep, this.#wait.reapDeadWaiters());
+    }
+    // What nobody took is taken back, so that no later waiter takes it for its own.
+    while (this.#wait.tryAcquire());
+    // Those who gave no sign count as asleep again: they may be stopped, and are not to be forgotten.
+    for (; asleep > 0; asleep--) this.#sleeping.post();
+  }
+}
+
+function checkPredicate(predicate: unknown): void {
+  if (typeof predicate !== 'function') throw argumentError('type', 'predicate must be a function');
+}

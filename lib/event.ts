@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: MIT
+import { inspect } from 'node:util';
+
+import { Condition, limitsOf, type ConditionAddress, type WaitLimits } from './condition.js';
+import { deadlineAfter } from './deadline.js';
+import { ClosedError } from './errors.js';
+import { SemaphoreHandle, type SemaphoreAddress } from './semaphore-handle.js';
+import { shareableMark } from './shareable.js';
+import { forever, runSteps, runStepsSync, type Steps } from './steps.js';
+import { Existing, Lock } from './synchronize.js';
+
+/** Where the semaphores of an existing event are. */
+export interface EventAddress {
+  readonly lock: SemaphoreAddress;
+  readonly condition: ConditionAddress;
+  readonly flag: SemaphoreAddress;
+}
+
+const mark = shareableMark('Event');
+
+/** A flag that processes share and can wait for. CPython: `multiprocessing.Event`. */
+export class Event {
+  readonly #condition: Condition;
+  readonly #flag: SemaphoreHandle;
+
+  constructor();
+  /** @internal */
+  constructor(existing: EventAddress);
+  constructor(existing?: EventAddress) {
+    if (existing === undefined) {
+      this.#condition = new Condition(new Lock());
+      this.#flag = SemaphoreHandle.create('Event', 0);
+    } else {
+      this.#condition = new Condition(new Lock(new Existing(existing.lock)), existing.condition);
+      this.#flag = SemaphoreHandle.attach('Event', existing.flag);
+    }
+    Object.defineProperty(this, 'shareable', mark);
+  }
+
+  /** Whether the flag is set. CPython: `is_set()`. */
+  async isSet(): Promise<boolean> {
+    return this.#run((owner) => this.#isSetSteps(owner));
+  }
+
+  /** As `isSet`, blocking. */
+  isSetSync(): boolean {
+    return this.#runSync('isSetSync', (owner) => this.#isSetSteps(owner));
+  }
+
+  /** Sets the flag and wakes all who wait for it. CPython: `set()`. */
+  async set(): Promise<void> {
+    return this.#run((owner) => this.#setSteps(owner));
+  }
+
+  /** As `set`, blocking. */
+  setSync(): void {
+    this.#condition.checkNobodyWaitsHere('setSync');
+    this.#runSync('setSync', (owner) => this.#setSteps(owner));
+  }
+
+  /** Clears the flag. CPython: `clear()`. */
+  async clear(): Promise<void> {
+    return this.#run((owner) => this.#clearSteps(owner));
+  }
+
+  /** As `clear`, blocking. */
+  clearSync(): void {
+    this.#runSync('clearSync', (owner) => this.#clearSteps(owner));
+  }
+
+  /**
+   * Waits until the flag is set. CPython: `wait(timeout)`.
+   *
+   * Resolves to false when the time is up. Rejects with `ClosedError`, `OwnerDied`, or an AbortError.
+   */
+  async wait(limits?: WaitLimits): Promise<boolean> {
+    const { timeout, signal } = limitsOf(limits);
+    return this.#run((owner) => this.#waitSteps(owner, deadlineAfter(timeout), signal));
+  }
+
+  /** As `wait`, blocking. */
+  waitSync(limits?: WaitLimits): boolean {
+    const deadline = deadlineAfter(limitsOf(limits).timeout);
+    return this.#runSync('waitSync', (owner) => this.#waitSteps(owner, deadline, undefined));
+  }
+
+  /** Whether this object was closed. */
+  get closed(): boolean {
+    return this.#flag.closed;
+  }
+
+  /** Closes this object; doing so again changes nothing. Pending calls reject with `ClosedError`. */
+  close(): void {
+    this.#condition.close();
+    this.#flag.close();
+  }
+
+  /** `close()`, for `using`. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /** What console.log shows. CPython: `<Event at ... set>`. */
+  [inspect.custom](): string {
+    if (this.closed) return 'Event { closed }';
+    return `Event { ${this.#flag.value > 0 ? 'set' : 'unset'} }`;
+  }
+
+  /** @internal */
+  get address(): EventAddress {
+    return {
+      lock: this.#condition.lock.handle.address,
+      condition: this.#condition.address,
+      flag: this.#flag.address,
+    };
+  }
+
+  /** @internal */
+  expose(): void {
+    this.#condition.lock.handle.expose();
+    this.#condition.expose();
+  }
+
+  #run<T>(makeSteps: (owner: object) => Steps<T>): Promise<T> {
+    return runSteps(this.#withLock(makeSteps), this.#condition.lock.hold);
+  }
+
+  #runSync<T>(operation: string, makeSteps: (owner: object) => Steps<T>): T {
+    return runStepsSync(this.#withLock(makeSteps), operation);
+  }
+
+  /** Runs steps with the condition's lock, which is held for a moment only by whoever takes part. */
+  *#withLock<T>(makeSteps: (owner: object) => Steps<T>): Steps<T> {
+    if (this.closed) throw new ClosedError('Event');
+    const { lock } = this.#condition;
+    const owner = {};
+    yield forever(lock.handle);
+    lock.adopt(owner);
+    try {
+      return yield* makeSteps(owner);
+    } finally {
+      if (!lock.forgetLost(owner) && !this.closed) lock.releaseAs(owner);
+    }
+  }
+
+  *#isSetSteps(_owner: object): Steps<boolean> {
+    const set = this.#flag.tryAcquire();
+    if (set) this.#flag.post();
+    return set;
+  }
+
+  *#setSteps(owner: object): Steps<void> {
+    this.#flag.tryAcquire();
+    this.#flag.post();
+    yield* this.#condition.notifySteps(owner, Infinity, 'set');
+  }
+
+  *#clearSteps(_owner: object): Steps<void> {
+    this.#flag.tryAcquire();
+  }
+
+  *#waitSteps(owner: object, deadline: number, signal: AbortSignal | undefined): Steps<boolean> {
+    if (yield* this.#isSetSteps(owner)) return true;
+    yield* this.#condition.waitSteps(owner, deadline, signal);
+    return yield* this.#isSetSteps(owner);
+  }
+}

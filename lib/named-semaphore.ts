@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: MIT
+import { inspect } from 'node:util';
+
+import { checkLimits, deadlineAfter, type WaitOptions } from './deadline.js';
+import { argumentError, ReleasedTooOften, semaphoreError } from './errors.js';
+import { native } from './native.js';
+import { Hold } from './reactor.js';
+import { SemaphoreHandle } from './semaphore-handle.js';
+import { shareableMark } from './shareable.js';
+import { SEM_VALUE_MAX } from './synchronize.js';
+import { checkInteger } from './validate.js';
+
+const WHAT = 'NamedSemaphore';
+const mark = shareableMark(WHAT);
+const door = Symbol('NamedSemaphore');
+
+function checkName(name: unknown): asserts name is string {
+  if (typeof name !== 'string') throw argumentError('type', 'name must be a string');
+  if (!/^\/[^/\0]{1,250}$/.test(name)) {
+    throw argumentError('range', 'name must be a slash and up to 250 characters without another one');
+  }
+}
+
+/**
+ * The bare POSIX semaphore under a name of your choice, for programs in C and whoever else calls `sem_open`. Nobody
+ * records who holds it, and its name stays until somebody unlinks it.
+ */
+export class NamedSemaphore {
+  readonly #handle: SemaphoreHandle;
+  readonly #hold = new Hold();
+  /** The name it was made or opened with. */
+  readonly name: string;
+
+  private constructor(key: typeof door, handle: SemaphoreHandle, name: string) {
+    if (key !== door) throw argumentError('type', 'A NamedSemaphore is made by create() or open()');
+    this.#handle = handle;
+    this.name = name;
+    Object.defineProperty(this, 'shareable', mark);
+  }
+
+  /**
+   * Makes a semaphore that does not exist yet, for this user alone (mode 0600).
+   *
+   * @param name A slash and a name. At most 30 characters on macOS.
+   * @param value What it begins with.
+   * @throws A system error: EEXIST, EACCES, ENOSPC.
+   */
+  static create(name: string, value = 0): NamedSemaphore {
+    checkName(name);
+    checkInteger(value, 'value', 0, SEM_VALUE_MAX);
+    return new NamedSemaphore(door, SemaphoreHandle.createNamed(WHAT, name, value), name);
+  }
+
+  /** Opens one that exists. Throws a system error: ENOENT, EACCES. */
+  static open(name: string): NamedSemaphore {
+    checkName(name);
+    return new NamedSemaphore(door, SemaphoreHandle.attach(WHAT, { name }), name);
+  }
+
+  /** Removes a name; who has the semaphore open goes on. Throws a system error: ENOENT, EACCES. C: `sem_unlink`. */
+  static unlink(name: string): void {
+    checkName(name);
+    const status = native.semaphores.unlinkNamed(name);
+    if (status < 0) throw semaphoreError(status, 'sem_unlink', name);
+  }
+
+  /** Adds one to the value. Throws `ReleasedTooOften` at the highest one, `ClosedError`. C: `sem_post`. */
+  post(): void {
+    if (!this.#handle.post(SEM_VALUE_MAX)) throw new ReleasedTooOften(WHAT);
+  }
+
+  /**
+   * Takes one from the value, waiting while it is 0. C: `sem_wait`.
+   *
+   * Resolves to false when the time is up. Rejects with `ClosedError` or an AbortError.
+   */
+  async wait(options?: WaitOptions): Promise<boolean> {
+    return this.#handle.acquire(checkLimits(options), this.#hold);
+  }
+
+  /** As `wait`, blocking. C: `sem_clockwait`. */
+  waitSync(options?: WaitOptions): boolean {
+    return this.#handle.acquireSync(deadlineAfter(checkLimits(options).timeout), 'waitSync');
+  }
+
+  /** Takes one from the value unless it is 0. C: `sem_trywait`. */
+  tryWait(): boolean {
+    return this.#handle.tryAcquire();
+  }
+
+  /** The value at this moment. Throws `NotSupported` on macOS. C: `sem_getvalue`. */
+  get value(): number {
+    return this.#handle.value;
+  }
+
+  /** Removes the name; this object goes on. */
+  unlink(): void {
+    NamedSemaphore.unlink(this.name);
+  }
+
+  /** Whether this object was closed. */
+  get closed(): boolean {
+    return this.#handle.closed;
+  }
+
+  /** Closes this object, not the semaphore's name; doing so again changes nothing. Pending waits reject with `ClosedError`. */
+  close(): void {
+    this.#handle.close();
+  }
+
+  /** `close()`, for `using`. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /** Pending waits of this object keep the process alive, which is the default. */
+  ref(): this {
+    this.#hold.on = true;
+    return this;
+  }
+
+  /** Pending waits of this object no longer keep the process alive. */
+  unref(): this {
+    this.#hold.on = false;
+    return this;
+  }
+
+  /** What console.log shows. */
+  [inspect.custom](): string {
+    return this.closed ? `${WHAT} { closed }` : `${WHAT} { name: '${this.name}', value: ${this.value} }`;
+  }
+}

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: MIT
+//
+// One open semaphore as this environment uses it: taking from it and giving back, with time limits, async and blocking.
+// What a lock or a condition means is made of these in synchronize.ts.
+import { setImmediate as nextTurn } from 'node:timers/promises';
+
+import { completionsFd, dispatchCompletions, requestSemaphore } from './completions.js';
+import { millisecondsLeft, startLimits, type Limits } from './deadline.js';
+import { BusyError, ClosedError, NotSupported, OwnerDied, semaphoreError, TimeoutError } from './errors.js';
+import { leaveFamiliesAtExit } from './exit.js';
+import { native } from './native.js';
+import { blockOn, checkInterrupted, flushUnwritten, takeTurn, unwritten, type Hold } from './reactor.js';
+
+const codes = native.status;
+const semaphores = native.semaphores;
+
+/** Where a semaphore is to be found by others. Without a family it is one that was opened by a name from outside. */
+export interface SemaphoreAddress {
+  readonly name: string;
+  readonly family?: string | undefined;
+  readonly number?: number | undefined;
+}
+
+/** Closes semaphores whose objects were collected. */
+const collected = new FinalizationRegistry<number>((id) => {
+  semaphores.close(id);
+});
+
+export class SemaphoreHandle {
+  readonly #what: string;
+  readonly #id: number;
+  #closed = false;
+  /** Ends the requests that wait. */
+  #pending: Set<(error: Error) => void> | undefined;
+
+  /** A new semaphore of this process' family. */
+  static create(what: string, value: number): SemaphoreHandle {
+    const id = semaphores.create(value);
+    if (id < 0) throw semaphoreError(id, 'sem_open');
+    return new SemaphoreHandle(what, id);
+  }
+
+  /** One that exists. */
+  static attach(what: string, { name, family, number }: SemaphoreAddress): SemaphoreHandle {
+    const inFamily = family !== undefined && number !== undefined;
+    const id = inFamily ? semaphores.attach(family, number) : semaphores.openNamed(name, false, 0);
+    if (id < 0) throw semaphoreError(id, 'sem_open', name);
+    return new SemaphoreHandle(what, id);
+  }
+
+  /** One under a name that somebody chose. */
+  static createNamed(what: string, name: string, value: number): SemaphoreHandle {
+    const id = semaphores.openNamed(name, true, value);
+    if (id < 0) throw semaphoreError(id, 'sem_open', name);
+    return new SemaphoreHandle(what, id);
+  }
+
+  private constructor(what: string, id: number) {
+    this.#what = what;
+    this.#id = id;
+    collected.register(this, id, this);
+    leaveFamiliesAtExit();
+  }
+
+  /** Has the family's table tell who holds it. */
+  track(): this {
+    semaphores.track(this.#id);
+    return this;
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Where others find it. */
+  get address(): SemaphoreAddress {
+    this.checkOpen();
+    const { name, family, number } = semaphores.describe(this.#id);
+    return family === '' ? { name } : { name, family, number };
+  }
+
+  /** Its name or address goes to somebody who may not record what it does. */
+  expose(): void {
+    this.checkOpen();
+    semaphores.expose(this.#id);
+  }
+
+  get value(): number {
+    this.checkOpen();
+    const value = semaphores.value(this.#id);
+    if (value < 0) throw new NotSupported('This system does not tell the value of a semaphore');
+    return value;
+  }
+
+  checkOpen(): void {
+    if (this.#closed) throw new ClosedError(this.#what);
+  }
+
+  /** Adds one to the value, unless it has reached `most` (0: no limit): then false. */
+  post(most = 0): boolean {
+    this.checkOpen();
+    const status = semaphores.post(this.#id, most);
+    if (status === codes.overflow) return false;
+    if (status < 0) throw semaphoreError(status, 'sem_post');
+    return true;
+  }
+
+  /** Takes one from the value if it is not 0. */
+  tryAcquire(): boolean {
+    this.checkOpen();
+    const status = semaphores.tryWait(this.#id);
+    if (status === 0) return true;
+    if (status === codes.again) return false;
+    throw semaphoreError(status, 'sem_trywait');
+  }
+
+  /** Takes one from the value; false when the time is up. Those who wait here are served in their order. */
+  async acquire(limits: Limits, hold: Hold): Promise<boolean> {
+    if (!takeTurn()) await nextTurn();
+    if (this.tryAcquire()) return true;
+    if (limits.timeout <= 0) return false;
+    return new Promise((resolve, reject) => {
+      const finish = (settle: () => void): void => {
+        this.#pending?.delete(fail);
+        cancelLimits();
+        hold.end();
+        settle();
+      };
+      const withdraw = requestSemaphore(this.#id, (status) => {
+        finish(() => {
+          if (status === 0) resolve(true);
+          else reject(this.#error(status));
+        });
+      });
+      const fail = (error: Error): void => {
+        withdraw();
+        finish(() => {
+          if (error instanceof TimeoutError) resolve(false);
+          else reject(error);
+        });
+      };
+      (this.#pending ??= new Set()).add(fail);
+      hold.begin();
+      const cancelLimits = startLimits(limits, hold.on, () => new TimeoutError('acquire'), fail);
+    });
+  }
+
+  /** The blocking form of `acquire`. */
+  acquireSync(deadline: number, operation: string): boolean {
+    this.checkOpen();
+    if (this.#pending !== undefined && this.#pending.size > 0) {
+      throw new BusyError(`${operation}: an asynchronous acquire of this ${this.#what} is pending on the same thread`);
+    }
+    flushUnwritten();
+    for (;;) {
+      const status =
+        unwritten.size > 0
+          ? this.#waitWhileWriting(deadline, operation)
+          : semaphores.waitSync(this.#id, millisecondsLeft(deadline));
+      if (status === 0) return true;
+      if (status === codes.timedOut) return false;
+      if (status !== codes.interrupted) throw this.#error(status);
+      checkInterrupted(status, operation);
+    }
+  }
+
+  /** The holder may be a process that reads what this one has not written yet, so both must go on. */
+  #waitWhileWriting(deadline: number, operation: string): number {
+    if (this.tryAcquire()) return 0;
+    let status: number | undefined;
+    const withdraw = requestSemaphore(this.#id, (outcome) => {
+      status = outcome;
+    });
+    try {
+      for (;;) {
+        const { expired } = blockOn([completionsFd()], deadline, operation);
+        dispatchCompletions();
+        if (status !== undefined) return status;
+        if (expired) return codes.timedOut;
+      }
+    } finally {
+      withdraw();
+    }
+  }
+
+  /** See NativeSemaphores. */
+  recover(force: boolean): boolean {
+    this.checkOpen();
+    return semaphores.recover(this.#id, force) > 0;
+  }
+
+  setWaiting(count: number): void {
+    if (!this.#closed) semaphores.setWaiting(this.#id, count);
+  }
+
+  reapDeadWaiters(): number {
+    return semaphores.reapDeadWaiters(this.#id);
+  }
+
+  /** Pending acquires reject with `ClosedError`. The name goes if this environment made it. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    collected.unregister(this);
+    for (const fail of [...(this.#pending ?? [])]) fail(new ClosedError(this.#what));
+    semaphores.close(this.#id);
+  }
+
+  #error(status: number): Error {
+    if (status !== codes.ownerDied) return semaphoreError(status, 'sem_wait');
+    return new OwnerDied(this.#what, semaphores.deadHolder(this.#id), false);
+  }
+}

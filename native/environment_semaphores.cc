@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+#include "environment_semaphores.h"
+
+#include <cerrno>
+#include <utility>
+
+#include "semaphore_waiter.h"
+
+namespace mp {
+
+int32_t EnvironmentSemaphores::Create(uint32_t value) {
+  Open open;
+  int status = Families::Own(&open.family);
+  if (status < 0) return status;
+  std::shared_ptr<NamedSemaphore> semaphore;
+  status = open.family->Create(value, &open.number, &semaphore);
+  if (status < 0) return status;
+  open.semaphore = std::make_shared<TrackedSemaphore>(std::move(semaphore));
+  open.created = true;
+  return all_.Add(std::move(open));
+}
+
+int32_t EnvironmentSemaphores::Attach(const std::string& family, uint32_t number) {
+  Open open;
+  int status = Families::Join(family, &open.family);
+  if (status < 0) return status;
+  std::shared_ptr<NamedSemaphore> semaphore;
+  status = open.family->Open(number, &semaphore);
+  if (status < 0) return status;
+  open.semaphore = std::make_shared<TrackedSemaphore>(std::move(semaphore));
+  open.number = number;
+  return all_.Add(std::move(open));
+}
+
+int32_t EnvironmentSemaphores::OpenNamed(const std::string& name, bool create, uint32_t value) {
+  Open open;
+  std::shared_ptr<NamedSemaphore> semaphore;
+  const int status = NamedSemaphore::Open(name, create, value, &semaphore);
+  if (status < 0) return status;
+  open.semaphore = std::make_shared<TrackedSemaphore>(std::move(semaphore));
+  return all_.Add(std::move(open));
+}
+
+void EnvironmentSemaphores::Close(int32_t id) {
+  const Open* open = all_.Find(id);
+  if (open == nullptr) return;
+  Unlink(*open);
+  all_.Remove(id);
+}
+
+int EnvironmentSemaphores::OpenCompletions() {
+  if (completions_) return 0;
+  auto queue = std::make_shared<CompletionQueue>();
+  const int status = queue->Open();
+  if (status >= 0) completions_ = std::move(queue);
+  return status;
+}
+
+int EnvironmentSemaphores::StartWaiting(int32_t id, int32_t request) {
+  const Open* open = all_.Find(id);
+  if (open == nullptr || !completions_) return -EBADF;
+  return SemaphoreWaiter::Start(open->semaphore, completions_, request);
+}
+
+void EnvironmentSemaphores::CancelWaiting(int32_t request) {
+  if (completions_) SemaphoreWaiter::Cancel(completions_, request);
+}
+
+void EnvironmentSemaphores::CloseAll() {
+  if (completions_) SemaphoreWaiter::CancelAll(completions_);
+  all_.ForEach([](const Open& open) { Unlink(open); });
+  all_.Clear();
+}
+
+void EnvironmentSemaphores::Unlink(const Open& open) {
+  if (open.created && open.family) open.family->Unlink(open.number);
+}
+
+}  // namespace mp

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "completion_queue.h"
+#include "families.h"
+#include "id_table.h"
+#include "tracked_semaphore.h"
+
+namespace mp {
+
+// The semaphores that one JavaScript environment has open, by small integers. Used on the
+// environment's own thread.
+class EnvironmentSemaphores {
+ public:
+  struct Open {
+    std::shared_ptr<TrackedSemaphore> semaphore;
+    std::shared_ptr<Family> family;  // Null for one that was opened by a name from outside.
+    uint32_t number = 0;
+    bool created = false;  // Its name goes when it is closed.
+  };
+
+  ~EnvironmentSemaphores() { CloseAll(); }
+
+  int32_t Create(uint32_t value);
+  int32_t Attach(const std::string& family, uint32_t number);
+  int32_t OpenNamed(const std::string& name, bool create, uint32_t value);
+
+  Open* Find(int32_t id) noexcept { return all_.Find(id); }
+  void Close(int32_t id);
+
+  // Waits for one; what comes of it is in the queue, whose descriptor is readable then.
+  int StartWaiting(int32_t id, int32_t request);
+  void CancelWaiting(int32_t request);
+  // Null before the first wait.
+  CompletionQueue* completions() noexcept { return completions_.get(); }
+  int OpenCompletions();
+
+  // For the end of the environment.
+  void CloseAll();
+
+ private:
+  static void Unlink(const Open& open);
+
+  IdTable<Open> all_;
+  std::shared_ptr<CompletionQueue> completions_;
+};
+
+}  // namespace mp

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "family.h"
+#include "holder_table.h"
+#include "named_semaphore.h"
+
+namespace mp {
+
+// A family that this process is a member of, shared by all its environments. Any thread may use it.
+class Family {
+ public:
+  Family(std::unique_ptr<FamilyMember> member, std::shared_ptr<HolderTable> table) noexcept
+      : member_(std::move(member)), table_(std::move(table)) {}
+
+  const std::string& name() const noexcept { return member_->family(); }
+  const std::shared_ptr<HolderTable>& table() const noexcept { return table_; }
+
+  // A new semaphore under a name that was registered first.
+  int Create(uint32_t value, uint32_t* number, std::shared_ptr<NamedSemaphore>* out);
+  int Open(uint32_t number, std::shared_ptr<NamedSemaphore>* out);
+  // Gives up the name of a semaphore that this process created.
+  void Unlink(uint32_t number);
+  void Leave();
+
+ private:
+  std::mutex mutex_;
+  std::unique_ptr<FamilyMember> member_;
+  std::shared_ptr<HolderTable> table_;
+};
+
+// All families of this process.
+class Families {
+ public:
+  // The one in which this process creates semaphores: inherited, or made at the first call, which
+  // also sweeps what families without a living member have left.
+  static int Own(std::shared_ptr<Family>* out);
+  static int Join(const std::string& name, std::shared_ptr<Family>* out);
+  // For the end of the process.
+  static void LeaveAll();
+};
+
+}  // namespace mp

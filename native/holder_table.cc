@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: MIT
+#include "holder_table.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "platform.h"
+#include "sys.h"
+#include "unique_fd.h"
+
+namespace mp {
+
+namespace {
+
+constexpr uint64_t kMagic = 0x31726c6864706d6e;
+constexpr size_t kBytes = 16384;
+constexpr size_t kSlots = kBytes / sizeof(HolderTable::Slot) - 2;
+
+uint32_t NumberOf(uint64_t state) noexcept { return static_cast<uint32_t>(state >> 32); }
+Phase PhaseOf(uint64_t state) noexcept { return static_cast<Phase>(state & 0xff); }
+uint32_t CountOf(uint64_t state) noexcept { return static_cast<uint32_t>(state >> 8) & 0xffffff; }
+
+// While a slot is being filled in. No semaphore has this number.
+constexpr uint64_t kClaimed = ~uint64_t{0} << 32;
+
+}  // namespace
+
+struct HolderTable::Page {
+  std::atomic<uint64_t> magic;
+  std::atomic<uint32_t> next_number;
+  std::atomic<uint32_t> all_exposed;  // When there was no slot left to say so of one.
+  uint64_t reserved[6];
+  Slot slots[kSlots];
+};
+
+int HolderTable::Open(const std::string& path, bool create, std::shared_ptr<HolderTable>* out) {
+  static_assert(sizeof(Slot) == 32 && sizeof(Page) == kBytes);
+  static_assert(std::atomic<uint64_t>::is_always_lock_free);
+  const int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | (create ? O_CREAT : 0);
+  const UniqueFd fd(static_cast<int>(
+      sys::RetryOnInterrupt([&] { return ::open(path.c_str(), flags, S_IRUSR | S_IWUSR); })));
+  if (fd.get() < 0) return fd.get();
+  // Memory that the file system does not have would be a SIGBUS at its first use.
+  const int allocated = platform::AllocateFile(fd.get(), kBytes);
+  if (allocated < 0) return allocated;
+  void* memory = ::mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
+  if (memory == MAP_FAILED) return -errno;
+  auto* page = static_cast<Page*>(memory);
+  // All members write the same value into a file of zeros.
+  uint64_t none = 0;
+  if (!page->magic.compare_exchange_strong(none, kMagic) && none != kMagic) {
+    ::munmap(memory, kBytes);
+    return -EPROTO;
+  }
+  out->reset(new HolderTable(page));
+  return 0;
+}
+
+HolderTable::~HolderTable() { ::munmap(page_, kBytes); }
+
+uint32_t HolderTable::NextNumber() noexcept { return page_->next_number.fetch_add(1) + 1; }
+
+HolderTable::Slot* HolderTable::Claim(uint32_t number) noexcept {
+  const platform::ProcessIdentity& self = platform::ThisProcess();
+  for (const bool reclaim : {false, true}) {
+    for (Slot& slot : page_->slots) {
+      uint64_t state = slot.state.load(std::memory_order_acquire);
+      const bool usable = state == 0 || (reclaim && PhaseOf(state) == Phase::kIdle && IsDead(slot));
+      if (!usable || !slot.state.compare_exchange_strong(state, kClaimed)) continue;
+      slot.start.store(self.start, std::memory_order_relaxed);
+      slot.space.store(self.pid_namespace, std::memory_order_relaxed);
+      slot.pid.store(self.pid, std::memory_order_relaxed);
+      slot.thread.store(platform::ThisThread(), std::memory_order_relaxed);
+      Set(&slot, number, Phase::kIdle, 0);
+      return &slot;
+    }
+  }
+  return nullptr;
+}
+
+uint32_t HolderTable::Count(const Slot* slot, Phase phase) noexcept {
+  const uint64_t state = slot->state.load(std::memory_order_acquire);
+  return PhaseOf(state) == phase ? CountOf(state) : 0;
+}
+
+void HolderTable::Abandon(Slot* slot) noexcept {
+  const uint64_t state = slot->state.load(std::memory_order_acquire);
+  const uint32_t number = NumberOf(state);
+  if (PhaseOf(state) == Phase::kHolding) {
+    Set(slot, number, Phase::kOrphan, CountOf(state));
+  } else if (PhaseOf(state) == Phase::kWaiting) {
+    Set(slot, number, Phase::kLost, CountOf(state));
+  } else if (PhaseOf(state) == Phase::kIdle) {
+    Release(slot);
+  }
+}
+
+template <typename Visit>
+void HolderTable::ForEach(uint32_t number, Visit visit) noexcept {
+  for (Slot& slot : page_->slots) {
+    const uint64_t state = slot.state.load(std::memory_order_acquire);
+    if (state != 0 && NumberOf(state) == number && !visit(slot, state)) return;
+  }
+}
+
+bool HolderTable::IsDead(const Slot& slot) noexcept {
+  return platform::IsDead({slot.pid.load(std::memory_order_relaxed),
+                           slot.start.load(std::memory_order_relaxed),
+                           slot.space.load(std::memory_order_relaxed)});
+}
+
+void HolderTable::ClearHolder(uint32_t number) noexcept {
+  ForEach(number, [&](Slot& slot, uint64_t state) {
+    if (PhaseOf(state) == Phase::kHolding) {
+      return !slot.state.compare_exchange_strong(state, Pack(number, Phase::kIdle, 0));
+    }
+    if (PhaseOf(state) == Phase::kOrphan) return !slot.state.compare_exchange_strong(state, 0);
+    return true;
+  });
+}
+
+HolderTable::Slot* HolderTable::FindDeadHolder(uint32_t number, uint32_t* pid) noexcept {
+  Slot* found = nullptr;
+  ForEach(number, [&](Slot& slot, uint64_t state) {
+    const bool dead =
+        PhaseOf(state) == Phase::kOrphan || (PhaseOf(state) == Phase::kHolding && IsDead(slot));
+    // The slot may have changed hands while it was looked at.
+    if (!dead || slot.state.load(std::memory_order_acquire) != state) return true;
+    *pid = slot.pid.load(std::memory_order_relaxed);
+    found = &slot;
+    return false;
+  });
+  return found;
+}
+
+bool HolderTable::HasLiveHolder(uint32_t number) noexcept {
+  bool found = false;
+  ForEach(number, [&](Slot& slot, uint64_t state) {
+    found = PhaseOf(state) == Phase::kHolding && !IsDead(slot);
+    return !found;
+  });
+  return found;
+}
+
+bool HolderTable::Reap(Slot* slot, uint32_t number) noexcept {
+  uint64_t state = slot->state.load(std::memory_order_acquire);
+  const bool holds = PhaseOf(state) == Phase::kHolding || PhaseOf(state) == Phase::kOrphan;
+  return holds && NumberOf(state) == number && slot->state.compare_exchange_strong(state, 0);
+}
+
+uint32_t HolderTable::ReapDeadWaiters(uint32_t number) noexcept {
+  uint32_t reaped = 0;
+  ForEach(number, [&](Slot& slot, uint64_t state) {
+    const bool dead =
+        PhaseOf(state) == Phase::kLost || (PhaseOf(state) == Phase::kWaiting && IsDead(slot));
+    if (dead && slot.state.compare_exchange_strong(state, 0)) reaped += CountOf(state);
+    return true;
+  });
+  return reaped;
+}
+
+void HolderTable::Expose(uint32_t number) noexcept {
+  if (IsExposed(number)) return;
+  for (Slot& slot : page_->slots) {
+    uint64_t state = 0;
+    if (slot.state.compare_exchange_strong(state, Pack(number, Phase::kExposed, 0))) return;
+  }
+  page_->all_exposed.store(1);
+}
+
+bool HolderTable::IsExposed(uint32_t number) noexcept {
+  bool exposed = page_->all_exposed.load() != 0;
+  ForEach(number, [&](Slot&, uint64_t state) {
+    exposed = exposed || PhaseOf(state) == Phase::kExposed;
+    return !exposed;
+  });
+  return exposed;
+}
+
+void HolderTable::Forget(uint32_t number) noexcept {
+  ForEach(number, [&](Slot& slot, uint64_t state) {
+    if (PhaseOf(state) == Phase::kExposed) slot.state.compare_exchange_strong(state, 0);
+    return true;
+  });
+}
+
+}  // namespace mp

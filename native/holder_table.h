@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MIT
+//
+// Who holds which lock, and who waits on which condition, in a page that every Node member of a
+// family maps. A semaphore itself does not know, so this is how the death of a holder is noticed.
+// Records are written after acquiring and cleared before posting: a process that is killed within
+// the few instructions between leaves no trace, or one that nobody misses.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace mp {
+
+enum class Phase : uint32_t {
+  kIdle = 0,     // The record is kept for its owner's next use.
+  kHolding = 1,  // The owner holds the lock.
+  kWaiting = 2,  // So many of the owner's calls sleep on the condition.
+  kOrphan = 3,   // Of a thread that ended while it held the lock; its process may live on.
+  kLost = 4,     // The same for waiting calls.
+  kExposed = 5,  // The name was given to somebody who writes no records.
+};
+
+class HolderTable {
+ public:
+  // One record. Its owner alone writes it, except for others that clear or reap it.
+  struct Slot {
+    std::atomic<uint64_t> state;  // Semaphore number, count and phase; 0 for a free slot.
+    std::atomic<uint64_t> start;  // When the owning process started, in clock ticks since boot.
+    std::atomic<uint64_t> space;  // The inode of its pid namespace.
+    std::atomic<uint32_t> pid;
+    std::atomic<uint32_t> thread;
+  };
+
+  // Maps the table at `path`, made if `create`. 0 or -errno (ENOSPC when the page cannot be had).
+  static int Open(const std::string& path, bool create, std::shared_ptr<HolderTable>* out);
+  ~HolderTable();
+  HolderTable(const HolderTable&) = delete;
+  HolderTable& operator=(const HolderTable&) = delete;
+
+  // A number that no other semaphore of the family has had; from 1.
+  uint32_t NextNumber() noexcept;
+
+  // A record for a semaphore, or nullptr if all are in use. Release() must follow.
+  Slot* Claim(uint32_t number) noexcept;
+  static void Release(Slot* slot) noexcept { slot->state.store(0, std::memory_order_release); }
+
+  // A phase with a count, which is 1 for a holder.
+  static void Set(Slot* slot, uint32_t number, Phase phase, uint32_t count) noexcept {
+    slot->state.store(Pack(number, phase, count), std::memory_order_release);
+  }
+  static uint32_t Count(const Slot* slot, Phase phase) noexcept;
+  // For a thread that ends: what it holds or waits for stays visible as an orphan's.
+  static void Abandon(Slot* slot) noexcept;
+
+  // Clears the record of whoever holds the semaphore, for one who posts on the holder's behalf.
+  void ClearHolder(uint32_t number) noexcept;
+
+  // The record of a dead holder, whose pid is stored; nullptr if there is none.
+  Slot* FindDeadHolder(uint32_t number, uint32_t* pid) noexcept;
+  // Whether somebody who is alive, or might be, holds the semaphore.
+  bool HasLiveHolder(uint32_t number) noexcept;
+  // Takes the record away; true for the one caller that may post what its owner held.
+  static bool Reap(Slot* slot, uint32_t number) noexcept;
+  // Takes away the records of dead waiters and returns how many calls they were.
+  uint32_t ReapDeadWaiters(uint32_t number) noexcept;
+
+  // Remembers that a semaphore's name was given to somebody who writes no records.
+  void Expose(uint32_t number) noexcept;
+  bool IsExposed(uint32_t number) noexcept;
+  // For a semaphore whose name is gone.
+  void Forget(uint32_t number) noexcept;
+
+ private:
+  struct Page;
+  explicit HolderTable(Page* page) noexcept : page_(page) {}
+
+  static uint64_t Pack(uint32_t number, Phase phase, uint32_t count) noexcept {
+    return uint64_t{number} << 32 | uint64_t{count} << 8 | static_cast<uint64_t>(phase);
+  }
+
+  template <typename Visit>
+  void ForEach(uint32_t number, Visit visit) noexcept;
+  static bool IsDead(const Slot& slot) noexcept;
+
+  Page* page_;
+};
+
+}  // namespace mp

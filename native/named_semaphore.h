@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <semaphore.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "deadline.h"
+
+namespace mp {
+
+// One named POSIX semaphore that this process has open. CPython's synchronisation objects are made
+// of the same, so nothing about it may be anything but what sem_open(3) and its relatives do. Any
+// thread may use it. Results are >= 0 or -errno.
+class NamedSemaphore {
+ public:
+  // With `create` it must not exist yet (EEXIST) and gets `value`; without, it must (ENOENT).
+  static int Open(const std::string& name, bool create, uint32_t value,
+                  std::shared_ptr<NamedSemaphore>* out);
+  static int Unlink(const std::string& name) noexcept;
+
+  NamedSemaphore(std::string name, sem_t* semaphore) noexcept
+      : name_(std::move(name)), semaphore_(semaphore) {}
+  ~NamedSemaphore() { ::sem_close(semaphore_); }
+  NamedSemaphore(const NamedSemaphore&) = delete;
+  NamedSemaphore& operator=(const NamedSemaphore&) = delete;
+
+  const std::string& name() const noexcept { return name_; }
+  sem_t* get() const noexcept { return semaphore_; }
+
+  int Post() noexcept;
+  // -EAGAIN when the value is 0.
+  int TryWait() noexcept;
+  // Sleeps for at most `slice`: 0 once the value was taken, -ETIMEDOUT, -EINTR.
+  int Wait(std::chrono::nanoseconds slice) noexcept;
+  // -ENOSYS on macOS.
+  int Value() const noexcept;
+
+ private:
+  std::string name_;
+  sem_t* semaphore_;
+};
+
+}  // namespace mp

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <utility>
+
+#include "holder_table.h"
+#include "named_semaphore.h"
+
+namespace mp {
+
+// A semaphore as one environment uses it, and what its family's table says of it. Any thread may
+// use it.
+class TrackedSemaphore {
+ public:
+  explicit TrackedSemaphore(std::shared_ptr<NamedSemaphore> semaphore) noexcept
+      : semaphore_(std::move(semaphore)) {}
+  // What it holds at the end stays visible as an orphan's.
+  ~TrackedSemaphore() {
+    if (slot_ != nullptr) HolderTable::Abandon(slot_);
+  }
+  TrackedSemaphore(const TrackedSemaphore&) = delete;
+  TrackedSemaphore& operator=(const TrackedSemaphore&) = delete;
+
+  NamedSemaphore& semaphore() const noexcept { return *semaphore_; }
+
+  // Belongs to a family from now on, under this number. A full table leaves it without a record.
+  void Track(std::shared_ptr<HolderTable> table, uint32_t number) noexcept {
+    table_ = std::move(table);
+    number_ = number;
+    slot_ = table_->Claim(number);
+  }
+  bool tracked() const noexcept { return slot_ != nullptr; }
+
+  // -EAGAIN when the value is 0.
+  int TryAcquire() noexcept;
+  // Records that a value was taken from the semaphore.
+  void MarkHeld() noexcept {
+    if (slot_ != nullptr) HolderTable::Set(slot_, number_, Phase::kHolding, 1);
+  }
+
+  // Posts; -EOVERFLOW, without posting, if the value has reached `most` (0: no limit).
+  int Release(uint32_t most) noexcept;
+
+  // What a waiter does about a holder that has died: 0 when there is none, or when the semaphore
+  // was posted in its place, which is certain to be right if all who know it write records.
+  // Otherwise kOwnerDied.
+  int CheckHolder() noexcept;
+  // The pid of a dead holder; 0 if there is none.
+  uint32_t DeadHolder() noexcept;
+  // Posts in the place of a dead holder: 1, or 0 if there is none. With `force` also in that of one
+  // who left no record, unless somebody who is alive has one.
+  int Recover(bool force) noexcept;
+
+  // How many calls of this environment wait on the condition that this semaphore belongs to.
+  void SetWaiting(uint32_t count) noexcept;
+  uint32_t ReapDeadWaiters() noexcept { return table_ ? table_->ReapDeadWaiters(number_) : 0; }
+
+  void Expose() noexcept {
+    if (table_) table_->Expose(number_);
+  }
+  void Forget() noexcept {
+    if (table_) table_->Forget(number_);
+  }
+
+ private:
+  std::shared_ptr<NamedSemaphore> semaphore_;
+  std::shared_ptr<HolderTable> table_;
+  HolderTable::Slot* slot_ = nullptr;
+  uint32_t number_ = 0;
+};
+
+}  // namespace mp
