@@ -96,6 +96,18 @@ export function judge(measurements: readonly Measurement[], probes: ProbeResults
       met: ratio.median <= wakeLimit,
     });
   }
+  if (probes.locks) {
+    const { uncontended, handOver } = probes.locks;
+    const claims: [string, readonly number[] | undefined, readonly number[] | undefined, number][] = [
+      ["uncontended lock: at most 2.5 x CPython's", uncontended['ours'], uncontended['CPython'], 2.5],
+      ["hand-over of a lock, sync: at most 1.3 x CPython's", handOver['ours, sync'], handOver['CPython'], 1.3],
+      ['hand-over of a lock, async: at most 2.2 x sync', handOver['ours, async'], handOver['ours, sync'], 2.2],
+    ];
+    for (const [claim, ours, theirs, limit] of claims) {
+      const ratio = summarizeRatios(ours ?? [], theirs ?? []);
+      figures.push({ claim, measured: formatRatio(ratio), met: ratio.median <= limit });
+    }
+  }
   for (const count of probes.syscalls ?? []) figures.push(...count.figures);
   return figures;
 }

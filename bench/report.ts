@@ -88,6 +88,18 @@ function wakeUpTable({ wakeUp }: ProbeResults): string {
   ]);
 }
 
+function lockTable({ locks }: ProbeResults): string {
+  if (!locks) return '';
+  const rows = (['uncontended', 'handOver'] as const).flatMap((figure) =>
+    Object.entries(locks[figure]).map(([who, samples]) => [
+      `${figure === 'uncontended' ? 'acquire and release' : 'hand-over between two processes'}, ${who}`,
+      formatMicros(median(samples) / 1000),
+      formatRatio(summarizeRatios(samples, locks[figure]['CPython'] ?? [])),
+    ]),
+  );
+  return formatTable([['Locks (us)', 'median', 'x CPython'], ...rows]);
+}
+
 function syscallTable({ syscalls }: ProbeResults): string {
   if (!syscalls) return '';
   const rows = syscalls.map((count) => [
@@ -100,7 +112,9 @@ function syscallTable({ syscalls }: ProbeResults): string {
 }
 
 export function probeTables(probes: ProbeResults): string[] {
-  return [memoryTable(probes), wakeUpTable(probes), syscallTable(probes)].filter((table) => table !== '');
+  return [memoryTable(probes), wakeUpTable(probes), lockTable(probes), syscallTable(probes)].filter(
+    (table) => table !== '',
+  );
 }
 
 export function suiteTables(result: SuiteResult, trials: readonly Trial[], workloads: readonly Workload[]): string[] {

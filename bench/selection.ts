@@ -11,7 +11,7 @@ export interface Selection {
   readonly probes: readonly ProbeId[];
 }
 
-const probeIds: readonly ProbeId[] = ['memory', 'wake-up', 'syscalls'];
+const probeIds: readonly ProbeId[] = ['memory', 'wake-up', 'locks', 'syscalls'];
 
 /**
  * What `--only` leaves. Naming peers keeps all workloads and naming workloads keeps all peers; probes run when they are

@@ -64,7 +64,7 @@ HolderTable::~HolderTable() { ::munmap(page_, kBytes); }
 uint32_t HolderTable::NextNumber() noexcept { return page_->next_number.fetch_add(1) + 1; }
 
 HolderTable::Slot* HolderTable::Claim(uint32_t number) noexcept {
-  const platform::ProcessIdentity& self = platform::ThisProcess();
+  const platform::ProcessIdentity self = platform::ThisProcess();
   for (const bool reclaim : {false, true}) {
     for (Slot& slot : page_->slots) {
       uint64_t state = slot.state.load(std::memory_order_acquire);

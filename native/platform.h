@@ -85,7 +85,7 @@ struct ProcessIdentity {
   uint64_t pid_namespace = 0;  // 0 likewise.
 };
 
-const ProcessIdentity& ThisProcess() noexcept;
+ProcessIdentity ThisProcess() noexcept;
 uint32_t ThisThread() noexcept;
 
 // Whether a process has certainly ended. One that is stopped has not, and of one in another pid

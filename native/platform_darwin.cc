@@ -3,11 +3,14 @@
 // macOS has no pipe2(), no RWF_NOWAIT, and /dev/fd only duplicates a descriptor. Pipes therefore
 // use the last rung (poll, then a call that cannot wait); sockets work as on Linux.
 #include <fcntl.h>
+#include <pthread.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <climits>
 #include <csignal>
+#include <ctime>
 
 #include "platform.h"
 #include "sys.h"
@@ -95,6 +98,41 @@ int WaitForEvents(pollfd* fds, nfds_t count, long long timeout_ns) noexcept {
   const int ready = sys::Poll(fds, count, timeout_ms);
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
   return ready;
+}
+
+int AllocateFile(int fd, off_t size) noexcept {
+  return static_cast<int>(sys::RetryOnInterrupt([=] { return ::ftruncate(fd, size); }));
+}
+
+// There is no timed wait, so the semaphore is tried with growing pauses, as CPython does.
+int WaitForSemaphore(sem_t* semaphore, int64_t slice_ns) noexcept {
+  constexpr int64_t kLongestPause = 20'000'000;
+  for (int64_t pause = 1'000'000;; pause = std::min(pause + 1'000'000, kLongestPause)) {
+    if (::sem_trywait(semaphore) == 0) return 0;
+    if (errno != EAGAIN) return -errno;
+    if (slice_ns <= 0) return -ETIMEDOUT;
+    const int64_t ns = std::min(pause, slice_ns);
+    const timespec time{0, static_cast<long>(ns)};
+    if (::nanosleep(&time, nullptr) < 0) return -errno;
+    slice_ns -= ns;
+  }
+}
+
+int SemaphoreValue(sem_t*) noexcept { return -ENOSYS; }
+
+size_t MostSemaphoreWords() noexcept { return 0; }
+SemaphoreWord* WordOf(sem_t*) noexcept { return nullptr; }
+void SleepOnWords(SemaphoreWord* const*, size_t, std::atomic<uint32_t>*, uint32_t,
+                  int64_t) noexcept {}
+void WakeOne(std::atomic<uint32_t>*, bool) noexcept {}
+
+// There are no pid namespaces; any number but 0 says that the pid means something here.
+ProcessIdentity ThisProcess() noexcept { return {static_cast<uint32_t>(::getpid()), 0, 1}; }
+
+uint32_t ThisThread() noexcept { return ::pthread_mach_thread_np(::pthread_self()); }
+
+bool IsDead(const ProcessIdentity& process) noexcept {
+  return process.pid != 0 && ::kill(static_cast<pid_t>(process.pid), 0) < 0 && errno == ESRCH;
 }
 
 }  // namespace mp::platform

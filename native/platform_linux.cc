@@ -322,15 +322,16 @@ ProcessIdentity IdentifyThisProcess() noexcept {
 
 }  // namespace
 
-const ProcessIdentity& ThisProcess() noexcept {
+ProcessIdentity ThisProcess() noexcept {
   static const ProcessIdentity self = IdentifyThisProcess();
-  return self;
+  // A child of fork() has the parent's memory of it.
+  return self.pid == static_cast<uint32_t>(::getpid()) ? self : IdentifyThisProcess();
 }
 
 uint32_t ThisThread() noexcept { return static_cast<uint32_t>(::syscall(SYS_gettid)); }
 
 bool IsDead(const ProcessIdentity& process) noexcept {
-  const ProcessIdentity& self = ThisProcess();
+  const ProcessIdentity self = ThisProcess();
   if (process.pid == 0 || process.pid_namespace == 0 || self.pid_namespace == 0 ||
       process.pid_namespace != self.pid_namespace) {
     return false;

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 import type { TrialOutput } from '../job.js';
 import type { Options } from '../options.js';
-import { compiledModule } from '../paths.js';
+import { compiledModule, peerSource } from '../paths.js';
 import { runForJson } from '../run-program.js';
 import { median } from '../statistics.js';
 import type { MemoryCost, MemoryResult } from './idle-memory.js';
 import { countSyscalls, whyNoSyscalls, type SyscallCount } from './syscalls.js';
 
-export type ProbeId = 'memory' | 'wake-up' | 'syscalls';
+export type ProbeId = 'memory' | 'wake-up' | 'locks' | 'syscalls';
 
 /** Nanoseconds per wake-up, one value per repetition. */
 export interface WakeUpResult {
@@ -18,7 +18,11 @@ export interface WakeUpResult {
   readonly rotating: readonly number[];
 }
 
+/** Nanoseconds per acquire and release, or per hand-over, one value per repetition. */
+export type LockResult = Readonly<Record<'uncontended' | 'handOver', Readonly<Record<string, readonly number[]>>>>;
+
 export interface ProbeResults {
+  locks?: LockResult;
   memory?: MemoryResult;
   wakeUp?: WakeUpResult;
   syscalls?: readonly SyscallCount[];
@@ -48,6 +52,9 @@ export async function runProbes(
     },
     'wake-up': async () => {
       results.wakeUp = await measureWakeUp(options, progress);
+    },
+    locks: async () => {
+      results.locks = await measureLocks(options, progress);
     },
     syscalls: async () => {
       const reason = whyNoSyscalls();
@@ -100,4 +107,26 @@ async function measureWakeUp(options: Options, progress: (line: string) => void)
     result.rotating.push(await wake(connections, 'rotating'));
   }
   return result;
+}
+
+async function measureLocks(options: Options, progress: (line: string) => void): Promise<LockResult> {
+  const ours = [process.execPath, compiledModule('probes/locks')];
+  const cpython = ['python3', peerSource('cpython_locks.py')];
+  const runs = [
+    { figure: 'uncontended', who: 'ours', command: [...ours, 'uncontended'] },
+    { figure: 'uncontended', who: 'CPython', command: [...cpython, 'uncontended'] },
+    { figure: 'handOver', who: 'ours, sync', command: [...ours, 'sync'] },
+    { figure: 'handOver', who: 'ours, async', command: [...ours, 'async'] },
+    { figure: 'handOver', who: 'CPython', command: [...cpython, 'hand-over'] },
+  ] as const;
+  const results: Record<'uncontended' | 'handOver', Record<string, number[]>> = { uncontended: {}, handOver: {} };
+  for (let i = 0; i < options.repetitions; i++) {
+    progress(`locks ${i + 1} of ${options.repetitions}`);
+    for (const { figure, who, command } of runs) {
+      const times = [options.warmUpMs, options.measuredMs].map(String);
+      const output = (await runForJson([...command, ...times])) as TrialOutput;
+      (results[figure][who] ??= []).push(median(output.nsPerOperation));
+    }
+  }
+  return results;
 }

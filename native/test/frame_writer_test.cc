@@ -50,6 +50,10 @@ const Test kHeaderAlone(
           int64_t done = 0;
           while (!writer.empty()) done += std::max<int64_t>(writer.Flush(sink, lent, SIZE_MAX), 0);
           Equal(done, 2);
+          // The first write and the EAGAIN after it, the rest, and what needs a call of its own: a
+          // header that is not out yet, and lent memory that ends the list.
+          const int alone = size >= kFrom && cut < 4 ? 1 : 0;
+          Equal(sink.calls, 3 + alone + (size == 300000 ? 1 : 0));
           Blob expected = Frame(message);
           AppendTo(expected, Frame(Blob(message.begin(), message.begin() + 1)));
           Check(sink.written == expected, Shown(cut));

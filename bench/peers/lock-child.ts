@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: MIT
+//
+// The other side of a hand-over: waits for its turn and gives it back, until it is killed.
+import * as mp from 'node-multiprocessing';
+
+import { takeTurns } from './lock-turns.js';
+
+const how = process.argv[2] as 'sync' | 'async';
+
+process.once('message', (descriptors) => {
+  const [own, other] = (descriptors as (mp.SemLockDescriptor & { type: 'Lock' })[]).map((each) => mp.attach(each)) as [
+    mp.Lock,
+    mp.Lock,
+  ];
+  process.send?.('ready');
+  // A Sync call would keep the answer from being written.
+  setImmediate(async () => {
+    await own.acquire();
+    for (;;) await takeTurns(how, 1000, () => other.release(), own);
+  });
+});

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+//
+// What locks cost: `locks.js uncontended|sync|async <warm-up ms> <measured ms>`.
+//
+// `uncontended` acquires and releases one lock. The others hand a turn back and forth between two processes over two
+// locks, so that every acquire has to wait for the other process' release; an operation is one hand-over, half a round.
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+
+import * as mp from 'node-multiprocessing';
+
+import { compiledModule } from '../paths.js';
+import { takeTurns } from '../peers/lock-turns.js';
+
+const [mode = '', warmUpText, measuredText] = process.argv.slice(2);
+const clock = process.hrtime.bigint;
+
+async function measure(batch: number, run: (count: number) => void | Promise<void>): Promise<number[]> {
+  const samples: number[] = [];
+  for (const end = clock() + BigInt(warmUpText ?? 0) * 1_000_000n; clock() < end;) await run(batch);
+  for (const end = clock() + BigInt(measuredText ?? 0) * 1_000_000n; samples.length < 5 || clock() < end;) {
+    const start = clock();
+    await run(batch);
+    samples.push(Number(clock() - start) / batch);
+  }
+  return samples;
+}
+
+async function uncontended(): Promise<number[]> {
+  using lock = new mp.Lock();
+  return await measure(10_000, (count) => {
+    for (let i = 0; i < count; i++) {
+      lock.acquireSync();
+      lock.release();
+    }
+  });
+}
+
+async function handOver(how: 'sync' | 'async'): Promise<number[]> {
+  using ours = new mp.Lock();
+  using theirs = new mp.Lock();
+  // Both turns are the other's at first.
+  ours.acquireSync();
+  theirs.acquireSync();
+  const child = fork(compiledModule('peers/lock-child'), [how]);
+  child.send([mp.describe(theirs, { nodeOnly: true }), mp.describe(ours, { nodeOnly: true })]);
+  await once(child, 'message');
+  const samples = await measure(200, (count) => {
+    return takeTurns(how, count, () => theirs.release(), ours);
+  });
+  child.kill();
+  await once(child, 'exit');
+  return samples.map((ns) => ns / 2);
+}
+
+const samples = mode === 'uncontended' ? await uncontended() : await handOver(mode as 'sync' | 'async');
+process.stdout.write(`${JSON.stringify({ nsPerOperation: samples })}\n`);

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: MIT
+#include "../holder_table.h"
+
+#include <csignal>
+
+#include "../platform.h"
+#include "../status.h"
+#include "check.h"
+#include "semaphores.h"
+
+namespace mp::test {
+namespace {
+
+constexpr uint32_t kNumber = 7;
+
+bool HasDeadHolder(HolderTable& table, uint32_t number = kNumber) {
+  uint32_t pid = 0;
+  return table.FindDeadHolder(number, &pid) != nullptr;
+}
+
+const Test kNumbers("holder table: numbers are never given twice", [] {
+  const auto table = MakeTable();
+  Equal(table->NextNumber(), 1u);
+  Equal(table->NextNumber(), 2u);
+});
+
+const Test kLive("holder table: a holder that lives is never dead, also when it is stopped", [] {
+  const auto table = MakeTable();
+  HolderTable::Slot* own = table->Claim(kNumber);
+  HolderTable::Set(own, kNumber, Phase::kHolding, 1);
+  Check(!HasDeadHolder(*table));
+  Check(table->HasLiveHolder(kNumber));
+  Check(!table->HasLiveHolder(kNumber + 1));
+  HolderTable::Release(own);
+  const pid_t child =
+      StartChild([&] { HolderTable::Set(table->Claim(kNumber), kNumber, Phase::kHolding, 1); });
+  ::kill(child, SIGSTOP);
+  ::waitpid(child, nullptr, WUNTRACED);
+  Check(!HasDeadHolder(*table));
+  Check(table->HasLiveHolder(kNumber));
+  KillAndReap(child);
+});
+
+const Test kDead("holder table: one that was killed is dead, as a zombie and afterwards", [] {
+  const auto table = MakeTable();
+  const pid_t child =
+      StartChild([&] { HolderTable::Set(table->Claim(kNumber), kNumber, Phase::kHolding, 1); });
+  KillOnly(child);
+  uint32_t pid = 0;
+  Check(table->FindDeadHolder(kNumber, &pid) != nullptr);
+  Equal(pid, static_cast<uint32_t>(child));
+  KillAndReap(child);
+  HolderTable::Slot* dead = table->FindDeadHolder(kNumber, &pid);
+  Check(dead != nullptr);
+  Check(!table->HasLiveHolder(kNumber));
+  // One caller gets it, and only for the semaphore that it looked at.
+  Check(!HolderTable::Reap(dead, kNumber + 1));
+  Check(HolderTable::Reap(dead, kNumber));
+  Check(!HolderTable::Reap(dead, kNumber));
+  Check(!HasDeadHolder(*table));
+});
+
+const Test kReused("holder table: a pid that belongs to a later process is no sign of life", [] {
+  const auto table = MakeTable();
+  const pid_t child = StartChild([&] {
+    HolderTable::Slot* slot = table->Claim(kNumber);
+    slot->start.store(slot->start.load() - 1);
+    HolderTable::Set(slot, kNumber, Phase::kHolding, 1);
+  });
+  Check(HasDeadHolder(*table));
+  KillAndReap(child);
+});
+
+const Test kNamespace("holder table: of another pid namespace nothing is known", [] {
+  const auto table = MakeTable();
+  HolderTable::Slot* slot = table->Claim(kNumber);
+  slot->space.store(slot->space.load() + 1);
+  slot->pid.store(0x7ffffff0);
+  HolderTable::Set(slot, kNumber, Phase::kHolding, 1);
+  Check(!HasDeadHolder(*table));
+  Check(table->HasLiveHolder(kNumber));
+});
+
+const Test kOrphan(
+    "holder table: a thread that ends leaves an orphan, and nothing if it held nothing", [] {
+      const auto table = MakeTable();
+      HolderTable::Slot* slot = table->Claim(kNumber);
+      HolderTable::Abandon(slot);
+      Equal(slot->state.load(), 0u);
+      slot = table->Claim(kNumber);
+      HolderTable::Set(slot, kNumber, Phase::kHolding, 1);
+      HolderTable::Abandon(slot);
+      Check(HasDeadHolder(*table));
+      Check(!table->HasLiveHolder(kNumber));
+      table->ClearHolder(kNumber);
+      Check(!HasDeadHolder(*table));
+    });
+
+const Test kClear("holder table: who posts for the holder clears its record", [] {
+  const auto table = MakeTable();
+  HolderTable::Slot* slot = table->Claim(kNumber);
+  HolderTable::Set(slot, kNumber, Phase::kHolding, 1);
+  table->ClearHolder(kNumber + 1);
+  Equal(HolderTable::Count(slot, Phase::kHolding), 1u);
+  table->ClearHolder(kNumber);
+  Equal(HolderTable::Count(slot, Phase::kHolding), 0u);
+  // It stays the owner's.
+  HolderTable::Set(slot, kNumber, Phase::kHolding, 1);
+  Check(table->HasLiveHolder(kNumber));
+});
+
+const Test kWaiters("holder table: dead waiters are counted once", [] {
+  const auto table = MakeTable();
+  HolderTable::Set(table->Claim(kNumber), kNumber, Phase::kWaiting, 2);
+  const pid_t child =
+      StartChild([&] { HolderTable::Set(table->Claim(kNumber), kNumber, Phase::kWaiting, 3); });
+  Equal(table->ReapDeadWaiters(kNumber), 0u);
+  KillAndReap(child);
+  Equal(table->ReapDeadWaiters(kNumber + 1), 0u);
+  Equal(table->ReapDeadWaiters(kNumber), 3u);
+  Equal(table->ReapDeadWaiters(kNumber), 0u);
+});
+
+const Test kFull("holder table: when it is full the records of the dead are used again", [] {
+  const auto table = MakeTable();
+  size_t claimed = 0;
+  const pid_t child = StartChild([&] {
+    while (table->Claim(kNumber) != nullptr) {
+    }
+  });
+  Check(table->Claim(1) == nullptr);
+  // What cannot be noted of one is taken to be true of all.
+  Check(!table->IsExposed(kNumber));
+  table->Expose(kNumber);
+  Check(table->IsExposed(kNumber));
+  KillAndReap(child);
+  while (table->Claim(kNumber) != nullptr) claimed++;
+  Check(claimed > 100, Shown(claimed));
+});
+
+const Test kExposed("holder table: a name is exposed until it is forgotten", [] {
+  const auto table = MakeTable();
+  table->Expose(kNumber);
+  table->Expose(kNumber);
+  Check(table->IsExposed(kNumber));
+  Check(!table->IsExposed(kNumber + 1));
+  table->Forget(kNumber);
+  Check(!table->IsExposed(kNumber));
+});
+
+const Test kMended("tracked semaphore: a dead holder is mended where all record", [] {
+  const auto table = MakeTable();
+  const auto lock = MakeTracked(1);
+  lock->Track(table, kNumber);
+  const pid_t child = StartChild([&] {
+    lock->semaphore().TryWait();
+    HolderTable::Set(table->Claim(kNumber), kNumber, Phase::kHolding, 1);
+  });
+  Equal(lock->CheckHolder(), 0);
+  Equal(lock->TryAcquire(), -EAGAIN);
+  KillAndReap(child);
+  Equal(lock->DeadHolder(), static_cast<uint32_t>(child));
+  Equal(lock->CheckHolder(), 0);
+  Equal(lock->TryAcquire(), 0);
+  Equal(lock->CheckHolder(), 0);
+  Equal(lock->Release(1), 0);
+  Equal(lock->Release(1), -EOVERFLOW);
+});
+
+const Test kReported("tracked semaphore: and reported where not, until somebody recovers", [] {
+  const auto table = MakeTable();
+  const auto lock = MakeTracked(1);
+  lock->Track(table, kNumber);
+  lock->Expose();
+  const pid_t child = StartChild([&] {
+    lock->semaphore().TryWait();
+    HolderTable::Set(table->Claim(kNumber), kNumber, Phase::kHolding, 1);
+  });
+  Equal(lock->CheckHolder(), 0);
+  Equal(lock->Recover(false), 0);
+  Equal(lock->Recover(true), 0);
+  KillAndReap(child);
+  Equal(lock->CheckHolder(), static_cast<int>(kOwnerDied));
+  Equal(lock->Recover(false), 1);
+  Equal(lock->Recover(false), 0);
+  Equal(lock->semaphore().Value(), 1);
+  // Taken without a record, by whoever writes none.
+  Equal(lock->semaphore().TryWait(), 0);
+  Equal(lock->CheckHolder(), 0);
+  Equal(lock->Recover(false), 0);
+  Equal(lock->Recover(true), 1);
+});
+
+}  // namespace
+}  // namespace mp::test
+
+int main(int argc, char** argv) { return mp::test::Run(argc, argv); }

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: MIT
+//
+// The tests of the waiter, which hold for both of its ways to wait. Which one it uses is decided
+// once per process, hence the two programs.
+#pragma once
+
+#include <poll.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <memory>
+#include <set>
+#include <vector>
+
+#include "../completion_queue.h"
+#include "../platform.h"
+#include "../semaphore_waiter.h"
+#include "../status.h"
+#include "check.h"
+#include "semaphores.h"
+
+namespace mp::test {
+
+inline std::shared_ptr<CompletionQueue> MakeQueue() {
+  auto queue = std::make_shared<CompletionQueue>();
+  Equal(queue->Open(), 0);
+  return queue;
+}
+
+inline CompletionQueue::Completion Next(CompletionQueue& queue) {
+  pollfd readable{queue.fd(), POLLIN, 0};
+  Equal(::poll(&readable, 1, 60000), 1);
+  auto taken = queue.Take(1);
+  Equal(taken.size(), 1u);
+  return std::move(taken.front());
+}
+
+inline bool IsEmpty(CompletionQueue& queue) { return queue.Take(1).empty(); }
+
+// Nobody counts as a sleeper any more, once the thread has noticed.
+inline void ExpectNoSleepers(TrackedSemaphore& semaphore) {
+  if (!SemaphoreWaiter::WaitsForMany()) return;
+  platform::SemaphoreWord* word = platform::WordOf(semaphore.semaphore().get());
+  for (int i = 0; i < 60000 && word->data.load() >> 32 != 0; i++) ::usleep(1000);
+  Equal(word->data.load() >> 32, 0u);
+}
+
+inline const Test kInOrder("waiter: requests for one semaphore are served in their order", [] {
+  const auto queue = MakeQueue();
+  const auto semaphore = MakeTracked(0);
+  for (int32_t i = 1; i <= 5; i++) Equal(SemaphoreWaiter::Start(semaphore, queue, i), 0);
+  for (int32_t i = 1; i <= 5; i++) {
+    Equal(semaphore->Release(0), 0);
+    const auto completion = Next(*queue);
+    Equal(completion.request, i);
+    Equal(completion.status, 0);
+  }
+  Equal(semaphore->semaphore().Value(), 0);
+  ExpectNoSleepers(*semaphore);
+  SemaphoreWaiter::Stop();
+});
+
+inline const Test kThere("waiter: a value that is there already is taken", [] {
+  const auto queue = MakeQueue();
+  const auto semaphore = MakeTracked(2);
+  for (int32_t i = 1; i <= 2; i++) Equal(SemaphoreWaiter::Start(semaphore, queue, i), 0);
+  for (int32_t i = 1; i <= 2; i++) Equal(Next(*queue).request, i);
+  Equal(semaphore->semaphore().Value(), 0);
+  SemaphoreWaiter::Stop();
+});
+
+inline const Test kOtherProcess("waiter: another process posts", [] {
+  const auto queue = MakeQueue();
+  const auto semaphore = MakeTracked(0);
+  Equal(SemaphoreWaiter::Start(semaphore, queue, 1), 0);
+  const pid_t child = StartChild([&] { semaphore->semaphore().Post(); });
+  Equal(Next(*queue).request, 1);
+  KillAndReap(child);
+  SemaphoreWaiter::Stop();
+});
+
+inline const Test kMany("waiter: three hundred semaphores at once", [] {
+  constexpr int32_t kCount = 300;
+  const auto queue = MakeQueue();
+  std::vector<std::shared_ptr<TrackedSemaphore>> semaphores;
+  for (int32_t i = 0; i < kCount; i++) {
+    semaphores.push_back(MakeTracked(0));
+    Equal(SemaphoreWaiter::Start(semaphores.back(), queue, i), 0);
+  }
+  for (int32_t i = kCount - 1; i >= 0; i--) {
+    semaphores[static_cast<size_t>(i)]->Release(0);
+    Equal(Next(*queue).request, i);
+  }
+  SemaphoreWaiter::Stop();
+});
+
+inline const Test kCancel("waiter: who gives up leaves the value, whenever it was posted", [] {
+  const auto queue = MakeQueue();
+  const auto semaphore = MakeTracked(0);
+  for (int32_t i = 0; i < 300; i++) {
+    Equal(SemaphoreWaiter::Start(semaphore, queue, i), 0);
+    if (i % 3 != 0) semaphore->Release(0);
+    // Taken already, or about to be.
+    if (i % 3 == 2) {
+      pollfd readable{queue->fd(), POLLIN, 0};
+      Equal(::poll(&readable, 1, 60000), 1);
+    }
+    SemaphoreWaiter::Cancel(queue, i);
+    Check(IsEmpty(*queue));
+    Equal(semaphore->semaphore().Value(), i % 3 == 0 ? 0 : 1);
+    if (i % 3 != 0) Equal(semaphore->TryAcquire(), 0);
+  }
+  ExpectNoSleepers(*semaphore);
+  SemaphoreWaiter::Stop();
+});
+
+inline const Test kPassedOn("waiter: a value never lies beside another process that sleeps", [] {
+  constexpr int32_t kRounds = 2000;
+  const auto queue = MakeQueue();
+  const auto semaphore = MakeTracked(0);
+  const auto answers = MakeTracked(0);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    for (;;) {
+      if (semaphore->semaphore().Wait(std::chrono::seconds(100)) == 0) answers->semaphore().Post();
+    }
+  }
+  for (int32_t i = 0; i < kRounds; i++) {
+    Equal(SemaphoreWaiter::Start(semaphore, queue, i), 0);
+    semaphore->Release(0);
+    SemaphoreWaiter::Cancel(queue, i);
+    Equal(answers->semaphore().Wait(std::chrono::seconds(60)), 0);
+  }
+  KillAndReap(child);
+  SemaphoreWaiter::Stop();
+});
+
+inline const Test kCancelAll("waiter: an environment that ends gives everything back", [] {
+  const auto ending = MakeQueue();
+  const auto staying = MakeQueue();
+  const auto semaphore = MakeTracked(2);
+  for (int32_t i = 0; i < 4; i++) Equal(SemaphoreWaiter::Start(semaphore, ending, i), 0);
+  Equal(SemaphoreWaiter::Start(semaphore, staying, 4), 0);
+  SemaphoreWaiter::CancelAll(ending);
+  Check(IsEmpty(*ending));
+  Equal(Next(*staying).request, 4);
+  Equal(semaphore->semaphore().Value(), 1);
+  SemaphoreWaiter::Stop();
+});
+
+inline const Test kStop("waiter: stops with requests waiting, and starts again", [] {
+  const auto queue = MakeQueue();
+  const auto semaphore = MakeTracked(0);
+  Equal(SemaphoreWaiter::Start(semaphore, queue, 1), 0);
+  SemaphoreWaiter::Stop();
+  ExpectNoSleepers(*semaphore);
+  Check(IsEmpty(*queue));
+  Equal(SemaphoreWaiter::Start(semaphore, queue, 2), 0);
+  semaphore->Release(0);
+  Equal(Next(*queue).request, 2);
+  SemaphoreWaiter::Stop();
+});
+
+inline const Test kHolder("waiter: the death of a holder is mended, or reported to all who wait",
+                          [] {
+                            for (const bool exposed : {false, true}) {
+                              const auto table = MakeTable();
+                              const auto queue = MakeQueue();
+                              const auto lock = MakeTracked(1);
+                              lock->Track(table, 1);
+                              if (exposed) lock->Expose();
+                              const pid_t child = StartChild([&] {
+                                lock->semaphore().TryWait();
+                                HolderTable::Set(table->Claim(1), 1, Phase::kHolding, 1);
+                              });
+                              for (int32_t i = 1; i <= 2; i++)
+                                Equal(SemaphoreWaiter::Start(lock, queue, i), 0);
+                              KillAndReap(child);
+                              const auto first = Next(*queue);
+                              Equal(first.request, 1);
+                              Equal(first.status, exposed ? static_cast<int32_t>(kOwnerDied) : 0);
+                              if (!exposed) Equal(lock->Release(1), 0);
+                              const auto second = Next(*queue);
+                              Equal(second.request, 2);
+                              Equal(second.status, first.status);
+                              SemaphoreWaiter::Stop();
+                            }
+                          });
+
+}  // namespace mp::test
