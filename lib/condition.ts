@@ -9,7 +9,8 @@ import { argumentError, BusyError, ClosedError } from './errors.js';
 import { SemaphoreHandle, type SemaphoreAddress } from './semaphore-handle.js';
 import { shareableMark } from './shareable.js';
 import { forever, runSteps, runStepsSync, type Steps } from './steps.js';
-import { RLock, OwnableLock, type AcquireOptions, type Guard } from './synchronize.js';
+import type { AcquireOptions, Guard } from './sem-lock.js';
+import { OwnableLock, RLock } from './synchronize.js';
 import { checkInteger } from './validate.js';
 
 /** How long a notifier waits for those it has woken before it looks whether one of them has died. */
@@ -51,6 +52,7 @@ export class Condition {
   /** @param lock The lock to use, a Lock or an RLock. Default: a new RLock. */
   constructor(lock?: OwnableLock);
   /** @internal */
+  // eslint-disable-next-line @typescript-eslint/unified-signatures -- Only the other one is public.
   constructor(lock: OwnableLock, existing: ConditionAddress);
   constructor(lock: OwnableLock = new RLock(), existing?: ConditionAddress) {
     if (!(lock instanceof OwnableLock)) throw argumentError('type', 'lock must be a Lock or an RLock');

@@ -5,7 +5,8 @@ import { Condition, type ConditionAddress } from './condition.js';
 import { argumentError } from './errors.js';
 import { Event, type EventAddress } from './event.js';
 import type { SemaphoreAddress } from './semaphore-handle.js';
-import { BoundedSemaphore, Existing, Lock, OwnableLock, RLock, Semaphore, SemLock } from './synchronize.js';
+import { Existing, SemLock } from './sem-lock.js';
+import { BoundedSemaphore, Lock, OwnableLock, RLock, Semaphore } from './synchronize.js';
 import { checkBoolean, checkInteger, checkObject } from './validate.js';
 
 /** What `describe` makes of a lock or a semaphore. It is plain JSON. */
@@ -44,7 +45,8 @@ export interface DescribeOptions {
   nodeOnly?: boolean | undefined;
 }
 
-function describeLock(lock: SemLock): SemLockDescriptor {
+function describeLock(lock: SemLock, given: boolean): SemLockDescriptor {
+  if (given) lock.handle.expose();
   const semaphore = lock.handle.address;
   if (lock instanceof Lock) return { type: 'Lock', semaphore };
   if (lock instanceof RLock) return { type: 'RLock', semaphore };
@@ -62,12 +64,11 @@ export function describe(object: Describable, options: DescribeOptions = {}): De
   if (options.nodeOnly !== undefined) checkBoolean(options.nodeOnly, 'nodeOnly');
   const given = options.nodeOnly !== true;
   if (object instanceof SemLock) {
-    if (given) object.handle.expose();
-    return describeLock(object);
+    return describeLock(object, given);
   }
   if (object instanceof Condition) {
     if (given) object.expose();
-    return { type: 'Condition', lock: describe(object.lock, options) as SemLockDescriptor, condition: object.address };
+    return { type: 'Condition', lock: describeLock(object.lock, given), condition: object.address };
   }
   if (object instanceof Event) {
     if (given) object.expose();

@@ -4,10 +4,11 @@ import { inspect } from 'node:util';
 import { Condition, limitsOf, type ConditionAddress, type WaitLimits } from './condition.js';
 import { deadlineAfter } from './deadline.js';
 import { ClosedError } from './errors.js';
+import { Existing } from './sem-lock.js';
 import { SemaphoreHandle, type SemaphoreAddress } from './semaphore-handle.js';
 import { shareableMark } from './shareable.js';
 import { forever, runSteps, runStepsSync, type Steps } from './steps.js';
-import { Existing, Lock } from './synchronize.js';
+import { Lock } from './synchronize.js';
 
 /** Where the semaphores of an existing event are. */
 export interface EventAddress {
@@ -15,6 +16,9 @@ export interface EventAddress {
   readonly condition: ConditionAddress;
   readonly flag: SemaphoreAddress;
 }
+
+/** What is done with the lock: steps of its own, or something that was done at once. */
+type Body<T> = (owner: object) => Steps<T> | { readonly value: T };
 
 const mark = shareableMark('Event');
 
@@ -25,6 +29,7 @@ export class Event {
 
   constructor();
   /** @internal */
+  // eslint-disable-next-line @typescript-eslint/unified-signatures -- Only the other one is public.
   constructor(existing: EventAddress);
   constructor(existing?: EventAddress) {
     if (existing === undefined) {
@@ -39,12 +44,12 @@ export class Event {
 
   /** Whether the flag is set. CPython: `is_set()`. */
   async isSet(): Promise<boolean> {
-    return this.#run((owner) => this.#isSetSteps(owner));
+    return this.#run(() => ({ value: this.#isSetNow() }));
   }
 
   /** As `isSet`, blocking. */
   isSetSync(): boolean {
-    return this.#runSync('isSetSync', (owner) => this.#isSetSteps(owner));
+    return this.#runSync('isSetSync', () => ({ value: this.#isSetNow() }));
   }
 
   /** Sets the flag and wakes all who wait for it. CPython: `set()`. */
@@ -60,12 +65,12 @@ export class Event {
 
   /** Clears the flag. CPython: `clear()`. */
   async clear(): Promise<void> {
-    return this.#run((owner) => this.#clearSteps(owner));
+    return this.#run(() => this.#clearNow());
   }
 
   /** As `clear`, blocking. */
   clearSync(): void {
-    this.#runSync('clearSync', (owner) => this.#clearSteps(owner));
+    this.#runSync('clearSync', () => this.#clearNow());
   }
 
   /**
@@ -121,32 +126,38 @@ export class Event {
     this.#condition.expose();
   }
 
-  #run<T>(makeSteps: (owner: object) => Steps<T>): Promise<T> {
-    return runSteps(this.#withLock(makeSteps), this.#condition.lock.hold);
+  #run<T>(body: Body<T>): Promise<T> {
+    return runSteps(this.#withLock(body), this.#condition.lock.hold);
   }
 
-  #runSync<T>(operation: string, makeSteps: (owner: object) => Steps<T>): T {
-    return runStepsSync(this.#withLock(makeSteps), operation);
+  #runSync<T>(operation: string, body: Body<T>): T {
+    return runStepsSync(this.#withLock(body), operation);
   }
 
-  /** Runs steps with the condition's lock, which is held for a moment only by whoever takes part. */
-  *#withLock<T>(makeSteps: (owner: object) => Steps<T>): Steps<T> {
+  /** Runs something with the condition's lock, which is held for a moment only by whoever takes part. */
+  *#withLock<T>(body: Body<T>): Steps<T> {
     if (this.closed) throw new ClosedError('Event');
     const { lock } = this.#condition;
     const owner = {};
     yield forever(lock.handle);
     lock.adopt(owner);
     try {
-      return yield* makeSteps(owner);
+      const result = body(owner);
+      return 'value' in result ? result.value : yield* result;
     } finally {
       if (!lock.forgetLost(owner) && !this.closed) lock.releaseAs(owner);
     }
   }
 
-  *#isSetSteps(_owner: object): Steps<boolean> {
+  #isSetNow(): boolean {
     const set = this.#flag.tryAcquire();
     if (set) this.#flag.post();
     return set;
+  }
+
+  #clearNow(): { value: undefined } {
+    this.#flag.tryAcquire();
+    return { value: undefined };
   }
 
   *#setSteps(owner: object): Steps<void> {
@@ -155,13 +166,9 @@ export class Event {
     yield* this.#condition.notifySteps(owner, Infinity, 'set');
   }
 
-  *#clearSteps(_owner: object): Steps<void> {
-    this.#flag.tryAcquire();
-  }
-
   *#waitSteps(owner: object, deadline: number, signal: AbortSignal | undefined): Steps<boolean> {
-    if (yield* this.#isSetSteps(owner)) return true;
+    if (this.#isSetNow()) return true;
     yield* this.#condition.waitSteps(owner, deadline, signal);
-    return yield* this.#isSetSteps(owner);
+    return this.#isSetNow();
   }
 }

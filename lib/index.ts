@@ -34,17 +34,9 @@ export {
 } from './errors.js';
 export { Event, type EventAddress } from './event.js';
 export { NamedSemaphore } from './named-semaphore.js';
+export { Guard, SEM_VALUE_MAX, SemLock, type AcquireOptions } from './sem-lock.js';
 export type { SemaphoreAddress } from './semaphore-handle.js';
 export type { PackUnpack, Serialization, Serializer } from './serialization/index.js';
-export {
-  BoundedSemaphore,
-  Guard,
-  Lock,
-  RLock,
-  SEM_VALUE_MAX,
-  Semaphore,
-  SemLock,
-  type AcquireOptions,
-} from './synchronize.js';
+export { BoundedSemaphore, Lock, RLock, Semaphore } from './synchronize.js';
 export type { Bytes } from './validate.js';
 export { wait, waitSync, type Waitable } from './wait.js';

@@ -7,7 +7,7 @@ import { native } from './native.js';
 import { Hold } from './reactor.js';
 import { SemaphoreHandle } from './semaphore-handle.js';
 import { shareableMark } from './shareable.js';
-import { SEM_VALUE_MAX } from './synchronize.js';
+import { SEM_VALUE_MAX } from './sem-lock.js';
 import { checkInteger } from './validate.js';
 
 const WHAT = 'NamedSemaphore';

@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: MIT
+//
+// What all locks and semaphores have in common: acquiring and releasing, bare, by a callback, or by a guard.
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { inspect } from 'node:util';
+
+import { checkLimits, deadlineAfter, type Limits, type WaitOptions } from './deadline.js';
+import { ReleasedTooOften, TimeoutError } from './errors.js';
+import { Hold } from './reactor.js';
+import { SemaphoreHandle, type SemaphoreAddress } from './semaphore-handle.js';
+import { shareableMark } from './shareable.js';
+import { checkBoolean } from './validate.js';
+
+/** The largest value of a semaphore. CPython: `SemLock.SEM_VALUE_MAX`. */
+export const SEM_VALUE_MAX = 2 ** 31 - 1;
+
+/** Options of `acquire`. */
+export interface AcquireOptions extends WaitOptions {
+  /** Whether to wait at all. Default true; with false, `timeout` has no meaning. CPython: `acquire(block)`. */
+  block?: boolean | undefined;
+}
+
+/** What a `withLock` callback runs in: which locks it owns, and as whom. */
+interface Scope {
+  readonly lock: object;
+  readonly token: object;
+  readonly outer: Scope | undefined;
+}
+
+const scopes = new AsyncLocalStorage<Scope | undefined>();
+
+/** An existing semaphore that an object is to be made of, instead of a new one. */
+export class Existing {
+  readonly address: SemaphoreAddress;
+  constructor(address: SemaphoreAddress) {
+    this.address = address;
+  }
+}
+
+function checkAcquire(options: AcquireOptions | undefined): Limits {
+  const limits = checkLimits(options);
+  if (options?.block === undefined) return limits;
+  checkBoolean(options.block, 'block');
+  return options.block ? limits : { timeout: 0, signal: limits.signal };
+}
+
+/**
+ * What `guard` resolves to: the right to use what a lock protects, given back by `release()` or at the end of an
+ * `await using` or `using` block. CPython: the body of `with lock:`.
+ */
+export class Guard {
+  #release: (() => void) | undefined;
+
+  /** @internal */
+  constructor(release: () => void) {
+    this.#release = release;
+  }
+
+  /** Gives it back; doing so again changes nothing. */
+  release(): void {
+    const release = this.#release;
+    this.#release = undefined;
+    release?.();
+  }
+
+  /** `release()`, for `using`. */
+  [Symbol.dispose](): void {
+    this.release();
+  }
+
+  /** `release()`, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    this.release();
+    return Promise.resolve();
+  }
+}
+
+/** What all locks and semaphores have in common. CPython: `multiprocessing.synchronize.SemLock`. */
+export abstract class SemLock {
+  readonly #what: string;
+  readonly #most: number;
+  readonly #hold = new Hold();
+  /** @internal */
+  readonly handle: SemaphoreHandle;
+
+  /** @internal */
+  protected constructor(what: string, value: number, most: number, existing: unknown) {
+    this.#what = what;
+    this.#most = most;
+    this.handle =
+      existing instanceof Existing
+        ? SemaphoreHandle.attach(what, existing.address)
+        : SemaphoreHandle.create(what, value);
+    Object.defineProperty(this, 'shareable', shareableMark(what));
+  }
+
+  /**
+   * Takes one from the value, waiting while it is 0. CPython: `acquire(block, timeout)`.
+   *
+   * Resolves to false when the time is up, or at once with `block: false`. Rejects with `ClosedError`, `OwnerDied` (locks),
+   * or an AbortError.
+   */
+  async acquire(options?: AcquireOptions): Promise<boolean> {
+    const limits = checkAcquire(options);
+    return this.acquireAs(this.currentOwner(), limits);
+  }
+
+  /** As `acquire`, blocking the thread. Throws `BusyError` while an asynchronous acquire is pending here. */
+  acquireSync(options?: AcquireOptions): boolean {
+    const { timeout } = checkAcquire(options);
+    return this.acquireAsSync(this.currentOwner(), timeout, 'acquireSync');
+  }
+
+  /** Gives one back. CPython: `release()`. Throws `ReleasedTooOften`, `ClosedError`, for an RLock `NotOwner`. */
+  release(): void {
+    this.releaseAs(this.currentOwner());
+  }
+
+  /**
+   * Acquires, runs `fn`, and releases however `fn` ends. CPython: `with lock:`.
+   *
+   * @param options Limits for acquiring. Rejects with `TimeoutError` when the time is up.
+   * @returns What `fn` returns or resolves to.
+   */
+  async withLock<T>(fn: () => T | PromiseLike<T>, options?: WaitOptions): Promise<T> {
+    const limits = checkLimits(options);
+    const token = this.currentToken() ?? {};
+    if (!(await this.acquireAs(token, limits))) throw new TimeoutError('withLock');
+    try {
+      return await scopes.run({ lock: this, token, outer: scopes.getStore() }, fn);
+    } finally {
+      if (!this.forgetLost(token)) this.releaseAs(token);
+    }
+  }
+
+  /**
+   * Acquires, and resolves to what releases. For an RLock each guard owns by itself: only a `withLock` callback re-enters.
+   *
+   * @param options Limits for acquiring. Rejects with `TimeoutError` when the time is up.
+   */
+  async guard(options?: WaitOptions): Promise<Guard> {
+    const limits = checkLimits(options);
+    const token = this.currentToken() ?? {};
+    if (!(await this.acquireAs(token, limits))) throw new TimeoutError('guard');
+    return new Guard(() => {
+      if (!this.forgetLost(token)) this.releaseAs(token);
+    });
+  }
+
+  /** The value of the semaphore: how many more could acquire at this moment. CPython: `get_value()`. */
+  get value(): number {
+    return this.handle.value;
+  }
+
+  /**
+   * The semaphore's name, for programs in other languages. From now on the death of a holder is reported instead of
+   * mended by itself, since what others do with the name is not known here. CPython: `_semlock.name`.
+   */
+  get name(): string {
+    this.handle.expose();
+    return this.handle.address.name;
+  }
+
+  /** Whether this object was closed. */
+  get closed(): boolean {
+    return this.handle.closed;
+  }
+
+  /**
+   * Closes this object; doing so again changes nothing. Pending acquires reject with `ClosedError`. If it was created
+   * here, its name goes: who has it open goes on, nobody can open it any more.
+   */
+  close(): void {
+    this.handle.close();
+  }
+
+  /** `close()`, for `using`. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /** Pending acquires of this object keep the process alive, which is the default. */
+  ref(): this {
+    this.#hold.on = true;
+    return this;
+  }
+
+  /** Pending acquires of this object no longer keep the process alive. */
+  unref(): this {
+    this.#hold.on = false;
+    return this;
+  }
+
+  /** What console.log shows. */
+  [inspect.custom](): string {
+    return this.closed ? `${this.#what} { closed }` : `${this.#what} { value: ${this.value} }`;
+  }
+
+  /** @internal What pending operations of this object hold the event loop with. */
+  get hold(): Hold {
+    return this.#hold;
+  }
+
+  /** @internal The token of the innermost `withLock` of this object that the caller runs in. */
+  currentToken(): object | undefined {
+    for (let scope = scopes.getStore(); scope !== undefined; scope = scope.outer) {
+      if (scope.lock === this) return scope.token;
+    }
+    return undefined;
+  }
+
+  /** @internal Who a bare call is made by: a `withLock` callback, or the thread as a whole. */
+  currentOwner(): object {
+    return this.currentToken() ?? thread;
+  }
+
+  /** @internal */
+  async acquireAs(owner: object, limits: Limits): Promise<boolean> {
+    if (this.enters(owner)) return true;
+    const taken = await this.handle.acquire(limits, this.#hold);
+    if (taken) this.adopt(owner);
+    return taken;
+  }
+
+  /** @internal */
+  acquireAsSync(owner: object, timeout: number, operation: string): boolean {
+    if (this.enters(owner)) return true;
+    const taken = this.handle.acquireSync(deadlineAfter(timeout), operation);
+    if (taken) this.adopt(owner);
+    return taken;
+  }
+
+  /** @internal */
+  abstract releaseAs(owner: object): void;
+
+  /** @internal Records that a value was taken for `owner`. */
+  abstract adopt(owner: object): void;
+
+  /** @internal Whether `owner` holds it already, and now does so once more. */
+  protected abstract enters(owner: object): boolean;
+
+  /** @internal Whether `owner` has lost what it held, in a wait that could not take it again. Asked once. */
+  abstract forgetLost(owner: object): boolean;
+
+  /** @internal */
+  protected post(): void {
+    if (!this.handle.post(this.#most)) throw new ReleasedTooOften(this.#what);
+  }
+}
+
+/** Who owns what was acquired outside of any `withLock`. */
+const thread = {};
