@@ -26,7 +26,6 @@ const kinds = ['socketpair', 'pipe'] as const;
 /** The smallest message is judged without spinning, the larger ones as the settings are by default. */
 const yardsticks = [
   { workload: 'round-trip-64', trial: 'sync', name: '64 B', how: 'not spinning', limit: 1.2 },
-  { workload: 'round-trip-64-one-core', trial: 'sync', name: '64 B on one core', how: 'not spinning', limit: 1.2 },
   { workload: 'round-trip-64k', trial: 'spin', name: '64 KiB', how: 'by default', limit: 1.3 },
   { workload: 'round-trip-1m', trial: 'spin', name: '1 MiB', how: 'by default', limit: 1.3 },
 ];

@@ -11,7 +11,7 @@ import { shareableMark } from './shareable.js';
 import { forever, runSteps, runStepsSync, type Steps } from './steps.js';
 import type { AcquireOptions, Guard } from './sem-lock.js';
 import { OwnableLock, RLock } from './synchronize.js';
-import { checkInteger } from './validate.js';
+import { checkFunction, checkInteger } from './validate.js';
 
 /** How long a notifier waits for those it has woken before it looks whether one of them has died. */
 const LOOK_MS = 50;
@@ -115,7 +115,7 @@ export class Condition {
    * @returns Its last result, falsy when the time is up.
    */
   async waitFor<T>(predicate: () => T | PromiseLike<T>, limits?: WaitLimits): Promise<T> {
-    checkPredicate(predicate);
+    checkFunction(predicate, 'predicate');
     const { timeout, signal } = limitsOf(limits);
     const deadline = deadlineAfter(timeout);
     for (;;) {
@@ -127,7 +127,7 @@ export class Condition {
 
   /** As `waitFor`, blocking, with a predicate that returns its result at once. */
   waitForSync<T>(predicate: () => T, limits?: WaitLimits): T {
-    checkPredicate(predicate);
+    checkFunction(predicate, 'predicate');
     const deadline = deadlineAfter(limitsOf(limits).timeout);
     for (;;) {
       const result = predicate();
@@ -265,8 +265,4 @@ export class Condition {
     // Those who gave no sign count as asleep again: they may be stopped, and are not to be forgotten.
     for (; asleep > 0; asleep--) this.#sleeping.post();
   }
-}
-
-function checkPredicate(predicate: unknown): void {
-  if (typeof predicate !== 'function') throw argumentError('type', 'predicate must be a function');
 }

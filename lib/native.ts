@@ -131,12 +131,22 @@ export interface Native {
   /**
    * The length of one small message, now at the start of `slab`. With `mayWait` a read that would most likely find nothing
    * is left out: the caller waits to be told instead.
+   *
+   * In the Sync forms `uninterrupted` says that JavaScript listens for no signal, so that a wait without a time limit
+   * need not end for one.
    */
   receive(id: number, slab: Uint8Array, maxLength: number, mayWait: boolean): number;
-  receiveSync(id: number, slab: Uint8Array, maxLength: number, timeoutMs: number, spinNs: number): number;
+  receiveSync(
+    id: number,
+    slab: Uint8Array,
+    maxLength: number,
+    timeoutMs: number,
+    spinNs: number,
+    uninterrupted: boolean,
+  ): number;
   /** Continues a large message into memory that begins with what has arrived; how much is there now. */
   receiveLarge(id: number, into: Uint8Array, budget: number): number;
-  receiveLargeSync(id: number, into: Uint8Array, timeoutMs: number): number;
+  receiveLargeSync(id: number, into: Uint8Array, timeoutMs: number, uninterrupted: boolean): number;
   receiveDescriptor(id: number): number;
 
   /** Only while nothing waits: 0 written, 1 waiting. */
@@ -147,7 +157,14 @@ export interface Native {
   /** Writes what waits; how many messages were completed. The lent memory is that of the first message that lends. */
   flush(id: number, lent: Uint8Array | undefined, offset: number, size: number, budget: number): number;
   /** The same, until the first waiting message is complete. */
-  flushSync(id: number, lent: Uint8Array | undefined, offset: number, size: number, timeoutMs: number): number;
+  flushSync(
+    id: number,
+    lent: Uint8Array | undefined,
+    offset: number,
+    size: number,
+    timeoutMs: number,
+    uninterrupted: boolean,
+  ): number;
   /** 1 the message was taken back; 0 it has begun, and what it lent has been copied. */
   withdraw(id: number, index: number, lent: Uint8Array | undefined, offset: number, size: number): number;
   dropPending(id: number): void;

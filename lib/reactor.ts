@@ -156,10 +156,11 @@ export function takeTurn(): boolean {
 const routineSignals: ReadonlySet<string> = new Set(['SIGCHLD', 'SIGWINCH', 'SIGPROF']);
 
 /** Whether JavaScript waits for a signal, so that an interrupted Sync call must return for its listener to run. */
-function listensForSignals(): boolean {
-  return process
-    .eventNames()
-    .some((name) => typeof name === 'string' && /^SIG[A-Z0-9]+$/.test(name) && !routineSignals.has(name));
+export function listensForSignals(): boolean {
+  for (const name of process.eventNames()) {
+    if (typeof name === 'string' && /^SIG[A-Z0-9]+$/.test(name) && !routineSignals.has(name)) return true;
+  }
+  return false;
 }
 
 /** Throws if a blocked call was interrupted by a signal that JavaScript must handle; otherwise the call goes on. */

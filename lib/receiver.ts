@@ -5,7 +5,15 @@ import { millisecondsLeft, startLimits, type Limits } from './deadline.js';
 import { BusyError, receiveError, TimeoutError } from './errors.js';
 import { Fifo } from './fifo.js';
 import { native } from './native.js';
-import { blockOn, checkInterrupted, flushUnwritten, takeTurn, unwritten, type Hold } from './reactor.js';
+import {
+  blockOn,
+  checkInterrupted,
+  flushUnwritten,
+  listensForSignals,
+  takeTurn,
+  unwritten,
+  type Hold,
+} from './reactor.js';
 import type { Take } from './take.js';
 
 const codes = native.status;
@@ -251,12 +259,18 @@ export class Receiver {
   }
 
   #nextStatusSync<T>(take: Take<T>, maxLength: number, deadline: number, spinNs: number): number {
-    const status = native.receiveSync(this.#id, slab, maxLength, millisecondsLeft(deadline), spinNs);
+    // Looking for listeners costs more than it spares unless the call is likely to sleep.
+    const uninterrupted = spinNs === 0 && deadline === Infinity && !listensForSignals();
+    const left = millisecondsLeft(deadline);
+    const status = native.receiveSync(this.#id, slab, maxLength, left, spinNs, uninterrupted);
     if (status !== codes.largeMessage) return status;
     // No JavaScript runs during a blocking call, so it may use the caller's memory; what has come by the time it gives up
     // is kept elsewhere.
     this.#body ??= take.destination?.(native.messageLength(this.#id));
-    const done = this.#fillBody((body) => native.receiveLargeSync(this.#id, body, millisecondsLeft(deadline)));
+    const quiet = deadline === Infinity && !listensForSignals();
+    const done = this.#fillBody((body) => {
+      return native.receiveLargeSync(this.#id, body, millisecondsLeft(deadline), quiet);
+    });
     if (done !== codes.largeMessage && this.#body !== undefined && take.destination !== undefined) {
       this.#body = Buffer.from(this.#body);
     }

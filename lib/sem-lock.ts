@@ -9,7 +9,7 @@ import { ReleasedTooOften, TimeoutError } from './errors.js';
 import { Hold } from './reactor.js';
 import { SemaphoreHandle, type SemaphoreAddress } from './semaphore-handle.js';
 import { shareableMark } from './shareable.js';
-import { checkBoolean } from './validate.js';
+import { checkBoolean, checkFunction } from './validate.js';
 
 /** The largest value of a semaphore. CPython: `SemLock.SEM_VALUE_MAX`. */
 export const SEM_VALUE_MAX = 2 ** 31 - 1;
@@ -123,6 +123,7 @@ export abstract class SemLock {
    * @returns What `fn` returns or resolves to.
    */
   async withLock<T>(fn: () => T | PromiseLike<T>, options?: WaitOptions): Promise<T> {
+    checkFunction(fn, 'fn');
     const limits = checkLimits(options);
     const token = this.currentToken() ?? {};
     if (!(await this.acquireAs(token, limits))) throw new TimeoutError('withLock');

@@ -10,6 +10,7 @@ import {
   blockOn,
   checkInterrupted,
   flushUnwritten,
+  listensForSignals,
   takeTurn,
   unwritten,
   writeNowIfExiting,
@@ -339,7 +340,8 @@ export class Sender implements Writer {
     }
     const lender = this.#lenders.first;
     const left = millisecondsLeft(deadline);
-    const done = native.flushSync(this.id, lender?.lent, lender?.offset ?? 0, lender?.size ?? 0, left);
+    const quiet = deadline === Infinity && !listensForSignals();
+    const done = native.flushSync(this.id, lender?.lent, lender?.offset ?? 0, lender?.size ?? 0, left, quiet);
     if (done >= 0) {
       this.#complete(done);
     } else if (done === codes.timedOut) {

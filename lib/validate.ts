@@ -34,6 +34,10 @@ export function checkBoolean(value: unknown, name: string): asserts value is boo
   if (typeof value !== 'boolean') throw argumentError('type', `${name} must be a boolean, not ${describe(value)}`);
 }
 
+export function checkFunction(value: unknown, name: string): void {
+  if (typeof value !== 'function') throw argumentError('type', `${name} must be a function, not ${describe(value)}`);
+}
+
 export function checkObject(value: unknown, name: string): asserts value is object {
   if (typeof value !== 'object' || value === null) {
     throw argumentError('type', `${name} must be an object, not ${describe(value)}`);

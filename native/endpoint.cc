@@ -109,7 +109,7 @@ ssize_t Endpoint::ReadSocket(const iovec* iov, int count, UniqueFd* descriptor) 
   message.msg_iovlen = static_cast<decltype(message.msg_iovlen)>(count);
   message.msg_control = control;
   message.msg_controllen = sizeof control;
-  const ssize_t n = platform::ReceiveMessage(fd_.get(), &message);
+  const ssize_t n = platform::ReceiveMessage(fd_.get(), &message, waits_);
   if (n < 0 || message.msg_controllen == 0) return n;
   size_t received = 0;
   for (cmsghdr* c = CMSG_FIRSTHDR(&message); c != nullptr; c = CMSG_NXTHDR(&message, c)) {
@@ -129,6 +129,7 @@ ssize_t Endpoint::ReadSocket(const iovec* iov, int count, UniqueFd* descriptor) 
 }
 
 ssize_t Endpoint::ReadPipe(const iovec* iov, int count) {
+  if (waits_) return sys::Readv(fd_.get(), iov, count);
   if (read_rung_ == Rung::kNoWait) {
     const ssize_t n = platform::ReadNoWait(fd_.get(), iov, count);
     if (!IsUnsupported(n)) return n;
@@ -148,10 +149,11 @@ ssize_t Endpoint::Write(const iovec* iov, int count) {
   msghdr message{};
   message.msg_iov = const_cast<iovec*>(iov);
   message.msg_iovlen = static_cast<decltype(message.msg_iovlen)>(count);
-  return platform::SendMessage(fd_.get(), &message);
+  return platform::SendMessage(fd_.get(), &message, waits_);
 }
 
 ssize_t Endpoint::WritePipe(const iovec* iov, int count) {
+  if (waits_) return platform::WriteWithoutSignal(fd_.get(), iov, count);
   if (write_rung_ == Rung::kNoWait) {
     const ssize_t n = platform::WriteNoWait(fd_.get(), iov, count);
     if (!IsUnsupported(n)) return n;
@@ -178,7 +180,7 @@ ssize_t Endpoint::WriteDescriptor(uint8_t byte, int descriptor) {
   header->cmsg_type = SCM_RIGHTS;
   header->cmsg_len = CMSG_LEN(sizeof descriptor);
   std::memcpy(CMSG_DATA(header), &descriptor, sizeof descriptor);
-  return platform::SendMessage(fd_.get(), &message);
+  return platform::SendMessage(fd_.get(), &message, false);
 }
 
 int Endpoint::Reopened(UniqueFd* reopened, bool writable) {

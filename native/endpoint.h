@@ -52,6 +52,20 @@ class Endpoint final : private ByteSource, private ByteSink {
   FrameReader& reader() noexcept { return reader_; }
   FrameWriter& writer() noexcept { return writer_; }
 
+  // While one exists, reads and writes wait in the kernel for what they are asked to move, which
+  // spares a call to poll. Nothing can end such a wait: only for a thread that nobody would.
+  class Waiting {
+   public:
+    Waiting(Endpoint& endpoint, bool on) noexcept : endpoint_(endpoint) { endpoint_.waits_ = on; }
+    ~Waiting() { endpoint_.waits_ = false; }
+    bool on() const noexcept { return endpoint_.waits_; }
+    Waiting(const Waiting&) = delete;
+    Waiting& operator=(const Waiting&) = delete;
+
+   private:
+    Endpoint& endpoint_;
+  };
+
   // Whether any endpoint of this process owns this descriptor number. Any thread.
   static bool Owns(int fd);
 
@@ -88,6 +102,7 @@ class Endpoint final : private ByteSource, private ByteSink {
   FrameWriter writer_;
   Rung read_rung_;
   Rung write_rung_;
+  bool waits_ = false;
   bool socket_;
   bool readable_;
   bool writable_;

@@ -39,11 +39,11 @@ ssize_t WriteWithoutSignal(int fd, const iovec* iov, int count) noexcept;
 // reader or writer of the pipe, so it must be closed together with the original.
 int ReopenNonBlocking(int fd, bool writable) noexcept;
 
-// recvmsg() that makes every descriptor it receives close-on-exec. Never waits.
-ssize_t ReceiveMessage(int fd, msghdr* message) noexcept;
+// recvmsg() that makes every descriptor it receives close-on-exec. Waits only if told to.
+ssize_t ReceiveMessage(int fd, msghdr* message, bool wait) noexcept;
 
-// sendmsg() that neither waits nor raises SIGPIPE.
-ssize_t SendMessage(int fd, const msghdr* message) noexcept;
+// sendmsg() that does not raise SIGPIPE. Waits only if told to.
+ssize_t SendMessage(int fd, const msghdr* message, bool wait) noexcept;
 
 // poll() with a timeout in nanoseconds (negative: none), during which signals that are routine in
 // a Node process (SIGCHLD, SIGWINCH, SIGPROF) stay pending instead of interrupting the wait.

@@ -67,8 +67,9 @@ ssize_t WriteWithoutSignal(int fd, const iovec* iov, int count) noexcept {
 
 int ReopenNonBlocking(int, bool) noexcept { return -EOPNOTSUPP; }
 
-ssize_t ReceiveMessage(int fd, msghdr* message) noexcept {
-  const ssize_t n = sys::RetryOnInterrupt([=] { return ::recvmsg(fd, message, MSG_DONTWAIT); });
+ssize_t ReceiveMessage(int fd, msghdr* message, bool wait) noexcept {
+  const ssize_t n =
+      sys::RetryOnInterrupt([=] { return ::recvmsg(fd, message, wait ? 0 : MSG_DONTWAIT); });
   if (n < 0) return n;
   for (cmsghdr* c = CMSG_FIRSTHDR(message); c != nullptr; c = CMSG_NXTHDR(message, c)) {
     if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) continue;
@@ -79,8 +80,8 @@ ssize_t ReceiveMessage(int fd, msghdr* message) noexcept {
   return n;
 }
 
-ssize_t SendMessage(int fd, const msghdr* message) noexcept {
-  return sys::RetryOnInterrupt([=] { return ::sendmsg(fd, message, MSG_DONTWAIT); });
+ssize_t SendMessage(int fd, const msghdr* message, bool wait) noexcept {
+  return sys::RetryOnInterrupt([=] { return ::sendmsg(fd, message, wait ? 0 : MSG_DONTWAIT); });
 }
 
 int WaitForEvents(pollfd* fds, nfds_t count, long long timeout_ns) noexcept {

@@ -147,13 +147,14 @@ int ReopenNonBlocking(int fd, bool writable) noexcept {
   return sys::RetryOnInterrupt([&] { return ::open(path, flags); });
 }
 
-ssize_t ReceiveMessage(int fd, msghdr* message) noexcept {
-  return sys::RetryOnInterrupt(
-      [=] { return ::recvmsg(fd, message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC); });
+ssize_t ReceiveMessage(int fd, msghdr* message, bool wait) noexcept {
+  const int flags = MSG_CMSG_CLOEXEC | (wait ? 0 : MSG_DONTWAIT);
+  return sys::RetryOnInterrupt([=] { return ::recvmsg(fd, message, flags); });
 }
 
-ssize_t SendMessage(int fd, const msghdr* message) noexcept {
-  return sys::RetryOnInterrupt([=] { return ::sendmsg(fd, message, MSG_DONTWAIT | MSG_NOSIGNAL); });
+ssize_t SendMessage(int fd, const msghdr* message, bool wait) noexcept {
+  const int flags = MSG_NOSIGNAL | (wait ? 0 : MSG_DONTWAIT);
+  return sys::RetryOnInterrupt([=] { return ::sendmsg(fd, message, flags); });
 }
 
 int WaitForEvents(pollfd* fds, nfds_t count, long long timeout_ns) noexcept {

@@ -31,8 +31,14 @@ napi_value Receive(napi_env env, napi_callback_info info) {
   return args.Return(endpoint->reader().ReadSmall(endpoint->source(), slab.data, args.Size(2)));
 }
 
+// Whether a Sync call may wait inside read() or write(), where neither a deadline nor a signal nor
+// the end of a worker reaches it. lib/ says whether JavaScript listens for signals.
+bool MayWaitInside(const AddonEnv& addon, const Deadline& deadline, bool no_listeners) noexcept {
+  return no_listeners && addon.is_main_thread() && deadline.never();
+}
+
 napi_value ReceiveSync(napi_env env, napi_callback_info info) {
-  const Args<5> args(env, info);
+  const Args<6> args(env, info);
   AddonEnv& addon = args.addon();
   Endpoint* found = addon.FindEndpoint(args.Int(0));
   const Bytes slab = args.Bytes(1);
@@ -42,14 +48,17 @@ napi_value ReceiveSync(napi_env env, napi_callback_info info) {
   const uint64_t limit = args.Size(2);
   const Deadline deadline = Deadline::After(args.Number(3));
   Spinner spinner(static_cast<int64_t>(args.Number(4)), &endpoint->spin_ns);
-  const bool wait_first = endpoint->receive_habit.ExpectsToWait() && !endpoint->reader().Ready();
+  const Endpoint::Waiting waiting(
+      *endpoint, !spinner.enabled() && MayWaitInside(addon, deadline, args.Flag(5)));
+  const bool wait_first =
+      !waiting.on() && endpoint->receive_habit.ExpectsToWait() && !endpoint->reader().Ready();
   int attempts = 0;
   const int64_t result = BlockUntilDone(
       addon, endpoint->fd(), POLLIN, deadline, &spinner, wait_first, [&]() -> int64_t {
         attempts++;
         return endpoint->reader().ReadSmall(endpoint->source(), slab.data, limit);
       });
-  if (!wait_first) endpoint->receive_habit.Learn(attempts > 1);
+  if (!wait_first && !waiting.on()) endpoint->receive_habit.Learn(attempts > 1);
   return args.Return(result);
 }
 
@@ -67,7 +76,7 @@ napi_value ReceiveLarge(napi_env env, napi_callback_info info) {
 
 // Until `into` is full or the message complete.
 napi_value ReceiveLargeSync(napi_env env, napi_callback_info info) {
-  const Args<3> args(env, info);
+  const Args<4> args(env, info);
   AddonEnv& addon = args.addon();
   Endpoint* found = addon.FindEndpoint(args.Int(0));
   const Bytes into = args.Bytes(1);
@@ -78,6 +87,7 @@ napi_value ReceiveLargeSync(napi_env env, napi_callback_info info) {
   const std::shared_ptr<Endpoint> endpoint = addon.Find(args.Int(0))->endpoint;
   const auto target = std::min(static_cast<int64_t>(into.size), endpoint->reader().length());
   const Deadline deadline = Deadline::After(args.Number(2));
+  const Endpoint::Waiting waiting(*endpoint, MayWaitInside(addon, deadline, args.Flag(3)));
   return args.Return(
       BlockUntilDone(addon, endpoint->fd(), POLLIN, deadline, nullptr, false, [&]() -> int64_t {
         const int64_t have =
@@ -157,12 +167,13 @@ napi_value Flush(napi_env env, napi_callback_info info) {
 
 // Until the first waiting message is complete.
 napi_value FlushSync(napi_env env, napi_callback_info info) {
-  const Args<5> args(env, info);
+  const Args<6> args(env, info);
   AddonEnv& addon = args.addon();
   if (addon.FindEndpoint(args.Int(0)) == nullptr) return args.Return(-EBADF);
   const std::shared_ptr<Endpoint> endpoint = addon.Find(args.Int(0))->endpoint;
   const FrameWriter::Lent lent = ReadLent(args, 1);
   const Deadline deadline = Deadline::After(args.Number(4));
+  const Endpoint::Waiting waiting(*endpoint, MayWaitInside(addon, deadline, args.Flag(5)));
   return args.Return(
       BlockUntilDone(addon, endpoint->fd(), POLLOUT, deadline, nullptr, false, [&]() -> int64_t {
         const int64_t done = endpoint->writer().Flush(endpoint->sink(), lent, SIZE_MAX);

@@ -92,7 +92,8 @@ function sum(calls: Readonly<Record<string, number>>, names: readonly string[]):
 
 function figuresFor(item: Case, calls: Readonly<Record<string, number>>): Figure[] {
   if (item.style === 'two-processes') return [];
-  const wanted = item.readAhead ? 1 : 2;
+  // A message above 16 KiB is read to its place, behind a read for its header, also when more is read ahead.
+  const wanted = item.readAhead && item.sizeBytes <= 16 * KiB ? 1 : 2;
   const written = sum(calls, writes);
   const read = sum(calls, reads);
   return [

@@ -34,12 +34,17 @@ export async function report(peer: Peer): Promise<Report> {
 type Sleep = 'sync call' | 'event loop' | 'read' | 'write';
 
 const x64: Record<Sleep, readonly number[]> = {
-  'sync call': [271], // ppoll
+  'sync call': [271, 19, 20, 46, 47], // ppoll; readv, writev, sendmsg, recvmsg
   'event loop': [232, 281], // epoll_wait, epoll_pwait
   read: [0],
   write: [1],
 };
-const arm64: Record<Sleep, readonly number[]> = { 'sync call': [73], 'event loop': [22], read: [63], write: [64] };
+const arm64: Record<Sleep, readonly number[]> = {
+  'sync call': [73, 65, 66, 211, 212],
+  'event loop': [22],
+  read: [63],
+  write: [64],
+};
 const numbers = process.arch === 'arm64' ? arm64 : x64;
 
 /** Which threads of a process sleep in this kind of call. */
