@@ -12,10 +12,13 @@ const CODES: Record<string, string> = {
   ClosedError: 'ERR_MP_CLOSED',
   EOFError: 'ERR_MP_EOF',
   InterruptedError: 'ERR_MP_INTERRUPTED',
+  NotOwner: 'ERR_MP_NOT_OWNER',
   NotReadable: 'ERR_MP_NOT_READABLE',
   NotSupported: 'ERR_MP_NOT_SUPPORTED',
   NotWritable: 'ERR_MP_NOT_WRITABLE',
+  OwnerDied: 'ERR_MP_OWNER_DIED',
   PicklingError: 'ERR_MP_PICKLING',
+  ReleasedTooOften: 'ERR_MP_RELEASED_TOO_OFTEN',
   TimeoutError: 'ERR_MP_TIMEOUT',
   TruncatedMessageError: 'ERR_MP_TRUNCATED',
   UnpicklingError: 'ERR_MP_UNPICKLING',
@@ -25,6 +28,8 @@ const CODES: Record<string, string> = {
 const ARGUMENTS: Record<string, unknown[]> = {
   BufferTooShort: [Buffer.from('whole'), 3],
   BadMessageLength: [-2, 100],
+  OwnerDied: ['Lock', 42, false],
+  ReleasedTooOften: ['Lock'],
   TruncatedMessageError: [3, 10],
 };
 
@@ -63,6 +68,22 @@ describe('errors', () => {
     writer.close();
     expect(await rejects(pending, {})).to.be.instanceOf(mp.EOFError);
     expect(await rejects(writer.send(1), {})).to.be.instanceOf(mp.ClosedError);
+    const died = new mp.OwnerDied('Lock', 42, false);
+    expect([died.pid, died.certain]).to.deep.equal([42, false]);
+  });
+
+  it('of locks are what releasing too often, releasing as somebody else, and a closed lock are told by', async () => {
+    const lock = new mp.Lock();
+    const rlock = new mp.RLock();
+    expect(throws(() => lock.release(), {})).to.be.instanceOf(mp.ReleasedTooOften);
+    expect(throws(() => rlock.release(), {})).to.be.instanceOf(mp.NotOwner);
+    const guard = await rlock.guard();
+    expect(throws(() => rlock.release(), {})).to.be.instanceOf(mp.NotOwner);
+    guard.release();
+    lock.close();
+    rlock.close();
+    expect(await rejects(lock.acquire(), {})).to.be.instanceOf(mp.ClosedError);
+    expect(throws(() => rlock.release(), {})).to.be.instanceOf(mp.ClosedError);
   });
 
   it('of the operating system are shaped like those of Node', async () => {
@@ -70,5 +91,11 @@ describe('errors', () => {
     reader.close();
     const error = await rejects(writer.send(1), { code: 'EPIPE', errno: -32, syscall: 'write' });
     expect(error).not.to.be.instanceOf(mp.MultiprocessingError);
+    const missing = throws(() => mp.NamedSemaphore.open('/no-such-semaphore'), {
+      code: 'ENOENT',
+      errno: -2,
+      syscall: 'sem_open',
+    });
+    expect(missing).not.to.be.instanceOf(mp.MultiprocessingError);
   });
 });

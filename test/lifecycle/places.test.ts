@@ -1,0 +1,401 @@
+// SPDX-License-Identifier: MIT
+//
+// /dev/shm as it must not be: full, read-only, missing, somebody else's, or swept clean by others. Each child has a
+// namespace of its own, in which its /dev/shm is another file system.
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+
+import { expect } from 'chai';
+import { attach, describe as describeObject, Lock } from 'node-multiprocessing';
+import { rmSync } from 'node:fs';
+
+import { foreignEnv, packageRoot, spawnPeer, throws, type Peer, type Program } from '../helpers/index.js';
+import { report, type Report } from './support/programs.js';
+
+/** What all programs begin with. */
+const PRELUDE = `
+import fs from 'node:fs';
+import * as mp from 'node-multiprocessing';
+
+const NAME = '/nmp-test-places';
+const folder = '/dev/shm/mp-' + process.geteuid();
+const makers = {
+  Lock: () => new mp.Lock(),
+  RLock: () => new mp.RLock(),
+  Semaphore: () => new mp.Semaphore(2),
+  BoundedSemaphore: () => new mp.BoundedSemaphore(2),
+  Condition: () => new mp.Condition(),
+  Event: () => new mp.Event(),
+  NamedSemaphore: () => {
+    const semaphore = mp.NamedSemaphore.create(NAME);
+    semaphore.unlink();
+    return semaphore;
+  },
+};
+
+function failure(action) {
+  try {
+    action().close();
+    return 'succeeded';
+  } catch ({ code, syscall, message }) {
+    return { code, syscall, message };
+  }
+}
+const failures = () => Object.fromEntries(Object.entries(makers).map(([name, make]) => [name, failure(make)]));
+const print = (value) => console.log(JSON.stringify(value));
+const list = (path) => (fs.existsSync(path) ? fs.readdirSync(path) : []);
+// Not the object that stands for the folder.
+const left = () => [...list('/dev/shm').filter((name) => name.startsWith('sem.')), ...list(folder)].sort();
+function use(lock) {
+  if (!lock.acquireSync({ timeout: 5000 })) throw new Error('The lock is taken');
+  lock.release();
+}
+`;
+
+/** The names of the classes that make semaphores. */
+const classes = ['Lock', 'RLock', 'Semaphore', 'BoundedSemaphore', 'Condition', 'Event', 'NamedSemaphore'];
+/** NamedSemaphore has no family, and therefore no need for its folder. */
+const familyClasses = classes.filter((name) => name !== 'NamedSemaphore');
+
+/** What makes a mount namespace here; undefined if nothing may. */
+const unshare = ['-m', '-rm'].find((flag) => {
+  const command = ['unshare', flag, 'mount', '-t', 'tmpfs', 'tmpfs', '/dev/shm'] as const;
+  return spawnSync(command[0], command.slice(1), { env: foreignEnv() }).status === 0;
+});
+const isRoot = process.geteuid?.() === 0;
+
+function node(body: string): string[] {
+  // A sanitizer's runtime is for Node alone.
+  const preload = `LD_PRELOAD=${process.env['LD_PRELOAD'] ?? ''}`;
+  return ['env', preload, process.execPath, '--input-type=module', '-e', PRELUDE + body];
+}
+
+/** Runs shell commands, and then the program with what they have left. */
+function spawnAfter(setup: string, command: readonly string[], prefix: readonly string[] = []): Peer {
+  const [name, ...args] = [...prefix, 'sh', '-ec', `${setup}\nexec "$@"`, 'sh', ...command];
+  const program: Program = { language: 'c', label: 'node elsewhere', command: name!, args };
+  return spawnPeer(program, { cwd: packageRoot });
+}
+
+/** A program in its own mount namespace, after shell commands in it. */
+function elsewhere(setup: string, body: string, as: readonly string[] = []): Peer {
+  return spawnAfter(setup, [...as, ...node(body)], ['unshare', unshare!]);
+}
+
+/** What a program prints, which must succeed. */
+async function printed(peer: Peer): Promise<Report> {
+  const result = await report(peer);
+  await peer.succeeded();
+  expect(peer.stderr).to.equal('');
+  return result;
+}
+
+/** Asserts that each class has failed with this code and a message that says what to do about it. */
+function allFailed(found: Report, names: readonly string[], code: string, hint: string): void {
+  for (const name of names) {
+    expect(found[name], name).to.include({ code, syscall: 'sem_open' });
+    // Whoever meets one of these needs more than the code.
+    expect(found[name].message, name).to.include(hint);
+  }
+}
+
+function allSucceeded(found: Report, names: readonly string[]): void {
+  for (const name of names) expect(found[name], name).to.equal('succeeded');
+}
+
+/** A full /dev/shm. */
+const FULL = `
+mount -t tmpfs -o size=128k tmpfs /dev/shm
+head -c 131072 /dev/zero > /dev/shm/filler`;
+const EMPTY = 'mount -t tmpfs tmpfs /dev/shm';
+
+describe('Where semaphores live', function () {
+  describe('in another /dev/shm', () => {
+    before(function () {
+      if (unshare !== undefined) return;
+      console.log('    skipped: no mount namespace can be made here (unshare -m, unshare -rm)');
+      this.skip();
+    });
+
+    it('a full one is ENOSPC, leaves nothing behind, and is forgotten when there is room', async () => {
+      const { before, half, after } = await printed(
+        elsewhere(
+          FULL,
+          `
+          const before = failures();
+          const half = left();
+          fs.rmSync('/dev/shm/filler');
+          print({ before, half, after: failures() });`,
+        ),
+      );
+      allFailed(before, classes, 'ENOSPC', '/dev/shm is full');
+      expect(half).to.deep.equal([]);
+      allSucceeded(after, classes);
+    });
+
+    it('when it fills up, what exists goes on, and what is closed makes room', async () => {
+      const {
+        count,
+        error,
+        names,
+        again,
+        finally: rest,
+      } = await printed(
+        elsewhere(
+          'mount -t tmpfs -o size=128k tmpfs /dev/shm',
+          `
+          const locks = [];
+          let error;
+          while (error === undefined) {
+            error = failure(() => {
+              locks.push(new mp.Lock());
+              return { close() {} };
+            });
+            if (error === 'succeeded') error = undefined;
+          }
+          locks.forEach(use);
+          const count = locks.length;
+          const names = list('/dev/shm').filter((name) => name.startsWith('sem.')).length;
+          locks.pop().close();
+          locks.push(new mp.Lock());
+          locks.forEach(use);
+          const again = failure(makers.Lock);
+          for (const lock of locks) lock.close();
+          print({ count, error, names, again, finally: list('/dev/shm').filter((name) => name.startsWith('sem.')) });`,
+        ),
+      );
+      expect(error).to.include({ code: 'ENOSPC', syscall: 'sem_open' });
+      expect(again).to.include({ code: 'ENOSPC' });
+      expect(count).to.be.within(5, 31);
+      expect(names).to.equal(count);
+      expect(rest).to.deep.equal([]);
+    });
+
+    it('what is made of several semaphores leaves none of them behind if there is room for some only', async () => {
+      const found = await printed(
+        elsewhere(
+          'mount -t tmpfs -o size=128k tmpfs /dev/shm',
+          `
+          const first = new mp.Lock();
+          const names = left();
+          // Room for less than a Condition.
+          const filler = '/dev/shm/filler';
+          try {
+            for (;;) fs.appendFileSync(filler, new Uint8Array(4096));
+          } catch {
+            fs.truncateSync(filler, fs.statSync(filler).size - 2 * 4096);
+          }
+          const failed = { Condition: failure(makers.Condition), Event: failure(makers.Event) };
+          const more = left().filter((name) => !names.includes(name));
+          const one = failures();
+          use(first);
+          print({ failed, more, one });`,
+        ),
+      );
+      allFailed(found.failed, ['Condition', 'Event'], 'ENOSPC', '/dev/shm is full');
+      expect(found.more).to.deep.equal([]);
+      allSucceeded(found.one, ['Lock', 'RLock', 'Semaphore', 'BoundedSemaphore', 'NamedSemaphore']);
+    });
+
+    for (const [title, folder] of [
+      ['a read-only one', ''],
+      ["a read-only one with this user's folder", 'mkdir -m 700 /dev/shm/mp-$(id -u)'],
+    ]) {
+      it(`${title} is EROFS`, async () => {
+        const setup = `${EMPTY}\n${folder}\nmount -o remount,bind,ro /dev/shm`;
+        const found = await printed(elsewhere(setup, 'print(failures());'));
+        allFailed(found, classes, 'EROFS', 'read-only');
+      });
+    }
+
+    it('none at all is ENOENT, and there is nothing to list', async () => {
+      const cli = JSON.stringify(join(packageRoot, 'dist', 'cli.js'));
+      const { found, outputs } = await printed(
+        elsewhere(
+          // Nothing but /dev can hide it.
+          'mount -t tmpfs tmpfs /dev',
+          `
+          import { spawnSync } from 'node:child_process';
+          const outputs = ['list', 'sweep'].map((command) => {
+            const { status, stdout } = spawnSync(process.execPath, [${cli}, command, '--json'], { encoding: 'utf8' });
+            return [status, JSON.parse(stdout).families];
+          });
+          print({ found: failures(), outputs });`,
+        ),
+      );
+      allFailed(found, classes, 'ENOENT', '/dev/shm');
+      expect(outputs).to.deep.equal([
+        [0, []],
+        [0, []],
+      ]);
+    });
+
+    for (const [title, setup] of [
+      ['others can enter', 'mkdir -m 755 /dev/shm/mp-$(id -u)'],
+      ['is a link to another one', 'mkdir -m 700 /dev/shm/other; ln -s other /dev/shm/mp-$(id -u)'],
+      ['is a file', 'touch /dev/shm/mp-$(id -u)'],
+      ...(isRoot ? [['belongs to somebody else', 'mkdir -m 700 /dev/shm/mp-0; chown 4321 /dev/shm/mp-0']] : []),
+    ]) {
+      it(`a folder that ${title} is EPERM, and is left as it is`, async () => {
+        const cli = JSON.stringify(join(packageRoot, 'dist', 'cli.js'));
+        const { found, attached, codes, content, repaired } = await printed(
+          elsewhere(
+            `${EMPTY}\n${setup}`,
+            `
+            import { spawnSync } from 'node:child_process';
+            const found = failures();
+            const semaphore = { name: '/mp-abc-1', family: 'abc', number: 1 };
+            const attached = failure(() => mp.attach({ type: 'Lock', semaphore }));
+            const codes = ['list', 'sweep'].map((command) => spawnSync(process.execPath, [${cli}, command]).status);
+            const content = fs.statSync(folder).isDirectory() ? fs.readdirSync(folder) : [];
+            fs.rmSync(folder, { recursive: true });
+            print({ found, attached, codes, content, repaired: failures() });`,
+          ),
+        );
+        allFailed(found, familyClasses, 'EPERM', '0700');
+        expect(found.NamedSemaphore).to.equal('succeeded');
+        expect(attached).to.include({ code: 'EPERM' });
+        expect(codes).to.deep.equal([1, 1]);
+        expect(content).to.deep.equal([]);
+        allSucceeded(repaired, classes);
+      });
+    }
+
+    it("one that this user cannot write, and somebody else's semaphore, are EACCES", async function () {
+      const nobody = ['setpriv', '--reuid', '4321', '--clear-groups'];
+      const addon = join(packageRoot, 'package.json');
+      const [command, ...args] = [...nobody, process.execPath, '-e', `fs.readFileSync(${JSON.stringify(addon)})`];
+      if (!isRoot || spawnSync(command, args, { env: foreignEnv() }).status !== 0) {
+        console.log('    skipped: only root can become another user, who must be able to read the package');
+        return this.skip();
+      }
+      const setup = `
+        mount -t tmpfs -o mode=755 tmpfs /dev/shm
+        head -c 32 /dev/zero > /dev/shm/sem.somebody
+        chmod 600 /dev/shm/sem.somebody`;
+      const body = "print({ made: failures(), opened: failure(() => mp.NamedSemaphore.open('/somebody')) });";
+      const { made, opened } = await printed(elsewhere(setup, body, nobody));
+      allFailed(made, classes, 'EACCES', 'cannot be written');
+      expect(opened).to.include({ code: 'EACCES', syscall: 'sem_open' });
+      expect(opened.message).to.include('another user');
+    });
+
+    it('what somebody has removed everything from: what is open goes on, the rest says who may have done so', async () => {
+      const { used, attached, gone } = await printed(
+        elsewhere(
+          EMPTY,
+          `
+          const lock = new mp.Lock();
+          const descriptor = mp.describe(lock);
+          const event = new mp.Event();
+          for (const name of fs.readdirSync('/dev/shm')) fs.rmSync('/dev/shm/' + name, { recursive: true });
+          use(lock);
+          event.setSync();
+          const attached = failure(() => mp.attach(descriptor));
+          const gone = failure(() => mp.NamedSemaphore.open(descriptor.semaphore.name));
+          print({ used: event.isSetSync(), attached, gone });`,
+        ),
+      );
+      expect(used).to.equal(true);
+      for (const error of [attached, gone]) {
+        expect(error).to.include({ code: 'ENOENT', syscall: 'sem_open' });
+        expect(error.message).to.include('RemoveIPC');
+      }
+    });
+  });
+
+  it('a name that somebody has removed is ENOENT, and RemoveIPC is mentioned', () => {
+    const lock = new Lock();
+    const descriptor = describeObject(lock);
+    rmSync(`/dev/shm/sem.${lock.name.slice(1)}`);
+    const error = throws(() => attach(descriptor), { code: 'ENOENT', syscall: 'sem_open' });
+    expect(error.message).to.include('RemoveIPC').and.to.include(lock.name);
+    // It is a name only that has gone.
+    expect(lock.acquireSync()).to.equal(true);
+    lock.release();
+    lock.close();
+  });
+
+  describe('without a free descriptor', () => {
+    function limited(body: string): Peer {
+      // Node raises the soft limit to the hard one, so both are set.
+      return spawnAfter(
+        'ulimit -n 80',
+        node(`
+          const fds = [];
+          function exhaust(spare = 0) {
+            try {
+              for (;;) fds.push(fs.openSync('/dev/null', 'r'));
+            } catch {
+              for (let i = 0; i < spare; i++) fs.closeSync(fds.pop());
+            }
+          }
+          const relieve = () => { for (const fd of fds.splice(0)) fs.closeSync(fd); };
+          ${body}`),
+      );
+    }
+
+    it('everything is EMFILE, and works when there are some', async () => {
+      const { first, own, after } = await printed(
+        limited(`
+          exhaust();
+          const first = failures();
+          relieve();
+          const lock = new mp.Lock();
+          exhaust();
+          // The family exists by now.
+          const own = failures();
+          use(lock);
+          relieve();
+          print({ first, own, after: failures() });`),
+      );
+      allFailed(first, classes, 'EMFILE', 'too many');
+      allFailed(own, classes, 'EMFILE', 'too many');
+      allSucceeded(after, classes);
+    });
+
+    it('the first Lock is EMFILE at whatever step, leaves nothing open, and a later one works', async () => {
+      const { codes, leaks, after } = await printed(
+        limited(`
+          const count = () => fs.readdirSync('/proc/self/fd').length;
+          const codes = [];
+          const leaks = [];
+          for (let spare = 0; ; spare++) {
+            exhaust(spare);
+            let lock;
+            const result = failure(() => (lock = new mp.Lock()));
+            relieve();
+            if (result === 'succeeded') break;
+            codes.push(result.code);
+            leaks.push(count());
+          }
+          print({ codes, leaks: new Set(leaks).size, after: failures() });`),
+      );
+      expect(new Set(codes)).to.deep.equal(new Set(['EMFILE']));
+      expect(codes.length).to.be.at.least(3);
+      expect(leaks).to.equal(1);
+      allSucceeded(after, classes);
+    });
+
+    it('an acquire that has to wait is EMFILE, and works later', async () => {
+      const { code, waited } = await printed(
+        limited(`
+          const lock = new mp.Lock();
+          lock.acquireSync();
+          exhaust();
+          let code;
+          try {
+            await lock.acquire();
+          } catch (error) {
+            code = error.code;
+          }
+          relieve();
+          const waiting = lock.acquire();
+          setImmediate(() => lock.release());
+          print({ code, waited: await waiting });
+          lock.release();`),
+      );
+      expect({ code, waited }).to.deep.equal({ code: 'EMFILE', waited: true });
+    });
+  });
+});

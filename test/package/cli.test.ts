@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: MIT
+//
+// The command line program, as npx runs it: on families of processes that live and of some that were killed.
+import { spawnSync, type SpawnSyncReturns } from 'node:child_process';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { expect } from 'chai';
+import { listFamilies, type FamilyListing, type Listing, type Swept } from '#lib/families.js';
+
+import { packageRoot, spawnPeer, type Peer, type Program } from '../helpers/index.js';
+
+const { bin } = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')) as { bin: Record<string, string> };
+const file = join(packageRoot, bin['node-multiprocessing']!);
+const folder = `/dev/shm/mp-${process.getuid!()}`;
+
+/** Makes a Condition and an Event, closes the Condition, says which family it has, and lives on. */
+const PROGRAM = `
+import * as mp from 'node-multiprocessing';
+new mp.Condition().close();
+const event = new mp.Event();
+const { family } = mp.describe(event).event.flag;
+console.log(family);
+process.stdin.resume();`;
+
+/** How many semaphores an Event has. */
+const EVENT = 5;
+
+function run(...args: string[]): SpawnSyncReturns<string> {
+  return spawnSync(process.execPath, [file, ...args], { encoding: 'utf8', cwd: packageRoot });
+}
+
+/** Runs a command that must succeed, and returns what it prints. */
+function output(...args: string[]): string {
+  const { status, stdout, stderr } = run(...args);
+  expect([status, stderr]).to.deep.equal([0, '']);
+  return stdout;
+}
+
+function listed(family: string): FamilyListing | undefined {
+  const listing = JSON.parse(output('list', '--json')) as Listing;
+  return listing.families.find((one) => one.family === family);
+}
+
+/** The semaphores of a family that exist, found without the program. */
+function existing(family: string, names: readonly string[]): string[] {
+  return names.filter((name) => name.startsWith(`/mp-${family}-`) && existsSync(`/dev/shm/sem.${name.slice(1)}`));
+}
+
+describe('The command line program', function () {
+  async function member(): Promise<{ peer: Peer; family: string }> {
+    const args = ['--input-type=module', '-e', PROGRAM];
+    const program: Program = { language: 'node', label: 'member', command: process.execPath, args };
+    const peer = spawnPeer(program, { cwd: packageRoot });
+    return { peer, family: await peer.line() };
+  }
+
+  /** A member that ends by itself removes what it has made; one that the hooks have to kill could not. */
+  async function end(peer: Peer): Promise<void> {
+    await peer.release();
+    await peer.succeeded();
+  }
+
+  async function killed(): Promise<string> {
+    const { peer, family } = await member();
+    peer.kill();
+    await peer.exit;
+    return family;
+  }
+
+  before(function () {
+    // Elsewhere nothing lists semaphores.
+    if (process.platform !== 'linux') this.skip();
+  });
+
+  it('begins with the line that makes it a program', () => {
+    expect(readFileSync(file, 'utf8').split('\n')[0]).to.equal('#!/usr/bin/env node');
+  });
+
+  it('list --json shows a living family, with its member and its semaphores', async () => {
+    const { peer, family } = await member();
+    const listing = JSON.parse(output('list', '--json')) as Listing;
+    expect(Object.keys(listing)).to.deep.equal(['folder', 'families', 'bytes']);
+    expect(listing.folder).to.equal(folder);
+    expect(listing.bytes).to.equal(listing.families.reduce((sum, { bytes }) => sum + bytes, 0));
+    const found = listing.families.find((one) => one.family === family)!;
+    expect(Object.keys(found)).to.deep.equal(['family', 'members', 'names', 'missing', 'bytes']);
+    expect(found.members).to.deep.equal([peer.pid]);
+    expect(found.names).to.have.length(EVENT);
+    expect(existing(family, found.names)).to.deep.equal(found.names);
+    expect([found.missing, found.bytes]).to.deep.equal([[], EVENT * 4096]);
+    await end(peer);
+    expect(listed(family)).to.equal(undefined);
+  });
+
+  it('list shows the same as text, its columns under each other', async () => {
+    const { peer, family } = await member();
+    const lines = output('list').split('\n');
+    const [title] = lines;
+    expect(title!.split(/ +/)).to.deep.equal(['FAMILY', 'MEMBERS', 'SEMAPHORE', 'STATE']);
+    const first = lines.findIndex((line) => line.startsWith(`${family} `));
+    expect(lines[first]!.slice(title!.indexOf('MEMBERS'))).to.match(new RegExp(`^${peer.pid} `));
+    for (const line of lines.slice(first, first + EVENT)) {
+      expect(line.slice(title!.indexOf('SEMAPHORE'))).to.match(new RegExp(`^/mp-${family}-\\w+ +exists$`));
+      expect(line.slice(title!.indexOf('STATE'))).to.equal('exists');
+    }
+    expect(lines.at(-2)).to.match(/^\d+ semaphores of \d+ famil(y|ies) in \/dev\/shm\/mp-\d+, \d+ bytes\.$/);
+    await end(peer);
+  });
+
+  it('a family whose process was killed stays until sweep, which leaves the living ones', async () => {
+    const { peer, family: alive } = await member();
+    const dead = await killed();
+    const before = listed(dead)!;
+    expect(before.members).to.deep.equal([]);
+    expect(existing(dead, before.names)).to.have.length(EVENT);
+    expect(output('list')).to.match(new RegExp(`^${dead} +nobody `, 'm'));
+
+    const swept = JSON.parse(output('sweep', '--json')) as Swept;
+    expect(Object.keys(swept)).to.deep.equal(['families', 'names']);
+    expect(swept.families).to.deep.include({ family: dead, names: EVENT });
+    expect(swept.families.map(({ family }) => family)).not.to.include(alive);
+    expect(swept.names).to.equal(swept.families.reduce((sum, { names }) => sum + names, 0));
+
+    expect(listed(dead)).to.equal(undefined);
+    expect(existing(dead, before.names)).to.deep.equal([]);
+    const rest = listed(alive)!;
+    expect(existing(alive, rest.names)).to.have.length(EVENT);
+    // What is gone is not removed again.
+    const again = JSON.parse(output('sweep', '--json')) as Swept;
+    expect(again.families.map(({ family }) => family)).not.to.include(dead);
+    await end(peer);
+  });
+
+  it('sweep says as text what it has removed, and that there was nothing', async () => {
+    const dead = await killed();
+    const lines = output('sweep').split('\n');
+    expect(lines[0]).to.match(/^FAMILY +SEMAPHORES REMOVED$/);
+    expect(lines).to.include(`${dead}  ${EVENT}`);
+    expect(lines.at(-2)).to.match(/^Removed \d+ semaphores of \d+ famil(y|ies)\.$/);
+    // Unless somebody else's family has died just now.
+    expect(output('sweep'))
+      .to.match(/^(Nothing to remove\.\n|FAMILY .*)$/s)
+      .and.not.include(dead);
+  });
+
+  it('tells names that do not exist from those that do, and believes no register that names what is not its own', async () => {
+    const { peer, family } = await member();
+    const register = join(folder, family);
+    const line = (name: string): string => `${name.padEnd(31)}\n`;
+    const lines = [`/mp-${family}-zzz`, '/mp-other-1', '/etc/passwd', `/mp-${family}-../x`, ''].map(line);
+    // And the beginning of a line for which there was no space, with a whole one behind it.
+    writeFileSync(register, [...lines, `/mp-${family}`, line(`/mp-${family}-yyy`), `/mp-${family}-half`].join(''), {
+      flag: 'a',
+    });
+    const found = listed(family)!;
+    expect(found.missing).to.deep.equal([`/mp-${family}-zzz`, `/mp-${family}-yyy`]);
+    expect([found.names.length, found.bytes]).to.deep.equal([EVENT, EVENT * 4096]);
+    expect(output('list')).to.match(new RegExp(`/mp-${family}-zzz +missing$`, 'm'));
+    await end(peer);
+  });
+
+  it('whoever lists does not count as a member', () => {
+    // This process has a family since the tests began.
+    const { families } = listFamilies();
+    expect(families.length).to.be.at.least(1);
+    for (const { members } of families) expect(members).not.to.include(process.pid);
+    // For others it is one.
+    const { families: seen } = JSON.parse(output('list', '--json')) as Listing;
+    expect(seen.flatMap(({ members }) => members)).to.include(process.pid);
+  });
+
+  for (const args of [['--help'], ['-h'], ['list', '--help'], ['sweep', '--json', '--help']]) {
+    it(`${args.join(' ')} prints the usage`, () => {
+      expect(output(...args)).to.match(/^Usage: node-multiprocessing <command>/);
+    });
+  }
+
+  for (const args of [[], ['lst'], ['toString'], ['list', 'more'], ['sweep', 'it'], ['list', '--jsn'], ['--json']]) {
+    it(`"${args.join(' ')}" is refused with the usage on stderr`, () => {
+      const { status, stdout, stderr } = run(...args);
+      expect([status, stdout]).to.deep.equal([2, '']);
+      expect(stderr).to.include('\n\nUsage: node-multiprocessing <command>');
+    });
+  }
+
+  it('reports a missing addon in one line, and has its usage without one', () => {
+    const env = { ...process.env, NODE_MULTIPROCESSING_ADDON: join(folder, 'no-such-addon.node') };
+    const { status, stdout, stderr } = spawnSync(process.execPath, [file, 'list'], { encoding: 'utf8', env });
+    expect([status, stdout]).to.deep.equal([1, '']);
+    expect(stderr).to.match(/^node-multiprocessing: .*no-such-addon/);
+    expect(stderr).not.to.include('    at ');
+    expect(spawnSync(process.execPath, [file, '--help'], { env }).status).to.equal(0);
+  });
+});
