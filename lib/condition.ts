@@ -9,7 +9,7 @@ import { argumentError, BusyError, ClosedError } from './errors.js';
 import { SemaphoreHandle, type SemaphoreAddress } from './semaphore-handle.js';
 import { shareableMark } from './shareable.js';
 import { forever, runSteps, runStepsSync, type Steps } from './steps.js';
-import type { AcquireOptions, Guard } from './sem-lock.js';
+import { Existing, makeAll, type AcquireOptions, type Guard } from './sem-lock.js';
 import { OwnableLock, RLock } from './synchronize.js';
 import { checkFunction, checkInteger } from './validate.js';
 
@@ -53,15 +53,30 @@ export class Condition {
   constructor(lock?: OwnableLock);
   /** @internal */
   // eslint-disable-next-line @typescript-eslint/unified-signatures -- Only the other one is public.
-  constructor(lock: OwnableLock, existing: ConditionAddress);
-  constructor(lock: OwnableLock = new RLock(), existing?: ConditionAddress) {
-    if (!(lock instanceof OwnableLock)) throw argumentError('type', 'lock must be a Lock or an RLock');
-    const make = (address: SemaphoreAddress | undefined): SemaphoreHandle =>
-      address === undefined ? SemaphoreHandle.create('Condition', 0) : SemaphoreHandle.attach('Condition', address);
-    this.#lock = lock;
-    this.#sleeping = make(existing?.sleeping);
-    this.#woken = make(existing?.woken);
-    this.#wait = make(existing?.wait).track();
+  constructor(lock: OwnableLock, existing: Existing<ConditionAddress>);
+  constructor(lock?: OwnableLock, existing?: Existing<ConditionAddress>) {
+    if (lock !== undefined && !(lock instanceof OwnableLock)) {
+      throw argumentError('type', 'lock must be a Lock or an RLock');
+    }
+    const own = lock ?? new RLock();
+    const address = Existing.addressIn(existing);
+    const makers = (['sleeping', 'woken', 'wait'] as const).map((name) => (): SemaphoreHandle => {
+      return address === undefined
+        ? SemaphoreHandle.create('Condition', 0)
+        : SemaphoreHandle.attach('Condition', address[name]);
+    });
+    try {
+      [this.#sleeping, this.#woken, this.#wait] = makeAll(makers) as [
+        SemaphoreHandle,
+        SemaphoreHandle,
+        SemaphoreHandle,
+      ];
+    } catch (error) {
+      if (lock === undefined) own.close();
+      throw error;
+    }
+    this.#lock = own;
+    this.#wait.track(true);
     Object.defineProperty(this, 'shareable', mark);
   }
 

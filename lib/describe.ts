@@ -5,9 +5,9 @@ import { Condition, type ConditionAddress } from './condition.js';
 import { argumentError } from './errors.js';
 import { Event, type EventAddress } from './event.js';
 import type { SemaphoreAddress } from './semaphore-handle.js';
-import { Existing, SemLock } from './sem-lock.js';
+import { Existing, SEM_VALUE_MAX, SemLock } from './sem-lock.js';
 import { BoundedSemaphore, Lock, OwnableLock, RLock, Semaphore } from './synchronize.js';
-import { checkBoolean, checkInteger, checkObject } from './validate.js';
+import { checkBoolean, checkInteger, checkObject, checkSemaphoreName } from './validate.js';
 
 /** What `describe` makes of a lock or a semaphore. It is plain JSON. */
 export interface SemLockDescriptor {
@@ -80,9 +80,11 @@ export function describe(object: Describable, options: DescribeOptions = {}): De
 function checkAddress(value: unknown, name: string): SemaphoreAddress {
   checkObject(value, name);
   const address = value as Partial<Record<keyof SemaphoreAddress, unknown>>;
-  if (typeof address.name !== 'string') throw argumentError('type', `${name}.name must be a string`);
+  checkSemaphoreName(address.name, `${name}.name`);
   if (address.family === undefined) return { name: address.name };
   if (typeof address.family !== 'string') throw argumentError('type', `${name}.family must be a string`);
+  if (!/^[a-z0-9]{1,16}$/.test(address.family))
+    throw argumentError('range', `${name}.family is not the name of a family`);
   checkInteger(address.number, `${name}.number`, 1, 0xffffffff);
   return { name: address.name, family: address.family, number: address.number };
 }
@@ -107,7 +109,7 @@ function attachLock(descriptor: Record<string, unknown>, name: string): Lock | R
     case 'Semaphore':
       return new Semaphore(existing);
     case 'BoundedSemaphore':
-      checkInteger(descriptor['bound'], `${name}.bound`);
+      checkInteger(descriptor['bound'], `${name}.bound`, 0, SEM_VALUE_MAX);
       return new BoundedSemaphore(descriptor['bound'], existing);
     default:
       throw argumentError('type', `${name}.type must name a lock or a semaphore`);
@@ -134,17 +136,27 @@ export function attach(descriptor: Descriptor): Describable {
     checkObject(fields['lock'], 'descriptor.lock');
     const condition = checkCondition(fields['condition'], 'descriptor.condition');
     const lock = attachLock(fields['lock'] as Record<string, unknown>, 'descriptor.lock');
-    if (!(lock instanceof OwnableLock)) throw argumentError('type', 'descriptor.lock must be of a Lock or an RLock');
-    return new Condition(lock, condition);
+    if (!(lock instanceof OwnableLock)) {
+      lock.close();
+      throw argumentError('type', 'descriptor.lock must be of a Lock or an RLock');
+    }
+    try {
+      return new Condition(lock, new Existing(condition));
+    } catch (error) {
+      lock.close();
+      throw error;
+    }
   }
   if (fields['type'] === 'Event') {
     checkObject(fields['event'], 'descriptor.event');
     const { lock, condition, flag } = fields['event'] as Record<string, unknown>;
-    return new Event({
-      lock: checkAddress(lock, 'descriptor.event.lock'),
-      condition: checkCondition(condition, 'descriptor.event.condition'),
-      flag: checkAddress(flag, 'descriptor.event.flag'),
-    });
+    return new Event(
+      new Existing({
+        lock: checkAddress(lock, 'descriptor.event.lock'),
+        condition: checkCondition(condition, 'descriptor.event.condition'),
+        flag: checkAddress(flag, 'descriptor.event.flag'),
+      }),
+    );
   }
   return attachLock(fields, 'descriptor');
 }

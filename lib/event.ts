@@ -30,14 +30,24 @@ export class Event {
   constructor();
   /** @internal */
   // eslint-disable-next-line @typescript-eslint/unified-signatures -- Only the other one is public.
-  constructor(existing: EventAddress);
-  constructor(existing?: EventAddress) {
-    if (existing === undefined) {
-      this.#condition = new Condition(new Lock());
-      this.#flag = SemaphoreHandle.create('Event', 0);
-    } else {
-      this.#condition = new Condition(new Lock(new Existing(existing.lock)), existing.condition);
-      this.#flag = SemaphoreHandle.attach('Event', existing.flag);
+  constructor(existing: Existing<EventAddress>);
+  constructor(existing?: Existing<EventAddress>) {
+    const address = Existing.addressIn(existing);
+    const opened: { close(): void }[] = [];
+    const opening = <T extends { close(): void }>(object: T): T => {
+      opened.push(object);
+      return object;
+    };
+    try {
+      const lock = opening(address === undefined ? new Lock() : new Lock(new Existing(address.lock)));
+      this.#condition = opening(
+        address === undefined ? new Condition(lock) : new Condition(lock, new Existing(address.condition)),
+      );
+      this.#flag =
+        address === undefined ? SemaphoreHandle.create('Event', 0) : SemaphoreHandle.attach('Event', address.flag);
+    } catch (error) {
+      for (const object of opened) object.close();
+      throw error;
     }
     Object.defineProperty(this, 'shareable', mark);
   }

@@ -12,22 +12,11 @@ import { unwritten, writeAtExit } from './reactor.js';
 export const DEFAULT_EXIT_FLUSH_MS = 5000;
 
 let registered = false;
-let leavesFamilies = false;
 let exitFlushMs = 0;
 
 /** Registers the exit handler, once per environment. The longest limit of all connections counts. */
 export function flushAtExit(limitMs: number): void {
   exitFlushMs = Math.max(exitFlushMs, limitMs);
-  register();
-}
-
-/** Has the end of the process give up what it holds of semaphores, and remove their names if nobody else is left. */
-export function leaveFamiliesAtExit(): void {
-  leavesFamilies = true;
-  register();
-}
-
-function register(): void {
   if (registered) return;
   registered = true;
   process.on('exit', onExit);
@@ -36,10 +25,7 @@ function register(): void {
 function onExit(): void {
   writeAtExit(exitFlushMs);
   if (unwritten.size > 0) warn();
-  if (!isMainThread) return;
-  native.cancelBlockedCalls();
-  // That of a worker is a part of its environment's clean-up.
-  if (leavesFamilies) native.semaphores.leaveFamilies();
+  if (isMainThread) native.cancelBlockedCalls();
 }
 
 /** The process is past the point where a warning could be emitted as an event. */

@@ -8,18 +8,11 @@ import { Hold } from './reactor.js';
 import { SemaphoreHandle } from './semaphore-handle.js';
 import { shareableMark } from './shareable.js';
 import { SEM_VALUE_MAX } from './sem-lock.js';
-import { checkInteger } from './validate.js';
+import { checkInteger, checkSemaphoreName } from './validate.js';
 
 const WHAT = 'NamedSemaphore';
 const mark = shareableMark(WHAT);
 const door = Symbol('NamedSemaphore');
-
-function checkName(name: unknown): asserts name is string {
-  if (typeof name !== 'string') throw argumentError('type', 'name must be a string');
-  if (!/^\/[^/\0]{1,250}$/.test(name)) {
-    throw argumentError('range', 'name must be a slash and up to 250 characters without another one');
-  }
-}
 
 /**
  * The bare POSIX semaphore under a name of your choice, for programs in C and whoever else calls `sem_open`. Nobody
@@ -46,20 +39,20 @@ export class NamedSemaphore {
    * @throws A system error: EEXIST, EACCES, ENOSPC.
    */
   static create(name: string, value = 0): NamedSemaphore {
-    checkName(name);
+    checkSemaphoreName(name, 'name');
     checkInteger(value, 'value', 0, SEM_VALUE_MAX);
     return new NamedSemaphore(door, SemaphoreHandle.createNamed(WHAT, name, value), name);
   }
 
   /** Opens one that exists. Throws a system error: ENOENT, EACCES. */
   static open(name: string): NamedSemaphore {
-    checkName(name);
+    checkSemaphoreName(name, 'name');
     return new NamedSemaphore(door, SemaphoreHandle.attach(WHAT, { name }), name);
   }
 
   /** Removes a name; who has the semaphore open goes on. Throws a system error: ENOENT, EACCES. C: `sem_unlink`. */
   static unlink(name: string): void {
-    checkName(name);
+    checkSemaphoreName(name, 'name');
     const status = native.semaphores.unlinkNamed(name);
     if (status < 0) throw semaphoreError(status, 'sem_unlink', name);
   }

@@ -36,13 +36,15 @@ export interface NativeSemaphores {
   close(id: number): void;
   describe(id: number): { name: string; family: string; number: number };
 
-  /** Has the family's table record whether this environment holds it, or waits on its condition. */
-  track(id: number): void;
+  /** Has the family's table record whether this environment holds it, or how many of its calls wait on its condition. */
+  track(id: number, waits: boolean): void;
   /** Remembers that the name was given to somebody who records nothing. */
   expose(id: number): void;
 
   /** 0, or `again` if the value is 0. */
   tryWait(id: number): number;
+  /** For one who gives up waiting: 0, `timedOut`, or `ownerDied`. */
+  tryWaitLast(id: number): number;
   /** 0, `timedOut`, `interrupted`, `canceled`, or `ownerDied`. */
   waitSync(id: number, timeoutMs: number): number;
   /** Takes part in a queue; what comes of it is a completion with the number `request`. */
@@ -53,7 +55,7 @@ export interface NativeSemaphores {
   completions(): number;
   /** Pairs (request, status: 0 or `ownerDied`); how many. */
   takeCompletions(pairs: Int32Array): number;
-  /** Posts; `overflow`, without posting, if the value has reached `most` (0: no limit). */
+  /** Posts; `overflow`, without posting, if the value has reached `most` (-1: no limit). */
   post(id: number, most: number): number;
   value(id: number): number;
 
@@ -65,8 +67,6 @@ export interface NativeSemaphores {
   /** How many waiting calls of others have died since the last time. */
   reapDeadWaiters(id: number): number;
 
-  /** For the end of the process: closes all semaphores and gives up membership of all families. */
-  leaveFamilies(): void;
   familyFolder(): string;
   /** Removes what families without a living member have left: (family, number of names), or -errno. */
   sweep(): [string, number][] | number;

@@ -5,7 +5,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { inspect } from 'node:util';
 
 import { checkLimits, deadlineAfter, type Limits, type WaitOptions } from './deadline.js';
-import { ReleasedTooOften, TimeoutError } from './errors.js';
+import { argumentError, ReleasedTooOften, TimeoutError } from './errors.js';
 import { Hold } from './reactor.js';
 import { SemaphoreHandle, type SemaphoreAddress } from './semaphore-handle.js';
 import { shareableMark } from './shareable.js';
@@ -29,11 +29,29 @@ interface Scope {
 
 const scopes = new AsyncLocalStorage<Scope | undefined>();
 
-/** An existing semaphore that an object is to be made of, instead of a new one. */
-export class Existing {
-  readonly address: SemaphoreAddress;
-  constructor(address: SemaphoreAddress) {
+/** What exists already and an object is to be made for, instead of something new. */
+export class Existing<Address> {
+  readonly address: Address;
+  constructor(address: Address) {
     this.address = address;
+  }
+
+  /** The address, if one was given at all. Whatever else a caller puts in its place is refused. */
+  static addressIn<Address>(existing: Existing<Address> | undefined): Address | undefined {
+    if (existing === undefined || existing instanceof Existing) return existing?.address;
+    throw argumentError('type', 'Objects for what exists already are made by attach()');
+  }
+}
+
+/** Makes several semaphores, or none if one of them cannot be made. */
+export function makeAll(makers: readonly (() => SemaphoreHandle)[]): SemaphoreHandle[] {
+  const made: SemaphoreHandle[] = [];
+  try {
+    for (const make of makers) made.push(make());
+    return made;
+  } catch (error) {
+    for (const handle of made) handle.close();
+    throw error;
   }
 }
 
@@ -43,6 +61,8 @@ function checkAcquire(options: AcquireOptions | undefined): Limits {
   checkBoolean(options.block, 'block');
   return options.block ? limits : { timeout: 0, signal: limits.signal };
 }
+
+const guardMark = shareableMark('Guard');
 
 /**
  * What `guard` resolves to: the right to use what a lock protects, given back by `release()` or at the end of an
@@ -54,6 +74,7 @@ export class Guard {
   /** @internal */
   constructor(release: () => void) {
     this.#release = release;
+    Object.defineProperty(this, 'shareable', guardMark);
   }
 
   /** Gives it back; doing so again changes nothing. */
@@ -84,13 +105,11 @@ export abstract class SemLock {
   readonly handle: SemaphoreHandle;
 
   /** @internal */
-  protected constructor(what: string, value: number, most: number, existing: unknown) {
+  protected constructor(what: string, value: number, most: number, existing: Existing<SemaphoreAddress> | undefined) {
     this.#what = what;
     this.#most = most;
-    this.handle =
-      existing instanceof Existing
-        ? SemaphoreHandle.attach(what, existing.address)
-        : SemaphoreHandle.create(what, value);
+    const address = Existing.addressIn(existing);
+    this.handle = address === undefined ? SemaphoreHandle.create(what, value) : SemaphoreHandle.attach(what, address);
     Object.defineProperty(this, 'shareable', shareableMark(what));
   }
 

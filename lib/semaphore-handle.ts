@@ -6,8 +6,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 
 import { completionsFd, dispatchCompletions, requestSemaphore } from './completions.js';
 import { millisecondsLeft, startLimits, type Limits } from './deadline.js';
-import { BusyError, ClosedError, NotSupported, OwnerDied, semaphoreError, TimeoutError } from './errors.js';
-import { leaveFamiliesAtExit } from './exit.js';
+import { abortError, BusyError, ClosedError, NotSupported, OwnerDied, semaphoreError, TimeoutError } from './errors.js';
 import { native } from './native.js';
 import { blockOn, checkInterrupted, flushUnwritten, takeTurn, unwritten, type Hold } from './reactor.js';
 
@@ -59,12 +58,11 @@ export class SemaphoreHandle {
     this.#what = what;
     this.#id = id;
     collected.register(this, id, this);
-    leaveFamiliesAtExit();
   }
 
-  /** Has the family's table tell who holds it. */
-  track(): this {
-    semaphores.track(this.#id);
+  /** Has the family's table tell who holds it, or (`waits`) who waits on the condition that it belongs to. */
+  track(waits = false): this {
+    semaphores.track(this.#id, waits);
     return this;
   }
 
@@ -96,8 +94,8 @@ export class SemaphoreHandle {
     if (this.#closed) throw new ClosedError(this.#what);
   }
 
-  /** Adds one to the value, unless it has reached `most` (0: no limit): then false. */
-  post(most = 0): boolean {
+  /** Adds one to the value, unless it has reached `most`: then false. */
+  post(most = -1): boolean {
     this.checkOpen();
     const status = semaphores.post(this.#id, most);
     if (status === codes.overflow) return false;
@@ -117,8 +115,10 @@ export class SemaphoreHandle {
   /** Takes one from the value; false when the time is up. Those who wait here are served in their order. */
   async acquire(limits: Limits, hold: Hold): Promise<boolean> {
     if (!takeTurn()) await nextTurn();
+    // It may have aborted in that turn, or in an earlier step of what this is a part of.
+    if (limits.signal?.aborted === true) throw abortError(limits.signal);
     if (this.tryAcquire()) return true;
-    if (limits.timeout <= 0) return false;
+    if (limits.timeout <= 0) return this.#tryLast();
     return new Promise((resolve, reject) => {
       const finish = (settle: () => void): void => {
         this.#pending?.delete(fail);
@@ -135,14 +135,23 @@ export class SemaphoreHandle {
       const fail = (error: Error): void => {
         withdraw();
         finish(() => {
-          if (error instanceof TimeoutError) resolve(false);
-          else reject(error);
+          if (!(error instanceof TimeoutError)) reject(error);
+          // Nothing is thrown to the timer that calls this.
+          else new Promise<boolean>((last) => last(this.#tryLast())).then(resolve, reject);
         });
       };
       (this.#pending ??= new Set()).add(fail);
       hold.begin();
       const cancelLimits = startLimits(limits, hold.on, () => new TimeoutError('acquire'), fail);
     });
+  }
+
+  #tryLast(): boolean {
+    this.checkOpen();
+    const status = semaphores.tryWaitLast(this.#id);
+    if (status === 0) return true;
+    if (status === codes.timedOut) return false;
+    throw this.#error(status);
   }
 
   /** The blocking form of `acquire`. */

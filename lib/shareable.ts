@@ -11,7 +11,7 @@ export function shareableMark(what: string): PropertyDescriptor {
     enumerable: true,
     configurable: false,
     get(): never {
-      throw new NotSupported(`A ${what} cannot be part of a message`);
+      throw new NotSupported(`An object of class ${what} cannot be part of a message`);
     },
   };
 }

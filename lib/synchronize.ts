@@ -4,6 +4,7 @@
 // so that a Python process at the other end is an equal.
 import { NotOwner } from './errors.js';
 import { Existing, SEM_VALUE_MAX, SemLock } from './sem-lock.js';
+import type { SemaphoreAddress } from './semaphore-handle.js';
 import { checkBoolean, checkInteger, checkObject } from './validate.js';
 
 /** A lock that was given back in the middle of what it protects. */
@@ -19,7 +20,7 @@ export abstract class OwnableLock extends SemLock {
   readonly #lost = new WeakSet<object>();
 
   /** @internal */
-  protected constructor(what: string, existing: unknown) {
+  protected constructor(what: string, existing: Existing<SemaphoreAddress> | undefined) {
     super(what, 1, 1, existing);
     this.handle.track();
   }
@@ -74,8 +75,8 @@ export class Lock extends OwnableLock {
   constructor();
   /** @internal */
   // eslint-disable-next-line @typescript-eslint/unified-signatures -- Only the other one is public.
-  constructor(existing: Existing);
-  constructor(existing?: Existing) {
+  constructor(existing: Existing<SemaphoreAddress>);
+  constructor(existing?: Existing<SemaphoreAddress>) {
     super('Lock', existing);
   }
 
@@ -125,8 +126,8 @@ export class RLock extends OwnableLock {
   constructor();
   /** @internal */
   // eslint-disable-next-line @typescript-eslint/unified-signatures -- Only the other one is public.
-  constructor(existing: Existing);
-  constructor(existing?: Existing) {
+  constructor(existing: Existing<SemaphoreAddress>);
+  constructor(existing?: Existing<SemaphoreAddress>) {
     super('RLock', existing);
   }
 
@@ -205,10 +206,12 @@ export class Semaphore extends Counter {
   constructor(value?: number);
   /** @internal */
 
-  constructor(existing: Existing);
-  constructor(value: number | Existing = 1) {
-    if (!(value instanceof Existing)) checkInteger(value, 'value', 0, SEM_VALUE_MAX);
-    super('Semaphore', value as number, SEM_VALUE_MAX, value);
+  constructor(existing: Existing<SemaphoreAddress>);
+  constructor(value: number | Existing<SemaphoreAddress> = 1) {
+    const existing = value instanceof Existing ? value : undefined;
+    const initial = value instanceof Existing ? 0 : value;
+    checkInteger(initial, 'value', 0, SEM_VALUE_MAX);
+    super('Semaphore', initial, SEM_VALUE_MAX, existing);
   }
 }
 
@@ -221,8 +224,8 @@ export class BoundedSemaphore extends Counter {
   constructor(value?: number);
   /** @internal */
   // eslint-disable-next-line @typescript-eslint/unified-signatures -- Only the other one is public.
-  constructor(bound: number, existing: Existing);
-  constructor(value = 1, existing?: Existing) {
+  constructor(bound: number, existing: Existing<SemaphoreAddress>);
+  constructor(value = 1, existing?: Existing<SemaphoreAddress>) {
     checkInteger(value, 'value', 0, SEM_VALUE_MAX);
     super('BoundedSemaphore', value, value, existing);
     this.bound = value;

@@ -106,3 +106,11 @@ export function checkRange(offset: unknown, size: unknown, length: number): numb
   checkInteger(size, 'size', 0, length - offset);
   return size;
 }
+
+/** The name of a POSIX semaphore. */
+export function checkSemaphoreName(value: unknown, name: string): asserts value is string {
+  if (typeof value !== 'string') throw argumentError('type', `${name} must be a string, not ${describe(value)}`);
+  if (!/^\/[^/\0]+$/.test(value) || Buffer.byteLength(value) > 251) {
+    throw argumentError('range', `${name} must be a slash and up to 250 bytes without another slash`);
+  }
+}

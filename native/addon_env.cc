@@ -7,8 +7,6 @@
 #include <utility>
 #include <vector>
 
-#include "semaphore_waiter.h"
-
 namespace mp {
 
 namespace {
@@ -36,9 +34,8 @@ AddonEnv::~AddonEnv() {
   const std::lock_guard lock(AllEnvironments().mutex);
   std::erase(AllEnvironments().all, this);
   if (!AllEnvironments().all.empty()) return;
-  // Nobody is left in this process to use them, and the addon may be unloaded now.
-  SemaphoreWaiter::Stop();
-  Families::LeaveAll();
+  // The addon may be unloaded now.
+  EnvironmentSemaphores::EndOfProcess();
 }
 
 AddonEnv* AddonEnv::From(napi_env env) noexcept {

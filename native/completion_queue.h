@@ -53,7 +53,7 @@ class CompletionQueue {
     const std::lock_guard lock(mutex_);
     for (Completion& completion : completions_) {
       if (!wanted(completion.request)) continue;
-      if (completion.status == 0) completion.semaphore->Release(0);
+      if (completion.status == 0) completion.semaphore->Release(TrackedSemaphore::kNoLimit);
       completion.semaphore.reset();
     }
     std::erase_if(completions_, [](const Completion& each) { return !each.semaphore; });

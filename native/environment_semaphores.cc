@@ -17,7 +17,7 @@ int32_t EnvironmentSemaphores::Create(uint32_t value) {
   if (status < 0) return status;
   open.semaphore = std::make_shared<TrackedSemaphore>(std::move(semaphore));
   open.created = true;
-  return all_.Add(std::move(open));
+  return Insert(std::move(open));
 }
 
 int32_t EnvironmentSemaphores::Attach(const std::string& family, uint32_t number) {
@@ -29,7 +29,7 @@ int32_t EnvironmentSemaphores::Attach(const std::string& family, uint32_t number
   if (status < 0) return status;
   open.semaphore = std::make_shared<TrackedSemaphore>(std::move(semaphore));
   open.number = number;
-  return all_.Add(std::move(open));
+  return Insert(std::move(open));
 }
 
 int32_t EnvironmentSemaphores::OpenNamed(const std::string& name, bool create, uint32_t value) {
@@ -38,14 +38,28 @@ int32_t EnvironmentSemaphores::OpenNamed(const std::string& name, bool create, u
   const int status = NamedSemaphore::Open(name, create, value, &semaphore);
   if (status < 0) return status;
   open.semaphore = std::make_shared<TrackedSemaphore>(std::move(semaphore));
+  return Insert(std::move(open));
+}
+
+int32_t EnvironmentSemaphores::Insert(Open&& open) {
+  // process.exit() cleans no environment up, but it does run destructors.
+  static const struct AtExit {
+    ~AtExit() { EndOfProcess(); }
+  } at_exit;
   return all_.Add(std::move(open));
 }
 
+void EnvironmentSemaphores::EndOfProcess() {
+  SemaphoreWaiter::Stop();
+  Families::LeaveAll();
+}
+
 void EnvironmentSemaphores::Close(int32_t id) {
-  const Open* open = all_.Find(id);
+  Open* open = all_.Find(id);
   if (open == nullptr) return;
-  Unlink(*open);
+  const Open closed = std::move(*open);
   all_.Remove(id);
+  Unlink(closed);
 }
 
 int EnvironmentSemaphores::OpenCompletions() {
@@ -73,7 +87,9 @@ void EnvironmentSemaphores::CloseAll() {
 }
 
 void EnvironmentSemaphores::Unlink(const Open& open) {
-  if (open.created && open.family) open.family->Unlink(open.number);
+  if (!open.created || !open.family) return;
+  open.family->Unlink(open.number);
+  open.family->table()->Close(open.number);
 }
 
 }  // namespace mp

@@ -24,6 +24,10 @@ class EnvironmentSemaphores {
 
   ~EnvironmentSemaphores() { CloseAll(); }
 
+  // What is to be done when no environment is left, or at the end of the process: no value stays
+  // taken by a request that nobody waits for any more, and no name if this was the last member.
+  static void EndOfProcess();
+
   int32_t Create(uint32_t value);
   int32_t Attach(const std::string& family, uint32_t number);
   int32_t OpenNamed(const std::string& name, bool create, uint32_t value);
@@ -42,6 +46,7 @@ class EnvironmentSemaphores {
   void CloseAll();
 
  private:
+  int32_t Insert(Open&& open);
   static void Unlink(const Open& open);
 
   IdTable<Open> all_;

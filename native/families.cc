@@ -13,7 +13,8 @@ namespace {
 struct All {
   std::mutex mutex;
   std::shared_ptr<Family> own;
-  std::vector<std::shared_ptr<Family>> joined;
+  // Left when nothing of them is open any more.
+  std::vector<std::weak_ptr<Family>> joined;
 };
 
 All& AllFamilies() {
@@ -53,7 +54,6 @@ void Family::Unlink(uint32_t number) {
   const std::lock_guard lock(mutex_);
   NamedSemaphore::Unlink(member_->NameOf(number));
   member_->RemoveName(number);
-  table_->Forget(number);
 }
 
 void Family::Leave() {
@@ -64,6 +64,12 @@ void Family::Leave() {
 int Families::Own(std::shared_ptr<Family>* out) {
   const std::lock_guard lock(AllFamilies().mutex);
   std::shared_ptr<Family>& own = AllFamilies().own;
+  // What cleans a user's semaphores up at the end of a session takes the registers too. What was
+  // made before goes on; new semaphores need a register that others find.
+  if (own && !own->IsCurrent()) {
+    AllFamilies().joined.push_back(own);
+    own.reset();
+  }
   if (!own) {
     const std::string folder = FamilyFolder();
     std::vector<SweptFamily> swept;
@@ -85,8 +91,10 @@ int Families::Join(const std::string& name, std::shared_ptr<Family>* out) {
     *out = all.own;
     return 0;
   }
-  for (const auto& family : all.joined) {
-    if (family->name() != name) continue;
+  std::erase_if(all.joined, [](const auto& family) { return family.expired(); });
+  for (const auto& joined : all.joined) {
+    const auto family = joined.lock();
+    if (!family || family->name() != name) continue;
     *out = family;
     return 0;
   }
@@ -101,12 +109,14 @@ void Families::LeaveAll() {
   std::vector<std::shared_ptr<Family>> left;
   {
     const std::lock_guard lock(AllFamilies().mutex);
-    left = std::move(AllFamilies().joined);
+    for (const auto& joined : AllFamilies().joined) left.push_back(joined.lock());
     AllFamilies().joined.clear();
-    if (AllFamilies().own) left.push_back(std::move(AllFamilies().own));
+    left.push_back(std::move(AllFamilies().own));
     AllFamilies().own.reset();
   }
-  for (const auto& family : left) family->Leave();
+  for (const auto& family : left) {
+    if (family) family->Leave();
+  }
 }
 
 }  // namespace mp

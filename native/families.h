@@ -21,6 +21,9 @@ class Family {
   const std::string& name() const noexcept { return member_->family(); }
   const std::shared_ptr<HolderTable>& table() const noexcept { return table_; }
 
+  // False once somebody has removed its register: then nobody else can join it any more.
+  bool IsCurrent() const { return member_->IsCurrent(); }
+
   // A new semaphore under a name that was registered first.
   int Create(uint32_t value, uint32_t* number, std::shared_ptr<NamedSemaphore>* out);
   int Open(uint32_t number, std::shared_ptr<NamedSemaphore>* out);

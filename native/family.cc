@@ -288,6 +288,13 @@ int FamilyMember::OpenOwnDescriptors(int folder) {
   return status;
 }
 
+bool FamilyMember::IsCurrent() const {
+  UniqueFd folder;
+  int status = OpenFolder(folder_, &folder);
+  if (status == 0) status = CheckPath(folder.get(), family_, lock_.get());
+  return !IsReplaced(status);
+}
+
 std::string FamilyMember::NameOf(uint32_t n) const {
   std::string digits;
   do {

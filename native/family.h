@@ -54,6 +54,10 @@ class FamilyMember {
   // The descriptor that holds the lock; -1 after Leave().
   int fd() const noexcept { return lock_.get(); }
 
+  // False once the register is no longer at its path. Nobody else can join the family then, and
+  // nobody would sweep what it registers.
+  bool IsCurrent() const;
+
   std::string NameOf(uint32_t n) const;  // "/mp-<family>-<n in base 36>"
   std::string HoldersPath() const;
 

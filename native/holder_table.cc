@@ -93,9 +93,10 @@ void HolderTable::Abandon(Slot* slot) noexcept {
     Set(slot, number, Phase::kOrphan, CountOf(state));
   } else if (PhaseOf(state) == Phase::kWaiting) {
     Set(slot, number, Phase::kLost, CountOf(state));
-  } else if (PhaseOf(state) == Phase::kIdle) {
-    Release(slot);
+  } else {
+    slot->state.store(0, std::memory_order_release);
   }
+  if (HasMark(number, Phase::kClosed)) ForgetIfUnused(number);
 }
 
 template <typename Visit>
@@ -162,27 +163,48 @@ uint32_t HolderTable::ReapDeadWaiters(uint32_t number) noexcept {
   return reaped;
 }
 
-void HolderTable::Expose(uint32_t number) noexcept {
-  if (IsExposed(number)) return;
+void HolderTable::AddMark(uint32_t number, Phase phase) noexcept {
+  if (HasMark(number, phase)) return;
   for (Slot& slot : page_->slots) {
     uint64_t state = 0;
-    if (slot.state.compare_exchange_strong(state, Pack(number, Phase::kExposed, 0))) return;
+    if (slot.state.compare_exchange_strong(state, Pack(number, phase, 0))) return;
   }
-  page_->all_exposed.store(1);
+  // What cannot be noted of one is taken to be true of all.
+  if (phase == Phase::kExposed) page_->all_exposed.store(1);
 }
+
+bool HolderTable::HasMark(uint32_t number, Phase phase) noexcept {
+  bool found = false;
+  ForEach(number, [&](Slot&, uint64_t state) {
+    found = PhaseOf(state) == phase;
+    return !found;
+  });
+  return found;
+}
+
+void HolderTable::Expose(uint32_t number) noexcept { AddMark(number, Phase::kExposed); }
 
 bool HolderTable::IsExposed(uint32_t number) noexcept {
-  bool exposed = page_->all_exposed.load() != 0;
-  ForEach(number, [&](Slot&, uint64_t state) {
-    exposed = exposed || PhaseOf(state) == Phase::kExposed;
-    return !exposed;
-  });
-  return exposed;
+  return page_->all_exposed.load() != 0 || HasMark(number, Phase::kExposed);
 }
 
-void HolderTable::Forget(uint32_t number) noexcept {
+void HolderTable::Close(uint32_t number) noexcept {
+  AddMark(number, Phase::kClosed);
+  ForgetIfUnused(number);
+}
+
+// Only for a semaphore that nobody can open any more, so that nobody comes while this looks.
+void HolderTable::ForgetIfUnused(uint32_t number) noexcept {
+  bool used = false;
   ForEach(number, [&](Slot& slot, uint64_t state) {
-    if (PhaseOf(state) == Phase::kExposed) slot.state.compare_exchange_strong(state, 0);
+    const Phase phase = PhaseOf(state);
+    used = (phase == Phase::kIdle || phase == Phase::kHolding || phase == Phase::kWaiting) &&
+           !IsDead(slot);
+    return !used;
+  });
+  if (used) return;
+  ForEach(number, [](Slot& slot, uint64_t state) {
+    slot.state.compare_exchange_strong(state, 0);
     return true;
   });
 }

@@ -20,6 +20,7 @@ enum class Phase : uint32_t {
   kOrphan = 3,   // Of a thread that ended while it held the lock; its process may live on.
   kLost = 4,     // The same for waiting calls.
   kExposed = 5,  // The name was given to somebody who writes no records.
+  kClosed = 6,   // The name is gone; so is the rest, once nobody has the semaphore open.
 };
 
 class HolderTable {
@@ -42,17 +43,16 @@ class HolderTable {
   // A number that no other semaphore of the family has had; from 1.
   uint32_t NextNumber() noexcept;
 
-  // A record for a semaphore, or nullptr if all are in use. Release() must follow.
+  // A record for a semaphore, or nullptr if all are in use. Abandon() must follow.
   Slot* Claim(uint32_t number) noexcept;
-  static void Release(Slot* slot) noexcept { slot->state.store(0, std::memory_order_release); }
 
   // A phase with a count, which is 1 for a holder.
   static void Set(Slot* slot, uint32_t number, Phase phase, uint32_t count) noexcept {
     slot->state.store(Pack(number, phase, count), std::memory_order_release);
   }
   static uint32_t Count(const Slot* slot, Phase phase) noexcept;
-  // For a thread that ends: what it holds or waits for stays visible as an orphan's.
-  static void Abandon(Slot* slot) noexcept;
+  // Gives a record up. What its owner holds or waits for stays visible, as an orphan's.
+  void Abandon(Slot* slot) noexcept;
 
   // Clears the record of whoever holds the semaphore, for one who posts on the holder's behalf.
   void ClearHolder(uint32_t number) noexcept;
@@ -69,8 +69,8 @@ class HolderTable {
   // Remembers that a semaphore's name was given to somebody who writes no records.
   void Expose(uint32_t number) noexcept;
   bool IsExposed(uint32_t number) noexcept;
-  // For a semaphore whose name is gone.
-  void Forget(uint32_t number) noexcept;
+  // The semaphore's name is gone: what is recorded of it goes with the last who has it open.
+  void Close(uint32_t number) noexcept;
 
  private:
   struct Page;
@@ -83,6 +83,9 @@ class HolderTable {
   template <typename Visit>
   void ForEach(uint32_t number, Visit visit) noexcept;
   static bool IsDead(const Slot& slot) noexcept;
+  void AddMark(uint32_t number, Phase phase) noexcept;
+  bool HasMark(uint32_t number, Phase phase) noexcept;
+  void ForgetIfUnused(uint32_t number) noexcept;
 
   Page* page_;
 };

@@ -78,10 +78,14 @@ napi_value Describe(napi_env env, napi_callback_info info) {
   return out;
 }
 
+// track(id, waits)
 napi_value Track(napi_env env, napi_callback_info info) {
-  const Args<1> args(env, info);
+  const Args<2> args(env, info);
   const auto* open = Find(args);
-  if (open != nullptr && open->family) open->semaphore->Track(open->family->table(), open->number);
+  if (open == nullptr || !open->family) return nullptr;
+  const auto role =
+      args.Flag(1) ? TrackedSemaphore::Role::kWaiter : TrackedSemaphore::Role::kHolder;
+  open->semaphore->Track(open->family->table(), open->number, role);
   return nullptr;
 }
 
@@ -98,6 +102,15 @@ napi_value TryWait(napi_env env, napi_callback_info info) {
   return args.Return(open == nullptr ? -EBADF : open->semaphore->TryAcquire());
 }
 
+// For one who does not wait any longer: also a short wait, repeated, is to notice that a holder
+// died.
+int TryLast(TrackedSemaphore& semaphore) {
+  const int holder = semaphore.CheckHolder();
+  if (holder < 0) return holder;
+  const int status = semaphore.TryAcquire();
+  return status == -EAGAIN ? -ETIMEDOUT : status;
+}
+
 // Sleeps in slices: a worker has to ask whether it is being ended, and everybody whether the holder
 // is still there.
 int Block(AddonEnv& addon, TrackedSemaphore& semaphore, const Deadline& deadline) {
@@ -105,7 +118,7 @@ int Block(AddonEnv& addon, TrackedSemaphore& semaphore, const Deadline& deadline
     const int status = semaphore.TryAcquire();
     if (status != -EAGAIN) return status;
     std::chrono::nanoseconds slice = kLongest;
-    if (semaphore.tracked()) slice = kHolderCheck;
+    if (semaphore.has_holder()) slice = kHolderCheck;
     if (!addon.is_main_thread()) slice = std::min<std::chrono::nanoseconds>(slice, kWorkerSlice);
     if (!deadline.never()) slice = std::min(slice, deadline.Left());
     const int slept = semaphore.semaphore().Wait(slice);
@@ -114,8 +127,8 @@ int Block(AddonEnv& addon, TrackedSemaphore& semaphore, const Deadline& deadline
       return 0;
     }
     if (slept != -ETIMEDOUT) return slept;
-    if (!deadline.never() && deadline.Left().count() == 0) return -ETIMEDOUT;
     if (!addon.is_main_thread() && (addon.IsCanceled() || addon.IsTerminating())) return -ECANCELED;
+    if (!deadline.never() && deadline.Left().count() == 0) return TryLast(semaphore);
     const int holder = semaphore.CheckHolder();
     if (holder < 0) return holder;
   }
@@ -127,6 +140,12 @@ napi_value WaitSync(napi_env env, napi_callback_info info) {
   if (open == nullptr) return args.Return(-EBADF);
   const std::shared_ptr<TrackedSemaphore> semaphore = open->semaphore;
   return args.Return(Block(args.addon(), *semaphore, Deadline::After(args.Number(1))));
+}
+
+napi_value TryWaitLast(napi_env env, napi_callback_info info) {
+  const Args<1> args(env, info);
+  const auto* open = Find(args);
+  return args.Return(open == nullptr ? -EBADF : TryLast(*open->semaphore));
 }
 
 napi_value Wait(napi_env env, napi_callback_info info) {
@@ -169,7 +188,7 @@ napi_value Post(napi_env env, napi_callback_info info) {
   const Args<2> args(env, info);
   const auto* open = Find(args);
   if (open == nullptr) return args.Return(-EBADF);
-  return args.Return(open->semaphore->Release(static_cast<uint32_t>(args.Size(1))));
+  return args.Return(open->semaphore->Release(static_cast<int64_t>(args.Number(1))));
 }
 
 napi_value Value(napi_env env, napi_callback_info info) {
@@ -201,14 +220,6 @@ napi_value ReapDeadWaiters(napi_env env, napi_callback_info info) {
   const Args<1> args(env, info);
   const auto* open = Find(args);
   return args.Return(open == nullptr ? 0 : open->semaphore->ReapDeadWaiters());
-}
-
-// For the end of the process, of which not all ways run the clean-up of environments.
-napi_value LeaveFamilies(napi_env env, napi_callback_info info) {
-  const Args<1> args(env, info);
-  args.addon().semaphores().CloseAll();
-  Families::LeaveAll();
-  return nullptr;
 }
 
 napi_value FolderOfFamilies(napi_env env, napi_callback_info) {
@@ -252,6 +263,7 @@ void ExportSemaphoreApi(Napi::Env env, Napi::Object exports) {
       {"track", Track},
       {"expose", Expose},
       {"tryWait", TryWait},
+      {"tryWaitLast", TryWaitLast},
       {"waitSync", WaitSync},
       {"wait", Wait},
       {"cancelWait", CancelWait},
@@ -263,7 +275,6 @@ void ExportSemaphoreApi(Napi::Env env, Napi::Object exports) {
       {"recover", Recover},
       {"setWaiting", SetWaiting},
       {"reapDeadWaiters", ReapDeadWaiters},
-      {"leaveFamilies", LeaveFamilies},
       {"familyFolder", FolderOfFamilies},
       {"sweep", SweepFamilies},
   };

@@ -173,7 +173,7 @@ class Shard {
         for (const Entry& entry : entries_) {
           words.push_back(entry.word);
           kept.push_back(entry.semaphore);
-          for (const Request& request : entry.requests) checks |= request.semaphore->tracked();
+          for (const Request& request : entry.requests) checks |= request.semaphore->has_holder();
         }
       }
       Sleep(words, expected, checks);
@@ -199,7 +199,7 @@ class Shard {
 
   void CheckHolder(Entry& entry) {
     for (const Request& request : entry.requests) {
-      if (!request.semaphore->tracked()) continue;
+      if (!request.semaphore->has_holder()) continue;
       if (request.semaphore->CheckHolder() == kOwnerDied) {
         // All of them would find out the same, and each decides for itself.
         while (!entry.requests.empty()) Complete(entry, kOwnerDied);
@@ -263,6 +263,7 @@ class Shard {
 struct Shards {
   std::mutex mutex;
   std::vector<std::unique_ptr<Shard>> all;
+  std::vector<std::weak_ptr<CompletionQueue>> queues;
 };
 
 Shards& AllShards() {
@@ -287,6 +288,12 @@ int SemaphoreWaiter::Start(std::shared_ptr<TrackedSemaphore> semaphore,
                            std::shared_ptr<CompletionQueue> queue, int32_t number) {
   const std::lock_guard lock(AllShards().mutex);
   auto& all = AllShards().all;
+  auto& queues = AllShards().queues;
+  std::erase_if(queues, [](const auto& known) { return known.expired(); });
+  if (std::none_of(queues.begin(), queues.end(),
+                   [&](const auto& known) { return known.lock() == queue; })) {
+    queues.push_back(queue);
+  }
   // All requests for a semaphore are with one thread, which keeps their order.
   for (const bool has_it : {true, false}) {
     for (const auto& shard : all) {
@@ -322,6 +329,9 @@ void SemaphoreWaiter::Stop() {
   const std::lock_guard lock(AllShards().mutex);
   for (const auto& shard : AllShards().all) shard->Stop();
   AllShards().all.clear();
+  for (const auto& known : AllShards().queues) {
+    if (const auto queue = known.lock()) queue->Undo([](int32_t) { return true; });
+  }
 }
 
 }  // namespace mp

@@ -33,7 +33,8 @@ class SemaphoreWaiter {
   // The same for all requests of an environment that ends.
   static void CancelAll(const std::shared_ptr<CompletionQueue>& queue);
 
-  // Ends the threads. Only when no environment is left: their code may be unloaded next.
+  // Ends the threads, and undoes what nobody has taken notice of. Only when no environment is left,
+  // since their code may be unloaded next, or at the end of the process.
   static void Stop();
 };
 

@@ -13,26 +13,26 @@ int TrackedSemaphore::TryAcquire() noexcept {
   return status;
 }
 
-int TrackedSemaphore::Release(uint32_t most) noexcept {
-  if (most > 0) {
+int TrackedSemaphore::Release(int64_t most) noexcept {
+  if (most != kNoLimit) {
     const int value = semaphore_->Value();
-    if (value >= 0 && static_cast<uint32_t>(value) >= most) return -EOVERFLOW;
+    if (value >= 0 && value >= most) return -EOVERFLOW;
     // Without a way to ask, at least for a lock it can be tried, as CPython does.
     if (value == -ENOSYS && most == 1 && semaphore_->TryWait() == 0) {
       semaphore_->Post();
       return -EOVERFLOW;
     }
   }
-  if (slot_ != nullptr && HolderTable::Count(slot_, Phase::kHolding) > 0) {
+  if (has_holder() && HolderTable::Count(slot_, Phase::kHolding) > 0) {
     HolderTable::Set(slot_, number_, Phase::kIdle, 0);
-  } else if (slot_ != nullptr) {
+  } else if (has_holder()) {
     table_->ClearHolder(number_);
   }
   return semaphore_->Post();
 }
 
 int TrackedSemaphore::CheckHolder() noexcept {
-  if (slot_ == nullptr || semaphore_->Value() > 0) return 0;
+  if (!has_holder() || semaphore_->Value() > 0) return 0;
   uint32_t pid = 0;
   HolderTable::Slot* dead = table_->FindDeadHolder(number_, &pid);
   if (dead == nullptr) return 0;
@@ -48,21 +48,18 @@ uint32_t TrackedSemaphore::DeadHolder() noexcept {
 }
 
 int TrackedSemaphore::Recover(bool force) noexcept {
-  if (!table_) return 0;
+  if (!has_holder()) return 0;
   uint32_t pid = 0;
   HolderTable::Slot* dead = table_->FindDeadHolder(number_, &pid);
-  if (dead != nullptr) {
-    if (!HolderTable::Reap(dead, number_)) return 0;
-    // Somebody without a record may have posted in its place already.
-    if (semaphore_->Value() > 0) return 0;
-    return semaphore_->Post() == 0 ? 1 : 0;
-  }
-  if (!force || semaphore_->Value() > 0 || table_->HasLiveHolder(number_)) return 0;
+  const bool mine = dead != nullptr && HolderTable::Reap(dead, number_);
+  if (!mine && (dead != nullptr || !force)) return 0;
+  // Somebody without a record may have posted in the dead one's place already.
+  if (semaphore_->Value() > 0 || table_->HasLiveHolder(number_)) return 0;
   return semaphore_->Post() == 0 ? 1 : 0;
 }
 
 void TrackedSemaphore::SetWaiting(uint32_t count) noexcept {
-  if (slot_ == nullptr) return;
+  if (slot_ == nullptr || role_ != Role::kWaiter) return;
   HolderTable::Set(slot_, number_, count > 0 ? Phase::kWaiting : Phase::kIdle, count);
 }
 

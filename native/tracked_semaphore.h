@@ -18,30 +18,36 @@ class TrackedSemaphore {
       : semaphore_(std::move(semaphore)) {}
   // What it holds at the end stays visible as an orphan's.
   ~TrackedSemaphore() {
-    if (slot_ != nullptr) HolderTable::Abandon(slot_);
+    if (slot_ != nullptr) table_->Abandon(slot_);
   }
   TrackedSemaphore(const TrackedSemaphore&) = delete;
   TrackedSemaphore& operator=(const TrackedSemaphore&) = delete;
 
   NamedSemaphore& semaphore() const noexcept { return *semaphore_; }
 
+  // What is recorded of it: who holds it, or who waits on the condition that it belongs to.
+  enum class Role : uint8_t { kHolder, kWaiter };
+
   // Belongs to a family from now on, under this number. A full table leaves it without a record.
-  void Track(std::shared_ptr<HolderTable> table, uint32_t number) noexcept {
+  void Track(std::shared_ptr<HolderTable> table, uint32_t number, Role role) noexcept {
     table_ = std::move(table);
     number_ = number;
+    role_ = role;
     slot_ = table_->Claim(number);
   }
-  bool tracked() const noexcept { return slot_ != nullptr; }
+  // Whether it is recorded who holds it.
+  bool has_holder() const noexcept { return slot_ != nullptr && role_ == Role::kHolder; }
 
   // -EAGAIN when the value is 0.
   int TryAcquire() noexcept;
   // Records that a value was taken from the semaphore.
   void MarkHeld() noexcept {
-    if (slot_ != nullptr) HolderTable::Set(slot_, number_, Phase::kHolding, 1);
+    if (has_holder()) HolderTable::Set(slot_, number_, Phase::kHolding, 1);
   }
 
-  // Posts; -EOVERFLOW, without posting, if the value has reached `most` (0: no limit).
-  int Release(uint32_t most) noexcept;
+  // Posts; -EOVERFLOW, without posting, if the value has reached `most`.
+  static constexpr int64_t kNoLimit = -1;
+  int Release(int64_t most) noexcept;
 
   // What a waiter does about a holder that has died: 0 when there is none, or when the semaphore
   // was posted in its place, which is certain to be right if all who know it write records.
@@ -60,15 +66,13 @@ class TrackedSemaphore {
   void Expose() noexcept {
     if (table_) table_->Expose(number_);
   }
-  void Forget() noexcept {
-    if (table_) table_->Forget(number_);
-  }
 
  private:
   std::shared_ptr<NamedSemaphore> semaphore_;
   std::shared_ptr<HolderTable> table_;
   HolderTable::Slot* slot_ = nullptr;
   uint32_t number_ = 0;
+  Role role_ = Role::kHolder;
 };
 
 }  // namespace mp

@@ -31,7 +31,8 @@ const Test kLive("holder table: a holder that lives is never dead, also when it 
   Check(!HasDeadHolder(*table));
   Check(table->HasLiveHolder(kNumber));
   Check(!table->HasLiveHolder(kNumber + 1));
-  HolderTable::Release(own);
+  table->Abandon(own);
+  table->ClearHolder(kNumber);
   const pid_t child =
       StartChild([&] { HolderTable::Set(table->Claim(kNumber), kNumber, Phase::kHolding, 1); });
   ::kill(child, SIGSTOP);
@@ -85,11 +86,11 @@ const Test kOrphan(
     "holder table: a thread that ends leaves an orphan, and nothing if it held nothing", [] {
       const auto table = MakeTable();
       HolderTable::Slot* slot = table->Claim(kNumber);
-      HolderTable::Abandon(slot);
+      table->Abandon(slot);
       Equal(slot->state.load(), 0u);
       slot = table->Claim(kNumber);
       HolderTable::Set(slot, kNumber, Phase::kHolding, 1);
-      HolderTable::Abandon(slot);
+      table->Abandon(slot);
       Check(HasDeadHolder(*table));
       Check(!table->HasLiveHolder(kNumber));
       table->ClearHolder(kNumber);
@@ -138,20 +139,39 @@ const Test kFull("holder table: when it is full the records of the dead are used
   Check(claimed > 100, Shown(claimed));
 });
 
-const Test kExposed("holder table: a name is exposed until it is forgotten", [] {
+const Test kExposed("holder table: a name is exposed for as long as somebody has it open", [] {
   const auto table = MakeTable();
+  HolderTable::Slot* creator = table->Claim(kNumber);
+  HolderTable::Slot* other = table->Claim(kNumber);
   table->Expose(kNumber);
   table->Expose(kNumber);
   Check(table->IsExposed(kNumber));
   Check(!table->IsExposed(kNumber + 1));
-  table->Forget(kNumber);
+  table->Abandon(creator);
+  table->Close(kNumber);
+  Check(table->IsExposed(kNumber));
+  table->Abandon(other);
   Check(!table->IsExposed(kNumber));
 });
+
+const Test kNothingLeft("holder table: nothing is left of locks that were closed by their holder",
+                        [] {
+                          const auto table = MakeTable();
+                          for (uint32_t number = 1; number < 2000; number++) {
+                            HolderTable::Slot* slot = table->Claim(number);
+                            Check(slot != nullptr, Shown(number));
+                            table->Expose(number);
+                            HolderTable::Set(slot, number, Phase::kHolding, 1);
+                            table->Abandon(slot);
+                            table->Close(number);
+                          }
+                          Check(!table->IsExposed(kNumber));
+                        });
 
 const Test kMended("tracked semaphore: a dead holder is mended where all record", [] {
   const auto table = MakeTable();
   const auto lock = MakeTracked(1);
-  lock->Track(table, kNumber);
+  lock->Track(table, kNumber, TrackedSemaphore::Role::kHolder);
   const pid_t child = StartChild([&] {
     lock->semaphore().TryWait();
     HolderTable::Set(table->Claim(kNumber), kNumber, Phase::kHolding, 1);
@@ -170,7 +190,7 @@ const Test kMended("tracked semaphore: a dead holder is mended where all record"
 const Test kReported("tracked semaphore: and reported where not, until somebody recovers", [] {
   const auto table = MakeTable();
   const auto lock = MakeTracked(1);
-  lock->Track(table, kNumber);
+  lock->Track(table, kNumber, TrackedSemaphore::Role::kHolder);
   lock->Expose();
   const pid_t child = StartChild([&] {
     lock->semaphore().TryWait();
@@ -180,6 +200,13 @@ const Test kReported("tracked semaphore: and reported where not, until somebody 
   Equal(lock->Recover(false), 0);
   Equal(lock->Recover(true), 0);
   KillAndReap(child);
+  Equal(lock->CheckHolder(), static_cast<int>(kOwnerDied));
+  // Not beside somebody who has it by now.
+  HolderTable::Slot* live = table->Claim(kNumber);
+  HolderTable::Set(live, kNumber, Phase::kHolding, 1);
+  Equal(lock->CheckHolder(), 0);
+  table->Abandon(live);
+  table->ClearHolder(kNumber);
   Equal(lock->CheckHolder(), static_cast<int>(kOwnerDied));
   Equal(lock->Recover(false), 1);
   Equal(lock->Recover(false), 0);

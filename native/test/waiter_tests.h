@@ -50,7 +50,7 @@ inline const Test kInOrder("waiter: requests for one semaphore are served in the
   const auto semaphore = MakeTracked(0);
   for (int32_t i = 1; i <= 5; i++) Equal(SemaphoreWaiter::Start(semaphore, queue, i), 0);
   for (int32_t i = 1; i <= 5; i++) {
-    Equal(semaphore->Release(0), 0);
+    Equal(semaphore->Release(TrackedSemaphore::kNoLimit), 0);
     const auto completion = Next(*queue);
     Equal(completion.request, i);
     Equal(completion.status, 0);
@@ -88,7 +88,7 @@ inline const Test kMany("waiter: three hundred semaphores at once", [] {
     Equal(SemaphoreWaiter::Start(semaphores.back(), queue, i), 0);
   }
   for (int32_t i = kCount - 1; i >= 0; i--) {
-    semaphores[static_cast<size_t>(i)]->Release(0);
+    semaphores[static_cast<size_t>(i)]->Release(TrackedSemaphore::kNoLimit);
     Equal(Next(*queue).request, i);
   }
   SemaphoreWaiter::Stop();
@@ -99,7 +99,7 @@ inline const Test kCancel("waiter: who gives up leaves the value, whenever it wa
   const auto semaphore = MakeTracked(0);
   for (int32_t i = 0; i < 300; i++) {
     Equal(SemaphoreWaiter::Start(semaphore, queue, i), 0);
-    if (i % 3 != 0) semaphore->Release(0);
+    if (i % 3 != 0) semaphore->Release(TrackedSemaphore::kNoLimit);
     // Taken already, or about to be.
     if (i % 3 == 2) {
       pollfd readable{queue->fd(), POLLIN, 0};
@@ -127,7 +127,7 @@ inline const Test kPassedOn("waiter: a value never lies beside another process t
   }
   for (int32_t i = 0; i < kRounds; i++) {
     Equal(SemaphoreWaiter::Start(semaphore, queue, i), 0);
-    semaphore->Release(0);
+    semaphore->Release(TrackedSemaphore::kNoLimit);
     SemaphoreWaiter::Cancel(queue, i);
     Equal(answers->semaphore().Wait(std::chrono::seconds(60)), 0);
   }
@@ -156,7 +156,7 @@ inline const Test kStop("waiter: stops with requests waiting, and starts again",
   ExpectNoSleepers(*semaphore);
   Check(IsEmpty(*queue));
   Equal(SemaphoreWaiter::Start(semaphore, queue, 2), 0);
-  semaphore->Release(0);
+  semaphore->Release(TrackedSemaphore::kNoLimit);
   Equal(Next(*queue).request, 2);
   SemaphoreWaiter::Stop();
 });
@@ -167,7 +167,7 @@ inline const Test kHolder("waiter: the death of a holder is mended, or reported 
                               const auto table = MakeTable();
                               const auto queue = MakeQueue();
                               const auto lock = MakeTracked(1);
-                              lock->Track(table, 1);
+                              lock->Track(table, 1, TrackedSemaphore::Role::kHolder);
                               if (exposed) lock->Expose();
                               const pid_t child = StartChild([&] {
                                 lock->semaphore().TryWait();

@@ -91,8 +91,14 @@ describe('documentation', () => {
     }
   });
 
-  for (const page of ['docs/connections.md', 'docs/errors.md']) {
-    const examples = [...read(page).matchAll(/^```js\n(.*?)^```$/gms)].map(([, text]) => text!);
+  for (const page of ['README.md', 'docs/connections.md', 'docs/errors.md', 'docs/locks.md']) {
+    const examples = [...read(page).matchAll(/^```js\n(.*?)^```$/gms)]
+      .map(([, text]) => text!)
+      // What needs a file beside it is run by readme.test.ts.
+      .filter(
+        (text) =>
+          page !== 'README.md' || (/^import \* as mp /m.test(text) && !/import\.meta|fromFd|process\.argv/.test(text)),
+      );
     examples.forEach((text, i) => {
       it(`${page}: example ${i + 1} runs`, async () => {
         const program = /^import \* as mp /m.test(text) ? '' : "import * as mp from 'node-multiprocessing';\n";
