@@ -5,12 +5,12 @@
 import { inspect } from 'node:util';
 
 import { checkLimits, deadlineAfter, millisecondsLeft, type Limits, type WaitOptions } from './deadline.js';
-import { argumentError, BusyError, ClosedError } from './errors.js';
+import { argumentError, BusyError, ClosedError, InterruptedError } from './errors.js';
 import { SemaphoreHandle, type SemaphoreAddress } from './semaphore-handle.js';
 import { shareableMark } from './shareable.js';
 import { forever, runSteps, runStepsSync, type Steps } from './steps.js';
 import { Existing, makeAll, type AcquireOptions, type Guard } from './sem-lock.js';
-import { OwnableLock, RLock } from './synchronize.js';
+import { OwnableLock, RLock, type Suspended } from './synchronize.js';
 import { checkFunction, checkInteger } from './validate.js';
 
 /** How long a notifier waits for those it has woken before it looks whether one of them has died. */
@@ -187,6 +187,11 @@ export class Condition {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    // Those who wait here leave, and have to be counted as awake as long as that can be done.
+    for (let left = this.#waiting; left > 0; left--) {
+      this.#countWaiting(-1);
+      this.#woken.post();
+    }
     for (const handle of [this.#sleeping, this.#woken, this.#wait]) handle.close();
     this.#lock.close();
   }
@@ -228,7 +233,14 @@ export class Condition {
     this.#lock.checkOwned(owner, 'wait');
     this.#sleeping.post();
     this.#countWaiting(1);
-    const suspended = this.#lock.suspend(owner);
+    let suspended: Suspended;
+    try {
+      suspended = this.#lock.suspend(owner);
+    } catch (error) {
+      this.#countWaiting(-1);
+      this.#sleeping.tryAcquire();
+      throw error;
+    }
     let notified = false;
     let failure: { error: unknown } | undefined;
     try {
@@ -236,18 +248,28 @@ export class Condition {
     } catch (error) {
       failure = { error };
     }
-    this.#countWaiting(-1);
-    // Before the lock: a notifier holds it while it waits for this.
-    if (!this.#closed) this.#woken.post();
-    try {
-      yield forever(this.#lock.handle);
-    } catch (error) {
-      suspended.lose();
-      throw error;
+    // Before the lock: a notifier holds it while it waits for this. close() has done it for those who waited then.
+    if (!this.#closed) {
+      this.#countWaiting(-1);
+      this.#woken.post();
     }
-    suspended.restore();
+    yield* this.#resumeSteps(suspended);
     if (failure !== undefined) throw failure.error;
     return notified;
+  }
+
+  *#resumeSteps(suspended: Suspended): Steps<void> {
+    for (let taken = false; !taken;) {
+      try {
+        taken = yield forever(this.#lock.handle);
+      } catch (error) {
+        // The listener of the signal runs when the lock is held again and the call returns.
+        if (error instanceof InterruptedError) continue;
+        suspended.lose();
+        throw error;
+      }
+    }
+    suspended.restore();
   }
 
   #countWaiting(change: number): void {

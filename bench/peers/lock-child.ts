@@ -14,8 +14,10 @@ process.once('message', (descriptors) => {
   ];
   process.send?.('ready');
   // A Sync call would keep the answer from being written.
-  setImmediate(async () => {
-    await own.acquire();
-    for (;;) await takeTurns(how, 1000, () => other.release(), own);
-  });
+  setImmediate(() => void answer(own, other));
 });
+
+async function answer(own: mp.Lock, other: mp.Lock): Promise<never> {
+  await own.acquire();
+  for (;;) await takeTurns(how, 1000, () => other.release(), own);
+}

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: MIT
+//
+// CPython's own tests of Condition, from Lib/test/_test_multiprocessing.py, with waiters and notifiers in Node and in each
+// peer. The titles name them.
+import { expect } from 'chai';
+
+import { reached, withinNode, withPeers, type Cast, type Scene } from './support/sync-scene.js';
+import { allLanguages, node, someLanguages, type Side } from './support/sync-side.js';
+
+/** By which a child says that it is in its first wait soon, and that it holds the lock again, and is told to release it. */
+const SIGNS = { entered: ['Semaphore', 0], held: ['Semaphore', 0], leave: ['Semaphore', 0] } as const;
+
+const OBJECTS = { cond: ['Condition'], sleeping: ['Semaphore', 0], woken: ['Semaphore', 0] } as const;
+
+/** Starts CPython's f in all of them. Resolves when they sleep, or have slept. */
+async function sleep(
+  scene: Scene,
+  waiters: readonly Side[],
+  timeout?: number,
+): Promise<{ results: Promise<unknown[]> }> {
+  const args = timeout === undefined ? [] : [timeout];
+  const results = Promise.all(waiters.map((waiter) => waiter.run('f', 'cond', 'sleeping', 'woken', ...args)));
+  // The test may fail before it looks at them.
+  results.catch(() => undefined);
+  await take(scene, 'sleeping', waiters.length);
+  // The last of them has said so just before. With a limit the first may have woken again.
+  if (timeout === undefined) await reached(() => scene.sleepers('cond'), waiters.length);
+  return { results };
+}
+
+/** Takes as many from a semaphore as are to come. */
+async function take(scene: Scene, name: string, count: number): Promise<void> {
+  for (let i = 0; i < count; i++) expect(await scene.here.run('acquire', name)).to.equal(true);
+}
+
+/** How many have woken that were not waited for, and how many sleep; after a notification nothing of that changes any more. */
+async function counts(scene: Scene): Promise<[unknown, number]> {
+  return [await scene.here.run('value', 'woken'), scene.sleepers('cond')];
+}
+
+const results = (count: number, value: boolean): boolean[] => Array<boolean>(count).fill(value);
+
+describe('_TestCondition', () => {
+  withPeers('test_notify: one is woken each time', allLanguages(), async ({ scene, lead, peer }) => {
+    await scene.make(OBJECTS);
+    const sleepers = await sleep(scene, await scene.waiters(2, peer));
+    expect(await counts(scene)).to.deep.equal([0, 2]);
+    for (const left of [1, 0]) {
+      await lead.run('notify', 'cond');
+      await take(scene, 'woken', 1);
+      expect(await counts(scene)).to.deep.equal([0, left]);
+    }
+    expect(await sleepers.results).to.deep.equal(results(2, true));
+    await scene.settled('cond');
+  });
+
+  withPeers('test_notify_all: after six whose time was up', someLanguages(), async ({ scene, lead, peer }) => {
+    await scene.make(OBJECTS);
+    const waiters = await scene.waiters(6, peer);
+    const tired = await sleep(scene, waiters, 60);
+    await take(scene, 'woken', 6);
+    expect(await tired.results).to.deep.equal(results(6, false));
+    expect(await counts(scene)).to.deep.equal([0, 0]);
+    scene.checkInvariant('cond');
+
+    const sleepers = await sleep(scene, waiters);
+    expect(await counts(scene)).to.deep.equal([0, 6]);
+    await lead.run('notify_all', 'cond');
+    await take(scene, 'woken', 6);
+    expect(await sleepers.results).to.deep.equal(results(6, true));
+    expect(await counts(scene)).to.deep.equal([0, 0]);
+    await scene.settled('cond');
+  });
+
+  withPeers('test_notify_n: two, four, and then nobody is left', someLanguages(), async ({ scene, lead, peer }) => {
+    await scene.make(OBJECTS);
+    const sleepers = await sleep(scene, await scene.waiters(6, peer));
+    expect(await counts(scene)).to.deep.equal([0, 6]);
+    for (const [n, left] of [
+      [2, 4],
+      [4, 0],
+    ] as const) {
+      await lead.run('notify', 'cond', n);
+      await take(scene, 'woken', n);
+      expect(await counts(scene)).to.deep.equal([0, left]);
+    }
+    await lead.run('notify', 'cond', 3);
+    expect(await sleepers.results).to.deep.equal(results(6, true));
+    expect(await counts(scene)).to.deep.equal([0, 0]);
+    await scene.settled('cond');
+  });
+
+  const timesOut = async (scene: Scene, sides: readonly Side[]): Promise<void> => {
+    for (const side of sides) {
+      for (const timeout of [0, 60]) {
+        const before = performance.now();
+        expect(await side.run('wait', 'cond', timeout)).to.equal(false);
+        expect(performance.now() - before).to.be.at.least(timeout);
+      }
+    }
+    await scene.settled('cond');
+  };
+
+  withinNode('test_timeout: false, and not before the time is up', async (scene, here) => {
+    await scene.make(OBJECTS);
+    await timesOut(scene, [here]);
+  });
+
+  withPeers('test_timeout: false, and not before the time is up', someLanguages(), async ({ scene, lead, other }) => {
+    await scene.make(OBJECTS);
+    await timesOut(scene, [lead, other, lead]);
+  });
+
+  withPeers('test_timeout: limits that run out while others notify', someLanguages(), async ({ scene, lead, peer }) => {
+    await scene.make(OBJECTS);
+    const waiters = await scene.waiters(4, peer);
+    for (let round = 0; round < 10; round++) {
+      const waited = Promise.all(waiters.map((waiter, i) => waiter.run('wait', 'cond', round + 2 * i)));
+      await lead.run('notify', 'cond');
+      await lead.run('notify', 'cond', 2);
+      for (const result of await waited) expect(result).to.be.a('boolean');
+      scene.checkInvariant('cond');
+    }
+    await scene.settled('cond');
+  });
+
+  /** Has both sides do something at the same time. Whoever may block this thread goes last. */
+  const together = async ({ scene, peer, lead }: Cast, theLead: unknown[], theOther: unknown[]): Promise<unknown[]> => {
+    const args = lead === peer ? [theLead, theOther] : [theOther, theLead];
+    const [ofPeer, ofHere] = args as [[string, ...unknown[]], [string, ...unknown[]]];
+    const theirs = peer.run(...ofPeer);
+    const results = [await scene.here.run(...ofHere), await theirs];
+    return lead === peer ? results.reverse() : results;
+  };
+
+  // CPython's state begins with -1. That of a semaphore is one more.
+  withPeers('test_waitfor: both wait for values and notify', someLanguages(), async (cast) => {
+    const { scene, other } = cast;
+    await scene.make({ cond: ['Condition'], state: ['Semaphore', 0] });
+    expect(await together(cast, ['waitfor', 'cond', 'state'], ['waitfor_f', 'cond', 'state'])).to.deep.equal([
+      true,
+      true,
+    ]);
+    expect(await other.run('value', 'state')).to.equal(5);
+    await scene.settled('cond');
+  });
+
+  withPeers('test_waitfor_timeout: a value that is not reached', someLanguages(), async (cast) => {
+    const { scene, other } = cast;
+    await scene.make({ cond: ['Condition'], state: ['Semaphore', 0] });
+    const before = performance.now();
+    const result = await together(cast, ['increase', 'cond', 'state', 3], ['wait_for', 'cond', 'state', 4, 100]);
+    expect(result).to.deep.equal([null, false]);
+    expect(performance.now() - before).to.be.at.least(100);
+    expect(await other.run('value', 'state')).to.equal(3);
+    await scene.settled('cond');
+  });
+
+  for (const lock of ['Lock', 'RLock'] as const) {
+    withPeers(
+      `test_wait_result: ${lock}: false, true, and a signal`,
+      someLanguages(),
+      async ({ scene, lead, other }) => {
+        await scene.make({ lock: [lock], cond: ['Condition', 'lock'], ...SIGNS });
+        expect(await other.run('wait', 'cond', 0)).to.equal(false);
+        expect(await other.run('wait', 'cond', 100)).to.equal(false);
+
+        const child = await scene.start(node, 'sync');
+        const waited = child.run('wait_result', 'cond', 'entered', 'held', 'leave');
+        await take(scene, 'entered', 1);
+        expect(await lead.run('notify', 'cond')).to.equal(null);
+        // It waits once more, and has released the lock for that.
+        await reached(() => scene.sleepers('cond'), 1);
+        expect(await lead.run('acquire', 'lock')).to.equal(true);
+        expect(await lead.run('release', 'lock')).to.equal(null);
+        // A signal before the thread blocks would be without effect.
+        while ((await scene.here.run('acquire', 'held', false)) === false) {
+          child.peer.kill('SIGINT');
+          await new Promise((resolve) => setImmediate(resolve));
+        }
+        for (const side of [lead, other]) expect(await side.run('acquire', 'lock', false)).to.equal(false);
+        await lead.run('release', 'leave');
+        expect(await waited).to.deep.equal([false, false, true, 'ERR_MP_INTERRUPTED']);
+        await scene.settled('cond');
+      },
+    );
+  }
+});
