@@ -126,6 +126,7 @@ export function attach(descriptor: SemLockDescriptor & { type: 'Lock' }): Lock;
 export function attach(descriptor: SemLockDescriptor & { type: 'RLock' }): RLock;
 export function attach(descriptor: SemLockDescriptor & { type: 'Semaphore' }): Semaphore;
 export function attach(descriptor: SemLockDescriptor & { type: 'BoundedSemaphore' }): BoundedSemaphore;
+export function attach(descriptor: SemLockDescriptor): Lock | RLock | Semaphore | BoundedSemaphore;
 export function attach(descriptor: ConditionDescriptor): Condition;
 export function attach(descriptor: EventDescriptor): Event;
 export function attach(descriptor: Descriptor): Describable;
