@@ -5,10 +5,10 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
 import { completionsFd, dispatchCompletions, requestSemaphore } from './completions.js';
-import { millisecondsLeft, startLimits, type Limits } from './deadline.js';
+import { deadlineAfter, millisecondsLeft, startLimits, type Limits } from './deadline.js';
 import { abortError, BusyError, ClosedError, NotSupported, OwnerDied, semaphoreError, TimeoutError } from './errors.js';
 import { native } from './native.js';
-import { blockOn, checkInterrupted, flushUnwritten, takeTurn, unwritten, type Hold } from './reactor.js';
+import { blockOn, checkInterrupted, ensureStarted, flushUnwritten, takeTurn, unwritten, type Hold } from './reactor.js';
 
 const codes = native.status;
 const semaphores = native.semaphores;
@@ -57,6 +57,8 @@ export class SemaphoreHandle {
   private constructor(what: string, id: number) {
     this.#what = what;
     this.#id = id;
+    // Also for Sync calls alone, which need to know whether this is a worker.
+    ensureStarted();
     collected.register(this, id, this);
   }
 
@@ -113,13 +115,22 @@ export class SemaphoreHandle {
   }
 
   /** Takes one from the value; false when the time is up. Those who wait here are served in their order. */
-  async acquire(limits: Limits, hold: Hold): Promise<boolean> {
+  async acquire({ timeout, signal }: Limits, hold: Hold): Promise<boolean> {
+    const deadline = deadlineAfter(timeout);
+    for (;;) {
+      const taken = await this.#acquireOnce({ timeout: millisecondsLeft(deadline), signal }, hold);
+      if (taken !== undefined) return taken;
+    }
+  }
+
+  /** Undefined if the holder was found dead, and somebody else has mended that in the meantime. */
+  async #acquireOnce(limits: Limits, hold: Hold): Promise<boolean | undefined> {
     if (!takeTurn()) await nextTurn();
     // It may have aborted in that turn, or in an earlier step of what this is a part of.
     if (limits.signal?.aborted === true) throw abortError(limits.signal);
     if (this.tryAcquire()) return true;
     if (limits.timeout <= 0) return this.#tryLast();
-    return new Promise((resolve, reject) => {
+    return new Promise<boolean | undefined>((resolve, reject) => {
       const finish = (settle: () => void): void => {
         this.#pending?.delete(fail);
         cancelLimits();
@@ -128,8 +139,13 @@ export class SemaphoreHandle {
       };
       const withdraw = requestSemaphore(this.#id, (status) => {
         finish(() => {
-          if (status === 0) resolve(true);
-          else reject(this.#error(status));
+          if (status === 0) {
+            resolve(true);
+            return;
+          }
+          const error = this.#error(status);
+          if (error === undefined) resolve(undefined);
+          else reject(error);
         });
       });
       const fail = (error: Error): void => {
@@ -137,7 +153,7 @@ export class SemaphoreHandle {
         finish(() => {
           if (!(error instanceof TimeoutError)) reject(error);
           // Nothing is thrown to the timer that calls this.
-          else new Promise<boolean>((last) => last(this.#tryLast())).then(resolve, reject);
+          else new Promise<boolean>((last) => last(this.#tryLast() ?? false)).then(resolve, reject);
         });
       };
       (this.#pending ??= new Set()).add(fail);
@@ -146,12 +162,14 @@ export class SemaphoreHandle {
     });
   }
 
-  #tryLast(): boolean {
+  #tryLast(): boolean | undefined {
     this.checkOpen();
     const status = semaphores.tryWaitLast(this.#id);
     if (status === 0) return true;
     if (status === codes.timedOut) return false;
-    throw this.#error(status);
+    const error = this.#error(status);
+    if (error !== undefined) throw error;
+    return undefined;
   }
 
   /** The blocking form of `acquire`. */
@@ -168,8 +186,12 @@ export class SemaphoreHandle {
           : semaphores.waitSync(this.#id, millisecondsLeft(deadline));
       if (status === 0) return true;
       if (status === codes.timedOut) return false;
-      if (status !== codes.interrupted) throw this.#error(status);
-      checkInterrupted(status, operation);
+      if (status === codes.interrupted) {
+        checkInterrupted(status, operation);
+        continue;
+      }
+      const error = this.#error(status);
+      if (error !== undefined) throw error;
     }
   }
 
@@ -215,8 +237,10 @@ export class SemaphoreHandle {
     semaphores.close(this.#id);
   }
 
-  #error(status: number): Error {
+  /** Undefined if a dead holder is not to be found any more. */
+  #error(status: number): Error | undefined {
     if (status !== codes.ownerDied) return semaphoreError(status, 'sem_wait');
-    return new OwnerDied(this.#what, semaphores.deadHolder(this.#id), false);
+    const pid = semaphores.deadHolder(this.#id);
+    return pid === 0 ? undefined : new OwnerDied(this.#what, pid, false);
   }
 }

@@ -20,8 +20,10 @@ constexpr size_t kBytes = 16384;
 constexpr size_t kSlots = kBytes / sizeof(HolderTable::Slot) - 2;
 
 uint32_t NumberOf(uint64_t state) noexcept { return static_cast<uint32_t>(state >> 32); }
-Phase PhaseOf(uint64_t state) noexcept { return static_cast<Phase>(state & 0xff); }
-uint32_t CountOf(uint64_t state) noexcept { return static_cast<uint32_t>(state >> 8) & 0xffffff; }
+Phase PhaseOf(uint64_t state) noexcept { return static_cast<Phase>(state & 0xf); }
+uint32_t CountOf(uint64_t state) noexcept { return static_cast<uint32_t>(state >> 4) & 0xfff; }
+
+uint32_t TagOf(uint64_t state) noexcept { return static_cast<uint32_t>(state >> 16) & 0xffff; }
 
 // While a slot is being filled in. No semaphore has this number.
 constexpr uint64_t kClaimed = ~uint64_t{0} << 32;
@@ -32,7 +34,8 @@ struct HolderTable::Page {
   std::atomic<uint64_t> magic;
   std::atomic<uint32_t> next_number;
   std::atomic<uint32_t> all_exposed;  // When there was no slot left to say so of one.
-  uint64_t reserved[6];
+  std::atomic<uint32_t> claims;
+  uint32_t reserved[11];
   Slot slots[kSlots];
 };
 
@@ -73,7 +76,7 @@ HolderTable::Slot* HolderTable::Claim(uint32_t number) noexcept {
       slot.start.store(self.start, std::memory_order_relaxed);
       slot.space.store(self.pid_namespace, std::memory_order_relaxed);
       slot.pid.store(self.pid, std::memory_order_relaxed);
-      slot.thread.store(platform::ThisThread(), std::memory_order_relaxed);
+      slot.tag.store(page_->claims.fetch_add(1), std::memory_order_relaxed);
       Set(&slot, number, Phase::kIdle, 0);
       return &slot;
     }
@@ -116,22 +119,23 @@ bool HolderTable::IsDead(const Slot& slot) noexcept {
 void HolderTable::ClearHolder(uint32_t number) noexcept {
   ForEach(number, [&](Slot& slot, uint64_t state) {
     if (PhaseOf(state) == Phase::kHolding) {
-      return !slot.state.compare_exchange_strong(state, Pack(number, Phase::kIdle, 0));
+      return !slot.state.compare_exchange_strong(state,
+                                                 Pack(number, TagOf(state), Phase::kIdle, 0));
     }
     if (PhaseOf(state) == Phase::kOrphan) return !slot.state.compare_exchange_strong(state, 0);
     return true;
   });
 }
 
-HolderTable::Slot* HolderTable::FindDeadHolder(uint32_t number, uint32_t* pid) noexcept {
-  Slot* found = nullptr;
+HolderTable::Dead HolderTable::FindDeadHolder(uint32_t number) noexcept {
+  Dead found;
   ForEach(number, [&](Slot& slot, uint64_t state) {
     const bool dead =
         PhaseOf(state) == Phase::kOrphan || (PhaseOf(state) == Phase::kHolding && IsDead(slot));
+    const uint32_t pid = slot.pid.load(std::memory_order_relaxed);
     // The slot may have changed hands while it was looked at.
     if (!dead || slot.state.load(std::memory_order_acquire) != state) return true;
-    *pid = slot.pid.load(std::memory_order_relaxed);
-    found = &slot;
+    found = {&slot, state, pid};
     return false;
   });
   return found;
@@ -144,12 +148,6 @@ bool HolderTable::HasLiveHolder(uint32_t number) noexcept {
     return !found;
   });
   return found;
-}
-
-bool HolderTable::Reap(Slot* slot, uint32_t number) noexcept {
-  uint64_t state = slot->state.load(std::memory_order_acquire);
-  const bool holds = PhaseOf(state) == Phase::kHolding || PhaseOf(state) == Phase::kOrphan;
-  return holds && NumberOf(state) == number && slot->state.compare_exchange_strong(state, 0);
 }
 
 uint32_t HolderTable::ReapDeadWaiters(uint32_t number) noexcept {
@@ -167,7 +165,7 @@ void HolderTable::AddMark(uint32_t number, Phase phase) noexcept {
   if (HasMark(number, phase)) return;
   for (Slot& slot : page_->slots) {
     uint64_t state = 0;
-    if (slot.state.compare_exchange_strong(state, Pack(number, phase, 0))) return;
+    if (slot.state.compare_exchange_strong(state, Pack(number, 0, phase, 0))) return;
   }
   // What cannot be noted of one is taken to be true of all.
   if (phase == Phase::kExposed) page_->all_exposed.store(1);

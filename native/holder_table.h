@@ -6,6 +6,7 @@
 // the few instructions between leaves no trace, or one that nobody misses.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -27,11 +28,20 @@ class HolderTable {
  public:
   // One record. Its owner alone writes it, except for others that clear or reap it.
   struct Slot {
-    std::atomic<uint64_t> state;  // Semaphore number, count and phase; 0 for a free slot.
+    // Semaphore number, tag, count and phase; 0 for a free slot.
+    std::atomic<uint64_t> state;
     std::atomic<uint64_t> start;  // When the owning process started, in clock ticks since boot.
     std::atomic<uint64_t> space;  // The inode of its pid namespace.
     std::atomic<uint32_t> pid;
-    std::atomic<uint32_t> thread;
+    // Of this claim: a slot that was given up and claimed again is not mistaken for what it was.
+    std::atomic<uint32_t> tag;
+  };
+
+  // What was found of a dead holder.
+  struct Dead {
+    Slot* slot = nullptr;
+    uint64_t state = 0;
+    uint32_t pid = 0;
   };
 
   // Maps the table at `path`, made if `create`. 0 or -errno (ENOSPC when the page cannot be had).
@@ -48,7 +58,8 @@ class HolderTable {
 
   // A phase with a count, which is 1 for a holder.
   static void Set(Slot* slot, uint32_t number, Phase phase, uint32_t count) noexcept {
-    slot->state.store(Pack(number, phase, count), std::memory_order_release);
+    const uint32_t tag = slot->tag.load(std::memory_order_relaxed);
+    slot->state.store(Pack(number, tag, phase, count), std::memory_order_release);
   }
   static uint32_t Count(const Slot* slot, Phase phase) noexcept;
   // Gives a record up. What its owner holds or waits for stays visible, as an orphan's.
@@ -57,12 +68,14 @@ class HolderTable {
   // Clears the record of whoever holds the semaphore, for one who posts on the holder's behalf.
   void ClearHolder(uint32_t number) noexcept;
 
-  // The record of a dead holder, whose pid is stored; nullptr if there is none.
-  Slot* FindDeadHolder(uint32_t number, uint32_t* pid) noexcept;
+  // Without a slot if there is none.
+  Dead FindDeadHolder(uint32_t number) noexcept;
   // Whether somebody who is alive, or might be, holds the semaphore.
   bool HasLiveHolder(uint32_t number) noexcept;
   // Takes the record away; true for the one caller that may post what its owner held.
-  static bool Reap(Slot* slot, uint32_t number) noexcept;
+  static bool Reap(Dead dead) noexcept {
+    return dead.slot != nullptr && dead.slot->state.compare_exchange_strong(dead.state, 0);
+  }
   // Takes away the records of dead waiters and returns how many calls they were.
   uint32_t ReapDeadWaiters(uint32_t number) noexcept;
 
@@ -76,8 +89,11 @@ class HolderTable {
   struct Page;
   explicit HolderTable(Page* page) noexcept : page_(page) {}
 
-  static uint64_t Pack(uint32_t number, Phase phase, uint32_t count) noexcept {
-    return uint64_t{number} << 32 | uint64_t{count} << 8 | static_cast<uint64_t>(phase);
+  static constexpr uint32_t kMostCounted = 0xfff;
+
+  static uint64_t Pack(uint32_t number, uint32_t tag, Phase phase, uint32_t count) noexcept {
+    return uint64_t{number} << 32 | uint64_t{tag & 0xffff} << 16 |
+           uint64_t{std::min(count, kMostCounted)} << 4 | static_cast<uint64_t>(phase);
   }
 
   template <typename Visit>

@@ -86,8 +86,6 @@ struct ProcessIdentity {
 };
 
 ProcessIdentity ThisProcess() noexcept;
-uint32_t ThisThread() noexcept;
-
 // Whether a process has certainly ended. One that is stopped has not, and of one in another pid
 // namespace nothing is known.
 bool IsDead(const ProcessIdentity& process) noexcept;

@@ -130,8 +130,6 @@ void WakeOne(std::atomic<uint32_t>*, bool) noexcept {}
 // There are no pid namespaces; any number but 0 says that the pid means something here.
 ProcessIdentity ThisProcess() noexcept { return {static_cast<uint32_t>(::getpid()), 0, 1}; }
 
-uint32_t ThisThread() noexcept { return ::pthread_mach_thread_np(::pthread_self()); }
-
 bool IsDead(const ProcessIdentity& process) noexcept {
   return process.pid != 0 && ::kill(static_cast<pid_t>(process.pid), 0) < 0 && errno == ESRCH;
 }

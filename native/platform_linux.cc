@@ -329,8 +329,6 @@ ProcessIdentity ThisProcess() noexcept {
   return self.pid == static_cast<uint32_t>(::getpid()) ? self : IdentifyThisProcess();
 }
 
-uint32_t ThisThread() noexcept { return static_cast<uint32_t>(::syscall(SYS_gettid)); }
-
 bool IsDead(const ProcessIdentity& process) noexcept {
   const ProcessIdentity self = ThisProcess();
   if (process.pid == 0 || process.pid_namespace == 0 || self.pid_namespace == 0 ||

@@ -33,26 +33,21 @@ int TrackedSemaphore::Release(int64_t most) noexcept {
 
 int TrackedSemaphore::CheckHolder() noexcept {
   if (!has_holder() || semaphore_->Value() > 0) return 0;
-  uint32_t pid = 0;
-  HolderTable::Slot* dead = table_->FindDeadHolder(number_, &pid);
-  if (dead == nullptr) return 0;
+  const HolderTable::Dead dead = table_->FindDeadHolder(number_);
+  if (dead.slot == nullptr) return 0;
   if (table_->IsExposed(number_)) return table_->HasLiveHolder(number_) ? 0 : kOwnerDied;
-  if (HolderTable::Reap(dead, number_)) semaphore_->Post();
+  if (HolderTable::Reap(dead)) semaphore_->Post();
   return 0;
 }
 
 uint32_t TrackedSemaphore::DeadHolder() noexcept {
-  uint32_t pid = 0;
-  if (table_) table_->FindDeadHolder(number_, &pid);
-  return pid;
+  return has_holder() ? table_->FindDeadHolder(number_).pid : 0;
 }
 
 int TrackedSemaphore::Recover(bool force) noexcept {
   if (!has_holder()) return 0;
-  uint32_t pid = 0;
-  HolderTable::Slot* dead = table_->FindDeadHolder(number_, &pid);
-  const bool mine = dead != nullptr && HolderTable::Reap(dead, number_);
-  if (!mine && (dead != nullptr || !force)) return 0;
+  const HolderTable::Dead dead = table_->FindDeadHolder(number_);
+  if (dead.slot == nullptr ? !force : !HolderTable::Reap(dead)) return 0;
   // Somebody without a record may have posted in the dead one's place already.
   if (semaphore_->Value() > 0 || table_->HasLiveHolder(number_)) return 0;
   return semaphore_->Post() == 0 ? 1 : 0;

@@ -14,8 +14,7 @@ namespace {
 constexpr uint32_t kNumber = 7;
 
 bool HasDeadHolder(HolderTable& table, uint32_t number = kNumber) {
-  uint32_t pid = 0;
-  return table.FindDeadHolder(number, &pid) != nullptr;
+  return table.FindDeadHolder(number).slot != nullptr;
 }
 
 const Test kNumbers("holder table: numbers are never given twice", [] {
@@ -47,18 +46,19 @@ const Test kDead("holder table: one that was killed is dead, as a zombie and aft
   const pid_t child =
       StartChild([&] { HolderTable::Set(table->Claim(kNumber), kNumber, Phase::kHolding, 1); });
   KillOnly(child);
-  uint32_t pid = 0;
-  Check(table->FindDeadHolder(kNumber, &pid) != nullptr);
-  Equal(pid, static_cast<uint32_t>(child));
+  Equal(table->FindDeadHolder(kNumber).pid, static_cast<uint32_t>(child));
   KillAndReap(child);
-  HolderTable::Slot* dead = table->FindDeadHolder(kNumber, &pid);
-  Check(dead != nullptr);
+  const HolderTable::Dead dead = table->FindDeadHolder(kNumber);
+  Check(dead.slot != nullptr);
   Check(!table->HasLiveHolder(kNumber));
-  // One caller gets it, and only for the semaphore that it looked at.
-  Check(!HolderTable::Reap(dead, kNumber + 1));
-  Check(HolderTable::Reap(dead, kNumber));
-  Check(!HolderTable::Reap(dead, kNumber));
-  Check(!HasDeadHolder(*table));
+  // One caller gets it, even if another process has claimed and holds the same slot meanwhile.
+  Check(HolderTable::Reap(dead));
+  Check(!HolderTable::Reap(dead));
+  HolderTable::Slot* own = table->Claim(kNumber);
+  Check(own == dead.slot);
+  HolderTable::Set(own, kNumber, Phase::kHolding, 1);
+  Check(!HolderTable::Reap(dead));
+  Check(table->HasLiveHolder(kNumber));
 });
 
 const Test kReused("holder table: a pid that belongs to a later process is no sign of life", [] {
