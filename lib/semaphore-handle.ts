@@ -25,6 +25,7 @@ const collected = new FinalizationRegistry<number>((id) => {
   semaphores.close(id);
 });
 
+/** Sync calls alone need the environment too: they have to know whether this is a worker, and when it ends. */
 export class SemaphoreHandle {
   readonly #what: string;
   readonly #id: number;
@@ -57,8 +58,12 @@ export class SemaphoreHandle {
   private constructor(what: string, id: number) {
     this.#what = what;
     this.#id = id;
-    // Also for Sync calls alone, which need to know whether this is a worker.
-    ensureStarted();
+    try {
+      ensureStarted();
+    } catch (error) {
+      semaphores.close(id);
+      throw error;
+    }
     collected.register(this, id, this);
   }
 

@@ -57,7 +57,11 @@ int AddonEnv::Start(bool is_main_thread, napi_value on_ready, napi_value events)
   uv_loop_t* loop = nullptr;
   if (napi_get_uv_event_loop(env_, &loop) != napi_ok) return -ENOTSUP;
   const int polling = poller_.Open(loop, OnReady, this);
-  if (polling < 0) return polling;
+  if (polling < 0) {
+    const std::lock_guard lock(AllEnvironments().mutex);
+    cancel_.Close();
+    return polling;
+  }
   // libuv's handles can only be closed asynchronously, so an ordinary hook would come too early.
   napi_add_async_cleanup_hook(env_, OnCleanup, this, nullptr);
   napi_create_reference(env_, on_ready, 1, &on_ready_);

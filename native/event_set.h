@@ -21,6 +21,7 @@ class EventSet {
  public:
   // All return >= 0 or -errno. -EPERM: this kind of file is always ready and cannot be watched.
   int Open() noexcept;
+  void Close() noexcept { set_.Reset(); }
   int Arm(int fd, uint64_t id, uint32_t interest, bool known) noexcept;
   // Only for a descriptor that is in the set. Must precede its closing: a copy elsewhere would keep
   // it reporting.

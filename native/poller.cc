@@ -33,7 +33,10 @@ int Poller::Open(uv_loop_t* loop, Callback callback, void* context) {
   uv_poll_t* handle = nullptr;
   const int status = MakeHandle(
       &handle, UV_POLL, [&](uv_poll_t* made) { return uv_poll_init(loop, made, set_.fd()); });
-  if (status < 0) return status;
+  if (status < 0) {
+    set_.Close();
+    return status;
+  }
   watch_ = new Watch;
   watch_->poller = this;
   watch_->handle = handle;

@@ -26,6 +26,11 @@ class Wake {
     return 0;
   }
 
+  void Close() noexcept {
+    reader_.Reset();
+    writer_.Reset();
+  }
+
   int fd() const noexcept { return reader_.get(); }
 
   // Any thread. A full pipe means that the reader is awake already.
