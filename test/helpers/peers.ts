@@ -51,6 +51,7 @@ export function cPeer(name: string): Program {
       '-Wextra',
       '-Werror',
       '-pedantic',
+      '-pthread',
       '-I',
       include,
       '-o',
