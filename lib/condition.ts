@@ -21,8 +21,11 @@ const LONGEST_MS = 1000;
 
 /** Where the semaphores of an existing condition are, except that of its lock. */
 export interface ConditionAddress {
+  /** How many calls sleep, or have woken and were not counted off yet. CPython: `_sleeping_count`. */
   readonly sleeping: SemaphoreAddress;
+  /** How many have woken. CPython: `_woken_count`. */
   readonly woken: SemaphoreAddress;
+  /** What they sleep on. CPython: `_wait_semaphore`. */
   readonly wait: SemaphoreAddress;
 }
 

@@ -11,7 +11,9 @@ import { checkBoolean, checkInteger, checkObject, checkSemaphoreName } from './v
 
 /** What `describe` makes of a lock or a semaphore. It is plain JSON. */
 export interface SemLockDescriptor {
+  /** The class. */
   readonly type: 'Lock' | 'RLock' | 'Semaphore' | 'BoundedSemaphore';
+  /** Where it is. CPython: `_semlock.name`. */
   readonly semaphore: SemaphoreAddress;
   /** The highest value of a BoundedSemaphore. */
   readonly bound?: number;
@@ -19,14 +21,19 @@ export interface SemLockDescriptor {
 
 /** What `describe` makes of a Condition. */
 export interface ConditionDescriptor {
+  /** The class. */
   readonly type: 'Condition';
+  /** Its lock. CPython: `_lock`. */
   readonly lock: SemLockDescriptor;
+  /** Its counters. */
   readonly condition: ConditionAddress;
 }
 
 /** What `describe` makes of an Event. */
 export interface EventDescriptor {
+  /** The class. */
   readonly type: 'Event';
+  /** Its parts. */
   readonly event: EventAddress;
 }
 

@@ -12,8 +12,11 @@ import { Lock } from './synchronize.js';
 
 /** Where the semaphores of an existing event are. */
 export interface EventAddress {
+  /** The lock of its condition. CPython: `_cond._lock`. */
   readonly lock: SemaphoreAddress;
+  /** The condition that waits sleep on. CPython: `_cond`. */
   readonly condition: ConditionAddress;
+  /** 1 while the event is set. CPython: `_flag`. */
   readonly flag: SemaphoreAddress;
 }
 

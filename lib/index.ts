@@ -37,6 +37,6 @@ export { NamedSemaphore } from './named-semaphore.js';
 export { Guard, SEM_VALUE_MAX, SemLock, type AcquireOptions } from './sem-lock.js';
 export type { SemaphoreAddress } from './semaphore-handle.js';
 export type { PackUnpack, Serialization, Serializer } from './serialization/index.js';
-export { BoundedSemaphore, Lock, RLock, Semaphore } from './synchronize.js';
+export { BoundedSemaphore, Lock, OwnableLock, RLock, Semaphore } from './synchronize.js';
 export type { Bytes } from './validate.js';
 export { wait, waitSync, type Waitable } from './wait.js';

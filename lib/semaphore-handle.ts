@@ -15,8 +15,11 @@ const semaphores = native.semaphores;
 
 /** Where a semaphore is to be found by others. Without a family it is one that was opened by a name from outside. */
 export interface SemaphoreAddress {
+  /** The name for `sem_open`. */
   readonly name: string;
+  /** The family in whose register the name is. */
   readonly family?: string | undefined;
+  /** What its records in the family's table go by. */
   readonly number?: number | undefined;
 }
 
