@@ -86,7 +86,8 @@ function elsewhere(setup: string, body: string, as: readonly string[] = []): Pee
 async function printed(peer: Peer): Promise<Report> {
   const result = await report(peer);
   await peer.succeeded();
-  expect(peer.stderr).to.equal('');
+  // Without a free descriptor UBSan cannot look at memory, and reports every object in it.
+  if (process.env['NODE_MULTIPROCESSING_SANITIZER'] === undefined) expect(peer.stderr).to.equal('');
   return result;
 }
 
