@@ -204,6 +204,18 @@ export class Condition {
     this.close();
   }
 
+  /** Pending calls of this object and of its lock keep the process alive, which is the default. */
+  ref(): this {
+    this.#lock.hold.on = true;
+    return this;
+  }
+
+  /** Pending calls of this object and of its lock no longer keep the process alive. */
+  unref(): this {
+    this.#lock.hold.on = false;
+    return this;
+  }
+
   /** What console.log shows. CPython: `<Condition(<lock>, <sleepers>)>`. */
   [inspect.custom](): string {
     return this.#closed ? 'Condition { closed }' : `Condition { waiting: ${this.#sleeping.value - this.#woken.value} }`;

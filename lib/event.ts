@@ -118,6 +118,18 @@ export class Event {
     this.close();
   }
 
+  /** Pending calls of this object keep the process alive, which is the default. */
+  ref(): this {
+    this.#condition.lock.hold.on = true;
+    return this;
+  }
+
+  /** Pending calls of this object no longer keep the process alive. */
+  unref(): this {
+    this.#condition.lock.hold.on = false;
+    return this;
+  }
+
   /** What console.log shows. CPython: `<Event at ... set>`. */
   [inspect.custom](): string {
     if (this.closed) return 'Event { closed }';

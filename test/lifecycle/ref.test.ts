@@ -26,6 +26,9 @@ describe('A process', function () {
     'unref recv with a timeout',
     'recv, then unref',
     'ref and unref of a dup()',
+    'unref acquire of a taken Lock',
+    'unref wait of a Condition',
+    'unref wait of an Event',
   ]) {
     it(`is not kept alive by: ${name}`, async function () {
       const { peer } = start(name);
@@ -38,6 +41,7 @@ describe('A process', function () {
     ['idle after use', '"hello"'],
     ['poll', 'true'],
     ['wait', '1'],
+    ['wait of an Event, until a message comes', 'true'],
     ['unref recv, then ref', '"hello"'],
     // Regression: the receive that was being decoded was counted out twice, and the next pending one kept nothing alive.
     ['recv after a close() while decoding', '"hello"'],

@@ -4,7 +4,7 @@
 // everything that happens, the natural end included.
 import { writeSync } from 'node:fs';
 
-import { Connection, Pipe, wait } from 'node-multiprocessing';
+import { Condition, Connection, Event, Lock, Pipe, wait } from 'node-multiprocessing';
 
 import { big } from '../support/calls.js';
 
@@ -66,6 +66,26 @@ const cases: Record<string, () => unknown> = {
     const other = connection.dup().unref();
     other.recv().then(received, failed);
     connection.recv().then(received, failed);
+  },
+  'unref acquire of a taken Lock'() {
+    const lock = new Lock().unref();
+    lock.acquireSync();
+    lock.acquire().then(received, failed);
+  },
+  'unref wait of a Condition'() {
+    const condition = new Condition().unref();
+    condition.withLock(() => condition.wait()).then(received, failed);
+  },
+  'unref wait of an Event'() {
+    new Event().unref().wait().then(received, failed);
+  },
+  'wait of an Event, until a message comes'() {
+    const event = new Event().unref().ref();
+    event.wait().then(received, failed);
+    connection
+      .unref()
+      .recv()
+      .then(() => event.set(), failed);
   },
   send() {
     connection.sendBytes(big).then(() => {
