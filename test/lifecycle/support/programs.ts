@@ -31,16 +31,20 @@ export async function report(peer: Peer): Promise<Report> {
 }
 
 /** Numbers of system calls, by what sleeps in them. */
-type Sleep = 'sync call' | 'event loop' | 'read' | 'write';
+type Sleep = 'sync call' | 'sync read' | 'sync poll' | 'event loop' | 'read' | 'write';
 
 const x64: Record<Sleep, readonly number[]> = {
-  'sync call': [271, 19, 20, 46, 47], // ppoll; readv, writev, sendmsg, recvmsg
+  'sync call': [271, 19, 20, 46, 47], // Any of the next two, writev and sendmsg.
+  'sync read': [19, 47], // readv, recvmsg
+  'sync poll': [271], // ppoll
   'event loop': [232, 281], // epoll_wait, epoll_pwait
   read: [0],
   write: [1],
 };
 const arm64: Record<Sleep, readonly number[]> = {
   'sync call': [73, 65, 66, 211, 212],
+  'sync read': [65, 212],
+  'sync poll': [73],
   'event loop': [22],
   read: [63],
   write: [64],
