@@ -231,13 +231,8 @@ int FamilyMember::Create(const std::string& folder, std::unique_ptr<FamilyMember
     status = OpenRegister(opened.get(), family, O_RDONLY | O_CREAT | O_EXCL, &lock);
     if (status == -EEXIST) continue;
     // Somebody who sweeps may have been faster than the lock.
-    if (status == 0) status = LockShared(opened.get(), family, lock.get());
-    if (IsReplaced(status)) continue;
-    if (status < 0) return status;
-    std::unique_ptr<FamilyMember> member(new FamilyMember(folder, family, std::move(lock)));
-    status = member->OpenOwnDescriptors(opened.get());
-    if (status == 0) *out = std::move(member);
-    return status;
+    if (status == 0) status = Enter(folder, opened.get(), family, std::move(lock), out);
+    if (!IsReplaced(status)) return status;
   }
   return -EAGAIN;
 }
@@ -252,13 +247,8 @@ int FamilyMember::Join(const std::string& folder, const std::string& family,
     UniqueFd lock;
     status = OpenRegister(opened.get(), family, O_RDONLY, &lock);
     if (status < 0) return status;
-    status = LockShared(opened.get(), family, lock.get());
-    if (IsReplaced(status)) continue;
-    if (status < 0) return status;
-    std::unique_ptr<FamilyMember> member(new FamilyMember(folder, family, std::move(lock)));
-    status = member->OpenOwnDescriptors(opened.get());
-    if (status == 0) *out = std::move(member);
-    return status;
+    status = Enter(folder, opened.get(), family, std::move(lock), out);
+    if (!IsReplaced(status)) return status;
   }
   return -EAGAIN;
 }
@@ -276,6 +266,17 @@ int FamilyMember::Adopt(const std::string& folder, const std::string& family, Un
   }
   std::unique_ptr<FamilyMember> member(new FamilyMember(folder, family, std::move(fd)));
   status = member->OpenOwnDescriptors(opened.get());
+  if (status == 0) *out = std::move(member);
+  return status;
+}
+
+// -ENOENT or -ESTALE if somebody has removed the register before it could be locked.
+int FamilyMember::Enter(const std::string& folder, int opened, const std::string& family,
+                        UniqueFd lock, std::unique_ptr<FamilyMember>* out) {
+  int status = LockShared(opened, family, lock.get());
+  if (status < 0) return status;
+  std::unique_ptr<FamilyMember> member(new FamilyMember(folder, family, std::move(lock)));
+  status = member->OpenOwnDescriptors(opened);
   if (status == 0) *out = std::move(member);
   return status;
 }

@@ -73,6 +73,8 @@ class FamilyMember {
  private:
   FamilyMember(const std::string& folder, const std::string& family, UniqueFd lock);
 
+  static int Enter(const std::string& folder, int opened, const std::string& family, UniqueFd lock,
+                   std::unique_ptr<FamilyMember>* out);
   int OpenOwnDescriptors(int folder);
   int WriteLine(off_t offset, const std::string& text) const noexcept;
 
