@@ -5,24 +5,12 @@ import { expect } from 'chai';
 import { Pipe } from 'node-multiprocessing';
 
 import { makePair, modes, refuses, throws, type AnyConnection, type Mode } from '../helpers/index.js';
+import { badOptions, neverThrowing, RANGE, TYPE } from '../helpers/arguments.js';
 
 type Method = (...args: unknown[]) => unknown;
 
-const TYPE = 'ERR_INVALID_ARG_TYPE';
-const RANGE = 'ERR_OUT_OF_RANGE';
 const buffer = Buffer.alloc(26);
 
-const badOptions: [unknown, string, string][] = [
-  [null, 'options', TYPE],
-  [5, 'options', TYPE],
-  ['5', 'options', TYPE],
-  [{ timeout: NaN }, 'timeout', RANGE],
-  [{ timeout: '5' }, 'timeout', TYPE],
-  [{ timeout: {} }, 'timeout', TYPE],
-  [{ timeout: 5n }, 'timeout', TYPE],
-  [{ signal: {} }, 'signal', TYPE],
-  [{ signal: null }, 'signal', TYPE],
-];
 const notBuffers = ['text', null, undefined, 5, {}, [1, 2]];
 const badNumbers: [unknown, string][] = [
   [-1, RANGE],
@@ -119,14 +107,3 @@ describe('arguments', () => {
     }
   });
 });
-
-/** An asynchronous method rejects: what it throws instead is made a failure of another kind. */
-function neverThrowing(call: () => unknown): () => unknown {
-  return () => {
-    try {
-      return call();
-    } catch (error) {
-      throw new Error('An asynchronous method has thrown', { cause: error });
-    }
-  };
-}

@@ -4,30 +4,24 @@
 // anything happens.
 import { expect } from 'chai';
 import * as mp from 'node-multiprocessing';
-import { Packr } from 'msgpackr';
 
-import { makePair, modes, refuses, rejects, throws, via, type Mode } from '../helpers/index.js';
+import {
+  badOptions,
+  closingAfterEach,
+  locks,
+  neverThrowing,
+  RANGE,
+  semaphores,
+  shareable,
+  TYPE,
+  type AnyClass,
+} from '../helpers/arguments.js';
+import { modes, refuses, throws, type Mode } from '../helpers/index.js';
 
 type Method = (...args: unknown[]) => unknown;
-type AnyClass = new (...args: never[]) => { close(): void };
 
-const TYPE = 'ERR_INVALID_ARG_TYPE';
-const RANGE = 'ERR_OUT_OF_RANGE';
 const NAME = `/nmp-test-arguments-${process.pid}`;
 
-/** Options of everything that waits, with the name that the error must hold and its code. */
-const badOptions: [unknown, string, string][] = [
-  [null, 'options', TYPE],
-  [5, 'options', TYPE],
-  ['5', 'options', TYPE],
-  [true, 'options', TYPE],
-  [{ timeout: NaN }, 'timeout', RANGE],
-  [{ timeout: '5' }, 'timeout', TYPE],
-  [{ timeout: {} }, 'timeout', TYPE],
-  [{ timeout: 5n }, 'timeout', TYPE],
-  [{ signal: {} }, 'signal', TYPE],
-  [{ signal: null }, 'signal', TYPE],
-];
 const badBlock: [unknown, string, string][] = [1, 0, 'no', null, {}].map((block) => [{ block }, 'block', TYPE]);
 /** A timeout, or options. */
 const badLimits: [unknown, string, string][] = [
@@ -62,10 +56,6 @@ const badNames: [unknown, string][] = [
   [{}, TYPE],
 ];
 
-const locks: Record<string, AnyClass> = { Lock: mp.Lock, RLock: mp.RLock };
-const semaphores: Record<string, AnyClass> = { Semaphore: mp.Semaphore, BoundedSemaphore: mp.BoundedSemaphore };
-const shareable: Record<string, AnyClass> = { ...locks, ...semaphores, Condition: mp.Condition, Event: mp.Event };
-
 /** Calls of one method with one bad argument each: the method, arguments, the name the error must hold, its code. */
 type Case = [string, unknown[], string, string];
 
@@ -93,28 +83,8 @@ function casesOf(what: string): Case[] {
   return [...acquireCases, ...scopeCases, ...(what === 'Condition' ? conditionCases : [])];
 }
 
-/** An asynchronous method rejects: what it throws instead is made a failure of another kind. */
-function neverThrowing(call: () => unknown): () => unknown {
-  return () => {
-    try {
-      return call();
-    } catch (error) {
-      throw new Error('An asynchronous method has thrown', { cause: error });
-    }
-  };
-}
-
 describe('arguments of locks', () => {
-  const open: { close(): void }[] = [];
-
-  function opened<T extends { close(): void }>(object: T): T {
-    open.push(object);
-    return object;
-  }
-
-  afterEach(() => {
-    for (const object of open.splice(0)) object.close();
-  });
+  const opened = closingAfterEach();
 
   async function refusesAll(object: object, mode: Mode, cases: readonly Case[]): Promise<void> {
     const methods = object as Record<string, Method>;
@@ -241,167 +211,5 @@ describe('arguments of locks', () => {
         expect(semaphore.value).to.equal(1);
       });
     }
-  });
-
-  describe('describe', () => {
-    it('refuses what cannot be described', async () => {
-      const lock = opened(new mp.Lock());
-      const guard = await lock.guard();
-      for (const value of [undefined, null, 5, 'Lock', {}, mp.Lock, guard, { type: 'Lock' }]) {
-        await refuses(() => mp.describe(value as never), 'object', TYPE);
-      }
-      guard.release();
-    });
-
-    it('refuses bad options, for every class', async () => {
-      for (const Class of Object.values(shareable)) {
-        const object = opened(new Class()) as mp.Lock;
-        for (const options of [null, 5, 'nodeOnly', true]) {
-          await refuses(() => mp.describe(object, options as never), 'options', TYPE);
-        }
-        for (const nodeOnly of [1, 0, 'yes', null]) {
-          await refuses(() => mp.describe(object, { nodeOnly: nodeOnly as never }), 'nodeOnly', TYPE);
-        }
-      }
-    });
-
-    it('refuses what is closed', () => {
-      for (const Class of Object.values(shareable)) {
-        const object = new Class() as mp.Lock;
-        object.close();
-        throws(() => mp.describe(object), { code: 'ERR_MP_CLOSED' });
-      }
-    });
-  });
-
-  describe('attach', () => {
-    const semaphore = { name: '/mp-nobody-has-this' };
-    const cases: [unknown, string, string][] = [
-      ...[undefined, null, 5, 'Lock', true].map((value): [unknown, string, string] => [value, 'descriptor', TYPE]),
-      [{ semaphore }, 'descriptor.type', TYPE],
-      [{ type: 'Mutex', semaphore }, 'descriptor.type', TYPE],
-      [{ type: 5, semaphore }, 'descriptor.type', TYPE],
-      [{ type: 'NamedSemaphore', semaphore }, 'descriptor.type', TYPE],
-      ...['Lock', 'RLock', 'Semaphore', 'BoundedSemaphore'].flatMap((type): [unknown, string, string][] => [
-        [{ type }, 'descriptor.semaphore', TYPE],
-        [{ type, semaphore: null }, 'descriptor.semaphore', TYPE],
-        [{ type, semaphore: '/name' }, 'descriptor.semaphore', TYPE],
-        [{ type, semaphore: {} }, 'descriptor.semaphore.name', TYPE],
-        [{ type, semaphore: { name: 5 } }, 'descriptor.semaphore.name', TYPE],
-        [{ type, semaphore: { name: '/x', family: 5 } }, 'descriptor.semaphore.family', TYPE],
-        [{ type, semaphore: { name: '/x', family: null } }, 'descriptor.semaphore.family', TYPE],
-        [{ type, semaphore: { name: '/x', family: 'abc' } }, 'descriptor.semaphore.number', TYPE],
-        [{ type, semaphore: { name: '/x', family: 'abc', number: '1' } }, 'descriptor.semaphore.number', TYPE],
-        [{ type, semaphore: { name: '/x', family: 'abc', number: 0 } }, 'descriptor.semaphore.number', RANGE],
-        [{ type, semaphore: { name: '/x', family: 'abc', number: 1.5 } }, 'descriptor.semaphore.number', RANGE],
-        [{ type, semaphore: { name: '/x', family: 'abc', number: 2 ** 32 } }, 'descriptor.semaphore.number', RANGE],
-      ]),
-      [{ type: 'BoundedSemaphore', semaphore }, 'descriptor.bound', TYPE],
-      [{ type: 'BoundedSemaphore', semaphore, bound: '1' }, 'descriptor.bound', TYPE],
-      [{ type: 'BoundedSemaphore', semaphore, bound: -1 }, 'descriptor.bound', RANGE],
-      [{ type: 'BoundedSemaphore', semaphore, bound: 1.5 }, 'descriptor.bound', RANGE],
-      [{ type: 'Condition' }, 'descriptor.lock', TYPE],
-      [{ type: 'Condition', lock: null }, 'descriptor.lock', TYPE],
-      [{ type: 'Condition', lock: { type: 'Lock', semaphore } }, 'descriptor.condition', TYPE],
-      [{ type: 'Condition', lock: { type: 'Lock', semaphore }, condition: {} }, 'descriptor.condition.sleeping', TYPE],
-      [{ type: 'Event' }, 'descriptor.event', TYPE],
-      [{ type: 'Event', event: {} }, 'descriptor.event.lock', TYPE],
-      [{ type: 'Event', event: { lock: semaphore } }, 'descriptor.event.condition', TYPE],
-    ];
-
-    it(`refuses ${cases.length} bad descriptors`, async () => {
-      for (const [descriptor, name, code] of cases) await refuses(() => mp.attach(descriptor as never), name, code);
-    });
-
-    it('refuses a bound that no semaphore has', async () => {
-      const descriptor = { type: 'BoundedSemaphore', semaphore, bound: 2 ** 31 } as const;
-      await refuses(() => mp.attach(descriptor), 'descriptor.bound', RANGE);
-    });
-
-    it('refuses names that sem_open would read otherwise', async () => {
-      const zero = opened(mp.NamedSemaphore.create(NAME, 1));
-      try {
-        // In C the name would end before the zero, and this one exists.
-        await refuses(
-          () => opened(mp.attach({ type: 'Lock', semaphore: { name: `${NAME}\0more` } })),
-          'descriptor.semaphore.name',
-          RANGE,
-        );
-      } finally {
-        zero.unlink();
-      }
-    });
-
-    it('refuses a Condition over a semaphore that is no lock', async () => {
-      const condition = opened(new mp.Condition());
-      const lock = mp.describe(opened(new mp.Semaphore())) as never;
-      await refuses(() => mp.attach({ ...mp.describe(condition), lock } as never), 'descriptor.lock', TYPE);
-    });
-
-    it('of what does not exist is ENOENT, whether by name or in a family', () => {
-      throws(() => mp.attach({ type: 'Lock', semaphore }), { code: 'ENOENT', syscall: 'sem_open' });
-      const inFamily = { name: '/mp-nofamily-1', family: 'nofamily', number: 1 };
-      throws(() => mp.attach({ type: 'Lock', semaphore: inFamily }), { code: 'ENOENT' });
-      const lock = opened(new mp.Lock());
-      const descriptor = mp.describe(lock) as mp.SemLockDescriptor & { type: 'Lock' };
-      lock.close();
-      throws(() => mp.attach(descriptor), { code: 'ENOENT' });
-    });
-  });
-
-  describe('as a part of a message', () => {
-    const formats: [string, mp.Serialization][] = [
-      ['structured', 'structured'],
-      ['json', 'json'],
-      ['msgpackr', new Packr()],
-    ];
-    const makers: Record<string, () => { close(): void }> = {
-      ...Object.fromEntries(Object.entries(shareable).map(([what, Class]) => [what, () => new Class()])),
-      NamedSemaphore: () => {
-        const semaphore = mp.NamedSemaphore.create(NAME);
-        semaphore.unlink();
-        return semaphore;
-      },
-    };
-    for (const [what, make] of Object.entries(makers)) {
-      it(`a ${what} is an error, and never an empty object`, async () => {
-        const object = opened(make());
-        for (const [, serialization] of formats) {
-          const { reader, writer } = makePair('socketpair', { serialization });
-          for (const mode of modes) {
-            for (const value of [object, { deep: [object] }]) {
-              await rejects(via(mode, writer).send(value), { code: 'ERR_MP_NOT_SUPPORTED' });
-            }
-          }
-          expect(reader.pollSync()).to.equal(false);
-          await writer.send('goes on');
-          expect(await reader.recv()).to.equal('goes on');
-        }
-        throws(() => structuredClone(object), { code: 'ERR_MP_NOT_SUPPORTED' });
-        object.close();
-        throws(() => structuredClone(object), { code: 'ERR_MP_NOT_SUPPORTED' });
-      });
-    }
-
-    it('a Guard is an error, and never an empty object', async () => {
-      const lock = opened(new mp.Lock());
-      const guard = await lock.guard();
-      const { writer } = makePair('socketpair');
-      await rejects(writer.send(guard), { code: 'ERR_MP_NOT_SUPPORTED' });
-      guard.release();
-    });
-
-    it('what describe() makes travels', async () => {
-      for (const Class of Object.values(shareable)) {
-        const object = opened(new Class()) as mp.Lock;
-        for (const [, serialization] of formats) {
-          const { reader, writer } = makePair('socketpair', { serialization });
-          await writer.send(mp.describe(object));
-          const descriptor = (await reader.recv()) as mp.Descriptor;
-          expect(descriptor).to.deep.equal(mp.describe(object));
-          expect(opened(mp.attach(descriptor))).to.be.instanceOf(Class);
-        }
-      }
-    });
   });
 });
