@@ -9,51 +9,9 @@ import { expect } from 'chai';
 import { attach, describe as describeObject, Lock } from 'node-multiprocessing';
 import { rmSync } from 'node:fs';
 
-import { foreignEnv, packageRoot, spawnPeer, throws, type Peer, type Program } from '../helpers/index.js';
-import { report, type Report } from './support/programs.js';
+import { foreignEnv, packageRoot, throws, type Peer } from '../helpers/index.js';
+import { allFailed, allSucceeded, classes, node, printed, spawnAfter } from './support/places.js';
 
-/** What all programs begin with. */
-const PRELUDE = `
-import fs from 'node:fs';
-import * as mp from 'node-multiprocessing';
-
-const NAME = '/nmp-test-places';
-const folder = '/dev/shm/mp-' + process.geteuid();
-const makers = {
-  Lock: () => new mp.Lock(),
-  RLock: () => new mp.RLock(),
-  Semaphore: () => new mp.Semaphore(2),
-  BoundedSemaphore: () => new mp.BoundedSemaphore(2),
-  Condition: () => new mp.Condition(),
-  Event: () => new mp.Event(),
-  NamedSemaphore: () => {
-    const semaphore = mp.NamedSemaphore.create(NAME);
-    semaphore.unlink();
-    return semaphore;
-  },
-};
-
-function failure(action) {
-  try {
-    action().close();
-    return 'succeeded';
-  } catch ({ code, syscall, message }) {
-    return { code, syscall, message };
-  }
-}
-const failures = () => Object.fromEntries(Object.entries(makers).map(([name, make]) => [name, failure(make)]));
-const print = (value) => console.log(JSON.stringify(value));
-const list = (path) => (fs.existsSync(path) ? fs.readdirSync(path) : []);
-// Not the object that stands for the folder.
-const left = () => [...list('/dev/shm').filter((name) => name.startsWith('sem.')), ...list(folder)].sort();
-function use(lock) {
-  if (!lock.acquireSync({ timeout: 5000 })) throw new Error('The lock is taken');
-  lock.release();
-}
-`;
-
-/** The names of the classes that make semaphores. */
-const classes = ['Lock', 'RLock', 'Semaphore', 'BoundedSemaphore', 'Condition', 'Event', 'NamedSemaphore'];
 /** NamedSemaphore has no family, and therefore no need for its folder. */
 const familyClasses = classes.filter((name) => name !== 'NamedSemaphore');
 
@@ -64,44 +22,9 @@ const unshare = ['-m', '-rm'].find((flag) => {
 });
 const isRoot = process.geteuid?.() === 0;
 
-function node(body: string): string[] {
-  // A sanitizer's runtime is for Node alone.
-  const preload = `LD_PRELOAD=${process.env['LD_PRELOAD'] ?? ''}`;
-  return ['env', preload, process.execPath, '--input-type=module', '-e', PRELUDE + body];
-}
-
-/** Runs shell commands, and then the program with what they have left. */
-function spawnAfter(setup: string, command: readonly string[], prefix: readonly string[] = []): Peer {
-  const [name, ...args] = [...prefix, 'sh', '-ec', `${setup}\nexec "$@"`, 'sh', ...command];
-  const program: Program = { language: 'c', label: 'node elsewhere', command: name!, args };
-  return spawnPeer(program, { cwd: packageRoot });
-}
-
 /** A program in its own mount namespace, after shell commands in it. */
 function elsewhere(setup: string, body: string, as: readonly string[] = []): Peer {
   return spawnAfter(setup, [...as, ...node(body)], ['unshare', unshare!]);
-}
-
-/** What a program prints, which must succeed. */
-async function printed(peer: Peer): Promise<Report> {
-  const result = await report(peer);
-  await peer.succeeded();
-  // Without a free descriptor UBSan cannot look at memory, and reports every object in it.
-  if (process.env['NODE_MULTIPROCESSING_SANITIZER'] === undefined) expect(peer.stderr).to.equal('');
-  return result;
-}
-
-/** Asserts that each class has failed with this code and a message that says what to do about it. */
-function allFailed(found: Report, names: readonly string[], code: string, hint: string): void {
-  for (const name of names) {
-    expect(found[name], name).to.include({ code, syscall: 'sem_open' });
-    // Whoever meets one of these needs more than the code.
-    expect(found[name].message, name).to.include(hint);
-  }
-}
-
-function allSucceeded(found: Report, names: readonly string[]): void {
-  for (const name of names) expect(found[name], name).to.equal('succeeded');
 }
 
 /** A full /dev/shm. */
@@ -315,90 +238,5 @@ describe('Where semaphores live', function () {
     expect(lock.acquireSync()).to.equal(true);
     lock.release();
     lock.close();
-  });
-
-  describe('without a free descriptor', () => {
-    function limited(body: string): Peer {
-      // Node raises the soft limit to the hard one, so both are set.
-      return spawnAfter(
-        'ulimit -n 80',
-        node(`
-          const fds = [];
-          function exhaust(spare = 0) {
-            try {
-              for (;;) fds.push(fs.openSync('/dev/null', 'r'));
-            } catch {
-              for (let i = 0; i < spare; i++) fs.closeSync(fds.pop());
-            }
-          }
-          const relieve = () => { for (const fd of fds.splice(0)) fs.closeSync(fd); };
-          ${body}`),
-      );
-    }
-
-    it('everything is EMFILE, and works when there are some', async () => {
-      const { first, own, after } = await printed(
-        limited(`
-          exhaust();
-          const first = failures();
-          relieve();
-          const lock = new mp.Lock();
-          exhaust();
-          // The family exists by now.
-          const own = failures();
-          use(lock);
-          relieve();
-          print({ first, own, after: failures() });`),
-      );
-      allFailed(first, classes, 'EMFILE', 'too many');
-      allFailed(own, classes, 'EMFILE', 'too many');
-      allSucceeded(after, classes);
-    });
-
-    it('the first Lock is EMFILE at whatever step, leaves nothing open, and a later one works', async () => {
-      const { codes, leaks, after } = await printed(
-        limited(`
-          const count = () => fs.readdirSync('/proc/self/fd').length;
-          // What every environment has once and keeps.
-          for (const end of mp.Pipe()) end.close();
-          const codes = [];
-          const leaks = [];
-          for (let spare = 0; ; spare++) {
-            exhaust(spare);
-            let lock;
-            const result = failure(() => (lock = new mp.Lock()));
-            relieve();
-            if (result === 'succeeded') break;
-            codes.push(result.code);
-            leaks.push(count());
-          }
-          print({ codes, leaks: new Set(leaks).size, after: failures() });`),
-      );
-      expect(new Set(codes)).to.deep.equal(new Set(['EMFILE']));
-      expect(codes.length).to.be.at.least(3);
-      expect(leaks).to.equal(1);
-      allSucceeded(after, classes);
-    });
-
-    it('an acquire that has to wait is EMFILE, and works later', async () => {
-      const { code, waited } = await printed(
-        limited(`
-          const lock = new mp.Lock();
-          lock.acquireSync();
-          exhaust();
-          let code;
-          try {
-            await lock.acquire();
-          } catch (error) {
-            code = error.code;
-          }
-          relieve();
-          const waiting = lock.acquire();
-          setImmediate(() => lock.release());
-          print({ code, waited: await waiting });
-          lock.release();`),
-      );
-      expect({ code, waited }).to.deep.equal({ code: 'EMFILE', waited: true });
-    });
   });
 });

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT
+//
+// Semaphores in a process that has run out of descriptors.
+import { expect } from 'chai';
+
+import type { Peer } from '../helpers/index.js';
+import { allFailed, allSucceeded, classes, node, printed, spawnAfter } from './support/places.js';
+
+describe('Semaphores without a free descriptor', () => {
+  function limited(body: string): Peer {
+    // Node raises the soft limit to the hard one, so both are set.
+    return spawnAfter(
+      'ulimit -n 80',
+      node(`
+        const fds = [];
+        function exhaust(spare = 0) {
+          try {
+            for (;;) fds.push(fs.openSync('/dev/null', 'r'));
+          } catch {
+            for (let i = 0; i < spare; i++) fs.closeSync(fds.pop());
+          }
+        }
+        const relieve = () => { for (const fd of fds.splice(0)) fs.closeSync(fd); };
+        ${body}`),
+    );
+  }
+
+  it('everything is EMFILE, and works when there are some', async () => {
+    const { first, own, after } = await printed(
+      limited(`
+        exhaust();
+        const first = failures();
+        relieve();
+        const lock = new mp.Lock();
+        exhaust();
+        // The family exists by now.
+        const own = failures();
+        use(lock);
+        relieve();
+        print({ first, own, after: failures() });`),
+    );
+    allFailed(first, classes, 'EMFILE', 'too many');
+    allFailed(own, classes, 'EMFILE', 'too many');
+    allSucceeded(after, classes);
+  });
+
+  it('the first Lock is EMFILE at whatever step, leaves nothing open, and a later one works', async () => {
+    const { codes, leaks, after } = await printed(
+      limited(`
+        const count = () => fs.readdirSync('/proc/self/fd').length;
+        // What every environment has once and keeps.
+        for (const end of mp.Pipe()) end.close();
+        const codes = [];
+        const leaks = [];
+        for (let spare = 0; ; spare++) {
+          exhaust(spare);
+          let lock;
+          const result = failure(() => (lock = new mp.Lock()));
+          relieve();
+          if (result === 'succeeded') break;
+          codes.push(result.code);
+          leaks.push(count());
+        }
+        print({ codes, leaks: new Set(leaks).size, after: failures() });`),
+    );
+    expect(new Set(codes)).to.deep.equal(new Set(['EMFILE']));
+    expect(codes.length).to.be.at.least(3);
+    expect(leaks).to.equal(1);
+    allSucceeded(after, classes);
+  });
+
+  it('an acquire that has to wait is EMFILE, and works later', async () => {
+    const { code, waited } = await printed(
+      limited(`
+        const lock = new mp.Lock();
+        lock.acquireSync();
+        exhaust();
+        let code;
+        try {
+          await lock.acquire();
+        } catch (error) {
+          code = error.code;
+        }
+        relieve();
+        const waiting = lock.acquire();
+        setImmediate(() => lock.release());
+        print({ code, waited: await waiting });
+        lock.release();`),
+    );
+    expect({ code, waited }).to.deep.equal({ code: 'EMFILE', waited: true });
+  });
+});
