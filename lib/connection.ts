@@ -18,7 +18,7 @@ import {
 import { native } from './native.js';
 import { Hold } from './reactor.js';
 import type { ReceiveOptions } from './receiver.js';
-import { codecFor, type Codec } from './serialization/index.js';
+import { ChannelSerialization } from './serialization/channel-serialization.js';
 import { shareableMark } from './shareable.js';
 import { takeBytes, takeInto, type Take } from './take.js';
 import {
@@ -58,16 +58,21 @@ const collected = new FinalizationRegistry<Channel>((channel) => {
  */
 export class Connection<S = unknown, R = S> {
   readonly #channel: Channel;
-  readonly #codec: Codec;
+  readonly #serialization: ChannelSerialization;
   readonly #direction: Direction;
   readonly #hold = new Hold();
   #closed = false;
 
   /** Connections are made by `Pipe` and `Connection.fromFd`. */
-  private constructor(door: typeof fromChannel, channel: Channel, codec: Codec, direction: Direction) {
+  private constructor(
+    door: typeof fromChannel,
+    channel: Channel,
+    serialization: ChannelSerialization,
+    direction: Direction,
+  ) {
     if (door !== fromChannel) throw argumentError('type', 'Connections are made by Pipe() and Connection.fromFd()');
     this.#channel = channel;
-    this.#codec = codec;
+    this.#serialization = serialization;
     this.#direction = direction;
     channel.addUser();
     collected.register(this, channel, this);
@@ -86,7 +91,7 @@ export class Connection<S = unknown, R = S> {
   static fromFd<S = unknown, R = S>(fd: number, options: FromFdOptions = {}): Connection<S, R> {
     checkInteger(fd, 'fd', 3, 0x7fffffff);
     const channelOptions = checkOptions(options, false);
-    const codec = codecFor(options.serialization);
+    const serialization = new ChannelSerialization(options.serialization, true);
     const found = new Int32Array(5);
     const status = native.describe(fd, found);
     if (status < 0) throw systemError(status, 'fstat', `descriptor ${fd}`);
@@ -95,7 +100,8 @@ export class Connection<S = unknown, R = S> {
     if (stream === 0) throw argumentError('type', `fd ${fd} must be a stream socket, not a datagram or listening one`);
     if (owned === 1) throw new BusyError(`Descriptor ${fd} already belongs to a Connection`);
     const direction = narrow(options, { readable: canRead === 1, writable: canWrite === 1 });
-    return new Connection(fromChannel, Channel.adopt(fd, kind === 1, direction, channelOptions), codec, direction);
+    const channel = Channel.adopt(fd, kind === 1, direction, channelOptions);
+    return new Connection(fromChannel, channel, serialization, direction);
   }
 
   /** Whether this end receives. False, too, after a failure that left the stream out of step. CPython: `readable`. */
@@ -137,7 +143,7 @@ export class Connection<S = unknown, R = S> {
     try {
       this.#checkWritable();
       const limits = checkLimits(options);
-      const bytes = this.#codec.encode(value);
+      const bytes = this.#serialization.encode(value);
       return this.#channel.sender.send(bytes, 0, bytes.byteLength, 'send', limits, this.#hold);
     } catch (error) {
       return Promise.reject(error);
@@ -148,7 +154,7 @@ export class Connection<S = unknown, R = S> {
   sendSync(value: S, options?: WaitOptions): void {
     this.#checkWritable();
     const deadline = deadlineAfter(checkLimits(options).timeout);
-    const bytes = this.#codec.encode(value);
+    const bytes = this.#serialization.encode(value);
     this.#channel.sender.sendSync(bytes, 0, bytes.byteLength, 'sendSync', deadline);
   }
 
@@ -189,12 +195,12 @@ export class Connection<S = unknown, R = S> {
    * `BadMessageLength`, `UnpicklingError`, `ClosedError`, `NotReadable`, `TimeoutError`, an AbortError, or a system error.
    */
   recv(options?: WaitOptions): Promise<R> {
-    return this.#receive(this.#codec as Take<R>, 'recv', undefined, options);
+    return this.#receive(this.#serialization as Take<R>, 'recv', undefined, options);
   }
 
   /** As `recv`, blocking. */
   recvSync(options?: WaitOptions): R {
-    return this.#receiveSync(this.#codec as Take<R>, 'recvSync', undefined, options);
+    return this.#receiveSync(this.#serialization as Take<R>, 'recvSync', undefined, options);
   }
 
   /**
@@ -241,7 +247,10 @@ export class Connection<S = unknown, R = S> {
    */
   tryRecv(): Received<R> | undefined {
     this.#checkReadable();
-    return this.#channel.receiver.tryReceive(this.#codec as Take<R>, { operation: 'tryRecv', maxLength: Infinity });
+    return this.#channel.receiver.tryReceive(this.#serialization as Take<R>, {
+      operation: 'tryRecv',
+      maxLength: Infinity,
+    });
   }
 
   /** Receives one message if it is there whole, without waiting; undefined if not. */
@@ -317,7 +326,7 @@ export class Connection<S = unknown, R = S> {
    */
   dup(): Connection<S, R> {
     this.#checkOpen();
-    return new Connection<S, R>(fromChannel, this.#channel, this.#codec, this.#direction);
+    return new Connection<S, R>(fromChannel, this.#channel, this.#serialization, this.#direction);
   }
 
   /**
@@ -383,11 +392,11 @@ export class Connection<S = unknown, R = S> {
   /** @internal What `Pipe` makes. */
   static pair(duplex: boolean, options: ConnectionOptions): [Connection<never, never>, Connection<never, never>] {
     const channelOptions = checkOptions(options, true);
-    const codec = codecFor(options.serialization);
+    const serialization = new ChannelSerialization(options.serialization, false);
     const [first, second] = Channel.pair(duplex, channelOptions);
     return [
-      new Connection<never, never>(fromChannel, first, codec, first.direction),
-      new Connection<never, never>(fromChannel, second, codec, second.direction),
+      new Connection<never, never>(fromChannel, first, serialization, first.direction),
+      new Connection<never, never>(fromChannel, second, serialization, second.direction),
     ];
   }
 
@@ -395,6 +404,11 @@ export class Connection<S = unknown, R = S> {
   static channelOf(connection: Connection<never, unknown>): Channel {
     connection.#checkReadable();
     return connection.#channel;
+  }
+
+  /** @internal What decides how objects of this Connection travel; shared with its `dup()`s and the other end of a Pipe. */
+  static serializationOf(connection: Connection<never, unknown>): ChannelSerialization {
+    return connection.#serialization;
   }
 
   /** @internal */

@@ -3,6 +3,7 @@
 // How objects become bytes. Only this folder knows formats; everything below moves bytes.
 import { argumentError, MultiprocessingError, PicklingError, UnpicklingError } from '../errors.js';
 import { json } from './json.js';
+import { pickle } from './pickle.js';
 import { structured } from './structured.js';
 import type { Take } from '../take.js';
 
@@ -58,10 +59,17 @@ function findSerializer(serialization: unknown): Serializer {
   );
 }
 
-const builtIn = { structured: makeCodec('structured', structured), json: makeCodec('json', json) };
+/** The formats that have a name. */
+export type BuiltInSerialization = 'structured' | 'json' | 'pickle';
+
+export const builtIn: Readonly<Record<BuiltInSerialization, Codec>> = {
+  structured: makeCodec('structured', structured),
+  json: makeCodec('json', json),
+  pickle: makeCodec('pickle', pickle),
+};
 
 /** Checks a `serialization` option and finds or makes its codec. */
-export function codecFor(serialization: unknown = 'structured'): Codec {
+export function codecFor(serialization: unknown): Codec {
   if (serialization === 'structured' || serialization === 'json') return builtIn[serialization];
   return makeCodec('custom', findSerializer(serialization));
 }

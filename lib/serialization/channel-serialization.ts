@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT
+import { builtIn, codecFor, type BuiltInSerialization, type Codec } from './index.js';
+
+/** The first byte of what V8's serializer writes. No pickle begins with it. */
+const STRUCTURED_MAGIC = 0xff;
+
+/**
+ * The format of the objects on a channel, shared by all Connections that must agree on it: the two ends of a `Pipe()` in
+ * this process, and their `dup()`s.
+ *
+ * Chosen by the user, it never changes. Otherwise it stays open until the first object is sent or received, so that a
+ * channel can still become one of pickles when Python gets an end of it. What is decided is decided when an object is
+ * encoded or decoded, not when a receive is asked for.
+ */
+export class ChannelSerialization implements Codec {
+  /** Whether the user chose the format. */
+  readonly explicit: boolean;
+  readonly #adopted: boolean;
+  #codec: Codec | undefined;
+  #kind: BuiltInSerialization | 'custom' | undefined;
+
+  /**
+   * @param option The user's `serialization`, which is checked.
+   * @param adopted Whether the other end may belong to a program of any language: then the first message, if it comes
+   *   before anything is sent, tells which format that program uses.
+   */
+  constructor(option: unknown, adopted: boolean) {
+    this.explicit = option !== undefined;
+    this.#adopted = adopted;
+    if (option === undefined) return;
+    this.#codec = codecFor(option);
+    this.#kind = typeof option === 'string' ? (option as BuiltInSerialization) : 'custom';
+  }
+
+  /** Whether the format can no longer change. */
+  get fixed(): boolean {
+    return this.#codec !== undefined;
+  }
+
+  /** The format, or undefined while it is open. */
+  get kind(): BuiltInSerialization | 'custom' | undefined {
+    return this.#kind;
+  }
+
+  /** Decides for a format, if that is still open. True if the channel has this format now. */
+  fix(kind: BuiltInSerialization): boolean {
+    if (this.#codec === undefined) {
+      this.#codec = builtIn[kind];
+      this.#kind = kind;
+    }
+    return this.#kind === kind;
+  }
+
+  encode(value: unknown): Uint8Array {
+    if (this.#codec !== undefined) return this.#codec.encode(value);
+    // A value that cannot be serialised decides nothing, since nothing is sent.
+    const bytes = builtIn.structured.encode(value);
+    this.fix('structured');
+    return bytes;
+  }
+
+  small(lent: Buffer, length: number): unknown {
+    return (this.#codec ?? this.#decide(lent, length)).small(lent, length);
+  }
+
+  large(message: Buffer): unknown {
+    return (this.#codec ?? this.#decide(message, message.length)).large(message);
+  }
+
+  /** The codec for a received message, which decides for later ones unless it is empty. */
+  #decide(message: Buffer, length: number): Codec {
+    const kind = this.#adopted && length > 0 && message[0] !== STRUCTURED_MAGIC ? 'pickle' : 'structured';
+    if (length > 0) this.fix(kind);
+    return builtIn[kind];
+  }
+}

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MIT
+import { serialize } from 'node:v8';
+
+import { expect } from 'chai';
+import { Connection } from 'node-multiprocessing';
+
+import { ChannelSerialization } from '#lib/serialization/channel-serialization.js';
+import { makePair, rejects, throws, track, type AnyConnection } from '../helpers/index.js';
+
+/** Internal, so not among the types. */
+const { serializationOf } = Connection as unknown as {
+  serializationOf(connection: AnyConnection): ChannelSerialization;
+};
+
+describe('the serialization of a channel', () => {
+  it('that the user chose stays as it is', () => {
+    for (const kind of ['structured', 'json'] as const) {
+      const serialization = new ChannelSerialization(kind, true);
+      expect([serialization.explicit, serialization.fixed, serialization.kind]).to.deep.equal([true, true, kind]);
+      expect([serialization.fix('pickle'), serialization.fix(kind)]).to.deep.equal([false, true]);
+      expect(serialization.kind).to.equal(kind);
+    }
+    const own = new ChannelSerialization({ serialize: () => Buffer.from('x'), deserialize: () => 1 }, false);
+    expect([own.explicit, own.fixed, own.kind]).to.deep.equal([true, true, 'custom']);
+    expect([own.fix('pickle'), own.kind]).to.deep.equal([false, 'custom']);
+  });
+
+  it('is open until it is fixed', () => {
+    const serialization = new ChannelSerialization(undefined, false);
+    expect([serialization.explicit, serialization.fixed, serialization.kind]).to.deep.equal([false, false, undefined]);
+    expect(serialization.fix('pickle')).to.equal(true);
+    expect([serialization.explicit, serialization.fixed, serialization.kind]).to.deep.equal([false, true, 'pickle']);
+    expect([serialization.fix('structured'), serialization.fix('pickle')]).to.deep.equal([false, true]);
+  });
+
+  it('is structured once something is sent, and still open after a value that could not be', () => {
+    for (const adopted of [false, true]) {
+      const serialization = new ChannelSerialization(undefined, adopted);
+      throws(() => serialization.encode(() => 1), { code: 'ERR_MP_PICKLING' });
+      expect(serialization.kind).to.equal(undefined);
+      expect(serialization.encode([1])).to.deep.equal(serialize([1]));
+      expect(serialization.kind).to.equal('structured');
+    }
+  });
+
+  it('is told by the first message received, where the other end may be anybody', () => {
+    for (const take of ['small', 'large'] as const) {
+      const receive = (serialization: ChannelSerialization, bytes: Buffer): unknown =>
+        take === 'small' ? serialization.small(bytes, bytes.length) : serialization.large(bytes);
+      const structured = new ChannelSerialization(undefined, true);
+      expect(receive(structured, serialize('text'))).to.equal('text');
+      expect(structured.kind).to.equal('structured');
+
+      const pickle = new ChannelSerialization(undefined, true);
+      throws(() => receive(pickle, Buffer.from([0x80])), { code: 'ERR_MP_UNPICKLING' });
+      expect(pickle.kind).to.equal('pickle');
+
+      const ours = new ChannelSerialization(undefined, false);
+      throws(() => receive(ours, Buffer.from([0x80])), { code: 'ERR_MP_UNPICKLING' });
+      expect(ours.kind).to.equal('structured');
+    }
+  });
+
+  it('is not decided by a message without bytes', () => {
+    const serialization = new ChannelSerialization(undefined, true);
+    throws(() => serialization.small(Buffer.alloc(4), 0), { code: 'ERR_MP_UNPICKLING' });
+    throws(() => serialization.large(Buffer.alloc(0)), { code: 'ERR_MP_UNPICKLING' });
+    expect(serialization.kind).to.equal(undefined);
+  });
+
+  it('is one for both ends of a Pipe and their copies', async () => {
+    for (const kind of ['pipe', 'socketpair'] as const) {
+      const { reader, writer } = makePair(kind);
+      const copy = track(reader.dup());
+      const serialization = serializationOf(reader);
+      expect(serializationOf(writer)).to.equal(serialization);
+      expect(serializationOf(copy)).to.equal(serialization);
+      await writer.sendBytes(Buffer.from('x'));
+      expect((await copy.recvBytes()).toString()).to.equal('x');
+      expect(serialization.fixed).to.equal(false);
+      await writer.send('object');
+      expect(serialization.kind).to.equal('structured');
+    }
+  });
+
+  it('is used as it is when a message arrives, not as it was when the receive began', async () => {
+    const { reader, writer } = makePair('pipe');
+    const pending = reader.recv();
+    expect(serializationOf(reader).fix('json')).to.equal(true);
+    await writer.sendBytes(Buffer.from('["text"]'));
+    expect(await pending).to.deep.equal(['text']);
+    await rejects(writer.send(undefined), { code: 'ERR_MP_PICKLING' });
+  });
+});
