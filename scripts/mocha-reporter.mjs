@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The spec reporter, which also passes on the number of tests that ran (see reportCounts).
+// The spec reporter, which also passes on how many tests ran and what failed (see reportCounts).
 import Mocha from 'mocha';
 import { reportCounts } from './support.mjs';
 
@@ -11,11 +11,18 @@ export default class CountingReporter extends Mocha.reporters.Spec {
    */
   constructor(runner, options) {
     super(runner, options);
-    const { EVENT_RUN_END, EVENT_TEST_END } = Mocha.Runner.constants;
+    const { EVENT_RUN_END, EVENT_TEST_END, EVENT_TEST_FAIL } = Mocha.Runner.constants;
+    /** @type {string[]} */
+    const texts = [];
     const report = (/** @type {boolean} */ finished) => {
       const { passes, failures, pending } = this.stats;
-      reportCounts({ passed: passes, failed: failures, skipped: pending, finished });
+      reportCounts({ passed: passes, failed: failures, skipped: pending, failures: texts, finished });
     };
+    // Also told of a hook that throws. What was thrown may be anything.
+    runner.on(EVENT_TEST_FAIL, (runnable, /** @type {unknown} */ error) => {
+      const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      texts.push(`${runnable.fullTitle()}\n${text}`);
+    });
     runner.on(EVENT_TEST_END, () => {
       report(false);
     });

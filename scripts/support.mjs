@@ -101,10 +101,16 @@ export function npmScript() {
 }
 
 /**
- * Hands the number of tests to a caller that asked for it with the environment variable TEST_COUNTS_FILE. What is reported
- * while tests are running counts when they never come to their end.
+ * How many tests ran, and a text for each that failed.
  *
- * @param {{ passed: number, failed: number, skipped: number, finished: boolean }} counts
+ * @typedef {{ passed: number, failed: number, skipped: number, failures: string[] }} Counts
+ */
+
+/**
+ * Hands counts to a caller that asked for it with the environment variable
+ * TEST_COUNTS_FILE. What is reported while tests are running counts when they never come to their end.
+ *
+ * @param {Counts & { finished: boolean }} counts
  */
 export function reportCounts(counts) {
   const file = process.env['TEST_COUNTS_FILE'];

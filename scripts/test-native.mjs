@@ -14,6 +14,8 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { cc, cxx, filesBelow, main, reportCounts, root, run } from './support.mjs';
 
+/** @typedef {import('./support.mjs').Counts} Counts */
+
 /** A program that runs longer than this is stuck; sanitizers make one many times slower. */
 const timeLimitMs = 300_000;
 
@@ -129,12 +131,18 @@ async function buildHeaderTests() {
  * Runs one test program, passing on what it prints.
  *
  * @param {string} program
- * @returns {Promise<{ passed: number, failed: number, skipped: number }>}
+ * @returns {Promise<Counts>}
  */
 async function runTest(program) {
   const name = path.basename(program);
-  const counts = { passed: 0, failed: 0, skipped: 0 };
+  /** @type {Counts} */
+  const counts = { passed: 0, failed: 0, skipped: 0, failures: [] };
+  const fail = (/** @type {string} */ text) => {
+    counts.failed++;
+    counts.failures.push(text);
+  };
   let planned = -1;
+  let explaining = false;
   console.log(`# ${name}`);
   const child = spawn(program, [], { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] });
   const ended = /** @type {Promise<string | number | null>} */ (
@@ -148,9 +156,15 @@ async function runTest(program) {
   const watchdog = setTimeout(() => child.kill('SIGKILL'), timeLimitMs);
   for await (const line of createInterface({ input: child.stdout })) {
     console.log(line);
+    if (explaining && line.startsWith('#')) {
+      // Comments after a failure say why.
+      counts.failures.push(`${counts.failures.pop() ?? ''}\n${line}`);
+      continue;
+    }
+    explaining = /^not ok\b/.test(line);
     const plan = /^1\.\.(\d+)/.exec(line);
     if (plan !== null) planned = Number(plan[1]);
-    else if (/^not ok\b/.test(line)) counts.failed++;
+    else if (explaining) fail(`${name}: ${line}`);
     else if (/^ok\b.*#\s*skip\b/i.test(line)) counts.skipped++;
     else if (/^ok\b/.test(line)) counts.passed++;
   }
@@ -163,7 +177,7 @@ async function runTest(program) {
   if (planned >= 0 && planned !== ran) problems.push(`ran ${ran} of ${planned} tests`);
   for (const problem of problems) {
     console.log(`not ok - ${name} ${problem}`);
-    counts.failed++;
+    fail(`${name} ${problem}`);
   }
   return counts;
 }
@@ -172,12 +186,14 @@ await main(async () => {
   if (!(sanitize in sanitizerFlags)) throw new Error(`--sanitize is "address" or "thread", not "${sanitize}"`);
   mkdirSync(output, { recursive: true });
   const programs = [...(await buildCxxTests()), ...(await buildHeaderTests())];
-  const total = { passed: 0, failed: 0, skipped: 0 };
+  /** @type {Counts} */
+  const total = { passed: 0, failed: 0, skipped: 0, failures: [] };
   for (const program of programs) {
     const counts = await runTest(program);
     total.passed += counts.passed;
     total.failed += counts.failed;
     total.skipped += counts.skipped;
+    total.failures.push(...counts.failures);
     reportCounts({ ...total, finished: false });
   }
   console.log(`\nnative: ${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
