@@ -34,6 +34,9 @@ export interface NativeSemaphores {
   unlinkNamed(name: string): number;
   /** Its name goes too if this environment created it. */
   close(id: number): void;
+  /** While a semaphore is pinned its closing is put off: somebody has been told where it is who has not opened it yet. */
+  pin(id: number): void;
+  unpin(id: number): void;
   describe(id: number): { name: string; family: string; number: number };
 
   /** Has the family's table record whether this environment holds it, or how many of its calls wait on its condition. */
@@ -67,13 +70,33 @@ export interface NativeSemaphores {
   /** How many waiting calls of others have died since the last time. */
   reapDeadWaiters(id: number): number;
 
+  /** The family in which this process makes semaphores, and the descriptor that makes a child a member; undefined without one. */
+  ownFamily(): { readonly family: string; readonly fd: number } | undefined;
+  /** Makes an inherited membership this process' own. */
+  inheritFamily(family: string, fd: number): number;
+
   familyFolder(): string;
   /** Removes what families without a living member have left: (family, number of names), or -errno. */
   sweep(): [string, number][] | number;
 }
 
+/** Children of this process, and this process as a child. */
+export interface NativeProcesses {
+  /** A descriptor that is readable once this child has ended. ESRCH if it was reaped. */
+  open(pid: number): number;
+  /** How a child has ended, without reaping it: its exit code, `killedBy` + signal, `again` while it runs, -ECHILD if it was reaped. */
+  end(pid: number): number;
+  readonly killedBy: number;
+  /** Ends this process when nobody has the other end of this descriptor any more. */
+  endWithParent(fd: number): number;
+  /** Text that all environments of the process share; empty unless `setRole` was called. */
+  role(): string;
+  setRole(role: string): void;
+}
+
 export interface Native {
   readonly semaphores: NativeSemaphores;
+  readonly processes: NativeProcesses;
 
   /** Codes that are not errno values, and the few errno values that are handled by name. */
   readonly status: {
@@ -97,6 +120,8 @@ export interface Native {
   };
   /** The largest message that `receive` hands out whole, and the size of its buffer. */
   readonly smallBytes: number;
+  /** The size of the memory that `takeHeld` needs. */
+  readonly mostHeldBytes: number;
   /** How much of a message that has to wait is copied; the rest stays in the caller's memory. */
   readonly copiedBytes: number;
 
@@ -124,6 +149,10 @@ export interface Native {
   setSpin(ns: number): number;
 
   setReadAhead(id: number, on: boolean): void;
+  /** Takes out what was read ahead, for another reader of the stream to go on with; `busy` inside a large message. */
+  takeHeld(id: number, out: Uint8Array): number;
+  /** The other side of that, before anything was read. */
+  putHeld(id: number, bytes: Uint8Array): number;
   /** The length of the message that is being received. */
   messageLength(id: number): number;
   /** 1 if a receive would make progress from memory alone. */
@@ -172,6 +201,8 @@ export interface Native {
   /** Blocks on triples (descriptor, interest, ready) together; how many are ready, 0 at the timeout. */
   poll(triples: Int32Array, timeoutMs: number): number;
   closeDescriptor(fd: number): void;
+  /** A second, close-on-exec descriptor for the same thing, above 2. It belongs to no environment. */
+  duplicate(fd: number): number;
   /** Makes the blocked calls of all other threads' environments return, for good. */
   cancelBlockedCalls(): void;
 }

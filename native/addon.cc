@@ -4,6 +4,7 @@
 
 #include "addon_env.h"
 #include "endpoint_api.h"
+#include "process_api.h"
 #include "semaphore_api.h"
 #include "transfer_api.h"
 
@@ -20,6 +21,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   mp::ExportEndpointApi(env, exports);
   mp::ExportTransferApi(env, exports);
   mp::ExportSemaphoreApi(env, exports);
+  mp::ExportProcessApi(env, exports);
   return exports;
 }
 

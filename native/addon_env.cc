@@ -30,7 +30,7 @@ AddonEnv::AddonEnv(napi_env env) : env_(env) {
 }
 
 AddonEnv::~AddonEnv() {
-  semaphores_.CloseAll();
+  semaphores_.CloseAll(!is_main_thread_);
   const std::lock_guard lock(AllEnvironments().mutex);
   std::erase(AllEnvironments().all, this);
   if (!AllEnvironments().all.empty()) return;

@@ -129,6 +129,30 @@ napi_value SetReadAhead(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+// takeHeld(id, out): see FrameReader::TakeOut.
+napi_value TakeHeld(napi_env env, napi_callback_info info) {
+  const Args<2> args(env, info);
+  Endpoint* endpoint = args.addon().FindEndpoint(args.Int(0));
+  const Bytes out = args.Bytes(1);
+  if (endpoint == nullptr) return args.Return(-EBADF);
+  if (out.size < FrameReader::kMostHeld) return args.Return(-EINVAL);
+  return args.Return(endpoint->reader().TakeOut(out.data));
+}
+
+// putHeld(id, bytes): see FrameReader::PutIn.
+napi_value PutHeld(napi_env env, napi_callback_info info) {
+  const Args<2> args(env, info);
+  Endpoint* endpoint = args.addon().FindEndpoint(args.Int(0));
+  const Bytes bytes = args.Bytes(1);
+  if (endpoint == nullptr) return args.Return(-EBADF);
+  return args.Return(bytes.size == 0 ? 0 : endpoint->reader().PutIn(bytes.data, bytes.size));
+}
+
+napi_value Duplicate(napi_env env, napi_callback_info info) {
+  const Args<1> args(env, info);
+  return args.Return(sys::Duplicate(args.Int(0)));
+}
+
 // inspect(id): rungs, length and received of the last message, held and pending bytes.
 napi_value Inspect(napi_env env, napi_callback_info info) {
   const Args<1> args(env, info);
@@ -211,6 +235,9 @@ void ExportEndpointApi(Napi::Env env, Napi::Object exports) {
       {"setSpin", SetSpin},
       {"fileno", Fileno},
       {"setReadAhead", SetReadAhead},
+      {"takeHeld", TakeHeld},
+      {"putHeld", PutHeld},
+      {"duplicate", Duplicate},
       {"inspect", Inspect},
       {"messageLength", MessageLength},
       {"poll", Poll},
@@ -239,6 +266,7 @@ void ExportEndpointApi(Napi::Env env, Napi::Object exports) {
   status.Set("overflow", static_cast<double>(-EOVERFLOW));
   exports.Set("status", status);
   exports.Set("smallBytes", static_cast<double>(FrameReader::kSmallBytes));
+  exports.Set("mostHeldBytes", static_cast<double>(FrameReader::kMostHeld));
   exports.Set("copiedBytes", static_cast<double>(FrameWriter::kCopiedBytes));
 }
 

@@ -57,9 +57,23 @@ void EnvironmentSemaphores::EndOfProcess() {
 void EnvironmentSemaphores::Close(int32_t id) {
   Open* open = all_.Find(id);
   if (open == nullptr) return;
+  open->closed = true;
+  if (open->pins > 0) return;
   const Open closed = std::move(*open);
   all_.Remove(id);
   Unlink(closed);
+}
+
+void EnvironmentSemaphores::Pin(int32_t id) noexcept {
+  Open* open = all_.Find(id);
+  if (open != nullptr) open->pins++;
+}
+
+void EnvironmentSemaphores::Unpin(int32_t id) {
+  Open* open = all_.Find(id);
+  if (open == nullptr || open->pins == 0) return;
+  open->pins--;
+  if (open->closed) Close(id);
 }
 
 int EnvironmentSemaphores::OpenCompletions() {
@@ -80,9 +94,9 @@ void EnvironmentSemaphores::CancelWaiting(int32_t request) {
   if (completions_) SemaphoreWaiter::Cancel(completions_, request);
 }
 
-void EnvironmentSemaphores::CloseAll() {
+void EnvironmentSemaphores::CloseAll(bool unlink) {
   if (completions_) SemaphoreWaiter::CancelAll(completions_);
-  all_.ForEach([](const Open& open) { Unlink(open); });
+  if (unlink) all_.ForEach([](const Open& open) { Unlink(open); });
   all_.Clear();
 }
 

@@ -20,9 +20,11 @@ class EnvironmentSemaphores {
     std::shared_ptr<Family> family;  // Null for one that was opened by a name from outside.
     uint32_t number = 0;
     bool created = false;  // Its name goes when it is closed.
+    bool closed = false;   // By its object, while somebody is still to find it by its name.
+    int pins = 0;
   };
 
-  ~EnvironmentSemaphores() { CloseAll(); }
+  ~EnvironmentSemaphores() { CloseAll(false); }
 
   // What is to be done when no environment is left, or at the end of the process: no value stays
   // taken by a request that nobody waits for any more, and no name if this was the last member.
@@ -35,6 +37,11 @@ class EnvironmentSemaphores {
   Open* Find(int32_t id) noexcept { return all_.Find(id); }
   void Close(int32_t id);
 
+  // While a semaphore is pinned, closing it waits: somebody was given its name who has not opened
+  // it yet.
+  void Pin(int32_t id) noexcept;
+  void Unpin(int32_t id);
+
   // Waits for one; what comes of it is in the queue, whose descriptor is readable then.
   int StartWaiting(int32_t id, int32_t request);
   void CancelWaiting(int32_t request);
@@ -42,8 +49,9 @@ class EnvironmentSemaphores {
   CompletionQueue* completions() noexcept { return completions_.get(); }
   int OpenCompletions();
 
-  // For the end of the environment.
-  void CloseAll();
+  // For the end of the environment. At the end of the process the names of what it made stay for
+  // as long as the family has other members, who may still hand them on.
+  void CloseAll(bool unlink);
 
  private:
   int32_t Insert(Open&& open);

@@ -84,6 +84,23 @@ int Families::Own(std::shared_ptr<Family>* out) {
   return 0;
 }
 
+std::shared_ptr<Family> Families::Existing() {
+  const std::lock_guard lock(AllFamilies().mutex);
+  return AllFamilies().own;
+}
+
+int Families::Inherit(const std::string& name, UniqueFd fd) {
+  const std::lock_guard lock(AllFamilies().mutex);
+  std::shared_ptr<Family>& own = AllFamilies().own;
+  if (own) {
+    (void)fd.Release();
+    return -EALREADY;
+  }
+  std::unique_ptr<FamilyMember> member;
+  const int status = FamilyMember::Adopt(FamilyFolder(), name, std::move(fd), &member);
+  return status < 0 ? status : WithTable(std::move(member), &own);
+}
+
 int Families::Join(const std::string& name, std::shared_ptr<Family>* out) {
   const std::lock_guard lock(AllFamilies().mutex);
   All& all = AllFamilies();

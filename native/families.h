@@ -19,6 +19,8 @@ class Family {
       : member_(std::move(member)), table_(std::move(table)) {}
 
   const std::string& name() const noexcept { return member_->family(); }
+  // What a child inherits to be a member from its start; -1 once the family was left.
+  int fd() const noexcept { return member_->fd(); }
   const std::shared_ptr<HolderTable>& table() const noexcept { return table_; }
 
   // False once somebody has removed its register: then nobody else can join it any more.
@@ -43,6 +45,11 @@ class Families {
   // The one in which this process creates semaphores: inherited, or made at the first call, which
   // also sweeps what families without a living member have left.
   static int Own(std::shared_ptr<Family>* out);
+  // The same, or null if there is none yet.
+  static std::shared_ptr<Family> Existing();
+  // Makes an inherited membership this process' own. -EALREADY if it has one. A descriptor that is
+  // not what it should be is let go without being closed.
+  static int Inherit(const std::string& name, UniqueFd fd);
   static int Join(const std::string& name, std::shared_ptr<Family>* out);
   // For the end of the process.
   static void LeaveAll();

@@ -167,6 +167,29 @@ int64_t FrameReader::ReadDescriptor(ByteSource& source) {
   return came_with_it ? descriptor_.Release() : kNoDescriptor;
 }
 
+int64_t FrameReader::TakeOut(uint8_t* out) noexcept {
+  if (descriptor_ || (phase_ == Phase::kBody && IsLarge() && received_ > 0)) return -EBUSY;
+  if (phase_ == Phase::kEnded || phase_ == Phase::kUnreadable) return 0;
+  const size_t size = header_have_;
+  std::memcpy(out, header_, size);
+  const size_t taken = size + TakeHeld(out + size, end_ - begin_);
+  DropBufferIfEmpty();
+  phase_ = Phase::kHeader;
+  header_have_ = 0;
+  received_ = 0;
+  return static_cast<int64_t>(taken);
+}
+
+int FrameReader::PutIn(const uint8_t* bytes, size_t size) {
+  if (phase_ != Phase::kHeader || header_have_ > 0 || begin_ != end_) return -EBUSY;
+  if (size > kMostHeld) return -EINVAL;
+  // More than the buffer holds is there only if a part of it is a header.
+  header_have_ = size > kSmallBytes ? size - kSmallBytes : 0;
+  std::memcpy(header_, bytes, header_have_);
+  Keep(bytes + header_have_, size - header_have_);
+  return 0;
+}
+
 bool FrameReader::Ready() const noexcept {
   if (phase_ == Phase::kEnded || phase_ == Phase::kUnreadable) return true;
   const size_t in_buffer = end_ - begin_;

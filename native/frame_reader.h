@@ -45,6 +45,15 @@ class FrameReader {
   // it off keeps what is held.
   void set_read_ahead(bool on) noexcept { read_ahead_ = on; }
 
+  // Takes out what is held, header included, so that another reader of the same stream can go on
+  // with it: at most kMostHeld bytes. -EBUSY when that cannot be done: a large message has arrived
+  // in part in the caller's memory, or a descriptor is held.
+  static constexpr size_t kMostHeld = kSmallBytes + frame::kLongHeaderBytes;
+  int64_t TakeOut(uint8_t* out) noexcept;
+
+  // The other side of that, for a reader that has not read anything yet.
+  int PutIn(const uint8_t* bytes, size_t size);
+
   // Whether the next call makes progress from memory alone: a whole message, the beginning of a
   // large one, a descriptor or a lasting failure is held. A part of a small message does not count,
   // or a loop of waiting and trying would spin until the rest comes.

@@ -86,6 +86,9 @@ struct ProcessIdentity {
 };
 
 ProcessIdentity ThisProcess() noexcept;
+// A descriptor that is readable once a child of this process has ended.
+int OpenProcess(pid_t pid) noexcept;
+
 // Whether a process has certainly ended. One that is stopped has not, and of one in another pid
 // namespace nothing is known.
 bool IsDead(const ProcessIdentity& process) noexcept;

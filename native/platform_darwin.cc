@@ -4,6 +4,7 @@
 // use the last rung (poll, then a call that cannot wait); sockets work as on Linux.
 #include <fcntl.h>
 #include <pthread.h>
+#include <sys/event.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -129,6 +130,17 @@ void WakeOne(std::atomic<uint32_t>*, bool) noexcept {}
 
 // There are no pid namespaces; any number but 0 says that the pid means something here.
 ProcessIdentity ThisProcess() noexcept { return {static_cast<uint32_t>(::getpid()), 0, 1}; }
+
+int OpenProcess(pid_t pid) noexcept {
+  UniqueFd queue(::kqueue());
+  if (queue.get() < 0) return -errno;
+  sys::SetCloseOnExec(queue.get());
+  struct kevent event;
+  EV_SET(&event, static_cast<uintptr_t>(pid), EVFILT_PROC, EV_ADD, NOTE_EXIT, 0, nullptr);
+  const int status =
+      sys::RetryOnInterrupt([&] { return ::kevent(queue.get(), &event, 1, nullptr, 0, nullptr); });
+  return status < 0 ? status : queue.Release();
+}
 
 bool IsDead(const ProcessIdentity& process) noexcept {
   return process.pid != 0 && ::kill(static_cast<pid_t>(process.pid), 0) < 0 && errno == ESRCH;

@@ -329,6 +329,18 @@ ProcessIdentity ThisProcess() noexcept {
   return self.pid == static_cast<uint32_t>(::getpid()) ? self : IdentifyThisProcess();
 }
 
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
+
+// Close-on-exec from birth. It must not take the place of a closed standard stream.
+int OpenProcess(pid_t pid) noexcept {
+  const long fd = sys::RetryOnInterrupt([=] { return ::syscall(SYS_pidfd_open, pid, 0); });
+  if (fd < 0 || fd > STDERR_FILENO) return static_cast<int>(fd);
+  const UniqueFd low(static_cast<int>(fd));
+  return sys::Duplicate(low.get());
+}
+
 bool IsDead(const ProcessIdentity& process) noexcept {
   const ProcessIdentity self = ThisProcess();
   if (process.pid == 0 || process.pid_namespace == 0 || self.pid_namespace == 0 ||

@@ -58,6 +58,18 @@ napi_value Close(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+napi_value Pin(napi_env env, napi_callback_info info) {
+  const Args<1> args(env, info);
+  args.addon().semaphores().Pin(args.Int(0));
+  return nullptr;
+}
+
+napi_value Unpin(napi_env env, napi_callback_info info) {
+  const Args<1> args(env, info);
+  args.addon().semaphores().Unpin(args.Int(0));
+  return nullptr;
+}
+
 // describe(id): name, family ('' without one) and number.
 napi_value Describe(napi_env env, napi_callback_info info) {
   const Args<1> args(env, info);
@@ -229,6 +241,28 @@ napi_value FolderOfFamilies(napi_env env, napi_callback_info) {
   return text;
 }
 
+// ownFamily(): the name and the descriptor of the family in which this process makes semaphores, or
+// undefined if it has made none and inherited none.
+napi_value OwnFamily(napi_env env, napi_callback_info) {
+  const std::shared_ptr<Family> own = Families::Existing();
+  napi_value out = nullptr;
+  if (!own) return out;
+  napi_create_object(env, &out);
+  napi_value name = nullptr;
+  napi_create_string_utf8(env, own->name().c_str(), own->name().size(), &name);
+  napi_set_named_property(env, out, "family", name);
+  napi_value fd = nullptr;
+  napi_create_int32(env, own->fd(), &fd);
+  napi_set_named_property(env, out, "fd", fd);
+  return out;
+}
+
+// inheritFamily(family, fd)
+napi_value InheritFamily(napi_env env, napi_callback_info info) {
+  const Args<2> args(env, info);
+  return args.Return(Families::Inherit(args.String(0), UniqueFd(args.Int(1))));
+}
+
 // sweep(): an array of [family, number of names], or -errno.
 napi_value SweepFamilies(napi_env env, napi_callback_info info) {
   const Args<1> args(env, info);
@@ -259,6 +293,10 @@ void ExportSemaphoreApi(Napi::Env env, Napi::Object exports) {
       {"openNamed", OpenNamed},
       {"unlinkNamed", UnlinkNamed},
       {"close", Close},
+      {"pin", Pin},
+      {"unpin", Unpin},
+      {"ownFamily", OwnFamily},
+      {"inheritFamily", InheritFamily},
       {"describe", Describe},
       {"track", Track},
       {"expose", Expose},

@@ -19,6 +19,7 @@
 
 #include "platform.h"
 #include "status.h"
+#include "thread.h"
 
 namespace mp {
 
@@ -63,23 +64,13 @@ class Shard {
       const int opened = wake_.Open();
       if (opened < 0) return opened;
     }
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    // Signals are for threads that know what to do with them.
-    ::pthread_sigmask(SIG_BLOCK, &all, &before);
-    const int error = ::pthread_create(
-        &thread_, nullptr,
+    return StartThread(
+        &thread_, "mp-semaphore",
         [](void* shard) -> void* {
           static_cast<Shard*>(shard)->Run();
           return nullptr;
         },
         this);
-    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-#ifdef __linux__
-    if (error == 0) ::pthread_setname_np(thread_, "mp-semaphore");
-#endif
-    return -error;
   }
 
   // False if it has no room for one more semaphore.

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+//
+// Processes, as lib/native.ts declares them. The rules are those of endpoint_api.cc.
+#include "process_api.h"
+
+#include "child_process.h"
+#include "napi_args.h"
+#include "platform.h"
+#include "sys.h"
+
+namespace mp {
+
+namespace {
+
+napi_value Open(napi_env env, napi_callback_info info) {
+  const Args<1> args(env, info);
+  return args.Return(platform::OpenProcess(args.Int(0)));
+}
+
+napi_value End(napi_env env, napi_callback_info info) {
+  const Args<1> args(env, info);
+  return args.Return(EndOfChild(args.Int(0)));
+}
+
+// endWithParent(channel): watches a copy of the descriptor.
+napi_value WatchParent(napi_env env, napi_callback_info info) {
+  const Args<1> args(env, info);
+  const int copy = sys::Duplicate(args.Int(0));
+  return args.Return(copy < 0 ? copy : EndWithParent(UniqueFd(copy)));
+}
+
+napi_value GetRole(napi_env env, napi_callback_info) {
+  const std::string role = ProcessRole();
+  napi_value text = nullptr;
+  napi_create_string_utf8(env, role.c_str(), role.size(), &text);
+  return text;
+}
+
+napi_value SetRole(napi_env env, napi_callback_info info) {
+  const Args<1> args(env, info);
+  SetProcessRole(args.String(0));
+  return nullptr;
+}
+
+}  // namespace
+
+void ExportProcessApi(Napi::Env env, Napi::Object exports) {
+  Napi::Object processes = Napi::Object::New(env);
+  const NamedFunction functions[] = {
+      {"open", Open},    {"end", End},         {"endWithParent", WatchParent},
+      {"role", GetRole}, {"setRole", SetRole},
+  };
+  ExportFunctions(env, processes, functions);
+  processes.Set("killedBy", static_cast<double>(kKilledBy));
+  exports.Set("processes", processes);
+}
+
+}  // namespace mp

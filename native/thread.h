@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <pthread.h>
+
+#include <csignal>
+
+namespace mp {
+
+// Starts a thread that runs `body(argument)` with all signals blocked: signals are for threads that
+// know what to do with them. The name is what tools show, at most 15 characters. 0 or -errno.
+inline int StartThread(pthread_t* thread, const char* name, void* (*body)(void*),
+                       void* argument) noexcept {
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  ::pthread_sigmask(SIG_BLOCK, &all, &before);
+  const int error = ::pthread_create(thread, nullptr, body, argument);
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+#ifdef __linux__
+  if (error == 0) ::pthread_setname_np(*thread, name);
+#else
+  (void)name;
+#endif
+  return -error;
+}
+
+}  // namespace mp
