@@ -77,7 +77,11 @@ const cases: Record<string, () => Promise<void>> = {
       await received;
     }
     process.stdin.resume();
-    process.stdin.on('end', () => process.exit(0));
+    process.stdin.on('end', () => {
+      // Until then they are in use: the collector would close them, and the receives would end.
+      for (const end of [...pairs.flat(), near, far]) end.close();
+      process.exit(0);
+    });
     await turns();
     say('idle');
   },

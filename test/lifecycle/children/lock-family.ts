@@ -20,10 +20,16 @@ import {
 import { turns } from '../../helpers/assertions.js';
 import { addressesOf, namesOfFamily } from '../support/locks.js';
 
+const ending = process.argv[2];
+
+/** In use until the process ends, unless it is the collector that shall come for them. */
+const kept: unknown[] = [];
+
 function make(): string[] {
   const held = new Lock();
   held.acquireSync();
   const objects = [held, new Lock(), new RLock(), new BoundedSemaphore(3), new Condition(), new Event()];
+  if (ending !== 'collected') kept.push(objects);
   return objects.map((object) => JSON.stringify(describe(object, { nodeOnly: true })));
 }
 
@@ -38,28 +44,27 @@ function left(made: readonly string[]): string[] {
   return addresses.map(({ name }) => `sem.${name.slice(1)}`).filter((name) => existing.has(name));
 }
 
-const ending = process.argv[2];
 if (!isMainThread) {
   parentPort?.postMessage(make());
   if (ending === 'terminate') parentPort?.ref();
 } else if (ending === 'worker' || ending === 'terminate') {
   // Keeps the process in its family.
-  const kept = new Lock();
+  const own = new Lock();
   const worker = new Worker(new URL(import.meta.url), { argv: [ending] });
   const [made] = (await once(worker, 'message')) as [string[]];
   const ended = once(worker, 'exit');
   if (ending === 'terminate') await worker.terminate();
   await ended;
-  say({ left: left(made), kept: left([JSON.stringify(describe(kept, { nodeOnly: true }))]).length });
+  say({ left: left(made), kept: left([JSON.stringify(describe(own, { nodeOnly: true }))]).length });
 } else if (ending === 'collected') {
-  const kept = new Lock();
+  const own = new Lock();
   const made = ((): string[] => [...make(), ...make()])();
   const collect = (globalThis as unknown as { gc: () => void }).gc;
   while (left(made).length > 0) {
     collect();
     await turns(1);
   }
-  say({ left: left(made), kept: left([JSON.stringify(describe(kept, { nodeOnly: true }))]).length });
+  say({ left: left(made), kept: left([JSON.stringify(describe(own, { nodeOnly: true }))]).length });
 } else if (ending === 'crowd') {
   for (let i = 0; i < 600; i++) {
     const held = new Lock();
