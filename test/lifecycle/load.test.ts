@@ -11,8 +11,8 @@ import { expect } from 'chai';
 import { spawnPeer, within, type Program } from '../helpers/index.js';
 import { child, report, type Report } from './support/programs.js';
 
-async function run(name: string, execArgv: readonly string[] = []): Promise<Report> {
-  const peer = spawnPeer(child('load', execArgv), { args: [name] });
+async function run(name: string, execArgv: readonly string[] = [], args: readonly string[] = []): Promise<Report> {
+  const peer = spawnPeer(child('load', execArgv), { args: [name, ...args] });
   const result = await within(50_000, report(peer), 'the result');
   expect(await peer.exit, peer.stderr).to.deep.equal({ code: 0, signal: null });
   return result;
@@ -39,14 +39,20 @@ describe('Many connections that only wait', function () {
     expect(await run('reads')).to.deep.equal({ read: 64, settled: 0 });
   });
 
-  it('use less than 8 KiB of memory each', async function () {
-    if (process.env['NODE_MULTIPROCESSING_ADDON'] !== undefined) {
-      console.log('      not measured: an instrumented addon keeps freed memory on purpose');
-      this.skip();
-    }
-    // The aim is 4 KiB, which the benchmark shows; here is room for what the collector leaves.
-    expect((await run('memory', ['--expose-gc'])).bytes).to.be.below(8192);
-  });
+  // The aim is 4 KiB, which the benchmark shows. A large message that has gone leaves more or less behind as the collector
+  // and the C library see fit, so there it only must not be kept.
+  for (const [size, most] of [
+    [64, 5 * 1024],
+    [50_000, 15_000],
+  ] as const) {
+    it(`use less than ${most} bytes of memory each after a message of ${size} bytes`, async function () {
+      if (process.env['NODE_MULTIPROCESSING_ADDON'] !== undefined) {
+        console.log('      not measured: an instrumented addon keeps freed memory on purpose');
+        this.skip();
+      }
+      expect((await run('memory', ['--expose-gc'], [String(size)])).bytes).to.be.below(most);
+    });
+  }
 
   it('make at most two system calls a second for a hundred receives', async function () {
     if (spawnSync('strace', ['-V']).status !== 0) {

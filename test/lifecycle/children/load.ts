@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// load <case>: many connections at once. Prints as JSON what it counted.
+// load <case> [size]: many connections at once. Prints as JSON what it counted.
 import { readdirSync, writeSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { Worker } from 'node:worker_threads';
@@ -86,7 +86,7 @@ const cases: Record<string, () => Promise<void>> = {
     say('idle');
   },
 
-  /** Memory of idle connections that have been used, in bytes for each. Needs --expose-gc. */
+  /** Memory of idle connections that have carried a message of a size, in bytes for each. Needs --expose-gc. */
   async memory() {
     const collect = (globalThis as unknown as { gc: () => void }).gc;
     const measure = async (): Promise<number> => {
@@ -96,11 +96,12 @@ const cases: Record<string, () => Promise<void>> = {
       }
       return process.memoryUsage().rss;
     };
+    const size = Number(process.argv[3]);
     const use = async (): Promise<unknown[]> => {
       const pairs = Array.from({ length: 500 }, () => Pipe<Buffer>());
       for (const [near, far] of pairs) {
         const received = near.recv();
-        await far.send(Buffer.alloc(50_000));
+        await far.send(Buffer.alloc(size));
         await received;
       }
       return pairs;
