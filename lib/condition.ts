@@ -8,6 +8,7 @@ import { checkLimits, deadlineAfter, millisecondsLeft, type Limits, type WaitOpt
 import { argumentError, BusyError, ClosedError, InterruptedError } from './errors.js';
 import { SemaphoreHandle, type SemaphoreAddress } from './semaphore-handle.js';
 import { shareableMark } from './shareable.js';
+import type { Giving } from './sharing.js';
 import { forever, runSteps, runStepsSync, type Steps } from './steps.js';
 import { Existing, makeAll, type AcquireOptions, type Guard } from './sem-lock.js';
 import { OwnableLock, RLock, type Suspended } from './synchronize.js';
@@ -227,13 +228,12 @@ export class Condition {
   }
 
   /** @internal */
-  get address(): ConditionAddress {
-    return { sleeping: this.#sleeping.address, woken: this.#woken.address, wait: this.#wait.address };
-  }
-
-  /** @internal Others may count on this condition without recording it. */
-  expose(): void {
-    this.#wait.expose();
+  addressFor(giving: Giving): ConditionAddress {
+    return {
+      sleeping: giving.semaphore(this.#sleeping),
+      woken: giving.semaphore(this.#woken),
+      wait: giving.semaphore(this.#wait),
+    };
   }
 
   /** @internal Those who wait on this very thread could not wake while it is blocked. */

@@ -2,7 +2,7 @@
 import { inspect } from 'node:util';
 
 import { defineAliases } from './aliases.js';
-import { Channel, type Direction } from './channel.js';
+import { Channel, type ChannelOptions, type Direction } from './channel.js';
 import { checkOptions, narrow, type ConnectionOptions, type FromFdOptions } from './connection-options.js';
 import { checkLimits, deadlineAfter, type WaitOptions } from './deadline.js';
 import {
@@ -36,6 +36,13 @@ import { waitForConnections, waitForConnectionsSync } from './wait.js';
 export interface Received<R> {
   /** The object. */
   value: R;
+}
+
+interface Parts {
+  readonly channel: Channel;
+  /** Shared with its `dup()`s and the other end of a Pipe. */
+  readonly serialization: ChannelSerialization;
+  readonly direction: Direction;
 }
 
 /** Opens the door to the constructor for this module's own functions. */
@@ -90,8 +97,17 @@ export class Connection<S = unknown, R = S> {
    */
   static fromFd<S = unknown, R = S>(fd: number, options: FromFdOptions = {}): Connection<S, R> {
     checkInteger(fd, 'fd', 3, 0x7fffffff);
-    const channelOptions = checkOptions(options, false);
     const serialization = new ChannelSerialization(options.serialization, true);
+    return Connection.adopt<S, R>(fd, serialization, checkOptions(options, false), (can) => narrow(options, can));
+  }
+
+  /** @internal Takes over a descriptor in those of its directions that `narrow` chooses. */
+  static adopt<S = unknown, R = S>(
+    fd: number,
+    serialization: ChannelSerialization,
+    options: ChannelOptions,
+    narrowed: (can: Direction) => Direction,
+  ): Connection<S, R> {
     const found = new Int32Array(5);
     const status = native.describe(fd, found);
     if (status < 0) throw systemError(status, 'fstat', `descriptor ${fd}`);
@@ -99,9 +115,8 @@ export class Connection<S = unknown, R = S> {
     if (kind === 2) throw argumentError('type', `fd ${fd} must be a pipe or a socket`);
     if (stream === 0) throw argumentError('type', `fd ${fd} must be a stream socket, not a datagram or listening one`);
     if (owned === 1) throw new BusyError(`Descriptor ${fd} already belongs to a Connection`);
-    const direction = narrow(options, { readable: canRead === 1, writable: canWrite === 1 });
-    const channel = Channel.adopt(fd, kind === 1, direction, channelOptions);
-    return new Connection(fromChannel, channel, serialization, direction);
+    const direction = narrowed({ readable: canRead === 1, writable: canWrite === 1 });
+    return new Connection(fromChannel, Channel.adopt(fd, kind === 1, direction, options), serialization, direction);
   }
 
   /** Whether this end receives. False, too, after a failure that left the stream out of step. CPython: `readable`. */
@@ -406,9 +421,13 @@ export class Connection<S = unknown, R = S> {
     return connection.#channel;
   }
 
-  /** @internal What decides how objects of this Connection travel; shared with its `dup()`s and the other end of a Pipe. */
-  static serializationOf(connection: Connection<never, unknown>): ChannelSerialization {
-    return connection.#serialization;
+  /** @internal What it consists of, for passing it on. */
+  static partsOf(connection: Connection<never, unknown>): Parts {
+    return {
+      channel: connection.#channel,
+      serialization: connection.#serialization,
+      direction: connection.#direction,
+    };
   }
 
   /** @internal */

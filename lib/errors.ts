@@ -155,6 +155,36 @@ export class NotSupported extends MultiprocessingError {
   readonly code = 'ERR_MP_NOT_SUPPORTED';
 }
 
+/**
+ * A child process could not do what it was started for, or failed with an error that nobody caught there. CPython: the traceback
+ * that the child prints.
+ */
+export class ChildProcessError extends MultiprocessingError {
+  readonly code = 'ERR_MP_CHILD_PROCESS';
+  /** The number of the process. */
+  readonly pid: number;
+  /**
+   * How far it came: `attach` (taking over its arguments), `import` (loading the module), `export` (finding the function in
+   * it), or `run` (the function itself).
+   */
+  readonly stage: ChildFailure['stage'];
+  /** The child's own stack or traceback. */
+  readonly childStack: string;
+  constructor(name: string, pid: number, { stage, message, stack }: ChildFailure) {
+    super(`${name} (pid ${pid}): ${message}\n${stack}`);
+    this.pid = pid;
+    this.stage = stage;
+    this.childStack = stack;
+  }
+}
+
+/** What a child tells of its failure. */
+export interface ChildFailure {
+  readonly stage: 'attach' | 'import' | 'export' | 'run';
+  readonly message: string;
+  readonly stack: string;
+}
+
 /** A value cannot be serialised; `cause` says why. Nothing was sent. CPython: `pickle.PicklingError`. */
 export class PicklingError extends MultiprocessingError {
   readonly code = 'ERR_MP_PICKLING';

@@ -7,6 +7,7 @@ import { ClosedError } from './errors.js';
 import { Existing } from './sem-lock.js';
 import { SemaphoreHandle, type SemaphoreAddress } from './semaphore-handle.js';
 import { shareableMark } from './shareable.js';
+import type { Giving } from './sharing.js';
 import { forever, runSteps, runStepsSync, type Steps } from './steps.js';
 import { Lock } from './synchronize.js';
 
@@ -137,18 +138,12 @@ export class Event {
   }
 
   /** @internal */
-  get address(): EventAddress {
+  addressFor(giving: Giving): EventAddress {
     return {
-      lock: this.#condition.lock.handle.address,
-      condition: this.#condition.address,
-      flag: this.#flag.address,
+      lock: giving.semaphore(this.#condition.lock.handle),
+      condition: this.#condition.addressFor(giving),
+      flag: giving.semaphore(this.#flag),
     };
-  }
-
-  /** @internal */
-  expose(): void {
-    this.#condition.lock.handle.expose();
-    this.#condition.expose();
   }
 
   #run<T>(body: Body<T>): Promise<T> {

@@ -1,7 +1,17 @@
 // SPDX-License-Identifier: MIT
+export { BaseProcess } from './base-process.js';
 export { Condition, type ConditionAddress, type WaitLimits } from './condition.js';
 export { Connection, Pipe, type Received } from './connection.js';
+export type { ConnectionDescriptor } from './connection-sharing.js';
 export type { ConnectionOptions, FromFdOptions } from './connection-options.js';
+export {
+  activeChildren,
+  currentProcess,
+  CurrentProcess,
+  isMainProcess,
+  parentProcess,
+  ParentProcess,
+} from './current-process.js';
 export type { WaitOptions } from './deadline.js';
 export {
   attach,
@@ -17,6 +27,7 @@ export {
   BadMessageLength,
   BufferTooShort,
   BusyError,
+  ChildProcessError,
   ClosedError,
   EOFError,
   InterruptedError,
@@ -32,10 +43,12 @@ export {
   TruncatedMessageError,
   UnpicklingError,
 } from './errors.js';
+export type { DescriptorAddress } from './sharing.js';
 export { Event, type EventAddress } from './event.js';
 export { NamedSemaphore } from './named-semaphore.js';
 export { Guard, SEM_VALUE_MAX, SemLock, type AcquireOptions } from './sem-lock.js';
 export type { SemaphoreAddress } from './semaphore-handle.js';
+export { Process, type CommonProcessOptions, type ProcessOptions, type Target } from './process.js';
 export type { PackUnpack, Serialization, Serializer } from './serialization/index.js';
 export { BoundedSemaphore, Lock, OwnableLock, RLock, Semaphore } from './synchronize.js';
 export type { Bytes } from './validate.js';

@@ -93,6 +93,15 @@ export class SemaphoreHandle {
     semaphores.expose(this.#id);
   }
 
+  /** Somebody was told where it is who has not opened it yet: until `unpin` its name stays, even if this is closed. */
+  pin(): void {
+    semaphores.pin(this.#id);
+  }
+
+  unpin(): void {
+    semaphores.unpin(this.#id);
+  }
+
   get value(): number {
     this.checkOpen();
     const value = semaphores.value(this.#id);

@@ -1,17 +1,24 @@
 // SPDX-License-Identifier: MIT
 import { NotSupported } from './errors.js';
 
+/** The getters of all marks. */
+const getters = new WeakSet<() => unknown>();
+
 /**
  * What marks an object that stands for something in the operating system, so that no serialisation copies it as an empty
  * object: all of them read own enumerable properties, and this one throws. Made once per class and used with
  * Object.defineProperty, since a getter per object would cost each of them a shape of its own.
  */
 export function shareableMark(what: string): PropertyDescriptor {
-  return {
-    enumerable: true,
-    configurable: false,
-    get(): never {
-      throw new NotSupported(`An object of class ${what} cannot be part of a message`);
-    },
+  const get = (): never => {
+    throw new NotSupported(`An object of class ${what} cannot be part of a message`);
   };
+  getters.add(get);
+  return { enumerable: true, configurable: false, get };
+}
+
+/** Whether an object is marked. */
+export function isShareable(object: object): boolean {
+  const get = Object.getOwnPropertyDescriptor(object, 'shareable')?.get;
+  return get !== undefined && getters.has(get);
 }

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT
+//
+// The child's side of bootstrap.ts: takes over what it was given, finds the function and runs it.
+import { writeSync } from 'node:fs';
+import { constants } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { format } from 'node:util';
+
+import type { Preparation, Report } from './bootstrap.js';
+import { Connection } from './connection.js';
+import { becomeChild } from './current-process.js';
+import { systemError, type ChildFailure } from './errors.js';
+import { takeValue } from './giving-values.js';
+import { native } from './native.js';
+import { inherited } from './sharing.js';
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? `${error.name}: ${error.message}` : format('%o', error);
+}
+
+function stackOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? messageOf(error)) : messageOf(error);
+}
+
+/** Reports failures to the parent, and prints who has failed above what Node prints. */
+class Reporter {
+  readonly #channel: Connection<Report, Preparation>;
+  readonly #name: string;
+  stage: ChildFailure['stage'] = 'attach';
+
+  constructor(channel: Connection<Report, Preparation>, name: string) {
+    this.#channel = channel;
+    this.#name = name;
+    process.on('uncaughtExceptionMonitor', (error: unknown) => {
+      writeSync(2, `Process ${this.#name}:\n`);
+      this.#send({ type: 'failed', stage: this.stage, message: messageOf(error), stack: stackOf(error) });
+    });
+  }
+
+  attached(): void {
+    this.#send({ type: 'attached' });
+    this.stage = 'import';
+  }
+
+  #send(report: Report): void {
+    try {
+      this.#channel.sendSync(report);
+    } catch (error) {
+      // A parent that has ended does not want to know any more.
+      if ((error as { code?: unknown }).code !== 'EPIPE') throw error;
+    }
+  }
+}
+
+/** Finds an export. What it throws names those that there are. */
+function findTarget(module: Record<string, unknown>, url: string, name: string): (...args: unknown[]) => unknown {
+  // require() gives CommonJS exports as they are, import() puts them below `default`.
+  const commonJs = module['default'] as Record<string, unknown> | null | undefined;
+  const found = name in module ? module[name] : Object(commonJs) === commonJs ? commonJs?.[name] : undefined;
+  if (typeof found === 'function') return found as (...args: unknown[]) => unknown;
+  const names = Object.keys(module).join(', ') || 'none';
+  if (found === undefined) throw new TypeError(`${url} has no export "${name}"; it exports: ${names}`);
+  throw new TypeError(`The export "${name}" of ${url} is no function; it exports: ${names}`);
+}
+
+async function run({ module: url, target, args }: Preparation, reporter: Reporter): Promise<void> {
+  const values = takeValue(args, inherited) as unknown[];
+  reporter.attached();
+  const module = (await import(url)) as Record<string, unknown>;
+  reporter.stage = 'export';
+  const found = findTarget(module, url, target);
+  reporter.stage = 'run';
+  await found(...values);
+}
+
+/** Does what the process was started for. */
+export function runChild(fd: number): void {
+  const channel = Connection.fromFd<Report, Preparation>(fd, { serialization: 'structured' }).unref();
+  const preparation = channel.recvSync();
+  const { role, family, module } = preparation;
+  becomeChild({ ...role, channel: fd });
+  process.argv.push(fileURLToPath(module));
+  const reporter = new Reporter(channel, role.name);
+  if (role.daemon) {
+    const status = native.processes.endWithParent(fd);
+    if (status < 0) throw systemError(status, 'pthread_create');
+  }
+  if (family !== undefined) {
+    const status = native.semaphores.inheritFamily(family.family, family.fd);
+    // Its creator may have left it in the meantime, and with its names it is gone: nothing can be attached then.
+    if (status < 0 && status !== -constants.errno.ENOENT && status !== -constants.errno.ESTALE) {
+      throw systemError(status, 'flock', 'the register of the semaphores cannot be used by this process');
+    }
+  }
+  run(preparation, reporter).catch((error: unknown) => {
+    process.nextTick(() => {
+      throw error;
+    });
+  });
+}

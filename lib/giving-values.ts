@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+//
+// Values with objects of this package in them, on their way to another process: each object becomes a descriptor, however
+// often it is met, so that who gets the value finds one object in all these places too.
+import { attachObject, describeObject, type Describable, type Descriptor } from './describe.js';
+import { argumentError, NotSupported } from './errors.js';
+import { putTogether, takeApart, type SharedValue } from './serialization/shared-values.js';
+import type { Giving, Taking } from './sharing.js';
+import { checkInteger } from './validate.js';
+
+/** Stands for an object that is described already. */
+interface Same {
+  readonly type: 'Same';
+  readonly number: number;
+}
+
+/**
+ * Takes a value apart for somebody else.
+ *
+ * @param name What it is called in errors: `PicklingError` for what cannot be serialised and `NotSupported` for what cannot
+ *   be given away, with the path to it.
+ */
+export function giveValue(value: unknown, name: string, giving: Giving): SharedValue {
+  const numbers = new Map<object, number>();
+  const descriptors: (Descriptor | Same)[] = [];
+  const refer = (object: object): Same => {
+    const known = numbers.get(object);
+    if (known !== undefined) return { type: 'Same', number: known };
+    // Parts come before what they are a part of.
+    const descriptor = describeObject(object, giving, (part) => refer(part) as unknown as Descriptor);
+    const number = descriptors.push(descriptor) - 1;
+    numbers.set(object, number);
+    return { type: 'Same', number };
+  };
+  const {
+    magic,
+    objects,
+    value: bytes,
+  } = takeApart(value, name, (object, path) => {
+    try {
+      return refer(object).number;
+    } catch (error) {
+      if ((error as { code?: unknown }).code !== 'ERR_INVALID_ARG_TYPE') throw error;
+      throw new NotSupported(`${path} is an object that cannot be passed to another process`, { cause: error });
+    }
+  });
+  // Stand-ins are numbered as they are met, descriptors with the parts between them.
+  return { magic, objects: [descriptors, objects], value: bytes };
+}
+
+/** Puts a value together that somebody else has taken apart. If that fails nothing stays open. */
+export function takeValue(shared: SharedValue, taking: Taking): unknown {
+  const [descriptors, numbers] = shared.objects as [readonly unknown[], readonly number[]];
+  const taken: Describable[] = [];
+  const find = (descriptor: unknown): Describable => {
+    const { number } = descriptor as Same;
+    checkInteger(number, 'number', 0, taken.length - 1);
+    return taken[number] as Describable;
+  };
+  try {
+    for (const descriptor of descriptors) taken.push(attachObject(descriptor, taking, find));
+    return putTogether(
+      shared,
+      numbers.map((number) => find({ number })),
+    );
+  } catch (error) {
+    for (const object of taken) object.close();
+    throw error;
+  }
+}
+
+/** Whether something that was received can be taken apart further; what it describes is looked at when it is attached. */
+export function checkShared(value: unknown): SharedValue {
+  const { magic, objects, value: bytes } = (value ?? {}) as Partial<SharedValue>;
+  const lists = Array.isArray(objects) && objects.length === 2 && objects.every(Array.isArray);
+  if (magic instanceof Uint8Array && bytes instanceof Uint8Array && lists) return { magic, objects, value: bytes };
+  throw argumentError('type', 'the message is not one of this package');
+}

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: MIT
+import type { StdioOptions } from 'node:child_process';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { isAbsolute } from 'node:path';
+
+import { BaseProcess, type Launched, type NewChild } from './base-process.js';
+import { launchProgram, Reports, standardStreams, type Preparation, type Report } from './bootstrap.js';
+import { Connection } from './connection.js';
+import { currentRole } from './current-process.js';
+import { argumentError, ChildProcessError } from './errors.js';
+import { giveValue } from './giving-values.js';
+import { native } from './native.js';
+import { flushUnwritten } from './reactor.js';
+import { RunningChild } from './running-child.js';
+import { Inheritance } from './sharing.js';
+import { checkFunction, checkObject } from './validate.js';
+
+/** What a process can run: a function with any parameters. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- Parameters are contravariant: unknown would accept none.
+export type Target = (...args: any[]) => unknown;
+
+/** Options of every kind of process. */
+export interface CommonProcessOptions {
+  /** What to call it. Default: `Process-1`, `Process-2`, ... */
+  name?: string | undefined;
+  /** Whether it ends when this process ends, however that ends; else this one waits for it. Default: as this process is. */
+  daemon?: boolean | undefined;
+  /** Its environment. Default: this process'. */
+  env?: NodeJS.ProcessEnv | undefined;
+  /** Its working directory. Default: this process'. */
+  cwd?: string | URL | undefined;
+  /** As that of `child_process.spawn`; entries that are missing are `'inherit'`. Default: all three are inherited. */
+  stdio?: StdioOptions | undefined;
+}
+
+/** Options of a `Process`. */
+export interface ProcessOptions<F extends Target> extends CommonProcessOptions {
+  /** The module that exports the function: a `file:` URL, usually `import.meta.url`, or an absolute path. */
+  module: string | URL;
+  /** The exported function, whose name must be that of the export, or that name. */
+  target: F | string;
+  /** Its arguments. Objects of this package may be anywhere in them. Default: none. */
+  args?: Readonly<Parameters<F>> | undefined;
+  /** Options for Node itself. Default: those of this process. */
+  execArgv?: readonly string[] | undefined;
+}
+
+/** Options of Node that name the code to run, each with its value if that is separate. */
+const CODE_OPTIONS = ['-e', '--eval', '-p', '--print', '-pe', '-i', '--interactive', '-c', '--check'];
+
+/** This process' own options, without the code that it was given on the command line. */
+function inheritedExecArgv(): string[] {
+  const options: string[] = [];
+  for (let i = 0; i < process.execArgv.length; i++) {
+    const option = process.execArgv[i] as string;
+    const name = option.split('=', 1)[0] as string;
+    if (name === '--input-type') continue;
+    if (!CODE_OPTIONS.includes(name)) options.push(option);
+    else if (process.execArgv[i + 1]?.startsWith('-') === false) i++;
+  }
+  return options;
+}
+
+function checkModule(module: unknown): string {
+  if (typeof module !== 'string' && !(module instanceof URL)) {
+    throw argumentError('type', 'module must be a file: URL or an absolute path, usually import.meta.url');
+  }
+  if (typeof module === 'string' && isAbsolute(module)) return pathToFileURL(module).href;
+  const text = String(module);
+  if (text.startsWith('file:') && URL.canParse(text)) return text;
+  throw argumentError(
+    'range',
+    `module must be a file: URL or an absolute path, which a child process can import; "${text}" is neither. ` +
+      'Code that was given to node -e, --input-type or the REPL is in no file',
+  );
+}
+
+function checkTarget(target: unknown): string {
+  if (typeof target === 'string' && target !== '') return target;
+  if (typeof target === 'string') throw argumentError('range', 'target must not be empty');
+  checkFunction(target, 'target');
+  const { name } = target as Target;
+  if (name === '') {
+    throw argumentError(
+      'range',
+      'target is a function without a name: give it the name of its export, or say that name',
+    );
+  }
+  if (name.startsWith('bound ')) {
+    throw argumentError('range', `target is a bound function ("${name}"), whose binding a child process cannot know`);
+  }
+  return name;
+}
+
+function checkStrings(value: unknown, name: string): readonly string[] {
+  if (Array.isArray(value) && value.every((item) => typeof item === 'string')) return value;
+  throw argumentError('type', `${name} must be an array of strings`);
+}
+
+/** @internal What is common to the options of all kinds of processes. */
+export function checkCommon({ env, cwd, stdio }: CommonProcessOptions): void {
+  if (env !== undefined) checkObject(env, 'env');
+  if (cwd !== undefined && typeof cwd !== 'string' && !(cwd instanceof URL)) {
+    throw argumentError('type', 'cwd must be a string or a URL');
+  }
+  if (stdio !== undefined && typeof stdio !== 'string' && !Array.isArray(stdio)) {
+    throw argumentError('type', 'stdio must be a string or an array');
+  }
+}
+
+const program = fileURLToPath(new URL('./child-main.js', import.meta.url));
+
+/**
+ * A Node process that runs an exported function. CPython: `multiprocessing.Process`.
+ *
+ * The function gets its arguments as a structured clone, but Connections, locks and the like for what they are; the child
+ * has its own references to them, so the caller closes what it does not use itself. The process ends when the function
+ * has returned and nothing keeps its event loop alive.
+ */
+export class Process<F extends Target = Target> extends BaseProcess {
+  readonly #options: CommonProcessOptions;
+  readonly #module: string;
+  readonly #target: string;
+  readonly #args: readonly unknown[];
+  readonly #execArgv: readonly string[] | undefined;
+
+  /** @param options See ProcessOptions. Nothing is started yet. */
+  constructor(options: ProcessOptions<F>) {
+    checkObject(options, 'options');
+    super(options.name, options.daemon);
+    checkCommon(options);
+    this.#options = options;
+    this.#module = checkModule(options.module);
+    this.#target = checkTarget(options.target);
+    const args: unknown = options.args ?? [];
+    if (!Array.isArray(args)) throw argumentError('type', 'args must be an array');
+    this.#args = args;
+    if (options.execArgv !== undefined) this.#execArgv = checkStrings(options.execArgv, 'execArgv');
+  }
+
+  /** @internal */
+  protected override launch(who: NewChild): Launched {
+    flushUnwritten();
+    const stdio = standardStreams(this.#options.stdio);
+    const [ours, theirs] = Connection.pair(true, { serialization: 'structured' }) as unknown as [
+      Connection<Preparation, Report>,
+      Connection,
+    ];
+    const inheritance = new Inheritance(stdio.length, true);
+    try {
+      const channel = inheritance.descriptor(theirs.fileno()).fd;
+      const args = giveValue(this.#args, 'args', inheritance);
+      const own = native.semaphores.ownFamily();
+      const family = own && { family: own.family, fd: inheritance.descriptor(own.fd).fd };
+      const { name: parentName, authkey } = currentRole();
+      const role = { ...who, authkey, parent: { pid: process.pid, name: parentName } };
+      const command = [...(this.#execArgv ?? inheritedExecArgv()), program, String(channel)];
+      const started = launchProgram(process.execPath, command, stdio, inheritance.fds, {
+        env: this.#options.env,
+        cwd: this.#options.cwd,
+      });
+      theirs.close();
+      // A child that ends before it has read this is reported by its end.
+      ours.send({ module: this.#module, target: this.#target, args, role, family }).catch(() => undefined);
+      return supervise(started, who, ours, inheritance);
+    } catch (error) {
+      inheritance.failed();
+      ours.close({ discard: true });
+      theirs.close();
+      throw error;
+    }
+  }
+}
+
+function supervise(
+  { process: child, pid }: ReturnType<typeof launchProgram>,
+  { name, daemon }: NewChild,
+  channel: Connection<Preparation, Report>,
+  inheritance: Inheritance,
+): Launched {
+  let failure: ChildProcessError | undefined;
+  const reports = new Reports(channel as Connection<unknown, Report>, (report) => {
+    if (report.type === 'attached') inheritance.attached();
+    else failure ??= new ChildProcessError(name, pid, report);
+  });
+  const running = new RunningChild(child, pid, daemon, () => {
+    reports.end();
+    inheritance.attached();
+  });
+  return { child: running, failure: () => failure };
+}
