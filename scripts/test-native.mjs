@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Builds and runs the tests that need no Node: every native/test/*_test.cc, and the tests of the C header, test/peers/*_test.c,
+// Builds and runs the tests that need no Node: every native/test/*_test.cc, and the tests of the C headers, test/peers/*_test.c,
 // each as C and as C++.
 //
 //   node scripts/test-native.mjs [--sanitize=address|thread]
@@ -106,7 +106,7 @@ async function buildCxxTests() {
   );
 }
 
-/** @returns {Promise<string[]>} The tests of the C header, compiled in each language that may include it. */
+/** @returns {Promise<string[]>} The tests of the C headers, compiled in each language that may include it. */
 async function buildHeaderTests() {
   const folder = path.join(root, 'test', 'peers');
   const sources = filesBelow(folder).filter((file) => file.endsWith('_test.c'));

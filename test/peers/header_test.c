@@ -4,10 +4,7 @@
 // descriptor_test.c checks the rest. Valid as C and as C++. Prints TAP. Exit
 // code 0 when all checks passed, else 1; SIGALRM ends a run that hangs.
 
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/wait.h>
+#include "tap.h"
 
 // The header's allocations are counted here rather than limited by the system:
 // untouched memory costs nothing, and sanitizers need address space of theirs.
@@ -22,55 +19,9 @@ static void *counted_realloc(void *old, size_t size) {
 #include "node_multiprocessing.h"
 #undef realloc
 
-#define MIB ((size_t)1 << 20)
-
 static const size_t sizes[] = {0, 1, 4092, 4096, 16384, 16385, 65536, MIB};
 enum { SIZES = sizeof sizes / sizeof sizes[0] };
 static const char *const kinds[] = {"pipe", "socketpair"};
-
-static int checks, failures;
-static volatile sig_atomic_t signals;
-
-static void check(int passed, const char *format, ...) {
-  va_list args;
-  printf("%sok %d - ", passed ? "" : "not ", ++checks);
-  va_start(args, format);
-  vprintf(format, args);
-  va_end(args);
-  printf("\n");
-  fflush(stdout);
-  if (!passed) failures++;
-}
-
-// What the checks rest on; its failure says nothing about the header.
-static int must(long result, const char *what) {
-  if (result >= 0) return (int)result;
-  printf("Bail out! %s: %s\n", what, strerror(errno));
-  exit(1);
-}
-
-static void on_signal(int number) {
-  (void)number;
-  signals = signals + 1;
-}
-
-// Without SA_RESTART, so that system calls do return EINTR.
-static void count_signal(int number) {
-  struct sigaction action;
-  memset(&action, 0, sizeof action);
-  action.sa_handler = on_signal;
-  signals = 0;
-  must(sigaction(number, &action, NULL), "sigaction");
-}
-
-// ends[0] receives and ends[1] sends.
-static void open_channel(int is_socket, int ends[2]) {
-  must(is_socket ? socketpair(AF_UNIX, SOCK_STREAM, 0, ends) : pipe(ends), "open_channel");
-}
-
-static void raw_write(int fd, const void *bytes, size_t len) {
-  if (write(fd, bytes, len) != (ssize_t)len) must(-1, "write");
-}
 
 // A pipe that holds these bytes and then ends; returns its reading end.
 static int recorded(const void *bytes, size_t len) {
@@ -79,21 +30,6 @@ static int recorded(const void *bytes, size_t len) {
   raw_write(ends[1], bytes, len);
   close(ends[1]);
   return ends[0];
-}
-
-static char pattern(size_t i) { return (char)((i * 7 + (i >> 8)) & 0x7f); }
-
-static char *make_message(size_t len) {
-  char *message = (char *)calloc(1, len + 1);
-  if (message == NULL) must(-1, "calloc");
-  for (size_t i = 0; i < len; i++) message[i] = pattern(i);
-  return message;
-}
-
-static int matches(const char *message, size_t len, size_t expected) {
-  if (len != expected || message == NULL) return 0;
-  while (len > 0 && message[len - 1] == pattern(len - 1)) len--;
-  return len == 0;
 }
 
 // Runs the other side in a child that holds only its own end.
@@ -105,12 +41,6 @@ static pid_t start(int own, int others, int (*run)(int fd, size_t len), size_t l
   }
   close(own);
   return pid;
-}
-
-static int exited_well(pid_t pid) {
-  int status = -1;
-  while (waitpid(pid, &status, 0) < 0 && errno == EINTR) continue;
-  return status == 0;
 }
 
 static int send_thrice(int fd, size_t len) {
@@ -293,7 +223,7 @@ static void test_signals(int is_socket) {
 }
 
 int main(void) {
-  alarm(120);
+  guard_run();
   for (int is_socket = 0; is_socket < 2; is_socket++) {
     for (int i = 0; i < SIZES; i++) {
       test_round_trip(is_socket, 0, sizes[i]);
@@ -305,6 +235,5 @@ int main(void) {
   test_bad_streams();
   test_too_big();
   test_growth();
-  printf("1..%d\n", checks);
-  return failures > 0;
+  return finish();
 }
