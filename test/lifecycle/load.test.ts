@@ -43,7 +43,7 @@ describe('Many connections that only wait', function () {
   // and the C library see fit, so there it only must not be kept.
   for (const [size, most] of [
     [64, 5 * 1024],
-    [50_000, 15_000],
+    [50_000, 20_000],
   ] as const) {
     it(`use less than ${most} bytes of memory each after a message of ${size} bytes`, async function () {
       if (process.env['NODE_MULTIPROCESSING_ADDON'] !== undefined) {
