@@ -161,6 +161,7 @@ export class Channel implements Pollable, ReceiverOwner, SenderOwner {
     if (this.#users > 0 || this.#closed || this.sender.pending) return;
     this.#setInterest(0);
     this.#closed = true;
+    this.receiver.dropIncomplete();
     native.release(this.id);
     this.#stopSpinning?.();
   }

@@ -19,6 +19,7 @@ import { native } from './native.js';
 import { Hold } from './reactor.js';
 import type { ReceiveOptions } from './receiver.js';
 import { ChannelSerialization } from './serialization/channel-serialization.js';
+import { pack, type Packed } from './serialization/parcel.js';
 import { shareableMark } from './shareable.js';
 import { takeBytes, takeInto, type Take } from './take.js';
 import {
@@ -97,8 +98,9 @@ export class Connection<S = unknown, R = S> {
    */
   static fromFd<S = unknown, R = S>(fd: number, options: FromFdOptions = {}): Connection<S, R> {
     checkInteger(fd, 'fd', 3, 0x7fffffff);
+    const channelOptions = checkOptions(options, false);
     const serialization = new ChannelSerialization(options.serialization, true);
-    return Connection.adopt<S, R>(fd, serialization, checkOptions(options, false), (can) => narrow(options, can));
+    return Connection.adopt<S, R>(fd, serialization, channelOptions, (can) => narrow(options, can));
   }
 
   /** @internal Takes over a descriptor in those of its directions that `narrow` chooses. */
@@ -158,7 +160,8 @@ export class Connection<S = unknown, R = S> {
     try {
       this.#checkWritable();
       const limits = checkLimits(options);
-      const bytes = this.#serialization.encode(value);
+      const bytes = this.#encode(value);
+      if (!(bytes instanceof Uint8Array)) return this.#channel.sender.sendParcel(bytes, limits, this.#hold);
       return this.#channel.sender.send(bytes, 0, bytes.byteLength, 'send', limits, this.#hold);
     } catch (error) {
       return Promise.reject(error);
@@ -169,7 +172,11 @@ export class Connection<S = unknown, R = S> {
   sendSync(value: S, options?: WaitOptions): void {
     this.#checkWritable();
     const deadline = deadlineAfter(checkLimits(options).timeout);
-    const bytes = this.#serialization.encode(value);
+    const bytes = this.#encode(value);
+    if (!(bytes instanceof Uint8Array)) {
+      this.#channel.sender.sendParcelSync(bytes, deadline);
+      return;
+    }
     this.#channel.sender.sendSync(bytes, 0, bytes.byteLength, 'sendSync', deadline);
   }
 
@@ -210,12 +217,12 @@ export class Connection<S = unknown, R = S> {
    * `BadMessageLength`, `UnpicklingError`, `ClosedError`, `NotReadable`, `TimeoutError`, an AbortError, or a system error.
    */
   recv(options?: WaitOptions): Promise<R> {
-    return this.#receive(this.#serialization as Take<R>, 'recv', undefined, options);
+    return this.#receive(this.#serialization.parcels as Take<R>, 'recv', undefined, options);
   }
 
   /** As `recv`, blocking. */
   recvSync(options?: WaitOptions): R {
-    return this.#receiveSync(this.#serialization as Take<R>, 'recvSync', undefined, options);
+    return this.#receiveSync(this.#serialization.parcels as Take<R>, 'recvSync', undefined, options);
   }
 
   /**
@@ -262,7 +269,7 @@ export class Connection<S = unknown, R = S> {
    */
   tryRecv(): Received<R> | undefined {
     this.#checkReadable();
-    return this.#channel.receiver.tryReceive(this.#serialization as Take<R>, {
+    return this.#channel.receiver.tryReceive(this.#serialization.parcels as Take<R>, {
       operation: 'tryRecv',
       maxLength: Infinity,
     });
@@ -450,6 +457,19 @@ export class Connection<S = unknown, R = S> {
     const wanted = checkReceive(operation, maxLength);
     const deadline = deadlineAfter(checkLimits(options).timeout);
     return this.#channel.receiver.receiveSync(take, wanted, deadline, this.#channel.options.spinNs);
+  }
+
+  /** An object as bytes, or packed if objects of this package are in it. */
+  #encode(value: S): Uint8Array | Packed {
+    try {
+      return this.#serialization.encode(value);
+    } catch (error) {
+      if (!(error instanceof NotSupported) || !this.#serialization.fix('structured')) throw error;
+      if (!this.#channel.isSocket) {
+        throw new NotSupported('Objects of this package travel over duplex connections only', { cause: error });
+      }
+      return pack(value);
+    }
   }
 
   #checkOpen(): void {

@@ -2,7 +2,7 @@
 //
 // The receiving half of a channel: who waits, in which order they are served, and the large message that is on its way.
 import { millisecondsLeft, startLimits, type Limits } from './deadline.js';
-import { BusyError, receiveError, TimeoutError } from './errors.js';
+import { BusyError, receiveError, TimeoutError, TruncatedMessageError } from './errors.js';
 import { Fifo } from './fifo.js';
 import { native } from './native.js';
 import {
@@ -14,6 +14,7 @@ import {
   unwritten,
   type Hold,
 } from './reactor.js';
+import { openParcel, Parcel } from './serialization/parcel.js';
 import type { Take } from './take.js';
 
 const codes = native.status;
@@ -104,6 +105,8 @@ export class Receiver {
   readonly #channel: ReceiverOwner;
   readonly #queue = new Fifo<Waiting>();
   #body: Buffer | undefined;
+  /** A message that has arrived while its descriptors have not all come. */
+  #incomplete: { readonly parcel: Parcel; readonly fds: number[] } | undefined;
   #immediate = false;
   /** Set when the stream is out of step with its sender: nothing more can be received. */
   unreadable = false;
@@ -136,14 +139,20 @@ export class Receiver {
   receiveSync<T>(take: Take<T>, options: ReceiveOptions, deadline: number, spinNs: number): T {
     this.#refuseIfBusy(options.operation);
     flushUnwritten();
+    if (this.#incomplete !== undefined) {
+      refuseBytes(take, options.operation);
+      return this.#completeSync<T>(this.#incomplete.parcel, options.operation, deadline);
+    }
     for (;;) {
       // With nothing left to write elsewhere the whole wait is one native call.
       const status =
         unwritten.size > 0
           ? this.#nextStatus(options.maxLength, false)
           : this.#nextStatusSync(take, options.maxLength, deadline, spinNs);
-      if (status >= 0) return take.small(slab, status);
-      if (status === codes.largeMessage) return take.large(this.#takeBody());
+      if (status >= 0 || status === codes.largeMessage) {
+        const value = status >= 0 ? take.small(slab, status) : take.large(this.#takeBody());
+        return value instanceof Parcel ? this.#completeSync<T>(value, options.operation, deadline) : value;
+      }
       if (status === codes.again) this.#block(options.operation, deadline);
       else if (status !== codes.interrupted) throw this.#failure(status, options.operation, options.maxLength);
       else checkInterrupted(status, options.operation);
@@ -237,14 +246,54 @@ export class Receiver {
   }
 
   #tryMessage<T>(take: Take<T>, { operation, maxLength }: ReceiveOptions, mayWait: boolean): { value: T } | undefined {
+    if (this.#incomplete !== undefined) {
+      refuseBytes(take, operation);
+      return this.#complete<T>(this.#incomplete.parcel, operation);
+    }
     const status = this.#nextStatus(maxLength, mayWait);
-    if (status >= 0) return { value: take.small(slab, status) };
-    if (status === codes.largeMessage) return { value: take.large(this.#takeBody()) };
+    if (status >= 0 || status === codes.largeMessage) {
+      const value = status >= 0 ? take.small(slab, status) : take.large(this.#takeBody());
+      return value instanceof Parcel ? this.#complete<T>(value, operation) : { value };
+    }
     if (status === codes.again) return undefined;
     throw this.#failure(status, operation, maxLength);
   }
 
+  /** Takes the descriptors that belong to a message. What has come stays here if the rest is yet to come. */
+  #complete<T>(parcel: Parcel, operation: string): { value: T } | undefined {
+    const { fds } = (this.#incomplete ??= { parcel, fds: [] });
+    while (fds.length < parcel.descriptors) {
+      const status = native.receiveDescriptor(this.#id);
+      if (status === codes.again) return undefined;
+      if (status < 0) {
+        // What comes next may be anything.
+        this.unreadable = true;
+        this.dropIncomplete();
+        if (status === codes.endOfFile) throw new TruncatedMessageError(fds.length, parcel.descriptors);
+        throw this.#failure(status, operation, Infinity);
+      }
+      fds.push(status);
+    }
+    this.#incomplete = undefined;
+    return { value: openParcel(parcel, fds) as T };
+  }
+
+  #completeSync<T>(parcel: Parcel, operation: string, deadline: number): T {
+    for (;;) {
+      const done = this.#complete<T>(parcel, operation);
+      if (done !== undefined) return done.value;
+      this.#block(operation, deadline);
+    }
+  }
+
+  /** Nobody will ask for the rest of it. */
+  dropIncomplete(): void {
+    for (const fd of this.#incomplete?.fds ?? []) native.closeDescriptor(fd);
+    this.#incomplete = undefined;
+  }
+
   #tryHandle(operation: string): { value: number } | undefined {
+    if (this.#incomplete !== undefined) throw new BusyError(`${operation}: an object is being received, by recv()`);
     const status = native.receiveDescriptor(this.#id);
     if (status >= 0) return { value: status };
     if (status === codes.again) return undefined;
@@ -315,4 +364,9 @@ export class Receiver {
     const { expired } = blockOn([native.fileno(this.#id)], deadline, operation);
     if (expired) throw new TimeoutError(operation);
   }
+}
+
+/** A message of which descriptors are still to come is no bytes. */
+function refuseBytes(take: Take<unknown>, operation: string): void {
+  if (take.mayBeParcel !== true) throw new BusyError(`${operation}: an object is being received, by recv()`);
 }

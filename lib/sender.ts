@@ -17,6 +17,7 @@ import {
   type Hold,
   type Writer,
 } from './reactor.js';
+import type { Packed } from './serialization/parcel.js';
 
 const codes = native.status;
 
@@ -110,6 +111,74 @@ export class Sender implements Writer {
     return sent;
   }
 
+  /** Sends a message and the descriptors behind it, between which nothing may come. */
+  sendParcel(packed: Packed, limits: Limits, hold: Hold): Promise<void> {
+    try {
+      this.#appendParcel(packed);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    const promise = new Promise<void>((resolve, reject) => {
+      hold.begin();
+      let cancel = ignore;
+      let settled = false;
+      // A failure is told to each of its parts.
+      const settle = (): void => {
+        if (!settled) hold.end();
+        settled = true;
+        cancel();
+      };
+      const entries = this.#enqueueParcel(
+        packed,
+        () => {
+          settle();
+          resolve();
+        },
+        (error) => {
+          settle();
+          reject(error);
+        },
+      );
+      if (limits.signal === undefined && limits.timeout === Infinity) return;
+      const timeoutError = (): Error => new TimeoutError('send');
+      cancel = startLimits(limits, hold.on, timeoutError, (error) => {
+        const begun = !this.#withdrawParcel(entries, packed);
+        hold.end();
+        reject(error instanceof TimeoutError ? new TimeoutError('send', begun) : Object.assign(error, { begun }));
+      });
+    });
+    if (!this.#blocked) this.flush();
+    writeNowIfExiting();
+    return promise;
+  }
+
+  sendParcelSync(packed: Packed, deadline: number): void {
+    this.#drainSync('sendSync', deadline);
+    this.#appendParcel(packed);
+    let failure: Error | undefined;
+    let done = false;
+    const entries = this.#enqueueParcel(
+      packed,
+      () => {
+        done = true;
+      },
+      (error) => {
+        done = true;
+        failure ??= error;
+      },
+    );
+    try {
+      while (!done) this.#writeFirstSync('sendSync', deadline);
+    } catch (error) {
+      const begun = !this.#withdrawParcel(entries, packed);
+      if (this.pending && !this.#blocked) this.#setBlocked();
+      if (error instanceof TimeoutError) throw new TimeoutError('sendSync', begun);
+      if (error instanceof InterruptedError) throw new InterruptedError('sendSync', begun);
+      throw error;
+    }
+    if (failure !== undefined) throw failure;
+  }
+
   sendSync(data: Uint8Array, offset: number, size: number, operation: string, deadline: number): void {
     this.#drainSync(operation, deadline);
     if (this.#broken) throw this.#brokenError();
@@ -188,6 +257,53 @@ export class Sender implements Writer {
     });
     writeNowIfExiting();
     return waiting.promise;
+  }
+
+  /** Puts a parcel in line natively, whole or not at all. */
+  #appendParcel({ bytes, fds, failed }: Packed): void {
+    let error = this.#broken ? this.#brokenError() : undefined;
+    let appended = 0;
+    if (error === undefined) {
+      const status = native.append(this.id, bytes, 0, bytes.length);
+      if (status < 0) error = sendError(status, 'send');
+      else appended++;
+    }
+    for (const fd of error === undefined ? fds : []) {
+      const status = native.appendDescriptor(this.id, fd);
+      if (status < 0) {
+        error = systemError(status, 'sendmsg');
+        break;
+      }
+      appended++;
+    }
+    if (error === undefined) return;
+    // Nothing was written since, so all of it can be taken back, the last one first.
+    while (appended-- > 0) native.withdraw(this.id, this.#waiting.length + appended, bytes, 0, bytes.length);
+    failed();
+    throw error;
+  }
+
+  #enqueueParcel({ bytes, fds }: Packed, written: () => void, fail: (error: Error) => void): Waiting[] {
+    const lent = bytes.length > COPIED_BYTES ? bytes : undefined;
+    const sizes = [bytes.length, ...fds.map(() => 0)];
+    const entries = sizes.map((size, i): Waiting => {
+      const last = i === fds.length;
+      return { lent: i === 0 ? lent : undefined, offset: 0, size, written: last ? written : ignore, fail };
+    });
+    for (const entry of entries) this.#enqueue(entry);
+    return entries;
+  }
+
+  /** True if nothing of it will be written. */
+  #withdrawParcel(entries: readonly Waiting[], { failed }: Packed): boolean {
+    const [message, ...rest] = entries as [Waiting, ...Waiting[]];
+    if (this.#waiting.indexOf(message) < 0 || !this.#withdraw(message)) {
+      for (const entry of rest) entry.written = entry.fail = ignore;
+      return false;
+    }
+    for (const entry of rest.reverse()) this.#withdraw(entry);
+    failed();
+    return true;
   }
 
   #enqueue(waiting: Waiting): void {

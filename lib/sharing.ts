@@ -117,6 +117,49 @@ export class Inheritance implements Giving {
   }
 }
 
+/** Collects what goes along with a message. */
+export class Cargo implements Giving {
+  readonly recorded = true;
+  readonly serialization = 'structured';
+  readonly continues = true;
+  readonly #undo: (() => void)[] = [];
+  /** The descriptors of this process, in the order of their numbers in the message. */
+  readonly fds: number[] = [];
+
+  descriptor(fd: number): DescriptorAddress {
+    return { fd: this.fds.push(fd) - 1 };
+  }
+
+  semaphore(handle: SemaphoreHandle): SemaphoreAddress {
+    return addressOf(handle, this);
+  }
+
+  onFailure(undo: () => void): void {
+    this.#undo.push(undo);
+  }
+
+  /** The message will not be sent. */
+  failed(): void {
+    for (const undo of this.#undo.splice(0)) undo();
+  }
+}
+
+/** Takes what has come along with a message. What it describes may ask for nothing else. */
+export function takeFrom(fds: readonly number[]): Taking & { closeRest(): void } {
+  const rest = new Map(fds.entries());
+  return {
+    descriptor(address) {
+      const fd = rest.get(address.fd);
+      if (fd === undefined) throw systemError(-constants.errno.EBADF, 'recvmsg', 'a descriptor is missing');
+      rest.delete(address.fd);
+      return fd;
+    },
+    closeRest() {
+      for (const fd of rest.values()) native.closeDescriptor(fd);
+    },
+  };
+}
+
 /** Takes what this process has inherited. */
 export const inherited: Taking = {
   descriptor(address) {

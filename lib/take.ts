@@ -6,6 +6,8 @@ import { checkBytes, checkRange, isDetached, type Bytes } from './validate.js';
 
 /** Makes the result of a receive from a message. Whatever it throws fails that receive; the message is consumed. */
 export interface Take<T> {
+  /** Whether the result may be a Parcel, which the receiver then completes. */
+  readonly mayBeParcel?: boolean;
   /** From memory that is only lent. */
   small(lent: Buffer, length: number): T;
   /** From memory that may be kept. */

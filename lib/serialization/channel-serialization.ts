@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
+import { UnpicklingError } from '../errors.js';
+import type { Take } from '../take.js';
 import { builtIn, codecFor, type BuiltInSerialization, type Codec } from './index.js';
+import { openParcel, Parcel } from './parcel.js';
 
 /** The first byte of what V8's serializer writes. No pickle begins with it. */
 const STRUCTURED_MAGIC = 0xff;
@@ -60,12 +63,19 @@ export class ChannelSerialization implements Codec {
   }
 
   small(lent: Buffer, length: number): unknown {
-    return (this.#codec ?? this.#decide(lent, length)).small(lent, length);
+    return openHere(this.parcels.small(lent, length));
   }
 
   large(message: Buffer): unknown {
-    return (this.#codec ?? this.#decide(message, message.length)).large(message);
+    return openHere(this.parcels.large(message));
   }
+
+  /** The same for who can receive the descriptors that follow a message: then what comes of it may be a Parcel. */
+  readonly parcels: Take<unknown> = {
+    mayBeParcel: true,
+    small: (lent, length) => (this.#codec ?? this.#decide(lent, length)).small(lent, length),
+    large: (message) => (this.#codec ?? this.#decide(message, message.length)).large(message),
+  };
 
   /** The codec for a received message, which decides for later ones unless it is empty. */
   #decide(message: Buffer, length: number): Codec {
@@ -73,4 +83,11 @@ export class ChannelSerialization implements Codec {
     if (length > 0) this.fix(kind);
     return builtIn[kind];
   }
+}
+
+/** A parcel without descriptors can be opened anywhere. */
+function openHere(value: unknown): unknown {
+  if (!(value instanceof Parcel)) return value;
+  if (value.descriptors === 0) return openParcel(value, []);
+  throw new UnpicklingError('Connections inside of objects are received by recv() of a duplex Connection');
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 import { DefaultDeserializer, deserialize, serialize } from 'node:v8';
 
+import { isParcel, Parcel } from './parcel.js';
+
 /** Copies what Node's deserializer makes as a view on the message, so that the message's memory can be used again. */
 class CopyingDeserializer extends DefaultDeserializer {
   _readHostObject(): ArrayBufferView {
@@ -20,9 +22,10 @@ export const structured = {
     return serialize(value);
   },
   deserialize(bytes: Uint8Array): unknown {
-    return deserialize(bytes);
+    return isParcel(bytes) ? new Parcel(bytes) : deserialize(bytes);
   },
   deserializeLent(bytes: Buffer): unknown {
+    if (isParcel(bytes)) return new Parcel(bytes);
     const deserializer = new CopyingDeserializer(bytes);
     deserializer.readHeader();
     return deserializer.readValue();

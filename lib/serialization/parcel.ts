@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT
+//
+// A message of a value with objects of this package in it, between Node processes over a socket: the value taken apart, and
+// behind it one descriptor for each that the objects need, as `sendHandle` sends them.
+import { deserialize, serialize } from 'node:v8';
+
+import { UnpicklingError } from '../errors.js';
+import { checkShared, giveValue, takeValue } from '../giving-values.js';
+import { Cargo, takeFrom } from '../sharing.js';
+import { checkInteger } from '../validate.js';
+import type { SharedValue } from './shared-values.js';
+
+/** V8's own messages have the number of their format, which is not 0, in the second byte. */
+const MARK = Buffer.of(0xff, 0);
+
+export function isParcel(bytes: Uint8Array): boolean {
+  return bytes[0] === MARK[0] && bytes[1] === MARK[1];
+}
+
+/** A parcel on its way out. */
+export interface Packed {
+  readonly bytes: Uint8Array;
+  readonly fds: readonly number[];
+  /** It will not be sent. */
+  failed(): void;
+}
+
+/** Packs a value. Throws as `giveValue` does. */
+export function pack(value: unknown): Packed {
+  const cargo = new Cargo();
+  try {
+    const shared = giveValue(value, 'value', cargo);
+    const bytes = Buffer.concat([MARK, serialize({ ...shared, descriptors: cargo.fds.length })]);
+    return { bytes, fds: cargo.fds, failed: () => cargo.failed() };
+  } catch (error) {
+    cargo.failed();
+    throw error;
+  }
+}
+
+/** Puts together what has arrived. Fails as decoding any message does. */
+export function openParcel(parcel: Parcel, fds: readonly number[]): unknown {
+  try {
+    return parcel.open(fds);
+  } catch (error) {
+    throw new UnpicklingError(`Objects in a message cannot be used here: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+}
+
+/** A parcel that has arrived, up to its descriptors. */
+export class Parcel {
+  readonly #shared: SharedValue;
+  /** How many descriptors follow. */
+  readonly descriptors: number;
+
+  /** @param bytes The message, which is not kept. */
+  constructor(bytes: Uint8Array) {
+    const content: unknown = deserialize(bytes.slice(MARK.length));
+    this.#shared = checkShared(content);
+    const { descriptors } = content as { descriptors: unknown };
+    checkInteger(descriptors, 'descriptors', 0, 0xffff);
+    this.descriptors = descriptors;
+  }
+
+  /** Puts the value together. The descriptors are used up, also if that fails. */
+  open(fds: readonly number[]): unknown {
+    const taking = takeFrom(fds);
+    try {
+      return takeValue(this.#shared, taking);
+    } finally {
+      taking.closeRest();
+    }
+  }
+}
