@@ -141,7 +141,7 @@ export class Receiver {
     flushUnwritten();
     if (this.#incomplete !== undefined) {
       refuseBytes(take, options.operation);
-      return this.#completeSync<T>(this.#incomplete.parcel, options.operation, deadline);
+      return this.#completeSync(this.#incomplete.parcel, options.operation, deadline) as T;
     }
     for (;;) {
       // With nothing left to write elsewhere the whole wait is one native call.
@@ -151,7 +151,7 @@ export class Receiver {
           : this.#nextStatusSync(take, options.maxLength, deadline, spinNs);
       if (status >= 0 || status === codes.largeMessage) {
         const value = status >= 0 ? take.small(slab, status) : take.large(this.#takeBody());
-        return value instanceof Parcel ? this.#completeSync<T>(value, options.operation, deadline) : value;
+        return value instanceof Parcel ? (this.#completeSync(value, options.operation, deadline) as T) : value;
       }
       if (status === codes.again) this.#block(options.operation, deadline);
       else if (status !== codes.interrupted) throw this.#failure(status, options.operation, options.maxLength);
@@ -248,19 +248,19 @@ export class Receiver {
   #tryMessage<T>(take: Take<T>, { operation, maxLength }: ReceiveOptions, mayWait: boolean): { value: T } | undefined {
     if (this.#incomplete !== undefined) {
       refuseBytes(take, operation);
-      return this.#complete<T>(this.#incomplete.parcel, operation);
+      return this.#complete(this.#incomplete.parcel, operation) as { value: T } | undefined;
     }
     const status = this.#nextStatus(maxLength, mayWait);
     if (status >= 0 || status === codes.largeMessage) {
       const value = status >= 0 ? take.small(slab, status) : take.large(this.#takeBody());
-      return value instanceof Parcel ? this.#complete<T>(value, operation) : { value };
+      return value instanceof Parcel ? (this.#complete(value, operation) as { value: T } | undefined) : { value };
     }
     if (status === codes.again) return undefined;
     throw this.#failure(status, operation, maxLength);
   }
 
   /** Takes the descriptors that belong to a message. What has come stays here if the rest is yet to come. */
-  #complete<T>(parcel: Parcel, operation: string): { value: T } | undefined {
+  #complete(parcel: Parcel, operation: string): { value: unknown } | undefined {
     const { fds } = (this.#incomplete ??= { parcel, fds: [] });
     while (fds.length < parcel.descriptors) {
       const status = native.receiveDescriptor(this.#id);
@@ -275,12 +275,12 @@ export class Receiver {
       fds.push(status);
     }
     this.#incomplete = undefined;
-    return { value: openParcel(parcel, fds) as T };
+    return { value: openParcel(parcel, fds) };
   }
 
-  #completeSync<T>(parcel: Parcel, operation: string, deadline: number): T {
+  #completeSync(parcel: Parcel, operation: string, deadline: number): unknown {
     for (;;) {
-      const done = this.#complete<T>(parcel, operation);
+      const done = this.#complete(parcel, operation);
       if (done !== undefined) return done.value;
       this.#block(operation, deadline);
     }
