@@ -190,6 +190,7 @@ function attachCondition(
   fields: Record<string, unknown>,
   attachPart: (descriptor: unknown, name: string) => unknown,
 ): Condition {
+  checkObject(fields['lock'], 'descriptor.lock');
   const condition = checkCondition(fields['condition'], 'descriptor.condition');
   const lock = attachPart(fields['lock'], 'descriptor.lock');
   if (!(lock instanceof OwnableLock)) {

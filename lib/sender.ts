@@ -35,6 +35,8 @@ interface Waiting {
   lent: Uint8Array | undefined;
   readonly offset: number;
   readonly size: number;
+  /** Descriptors that belong to the message. */
+  followers?: readonly Waiting[];
   /** What the caller was given, if anything. */
   promise?: Promise<void>;
   written(): void;
@@ -83,7 +85,6 @@ export class Sender implements Writer {
 
   send(data: Uint8Array, offset: number, size: number, operation: string, limits: Limits, hold: Hold): Promise<void> {
     if (this.#broken) return Promise.reject(this.#brokenError());
-    const lent = size > COPIED_BYTES ? data : undefined;
     if (this.#waiting.length === 0 && !this.#gathering && takeTurn()) {
       const status = native.send(this.id, data, offset, size);
       if (status === 0) {
@@ -91,13 +92,13 @@ export class Sender implements Writer {
         return Promise.resolve();
       }
       if (status < 0) return Promise.reject(sendError(status, operation));
-      const rest = this.#wait(lent, offset, size, operation, limits, hold);
+      const rest = this.#wait(data, offset, size, operation, limits, hold);
       this.#setBlocked();
       return rest;
     }
     const bytes = native.append(this.id, data, offset, size);
     if (bytes < 0) return Promise.reject(sendError(bytes, operation));
-    const sent = this.#wait(lent, offset, size, operation, limits, hold);
+    const sent = this.#wait(data, offset, size, operation, limits, hold);
     if (!this.#blocked) this.#flushLater(bytes);
     return sent;
   }
@@ -113,70 +114,28 @@ export class Sender implements Writer {
 
   /** Sends a message and the descriptors behind it, between which nothing may come. */
   sendParcel(packed: Packed, limits: Limits, hold: Hold): Promise<void> {
-    try {
-      this.#appendParcel(packed);
-    } catch (error) {
-      return Promise.reject(error);
-    }
-    const promise = new Promise<void>((resolve, reject) => {
-      hold.begin();
-      let cancel = ignore;
-      let settled = false;
-      // A failure is told to each of its parts.
-      const settle = (): void => {
-        if (!settled) hold.end();
-        settled = true;
-        cancel();
-      };
-      const entries = this.#enqueueParcel(
-        packed,
-        () => {
-          settle();
-          resolve();
-        },
-        (error) => {
-          settle();
-          reject(error);
-        },
-      );
-      if (limits.signal === undefined && limits.timeout === Infinity) return;
-      const timeoutError = (): Error => new TimeoutError('send');
-      cancel = startLimits(limits, hold.on, timeoutError, (error) => {
-        const begun = !this.#withdrawParcel(entries, packed);
-        hold.end();
-        reject(error instanceof TimeoutError ? new TimeoutError('send', begun) : Object.assign(error, { begun }));
-      });
+    const refused = this.#appendParcel(packed);
+    if (refused !== undefined) return Promise.reject(refused);
+    const { bytes, fds, failed } = packed;
+    const sent = this.#wait(bytes, 0, bytes.length, 'send', limits, hold, fds.length);
+    sent.catch((error: { begun?: boolean }) => {
+      if (error.begun !== true) failed();
     });
     if (!this.#blocked) this.flush();
-    writeNowIfExiting();
-    return promise;
+    return sent;
   }
 
   sendParcelSync(packed: Packed, deadline: number): void {
     this.#drainSync('sendSync', deadline);
-    this.#appendParcel(packed);
-    let failure: Error | undefined;
-    let done = false;
-    const entries = this.#enqueueParcel(
-      packed,
-      () => {
-        done = true;
-      },
-      (error) => {
-        done = true;
-        failure ??= error;
-      },
-    );
+    const refused = this.#appendParcel(packed);
+    if (refused !== undefined) throw refused;
+    const { bytes, fds, failed } = packed;
     try {
-      while (!done) this.#writeFirstSync('sendSync', deadline);
+      this.#finishSync(bytes, 0, bytes.length, 'sendSync', deadline, fds.length);
     } catch (error) {
-      const begun = !this.#withdrawParcel(entries, packed);
-      if (this.pending && !this.#blocked) this.#setBlocked();
-      if (error instanceof TimeoutError) throw new TimeoutError('sendSync', begun);
-      if (error instanceof InterruptedError) throw new InterruptedError('sendSync', begun);
+      if ((error as { begun?: boolean }).begun !== true) failed();
       throw error;
     }
-    if (failure !== undefined) throw failure;
   }
 
   sendSync(data: Uint8Array, offset: number, size: number, operation: string, deadline: number): void {
@@ -184,7 +143,7 @@ export class Sender implements Writer {
     if (this.#broken) throw this.#brokenError();
     const status = native.send(this.id, data, offset, size);
     if (status < 0) throw sendError(status, operation);
-    if (status > 0) this.#finishSync(size > COPIED_BYTES ? data : undefined, offset, size, operation, deadline);
+    if (status > 0) this.#finishSync(data, offset, size, operation, deadline);
   }
 
   sendHandleSync(fd: number, deadline: number): void {
@@ -229,6 +188,7 @@ export class Sender implements Writer {
     operation: string,
     limits: Limits,
     hold: Hold,
+    descriptors = 0,
   ): Promise<void> {
     const waiting: Waiting = { lent, offset, size, written: ignore, fail: ignore };
     waiting.promise = new Promise((resolve, reject) => {
@@ -246,7 +206,7 @@ export class Sender implements Writer {
         settle();
         reject(error);
       };
-      this.#enqueue(waiting);
+      this.#enqueue(waiting, descriptors);
       if (limits.signal === undefined && limits.timeout === Infinity) return;
       const timeoutError = (): Error => new TimeoutError(operation);
       cancel = startLimits(limits, hold.on, timeoutError, (error) => {
@@ -260,60 +220,64 @@ export class Sender implements Writer {
   }
 
   /** Puts a parcel in line natively, whole or not at all. */
-  #appendParcel({ bytes, fds, failed }: Packed): void {
-    let error = this.#broken ? this.#brokenError() : undefined;
-    let appended = 0;
-    if (error === undefined) {
-      const status = native.append(this.id, bytes, 0, bytes.length);
-      if (status < 0) error = sendError(status, 'send');
-      else appended++;
-    }
-    for (const fd of error === undefined ? fds : []) {
+  #appendParcel(packed: Packed): Error | undefined {
+    const refused = this.#broken ? this.#brokenError() : this.#tryAppendParcel(packed);
+    if (refused !== undefined) packed.failed();
+    return refused;
+  }
+
+  #tryAppendParcel({ bytes, fds }: Packed): Error | undefined {
+    const appended = native.append(this.id, bytes, 0, bytes.length);
+    if (appended < 0) return sendError(appended, 'send');
+    for (const [i, fd] of fds.entries()) {
       const status = native.appendDescriptor(this.id, fd);
-      if (status < 0) {
-        error = systemError(status, 'sendmsg');
-        break;
+      if (status >= 0) continue;
+      // Nothing was written since, so all of it can be taken back, the last one first.
+      for (let last = i; last >= 0; last--) {
+        native.withdraw(this.id, this.#waiting.length + last, bytes, 0, bytes.length);
       }
-      appended++;
+      return systemError(status, 'sendmsg');
     }
-    if (error === undefined) return;
-    // Nothing was written since, so all of it can be taken back, the last one first.
-    while (appended-- > 0) native.withdraw(this.id, this.#waiting.length + appended, bytes, 0, bytes.length);
-    failed();
-    throw error;
+    return undefined;
   }
 
-  #enqueueParcel({ bytes, fds }: Packed, written: () => void, fail: (error: Error) => void): Waiting[] {
-    const lent = bytes.length > COPIED_BYTES ? bytes : undefined;
-    const sizes = [bytes.length, ...fds.map(() => 0)];
-    const entries = sizes.map((size, i): Waiting => {
-      const last = i === fds.length;
-      return { lent: i === 0 ? lent : undefined, offset: 0, size, written: last ? written : ignore, fail };
-    });
-    for (const entry of entries) this.#enqueue(entry);
-    return entries;
-  }
-
-  /** True if nothing of it will be written. */
-  #withdrawParcel(entries: readonly Waiting[], { failed }: Packed): boolean {
-    const [message, ...rest] = entries as [Waiting, ...Waiting[]];
-    if (this.#waiting.indexOf(message) < 0 || !this.#withdraw(message)) {
-      for (const entry of rest) entry.written = entry.fail = ignore;
-      return false;
-    }
-    for (const entry of rest.reverse()) this.#withdraw(entry);
-    failed();
-    return true;
-  }
-
-  #enqueue(waiting: Waiting): void {
+  /** Those who ask are told when the last of the descriptors behind the message is written too. */
+  #enqueue(waiting: Waiting, descriptors: number): void {
+    if (waiting.size <= COPIED_BYTES) waiting.lent = undefined;
     this.#waiting.push(waiting);
     if (waiting.lent !== undefined) this.#lenders.push(waiting);
     unwritten.add(this);
+    if (descriptors === 0) return;
+    const { written, fail } = waiting;
+    waiting.written = ignore;
+    waiting.followers = Array.from({ length: descriptors }, () => {
+      // A failure is told to each of them, after the message if that was not written either.
+      const tell = (error: Error): void => {
+        if (waiting.fail !== ignore) fail(error);
+        waiting.fail = ignore;
+      };
+      return { lent: undefined, offset: 0, size: 0, written: ignore, fail: tell };
+    });
+    waiting.fail = (error) => {
+      waiting.fail = ignore;
+      fail(error);
+    };
+    (waiting.followers.at(-1) as Waiting).written = written;
+    for (const follower of waiting.followers) this.#waiting.push(follower);
   }
 
   /** True if nothing of the message will be written. Otherwise the rest of it still is, from a copy. */
   #withdraw(waiting: Waiting): boolean {
+    const followers = waiting.followers ?? [];
+    if (this.#withdrawOne(waiting)) {
+      for (const follower of followers) this.#withdrawOne(follower);
+      return true;
+    }
+    for (const follower of followers) follower.written = follower.fail = ignore;
+    return false;
+  }
+
+  #withdrawOne(waiting: Waiting): boolean {
     const index = this.#waiting.indexOf(waiting);
     if (index < 0) return false;
     const status = native.withdraw(this.id, index, waiting.lent, waiting.offset, waiting.size);
@@ -419,7 +383,14 @@ export class Sender implements Writer {
     while (this.#waiting.length > 0) this.#writeFirstSync(operation, deadline);
   }
 
-  #finishSync(lent: Uint8Array | undefined, offset: number, size: number, operation: string, deadline: number): void {
+  #finishSync(
+    lent: Uint8Array | undefined,
+    offset: number,
+    size: number,
+    operation: string,
+    deadline: number,
+    descriptors = 0,
+  ): void {
     let failure: Error | undefined;
     let done = false;
     const waiting: Waiting = {
@@ -434,7 +405,7 @@ export class Sender implements Writer {
         failure = error;
       },
     };
-    this.#enqueue(waiting);
+    this.#enqueue(waiting, descriptors);
     try {
       while (!done) this.#writeFirstSync(operation, deadline);
     } catch (error) {

@@ -21,7 +21,7 @@ export function isParcel(bytes: Uint8Array): boolean {
 export interface Packed {
   readonly bytes: Uint8Array;
   readonly fds: readonly number[];
-  /** It will not be sent. */
+  /** Nothing of it will arrive: what was taken along from Connections is put back. */
   failed(): void;
 }
 

@@ -91,6 +91,18 @@ describe('objects in messages', () => {
     expect(await arrived.recv()).to.equal('third');
   });
 
+  it('what was read ahead is put back if the message cannot be sent', async () => {
+    const { reader, writer } = makePair('socketpair');
+    const { reader: passed, writer: source } = makePair('pipe');
+    await source.send('first');
+    await source.send('second');
+    expect(await passed.recv()).to.equal('first');
+    reader.close();
+    await rejects(writer.send(passed), { code: 'EPIPE' });
+    await turns();
+    expect(await passed.recv()).to.equal('second');
+  });
+
   it('large values and a full socket', async () => {
     const { reader, writer } = makePair('socketpair');
     const { reader: end } = makePair('pipe');
