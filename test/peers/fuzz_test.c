@@ -193,7 +193,7 @@ static int read_items(struct stream *s, int fd) {
     const int way = (int)below(3);
     const size_t limit = way == 2 ? NMP_DEFAULT_MAX_BYTES : below(2) ? below(3000) : SIZE_MAX;
     char *made = NULL;
-    nmp_sem_wait(q->slots, -1);
+    nmp_sem_wait(q->places, -1);
     int code = way == 0   ? nmp_queue_get_alloc(q, limit, &made, &len, -1)
                : way == 1 ? nmp_queue_get_grow(q, limit, &grown, &cap, &len, 60000)
                           : nmp_queue_get(q, fixed, sizeof fixed, &len, -1);
@@ -212,7 +212,7 @@ static int read_items(struct stream *s, int fd) {
       good = good && code == 0 && len == announced && is_body(s, got, len);
     } else {
       good = code == expected && nmp_queue_get(q, fixed, 1, &len, -1) == expected;
-      nmp_sem_post(q->slots);
+      nmp_sem_post(q->places);
     }
     good = good && is_idle(&queue, 7);
     free(made);

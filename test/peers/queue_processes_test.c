@@ -50,7 +50,7 @@ static void test_sizes(int maxsize, int flag) {
   struct queue_pair q = make_queue(maxsize, 0);
   char byte;
   size_t len;
-  const int slots = maxsize > 0 ? maxsize : INT_MAX;
+  const int places = maxsize > 0 ? maxsize : INT_MAX;
   must(fcntl(q.getter.reader, F_SETFL, fcntl(q.getter.reader, F_GETFL) | flag), "F_SETFL");
   must(fcntl(q.putter.writer, F_SETFL, fcntl(q.putter.writer, F_GETFL) | flag), "F_SETFL");
   const pid_t pid = must(fork(), "fork");
@@ -64,7 +64,7 @@ static void test_sizes(int maxsize, int flag) {
   }
   good = good && nmp_queue_get(&q.getter, &byte, 1, &len, -1) == NMP_EOF;
   end_signals();
-  check(exited_well(pid) && good && is_idle(&q, slots),
+  check(exited_well(pid) && good && is_idle(&q, places),
         "maxsize %d, %sblocking: all sizes, under signals, and the end of data", maxsize,
         flag ? "non-" : "");
   close_queue(&q);
@@ -220,7 +220,7 @@ static void test_killed(void) {
     good = nmp_sem_value(q.putter.wlock) == 1;
   }
   while (good && left > 0) left -= (size_t)must(read(q.getter.reader, &byte, 1), "read");
-  good = good && nmp_sem_value(q.putter.slots) <= KILLS + 5;
+  good = good && nmp_sem_value(q.putter.places) <= KILLS + 5;
   good = good && nmp_queue_put(&q.putter, "b", 1, -1) == 0;
   good = good && nmp_queue_get(&q.getter, &byte, 1, &len, -1) == 0 && byte == 'b';
   check(good, "putters that wait for room hold no lock when they are killed");

@@ -61,7 +61,7 @@ static void test_one_item(void) {
   int good = nmp_queue_put(&q.putter, "hi", 2, -1) == 0 && is_idle(&q, 1);
   good &= read(q.getter.reader, bytes, sizeof bytes) == 6 && memcmp(bytes, "\0\0\0\2hi", 6) == 0;
   check(good, "an item is a message, and takes a place");
-  nmp_sem_post(q.putter.slots);
+  nmp_sem_post(q.putter.places);
   good = nmp_queue_put(&q.putter, NULL, 0, -1) == 0 && nmp_queue_put(&q.putter, "abc", 3, 0) == 0;
   good &= nmp_queue_get(&q.getter, NULL, 0, &len, -1) == 0 && len == 0 && is_idle(&q, 1);
   good &= nmp_queue_get(&q.getter, bytes, 3, &len, 0) == 0 && len == 3 && is_idle(&q, 2);
@@ -222,7 +222,7 @@ static void test_closed_reader(void) {
   good &= nmp_queue_put(&q.putter, NULL, 0, 0) == -EPIPE && signals == 0 && !is_pending();
   must(pthread_sigmask(SIG_BLOCK, NULL, &now), "pthread_sigmask");
   good &= !sigismember(&now, SIGPIPE);
-  good &= nmp_sem_value(q.putter.wlock) == 1 && nmp_sem_value(q.putter.slots) == 2;
+  good &= nmp_sem_value(q.putter.wlock) == 1 && nmp_sem_value(q.putter.places) == 2;
   check(good, "nobody gets any more: EPIPE without a signal");
   must(pthread_sigmask(SIG_BLOCK, &sigpipe, NULL), "pthread_sigmask");
   good = nmp_queue_put(&q.putter, "x", 1, 0) == -EPIPE && !is_pending();

@@ -12,7 +12,7 @@
 //   queue_worker timeouts QUEUE        gets and puts once each, for 20 ms
 //   queue_worker hold QUEUE            takes the readers' lock and waits
 //
-// A queue is READER,WRITER,RLOCK,WLOCK,SLOTS,MAXSIZE and for a JoinableQueue also
+// A queue is READER,WRITER,RLOCK,WLOCK,PLACES,MAXSIZE and for a JoinableQueue also
 // UNFINISHED,LOCK,SLEEPING,WOKEN,WAIT. A "-" stands for what is not there.
 //
 // It prints "ready" when its queues are open, and with `echo` at the end how many
@@ -52,7 +52,7 @@ static int open_queue(struct nmp_queue *queue, char *text) {
   parts.writer = words[1] == NULL ? -1 : atoi(words[1]);
   parts.rlock = words[2];
   parts.wlock = words[3];
-  parts.slots = words[4];
+  parts.places = words[4];
   parts.maxsize = words[5] == NULL ? 0 : atoi(words[5]);
   parts.unfinished = words[6];
   parts.lock = words[7];

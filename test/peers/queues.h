@@ -14,7 +14,7 @@ struct queue_pair {
   struct nmp_queue putter;
 };
 
-enum { RLOCK, WLOCK, SLOTS, UNFINISHED, LOCK, SLEEPING, WOKEN, WAIT, PARTS };
+enum { RLOCK, WLOCK, PLACES, UNFINISHED, LOCK, SLEEPING, WOKEN, WAIT, PARTS };
 
 // maxsize 0 makes a queue without a limit, -1 a SimpleQueue.
 static inline struct queue_pair make_queue(int maxsize, int joinable) {
@@ -29,7 +29,7 @@ static inline struct queue_pair make_queue(int maxsize, int joinable) {
   memset(&parts, 0, sizeof parts);
   parts.rlock = names[RLOCK].text;
   parts.wlock = names[WLOCK].text;
-  if (maxsize >= 0) parts.slots = names[SLOTS].text;
+  if (maxsize >= 0) parts.places = names[PLACES].text;
   parts.maxsize = maxsize;
   if (joinable) {
     parts.unfinished = names[UNFINISHED].text;
@@ -54,9 +54,9 @@ static inline void close_queue(struct queue_pair *pair) {
 }
 
 // Whether both locks are free and so many places.
-static inline int is_idle(const struct queue_pair *pair, int slots) {
+static inline int is_idle(const struct queue_pair *pair, int places) {
   int good = nmp_sem_value(pair->getter.rlock) == 1 && nmp_sem_value(pair->putter.wlock) == 1;
-  if (pair->putter.slots != NULL) good &= nmp_sem_value(pair->putter.slots) == slots;
+  if (pair->putter.places != NULL) good &= nmp_sem_value(pair->putter.places) == places;
   return good;
 }
 

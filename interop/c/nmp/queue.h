@@ -24,12 +24,12 @@
 
 // What a queue consists of. NULL stands for a part that it lacks.
 struct nmp_queue_parts {
-  int reader;         // The end of the pipe to get from, or -1.
-  int writer;         // The end of the pipe to put to, or -1.
-  const char *rlock;  // Lock of those who get. Python: _rlock._semlock.name.
-  const char *wlock;  // Lock of those who put. Python: _wlock._semlock.name.
-  const char *slots;  // Free places. Python: _sem._semlock.name. No SimpleQueue has it.
-  int maxsize;        // Places in all; 0 or less if that is not limited.
+  int reader;          // The end of the pipe to get from, or -1.
+  int writer;          // The end of the pipe to put to, or -1.
+  const char *rlock;   // Lock of those who get. Python: _rlock._semlock.name.
+  const char *wlock;   // Lock of those who put. Python: _wlock._semlock.name.
+  const char *places;  // Free places. Python: _sem._semlock.name. No SimpleQueue has it.
+  int maxsize;         // Places in all; 0 or less if that is not limited.
   // A JoinableQueue has these five, and no other queue has any of them.
   const char *unfinished;  // Items not reported as done. Python: _unfinished_tasks.
   const char *lock;        // Of the condition. Python: _cond._lock.
@@ -46,7 +46,7 @@ struct nmp_queue {
   int broken;  // The code after which nothing more can be got, or 0.
   sem_t *rlock;
   sem_t *wlock;
-  sem_t *slots;
+  sem_t *places;
   sem_t *unfinished;
   sem_t *lock;
   sem_t *sleeping;
@@ -62,8 +62,8 @@ struct nmp_queue {
 // kept. Those that are in the pipe stay there.
 // Threads: when no other one uses it any more.
 static inline void nmp_queue_close(struct nmp_queue *queue) {
-  sem_t *const all[] = {queue->rlock, queue->wlock,    queue->slots, queue->unfinished,
-                        queue->lock,  queue->sleeping, queue->woken, queue->wait};
+  sem_t *const all[] = {queue->rlock, queue->wlock,    queue->places, queue->unfinished,
+                        queue->lock,  queue->sleeping, queue->woken,  queue->wait};
   for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
     if (all[i] != NULL) sem_close(all[i]);
   }
@@ -79,10 +79,10 @@ static inline void nmp_queue_close(struct nmp_queue *queue) {
 // Returns 0 or -errno: -ENOENT for a name that does not exist, -EINVAL if there
 // is a descriptor without its lock or a part of the five only. Threads: safe.
 static inline int nmp_queue_open(struct nmp_queue *queue, const struct nmp_queue_parts *parts) {
-  const char *const names[] = {parts->rlock, parts->wlock,    parts->slots, parts->unfinished,
-                               parts->lock,  parts->sleeping, parts->woken, parts->wait};
-  sem_t **const all[] = {&queue->rlock, &queue->wlock,    &queue->slots, &queue->unfinished,
-                         &queue->lock,  &queue->sleeping, &queue->woken, &queue->wait};
+  const char *const names[] = {parts->rlock, parts->wlock,    parts->places, parts->unfinished,
+                               parts->lock,  parts->sleeping, parts->woken,  parts->wait};
+  sem_t **const all[] = {&queue->rlock, &queue->wlock,    &queue->places, &queue->unfinished,
+                         &queue->lock,  &queue->sleeping, &queue->woken,  &queue->wait};
   const size_t count = sizeof names / sizeof names[0];
   int code = 0;
   memset(queue, 0, sizeof *queue);
@@ -174,7 +174,7 @@ static inline int nmp_queue_get_(struct nmp_queue *queue, const struct nmp_targe
   nmp_sem_release(queue->rlock, 1);
   if (code == 0 || code == NMP_DROPPED || code == -ENOMEM) {
     // Too many free places are no reason to withhold an item that is here.
-    if (queue->slots != NULL) nmp_sem_release(queue->slots, queue->maxsize);
+    if (queue->places != NULL) nmp_sem_release(queue->places, queue->maxsize);
   } else if (code != NMP_EOF) {
     queue->broken = code;
   }
@@ -285,7 +285,7 @@ static inline int nmp_queue_put(struct nmp_queue *queue, const void *buf, size_t
   const int64_t deadline = nmp_deadline_(timeout_ms);
   int code = 0;
   if (queue->writer < 0) return -EBADF;
-  if (queue->slots != NULL) code = nmp_sem_wait_(queue->slots, deadline);
+  if (queue->places != NULL) code = nmp_sem_wait_(queue->places, deadline);
   if (code != 0) return code == NMP_TIMEOUT ? NMP_FULL : code;
   code = nmp_queue_begin_(queue->writer, POLLOUT, queue->wlock, deadline, NMP_FULL);
   if (code == 0) {
@@ -297,7 +297,7 @@ static inline int nmp_queue_put(struct nmp_queue *queue, const void *buf, size_t
     }
     nmp_sem_release(queue->wlock, 1);
   }
-  if (code != 0 && queue->slots != NULL) nmp_sem_release(queue->slots, queue->maxsize);
+  if (code != 0 && queue->places != NULL) nmp_sem_release(queue->places, queue->maxsize);
   return code;
 }
 
