@@ -6,9 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { expect } from 'chai';
-import { Lock, NamedSemaphore } from 'node-multiprocessing';
+import { BoundedSemaphore, Lock, NamedSemaphore, RLock } from 'node-multiprocessing';
 
-import { cPeer, spawnPeer } from '../helpers/index.js';
+import { cPeer, spawnPeer, type Peer } from '../helpers/index.js';
 
 const ROUNDS = 2000;
 
@@ -69,5 +69,79 @@ describe('A lock shared with a C program', function () {
     expect(await countTogether(semaphore.name, locked)).to.equal(BigInt(2 * ROUNDS));
     semaphore.unlink();
     semaphore.close();
+  });
+});
+
+/** A C program that does with a semaphore what it is told, and says what came of it. */
+async function startPeer(name: string): Promise<{ peer: Peer; ask: (line: string) => Promise<string> }> {
+  const peer = spawnPeer(cPeer('semaphore_peer'), { args: [name] });
+  expect(await peer.line()).to.equal('ready');
+  const ask = (line: string): Promise<string> => {
+    peer.tell(line);
+    return peer.line();
+  };
+  return { peer, ask };
+}
+
+describe('The semaphores of interop/c', function () {
+  for (const Class of [Lock, RLock]) {
+    it(`acquire and release a ${Class.name} as Node does`, async function () {
+      const lock = new Class();
+      const { peer, ask } = await startPeer(lock.name);
+      await lock.acquire();
+      expect(await ask('trywait')).to.equal('timed out');
+      expect(await ask('wait 20')).to.equal('timed out');
+      const waits = ask('wait -1');
+      lock.release();
+      expect(await waits).to.equal('done');
+      expect(await lock.acquire({ timeout: 20 })).to.equal(false);
+      expect(lock.acquireSync({ block: false })).to.equal(false);
+      const acquired = lock.acquire();
+      expect(await ask('release 1')).to.equal('done');
+      expect(await acquired).to.equal(true);
+      lock.release();
+      expect(await ask('release 1')).to.equal('semaphore or lock released too often');
+      expect(await ask('value')).to.equal('1');
+      await peer.release();
+      await peer.succeeded();
+      lock.close();
+    });
+  }
+
+  it('know the bound of a BoundedSemaphore if they are told', async function () {
+    const semaphore = new BoundedSemaphore(2);
+    const { peer, ask } = await startPeer(semaphore.name);
+    expect(await ask('release 2')).to.equal('semaphore or lock released too often');
+    expect(await ask('wait 0')).to.equal('done');
+    expect(semaphore.value).to.equal(1);
+    expect(await ask('release 2')).to.equal('done');
+    expect(await ask('post')).to.equal('done');
+    expect(semaphore.value).to.equal(3);
+    await peer.release();
+    await peer.succeeded();
+    semaphore.close();
+  });
+
+  it('find no semaphore that was closed by its creator', async function () {
+    const lock = new Lock();
+    const { name } = lock;
+    lock.close();
+    const peer = spawnPeer(cPeer('semaphore_peer'), { args: [name] });
+    expect(await peer.line()).to.equal('No such file or directory');
+    expect((await peer.exit).code).to.equal(1);
+  });
+
+  it('leave no record: the lock of a killed C program stays taken until it is recovered by force', async function () {
+    const lock = new Lock();
+    const { peer, ask } = await startPeer(lock.name);
+    expect(await ask('wait 0')).to.equal('done');
+    peer.kill();
+    await peer.exit;
+    expect(await lock.acquire({ timeout: 20 })).to.equal(false);
+    expect(lock.recover()).to.equal(false);
+    expect(lock.recover({ force: true })).to.equal(true);
+    expect(await lock.acquire({ timeout: 0 })).to.equal(true);
+    lock.release();
+    lock.close();
   });
 });
