@@ -32,6 +32,9 @@
         "native/process_api.cc",
         "native/semaphore_api.cc",
         "native/semaphore_waiter.cc",
+        "native/socket_address.cc",
+        "native/socket_api.cc",
+        "native/stream_socket.cc",
         "native/sys.cc",
         "native/tracked_semaphore.cc",
         "native/transfer_api.cc",
@@ -45,9 +48,9 @@
         "-Wextra",
       ],
       "conditions": [
-        ["OS=='linux'", {"sources": ["native/event_set_epoll.cc", "native/glibc_compat.cc", "native/platform_linux.cc"]}],
+        ["OS=='linux'", {"sources": ["native/event_set_epoll.cc", "native/glibc_compat.cc", "native/platform_linux.cc", "native/stream_socket_linux.cc"]}],
         ["OS=='mac'", {
-          "sources": ["native/event_set_kqueue.cc", "native/platform_darwin.cc"],
+          "sources": ["native/event_set_kqueue.cc", "native/platform_darwin.cc", "native/stream_socket_darwin.cc"],
           "xcode_settings": {
             "CLANG_CXX_LANGUAGE_STANDARD": "c++20",
             "GCC_ENABLE_CPP_EXCEPTIONS": "YES",

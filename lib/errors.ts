@@ -185,6 +185,11 @@ export interface ChildFailure {
   readonly stack: string;
 }
 
+/** The two sides of a connection do not have the same key, or one of them broke off. CPython: `multiprocessing.AuthenticationError`. */
+export class AuthenticationError extends MultiprocessingError {
+  readonly code = 'ERR_MP_AUTHENTICATION';
+}
+
 /** A value cannot be serialised; `cause` says why. Nothing was sent. CPython: `pickle.PicklingError`. */
 export class PicklingError extends MultiprocessingError {
   readonly code = 'ERR_MP_PICKLING';

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 export { BaseProcess } from './base-process.js';
 export { Condition, type ConditionAddress, type WaitLimits } from './condition.js';
+export { Client, ClientSync, type ClientOptions } from './client.js';
 export { Connection, Pipe, type Received } from './connection.js';
 export type { ConnectionDescriptor } from './connection-sharing.js';
 export type { ConnectionOptions, FromFdOptions } from './connection-options.js';
@@ -24,6 +25,7 @@ export {
   type SemLockDescriptor,
 } from './describe.js';
 export {
+  AuthenticationError,
   BadMessageLength,
   BufferTooShort,
   BusyError,
@@ -45,11 +47,13 @@ export {
 } from './errors.js';
 export type { DescriptorAddress } from './sharing.js';
 export { Event, type EventAddress } from './event.js';
+export { Listener, type ListenerOptions } from './listener.js';
 export { NamedSemaphore } from './named-semaphore.js';
 export { Guard, SEM_VALUE_MAX, SemLock, type AcquireOptions } from './sem-lock.js';
 export type { SemaphoreAddress } from './semaphore-handle.js';
 export { Process, type CommonProcessOptions, type ProcessOptions, type Target } from './process.js';
 export type { PackUnpack, Serialization, Serializer } from './serialization/index.js';
+export type { SocketAddress, SocketFamily } from './socket-address.js';
 export { BoundedSemaphore, Lock, OwnableLock, RLock, Semaphore } from './synchronize.js';
 export type { Bytes } from './validate.js';
 export { wait, waitSync, type Waitable } from './wait.js';

@@ -94,9 +94,28 @@ export interface NativeProcesses {
   setRole(role: string): void;
 }
 
+/** Stream sockets before they are connected, by ids that can be armed; `release` closes them. */
+export interface NativeSockets {
+  /** `ip`: IPv4, otherwise unix. One that connects must not block, and becomes blocking in `take`. */
+  open(ip: boolean, nonBlocking: boolean): number;
+  /** `name`: four bytes of an IPv4 address, or the bytes of a path or of an abstract name. */
+  bind(id: number, ip: boolean, name: Uint8Array, port: number): number;
+  listen(id: number, backlog: number): number;
+  /** The descriptor of the next connection, or `again`. `peer`: as in `localAddress`. */
+  accept(id: number, peer: Uint8Array): number;
+  /** 0 connected, `inProgress` (writable once decided), or `again` (the listener's queue is full). */
+  connect(id: number, ip: boolean, name: Uint8Array, port: number): number;
+  connectResult(id: number): number;
+  /** Six bytes: IPv4 address and port, the latter big-endian. */
+  localAddress(id: number, out: Uint8Array): number;
+  /** The connected descriptor, which belongs to the caller from now on. The id is gone. */
+  take(id: number, ip: boolean): number;
+}
+
 export interface Native {
   readonly semaphores: NativeSemaphores;
   readonly processes: NativeProcesses;
+  readonly sockets: NativeSockets;
 
   /** Codes that are not errno values, and the few errno values that are handled by name. */
   readonly status: {
@@ -117,6 +136,8 @@ export interface Native {
     readonly notWatchable: number;
     readonly busy: number;
     readonly overflow: number;
+    readonly inProgress: number;
+    readonly refused: number;
   };
   /** The largest message that `receive` hands out whole, and the size of its buffer. */
   readonly smallBytes: number;

@@ -169,19 +169,20 @@ export function checkInterrupted(status: number, operation: string): void {
 }
 
 /**
- * Blocks until one of `fds` is readable or the deadline passes, and meanwhile writes what any channel has left to write.
+ * Blocks until one of `fds` is readable (or writable, by `interest`) or the deadline passes, and meanwhile writes what any channel has left to write.
  * Without that, two processes could each wait for a message that the other has accepted but not written.
  *
- * @returns Which of `fds` are readable; all false once the deadline has passed, or when only something was written.
+ * @returns Which of `fds` are ready; all false once the deadline has passed, or when only something was written.
  */
 export function blockOn(
   fds: readonly number[],
   deadline: number,
   operation: string,
+  interest = READ,
 ): { ready: boolean[]; expired: boolean } {
   const writers = [...unwritten];
   const triples = new Int32Array(3 * (fds.length + writers.length));
-  fds.forEach((fd, i) => triples.set([fd, READ, 0], 3 * i));
+  fds.forEach((fd, i) => triples.set([fd, interest, 0], 3 * i));
   writers.forEach((writer, i) => triples.set([native.fileno(writer.id), WRITE, 0], 3 * (fds.length + i)));
   const count = native.poll(triples, millisecondsLeft(deadline));
   const isReady = (i: number): boolean => count > 0 && triples[3 * i + 2] !== 0;

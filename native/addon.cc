@@ -6,6 +6,7 @@
 #include "endpoint_api.h"
 #include "process_api.h"
 #include "semaphore_api.h"
+#include "socket_api.h"
 #include "transfer_api.h"
 
 namespace {
@@ -22,6 +23,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   mp::ExportTransferApi(env, exports);
   mp::ExportSemaphoreApi(env, exports);
   mp::ExportProcessApi(env, exports);
+  mp::ExportSocketApi(env, exports);
   return exports;
 }
 

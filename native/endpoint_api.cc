@@ -264,6 +264,8 @@ void ExportEndpointApi(Napi::Env env, Napi::Object exports) {
   status.Set("notWatchable", static_cast<double>(-EPERM));
   status.Set("busy", static_cast<double>(-EBUSY));
   status.Set("overflow", static_cast<double>(-EOVERFLOW));
+  status.Set("inProgress", static_cast<double>(-EINPROGRESS));
+  status.Set("refused", static_cast<double>(-ECONNREFUSED));
   exports.Set("status", status);
   exports.Set("smallBytes", static_cast<double>(FrameReader::kSmallBytes));
   exports.Set("mostHeldBytes", static_cast<double>(FrameReader::kMostHeld));

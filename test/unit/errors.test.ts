@@ -6,6 +6,7 @@ import { instance, makePair, rejects, throws } from '../helpers/index.js';
 
 /** Permanent: programs compare these. Each is provoked in the test of what it belongs to. */
 const CODES: Record<string, string> = {
+  AuthenticationError: 'ERR_MP_AUTHENTICATION',
   BadMessageLength: 'ERR_MP_BAD_MESSAGE_LENGTH',
   BufferTooShort: 'ERR_MP_BUFFER_TOO_SHORT',
   BusyError: 'ERR_MP_BUSY',

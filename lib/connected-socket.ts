@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: MIT
+//
+// A connected socket as an ordinary Connection.
+import { Connection } from './connection.js';
+import { checkOptions, type ConnectionOptions } from './connection-options.js';
+import { native } from './native.js';
+import { codecFor } from './serialization/index.js';
+
+/** Checks the options of Connections that are made later, and takes a copy of them. */
+export function checkSocketOptions(options: ConnectionOptions): ConnectionOptions {
+  checkOptions(options, true);
+  if (options.serialization !== undefined) codecFor(options.serialization);
+  return {
+    serialization: options.serialization,
+    maxMessageBytes: options.maxMessageBytes,
+    // Only this process has the socket, as with the ends of a Pipe.
+    readAhead: options.readAhead ?? true,
+    spinMicros: options.spinMicros,
+    asyncSpinMicros: options.asyncSpinMicros,
+    exitFlushMs: options.exitFlushMs,
+  };
+}
+
+/** The Connection for a socket of which only this process has a descriptor. It owns the descriptor, or closes it and throws. */
+export function adoptSocket(fd: number, options: ConnectionOptions): Connection<unknown> {
+  try {
+    return Connection.fromFd(fd, options);
+  } catch (error) {
+    native.closeDescriptor(fd);
+    throw error;
+  }
+}

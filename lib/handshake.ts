@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+//
+// An authentication over a Connection that nobody else uses yet. It never waits by itself: whoever wants it to go on calls
+// `advance` when something may have arrived, so that one thread can have many of them, blocking or not.
+import { LONGEST_AUTH_MESSAGE, type Talk } from './authentication.js';
+import type { Channel } from './channel.js';
+import { Connection } from './connection.js';
+import { AuthenticationError } from './errors.js';
+import { takeBytes } from './take.js';
+
+const wanted = { operation: 'authentication', maxLength: LONGEST_AUTH_MESSAGE };
+
+function ignore(): void {
+  // Whoever does not receive what is sent to him does not answer either.
+}
+
+export class Handshake {
+  readonly #connection: Connection<unknown>;
+  readonly #channel: Channel;
+  readonly #talk: Talk;
+  #next: IteratorResult<Uint8Array | undefined, void>;
+
+  constructor(connection: Connection<unknown>, talk: Talk) {
+    this.#connection = connection;
+    this.#channel = Connection.channelOf(connection);
+    this.#talk = talk;
+    this.#next = talk.next();
+  }
+
+  get fd(): number {
+    return this.#channel.fd;
+  }
+
+  /**
+   * Goes on as far as it can. True when both sides are convinced.
+   *
+   * @throws `AuthenticationError`, whatever the reason, after which the Connection is closed.
+   */
+  advance(): boolean {
+    try {
+      while (this.#next.done !== true) {
+        if (this.#next.value !== undefined) {
+          // A few short messages always fit the buffers of a new connection.
+          this.#connection.sendBytes(this.#next.value).catch(ignore);
+          this.#next = this.#talk.next(undefined as never);
+        } else {
+          const received = this.#channel.receiver.tryReceive(takeBytes, wanted);
+          if (received === undefined) return false;
+          this.#next = this.#talk.next(received.value);
+        }
+      }
+      return true;
+    } catch (error) {
+      this.#connection.close();
+      if (error instanceof AuthenticationError) throw error;
+      const text = `The authentication broke off: ${(error as Error).message}`;
+      throw new AuthenticationError(text, { cause: error });
+    }
+  }
+
+  /** Calls `callback` once when there may be something to go on with. Returns what takes the wish back. */
+  onceReadable(callback: () => void): () => void {
+    return this.#channel.onceReadable(callback);
+  }
+}

@@ -1,0 +1,376 @@
+// SPDX-License-Identifier: MIT
+import { inspect } from 'node:util';
+
+import { authenticateClient, checkAuthkey } from './authentication.js';
+import { adoptSocket, checkSocketOptions } from './connected-socket.js';
+import type { Connection } from './connection.js';
+import type { ConnectionOptions } from './connection-options.js';
+import { checkLimits, deadlineAfter, millisecondsLeft, startLimits, type WaitOptions } from './deadline.js';
+import { AuthenticationError, BusyError, ClosedError, TimeoutError } from './errors.js';
+import { Fifo } from './fifo.js';
+import { Handshake } from './handshake.js';
+import { ListeningSocket, type Taken } from './listening-socket.js';
+import { blockOn, flushUnwritten, Hold, takeTurn } from './reactor.js';
+import { shareableMark } from './shareable.js';
+import { checkAddress, checkFamily, showAddress, type SocketAddress, type SocketFamily } from './socket-address.js';
+import { makeSocketPath, removeFolder } from './socket-file.js';
+import { checkInteger, checkObject, checkTimeout, type Bytes } from './validate.js';
+
+/** Options of a Listener; those of a Connection are for the connections that it accepts. */
+export interface ListenerOptions extends ConnectionOptions {
+  /** Where to listen. Default: a fresh path in a folder that only this user can enter; with `family: 'AF_INET'` a free port. */
+  address?: SocketAddress | undefined;
+  /** Default: that of the address, or `'AF_UNIX'`. */
+  family?: SocketFamily | undefined;
+  /** How many connections may wait to be accepted, which the system may limit further. Default 128. */
+  backlog?: number | undefined;
+  /** The secret that both sides must have, as bytes; an empty one counts. Default: none, and nobody is asked. */
+  authkey?: Bytes | undefined;
+  /** How long a peer may take to authenticate itself, in milliseconds. Default 10000. */
+  authTimeout?: number | undefined;
+  /** How many peers may be authenticating themselves, or have done so and wait for an `accept`, at a time. Default 64. */
+  maxHandshakes?: number | undefined;
+  /** Allows addresses other than those of this machine's loopback interface. Nothing is encrypted. Default false. */
+  remote?: boolean | undefined;
+}
+
+const DEFAULT_BACKLOG = 128;
+const DEFAULT_AUTH_TIMEOUT = 10_000;
+const DEFAULT_MAX_HANDSHAKES = 64;
+
+const mark = shareableMark('Listener');
+
+/** An accept that waits. */
+interface Waiting {
+  readonly resolve: (accepted: Accepted) => void;
+  readonly reject: (error: Error) => void;
+  cancel: (() => void) | undefined;
+}
+
+interface Accepted {
+  readonly connection: Connection<unknown>;
+  readonly peer: SocketAddress;
+}
+
+/** A connection whose peer is authenticating itself. */
+interface Candidate extends Accepted {
+  readonly handshake: Handshake;
+  readonly deadline: number;
+  /** Ends its time limit and its wish to be told. */
+  forget(): void;
+}
+
+/** Closes Listeners that were collected. */
+const collected = new FinalizationRegistry<ListeningSocket>((socket) => {
+  socket.close();
+});
+
+/**
+ * Waits at an address for connections of other processes, which need not be related to this one. The other side is a
+ * `Client` here or in Python. CPython: `multiprocessing.connection.Listener`.
+ *
+ * With an `authkey` both sides prove to each other that they have it, as every CPython from 3.8 does. Several peers do so
+ * at the same time, so one that is silent does not keep the others waiting.
+ */
+export class Listener<S = unknown, R = S> {
+  readonly #socket: ListeningSocket;
+  readonly #authkey: Buffer | undefined;
+  readonly #authTimeout: number;
+  readonly #maxHandshakes: number;
+  readonly #options: ConnectionOptions;
+  readonly #hold = new Hold();
+  readonly #waiting = new Fifo<Waiting>();
+  readonly #candidates = new Set<Candidate>();
+  /** Those who have authenticated themselves when nobody was waiting any more. */
+  readonly #ready = new Fifo<Accepted>();
+  #lastAccepted: SocketAddress | undefined;
+  #closed = false;
+
+  /**
+   * @throws TypeError or RangeError for wrong options, a system error if the address cannot be had: `EADDRINUSE` when
+   *   somebody listens there or a file of a process that was killed is in the place.
+   */
+  constructor(options: ListenerOptions = {}) {
+    checkObject(options, 'options');
+    const { family, remote } = checkFamily(options);
+    const backlog = options.backlog ?? DEFAULT_BACKLOG;
+    checkInteger(backlog, 'backlog', 0, 0x7fffffff);
+    this.#authkey = checkAuthkey(options.authkey);
+    this.#authTimeout = checkTimeout(options.authTimeout ?? DEFAULT_AUTH_TIMEOUT, 'authTimeout');
+    this.#maxHandshakes = options.maxHandshakes ?? DEFAULT_MAX_HANDSHAKES;
+    checkInteger(this.#maxHandshakes, 'maxHandshakes', 1);
+    this.#options = checkSocketOptions(options);
+
+    const wanted = options.address ?? (family === 'AF_INET' ? (['localhost', 0] as const) : undefined);
+    if (wanted !== undefined) {
+      this.#socket = new ListeningSocket(wanted, checkAddress(wanted, family, remote, true), undefined, backlog);
+    } else {
+      const { path, folder } = makeSocketPath();
+      try {
+        this.#socket = new ListeningSocket(path, checkAddress(path, family, remote, true), folder, backlog);
+      } catch (error) {
+        removeFolder(folder);
+        throw error;
+      }
+    }
+    collected.register(this, this.#socket, this);
+    Object.defineProperty(this, 'shareable', mark);
+  }
+
+  /** Where others can connect to. For a TCP socket the host is an IPv4 address and the port the real one. CPython: `address`. */
+  get address(): SocketAddress {
+    return this.#socket.address;
+  }
+
+  /** Where the last connection that was accepted came from, `''` for a unix socket; undefined before. CPython: `last_accepted`. */
+  get lastAccepted(): SocketAddress | undefined {
+    return this.#lastAccepted;
+  }
+
+  /** Whether this object was closed. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /**
+   * Waits for the next connection. CPython: `accept()`.
+   *
+   * Rejects with `AuthenticationError` when a peer was refused, and closes the connection to it; the Listener goes on, and
+   * the next call accepts the next peer. Rejects, too, with `ClosedError`, `TimeoutError`, an AbortError, or a system
+   * error (EMFILE). A peer that was authenticating itself when the time was up is left to a later call.
+   */
+  accept(options?: WaitOptions): Promise<Connection<S, R>> {
+    try {
+      this.#checkOpen();
+      const limits = checkLimits(options);
+      return new Promise((resolve, reject) => {
+        const waiting: Waiting = { resolve: (accepted) => resolve(this.#hand(accepted)), reject, cancel: undefined };
+        this.#waiting.push(waiting);
+        this.#hold.begin();
+        const end = (error: Error): void => {
+          if (this.#waiting.indexOf(waiting) < 0) return;
+          this.#waiting.remove(waiting);
+          this.#settle(waiting);
+          reject(error);
+          this.#serve();
+        };
+        const timeoutError = (): Error => new TimeoutError('accept');
+        if (limits.timeout > 0) waiting.cancel = startLimits(limits, this.#hold.on, timeoutError, end);
+        // A loop of accepts that never have to wait must let timers run, too.
+        if (takeTurn()) this.#serve();
+        else setImmediate(() => this.#serve());
+        if (limits.timeout <= 0) end(timeoutError());
+      });
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** As `accept`, blocking. */
+  acceptSync(options?: WaitOptions): Connection<S, R> {
+    this.#checkOpen();
+    const deadline = deadlineAfter(checkLimits(options).timeout);
+    if (this.#waiting.length > 0) throw new BusyError('acceptSync: an asynchronous accept is pending on this Listener');
+    flushUnwritten();
+    for (;;) {
+      while (this.#ready.length === 0 && this.#hasRoom() && this.#take());
+      for (const candidate of this.#candidates) this.#advance(candidate);
+      const accepted = this.#ready.shift();
+      if (accepted !== undefined) return this.#hand(accepted);
+      const sockets = [...this.#candidates];
+      const fds = sockets.map(({ handshake }) => handshake.fd);
+      if (this.#hasRoom()) fds.push(this.#socket.fd);
+      const next = Math.min(deadline, ...sockets.map((candidate) => candidate.deadline));
+      blockOn(fds, next, 'acceptSync');
+      for (const candidate of sockets) if (millisecondsLeft(candidate.deadline) === 0) this.#expire(candidate);
+      if (millisecondsLeft(deadline) === 0) throw new TimeoutError('acceptSync');
+    }
+  }
+
+  /**
+   * Stops listening, and removes the file of a unix socket; doing so again changes nothing. Pending accepts reject with
+   * `ClosedError`. Connections that were accepted stay as they are. CPython: `close()`.
+   */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    collected.unregister(this);
+    this.#socket.close();
+    for (const waiting of this.#waiting.take()) {
+      this.#settle(waiting);
+      waiting.reject(new ClosedError('Listener'));
+    }
+    for (const candidate of this.#candidates) {
+      this.#drop(candidate);
+      candidate.connection.close();
+    }
+    for (const { connection } of this.#ready.take()) connection.close();
+  }
+
+  /** Pending accepts of this object keep the process alive, which is the default. */
+  ref(): this {
+    this.#hold.on = true;
+    return this;
+  }
+
+  /** Pending accepts of this object no longer keep the process alive. */
+  unref(): this {
+    this.#hold.on = false;
+    return this;
+  }
+
+  /** `close()`, for `using`. CPython: `with listener`. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /** `close()`, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    this.close();
+    return Promise.resolve();
+  }
+
+  /** Accepts connections until the Listener is closed, and passes over peers that are refused. Leaving the loop closes nothing. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<Connection<S, R>, void, undefined> {
+    for (;;) {
+      let connection: Connection<S, R>;
+      try {
+        connection = await this.accept();
+      } catch (error) {
+        if (error instanceof ClosedError) return;
+        if (error instanceof AuthenticationError) continue;
+        throw error;
+      }
+      yield connection;
+    }
+  }
+
+  /** What console.log shows. */
+  [inspect.custom](): string {
+    return this.#closed ? 'Listener { closed }' : `Listener { address: ${showAddress(this.address)} }`;
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) throw new ClosedError('Listener');
+  }
+
+  #hand({ connection, peer }: Accepted): Connection<S, R> {
+    this.#lastAccepted = peer;
+    return connection as Connection<never, unknown> as Connection<S, R>;
+  }
+
+  #settle(waiting: Waiting): void {
+    waiting.cancel?.();
+    this.#hold.end();
+  }
+
+  /** The first one who waits, who is about to be told something. */
+  #shift(): Waiting | undefined {
+    const waiting = this.#waiting.shift();
+    if (waiting !== undefined) this.#settle(waiting);
+    return waiting;
+  }
+
+  #hasRoom(): boolean {
+    return this.#candidates.size + this.#ready.length < this.#maxHandshakes;
+  }
+
+  /** Serves those who wait, and listens for as long as there are any. */
+  #serve = (): void => {
+    try {
+      while (this.#waiting.length > 0) {
+        const accepted = this.#ready.shift();
+        if (accepted !== undefined) this.#shift()?.resolve(accepted);
+        else if (!this.#hasRoom() || !this.#take()) break;
+      }
+    } catch (error) {
+      this.#shift()?.reject(error as Error);
+    }
+    const wanted = this.#waiting.length > 0 && this.#hasRoom();
+    const failure = this.#socket.watch(wanted ? this.#serve : undefined);
+    if (failure !== undefined) this.#shift()?.reject(failure);
+  };
+
+  /** Takes the next connection, if there is one: it becomes ready, or a candidate. */
+  #take(): boolean {
+    const taken = this.#socket.take();
+    if (taken === undefined) return false;
+    const accepted = this.#adopt(taken);
+    if (this.#authkey === undefined) this.#ready.push(accepted);
+    else this.#challenge(accepted, this.#authkey);
+    return true;
+  }
+
+  #adopt({ fd, peer }: Taken): Accepted {
+    return { connection: adoptSocket(fd, this.#options), peer };
+  }
+
+  #challenge(accepted: Accepted, authkey: Buffer): void {
+    const handshake = new Handshake(accepted.connection, authenticateClient(authkey));
+    let stopListening: (() => void) | undefined;
+    const candidate: Candidate = {
+      ...accepted,
+      handshake,
+      deadline: deadlineAfter(this.#authTimeout),
+      forget() {
+        stopTimer();
+        stopListening?.();
+      },
+    };
+    const limits = { timeout: this.#authTimeout, signal: undefined };
+    const stopTimer = startLimits(
+      limits,
+      false,
+      () => new TimeoutError('authentication'),
+      () => {
+        this.#settleCandidate(() => this.#expire(candidate));
+      },
+    );
+    const listen = (): void => {
+      if (!this.#candidates.has(candidate)) return;
+      this.#settleCandidate(() => {
+        if (!this.#advance(candidate)) stopListening = handshake.onceReadable(listen);
+      });
+    };
+    this.#candidates.add(candidate);
+    // Not at once: a Sync call goes on with it itself.
+    queueMicrotask(listen);
+  }
+
+  /** True once the candidate is one no longer. */
+  #advance(candidate: Candidate): boolean {
+    let done: boolean;
+    try {
+      done = candidate.handshake.advance();
+    } catch (error) {
+      this.#drop(candidate);
+      throw error;
+    }
+    if (!done) return false;
+    this.#drop(candidate);
+    this.#ready.push(candidate);
+    return true;
+  }
+
+  /** Refuses a candidate whose time is up. */
+  #expire(candidate: Candidate): never {
+    this.#drop(candidate);
+    candidate.connection.close();
+    throw new AuthenticationError('The other side did not authenticate itself in time');
+  }
+
+  #drop(candidate: Candidate): void {
+    this.#candidates.delete(candidate);
+    candidate.forget();
+  }
+
+  /** Runs a step of a candidate outside of any call. If it is refused and somebody waits, it is he who is told. */
+  #settleCandidate(step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      this.#shift()?.reject(error as Error);
+    }
+    if (!this.#closed) this.#serve();
+  }
+}

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: MIT
+//
+// Sockets before they are connected, as lib/native.ts declares them. The rules are those of
+// endpoint_api.cc. A socket is a watched descriptor of the environment until it becomes an
+// endpoint.
+#include "socket_api.h"
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "addon_env.h"
+#include "napi_args.h"
+#include "socket_address.h"
+#include "stream_socket.h"
+
+namespace mp {
+
+namespace {
+
+// (ip, name, port) at argument `first`: four bytes of an address, or the bytes of a unix name.
+template <size_t N>
+int ReadAddress(const Args<N>& args, size_t first, SocketAddress* address) {
+  const Bytes name = args.Bytes(first + 1);
+  if (!args.Flag(first)) return address->SetUnix(name.data, name.size);
+  if (name.size != SocketAddress::kIpBytes) return -EINVAL;
+  address->SetIp(name.data, static_cast<uint16_t>(args.Size(first + 2)));
+  return 0;
+}
+
+// Six bytes: the address and, big-endian, the port. Zeros for a unix socket.
+void WriteAddress(const SocketAddress& address, const Bytes& out) {
+  uint8_t bytes[SocketAddress::kIpBytes + 2] = {};
+  if (address.is_ip()) {
+    uint16_t port = 0;
+    address.GetIp(bytes, &port);
+    bytes[SocketAddress::kIpBytes] = static_cast<uint8_t>(port >> 8);
+    bytes[SocketAddress::kIpBytes + 1] = static_cast<uint8_t>(port & 0xff);
+  }
+  if (out.size >= sizeof bytes) std::memcpy(out.data, bytes, sizeof bytes);
+}
+
+// The descriptor of an id, or -EBADF.
+template <size_t N>
+int FdOf(const Args<N>& args) {
+  const AddonEnv::Slot* slot = args.addon().Find(args.Int(0));
+  return slot == nullptr ? -EBADF : slot->fd();
+}
+
+napi_value Open(napi_env env, napi_callback_info info) {
+  const Args<2> args(env, info);
+  const int fd = stream_socket::Open(args.Flag(0), args.Flag(1));
+  return args.Return(fd < 0 ? fd : args.addon().AddWatched(UniqueFd(fd)));
+}
+
+napi_value Bind(napi_env env, napi_callback_info info) {
+  const Args<4> args(env, info);
+  SocketAddress address;
+  const int status = ReadAddress(args, 1, &address);
+  const int fd = FdOf(args);
+  if (fd < 0) return args.Return(fd);
+  return args.Return(status < 0 ? status : stream_socket::Bind(fd, address));
+}
+
+napi_value Listen(napi_env env, napi_callback_info info) {
+  const Args<2> args(env, info);
+  const int fd = FdOf(args);
+  return args.Return(fd < 0 ? fd : stream_socket::Listen(fd, args.Int(1)));
+}
+
+napi_value Accept(napi_env env, napi_callback_info info) {
+  const Args<2> args(env, info);
+  const int fd = FdOf(args);
+  if (fd < 0) return args.Return(fd);
+  SocketAddress peer;
+  const int accepted = stream_socket::Accept(fd, &peer);
+  if (accepted >= 0) WriteAddress(peer, args.Bytes(1));
+  return args.Return(accepted);
+}
+
+napi_value Connect(napi_env env, napi_callback_info info) {
+  const Args<4> args(env, info);
+  SocketAddress address;
+  const int status = ReadAddress(args, 1, &address);
+  const int fd = FdOf(args);
+  if (fd < 0) return args.Return(fd);
+  return args.Return(status < 0 ? status : stream_socket::Connect(fd, address));
+}
+
+napi_value ConnectResult(napi_env env, napi_callback_info info) {
+  const Args<1> args(env, info);
+  const int fd = FdOf(args);
+  return args.Return(fd < 0 ? fd : stream_socket::ConnectResult(fd));
+}
+
+napi_value LocalAddress(napi_env env, napi_callback_info info) {
+  const Args<2> args(env, info);
+  const int fd = FdOf(args);
+  SocketAddress address;
+  const int status = fd < 0 ? fd : address.SetLocal(fd);
+  if (status >= 0) WriteAddress(address, args.Bytes(1));
+  return args.Return(status);
+}
+
+// take(id, ip): the connected descriptor, which is the caller's from now on.
+napi_value Take(napi_env env, napi_callback_info info) {
+  const Args<2> args(env, info);
+  AddonEnv::Slot* slot = args.addon().Find(args.Int(0));
+  if (slot == nullptr || !slot->watched) return args.Return(-EBADF);
+  const int status = stream_socket::Finish(slot->fd(), args.Flag(1));
+  if (status < 0) return args.Return(status);
+  args.addon().Arm(args.Int(0), 0);
+  const int fd = slot->watched.Release();
+  args.addon().Release(args.Int(0));
+  return args.Return(fd);
+}
+
+}  // namespace
+
+void ExportSocketApi(Napi::Env env, Napi::Object exports) {
+  const NamedFunction functions[] = {
+      {"open", Open},
+      {"bind", Bind},
+      {"listen", Listen},
+      {"accept", Accept},
+      {"connect", Connect},
+      {"connectResult", ConnectResult},
+      {"localAddress", LocalAddress},
+      {"take", Take},
+  };
+  Napi::Object sockets = Napi::Object::New(env);
+  ExportFunctions(env, sockets, functions);
+  exports.Set("sockets", sockets);
+}
+
+}  // namespace mp

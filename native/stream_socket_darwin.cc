@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+//
+// macOS has neither SOCK_CLOEXEC nor accept4(), and SIGPIPE is turned off per socket. libuv spawns
+// with POSIX_SPAWN_CLOEXEC_DEFAULT here, so a Node child does not inherit a descriptor even between
+// its creation and F_SETFD.
+#include <fcntl.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+
+#include "stream_socket.h"
+#include "sys.h"
+
+namespace mp::stream_socket::platform {
+
+namespace {
+
+int Protect(UniqueFd fd) noexcept {
+  const int on = 1;
+  ::setsockopt(fd.get(), SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof on);
+  const int status = sys::SetCloseOnExec(fd.get());
+  return status < 0 ? status : fd.Release();
+}
+
+int SetNonBlocking(int fd) noexcept {
+  const int flags = sys::RetryOnInterrupt([fd] { return ::fcntl(fd, F_GETFL); });
+  if (flags < 0) return flags;
+  return sys::RetryOnInterrupt([=] { return ::fcntl(fd, F_SETFL, flags | O_NONBLOCK); });
+}
+
+}  // namespace
+
+int OpenSocket(int family, bool non_blocking) noexcept {
+  UniqueFd fd(::socket(family, SOCK_STREAM, 0));
+  if (!fd) return -errno;
+  if (non_blocking) {
+    const int status = SetNonBlocking(fd.get());
+    if (status < 0) return status;
+  }
+  return Protect(std::move(fd));
+}
+
+int AcceptConnection(int fd, sockaddr* peer, socklen_t* size) noexcept {
+  UniqueFd connection(::accept(fd, peer, size));
+  // A negative result with errno is what the caller knows how to repeat.
+  if (!connection) return -1;
+  const int status = Protect(std::move(connection));
+  if (status >= 0) return status;
+  errno = -status;
+  return -1;
+}
+
+// Here a connection that its peer gives up leaves the queue, so that accept() could wait although
+// poll() has seen it. No other process can have this descriptor: see stream_socket.h.
+int PrepareListening(int fd) noexcept { return SetNonBlocking(fd); }
+
+}  // namespace mp::stream_socket::platform

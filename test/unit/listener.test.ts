@@ -1,0 +1,499 @@
+// SPDX-License-Identifier: MIT
+import { existsSync, readdirSync, readlinkSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { inspect } from 'node:util';
+import { serialize } from 'node:v8';
+
+import { expect } from 'chai';
+import { Client, ClientSync, Listener, type SocketAddress } from 'node-multiprocessing';
+
+import { badOptions, neverThrowing, RANGE, TYPE } from '../helpers/arguments.js';
+import {
+  acceptVia,
+  connectedPair,
+  connectVia,
+  families,
+  flagsOf,
+  listen,
+  modes,
+  optionsFor,
+  ownTmpdir,
+  pattern,
+  refuses,
+  rejects,
+  throws,
+  track,
+  trackListener,
+  turns,
+  via,
+} from '../helpers/index.js';
+
+const KEY = Buffer.from('a key of this test');
+
+/** The numbers of this process' sockets. */
+function sockets(): number[] {
+  return readdirSync('/proc/self/fd')
+    .map(Number)
+    .filter((fd) => {
+      try {
+        return readlinkSync(`/proc/self/fd/${fd}`).startsWith('socket:');
+      } catch {
+        return false;
+      }
+    });
+}
+
+describe('Listener', () => {
+  const folder = ownTmpdir();
+
+  for (const family of families) {
+    for (const mode of modes) {
+      it(`${family}, ${mode}: connects two ends that are like those of a Pipe`, async () => {
+        const listener = listen(family);
+        expect(listener.lastAccepted).to.equal(undefined);
+        // The kernel accepts in the place of a Listener that does so later.
+        const connected = await connectVia(mode, listener.address);
+        const accepted = await acceptVia(mode, listener);
+        expect([connected.readable, connected.writable]).to.deep.equal([true, true]);
+        for (const [from, to] of [
+          [connected, accepted],
+          [accepted, connected],
+        ] as const) {
+          await via(mode, from).send({ any: new Set(['object']) });
+          expect(await via(mode, to).recv()).to.deep.equal({ any: new Set(['object']) });
+        }
+        const sent = connected.sendBytes(pattern(3_000_000));
+        expect((await accepted.recvBytes()).equals(pattern(3_000_000))).to.equal(true);
+        await sent;
+        connected.close();
+        await rejects(via(mode, accepted).recv(), { code: 'ERR_MP_EOF' });
+      });
+    }
+
+    it(`${family}: all descriptors are close-on-exec and blocking`, async () => {
+      const before = new Set(sockets());
+      const listener = listen(family);
+      const { accepted, connected } = await connectedPair(listener);
+      const fds = sockets().filter((fd) => !before.has(fd));
+      expect(fds).to.include.members([accepted.fileno(), connected.fileno()]).and.have.length(3);
+      for (const fd of fds) expect(flagsOf(fd)).to.deep.equal({ closeOnExec: true, nonBlocking: false });
+    });
+
+    it(`${family}: serves accepts in the order in which they were asked for, and peers in theirs`, async () => {
+      const listener = listen(family);
+      const accepting = [0, 1, 2].map(() => acceptVia('async', listener));
+      for (const n of [0, 1, 2]) await (await connectVia('async', listener.address)).send(n);
+      for (const [n, accepted] of accepting.entries()) expect(await (await accepted).recv()).to.equal(n);
+    });
+
+    it(`${family}: many at once, for unix sockets more than the queue has room for`, async () => {
+      // Where a TCP queue is full the kernel drops what comes, and whoever connects tries again after seconds.
+      const listener = listen(family, family === 'tcp' ? {} : { backlog: 1 });
+      const connecting = Array.from({ length: 20 }, () => connectVia('async', listener.address, { timeout: 50_000 }));
+      for (let i = 0; i < 20; i++) await (await acceptVia('async', listener)).send(i);
+      const received = await Promise.all(connecting.map(async (connection) => (await connection).recv()));
+      expect(received.sort((a, b) => Number(a) - Number(b))).to.deep.equal(Array.from({ length: 20 }, (_, i) => i));
+    });
+
+    it(`${family}: nobody listens any more after close(), which ends pending accepts`, async () => {
+      const listener = listen(family);
+      const pending = [listener.accept(), listener.accept()];
+      const { address } = listener;
+      listener.close();
+      listener.close();
+      for (const accept of pending) await rejects(accept, { code: 'ERR_MP_CLOSED' });
+      expect(listener.closed).to.equal(true);
+      expect(listener.address).to.deep.equal(address);
+      await rejects(listener.accept(), { code: 'ERR_MP_CLOSED' });
+      throws(() => listener.acceptSync(), { code: 'ERR_MP_CLOSED' });
+      const code = family === 'unix' ? 'ENOENT' : 'ECONNREFUSED';
+      await rejects(Client(address), { code, syscall: 'connect' });
+      throws(() => ClientSync(address), { code, syscall: 'connect' });
+    });
+
+    it(`${family}: connections outlive the Listener`, async () => {
+      const listener = listen(family);
+      const { accepted, connected } = await connectedPair(listener);
+      listener.close();
+      await accepted.send('still here');
+      expect(await connected.recv()).to.equal('still here');
+    });
+
+    it(`${family}: a second one at the same address is EADDRINUSE`, () => {
+      const listener = listen(family, family === 'unix' ? { address: join(folder(), 'socket') } : {});
+      throws(() => new Listener({ address: listener.address }), { code: 'EADDRINUSE', syscall: 'bind' });
+      listener.close();
+      listen(family, { address: listener.address });
+    });
+
+    for (const mode of modes) {
+      it(`${family}, ${mode}: a timeout loses nobody`, async () => {
+        const listener = listen(family);
+        for (const timeout of [0, 20, -5]) {
+          await rejects(acceptVia(mode, listener, { timeout }), { code: 'ERR_MP_TIMEOUT' });
+        }
+        const connected = await connectVia('async', listener.address);
+        await connected.send('late');
+        expect(await (await acceptVia(mode, listener, { timeout: 50_000 })).recv()).to.equal('late');
+      });
+    }
+
+    it(`${family}: for await accepts until the Listener is closed`, async () => {
+      const listener = listen(family);
+      const received: unknown[] = [];
+      const loop = (async () => {
+        for await (const connection of listener) {
+          received.push(await track(connection).recv());
+          if (received.length === 3) listener.close();
+        }
+      })();
+      for (const n of [0, 1, 2]) await (await connectVia('async', listener.address)).send(n);
+      await loop;
+      expect(received).to.deep.equal([0, 1, 2]);
+    });
+  }
+
+  it('makes its default path in a folder that only this user can enter, and removes both', () => {
+    const listener = listen('unix');
+    const path = listener.address as string;
+    expect(path.startsWith(`${folder()}/mp-`)).to.equal(true);
+    expect(statSync(join(path, '..')).mode & 0o777).to.equal(0o700);
+    expect(statSync(path).isSocket()).to.equal(true);
+    listener.close();
+    expect(readdirSync(folder())).to.deep.equal([]);
+  });
+
+  it('makes its default path in /tmp if it would be too long for a socket', () => {
+    const long = join(folder(), 'x'.repeat(90));
+    process.env['TMPDIR'] = long;
+    const listener = listen('unix');
+    expect(listener.address).to.match(/^\/tmp\/mp-\w{6}\/listener$/);
+    listener.close();
+    expect(existsSync(join(listener.address as string, '..'))).to.equal(false);
+  });
+
+  it('removes its own file only', () => {
+    const path = join(folder(), 'socket');
+    const listener = listen('unix', { address: path });
+    rmSync(path);
+    writeFileSync(path, 'somebody else');
+    listener.close();
+    expect(existsSync(path)).to.equal(true);
+    throws(() => new Listener({ address: path }), { code: 'EADDRINUSE', syscall: 'bind' });
+    rmSync(path);
+  });
+
+  it('leaves a folder alone into which somebody has put something', () => {
+    const listener = listen('unix');
+    const beside = join(listener.address as string, '..', 'beside');
+    writeFileSync(beside, '');
+    listener.close();
+    expect(readdirSync(join(beside, '..'))).to.deep.equal(['beside']);
+    rmSync(join(beside, '..'), { recursive: true });
+  });
+
+  it('takes nothing and leaves nothing when the address cannot be had', () => {
+    throws(() => new Listener({ address: join(folder(), 'missing', 'socket') }), { code: 'ENOENT', syscall: 'bind' });
+    expect(readdirSync(folder())).to.deep.equal([]);
+  });
+
+  it('tells where TCP connections come from, in the form of an address', async () => {
+    const listener = listen('tcp');
+    const { connected } = await connectedPair(listener);
+    const [host, port] = listener.lastAccepted as [string, number];
+    expect(host).to.equal('127.0.0.1');
+    expect(port)
+      .to.be.greaterThan(0)
+      .and.not.equal((listener.address as [string, number])[1]);
+    connected.close();
+    expect(listen('unix').lastAccepted).to.equal(undefined);
+  });
+
+  it('says "" of where unix connections come from', async () => {
+    const listener = listen('unix');
+    await connectedPair(listener);
+    expect(listener.lastAccepted).to.equal('');
+  });
+
+  it('accepts from any interface only when that is asked for', async () => {
+    for (const host of ['', '0.0.0.0', '192.0.2.1']) {
+      await refuses(() => new Listener({ address: [host, 0] }), 'address[0]', RANGE);
+      await refuses(() => Client([host, 80]), 'address[0]', RANGE);
+    }
+    const listener = listen('tcp', { address: ['', 0], remote: true });
+    expect((listener.address as [string, number])[0]).to.equal('0.0.0.0');
+    const [, port] = listener.address as [string, number];
+    const accepted = acceptVia('async', listener);
+    const connected = await connectVia('async', ['localhost', port]);
+    await connected.send('through loopback all the same');
+    expect(await (await accepted).recv()).to.equal('through loopback all the same');
+    // 192.0.2.1 belongs to documentation; no machine has it.
+    throws(() => new Listener({ address: ['192.0.2.1', 0], remote: true }), { code: 'EADDRNOTAVAIL', syscall: 'bind' });
+  });
+
+  it('has every loopback address', async () => {
+    const listener = listen('tcp', { address: ['127.9.8.7', 0] });
+    expect((listener.address as [string, number])[0]).to.equal('127.9.8.7');
+    await connectedPair(listener);
+  });
+
+  it('an accept ends by its signal, also before it begins', async () => {
+    const listener = listen('unix');
+    const reason = new Error('enough');
+    const controller = new AbortController();
+    const pending = listener.accept({ signal: controller.signal });
+    controller.abort(reason);
+    await rejects(pending, { code: 'ABORT_ERR', name: 'AbortError', cause: reason });
+    await rejects(listener.accept({ signal: controller.signal }), { code: 'ABORT_ERR' });
+    throws(() => listener.acceptSync({ signal: controller.signal }), { code: 'ABORT_ERR' });
+    await connectedPair(listener);
+  });
+
+  it('a Sync accept while an asynchronous one is pending is a BusyError', async () => {
+    const listener = listen('unix');
+    const pending = acceptVia('async', listener);
+    throws(() => listener.acceptSync({ timeout: 0 }), { code: 'ERR_MP_BUSY' });
+    await connectVia('sync', listener.address);
+    await pending;
+  });
+
+  it('timers run while accepts never have to wait', async () => {
+    const listener = listen('unix', { backlog: 128 });
+    let timers = 0;
+    const timer = setInterval(() => timers++, 1);
+    for (let round = 0; round < 5; round++) {
+      for (let i = 0; i < 100; i++) ClientSync(listener.address).close();
+      const before = timers;
+      const end = performance.now() + 5;
+      while (performance.now() < end);
+      for (let i = 0; i < 100; i++) (await listener.accept()).close();
+      expect(timers).to.be.greaterThan(before);
+    }
+    clearInterval(timer);
+  });
+
+  it('takes the options of a Connection', async () => {
+    const upper = {
+      serialize: (value: unknown) => Buffer.from(String(value)),
+      deserialize: (bytes: Uint8Array) => bytes.length,
+    };
+    const listener = listen('unix', { serialization: upper, maxMessageBytes: 10 });
+    const { accepted, connected } = await connectedPair(listener);
+    await connected.sendBytes(Buffer.from('four'));
+    expect(await accepted.recv()).to.equal(4);
+    await connected.sendBytes(Buffer.from('more than ten'));
+    await rejects(accepted.recv(), { code: 'ERR_MP_BAD_MESSAGE_LENGTH' });
+    const chosen = listen('unix');
+    const accepting = acceptVia('async', chosen);
+    const json = await connectVia('async', chosen.address, { serialization: 'json' });
+    await (await accepting).sendBytes(Buffer.from('{"a":[1]}'));
+    expect(await json.recv()).to.deep.equal({ a: [1] });
+  });
+
+  it('the serialisation of its connections is what the first message says, unless it was chosen', async () => {
+    const listener = listen('unix');
+    const first = await connectedPair(listener);
+    await first.connected.sendBytes(serialize({ structured: 1 }));
+    expect(await first.accepted.recv()).to.deep.equal({ structured: 1 });
+  });
+
+  it('cannot be part of a message, and shows what it is', async () => {
+    const listener = listen('tcp');
+    const { connected } = await connectedPair(listener);
+    await rejects(connected.send({ listener }), { code: 'ERR_MP_NOT_SUPPORTED' });
+    const [host, port] = listener.address as [string, number];
+    expect(inspect(listener)).to.equal(`Listener { address: ${host}:${port} }`);
+    listener.close();
+    expect(inspect(listener)).to.equal('Listener { closed }');
+    expect(inspect(listen('abstract'))).to.match(/^Listener { address: @mp-test-[\d-]+ }$/);
+  });
+
+  it('closes at the end of a block', async () => {
+    const listener = new Listener();
+    listener[Symbol.dispose]();
+    expect(listener.closed).to.equal(true);
+    const other = new Listener();
+    await other[Symbol.asyncDispose]();
+    expect(other.closed).to.equal(true);
+  });
+});
+
+describe('Client', () => {
+  const folder = ownTmpdir();
+
+  for (const mode of modes) {
+    it(`${mode}: what is not there is a system error`, async () => {
+      const path = join(folder(), 'missing');
+      await rejects(connectVia(mode, path), { code: 'ENOENT', syscall: 'connect' });
+      writeFileSync(path, 'no socket');
+      await rejects(connectVia(mode, path), { code: 'ECONNREFUSED', syscall: 'connect' });
+      rmSync(path);
+      await rejects(connectVia(mode, '\0mp-test-nobody'), { code: 'ECONNREFUSED', syscall: 'connect' });
+      const listener = listen('tcp');
+      listener.close();
+      await rejects(connectVia(mode, listener.address), { code: 'ECONNREFUSED', syscall: 'connect' });
+    });
+
+    it(`${mode}: a full queue is waited for, within the time`, async () => {
+      const listener = listen('unix', { backlog: 0 });
+      await connectVia(mode, listener.address);
+      for (const timeout of [0, 50]) {
+        await rejects(connectVia(mode, listener.address, { timeout }), { code: 'ERR_MP_TIMEOUT' });
+      }
+    });
+
+    it(`${mode}: a Listener that never answers the authentication is given up in time`, async () => {
+      const listener = listen('unix');
+      await rejects(connectVia(mode, listener.address, { authkey: KEY, timeout: 50 }), { code: 'ERR_MP_TIMEOUT' });
+      // The connection was closed.
+      const accepted = await acceptVia(mode, listener);
+      await rejects(via(mode, accepted).recv(), { code: 'ERR_MP_EOF' });
+    });
+  }
+
+  it('ends by its signal, wherever it waits', async () => {
+    const full = listen('unix', { backlog: 0 });
+    await connectVia('async', full.address);
+    const silent = listen('unix');
+    for (const [listener, authkey] of [
+      [full, undefined],
+      [silent, KEY],
+    ] as const) {
+      const controller = new AbortController();
+      const pending = Client(listener.address, { authkey, signal: controller.signal });
+      await turns();
+      controller.abort();
+      await rejects(pending, { code: 'ABORT_ERR' });
+      await rejects(Client(listener.address, { signal: controller.signal }), { code: 'ABORT_ERR' });
+      throws(() => ClientSync(listener.address, { signal: controller.signal }), { code: 'ABORT_ERR' });
+    }
+    await rejects(track(await silent.accept()).recv(), { code: 'ERR_MP_EOF' });
+  });
+
+  it('is never connected to itself', async () => {
+    const listener = listen('tcp');
+    const [host, port] = listener.address as [string, number];
+    listener.close();
+    // The system gives each of these another port of its own, and sooner or later perhaps this very one.
+    for (let i = 0; i < 200; i++) await rejects(Client([host, port]), { code: 'ECONNREFUSED', syscall: 'connect' });
+  });
+});
+
+describe('Arguments of Listener and Client', () => {
+  ownTmpdir();
+
+  const badAddresses: [unknown, string, string][] = [
+    [5, 'address', TYPE],
+    [{}, 'address', TYPE],
+    [true, 'address', TYPE],
+    [Buffer.from('/tmp/x'), 'address', TYPE],
+    ['', 'address', RANGE],
+    ['\0', 'address', RANGE],
+    ['/tmp/a\0b', 'address', RANGE],
+    [`/tmp/${'x'.repeat(200)}`, 'address', RANGE],
+    [`\0${'x'.repeat(200)}`, 'address', RANGE],
+    [['localhost'], 'address', TYPE],
+    [['localhost', 1, 2], 'address', TYPE],
+    [[5, 80], 'address[0]', TYPE],
+    [['example.org', 80], 'address[0]', RANGE],
+    [['::1', 80], 'address[0]', RANGE],
+    [['127.0.0.1.', 80], 'address[0]', RANGE],
+    [['8.8.8.8', 80], 'address[0]', RANGE],
+    [['localhost', '80'], 'address[1]', TYPE],
+    [['localhost', -1], 'address[1]', RANGE],
+    [['localhost', 65536], 'address[1]', RANGE],
+    [['localhost', 1.5], 'address[1]', RANGE],
+    [['localhost', NaN], 'address[1]', RANGE],
+  ];
+  const badCommon: [Record<string, unknown>, string, string][] = [
+    [{ authkey: 'a string' }, 'authkey', TYPE],
+    [{ authkey: 5 }, 'authkey', TYPE],
+    [{ authkey: null }, 'authkey', TYPE],
+    [{ authkey: [1, 2] }, 'authkey', TYPE],
+    [{ remote: 1 }, 'remote', TYPE],
+    [{ family: 'AF_INET6' }, 'family', RANGE],
+    [{ family: 2 }, 'family', RANGE],
+    [{ serialization: 'xml' }, 'serialization', TYPE],
+    [{ maxMessageBytes: -1 }, 'maxMessageBytes', RANGE],
+    [{ readAhead: 1 }, 'readAhead', TYPE],
+    [{ spinMicros: '5' }, 'spinMicros', TYPE],
+    [{ exitFlushMs: NaN }, 'exitFlushMs', RANGE],
+  ];
+  const badListening: [Record<string, unknown>, string, string][] = [
+    [{ backlog: -1 }, 'backlog', RANGE],
+    [{ backlog: '5' }, 'backlog', TYPE],
+    [{ authTimeout: '5' }, 'authTimeout', TYPE],
+    [{ authTimeout: NaN }, 'authTimeout', RANGE],
+    [{ maxHandshakes: 0 }, 'maxHandshakes', RANGE],
+    [{ maxHandshakes: 'x' }, 'maxHandshakes', TYPE],
+  ];
+
+  it('wrong addresses are named, and nothing is opened', async () => {
+    for (const [address, name, code] of badAddresses) {
+      await refuses(() => new Listener({ address: address as SocketAddress }), name, code);
+      await refuses(
+        neverThrowing(() => Client(address as SocketAddress)),
+        name,
+        code,
+      );
+      await refuses(() => ClientSync(address as SocketAddress), name, code);
+    }
+    await refuses(() => Client(['localhost', 0]), 'address[1]', RANGE);
+    await refuses(() => Client(undefined as never), 'address', TYPE);
+  });
+
+  it('wrong options are named', async () => {
+    for (const [options, name, code] of [...badCommon, ...badListening]) {
+      await refuses(() => new Listener(options), name, code);
+    }
+    for (const [options, name, code] of badCommon) {
+      await refuses(
+        neverThrowing(() => Client('/nowhere', options as never)),
+        name,
+        code,
+      );
+      await refuses(() => ClientSync('/nowhere', options as never), name, code);
+    }
+    for (const options of [null, 5, 'x']) {
+      await refuses(() => new Listener(options as never), 'options', TYPE);
+      await refuses(() => Client('/nowhere', options as never), 'options', TYPE);
+    }
+  });
+
+  it('wrong options of what waits are named', async () => {
+    const listener = trackListener(new Listener());
+    for (const [options, name, code] of badOptions) {
+      await refuses(
+        neverThrowing(() => listener.accept(options as never)),
+        name,
+        code,
+      );
+      await refuses(() => listener.acceptSync(options as never), name, code);
+      await refuses(
+        neverThrowing(() => Client('/nowhere', options as never)),
+        name,
+        code,
+      );
+    }
+  });
+
+  it('test_invalid_family: a family that this system or this address does not have', async () => {
+    await refuses(() => new Listener({ address: '\\\\.\\test' }), 'address', RANGE);
+    await refuses(() => Client('\\\\.\\test'), 'address', RANGE);
+    await refuses(() => new Listener({ family: 'AF_PIPE' as never }), 'family', RANGE);
+    await refuses(() => new Listener({ ...optionsFor('unix'), address: '/tmp/x', family: 'AF_INET' }), 'family', RANGE);
+    await refuses(() => Client(['localhost', 80], { family: 'AF_UNIX' }), 'family', RANGE);
+    trackListener(new Listener({ address: ['localhost', 0], family: 'AF_INET' }));
+  });
+
+  it('a key may be any memory of bytes, and is copied', async () => {
+    const key = Uint8Array.from(KEY);
+    const listener = trackListener(new Listener({ authkey: key.buffer }));
+    key.fill(0);
+    const accepted = acceptVia('async', listener);
+    const view = new DataView(Uint8Array.from([0, ...KEY, 0]).buffer, 1, KEY.length);
+    const connected = await connectVia('async', listener.address, { authkey: view });
+    await connected.send('the same key');
+    expect(await (await accepted).recv()).to.equal('the same key');
+  });
+});
