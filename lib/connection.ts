@@ -27,6 +27,7 @@ import {
   checkBytes,
   checkDescriptor,
   checkInteger,
+  checkObject,
   checkRange,
   checkTimeout,
   type Bytes,
@@ -358,12 +359,15 @@ export class Connection<S = unknown, R = S> {
    *
    * @param options.discard Drop what was not written yet instead. A message written in part is cut off.
    */
-  close(options?: { discard?: boolean }): void {
+  close(options: { discard?: boolean | undefined } = {}): void {
+    checkObject(options, 'options');
+    const { discard = false } = options;
+    checkBoolean(discard, 'discard');
     if (this.#closed) return;
     this.#closed = true;
     collected.unregister(this);
     this.#channel.receiver.reject(this, () => new ClosedError());
-    this.#channel.removeUser(options?.discard === true);
+    this.#channel.removeUser(discard);
   }
 
   /** Pending operations of this object keep the process alive, which is the default. */

@@ -106,4 +106,19 @@ describe('arguments', () => {
       throws(() => Pipe(false, options), { code });
     }
   });
+
+  it('close refuses bad options, and closes nothing', async () => {
+    const { reader, writer } = makePair('pipe');
+    for (const options of [{ discard: 1 }, { discard: 'no' }, { discard: null }, null, 7]) {
+      await refuses(
+        () => {
+          writer.close(options as never);
+        },
+        typeof options === 'object' && options !== null ? 'discard' : 'options',
+        TYPE,
+      );
+    }
+    await writer.sendBytes(Buffer.from('still open'));
+    expect(String(await reader.recvBytes())).to.equal('still open');
+  });
 });
