@@ -20,6 +20,7 @@
         "native/child_process.cc",
         "native/endpoint.cc",
         "native/endpoint_api.cc",
+        "native/environment_children.cc",
         "native/environment_semaphores.cc",
         "native/families.cc",
         "native/family.cc",

@@ -2,17 +2,15 @@
 //
 // The conversation between a process and a Node child that it has started, over one socketpair: first what the child is to
 // do, then what the child reports. After that the channel carries nothing, and its end tells each of the end of the other.
-import { spawn, type ChildProcess, type StdioOptions } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import type { ChildProcess, StdioOptions } from 'node:child_process';
+import { accessSync, closeSync, constants as modes, openSync } from 'node:fs';
 import { constants } from 'node:os';
-import { isMainThread } from 'node:worker_threads';
+import { isAbsolute } from 'node:path';
 
 import { Connection } from './connection.js';
 import type { Role } from './current-process.js';
 import { EOFError, systemError, type ChildFailure } from './errors.js';
-import { native } from './native.js';
 import type { SharedValue } from './serialization/shared-values.js';
-import { duplicate } from './sharing.js';
 
 /** What a child is told first. */
 export interface Preparation {
@@ -33,13 +31,10 @@ export type Report = { readonly type: 'attached' } | ({ readonly type: 'failed' 
 export class Reports {
   readonly #connection: Connection<unknown, Report>;
   readonly #onReport: (report: Report) => void;
-  /** For a worker's children: the channel stays open when the worker ends, and with it the children that live on. */
-  readonly #copy: number;
 
   constructor(connection: Connection<unknown, Report>, onReport: (report: Report) => void) {
     this.#connection = connection;
     this.#onReport = onReport;
-    this.#copy = isMainThread ? -1 : duplicate(connection.fileno());
     this.#listen();
   }
 
@@ -47,7 +42,6 @@ export class Reports {
   end(): void {
     this.#take();
     this.#connection.close({ discard: true });
-    if (this.#copy >= 0) native.closeDescriptor(this.#copy);
   }
 
   #listen(): void {
@@ -89,6 +83,8 @@ export function launchProgram(
   options: { readonly env: NodeJS.ProcessEnv | undefined; readonly cwd: string | URL | undefined },
 ): { process: ChildProcess; pid: number } {
   const { env, cwd } = options;
+  // Loaded when it is needed: most processes are children that start none themselves.
+  const { spawn } = process.getBuiltinModule('node:child_process');
   const child = spawn(command, args, {
     stdio: [...stdio, ...fds] as StdioOptions,
     ...(env === undefined ? {} : { env }),
@@ -97,6 +93,40 @@ export function launchProgram(
   if (child.pid !== undefined) return { process: child, pid: child.pid };
   // What it emits comes too late for whoever has called start().
   child.on('error', () => undefined);
-  if (cwd !== undefined && !existsSync(cwd)) throw systemError(-constants.errno.ENOENT, 'chdir', String(cwd));
-  throw systemError(-constants.errno.ENOENT, 'spawn', `${command} cannot be run`);
+  throw whyNot(command, cwd);
+}
+
+/** What a call throws, as an error of `syscall`; undefined if it throws nothing. */
+function failureOf(call: () => void, syscall: string, detail?: string): Error | undefined {
+  try {
+    call();
+    return undefined;
+  } catch (error) {
+    return systemError((error as { errno: number }).errno, syscall, detail);
+  }
+}
+
+/** More than a start needs: for the three standard streams, and for learning that the program runs. */
+const DESCRIPTORS = 8;
+
+/** Why a program was not started: Node says so in an event that comes too late, so what it can be is looked at. */
+function whyNot(command: string, cwd: string | URL | undefined): Error {
+  const runs = (path: string | URL) => () => {
+    accessSync(path, modes.X_OK);
+  };
+  const opens = (): void => {
+    const fds: number[] = [];
+    try {
+      while (fds.length < DESCRIPTORS) fds.push(openSync('/', 'r'));
+    } finally {
+      fds.forEach(closeSync);
+    }
+  };
+  const inCwd = cwd === undefined ? undefined : failureOf(runs(cwd), 'chdir', String(cwd));
+  const { ENOENT, EAGAIN } = constants.errno;
+  const ofCommand = isAbsolute(command)
+    ? failureOf(runs(command), 'spawn', command)
+    : systemError(-ENOENT, 'spawn', `${command} is not in the PATH`);
+  // Else only the limit for processes is left.
+  return inCwd ?? failureOf(opens, 'spawn') ?? ofCommand ?? systemError(-EAGAIN, 'spawn');
 }

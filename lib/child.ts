@@ -9,13 +9,20 @@ import { format } from 'node:util';
 import type { Preparation, Report } from './bootstrap.js';
 import { Connection } from './connection.js';
 import { becomeChild } from './current-process.js';
-import { systemError, type ChildFailure } from './errors.js';
+import { EOFError, systemError, TruncatedMessageError, type ChildFailure } from './errors.js';
 import { takeValue } from './giving-values.js';
 import { native } from './native.js';
 import { inherited } from './sharing.js';
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? `${error.name}: ${error.message}` : format('%o', error);
+}
+
+/** A report must fit what a parent that does not listen leaves room for. */
+const MOST_CHARACTERS = 16 * 1024;
+
+function clipped(text: string): string {
+  return text.length <= MOST_CHARACTERS ? text : `${text.slice(0, MOST_CHARACTERS)} ...`;
 }
 
 function stackOf(error: unknown): string {
@@ -33,7 +40,8 @@ class Reporter {
     this.#name = name;
     process.on('uncaughtExceptionMonitor', (error: unknown) => {
       writeSync(2, `Process ${this.#name}:\n`);
-      this.#send({ type: 'failed', stage: this.stage, message: messageOf(error), stack: stackOf(error) });
+      const [message, stack] = [messageOf(error), stackOf(error)].map(clipped) as [string, string];
+      this.#send({ type: 'failed', stage: this.stage, message, stack });
     });
   }
 
@@ -55,10 +63,11 @@ class Reporter {
 /** Finds an export. What it throws names those that there are. */
 function findTarget(module: Record<string, unknown>, url: string, name: string): (...args: unknown[]) => unknown {
   // require() gives CommonJS exports as they are, import() puts them below `default`.
-  const commonJs = module['default'] as Record<string, unknown> | null | undefined;
-  const found = name in module ? module[name] : Object(commonJs) === commonJs ? commonJs?.[name] : undefined;
+  const main = module['default'];
+  const commonJs = Object(main) === main ? (main as Record<string, unknown>) : {};
+  const found = name in module ? module[name] : Object.hasOwn(commonJs, name) ? commonJs[name] : undefined;
   if (typeof found === 'function') return found as (...args: unknown[]) => unknown;
-  const names = Object.keys(module).join(', ') || 'none';
+  const names = [...new Set([...Object.keys(module), ...Object.keys(commonJs)])].join(', ') || 'none';
   if (found === undefined) throw new TypeError(`${url} has no export "${name}"; it exports: ${names}`);
   throw new TypeError(`The export "${name}" of ${url} is no function; it exports: ${names}`);
 }
@@ -73,10 +82,27 @@ async function run({ module: url, target, args }: Preparation, reporter: Reporte
   await found(...values);
 }
 
+/** Undefined if the parent has ended before it had sent all of it. */
+function receivePreparation(channel: Connection<Report, Preparation>): Preparation | undefined {
+  try {
+    return channel.recvSync();
+  } catch (error) {
+    if (error instanceof EOFError || error instanceof TruncatedMessageError) return undefined;
+    throw error;
+  }
+}
+
 /** Does what the process was started for. */
 export function runChild(fd: number): void {
-  const channel = Connection.fromFd<Report, Preparation>(fd, { serialization: 'structured' }).unref();
-  const preparation = channel.recvSync();
+  // As long as memory reaches, since the parent has serialised it already.
+  const options = { serialization: 'structured', maxMessageBytes: 2 ** 40 } as const;
+  const channel = Connection.fromFd<Report, Preparation>(fd, options).unref();
+  const preparation = receivePreparation(channel);
+  if (preparation === undefined) {
+    writeSync(2, `Process ${process.pid}: its parent has ended before it had passed everything on\n`);
+    process.exitCode = 1;
+    return;
+  }
   const { role, family, module } = preparation;
   becomeChild({ ...role, channel: fd });
   process.argv.push(fileURLToPath(module));

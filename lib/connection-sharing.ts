@@ -62,6 +62,10 @@ function takeHeld(channel: Channel, giving: Giving): string | undefined {
 export function describeConnection(connection: Connection<never, unknown>, giving: Giving): ConnectionDescriptor {
   const fd = connection.fileno();
   const { channel, serialization, direction } = Connection.partsOf(connection);
+  // The rest of a message that was begun would get into those of its new owner.
+  if (channel.sender.pending) {
+    throw new BusyError('What was sent on this Connection is not written yet: await it before passing it on');
+  }
   serialization.fix(giving.serialization);
   const { maxMessageBytes, spinNs, asyncSpinNs, exitFlushMs } = channel.options;
   return {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// What this process is: a program of its own, or a child that another process has started with this package. Its main
-// thread is told by the bootstrap (child-main.ts); worker threads of the same process see the same.
-import { randomBytes } from 'node:crypto';
+// What this process is: a program of its own, or a child that another process has started with this package. Worker threads
+// of a process see the same as its main thread.
+import { isMainThread } from 'node:worker_threads';
+import { fileURLToPath } from 'node:url';
 
 import type { BaseProcess } from './base-process.js';
 import { checkLimits, type Limits, type WaitOptions } from './deadline.js';
@@ -19,17 +20,38 @@ export interface Role {
   /** In base64. */
   readonly authkey: string;
   readonly parent: { readonly pid: number; readonly name: string };
-  /** The descriptor whose other end the parent has. */
+  /** The descriptor whose other end the parent has; -1 in a process that has no such parent. */
   readonly channel: number;
 }
 
 const NAME_OF_MAIN = 'MainProcess';
 
-/** Whether this process was not started by a `Process`. CPython: `parent_process() is None`. */
-export const isMainProcess: boolean = native.processes.role() === '';
+/** What the role of a child is before its parent has told it. */
+const UNTOLD = 'child';
+
+/** @internal The program of a Node child. */
+export const childProgram = fileURLToPath(new URL('./child-main.js', import.meta.url));
+
+/**
+ * Whether this process was not started by a `Process`. CPython: `parent_process() is None`.
+ *
+ * False in every thread and from the first line of the user's modules on, those that `--import` or `--require` preload
+ * included.
+ */
+export const isMainProcess: boolean = isMain();
+
+function isMain(): boolean {
+  const role = native.processes.role('');
+  if (role !== '') return role !== UNTOLD && (JSON.parse(role) as Role).channel < 0;
+  if (!isMainThread || process.argv[1] !== childProgram) return true;
+  native.processes.setRole(UNTOLD);
+  return false;
+}
 
 function roleOfMain(): Role {
-  const role: Role = {
+  // Loaded when it is needed, since it takes longer than most of this package.
+  const { randomBytes } = process.getBuiltinModule('node:crypto');
+  return {
     name: NAME_OF_MAIN,
     identity: [],
     daemon: false,
@@ -37,7 +59,6 @@ function roleOfMain(): Role {
     parent: { pid: process.ppid, name: '' },
     channel: -1,
   };
-  return role;
 }
 
 /** What exists once per environment, as in reactor.ts. */
@@ -47,9 +68,12 @@ const state = (holder.state ??= { children: new Set(), started: 0 });
 /** @internal */
 export function currentRole(): Role {
   if (state.role !== undefined) return state.role;
-  const text = native.processes.role();
-  state.role = text === '' || !text.startsWith('{') ? roleOfMain() : (JSON.parse(text) as Role);
-  return state.role;
+  const text = native.processes.role('');
+  // While a preloaded module runs, a child does not know who it is.
+  if (text === UNTOLD) return roleOfMain();
+  // The thread that comes first decides for all.
+  const agreed = text === '' ? native.processes.role(JSON.stringify(roleOfMain())) : text;
+  return (state.role = JSON.parse(agreed) as Role);
 }
 
 /** @internal Called once, before anything of the user's runs. */

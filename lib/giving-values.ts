@@ -2,8 +2,9 @@
 //
 // Values with objects of this package in them, on their way to another process: each object becomes a descriptor, however
 // often it is met, so that who gets the value finds one object in all these places too.
+import { Connection } from './connection.js';
 import { attachObject, describeObject, type Describable, type Descriptor } from './describe.js';
-import { argumentError, NotSupported } from './errors.js';
+import { argumentError, BusyError, ClosedError, NotSupported } from './errors.js';
 import { putTogether, takeApart, type SharedValue } from './serialization/shared-values.js';
 import type { Giving, Taking } from './sharing.js';
 import { checkInteger } from './validate.js';
@@ -14,6 +15,22 @@ interface Same {
   readonly number: number;
 }
 
+/** Stands for one more Connection over the channel of one that is described already. */
+interface Copy {
+  readonly type: 'Copy';
+  readonly number: number;
+}
+
+/** The same error with the path to what it is about. */
+function errorAt(path: string, error: unknown): unknown {
+  const options = { cause: error };
+  if (error instanceof ClosedError) return new ClosedError(path);
+  if (error instanceof BusyError) return new BusyError(`${path}: ${error.message}`, options);
+  if (error instanceof NotSupported) return new NotSupported(`${path}: ${error.message}`, options);
+  if ((error as { code?: unknown }).code !== 'ERR_INVALID_ARG_TYPE') return error;
+  return new NotSupported(`${path} is an object that cannot be passed to another process`, options);
+}
+
 /**
  * Takes a value apart for somebody else.
  *
@@ -22,12 +39,22 @@ interface Same {
  */
 export function giveValue(value: unknown, name: string, giving: Giving): SharedValue {
   const numbers = new Map<object, number>();
-  const descriptors: (Descriptor | Same)[] = [];
+  const descriptors: (Descriptor | Copy)[] = [];
+  /** Two readers of one stream would each miss what the other has. */
+  const copyOf = (object: object): Copy | undefined => {
+    if (!(object instanceof Connection)) return undefined;
+    object.fileno();
+    const { channel } = Connection.partsOf(object as Connection<never, unknown>);
+    const number = numbers.get(channel);
+    if (number !== undefined) return { type: 'Copy', number };
+    numbers.set(channel, descriptors.length);
+    return undefined;
+  };
   const refer = (object: object): Same => {
     const known = numbers.get(object);
     if (known !== undefined) return { type: 'Same', number: known };
     // Parts come before what they are a part of.
-    const descriptor = describeObject(object, giving, (part) => refer(part) as unknown as Descriptor);
+    const descriptor = copyOf(object) ?? describeObject(object, giving, (part) => refer(part) as unknown as Descriptor);
     const number = descriptors.push(descriptor) - 1;
     numbers.set(object, number);
     return { type: 'Same', number };
@@ -40,8 +67,7 @@ export function giveValue(value: unknown, name: string, giving: Giving): SharedV
     try {
       return refer(object).number;
     } catch (error) {
-      if ((error as { code?: unknown }).code !== 'ERR_INVALID_ARG_TYPE') throw error;
-      throw new NotSupported(`${path} is an object that cannot be passed to another process`, { cause: error });
+      throw errorAt(path, error);
     }
   });
   // Stand-ins are numbered as they are met, descriptors with the parts between them.
@@ -58,7 +84,10 @@ export function takeValue(shared: SharedValue, taking: Taking): unknown {
     return taken[number] as Describable;
   };
   try {
-    for (const descriptor of descriptors) taken.push(attachObject(descriptor, taking, find));
+    for (const descriptor of descriptors) {
+      const isCopy = (descriptor as Partial<Copy> | undefined)?.type === 'Copy';
+      taken.push(isCopy ? copied(find(descriptor)) : attachObject(descriptor, taking, find));
+    }
     return putTogether(
       shared,
       numbers.map((number) => find({ number })),
@@ -67,6 +96,11 @@ export function takeValue(shared: SharedValue, taking: Taking): unknown {
     for (const object of taken) object.close();
     throw error;
   }
+}
+
+function copied(object: Describable): Connection {
+  if (object instanceof Connection) return object.dup();
+  throw argumentError('type', 'the message has a copy of what is no Connection');
 }
 
 /** Whether something that was received can be taken apart further; what it describes is looked at when it is attached. */

@@ -87,10 +87,16 @@ export interface NativeProcesses {
   /** How a child has ended, without reaping it: its exit code, `killedBy` + signal, `again` while it runs, -ECHILD if it was reaped. */
   end(pid: number): number;
   readonly killedBy: number;
+  /**
+   * In a worker: that it has this child, which is to be reaped should the worker end first. A copy of `channel`, if that is
+   * not -1, stays open until the child has ended.
+   */
+  started(pid: number, channel: number): number;
+  ended(pid: number): void;
   /** Ends this process when nobody has the other end of this descriptor any more. */
   endWithParent(fd: number): number;
-  /** Text that all environments of the process share; empty unless `setRole` was called. */
-  role(): string;
+  /** Text that all environments of the process share: what `setRole` has set, or else the first `initial`. */
+  role(initial: string): string;
   setRole(role: string): void;
 }
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 import type { StdioOptions } from 'node:child_process';
-import { fileURLToPath, pathToFileURL } from 'node:url';
 import { isAbsolute } from 'node:path';
+import { pathToFileURL } from 'node:url';
 
 import { BaseProcess, type Launched, type NewChild } from './base-process.js';
 import { launchProgram, Reports, standardStreams, type Preparation, type Report } from './bootstrap.js';
 import { Connection } from './connection.js';
-import { currentRole } from './current-process.js';
-import { argumentError, ChildProcessError } from './errors.js';
+import { childProgram, currentRole } from './current-process.js';
+import { argumentError, ChildProcessError, type ChildFailure } from './errors.js';
 import { giveValue } from './giving-values.js';
 import { native } from './native.js';
 import { flushUnwritten } from './reactor.js';
@@ -33,45 +33,57 @@ export interface CommonProcessOptions {
   stdio?: StdioOptions | undefined;
 }
 
-/** Options of a `Process`. */
-export interface ProcessOptions<F extends Target> extends CommonProcessOptions {
+/** The arguments of a function: needed if it cannot do without. */
+type Arguments<F extends Target> =
+  [] extends Parameters<F> ? { args?: Readonly<Parameters<F>> | undefined } : { args: Readonly<Parameters<F>> };
+
+/**
+ * Options of a `Process`. `args` are the arguments of the function, in which objects of this package may be anywhere; they may
+ * be left out if it has none.
+ */
+export type ProcessOptions<F extends Target> = CommonProcessOptions & {
   /** The module that exports the function: a `file:` URL, usually `import.meta.url`, or an absolute path. */
   module: string | URL;
   /** The exported function, whose name must be that of the export, or that name. */
   target: F | string;
-  /** Its arguments. Objects of this package may be anywhere in them. Default: none. */
-  args?: Readonly<Parameters<F>> | undefined;
-  /** Options for Node itself. Default: those of this process. */
+  /** Options for Node itself. Default: those of this process, without code that was given on its command line. */
   execArgv?: readonly string[] | undefined;
-}
+} & Arguments<F>;
 
-/** Options of Node that name the code to run, each with its value if that is separate. */
-const CODE_OPTIONS = ['-e', '--eval', '-p', '--print', '-pe', '-i', '--interactive', '-c', '--check'];
+/** Options of Node that name the code to run or how to take it, each with its value if that is separate. */
+const CODE_OPTIONS: readonly string[] = [
+  ...['-e', '--eval', '-p', '--print', '-pe', '-i', '--interactive', '-c', '--check', '--input-type'],
+];
 
 /** This process' own options, without the code that it was given on the command line. */
 function inheritedExecArgv(): string[] {
   const options: string[] = [];
-  for (let i = 0; i < process.execArgv.length; i++) {
-    const option = process.execArgv[i] as string;
-    const name = option.split('=', 1)[0] as string;
-    if (name === '--input-type') continue;
-    if (!CODE_OPTIONS.includes(name)) options.push(option);
-    else if (process.execArgv[i + 1]?.startsWith('-') === false) i++;
+  let ofCode = false;
+  for (const option of process.execArgv) {
+    if (!option.startsWith('-') && ofCode) continue;
+    ofCode = CODE_OPTIONS.includes(option.split('=', 1)[0] as string);
+    if (!ofCode) options.push(option);
+    else if (option.includes('=')) ofCode = false;
   }
   return options;
 }
+
+/** How Node names code that is in no file. */
+const NO_FILE = /(^|\/)(\[(eval|stdin)\d*\]|\[worker eval\]|REPL\d*)$/;
 
 function checkModule(module: unknown): string {
   if (typeof module !== 'string' && !(module instanceof URL)) {
     throw argumentError('type', 'module must be a file: URL or an absolute path, usually import.meta.url');
   }
-  if (typeof module === 'string' && isAbsolute(module)) return pathToFileURL(module).href;
   const text = String(module);
-  if (text.startsWith('file:') && URL.canParse(text)) return text;
+  if (!NO_FILE.test(decodeURI(text))) {
+    if (isAbsolute(text)) return pathToFileURL(text).href;
+    if (text.startsWith('file:') && URL.canParse(text)) return text;
+  }
   throw argumentError(
     'range',
-    `module must be a file: URL or an absolute path, which a child process can import; "${text}" is neither. ` +
-      'Code that was given to node -e, --input-type or the REPL is in no file',
+    `module must be a file: URL or an absolute path, of a file that a child process can import; "${text}" is neither. ` +
+      'Code that was given to node -e, to its standard input or to the REPL is in no file',
   );
 }
 
@@ -107,8 +119,6 @@ export function checkCommon({ env, cwd, stdio }: CommonProcessOptions): void {
     throw argumentError('type', 'stdio must be a string or an array');
   }
 }
-
-const program = fileURLToPath(new URL('./child-main.js', import.meta.url));
 
 /**
  * A Node process that runs an exported function. CPython: `multiprocessing.Process`.
@@ -154,15 +164,14 @@ export class Process<F extends Target = Target> extends BaseProcess {
       const family = own && { family: own.family, fd: inheritance.descriptor(own.fd).fd };
       const { name: parentName, authkey } = currentRole();
       const role = { ...who, authkey, parent: { pid: process.pid, name: parentName } };
-      const command = [...(this.#execArgv ?? inheritedExecArgv()), program, String(channel)];
-      const started = launchProgram(process.execPath, command, stdio, inheritance.fds, {
-        env: this.#options.env,
-        cwd: this.#options.cwd,
-      });
+      const command = [...(this.#execArgv ?? inheritedExecArgv()), childProgram, String(channel)];
+      const { env, cwd } = this.#options;
+      const started = launchProgram(process.execPath, command, stdio, inheritance.fds, { env, cwd });
       theirs.close();
+      const launched = supervise(started, who, ours, inheritance);
       // A child that ends before it has read this is reported by its end.
       ours.send({ module: this.#module, target: this.#target, args, role, family }).catch(() => undefined);
-      return supervise(started, who, ours, inheritance);
+      return launched;
     } catch (error) {
       inheritance.failed();
       ours.close({ discard: true });
@@ -178,14 +187,16 @@ function supervise(
   channel: Connection<Preparation, Report>,
   inheritance: Inheritance,
 ): Launched {
-  let failure: ChildProcessError | undefined;
-  const reports = new Reports(channel as Connection<unknown, Report>, (report) => {
-    if (report.type === 'attached') inheritance.attached();
-    else failure ??= new ChildProcessError(name, pid, report);
-  });
-  const running = new RunningChild(child, pid, daemon, () => {
+  let failure: ChildFailure | undefined;
+  const onEnd = (): void => {
     reports.end();
     inheritance.attached();
+  };
+  const running = new RunningChild(child, pid, daemon, onEnd, channel.fileno());
+  const reports = new Reports(channel as Connection<unknown, Report>, (report) => {
+    if (report.type === 'attached') inheritance.attached();
+    else failure ??= report;
   });
-  return { child: running, failure: () => failure };
+  // Made where somebody waits for the child, whose stack tells him more than that of the report.
+  return { child: running, failure: () => failure && new ChildProcessError(name, pid, failure) };
 }

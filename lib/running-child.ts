@@ -2,7 +2,9 @@
 //
 // A child process from its start to its end, whatever language it is in: how it has ended, and waiting for that.
 import type { ChildProcess } from 'node:child_process';
+import type { Socket } from 'node:net';
 import { constants } from 'node:os';
+import { isMainThread } from 'node:worker_threads';
 
 import { startLimits, type Limits } from './deadline.js';
 import { systemError, TimeoutError } from './errors.js';
@@ -35,13 +37,23 @@ export class RunningChild {
   /**
    * @param daemon Whether the event loop may end before the child.
    * @param onEnd Called once, when the child is known to have ended and before anybody else learns of it.
+   * @param channel A descriptor whose end would tell the child that its parent has ended; -1 for none. A worker that ends
+   *   is no such end, so a copy outlives it.
    */
-  constructor(process: ChildProcess, pid: number, daemon: boolean, onEnd: () => void) {
+  constructor(process: ChildProcess, pid: number, daemon: boolean, onEnd: () => void, channel = -1) {
     this.process = process;
     this.pid = pid;
     this.#daemon = daemon;
     this.#onEnd = onEnd;
-    if (daemon) process.unref();
+    const status = isMainThread ? 0 : processes.started(pid, channel);
+    if (status < 0) {
+      process.kill('SIGKILL');
+      throw systemError(status, 'fcntl');
+    }
+    if (daemon) {
+      process.unref();
+      for (const stream of process.stdio) (stream as Socket | null | undefined)?.unref();
+    }
     process.once('exit', (code, signal) => {
       this.#end(exitcodeOf(code, signal));
     });
@@ -109,7 +121,12 @@ export class RunningChild {
   /** As `join`, blocking. */
   joinSync(timeout: number): boolean {
     if (this.exitcode !== null) return true;
-    return waitForConnectionsSync([this.sentinel], timeout).length > 0 && this.exitcode !== null;
+    const wasOpen = this.#sentinel >= 0;
+    try {
+      return waitForConnectionsSync([this.sentinel], timeout).length > 0 && this.exitcode !== null;
+    } finally {
+      if (!wasOpen) this.release();
+    }
   }
 
   /** Gives up the sentinel. */
@@ -130,6 +147,7 @@ export class RunningChild {
   #end(exitcode: number): void {
     if (this.#exitcode !== undefined) return;
     this.#exitcode = exitcode;
+    if (!isMainThread) processes.ended(this.pid);
     this.#onEnd();
     this.#afterEnd?.();
     for (const ended of [...this.#waiting]) ended();

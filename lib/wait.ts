@@ -9,8 +9,11 @@ import { native, READ } from './native.js';
 import { arm, blockOn, ensureStarted, flushUnwritten, Hold, takeTurn, type Pollable } from './reactor.js';
 import { checkDescriptor, checkTimeout } from './validate.js';
 
-/** What `wait` accepts: a Connection that receives, or the number of any open descriptor. */
-export type Waitable = Connection<never, unknown> | number;
+/**
+ * What `wait` accepts: a Connection that receives, a process (which is ready when it has ended), or the number of any open
+ * descriptor.
+ */
+export type Waitable = Connection<never, unknown> | { readonly sentinel: number } | number;
 
 /** One object of a wait, as a channel or as a descriptor that is watched through a copy. */
 interface Source {
@@ -25,11 +28,15 @@ function sourceOf(object: unknown): Source {
     const channel = Connection.channelOf(object as Connection<never, unknown>);
     return { fd: channel.fd, channel, held: () => channel.receiver.ready };
   }
-  if (typeof object !== 'number') throw argumentError('type', 'objects must hold Connections and descriptor numbers');
-  checkDescriptor(object, 'objects');
-  const status = native.describe(object, new Int32Array(5));
-  if (status < 0) throw systemError(status, 'fstat', `descriptor ${object}`);
-  return { fd: object, channel: undefined, held: () => false };
+  const isProcess = typeof object === 'object' && object !== null && 'sentinel' in object;
+  const fd = isProcess ? object.sentinel : object;
+  if (typeof fd !== 'number') {
+    throw argumentError('type', 'objects must hold Connections, processes and descriptor numbers');
+  }
+  checkDescriptor(fd, 'objects');
+  const status = native.describe(fd, new Int32Array(5));
+  if (status < 0) throw systemError(status, 'fstat', `descriptor ${fd}`);
+  return { fd, channel: undefined, held: () => false };
 }
 
 /** Which of the sources are ready at this moment. */
@@ -75,7 +82,7 @@ export async function waitForConnections<T extends Waitable>(objects: readonly T
   const sources = objects.map(sourceOf);
   const ready = readyNow(sources);
   if (ready.includes(true) || limits.timeout <= 0) return select(objects, ready);
-  const on = objects.some((object) => typeof object === 'number' || Connection.holdOf(object).on);
+  const on = objects.some((object) => !(object instanceof Connection) || Connection.holdOf(object).on);
   return new Promise((resolve, reject) => {
     const hold = new Hold();
     hold.on = on;
@@ -166,10 +173,10 @@ function checkObjects(objects: unknown): asserts objects is readonly Waitable[] 
 /**
  * Waits until at least one of several objects is ready to be received from. CPython: `multiprocessing.connection.wait`.
  *
- * @param objects Connections that receive, and numbers of open descriptors.
+ * @param objects Connections that receive, processes, and numbers of open descriptors.
  * @param timeout Milliseconds, or options; without it the wait has no end.
  * @returns Those that are ready, an end of data included; none when the time is up. Rejects with `ClosedError`,
- *   `NotReadable`, an AbortError, or a system error (EBADF).
+ *   `NotReadable`, `NotSupported` for a process that was not started, an AbortError, or a system error (EBADF).
  */
 export async function wait<T extends Waitable>(
   objects: readonly T[],

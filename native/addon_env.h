@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // What one JavaScript environment (the main thread or a worker) has of this addon: its endpoints
-// and semaphores, by small integers, and its poller. Everything here runs on the environment's own
-// thread, except CancelAllBlockedCalls.
+// and semaphores, by small integers, its children and its poller. Everything here runs on the
+// environment's own thread, except CancelAllBlockedCalls.
 #pragma once
 
 #include <node_api.h>
@@ -11,6 +11,7 @@
 #include <memory>
 
 #include "endpoint.h"
+#include "environment_children.h"
 #include "environment_semaphores.h"
 #include "id_table.h"
 #include "poller.h"
@@ -55,6 +56,7 @@ class AddonEnv {
   int SetSpin(int64_t ns) { return poller_.SetSpin(ns); }
 
   EnvironmentSemaphores& semaphores() noexcept { return semaphores_; }
+  EnvironmentChildren& children() noexcept { return children_; }
 
   bool is_main_thread() const noexcept { return is_main_thread_; }
   Wake& cancel() noexcept { return cancel_; }
@@ -85,6 +87,7 @@ class AddonEnv {
   Wake cancel_;
   IdTable<Slot> slots_;
   EnvironmentSemaphores semaphores_;
+  EnvironmentChildren children_;
   int32_t watched_xor_ = 0;  // All ids in the event set combined: the id itself when there is one.
   bool is_main_thread_ = true;
 };

@@ -67,8 +67,9 @@ int EndWithParent(UniqueFd channel) noexcept {
   return 0;
 }
 
-std::string ProcessRole() {
+std::string ProcessRole(std::string initial) {
   const std::lock_guard lock(TheRole().mutex);
+  if (TheRole().text.empty()) TheRole().text = std::move(initial);
   return TheRole().text;
 }
 

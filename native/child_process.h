@@ -22,9 +22,9 @@ int EndOfChild(pid_t pid) noexcept;
 // A thread of its own watches, so that a busy or blocked event loop does not matter. 0 or -errno.
 int EndWithParent(UniqueFd channel) noexcept;
 
-// What this process is to the package, as text that its first environment sets and all environments
-// read. Empty in a process that no other one has started as its child.
-std::string ProcessRole();
+// What this process is to the package, as text that all environments share. Empty until one of them
+// has set it; `initial` is set if it is empty.
+std::string ProcessRole(std::string initial);
 void SetProcessRole(std::string role);
 
 }  // namespace mp

@@ -3,6 +3,8 @@
 // Processes, as lib/native.ts declares them. The rules are those of endpoint_api.cc.
 #include "process_api.h"
 
+#include <utility>
+
 #include "child_process.h"
 #include "napi_args.h"
 #include "platform.h"
@@ -29,8 +31,28 @@ napi_value WatchParent(napi_env env, napi_callback_info info) {
   return args.Return(copy < 0 ? copy : EndWithParent(UniqueFd(copy)));
 }
 
-napi_value GetRole(napi_env env, napi_callback_info) {
-  const std::string role = ProcessRole();
+// started(pid, channel): a copy of the channel, unless it is -1, stays open until the child ends.
+napi_value Started(napi_env env, napi_callback_info info) {
+  const Args<2> args(env, info);
+  UniqueFd copy;
+  if (args.Int(1) >= 0) {
+    const int status = sys::Duplicate(args.Int(1));
+    if (status < 0) return args.Return(status);
+    copy = UniqueFd(status);
+  }
+  args.addon().children().Add(args.Int(0), std::move(copy));
+  return args.Return(0);
+}
+
+napi_value Ended(napi_env env, napi_callback_info info) {
+  const Args<1> args(env, info);
+  args.addon().children().Remove(args.Int(0));
+  return nullptr;
+}
+
+napi_value GetRole(napi_env env, napi_callback_info info) {
+  const Args<1> args(env, info);
+  const std::string role = ProcessRole(args.String(0));
   napi_value text = nullptr;
   napi_create_string_utf8(env, role.c_str(), role.size(), &text);
   return text;
@@ -47,8 +69,13 @@ napi_value SetRole(napi_env env, napi_callback_info info) {
 void ExportProcessApi(Napi::Env env, Napi::Object exports) {
   Napi::Object processes = Napi::Object::New(env);
   const NamedFunction functions[] = {
-      {"open", Open},    {"end", End},         {"endWithParent", WatchParent},
-      {"role", GetRole}, {"setRole", SetRole},
+      {"open", Open},
+      {"end", End},
+      {"started", Started},
+      {"ended", Ended},
+      {"endWithParent", WatchParent},
+      {"role", GetRole},
+      {"setRole", SetRole},
   };
   ExportFunctions(env, processes, functions);
   processes.Set("killedBy", static_cast<double>(kKilledBy));

@@ -3,7 +3,6 @@
 // Values in which objects of this package are, in V8's format. Such an object makes the ordinary serialisation throw (see
 // shareable.ts), and only then the value is walked: every such object is replaced by a stand-in, and what stands for it
 // travels beside the value. Whatever else cannot be serialised is found on the way and named by its path.
-import { randomFillSync } from 'node:crypto';
 import { types } from 'node:util';
 import { DefaultDeserializer, DefaultSerializer, serialize } from 'node:v8';
 
@@ -116,7 +115,7 @@ function check(value: object, path: string): void {
   try {
     serialize(value);
   } catch (error) {
-    throw new PicklingError(`${path} cannot be serialised: ${(error as Error).message}`, { cause: error });
+    throw new PicklingError(`${path} cannot be serialised: ${messageOf(error)}`, { cause: error });
   }
 }
 
@@ -147,13 +146,22 @@ class SharingDeserializer extends DefaultDeserializer {
  * @param give What is to stand for a shareable object; whatever it throws is thrown on.
  */
 export function takeApart(value: unknown, name: string, give: (object: object, path: string) => unknown): SharedValue {
-  const magic = randomFillSync(Buffer.alloc(MAGIC_BYTES));
+  // Loaded when it is needed, since it takes longer than most of this package.
+  const magic = process.getBuiltinModule('node:crypto').randomBytes(MAGIC_BYTES);
   const objects: unknown[] = [];
+  const whole = tryWhole(value);
+  if (whole !== undefined) return { magic, objects, value: whole };
+  let refused: unknown;
   const walk = new Walk((object, path) => {
     const standIn = Buffer.alloc(STAND_IN_BYTES);
     magic.copy(standIn);
     standIn.writeUInt32LE(objects.length, MAGIC_BYTES);
-    objects.push(give(object, path));
+    try {
+      objects.push(give(object, path));
+    } catch (error) {
+      refused = error;
+      throw error;
+    }
     // Not a Buffer: Node copies those together with the rest of the memory that they are a part of.
     return new Uint8Array(standIn);
   });
@@ -163,9 +171,23 @@ export function takeApart(value: unknown, name: string, give: (object: object, p
     serializer.writeValue(walk.copy(value, name));
     return { magic, objects, value: serializer.releaseBuffer() };
   } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
-    throw new PicklingError(`${name} is nested too deep`, { cause: error });
+    if (error === refused || error instanceof PicklingError) throw error;
+    const problem = error instanceof RangeError ? 'is nested too deep' : `cannot be serialised: ${messageOf(error)}`;
+    throw new PicklingError(`${name} ${problem}`, { cause: error });
   }
+}
+
+/** A value without shareable objects needs no walk. Why one cannot be serialised is found out on the walk. */
+function tryWhole(value: unknown): Uint8Array | undefined {
+  try {
+    return serialize(value);
+  } catch {
+    return undefined;
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** Puts a value together again. `objects` are what was made of those that stood for shareable objects. */

@@ -28,7 +28,7 @@ function exportedCodes(): Map<string, string> {
   for (const [name, value] of Object.entries(mp as Record<string, unknown>)) {
     if (typeof value !== 'function' || !(value.prototype instanceof mp.MultiprocessingError)) continue;
     // The constructors want different things, and all of them are content with these.
-    const error = Reflect.construct(value, [Buffer.alloc(0), 0]) as mp.MultiprocessingError;
+    const error = Reflect.construct(value, [Buffer.alloc(0), 0, {}]) as mp.MultiprocessingError;
     codes.set(name, error.code);
   }
   return codes;

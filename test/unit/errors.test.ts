@@ -10,6 +10,7 @@ const CODES: Record<string, string> = {
   BadMessageLength: 'ERR_MP_BAD_MESSAGE_LENGTH',
   BufferTooShort: 'ERR_MP_BUFFER_TOO_SHORT',
   BusyError: 'ERR_MP_BUSY',
+  ChildProcessError: 'ERR_MP_CHILD_PROCESS',
   ClosedError: 'ERR_MP_CLOSED',
   EOFError: 'ERR_MP_EOF',
   InterruptedError: 'ERR_MP_INTERRUPTED',
@@ -29,6 +30,7 @@ const CODES: Record<string, string> = {
 const ARGUMENTS: Record<string, unknown[]> = {
   BufferTooShort: [Buffer.from('whole'), 3],
   BadMessageLength: [-2, 100],
+  ChildProcessError: ['Process-1', 42, { stage: 'run', message: 'Error: it failed', stack: 'Error: it failed' }],
   OwnerDied: ['Lock', 42, false],
   ReleasedTooOften: ['Lock'],
   TruncatedMessageError: [3, 10],
