@@ -75,7 +75,7 @@ const cases: Record<string, () => Promise<object>> = {
         connection.sendBytes(message).then(() => {
           turns.done(message.length);
         });
-      return Promise.all(Array.from({ length: 1024 }, send));
+      return Promise.all(Array.from({ length: 256 }, send));
     }),
   'many small sends': () =>
     count((turns) => {
@@ -84,7 +84,7 @@ const cases: Record<string, () => Promise<object>> = {
         connection.sendBytes(message).then(() => {
           turns.done(message.length);
         });
-      return Promise.all(Array.from({ length: 64 * 1024 }, send));
+      return Promise.all(Array.from({ length: 16 * 1024 }, send));
     }),
   'many receives': () =>
     count((turns) => {
