@@ -22,3 +22,8 @@ export function isShareable(object: object): boolean {
   const get = Object.getOwnPropertyDescriptor(object, 'shareable')?.get;
   return get !== undefined && getters.has(get);
 }
+
+/** Throws what a marked object says about itself. */
+export function refuseShareable(object: object): void {
+  Reflect.get(object, 'shareable');
+}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 import { UnpicklingError } from '../errors.js';
 import type { Take } from '../take.js';
-import { builtIn, codecFor, type BuiltInSerialization, type Codec } from './index.js';
+import { builtIn, codecFor, kindOf, type BuiltInSerialization, type Codec } from './index.js';
 import { openParcel, Parcel } from './parcel.js';
 
 /** The first byte of what V8's serializer writes. No pickle begins with it. */
@@ -32,7 +32,7 @@ export class ChannelSerialization implements Codec {
     this.#adopted = adopted;
     if (option === undefined) return;
     this.#codec = codecFor(option);
-    this.#kind = typeof option === 'string' ? (option as BuiltInSerialization) : 'custom';
+    this.#kind = kindOf(option);
   }
 
   /** Whether the format can no longer change. */

@@ -3,7 +3,7 @@
 // How objects become bytes. Only this folder knows formats; everything below moves bytes.
 import { argumentError, MultiprocessingError, PicklingError, UnpicklingError } from '../errors.js';
 import { json } from './json.js';
-import { pickle } from './pickle.js';
+import { PickleSerializer } from './pickle/serializer.js';
 import { structured } from './structured.js';
 import type { Take } from '../take.js';
 
@@ -28,8 +28,13 @@ export interface PackUnpack {
   unpack(bytes: Uint8Array): unknown;
 }
 
+/**
+ * The formats that have a name: V8's structured clone, JSON, and Python's pickle.
+ */
+export type BuiltInSerialization = 'structured' | 'json' | 'pickle';
+
 /** How a channel turns objects into messages; both ends must use the same. */
-export type Serialization = 'structured' | 'json' | Serializer | PackUnpack;
+export type Serialization = BuiltInSerialization | Serializer | PackUnpack;
 
 /** A format with its errors made uniform; also how a received message becomes an object. */
 export interface Codec extends Take<unknown> {
@@ -55,23 +60,28 @@ function findSerializer(serialization: unknown): Serializer {
   }
   throw argumentError(
     'type',
-    "serialization must be 'structured', 'json' or an object with serialize(value) and deserialize(bytes)",
+    "serialization must be 'structured', 'json', 'pickle' or an object with serialize(value) and deserialize(bytes)",
   );
 }
-
-/** The formats that have a name. */
-export type BuiltInSerialization = 'structured' | 'json' | 'pickle';
 
 export const builtIn: Readonly<Record<BuiltInSerialization, Codec>> = {
   structured: makeCodec('structured', structured),
   json: makeCodec('json', json),
-  pickle: makeCodec('pickle', pickle),
+  pickle: makeCodec('pickle', new PickleSerializer()),
 };
 
 /** Checks a `serialization` option and finds or makes its codec. */
 export function codecFor(serialization: unknown): Codec {
-  if (serialization === 'structured' || serialization === 'json') return builtIn[serialization];
-  return makeCodec('custom', findSerializer(serialization));
+  if (serialization === 'structured' || serialization === 'json' || serialization === 'pickle') {
+    return builtIn[serialization];
+  }
+  return makeCodec(kindOf(serialization), findSerializer(serialization));
+}
+
+/** What format a `serialization` option chooses. */
+export function kindOf(serialization: unknown): BuiltInSerialization | 'custom' {
+  if (serialization instanceof PickleSerializer) return 'pickle';
+  return typeof serialization === 'string' ? (serialization as BuiltInSerialization) : 'custom';
 }
 
 function makeCodec(name: string, serializer: Serializer | LendableSerializer): Codec {
@@ -102,6 +112,7 @@ function decode(name: string, bytes: Buffer, deserialize: () => unknown): unknow
   try {
     return deserialize();
   } catch (error) {
+    if (error instanceof UnpicklingError) throw error;
     const text = `A message of ${bytes.length} bytes cannot be decoded (${name})${reason(error)}`;
     throw new UnpicklingError(text, { cause: error });
   }

@@ -8,5 +8,6 @@ export * from './descriptors.js';
 export * from './environment.js';
 export * from './listeners.js';
 export * from './peers.js';
+export * from './pickles.js';
 export * from './pythons.js';
 export * from './talk.js';

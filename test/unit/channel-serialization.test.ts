@@ -2,7 +2,7 @@
 import { serialize } from 'node:v8';
 
 import { expect } from 'chai';
-import { Connection } from 'node-multiprocessing';
+import { Connection, pickle } from 'node-multiprocessing';
 
 import { ChannelSerialization } from '#lib/serialization/channel-serialization.js';
 import { makePair, rejects, throws, track, type AnyConnection } from '../helpers/index.js';
@@ -19,6 +19,11 @@ describe('the serialization of a channel', () => {
       expect([serialization.explicit, serialization.fixed, serialization.kind]).to.deep.equal([true, true, kind]);
       expect([serialization.fix('pickle'), serialization.fix(kind)]).to.deep.equal([false, true]);
       expect(serialization.kind).to.equal(kind);
+    }
+    for (const option of ['pickle', pickle.serializer({ unknown: 'opaque' })] as const) {
+      const serialization = new ChannelSerialization(option, false);
+      expect([serialization.explicit, serialization.fixed, serialization.kind]).to.deep.equal([true, true, 'pickle']);
+      expect([serialization.fix('structured'), serialization.fix('pickle')]).to.deep.equal([false, true]);
     }
     const own = new ChannelSerialization({ serialize: () => Buffer.from('x'), deserialize: () => 1 }, false);
     expect([own.explicit, own.fixed, own.kind]).to.deep.equal([true, true, 'custom']);
@@ -51,9 +56,10 @@ describe('the serialization of a channel', () => {
       expect(receive(structured, serialize('text'))).to.equal('text');
       expect(structured.kind).to.equal('structured');
 
-      const pickle = new ChannelSerialization(undefined, true);
-      throws(() => receive(pickle, Buffer.from([0x80])), { code: 'ERR_MP_UNPICKLING' });
-      expect(pickle.kind).to.equal('pickle');
+      const pickled = new ChannelSerialization(undefined, true);
+      expect(receive(pickled, Buffer.from('\x80\x04K\x05.', 'latin1'))).to.equal(5);
+      expect(pickled.kind).to.equal('pickle');
+      expect(pickled.encode(null)).to.deep.equal(Buffer.from('\x80\x04N.', 'latin1'));
 
       const ours = new ChannelSerialization(undefined, false);
       throws(() => receive(ours, Buffer.from([0x80])), { code: 'ERR_MP_UNPICKLING' });

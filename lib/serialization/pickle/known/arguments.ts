@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT
+//
+// Checks of what reducers are called with: anything, if a pickle was made by hand.
+import { isDict } from '../dicts.js';
+import type { Budget } from '../hooks.js';
+
+/** What one item of a copied container counts for. */
+const BYTES_PER_ITEM = 16;
+
+export function refuse(what: string): never {
+  throw new TypeError(what);
+}
+
+/** A whole number within bounds. */
+export function wholeNumber(value: unknown, what: string, min: number, max: number): number {
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < min || value > max)
+    refuse(`${what} is out of range`);
+  return value;
+}
+
+export function text(value: unknown, what: string): string {
+  return typeof value === 'string' ? value : refuse(`${what} is no str`);
+}
+
+/** Bytes, which protocols 0 and 1 write as a call that has been made already. */
+export function bytes(value: unknown, what: string): Buffer {
+  return Buffer.isBuffer(value) ? value : refuse(`${what} is no bytes`);
+}
+
+export function array(value: unknown, what: string): unknown[] {
+  return Array.isArray(value) ? (value as unknown[]) : refuse(`${what} is no list or tuple`);
+}
+
+/** What iterating over an argument gives, for constructors such as `set()`. It may be copied. */
+export function items(value: unknown, budget: Budget): Iterable<unknown> {
+  if (value === undefined) return [];
+  if (Array.isArray(value)) {
+    budget.charge(value.length * BYTES_PER_ITEM);
+    return value as unknown[];
+  }
+  if (value instanceof Set) {
+    budget.charge(value.size * BYTES_PER_ITEM);
+    return value as Set<unknown>;
+  }
+  return refuse('the argument is no list, tuple or set');
+}
+
+/** The entries of a dict, or of a list of pairs, for constructors such as `OrderedDict()`. */
+export function pairs(value: unknown, budget: Budget): Iterable<[unknown, unknown]> {
+  if (value === undefined) return [];
+  if (value instanceof Map) {
+    budget.charge(value.size * BYTES_PER_ITEM);
+    return value as Map<unknown, unknown>;
+  }
+  if (isDict(value)) {
+    const entries = Object.entries(value);
+    budget.charge(entries.length * BYTES_PER_ITEM);
+    return entries;
+  }
+  const list = array(value, 'the argument');
+  budget.charge(list.length * BYTES_PER_ITEM);
+  return list.map((pair) => {
+    const [key, entry, ...rest] = array(pair, 'an item');
+    return rest.length > 0 ? refuse('an item is no pair') : [key, entry];
+  });
+}

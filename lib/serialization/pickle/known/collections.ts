@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+import { NEW_DICT, reducerTable, type Reducer } from '../hooks.js';
+import { isDict } from '../dicts.js';
+import { items, pairs, refuse } from './arguments.js';
+
+const orderedDict: Reducer = { pure: true, call: ([entries], budget) => new Map(pairs(entries, budget)) };
+
+/** The factory of a defaultdict is of no use here, and must only be known. */
+const defaultdict: Reducer = {
+  pure: true,
+  call: ([, ...rest]) => (rest.length === 0 ? NEW_DICT : refuse('its entries are among the arguments')),
+};
+
+/** Made from a dict, which it is here. */
+const counter: Reducer = {
+  pure: true,
+  call([counts]) {
+    if (counts === undefined) return NEW_DICT;
+    return isDict(counts) || counts instanceof Map ? counts : refuse('its argument is no dict');
+  },
+};
+
+export const collectionsReducers = reducerTable({
+  collections: {
+    Counter: counter,
+    OrderedDict: orderedDict,
+    defaultdict,
+    deque: { pure: true, call: ([values], budget) => [...items(values, budget)] },
+  },
+});

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+//
+// The exceptions of module builtins, and what JavaScript's errors become in Python.
+import { reducerTable, type Reducer } from '../hooks.js';
+import { PythonGlobal, reduce, type PickleNode } from '../nodes.js';
+import { PythonError } from '../python-error.js';
+
+/** Those that can be made from one argument. */
+const SIMPLE = [
+  ...['ArithmeticError', 'AssertionError', 'AttributeError', 'BaseException', 'BlockingIOError', 'BrokenPipeError'],
+  ...['BufferError', 'BytesWarning', 'ChildProcessError', 'ConnectionAbortedError', 'ConnectionError'],
+  ...[
+    'ConnectionRefusedError',
+    'ConnectionResetError',
+    'DeprecationWarning',
+    'EOFError',
+    'EncodingWarning',
+    'Exception',
+  ],
+  ...['FileExistsError', 'FileNotFoundError', 'FloatingPointError', 'FutureWarning', 'GeneratorExit', 'ImportError'],
+  ...['ImportWarning', 'IndentationError', 'IndexError', 'InterruptedError', 'IsADirectoryError', 'KeyError'],
+  ...['KeyboardInterrupt', 'LookupError', 'MemoryError', 'ModuleNotFoundError', 'NameError', 'NotADirectoryError'],
+  ...['NotImplementedError', 'OSError', 'OverflowError', 'PendingDeprecationWarning', 'PermissionError'],
+  ...['ProcessLookupError', 'PythonFinalizationError', 'RecursionError', 'ReferenceError', 'ResourceWarning'],
+  ...['RuntimeError', 'RuntimeWarning', 'StopAsyncIteration', 'StopIteration', 'SyntaxError', 'SyntaxWarning'],
+  ...['SystemError', 'SystemExit', 'TabError', 'TimeoutError', 'TypeError', 'UnboundLocalError', 'UnicodeError'],
+  ...['UnicodeWarning', 'UserWarning', 'ValueError', 'Warning', 'ZeroDivisionError'],
+];
+
+/** Those that cannot. */
+const COMPLEX = [
+  ...['BaseExceptionGroup', 'ExceptionGroup', 'UnicodeDecodeError', 'UnicodeEncodeError', 'UnicodeTranslateError'],
+];
+
+function reducer(name: string): Reducer {
+  return {
+    pure: true,
+    call: (args) => new PythonError(name, args),
+    build(object, state) {
+      (object as PythonError).attributes = state;
+    },
+  };
+}
+
+const reducers = Object.fromEntries([...SIMPLE, ...COMPLEX].map((name) => [name, reducer(name)]));
+
+/** Under the name of the module in Python 2, too, which protocols 0 to 2 use. */
+export const exceptionReducers = reducerTable({ builtins: reducers, exceptions: reducers, __builtin__: reducers });
+
+/** What Python calls errors of JavaScript. */
+const RENAMED: Readonly<Record<string, string>> = {
+  RangeError: 'ValueError',
+  ReferenceError: 'NameError',
+  URIError: 'ValueError',
+};
+
+const globals = new Map(SIMPLE.map((name) => [name, new PythonGlobal('builtins', name)]));
+const complexGlobals = new Map(COMPLEX.map((name) => [name, new PythonGlobal('builtins', name)]));
+
+function globalFor(name: string): PythonGlobal {
+  return globals.get(RENAMED[name] ?? name) ?? (globals.get('Exception') as PythonGlobal);
+}
+
+/** An exception of the same name and message, or `OSError(errno, message)`, or else `Exception`. */
+export function encodeError(error: Error): PickleNode {
+  if (error instanceof PythonError) {
+    const type = globals.get(error.name) ?? complexGlobals.get(error.name) ?? globalFor(error.name);
+    return reduce(type, error.args, error.attributes);
+  }
+  const { errno } = error as NodeJS.ErrnoException;
+  const message = error.message;
+  if (typeof errno === 'number' && errno < 0) return reduce(globalFor('OSError'), [-errno, message]);
+  return reduce(globalFor(error.name), message === '' ? [] : [message]);
+}

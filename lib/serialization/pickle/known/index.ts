@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+//
+// All of Python that a pickle may mention without anybody having registered it.
+import type { KnownGlobal, ReducerTable } from '../hooks.js';
+import type { PickleNode } from '../nodes.js';
+import { arrayEncoders, arrayReducers } from './array.js';
+import { builtinEncoders, builtinReducers } from './builtins.js';
+import { collectionsReducers } from './collections.js';
+import { datetimeEncoders, datetimeReducers } from './datetime.js';
+import { exceptionReducers } from './exceptions.js';
+import { numberEncoders, numberReducers } from './numbers.js';
+import { numpyEncoders, numpyReducers } from './numpy.js';
+
+function merge(...tables: readonly ReducerTable[]): ReducerTable {
+  const merged = new Map<string, Map<string, KnownGlobal>>();
+  for (const table of tables) {
+    for (const [module, names] of table) merged.set(module, new Map([...(merged.get(module) ?? []), ...names]));
+  }
+  return merged;
+}
+
+export const known = merge(
+  arrayReducers,
+  builtinReducers,
+  collectionsReducers,
+  datetimeReducers,
+  exceptionReducers,
+  numberReducers,
+  numpyReducers,
+);
+
+/** How objects of classes without a form of their own are sent, by prototype. */
+export const knownEncoders: ReadonlyMap<unknown, (object: never) => PickleNode> = new Map<
+  unknown,
+  (object: never) => PickleNode
+>([...arrayEncoders, ...builtinEncoders, ...datetimeEncoders, ...numberEncoders, ...numpyEncoders]);

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: MIT
+
+/** An exception of Python's. CPython: a class of `builtins`. */
+export class PythonError extends Error {
+  /** What it was made with. CPython: `args`. */
+  readonly args: readonly unknown[];
+  /** What else it carries, if anything: an object. CPython: `__dict__`. */
+  attributes: unknown;
+
+  /** @param name The name of its class in `builtins`, such as `'ValueError'`. */
+  constructor(name: string, args: readonly unknown[] = []) {
+    // An OSError has a number before its text.
+    super(messageOf(args.length === 1 ? args[0] : args[1]));
+    Object.defineProperty(this, 'name', { value: name, configurable: true, writable: true });
+    this.args = args;
+  }
+}
+
+function messageOf(value: unknown): string {
+  if (typeof value === 'string') return value;
+  return typeof value === 'number' || typeof value === 'bigint' ? String(value) : '';
+}

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: MIT
+//
+// Classes that users make known: how instances of a Python class become objects of theirs, and back.
+import { argumentError } from '../../errors.js';
+import { checkFunction, checkObject } from '../../validate.js';
+import { entriesOf, setOwn } from './dicts.js';
+import { KnownGlobal, type Reducer } from './hooks.js';
+import type { PythonGlobal } from './nodes.js';
+import { create, reduce, type PythonObject } from './nodes.js';
+
+/** What `encode` of a registered class says about an object. */
+export interface EncodedObject {
+  /** The class is called with these, as `Class(*args)`. Without them only its `__new__` is called. */
+  args?: readonly unknown[] | undefined;
+  /** What the object's `__setstate__` is given, or its `__dict__` updated with, if it has no `__setstate__`. */
+  state?: unknown;
+}
+
+/** Any class whose instances are of type `T`. */
+export type Class<T> = abstract new (...args: never[]) => T;
+
+/** A class of Python's, and what stands for it here. */
+export interface ClassRegistration<T extends object = object> {
+  /** The module in which Python finds the class (or function). */
+  module: string;
+  /** Its name there. CPython: `__qualname__`. */
+  name: string;
+  /** The class whose instances are sent as that class. Needed by `encode`, and by those who leave out `decode`. */
+  class?: Class<T> | undefined;
+  /**
+   * Makes an object from the arguments that Python pickled, which are [] for most classes. Default: an object of `class`,
+   * whose constructor is not called.
+   *
+   * @param keywords The keyword arguments of the rare `__new__` that has some: an object, else undefined.
+   */
+  decode?: ((args: unknown[], keywords?: unknown) => T) | undefined;
+  /** Gives an object its state. Default: the entries of a dict become own properties. */
+  setState?: ((object: T, state: unknown) => void) | undefined;
+  /** What to send for an object. Default: its own enumerable properties as the state. */
+  encode?: ((object: T) => EncodedObject) | undefined;
+}
+
+const reducers = new Map<string, Map<string, KnownGlobal>>();
+const encoders = new Map<unknown, (object: object) => PythonObject>();
+
+/** The meaning that a user gave to a class or function. */
+export function registeredReducer(module: string, name: string): KnownGlobal | undefined {
+  return reducers.get(module)?.get(name);
+}
+
+/** How instances of a registered class are sent. */
+export function registeredEncoder(prototype: unknown): ((object: object) => PythonObject) | undefined {
+  return encoders.get(prototype);
+}
+
+/** An object with `__slots__` has a tuple for its state: its `__dict__`, if any, and its slots. */
+function setProperties(object: object, state: unknown): void {
+  const parts = Array.isArray(state) && state.length === 2 ? (state as unknown[]) : [state];
+  for (const part of parts) {
+    if (part === null) continue;
+    const entries = entriesOf(part);
+    if (entries === undefined) throw new TypeError('its state is no dict, and no setState() is registered');
+    for (const [key, value] of entries) {
+      if (typeof key !== 'string') throw new TypeError('its state has a key that is no str');
+      setOwn(object, key, value);
+    }
+  }
+}
+
+function makeReducer({ class: Class, decode, setState }: ClassRegistration): Reducer {
+  return {
+    keywords: true,
+    call(args, _budget, keywords) {
+      if (decode !== undefined) return decode(args, keywords);
+      if (args.length > 0) throw new TypeError('it was made with arguments, and no decode() is registered');
+      return Object.create((Class as NonNullable<typeof Class>).prototype as object) as object;
+    },
+    build(object, state) {
+      if (setState !== undefined) setState(object as object, state);
+      else setProperties(object as object, state);
+    },
+  };
+}
+
+function makeEncoder(type: PythonGlobal, { encode }: ClassRegistration): (object: object) => PythonObject {
+  if (encode === undefined) return (object) => create(type, [], { ...object });
+  return (object) => {
+    const encoded: unknown = encode(object);
+    if (typeof encoded !== 'object' || encoded === null) throw new TypeError('encode() must return an object');
+    const { args, state } = encoded as EncodedObject;
+    if (args !== undefined && !Array.isArray(args)) throw new TypeError('encode() must return an Array as args');
+    return args === undefined ? create(type, [], state) : reduce(type, args as unknown[], state);
+  };
+}
+
+function checkName(value: unknown, name: string): asserts value is string {
+  if (typeof value !== 'string') throw argumentError('type', `${name} must be a string`);
+  if (value === '') throw argumentError('range', `${name} must not be empty`);
+}
+
+/**
+ * Makes a class of Python's known in this thread, replacing what was known under its name before. Returns a function that
+ * takes it back. CPython: `copyreg.pickle`, and importing the class.
+ *
+ * @throws TypeError or RangeError naming the option.
+ */
+export function register<T extends object>(registration: ClassRegistration<T>): () => void {
+  checkObject(registration, 'registration');
+  const options = { ...registration } as unknown as ClassRegistration;
+  const { module, name, class: Class, decode, setState, encode } = options;
+  checkName(module, 'module');
+  checkName(name, 'name');
+  for (const [option, value] of Object.entries({ class: Class, decode, setState, encode })) {
+    if (value !== undefined) checkFunction(value, option);
+  }
+  if (Class === undefined) {
+    if (decode === undefined) throw argumentError('type', 'decode or class must be given');
+    if (encode !== undefined) throw argumentError('type', 'class must be given for encode to be used');
+  }
+  const global = new KnownGlobal(module, name, makeReducer(options));
+  const names = reducers.get(module) ?? new Map<string, KnownGlobal>();
+  reducers.set(module, names.set(name, global));
+  const prototype: unknown = Class?.prototype;
+  const encoder = makeEncoder(global, options);
+  if (Class !== undefined) encoders.set(prototype, encoder);
+  return () => {
+    if (names.get(name) === global) names.delete(name);
+    if (encoders.get(prototype) === encoder) encoders.delete(prototype);
+  };
+}

@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: MIT
+"""Makes, reads and compares pickles for tests.
+
+Descriptor 3 is a duplex Connection. A request is one message of JSON, and the
+pickles that belong to it are messages of their own behind it; so is the answer.
+"""
+import array
+import collections
+import datetime
+import decimal
+import json
+import math
+import pickle
+import sys
+import uuid
+from multiprocessing.connection import Connection
+
+try:
+    import numpy
+except ImportError:
+    numpy = None
+try:
+    import zoneinfo
+except ImportError:
+    zoneinfo = None
+
+CONNECTION = Connection(3)
+
+
+class Point:
+    def __init__(self, x, y):
+        self.x = x
+        self.y = y
+
+    def __eq__(self, other):
+        return type(other) is Point and same(self.__dict__, other.__dict__)
+
+
+class Slotted:
+    __slots__ = ("a", "b")
+
+    def __init__(self, a, b):
+        self.a = a
+        self.b = b
+
+    def __eq__(self, other):
+        return type(other) is Slotted and (self.a, self.b) == (other.a, other.b)
+
+
+class Keyword:
+    """Its __new__ wants a keyword."""
+
+    def __new__(cls, first, *, second):
+        self = super().__new__(cls)
+        self.both = (first, second)
+        return self
+
+    def __getnewargs_ex__(self):
+        return (self.both[0],), {"second": self.both[1]}
+
+    def __getstate__(self):
+        return None
+
+
+class Called:
+    """Pickled as a call."""
+
+    def __init__(self, *args):
+        self.args = args
+
+    def __reduce__(self):
+        return Called, self.args
+
+    def __eq__(self, other):
+        return type(other) is Called and same(self.args, other.args)
+
+
+Pair = collections.namedtuple("Pair", "left right")
+
+
+def cyclic_list():
+    value = [1]
+    value.append(value)
+    return value
+
+
+def cyclic_dict(**entries):
+    value = dict(entries)
+    value["self"] = value
+    return value
+
+
+def cyclic_map():
+    value = {"first": 1}
+    value["self"] = value
+    value[2] = "two"
+    return value
+
+
+def cyclic_tuple():
+    value = ([],)
+    value[0].append(value)
+    return value
+
+
+def shared():
+    value = {"a": 1}
+    return [value, value, [value]]
+
+
+def nested(depth):
+    value = []
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+def same(a, b):
+    """Whether two values are equal, and of the same types all the way down."""
+    if type(a) is not type(b):
+        return False
+    if numpy is not None and isinstance(a, numpy.ndarray):
+        return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
+    if isinstance(a, float):
+        return (math.isnan(a) and math.isnan(b)) or (a == b and math.copysign(1, a) == math.copysign(1, b))
+    if isinstance(a, complex):
+        return same(a.real, b.real) and same(a.imag, b.imag)
+    if isinstance(a, (list, tuple, collections.deque)):
+        return len(a) == len(b) and all(map(same, a, b))
+    if isinstance(a, dict):
+        return list(map(typed, a)) == list(map(typed, b)) and all(same(a[key], b[key]) for key in a)
+    if isinstance(a, (set, frozenset)):
+        return set(map(typed, a)) == set(map(typed, b))
+    if isinstance(a, BaseException):
+        return same(a.args, b.args) and same(a.__dict__, b.__dict__)
+    if isinstance(a, array.array):
+        return a.typecode == b.typecode and a.tobytes() == b.tobytes()
+    if isinstance(a, decimal.Decimal):
+        return a.as_tuple() == b.as_tuple()
+    if isinstance(a, datetime.datetime):
+        return a == b and a.utcoffset() == b.utcoffset() and a.fold == b.fold
+    return a == b
+
+
+def typed(key):
+    """A key that equals only what is of its type."""
+    if isinstance(key, (tuple, frozenset)):
+        return type(key), type(key)(map(typed, key))
+    return type(key), repr(key) if isinstance(key, float) else key
+
+
+def dumps():
+    """The pickle of an expression; by the Pickler in Python instead of that in C if asked for."""
+    pickler = pickle._dumps if REQUEST.get("slow") else pickle.dumps
+    return pickler(eval(REQUEST["expression"]), REQUEST["protocol"])
+
+
+def compare():
+    """Whether a pickle is that of an expression."""
+    data = CONNECTION.recv_bytes()
+    value = pickle.loads(data)
+    expected = eval(REQUEST["expression"])
+    if same(value, expected):
+        return b""
+    return ("%s %r, not %s %r" % (type(value), value, type(expected), expected)).encode(errors="backslashreplace")
+
+
+def echo():
+    """The pickle of what a pickle holds."""
+    return pickle.dumps(pickle.loads(CONNECTION.recv_bytes()), REQUEST["protocol"])
+
+
+def optimize():
+    """A pickle without the memo numbers that are not used."""
+    import pickletools
+
+    return pickletools.optimize(CONNECTION.recv_bytes())
+
+
+# What a pickle that is made here calls the classes above.
+sys.modules["pickles"] = sys.modules["__main__"]
+for thing in (Point, Slotted, Keyword, Called, Pair):
+    thing.__module__ = "pickles"
+
+while True:
+    try:
+        REQUEST = json.loads(CONNECTION.recv_bytes())
+    except EOFError:
+        break
+    try:
+        ANSWER = globals()[REQUEST["do"]]()
+    except Exception as error:  # What fails is the test's business.
+        CONNECTION.send_bytes(("%s: %s" % (type(error).__name__, error)).encode(errors="backslashreplace"))
+        CONNECTION.send_bytes(b"")
+    else:
+        CONNECTION.send_bytes(b"")
+        CONNECTION.send_bytes(ANSWER)
