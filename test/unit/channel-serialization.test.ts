@@ -8,8 +8,8 @@ import { ChannelSerialization } from '#lib/serialization/channel-serialization.j
 import { makePair, rejects, throws, track, type AnyConnection } from '../helpers/index.js';
 
 /** Internal, so not among the types. */
-const { serializationOf } = Connection as unknown as {
-  serializationOf(connection: AnyConnection): ChannelSerialization;
+const { partsOf } = Connection as unknown as {
+  partsOf(connection: AnyConnection): { serialization: ChannelSerialization };
 };
 
 describe('the serialization of a channel', () => {
@@ -78,9 +78,9 @@ describe('the serialization of a channel', () => {
     for (const kind of ['pipe', 'socketpair'] as const) {
       const { reader, writer } = makePair(kind);
       const copy = track(reader.dup());
-      const serialization = serializationOf(reader);
-      expect(serializationOf(writer)).to.equal(serialization);
-      expect(serializationOf(copy)).to.equal(serialization);
+      const serialization = partsOf(reader).serialization;
+      expect(partsOf(writer).serialization).to.equal(serialization);
+      expect(partsOf(copy).serialization).to.equal(serialization);
       await writer.sendBytes(Buffer.from('x'));
       expect((await copy.recvBytes()).toString()).to.equal('x');
       expect(serialization.fixed).to.equal(false);
@@ -92,7 +92,7 @@ describe('the serialization of a channel', () => {
   it('is used as it is when a message arrives, not as it was when the receive began', async () => {
     const { reader, writer } = makePair('pipe');
     const pending = reader.recv();
-    expect(serializationOf(reader).fix('json')).to.equal(true);
+    expect(partsOf(reader).serialization.fix('json')).to.equal(true);
     await writer.sendBytes(Buffer.from('["text"]'));
     expect(await pending).to.deep.equal(['text']);
     await rejects(writer.send(undefined), { code: 'ERR_MP_PICKLING' });
