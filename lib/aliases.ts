@@ -5,6 +5,11 @@ const ALIASES = {
   recv_bytes: 'recvBytes',
   send_bytes: 'sendBytes',
   recv_bytes_into: 'recvBytesInto',
+  get_nowait: 'getNowait',
+  put_nowait: 'putNowait',
+  task_done: 'taskDone',
+  join_thread: 'joinThread',
+  cancel_join_thread: 'cancelJoinThread',
 } as const;
 
 /** Gives a class the aliases of those methods that it has. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Requests to the thread that waits for semaphores, and how their outcome comes back to this environment's event loop.
-import { semaphoreError, systemError } from './errors.js';
+// Requests to other threads of the process, and how their outcome comes back to this environment's event loop.
+import { systemError } from './errors.js';
 import { native, READ } from './native.js';
 import { arm, ensureStarted, type Pollable } from './reactor.js';
 
@@ -61,19 +61,28 @@ export function completionsFd(): number {
   return native.fileno(state.id);
 }
 
+/** Something that can be asked for in the background. */
+export interface Background {
+  /** Asks under this number: 0, or -errno. */
+  start(request: number): number;
+  cancel(request: number): void;
+  /** The error for what `start` returns. */
+  error(status: number): Error;
+}
+
 /**
- * Waits for a semaphore in the background. `settle` is called once, with 0 when a value was taken, or `ownerDied`.
+ * Asks for something in the background. `settle` is called once, with the outcome.
  *
- * @returns What ends the request: `settle` is not called any more, and a value that was taken is given back.
+ * @returns What ends the request: `settle` is not called any more.
  */
-export function requestSemaphore(id: number, settle: (status: number) => void): () => void {
+export function request(what: Background, settle: (status: number) => void): () => void {
   ensureListening();
-  const request = state.next;
-  state.next = request === 0x7fffffff ? 1 : request + 1;
-  const status = semaphores.wait(id, request);
-  if (status < 0) throw semaphoreError(status, 'pthread_create');
-  state.requests.set(request, settle);
+  const number = state.next;
+  state.next = number === 0x7fffffff ? 1 : number + 1;
+  const status = what.start(number);
+  if (status < 0) throw what.error(status);
+  state.requests.set(number, settle);
   return () => {
-    if (state.requests.delete(request)) semaphores.cancelWait(request);
+    if (state.requests.delete(number)) what.cancel(number);
   };
 }

@@ -38,6 +38,9 @@ export function limitsOf(limits: WaitLimits | undefined): Limits {
   return checkLimits(typeof limits === 'object' && limits !== null ? limits : { timeout: limits });
 }
 
+/** What is done with the lock: steps of its own, or something that was done at once. */
+export type Body<T> = (owner: object) => Steps<T> | { readonly value: T };
+
 const mark = shareableMark('Condition');
 
 /**
@@ -240,6 +243,19 @@ export class Condition {
   checkNobodyWaitsHere(operation: string): void {
     if (this.#waiting === 0) return;
     throw new BusyError(`${operation}: asynchronous waits of this object are pending on the same thread`);
+  }
+
+  /** @internal Runs something with the lock, which is held for a moment only by whoever takes part. */
+  *lockedSteps<T>(body: Body<T>): Steps<T> {
+    const owner = {};
+    yield forever(this.#lock.handle);
+    this.#lock.adopt(owner);
+    try {
+      const result = body(owner);
+      return 'value' in result ? result.value : yield* result;
+    } finally {
+      if (!this.#lock.forgetLost(owner) && !this.#closed) this.#lock.releaseAs(owner);
+    }
   }
 
   /** @internal */

@@ -41,7 +41,7 @@ export interface FromFdOptions extends ConnectionOptions {
   writable?: boolean | undefined;
 }
 
-const DEFAULT_MAX_MESSAGE_BYTES = 2 ** 30;
+export const DEFAULT_MAX_MESSAGE_BYTES = 2 ** 30;
 const DEFAULT_SPIN_MICROS = 50;
 
 let oneCpu: boolean | undefined;

@@ -10,6 +10,9 @@ import { ChannelSerialization } from './serialization/channel-serialization.js';
 import type { DescriptorAddress, Giving, Taking } from './sharing.js';
 import { checkBoolean, checkObject } from './validate.js';
 
+/** A format, as a descriptor says it. */
+export type SerializationKind = 'structured' | 'json' | 'pickle' | 'custom';
+
 /** What `describe` makes of a Connection. It is plain JSON. */
 export interface ConnectionDescriptor {
   /** The class. */
@@ -21,7 +24,7 @@ export interface ConnectionDescriptor {
   /** Whether it sends. */
   readonly writable: boolean;
   /** How objects travel over it; `custom` for functions of the user, which cannot be passed on. */
-  readonly serialization: 'structured' | 'json' | 'pickle' | 'custom';
+  readonly serialization: SerializationKind;
   /** Its other options, in the units of `ConnectionOptions`. */
   readonly options: ConnectionOptions;
   /** What was read from the stream and not received yet, in base64. */
@@ -80,6 +83,12 @@ export function describeConnection(connection: Connection<never, unknown>, givin
 
 const serializations: readonly unknown[] = ['structured', 'json', 'pickle', 'custom'];
 
+/** The format that a descriptor names. */
+export function attachSerialization(kind: unknown, name: string): ChannelSerialization {
+  if (!serializations.includes(kind)) throw argumentError('range', `${name} is not known`);
+  return new ChannelSerialization(kind === 'custom' ? absent : kind, false);
+}
+
 /** Puts a Connection together. */
 export function attachConnection(
   { descriptor, readable, writable, serialization, options, held: rest }: Partial<ConnectionDescriptor>,
@@ -90,10 +99,9 @@ export function attachConnection(
   checkBoolean(readable, `${name}.readable`);
   checkBoolean(writable, `${name}.writable`);
   checkObject(options, `${name}.options`);
-  if (!serializations.includes(serialization)) throw argumentError('range', `${name}.serialization is not known`);
+  const codec = attachSerialization(serialization, `${name}.serialization`);
   if (rest !== undefined && typeof rest !== 'string') throw argumentError('type', `${name}.held must be a string`);
   const channelOptions = checkOptions(options, false);
-  const codec = new ChannelSerialization(serialization === 'custom' ? absent : serialization, false);
   const fd = taking.descriptor(descriptor);
   const connection = Connection.adopt(fd, codec, channelOptions, (can) => narrow({ readable, writable }, can));
   if (rest === undefined) return connection;

@@ -441,6 +441,12 @@ export class Connection<S = unknown, R = S> {
     };
   }
 
+  /** @internal What the native layer knows the endpoint by. */
+  static idOf(connection: Connection<never, unknown>): number {
+    connection.#checkOpen();
+    return connection.#channel.id;
+  }
+
   /** @internal */
   static holdOf(connection: Connection<never, unknown>): Hold {
     return connection.#hold;

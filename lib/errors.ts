@@ -106,6 +106,54 @@ export class TimeoutError extends MultiprocessingError {
   }
 }
 
+/** There was nothing to get, at once or in the time allowed. CPython: `queue.Empty`. */
+export class Empty extends MultiprocessingError {
+  readonly code = 'ERR_MP_EMPTY';
+  constructor() {
+    super('The queue is empty');
+  }
+}
+
+/** There was no place for an item, at once or in the time allowed. CPython: `queue.Full`. */
+export class Full extends MultiprocessingError {
+  readonly code = 'ERR_MP_FULL';
+  constructor() {
+    super('The queue is full');
+  }
+}
+
+/** `taskDone` was called more often than items were put. Nothing was changed. CPython: `ValueError`. */
+export class TaskDoneError extends MultiprocessingError {
+  readonly code = 'ERR_MP_TASK_DONE';
+  constructor() {
+    super('taskDone() was called more often than items were put');
+  }
+}
+
+/** This needs the object to be closed first. CPython: `AssertionError`. */
+export class NotClosed extends MultiprocessingError {
+  readonly code = 'ERR_MP_NOT_CLOSED';
+}
+
+/**
+ * A process or worker ended in the middle of an item, so that nobody can tell where the next one begins; or something else
+ * than items is in the pipe (`cause` says what). No CPython counterpart: there everybody waits for ever, or reads garbage.
+ */
+export class QueueBroken extends MultiprocessingError {
+  readonly code = 'ERR_MP_QUEUE_BROKEN';
+  constructor(options?: ErrorOptions) {
+    super('The queue is broken: nobody can tell where its next item begins', options);
+  }
+}
+
+/** The queue was shut down. CPython: `queue.ShutDown` (3.13, for queues between threads). */
+export class ShutDown extends MultiprocessingError {
+  readonly code = 'ERR_MP_SHUT_DOWN';
+  constructor() {
+    super('The queue was shut down');
+  }
+}
+
 /** A signal that JavaScript listens for arrived during a Sync call; the call can be repeated. CPython: `InterruptedError`. */
 export class InterruptedError extends MultiprocessingError {
   readonly code = 'ERR_MP_INTERRUPTED';
@@ -275,6 +323,16 @@ export function receiveError(status: number, id: number, operation: string, limi
     default:
       return systemError(status, 'read');
   }
+}
+
+/** What a status of the native layer means for a queue. `syscall` is what failed if it is none of the queue's own. */
+export function queueError(status: number, syscall: 'read' | 'write'): Error {
+  const codes = native.status;
+  if (status === codes.queueBroken) return new QueueBroken();
+  if (status === codes.shutDown) return new ShutDown();
+  if (status === codes.endOfFile) return new EOFError();
+  if (status === codes.overflow) return semaphoreError(status, 'sem_post');
+  return systemError(status, syscall);
 }
 
 /** What a status of the native layer means for a send. */

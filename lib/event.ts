@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 import { inspect } from 'node:util';
 
-import { Condition, limitsOf, type ConditionAddress, type WaitLimits } from './condition.js';
+import { Condition, limitsOf, type Body, type ConditionAddress, type WaitLimits } from './condition.js';
 import { deadlineAfter } from './deadline.js';
 import { ClosedError } from './errors.js';
 import { Existing } from './sem-lock.js';
 import { SemaphoreHandle, type SemaphoreAddress } from './semaphore-handle.js';
 import { shareableMark } from './shareable.js';
 import type { Giving } from './sharing.js';
-import { forever, runSteps, runStepsSync, type Steps } from './steps.js';
+import { runSteps, runStepsSync, type Steps } from './steps.js';
 import { Lock } from './synchronize.js';
 
 /** Where the semaphores of an existing event are. */
@@ -20,9 +20,6 @@ export interface EventAddress {
   /** 1 while the event is set. CPython: `_flag`. */
   readonly flag: SemaphoreAddress;
 }
-
-/** What is done with the lock: steps of its own, or something that was done at once. */
-type Body<T> = (owner: object) => Steps<T> | { readonly value: T };
 
 const mark = shareableMark('Event');
 
@@ -154,19 +151,9 @@ export class Event {
     return runStepsSync(this.#withLock(body), operation);
   }
 
-  /** Runs something with the condition's lock, which is held for a moment only by whoever takes part. */
-  *#withLock<T>(body: Body<T>): Steps<T> {
+  #withLock<T>(body: Body<T>): Steps<T> {
     if (this.closed) throw new ClosedError('Event');
-    const { lock } = this.#condition;
-    const owner = {};
-    yield forever(lock.handle);
-    lock.adopt(owner);
-    try {
-      const result = body(owner);
-      return 'value' in result ? result.value : yield* result;
-    } finally {
-      if (!lock.forgetLost(owner) && !this.closed) lock.releaseAs(owner);
-    }
+    return this.#condition.lockedSteps(body);
   }
 
   #isSetNow(): boolean {

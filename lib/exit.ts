@@ -5,7 +5,9 @@
 import { writeSync } from 'node:fs';
 import { isMainThread } from 'node:worker_threads';
 
+import { deadlineAfter } from './deadline.js';
 import { native } from './native.js';
+import { writeQueuesAtExit } from './queue-exit.js';
 import { unwritten, writeAtExit } from './reactor.js';
 
 /** How long the end of the process may be held up by peers that do not read. */
@@ -23,18 +25,22 @@ export function flushAtExit(limitMs: number): void {
 }
 
 function onExit(): void {
+  const deadline = deadlineAfter(exitFlushMs);
   writeAtExit(exitFlushMs);
   if (unwritten.size > 0) warn();
+  const lost = writeQueuesAtExit(deadline);
+  if (lost.items > 0) say(`${lost.items} items (${lost.bytes} bytes) put on queues were not got`);
   if (isMainThread) native.cancelBlockedCalls();
 }
 
-/** The process is past the point where a warning could be emitted as an event. */
 function warn(): void {
   let bytes = 0;
   for (const writer of unwritten) bytes += native.inspect(writer.id).pending;
-  writeSync(
-    2,
-    `(node:${process.pid}) Warning: ${bytes} bytes sent on ${unwritten.size} connection(s) were not read within ` +
-      `${exitFlushMs} ms of the end of the process and are lost\n`,
-  );
+  say(`${bytes} bytes sent on ${unwritten.size} connection(s) were not read`);
+}
+
+/** The process is past the point where a warning could be emitted as an event. */
+function say(what: string): void {
+  const limit = `within ${exitFlushMs} ms of the end of the process`;
+  writeSync(2, `(node:${process.pid}) Warning: ${what} ${limit} and are lost\n`);
 }

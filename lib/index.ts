@@ -3,7 +3,7 @@ export { BaseProcess } from './base-process.js';
 export { Condition, type ConditionAddress, type WaitLimits } from './condition.js';
 export { Client, ClientSync, type ClientOptions } from './client.js';
 export { Connection, Pipe, type Received } from './connection.js';
-export type { ConnectionDescriptor } from './connection-sharing.js';
+export type { ConnectionDescriptor, SerializationKind } from './connection-sharing.js';
 export type { ConnectionOptions, FromFdOptions } from './connection-options.js';
 export {
   activeChildren,
@@ -14,16 +14,7 @@ export {
   ParentProcess,
 } from './current-process.js';
 export type { WaitOptions } from './deadline.js';
-export {
-  attach,
-  describe,
-  type ConditionDescriptor,
-  type Describable,
-  type DescribeOptions,
-  type Descriptor,
-  type EventDescriptor,
-  type SemLockDescriptor,
-} from './describe.js';
+export { attach, describe, type Describable, type DescribeOptions, type Descriptor } from './describe.js';
 export {
   AuthenticationError,
   BadMessageLength,
@@ -31,16 +22,22 @@ export {
   BusyError,
   ChildProcessError,
   ClosedError,
+  Empty,
   EOFError,
+  Full,
   InterruptedError,
   MultiprocessingError,
+  NotClosed,
   NotOwner,
   NotReadable,
   NotSupported,
   NotWritable,
   OwnerDied,
   PicklingError,
+  QueueBroken,
   ReleasedTooOften,
+  ShutDown,
+  TaskDoneError,
   TimeoutError,
   TruncatedMessageError,
   UnpicklingError,
@@ -48,6 +45,7 @@ export {
 export type { DescriptorAddress } from './sharing.js';
 export { Event, type EventAddress } from './event.js';
 export { Listener, type ListenerOptions } from './listener.js';
+export type { ConditionDescriptor, EventDescriptor, SemLockDescriptor } from './lock-sharing.js';
 export { NamedSemaphore } from './named-semaphore.js';
 export { Guard, SEM_VALUE_MAX, SemLock, type AcquireOptions } from './sem-lock.js';
 export type { SemaphoreAddress } from './semaphore-handle.js';
@@ -56,6 +54,12 @@ export type { SocketAddress, SocketFamily } from './socket-address.js';
 export type { BuiltInSerialization, PackUnpack, Serialization, Serializer } from './serialization/index.js';
 export * as pickle from './serialization/pickle/index.js';
 export { float, int, tuple } from './serialization/pickle/wrappers.js';
+export { BaseQueue, type QueueWaitOptions } from './base-queue.js';
+export { JoinableQueue } from './joinable-queue.js';
+export { Queue } from './queue.js';
+export type { QueueOptions, SimpleQueueOptions } from './queue-options.js';
+export type { QueueDescriptor } from './queue-sharing.js';
+export { SimpleQueue } from './simple-queue.js';
 export { BoundedSemaphore, Lock, OwnableLock, RLock, Semaphore } from './synchronize.js';
 export type { Bytes } from './validate.js';
 export { wait, waitSync, type Waitable } from './wait.js';

@@ -118,10 +118,78 @@ export interface NativeSockets {
   take(id: number, ip: boolean): number;
 }
 
+/** Queues, by ids of their own. Ids of parts that a queue does not have are -1. */
+export interface NativeQueues {
+  /** Flags of a queue, which all Node members see: see QueueState. */
+  readonly isShutDown: number;
+  readonly dropped: number;
+  readonly broken: number;
+
+  /** `make` for a queue that nobody else knows yet. The ids are of endpoints and semaphores. */
+  open(
+    reader: number,
+    writer: number,
+    rlock: number,
+    wlock: number,
+    places: number,
+    unfinished: number,
+    levelReader: number,
+    levelWriter: number,
+    maxsize: number,
+    make: boolean,
+  ): number;
+
+  /**
+   * The length of one item, now at the start of `slab`; `largeMessage`; `again`: nothing is there; `busy`: something is, but
+   * somebody else has the lock; `shutDown`, `queueBroken`, or a failure. `expected` says that something should be there.
+   */
+  get(id: number, slab: Uint8Array, expected: boolean): number;
+  /** As `receiveLarge`. */
+  getLarge(id: number, into: Uint8Array, budget: number): number;
+  messageLength(id: number): number;
+  /** The lock for getting was taken on behalf of this queue, which gives it back. */
+  adoptLock(id: number): void;
+  giveLockBack(id: number): void;
+  /** 1 if a part of an item was read. */
+  inside(id: number): number;
+  /** Looks after members that have died: 0 or `queueBroken`. */
+  check(id: number): number;
+
+  /** How many bytes wait to be written now, 0 if the item was; `again` if there is no place and none was taken before. */
+  put(id: number, data: Uint8Array, hasPlace: boolean): number;
+  /** How many bytes wait. */
+  waiting(id: number): number;
+  /** A completion comes when at most so many bytes wait: 0, or what made that impossible. */
+  notifyWhen(id: number, most: number, request: number): number;
+  forget(id: number, request: number): void;
+  /** What waits need not be written before the process ends. */
+  cancel(id: number): void;
+  /** How many more items there is a place for. Also of a closed queue. */
+  freePlaces(id: number): number;
+
+  flags(id: number): number;
+  addFlags(id: number, flags: number): void;
+  /** Ends getting; what was put is still written. */
+  close(id: number): void;
+  release(id: number): void;
+
+  /** For the end of the environment: reads to its end what is half read. */
+  finish(timeoutMs: number): void;
+  /** Of the process: how many queues, items and bytes wait to be written, and a name of one of the queues. */
+  processWaiting(): [queues: number, items: number, bytes: number, name: string];
+  /** A completion comes when nothing waits in this process. */
+  notifyWhenIdle(request: number): number;
+  /** For the end of the process: it no longer counts as a reader of queues that it has still to write to. */
+  cutReaders(): void;
+  /** For the end of the process: no further item is begun. 1 if none is half written. */
+  stopFeeders(): number;
+}
+
 export interface Native {
   readonly semaphores: NativeSemaphores;
   readonly processes: NativeProcesses;
   readonly sockets: NativeSockets;
+  readonly queues: NativeQueues;
 
   /** Codes that are not errno values, and the few errno values that are handled by name. */
   readonly status: {
@@ -135,6 +203,8 @@ export interface Native {
     readonly bufferChanged: number;
     readonly unreadable: number;
     readonly ownerDied: number;
+    readonly queueBroken: number;
+    readonly shutDown: number;
     readonly again: number;
     readonly interrupted: number;
     readonly timedOut: number;

@@ -4,7 +4,7 @@
 // What a lock or a condition means is made of these in synchronize.ts.
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
-import { completionsFd, dispatchCompletions, requestSemaphore } from './completions.js';
+import { completionsFd, dispatchCompletions, request } from './completions.js';
 import { deadlineAfter, millisecondsLeft, startLimits, type Limits } from './deadline.js';
 import { abortError, BusyError, ClosedError, NotSupported, OwnerDied, semaphoreError, TimeoutError } from './errors.js';
 import { native } from './native.js';
@@ -78,6 +78,11 @@ export class SemaphoreHandle {
 
   get closed(): boolean {
     return this.#closed;
+  }
+
+  /** What the native layer knows it by. */
+  get id(): number {
+    return this.#id;
   }
 
   /** Where others find it. */
@@ -154,7 +159,7 @@ export class SemaphoreHandle {
         hold.end();
         settle();
       };
-      const withdraw = requestSemaphore(this.#id, (status) => {
+      const withdraw = this.request((status) => {
         finish(() => {
           if (status === 0) {
             resolve(true);
@@ -189,6 +194,23 @@ export class SemaphoreHandle {
     return undefined;
   }
 
+  /**
+   * Waits in the background. `settle` is called once, with 0 when a value was taken, or `ownerDied`.
+   *
+   * @returns What ends the request: `settle` is not called any more, and a value that was taken is given back.
+   */
+  request(settle: (status: number) => void): () => void {
+    this.checkOpen();
+    const background = {
+      start: (number: number) => semaphores.wait(this.#id, number),
+      cancel: (number: number) => {
+        semaphores.cancelWait(number);
+      },
+      error: (status: number) => semaphoreError(status, 'pthread_create'),
+    };
+    return request(background, settle);
+  }
+
   /** The blocking form of `acquire`. */
   acquireSync(deadline: number, operation: string): boolean {
     this.checkOpen();
@@ -216,7 +238,7 @@ export class SemaphoreHandle {
   #waitWhileWriting(deadline: number, operation: string): number {
     if (this.tryAcquire()) return 0;
     let status: number | undefined;
-    const withdraw = requestSemaphore(this.#id, (outcome) => {
+    const withdraw = this.request((outcome) => {
       status = outcome;
     });
     try {

@@ -5,6 +5,7 @@
 #include "addon_env.h"
 #include "endpoint_api.h"
 #include "process_api.h"
+#include "queue_api.h"
 #include "semaphore_api.h"
 #include "socket_api.h"
 #include "transfer_api.h"
@@ -24,6 +25,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   mp::ExportSemaphoreApi(env, exports);
   mp::ExportProcessApi(env, exports);
   mp::ExportSocketApi(env, exports);
+  mp::ExportQueueApi(env, exports);
   return exports;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What one JavaScript environment (the main thread or a worker) has of this addon: its endpoints
-// and semaphores, by small integers, its children and its poller. Everything here runs on the
+// What one JavaScript environment (the main thread or a worker) has of this addon: its endpoints,
+// semaphores and queues, by small integers, its children and its poller. Everything here runs on the
 // environment's own thread, except CancelAllBlockedCalls.
 #pragma once
 
@@ -12,6 +12,7 @@
 
 #include "endpoint.h"
 #include "environment_children.h"
+#include "environment_queues.h"
 #include "environment_semaphores.h"
 #include "id_table.h"
 #include "poller.h"
@@ -57,6 +58,7 @@ class AddonEnv {
 
   EnvironmentSemaphores& semaphores() noexcept { return semaphores_; }
   EnvironmentChildren& children() noexcept { return children_; }
+  EnvironmentQueues& queues() noexcept { return queues_; }
 
   bool is_main_thread() const noexcept { return is_main_thread_; }
   Wake& cancel() noexcept { return cancel_; }
@@ -88,6 +90,7 @@ class AddonEnv {
   IdTable<Slot> slots_;
   EnvironmentSemaphores semaphores_;
   EnvironmentChildren children_;
+  EnvironmentQueues queues_;
   int32_t watched_xor_ = 0;  // All ids in the event set combined: the id itself when there is one.
   bool is_main_thread_ = true;
 };

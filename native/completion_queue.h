@@ -15,14 +15,15 @@
 
 namespace mp {
 
-// What has become of an environment's requests for semaphores, told by other threads. The
+// What has become of an environment's requests to other threads, for semaphores first of all. The
 // descriptor is readable while something is there to take.
 class CompletionQueue {
  public:
   struct Completion {
     int32_t request = 0;
-    int32_t status = 0;                           // 0: a value was taken from
-    std::shared_ptr<TrackedSemaphore> semaphore;  // this semaphore, to be given back if unwanted.
+    int32_t status = 0;
+    // If the status is 0, a value was taken from this semaphore, to be given back if unwanted.
+    std::shared_ptr<TrackedSemaphore> semaphore;
   };
 
   // 0 or -errno.
@@ -51,12 +52,11 @@ class CompletionQueue {
   template <typename Wanted>
   void Undo(Wanted wanted) {
     const std::lock_guard lock(mutex_);
-    for (Completion& completion : completions_) {
-      if (!wanted(completion.request)) continue;
-      if (completion.status == 0) completion.semaphore->Release(TrackedSemaphore::kNoLimit);
-      completion.semaphore.reset();
-    }
-    std::erase_if(completions_, [](const Completion& each) { return !each.semaphore; });
+    std::erase_if(completions_, [&](const Completion& each) {
+      if (!wanted(each.request)) return false;
+      if (each.status == 0 && each.semaphore) each.semaphore->Release(TrackedSemaphore::kNoLimit);
+      return true;
+    });
   }
 
  private:

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "endpoint.h"
 
+#include <fcntl.h>
 #include <limits.h>
 #include <sys/socket.h>
 
@@ -91,6 +92,16 @@ Endpoint::~Endpoint() {
   // Forgotten before it is closed: afterwards the number may belong to a new endpoint.
   const std::lock_guard lock(Owned().mutex);
   Owned().numbers.erase(fd_.get());
+}
+
+void Endpoint::CutOff() noexcept {
+  const int nowhere = static_cast<int>(
+      sys::RetryOnInterrupt([] { return ::open("/dev/null", O_RDWR | O_CLOEXEC); }));
+  if (nowhere < 0) return;
+  for (const UniqueFd* fd : {&fd_, &reopened_reader_, &reopened_writer_}) {
+    if (*fd) sys::Replace(fd->get(), nowhere);
+  }
+  sys::Close(nowhere);
 }
 
 bool Endpoint::Owns(int fd) {

@@ -66,6 +66,10 @@ class Endpoint final : private ByteSource, private ByteSink {
     Endpoint& endpoint_;
   };
 
+  // For the end of the process: from now on the descriptor leads nowhere, so that the kernel no
+  // longer counts this process at this end. Its number stays taken.
+  void CutOff() noexcept;
+
   // Whether any endpoint of this process owns this descriptor number. Any thread.
   static bool Owns(int fd);
 

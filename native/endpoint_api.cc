@@ -256,6 +256,8 @@ void ExportEndpointApi(Napi::Env env, Napi::Object exports) {
   status.Set("bufferChanged", static_cast<double>(kBufferChanged));
   status.Set("unreadable", static_cast<double>(kUnreadable));
   status.Set("ownerDied", static_cast<double>(kOwnerDied));
+  status.Set("queueBroken", static_cast<double>(kQueueBroken));
+  status.Set("shutDown", static_cast<double>(kShutDown));
   // errno numbers differ between systems, so those that lib/ tells apart are told by name.
   status.Set("again", static_cast<double>(-EAGAIN));
   status.Set("interrupted", static_cast<double>(-EINTR));

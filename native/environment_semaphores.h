@@ -46,7 +46,7 @@ class EnvironmentSemaphores {
   int StartWaiting(int32_t id, int32_t request);
   void CancelWaiting(int32_t request);
   // Null before the first wait.
-  CompletionQueue* completions() noexcept { return completions_.get(); }
+  const std::shared_ptr<CompletionQueue>& completions() noexcept { return completions_; }
   int OpenCompletions();
 
   // For the end of the environment. At the end of the process the names of what it made stay for

@@ -147,6 +147,20 @@ int64_t FrameReader::ReadLarge(ByteSource& source, uint8_t* into, size_t size, s
   return received_ == length_ ? Finish() : received_;
 }
 
+int64_t FrameReader::SkipLarge(ByteSource& source) {
+  uint8_t nowhere[kSmallBytes];
+  while (phase_ == Phase::kBody) {
+    const auto missing = static_cast<size_t>(length_ - received_);
+    const ssize_t n = Pull(source, nowhere, std::min(missing, sizeof nowhere));
+    if (n == 0) return EndInside(received_, length_);
+    if (n < 0) return n;
+    if (descriptor_) return Refuse(kUnexpectedDescriptor);
+    received_ += n;
+    if (received_ == length_) return Finish();
+  }
+  return kEndOfFile;
+}
+
 int64_t FrameReader::ReadDescriptor(ByteSource& source) {
   if (phase_ == Phase::kEnded) return kEndOfFile;
   if (phase_ == Phase::kUnreadable) return kUnreadable;

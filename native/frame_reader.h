@@ -36,6 +36,9 @@ class FrameReader {
   // length() the message is complete and the reader is ready for the next one.
   int64_t ReadLarge(ByteSource& source, uint8_t* into, size_t size, size_t budget);
 
+  // The same for a message that nobody wants: what is there of it is read and forgotten.
+  int64_t SkipLarge(ByteSource& source);
+
   // One byte and the descriptor that came with it, as multiprocessing.reduction.send_handle sends
   // them. Returns the descriptor (now the caller's), kNoDescriptor if the byte came alone (it is
   // consumed), a Status or -errno.

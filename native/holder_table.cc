@@ -16,7 +16,7 @@ namespace mp {
 namespace {
 
 constexpr uint64_t kMagic = 0x31726c6864706d6e;
-constexpr size_t kBytes = 16384;
+constexpr size_t kBytes = 65536;
 constexpr size_t kSlots = kBytes / sizeof(HolderTable::Slot) - 2;
 
 uint32_t NumberOf(uint64_t state) noexcept { return static_cast<uint32_t>(state >> 32); }
@@ -24,6 +24,31 @@ Phase PhaseOf(uint64_t state) noexcept { return static_cast<Phase>(state & 0xf);
 uint32_t CountOf(uint64_t state) noexcept { return static_cast<uint32_t>(state >> 4) & 0xfff; }
 
 uint32_t TagOf(uint64_t state) noexcept { return static_cast<uint32_t>(state >> 16) & 0xffff; }
+
+// What a record of this phase becomes when its owner's thread ends; not used: nothing.
+struct Left {
+  bool used;
+  Phase phase;
+};
+
+Left Remains(Phase phase) noexcept {
+  switch (phase) {
+    case Phase::kHolding:
+      return {true, Phase::kOrphan};
+    case Phase::kMoving:
+      return {true, Phase::kTorn};
+    case Phase::kWaiting:
+      return {true, Phase::kLost};
+    case Phase::kTaken:
+      return {true, Phase::kLeft};
+    default:
+      return {false, Phase::kIdle};
+  }
+}
+
+bool IsHolding(Phase phase) noexcept { return phase == Phase::kHolding || phase == Phase::kMoving; }
+
+bool IsOrphan(Phase phase) noexcept { return phase == Phase::kOrphan || phase == Phase::kTorn; }
 
 // While a slot is being filled in. No semaphore has this number.
 constexpr uint64_t kClaimed = ~uint64_t{0} << 32;
@@ -92,10 +117,9 @@ uint32_t HolderTable::Count(const Slot* slot, Phase phase) noexcept {
 void HolderTable::Abandon(Slot* slot) noexcept {
   const uint64_t state = slot->state.load(std::memory_order_acquire);
   const uint32_t number = NumberOf(state);
-  if (PhaseOf(state) == Phase::kHolding) {
-    Set(slot, number, Phase::kOrphan, CountOf(state));
-  } else if (PhaseOf(state) == Phase::kWaiting) {
-    Set(slot, number, Phase::kLost, CountOf(state));
+  const auto [used, left] = Remains(PhaseOf(state));
+  if (used && CountOf(state) > 0) {
+    Set(slot, number, left, CountOf(state));
   } else {
     slot->state.store(0, std::memory_order_release);
   }
@@ -118,11 +142,11 @@ bool HolderTable::IsDead(const Slot& slot) noexcept {
 
 void HolderTable::ClearHolder(uint32_t number) noexcept {
   ForEach(number, [&](Slot& slot, uint64_t state) {
-    if (PhaseOf(state) == Phase::kHolding) {
+    if (IsHolding(PhaseOf(state))) {
       return !slot.state.compare_exchange_strong(state,
                                                  Pack(number, TagOf(state), Phase::kIdle, 0));
     }
-    if (PhaseOf(state) == Phase::kOrphan) return !slot.state.compare_exchange_strong(state, 0);
+    if (IsOrphan(PhaseOf(state))) return !slot.state.compare_exchange_strong(state, 0);
     return true;
   });
 }
@@ -130,12 +154,12 @@ void HolderTable::ClearHolder(uint32_t number) noexcept {
 HolderTable::Dead HolderTable::FindDeadHolder(uint32_t number) noexcept {
   Dead found;
   ForEach(number, [&](Slot& slot, uint64_t state) {
-    const bool dead =
-        PhaseOf(state) == Phase::kOrphan || (PhaseOf(state) == Phase::kHolding && IsDead(slot));
+    const Phase phase = PhaseOf(state);
+    const bool dead = IsOrphan(phase) || (IsHolding(phase) && IsDead(slot));
     const uint32_t pid = slot.pid.load(std::memory_order_relaxed);
     // The slot may have changed hands while it was looked at.
     if (!dead || slot.state.load(std::memory_order_acquire) != state) return true;
-    found = {&slot, state, pid};
+    found = {&slot, state, pid, phase == Phase::kMoving || phase == Phase::kTorn};
     return false;
   });
   return found;
@@ -144,40 +168,69 @@ HolderTable::Dead HolderTable::FindDeadHolder(uint32_t number) noexcept {
 bool HolderTable::HasLiveHolder(uint32_t number) noexcept {
   bool found = false;
   ForEach(number, [&](Slot& slot, uint64_t state) {
-    found = PhaseOf(state) == Phase::kHolding && !IsDead(slot);
+    found = IsHolding(PhaseOf(state)) && !IsDead(slot);
     return !found;
   });
   return found;
 }
 
-uint32_t HolderTable::ReapDeadWaiters(uint32_t number) noexcept {
+uint32_t HolderTable::ReapDead(uint32_t number, Phase counted, Phase left) noexcept {
   uint32_t reaped = 0;
   ForEach(number, [&](Slot& slot, uint64_t state) {
-    const bool dead =
-        PhaseOf(state) == Phase::kLost || (PhaseOf(state) == Phase::kWaiting && IsDead(slot));
+    const bool dead = PhaseOf(state) == left || (PhaseOf(state) == counted && IsDead(slot));
     if (dead && slot.state.compare_exchange_strong(state, 0)) reaped += CountOf(state);
     return true;
   });
   return reaped;
 }
 
-void HolderTable::AddMark(uint32_t number, Phase phase) noexcept {
-  if (HasMark(number, phase)) return;
+HolderTable::Slot* HolderTable::AddMark(uint32_t number, Phase phase) noexcept {
+  Slot* found = FindMark(number, phase);
+  if (found != nullptr) return found;
   for (Slot& slot : page_->slots) {
     uint64_t state = 0;
-    if (slot.state.compare_exchange_strong(state, Pack(number, 0, phase, 0))) return;
+    if (slot.state.compare_exchange_strong(state, Pack(number, 0, phase, 0))) return &slot;
   }
   // What cannot be noted of one is taken to be true of all.
   if (phase == Phase::kExposed) page_->all_exposed.store(1);
+  return nullptr;
 }
 
-bool HolderTable::HasMark(uint32_t number, Phase phase) noexcept {
-  bool found = false;
-  ForEach(number, [&](Slot&, uint64_t state) {
-    found = PhaseOf(state) == phase;
-    return !found;
+HolderTable::Slot* HolderTable::FindMark(uint32_t number, Phase phase) noexcept {
+  Slot* found = nullptr;
+  ForEach(number, [&](Slot& slot, uint64_t state) {
+    if (PhaseOf(state) == phase) found = &slot;
+    return found == nullptr;
   });
   return found;
+}
+
+HolderTable::Slot* HolderTable::QueueFlags(uint32_t number, bool make) noexcept {
+  return make ? AddMark(number, Phase::kQueue) : FindMark(number, Phase::kQueue);
+}
+
+uint32_t HolderTable::Flags(const Slot* slot, uint32_t number) noexcept {
+  const uint64_t state = slot->state.load(std::memory_order_acquire);
+  return NumberOf(state) == number && PhaseOf(state) == Phase::kQueue ? CountOf(state) : 0;
+}
+
+void HolderTable::AddFlags(Slot* slot, uint32_t number, uint32_t flags) noexcept {
+  uint64_t state = slot->state.load(std::memory_order_acquire);
+  while (NumberOf(state) == number && PhaseOf(state) == Phase::kQueue) {
+    const uint64_t added = Pack(number, TagOf(state), Phase::kQueue, CountOf(state) | flags);
+    if (slot->state.compare_exchange_weak(state, added)) return;
+  }
+}
+
+void HolderTable::Add(Slot* slot, uint32_t number, Phase phase, int change) noexcept {
+  uint64_t state = slot->state.load(std::memory_order_acquire);
+  for (;;) {
+    const int before = PhaseOf(state) == phase ? static_cast<int>(CountOf(state)) : 0;
+    const auto after = static_cast<uint32_t>(std::max(0, before + change));
+    const Phase phase_after = after > 0 ? phase : Phase::kIdle;
+    const uint64_t changed = Pack(number, TagOf(state), phase_after, after);
+    if (slot->state.compare_exchange_weak(state, changed)) return;
+  }
 }
 
 void HolderTable::Expose(uint32_t number) noexcept { AddMark(number, Phase::kExposed); }
@@ -196,8 +249,7 @@ void HolderTable::ForgetIfUnused(uint32_t number) noexcept {
   bool used = false;
   ForEach(number, [&](Slot& slot, uint64_t state) {
     const Phase phase = PhaseOf(state);
-    used = (phase == Phase::kIdle || phase == Phase::kHolding || phase == Phase::kWaiting) &&
-           !IsDead(slot);
+    used = (phase == Phase::kIdle || Remains(phase).used) && !IsDead(slot);
     return !used;
   });
   if (used) return;

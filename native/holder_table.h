@@ -22,6 +22,11 @@ enum class Phase : uint32_t {
   kLost = 4,     // The same for waiting calls.
   kExposed = 5,  // The name was given to somebody who writes no records.
   kClosed = 6,   // The name is gone; so is the rest, once nobody has the semaphore open.
+  kMoving = 7,   // The owner holds a queue's lock, and may have moved a part of a message.
+  kTorn = 8,     // Of a thread that ended so.
+  kTaken = 9,    // So many of a queue's free places were taken by the owner for items on their way.
+  kLeft = 10,    // Of a thread that ended so.
+  kQueue = 11,  // What has become of a queue; the count is a set of flags, of all members together.
 };
 
 class HolderTable {
@@ -42,6 +47,7 @@ class HolderTable {
     Slot* slot = nullptr;
     uint64_t state = 0;
     uint32_t pid = 0;
+    bool moving = false;
   };
 
   // Maps the table at `path`, made if `create`. 0 or -errno (ENOSPC when the page cannot be had).
@@ -62,6 +68,12 @@ class HolderTable {
     slot->state.store(Pack(number, tag, phase, count), std::memory_order_release);
   }
   static uint32_t Count(const Slot* slot, Phase phase) noexcept;
+  // Whether the owner of the record holds the lock, in whatever phase.
+  static bool Holds(const Slot* slot) noexcept {
+    return Count(slot, Phase::kHolding) > 0 || Count(slot, Phase::kMoving) > 0;
+  }
+  // Counts up or down, for records that several threads of the owner count in.
+  static void Add(Slot* slot, uint32_t number, Phase phase, int change) noexcept;
   // Gives a record up. What its owner holds or waits for stays visible, as an orphan's.
   void Abandon(Slot* slot) noexcept;
 
@@ -76,12 +88,20 @@ class HolderTable {
   static bool Reap(Dead dead) noexcept {
     return dead.slot != nullptr && dead.slot->state.compare_exchange_strong(dead.state, 0);
   }
-  // Takes away the records of dead waiters and returns how many calls they were.
-  uint32_t ReapDeadWaiters(uint32_t number) noexcept;
+  // Takes away what the dead have counted in this phase, and in that which is left of it when a
+  // thread ends, and returns how much that was.
+  uint32_t ReapDead(uint32_t number, Phase counted, Phase left) noexcept;
 
   // Remembers that a semaphore's name was given to somebody who writes no records.
   void Expose(uint32_t number) noexcept;
   bool IsExposed(uint32_t number) noexcept;
+  // The place of a queue's flags, by the number of one of its semaphores; nullptr if it has none.
+  // The first process makes it.
+  Slot* QueueFlags(uint32_t number, bool make) noexcept;
+  // 0 once the place belongs to something else.
+  static uint32_t Flags(const Slot* slot, uint32_t number) noexcept;
+  static void AddFlags(Slot* slot, uint32_t number, uint32_t flags) noexcept;
+
   // The semaphore's name is gone: what is recorded of it goes with the last who has it open.
   void Close(uint32_t number) noexcept;
 
@@ -99,8 +119,9 @@ class HolderTable {
   template <typename Visit>
   void ForEach(uint32_t number, Visit visit) noexcept;
   static bool IsDead(const Slot& slot) noexcept;
-  void AddMark(uint32_t number, Phase phase) noexcept;
-  bool HasMark(uint32_t number, Phase phase) noexcept;
+  Slot* AddMark(uint32_t number, Phase phase) noexcept;
+  Slot* FindMark(uint32_t number, Phase phase) noexcept;
+  bool HasMark(uint32_t number, Phase phase) noexcept { return FindMark(number, phase) != nullptr; }
   void ForgetIfUnused(uint32_t number) noexcept;
 
   Page* page_;

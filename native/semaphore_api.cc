@@ -130,7 +130,7 @@ int Block(AddonEnv& addon, TrackedSemaphore& semaphore, const Deadline& deadline
     const int status = semaphore.TryAcquire();
     if (status != -EAGAIN) return status;
     std::chrono::nanoseconds slice = kLongest;
-    if (semaphore.has_holder()) slice = kHolderCheck;
+    if (semaphore.has_checks()) slice = kHolderCheck;
     if (!addon.is_main_thread()) slice = std::min<std::chrono::nanoseconds>(slice, kWorkerSlice);
     if (!deadline.never()) slice = std::min(slice, deadline.Left());
     const int slept = semaphore.semaphore().Wait(slice);
@@ -185,7 +185,7 @@ napi_value Completions(napi_env env, napi_callback_info info) {
 napi_value TakeCompletions(napi_env env, napi_callback_info info) {
   const Args<1> args(env, info);
   const Bytes bytes = args.Bytes(0);
-  CompletionQueue* queue = args.addon().semaphores().completions();
+  const auto& queue = args.addon().semaphores().completions();
   if (queue == nullptr) return args.Return(0);
   auto* pairs = reinterpret_cast<int32_t*>(bytes.data);
   const auto taken = queue->Take(bytes.size / (2 * sizeof(int32_t)));

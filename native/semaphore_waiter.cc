@@ -164,7 +164,7 @@ class Shard {
         for (const Entry& entry : entries_) {
           words.push_back(entry.word);
           kept.push_back(entry.semaphore);
-          for (const Request& request : entry.requests) checks |= request.semaphore->has_holder();
+          for (const Request& request : entry.requests) checks |= request.semaphore->has_checks();
         }
       }
       Sleep(words, expected, checks);
@@ -190,7 +190,7 @@ class Shard {
 
   void CheckHolder(Entry& entry) {
     for (const Request& request : entry.requests) {
-      if (!request.semaphore->has_holder()) continue;
+      if (!request.semaphore->has_checks()) continue;
       if (request.semaphore->CheckHolder() == kOwnerDied) {
         // All of them would find out the same, and each decides for itself.
         while (!entry.requests.empty()) Complete(entry, kOwnerDied);

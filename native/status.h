@@ -20,6 +20,8 @@ enum Status : int32_t {
   kBufferChanged = -10008,         // The caller's buffer was detached or shrunk meanwhile.
   kUnreadable = -10009,            // An earlier failure left the stream out of step.
   kOwnerDied = -10010,             // The holder of a lock ended without releasing it.
+  kQueueBroken = -10011,           // A member of the queue ended inside a message.
+  kShutDown = -10012,              // Somebody shut the queue down.
 };
 
 }  // namespace mp

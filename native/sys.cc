@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "sys.h"
 
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -23,6 +24,11 @@ int Duplicate(int fd) noexcept {
   return RetryOnInterrupt([fd] { return ::fcntl(fd, F_DUPFD_CLOEXEC, 3); });
 }
 
+void Replace(int fd, int by) noexcept {
+  (void)RetryOnInterrupt([=] { return ::dup2(by, fd); });
+  (void)SetCloseOnExec(fd);
+}
+
 ssize_t Readv(int fd, const iovec* iov, int count) noexcept {
   return RetryOnInterrupt([=] { return ::readv(fd, iov, count); });
 }
@@ -34,6 +40,12 @@ ssize_t Writev(int fd, const iovec* iov, int count) noexcept {
 int Poll(pollfd* fds, nfds_t count, int timeout_ms) noexcept {
   const int ready = ::poll(fds, count, timeout_ms);
   return ready < 0 ? -errno : ready;
+}
+
+int BytesReadable(int fd) noexcept {
+  int bytes = 0;
+  const int status = RetryOnInterrupt([&] { return ::ioctl(fd, FIONREAD, &bytes); });
+  return status < 0 ? status : bytes;
 }
 
 int Describe(int fd, Description* out) noexcept {

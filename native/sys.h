@@ -37,11 +37,17 @@ int SetCloseOnExec(int fd) noexcept;
 // A second descriptor for the same open file description, close-on-exec.
 int Duplicate(int fd) noexcept;
 
+// Makes `fd` another descriptor for what `by` stands for, in one step. Close-on-exec.
+void Replace(int fd, int by) noexcept;
+
 ssize_t Readv(int fd, const iovec* iov, int count) noexcept;
 ssize_t Writev(int fd, const iovec* iov, int count) noexcept;
 
 // poll(2). An interruption is returned as -EINTR: what it means is the caller's decision.
 int Poll(pollfd* fds, nfds_t count, int timeout_ms) noexcept;
+
+// How many bytes can be read from a pipe or a socket at this moment.
+int BytesReadable(int fd) noexcept;
 
 // What a descriptor is, as far as framing over it is concerned.
 enum class Kind : uint8_t { kPipe, kSocket, kOther };

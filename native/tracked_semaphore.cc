@@ -23,7 +23,7 @@ int TrackedSemaphore::Release(int64_t most) noexcept {
       return -EOVERFLOW;
     }
   }
-  if (has_holder() && HolderTable::Count(slot_, Phase::kHolding) > 0) {
+  if (has_holder() && HolderTable::Holds(slot_)) {
     HolderTable::Set(slot_, number_, Phase::kIdle, 0);
   } else if (has_holder()) {
     table_->ClearHolder(number_);
@@ -32,12 +32,34 @@ int TrackedSemaphore::Release(int64_t most) noexcept {
 }
 
 int TrackedSemaphore::CheckHolder() noexcept {
-  if (!has_holder() || semaphore_->Value() > 0) return 0;
+  if (!has_checks() || semaphore_->Value() > 0) return 0;
+  if (role_ == Role::kPlaces) {
+    GiveBackPlaces();
+    return 0;
+  }
   const HolderTable::Dead dead = table_->FindDeadHolder(number_);
   if (dead.slot == nullptr) return 0;
-  if (table_->IsExposed(number_)) return table_->HasLiveHolder(number_) ? 0 : kOwnerDied;
+  if (dead.moving) return kOwnerDied;
+  // What a queue's lock protects is between two messages, and its dead holder alone would have
+  // posted it.
+  const bool certain = role_ == Role::kTransfer || !table_->IsExposed(number_);
+  if (!certain) return table_->HasLiveHolder(number_) ? 0 : kOwnerDied;
   if (HolderTable::Reap(dead)) semaphore_->Post();
   return 0;
+}
+
+// Where somebody takes part who keeps no account, a place too many would be his error, and what the
+// dead have taken stays taken.
+void TrackedSemaphore::GiveBackPlaces() noexcept {
+  if (table_->IsExposed(number_)) return;
+  const uint32_t places = table_->ReapDead(number_, Phase::kTaken, Phase::kLeft);
+  for (uint32_t i = 0; i < places; i++) semaphore_->Post();
+}
+
+bool TrackedSemaphore::MendTorn() noexcept {
+  if (!has_holder()) return false;
+  const HolderTable::Dead dead = table_->FindDeadHolder(number_);
+  return dead.moving && HolderTable::Reap(dead) && semaphore_->Post() == 0;
 }
 
 uint32_t TrackedSemaphore::DeadHolder() noexcept {

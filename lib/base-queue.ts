@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: MIT
+//
+// What all queues have in common: a pipe, a lock for each of its ends, and what has become of it.
+import { inspect } from 'node:util';
+
+import { checkLimits, deadlineAfter, type Limits, type WaitOptions } from './deadline.js';
+import { ClosedError, ShutDown } from './errors.js';
+import { waitForFeedersAtExit } from './queue-exit.js';
+import { QueueHandle } from './queue-handle.js';
+import { closeParts, type QueueParts } from './queue-parts.js';
+import { QueueReader } from './queue-reader.js';
+import { QueueWriter } from './queue-writer.js';
+import { Hold } from './reactor.js';
+import { shareableMark } from './shareable.js';
+import { checkBoolean } from './validate.js';
+
+/** Options of `put` and `get`. */
+export interface QueueWaitOptions extends WaitOptions {
+  /** Whether to wait at all. Default true; with false, `timeout` has no meaning. CPython: `put(item, block)`. */
+  block?: boolean | undefined;
+}
+
+function checkWait(options: QueueWaitOptions | undefined): Limits {
+  const limits = checkLimits(options);
+  if (options?.block === undefined) return limits;
+  checkBoolean(options.block, 'block');
+  return options.block ? limits : { timeout: 0, signal: limits.signal };
+}
+
+/** What all queues have in common. */
+export abstract class BaseQueue<T> {
+  readonly #what: string;
+  readonly #hold = new Hold();
+  #closed = false;
+  /** @internal */
+  readonly parts: QueueParts;
+  /** @internal */
+  protected readonly handle: QueueHandle;
+  /** @internal */
+  protected readonly reader: QueueReader;
+  /** @internal */
+  protected readonly writer: QueueWriter;
+
+  /** @internal */
+  protected constructor(what: string, parts: QueueParts, made: boolean) {
+    this.#what = what;
+    this.parts = parts;
+    try {
+      this.handle = new QueueHandle(parts, made);
+    } catch (error) {
+      if (made) closeParts(parts);
+      throw error;
+    }
+    this.reader = new QueueReader(this.handle, parts.serialization);
+    this.writer = new QueueWriter(this.handle, parts.highWaterMark);
+    waitForFeedersAtExit();
+    Object.defineProperty(this, 'shareable', shareableMark(what));
+  }
+
+  /**
+   * Puts an item on the queue. CPython: `put(item, block, timeout)`.
+   *
+   * It is serialised before this returns. The promise resolves when the item was accepted: from then on it is written
+   * whatever this process' JavaScript does. Rejects with `PicklingError`, `Full` (at once or when the time is up),
+   * `ClosedError`, `ShutDown`, `QueueBroken`, an AbortError, or a system error (EPIPE when nobody can get it).
+   */
+  put(item: T, options?: QueueWaitOptions): Promise<void> {
+    try {
+      this.checkOpen();
+      const limits = checkWait(options);
+      return this.writer.put(this.parts.serialization.encode(item), limits, this.#hold);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** As `put`, blocking the thread. */
+  putSync(item: T, options?: QueueWaitOptions): void {
+    this.checkOpen();
+    const deadline = deadlineAfter(checkWait(options).timeout);
+    this.writer.putSync(this.parts.serialization.encode(item), deadline, 'putSync');
+  }
+
+  /**
+   * Takes an item off the queue. CPython: `get(block, timeout)`.
+   *
+   * Calls are served in the order in which they were made. An item of which a part has arrived when a call gives up goes to
+   * the next one. Rejects with `Empty` (at once or when the time is up), `ClosedError`, `ShutDown`, `QueueBroken`,
+   * `UnpicklingError`, or an AbortError. That others close the queue, or end, is no reason.
+   */
+  get(options?: QueueWaitOptions): Promise<T> {
+    try {
+      this.checkOpen();
+      return this.reader.get(checkWait(options), this.#hold) as Promise<T>;
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** As `get`, blocking the thread. */
+  getSync(options?: QueueWaitOptions): T {
+    this.checkOpen();
+    return this.reader.getSync(deadlineAfter(checkWait(options).timeout), 'getSync') as T;
+  }
+
+  /**
+   * Whether there was nothing to get at the moment of asking. Others may have put or got something since; and an item may
+   * have arrived in part. CPython: `empty()`.
+   */
+  empty(): boolean {
+    this.checkOpen();
+    return !this.reader.holdsItem && !this.handle.channel.readyToRead();
+  }
+
+  /** Whether this object was closed. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /**
+   * Closes this object; doing so again changes nothing. CPython: `close()`.
+   *
+   * Nothing can be put or got here any more, and pending calls reject with `ClosedError`. What was put is still written.
+   * Others do not learn of it: who waits for an item goes on waiting.
+   */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    const error = (): Error => new ClosedError(this.#what);
+    this.reader.close(error);
+    this.writer.close(error);
+    this.handle.close();
+    closeParts(this.parts);
+  }
+
+  /** Pending calls of this object keep the process alive, which is the default. */
+  ref(): this {
+    this.#hold.on = true;
+    return this;
+  }
+
+  /** Pending calls of this object no longer keep the process alive. */
+  unref(): this {
+    this.#hold.on = false;
+    return this;
+  }
+
+  /** `close()`, for `using`. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /** Items, until the queue is shut down or closed here. Leaving the loop early closes nothing and loses nothing. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<T, void, undefined> {
+    for (;;) {
+      let item: T;
+      try {
+        item = await this.get();
+      } catch (error) {
+        if (error instanceof ShutDown || (this.#closed && error instanceof ClosedError)) return;
+        throw error;
+      }
+      yield item;
+    }
+  }
+
+  /** What console.log shows. */
+  [inspect.custom](): string {
+    return `${this.#what} { ${this.#closed ? 'closed' : this.show()} }`;
+  }
+
+  /** @internal */
+  protected abstract show(): string;
+
+  /** @internal */
+  protected get hold(): Hold {
+    return this.#hold;
+  }
+
+  /** @internal */
+  protected checkOpen(): void {
+    if (this.#closed) throw new ClosedError(this.#what);
+  }
+}

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: MIT
+import { defineAliases } from './aliases.js';
+import { checkLimits, deadlineAfter, type WaitOptions } from './deadline.js';
+import { TaskDoneError, TimeoutError } from './errors.js';
+import { Queue, type QueueSource } from './queue.js';
+import type { QueueOptions } from './queue-options.js';
+import type { Joinable, QueueParts } from './queue-parts.js';
+import type { Existing } from './sem-lock.js';
+import { runSteps, runStepsSync, type Steps } from './steps.js';
+
+/**
+ * A Queue that counts which items have been processed. CPython: `multiprocessing.JoinableQueue`.
+ *
+ * Whoever gets an item calls `taskDone` when he is done with it; `join` waits until that was done for all.
+ */
+export class JoinableQueue<T = unknown> extends Queue<T> {
+  /** @param options How many items may be on it (default, and for 0 or less: no limit), or options. */
+  constructor(options?: number | QueueOptions);
+  /** @internal */
+
+  constructor(existing: Existing<QueueParts>);
+  constructor(source?: QueueSource) {
+    super(source, true);
+  }
+
+  /**
+   * Says that an item which was got has been processed. CPython: `task_done()`. Rejects with `TaskDoneError` if there is
+   * none, `ClosedError`, or `OwnerDied`.
+   */
+  async taskDone(): Promise<void> {
+    this.checkOpen();
+    return runSteps(this.#taskDoneSteps('taskDone'), this.hold);
+  }
+
+  /** As `taskDone`, blocking the thread. */
+  taskDoneSync(): void {
+    this.checkOpen();
+    this.#joinable.condition.checkNobodyWaitsHere('taskDoneSync');
+    runStepsSync(this.#taskDoneSteps('taskDoneSync'), 'taskDoneSync');
+  }
+
+  /**
+   * Resolves when every item that was put has been processed. CPython: `join()`.
+   *
+   * Rejects with `TimeoutError`, `ClosedError`, `OwnerDied`, or an AbortError; with `ShutDown` or `QueueBroken` if items
+   * were left that nobody can get any more.
+   */
+  async join(options?: WaitOptions): Promise<void> {
+    const { timeout, signal } = checkLimits(options);
+    this.checkOpen();
+    const told = new AbortController();
+    const untell = this.#onEnd(() => {
+      told.abort();
+    });
+    try {
+      const either = signal === undefined ? told.signal : AbortSignal.any([signal, told.signal]);
+      await runSteps(this.#joinSteps('join', deadlineAfter(timeout), either), this.hold);
+    } catch (error) {
+      if (told.signal.aborted && signal?.aborted !== true) throw this.handle.end ?? error;
+      throw error;
+    } finally {
+      untell();
+    }
+  }
+
+  /** As `join`, blocking the thread. */
+  joinSync(options?: WaitOptions): void {
+    const { timeout } = checkLimits(options);
+    this.checkOpen();
+    runStepsSync(this.#joinSteps('joinSync', deadlineAfter(timeout), undefined), 'joinSync');
+  }
+
+  get #joinable(): Joinable {
+    return this.parts.joinable as Joinable;
+  }
+
+  #taskDoneSteps(operation: string): Steps<void> {
+    const { condition, unfinished } = this.#joinable;
+    return condition.lockedSteps((owner) => {
+      if (!unfinished.handle.tryAcquire()) throw new TaskDoneError();
+      return this.#isFinished() ? condition.notifySteps(owner, Infinity, operation) : { value: undefined };
+    });
+  }
+
+  #joinSteps(operation: string, deadline: number, signal: AbortSignal | undefined): Steps<void> {
+    const { condition } = this.#joinable;
+    const { handle } = this;
+    const isFinished = (): boolean => this.#isFinished();
+    return condition.lockedSteps(function* (owner): Steps<void> {
+      while (!isFinished()) {
+        const { end } = handle;
+        if (end !== undefined) throw end;
+        if (!(yield* condition.waitSteps(owner, deadline, signal))) throw new TimeoutError(operation);
+      }
+    });
+  }
+
+  /** Whether nothing is unfinished. Asked with the lock, so that trying to take one works where values are not told. */
+  #isFinished(): boolean {
+    const { handle } = this.#joinable.unfinished;
+    if (!handle.tryAcquire()) return true;
+    handle.post();
+    return false;
+  }
+
+  /** Calls `callback` when what is unfinished cannot be finished any more. */
+  #onEnd(callback: () => void): () => void {
+    let untell = (): void => undefined;
+    const listen = (): void => {
+      untell = this.handle.onceTold(() => {
+        if (this.handle.end !== undefined) callback();
+        else listen();
+      });
+    };
+    if (this.handle.end !== undefined) callback();
+    else listen();
+    return () => {
+      untell();
+    };
+  }
+}
+
+/** CPython's own spelling of a method. Its behaviour is that of the camelCase one. */
+export interface JoinableQueue<T> {
+  /** `taskDone` */
+  task_done: JoinableQueue<T>['taskDone'];
+}
+
+defineAliases(JoinableQueue.prototype);

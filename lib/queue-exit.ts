@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MIT
+//
+// The end of a process that has put items on queues which have not been written yet. Their threads go on by themselves for
+// as long as the process lives, so all there is to do is to wait for them.
+import { isMainThread } from 'node:worker_threads';
+
+import { completionsFd, dispatchCompletions, request } from './completions.js';
+import { millisecondsLeft } from './deadline.js';
+import { InterruptedError, systemError } from './errors.js';
+import { native } from './native.js';
+import { blockOn, Hold } from './reactor.js';
+
+const queues = native.queues;
+
+/** When a natural end that waits says why. */
+const WARNING_MS = 5000;
+
+/** How long an item that is half written is waited for at an end that waits for nothing else. */
+const HALF_WRITTEN_MS = 200;
+
+const whenIdle = {
+  start: (number: number) => queues.notifyWhenIdle(number),
+  cancel: () => undefined,
+  error: (status: number) => systemError(status, 'write'),
+};
+
+let registered = false;
+
+/** Has a natural end of the process wait for what was put. */
+export function waitForFeedersAtExit(): void {
+  if (registered || !isMainThread) return;
+  registered = true;
+  process.on('beforeExit', () => {
+    const [, items] = queues.processWaiting();
+    if (items === 0) return;
+    // Nobody here reads any more. If nobody else does either, the threads learn of it now.
+    queues.cutReaders();
+    const hold = new Hold();
+    hold.begin();
+    const warning = setTimeout(warn, WARNING_MS).unref();
+    request(whenIdle, () => {
+      clearTimeout(warning);
+      hold.end();
+    });
+  });
+}
+
+function warn(): void {
+  const [count, items, bytes, name] = queues.processWaiting();
+  process.emitWarning(
+    `The process has ended but for ${items} items (${bytes} bytes) put on ${count} queue(s), of which one has the lock ` +
+      `${name}: it waits until they are got. cancelJoinThread() lets it end without them`,
+  );
+}
+
+/** Waits until everything was written, or until the deadline. Returns how many items are lost, in how many bytes. */
+export function writeQueuesAtExit(deadline: number): { items: number; bytes: number } {
+  // Others could not go on behind an item of which this process has read a part.
+  queues.finish(millisecondsLeft(deadline));
+  if (!isMainThread) return { items: 0, bytes: 0 };
+  if (queues.processWaiting()[1] > 0) {
+    queues.cutReaders();
+    waitUntilIdle(deadline);
+  }
+  const [, items, bytes] = queues.processWaiting();
+  stopFeeders();
+  return { items, bytes };
+}
+
+function waitUntilIdle(deadline: number): void {
+  let idle = false;
+  request(whenIdle, () => {
+    idle = true;
+  });
+  while (!idle && millisecondsLeft(deadline) > 0) {
+    try {
+      blockOn([completionsFd()], deadline, 'exit');
+    } catch (error) {
+      if (!(error instanceof InterruptedError)) return;
+    }
+    dispatchCompletions();
+  }
+}
+
+/** Nobody could read on behind an item that is cut off, so the rest of one that was begun is given a moment. */
+function stopFeeders(): void {
+  const until = performance.now() + HALF_WRITTEN_MS;
+  while (queues.stopFeeders() === 0 && performance.now() < until) {
+    native.poll(new Int32Array(0), 1);
+  }
+}

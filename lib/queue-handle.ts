@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: MIT
+//
+// One queue as this environment uses it: its number in the native layer, and what all its Node members are told of.
+import type { Channel } from './channel.js';
+import { completionsFd, dispatchCompletions, request } from './completions.js';
+import { Connection } from './connection.js';
+import { queueError, systemError } from './errors.js';
+import { native } from './native.js';
+import type { QueueParts } from './queue-parts.js';
+import { blockOn } from './reactor.js';
+import type { SemaphoreHandle } from './semaphore-handle.js';
+
+const queues = native.queues;
+
+/** Ids of queues whose objects were collected. What was put is still written. */
+const collected = new FinalizationRegistry<number>((id) => {
+  queues.release(id);
+});
+
+/** So often somebody who cannot be told of a change looks for it, in milliseconds. */
+export const LOOK_MS = 500;
+
+function channelId(connection: Connection<never, unknown> | Connection<unknown, never> | undefined): number {
+  return connection === undefined ? -1 : Connection.idOf(connection as Connection<never, never>);
+}
+
+export class QueueHandle {
+  readonly id: number;
+  /** What is read from. */
+  readonly channel: Channel;
+  readonly rlock: SemaphoreHandle;
+  readonly places: SemaphoreHandle | undefined;
+  readonly #level: Channel | undefined;
+
+  /** @param make Whether the queue is new, so that nobody else knows it yet. */
+  constructor(parts: QueueParts, make: boolean) {
+    const { reader, writer, rlock, wlock, places, joinable, level } = parts;
+    this.channel = Connection.channelOf(reader);
+    this.#level = level === undefined ? undefined : Connection.channelOf(level.reader);
+    this.rlock = rlock.handle;
+    this.places = places?.handle;
+    this.id = queues.open(
+      channelId(reader),
+      channelId(writer),
+      rlock.handle.id,
+      wlock.handle.id,
+      this.places?.id ?? -1,
+      joinable?.unfinished.handle.id ?? -1,
+      channelId(level?.reader),
+      channelId(level?.writer),
+      places?.bound ?? 0,
+      make,
+    );
+    if (this.id < 0) throw systemError(this.id, 'open');
+    collected.register(this, this.id, this);
+  }
+
+  /** Whether other members learn that it was shut down. */
+  get hasLevel(): boolean {
+    return this.#level !== undefined;
+  }
+
+  get flags(): number {
+    return queues.flags(this.id);
+  }
+
+  /** Why nothing can be got any more, whatever is still in the pipe; undefined while something can. */
+  get end(): Error | undefined {
+    const { flags } = this;
+    if ((flags & queues.broken) !== 0) return queueError(native.status.queueBroken, 'read');
+    return (flags & queues.dropped) !== 0 ? queueError(native.status.shutDown, 'read') : undefined;
+  }
+
+  /**
+   * Calls `callback` once when the queue has been shut down or is broken. Once it is, it does so again and again: who has
+   * seen a flag looks every `LOOK_MS` for further ones instead.
+   */
+  onceTold(callback: () => void): () => void {
+    return this.#level?.onceReadable(callback) ?? (() => undefined);
+  }
+
+  /** Nothing is got any more; what was put is still written. */
+  close(): void {
+    queues.close(this.id);
+  }
+
+  /** Blocks until one of these descriptors is readable or the queue has something to tell. False when the time is up. */
+  block(fds: readonly number[], deadline: number, operation: string): boolean {
+    const told = this.flags !== 0;
+    const wait = told ? Math.min(deadline, performance.now() + LOOK_MS) : deadline;
+    const level = told || this.#level === undefined ? [] : [this.#level.fd];
+    const { expired } = blockOn([...fds, ...level], wait, operation);
+    return !expired || wait < deadline;
+  }
+
+  /** Blocks until a value of a semaphore was taken (0), its holder was found dead, or the queue has something to tell (`again`). */
+  take(semaphore: SemaphoreHandle, deadline: number, operation: string): number {
+    let outcome: number | undefined;
+    const withdraw = semaphore.request((status) => {
+      outcome = status;
+    });
+    try {
+      const { flags } = this;
+      for (;;) {
+        const expired = !this.block([completionsFd()], deadline, operation);
+        dispatchCompletions();
+        if (outcome !== undefined) return outcome;
+        if (expired) return native.status.timedOut;
+        if (this.flags !== flags) return native.status.again;
+      }
+    } finally {
+      withdraw();
+    }
+  }
+
+  /** Calls `settle` once when at most `most` bytes wait to be written, with 0, or with what made that impossible. */
+  onceWritten(most: number, settle: (status: number) => void): () => void {
+    const background = {
+      start: (number: number) => queues.notifyWhen(this.id, most, number),
+      cancel: (number: number) => {
+        queues.forget(this.id, number);
+      },
+      error: (status: number) => systemError(status, 'write'),
+    };
+    return request(background, settle);
+  }
+
+  /** The blocking form of that; `timedOut` when the time is up. */
+  written(most: number, deadline: number, operation: string): number {
+    let outcome: number | undefined;
+    const withdraw = this.onceWritten(most, (status) => {
+      outcome = status;
+    });
+    try {
+      for (;;) {
+        dispatchCompletions();
+        if (outcome !== undefined) return outcome;
+        if (blockOn([completionsFd()], deadline, operation).expired) return native.status.timedOut;
+      }
+    } finally {
+      withdraw();
+    }
+  }
+}

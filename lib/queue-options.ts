@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT
+import { argumentError } from './errors.js';
+import { DEFAULT_EXIT_FLUSH_MS } from './exit.js';
+import { DEFAULT_MAX_MESSAGE_BYTES } from './connection-options.js';
+import { SEM_VALUE_MAX } from './sem-lock.js';
+import type { Serialization } from './serialization/index.js';
+import { checkInteger, checkObject, checkTimeout } from './validate.js';
+
+/** Options of a SimpleQueue. */
+export interface SimpleQueueOptions {
+  /** How items become bytes. Default `'structured'`. Everybody who uses the queue must use the same. */
+  serialization?: Serialization | undefined;
+  /** Longest item that is got, in bytes; a longer one breaks the queue. Default 1 GiB. */
+  maxMessageBytes?: number | undefined;
+  /** How long the end of the process may wait for items to be written, in milliseconds. Default 5000. */
+  exitFlushMs?: number | undefined;
+}
+
+/** Options of a Queue or a JoinableQueue. */
+export interface QueueOptions extends SimpleQueueOptions {
+  /** How many items may be on the queue. Default 0: no limit, as for any number that is not positive. */
+  maxsize?: number | undefined;
+  /**
+   * How many bytes may wait in this process before `put` makes its caller wait until they are fewer. Default 64 MiB. The
+   * item is accepted all the same, so that nothing is lost.
+   */
+  highWaterMark?: number | undefined;
+}
+
+export const DEFAULT_HIGH_WATER_MARK = 64 * 1024 * 1024;
+
+/** Validated options. */
+export interface CheckedOptions {
+  readonly maxsize: number;
+  readonly highWaterMark: number;
+  readonly serialization: unknown;
+  readonly channel: { readonly maxMessageBytes: number; readonly exitFlushMs: number };
+}
+
+/** Validates what a queue is constructed with: a `maxsize`, or options. */
+export function checkQueueOptions(given: unknown): CheckedOptions {
+  if (given !== undefined && typeof given !== 'number') checkObject(given, 'options');
+  const options = (typeof given === 'number' ? { maxsize: given } : (given ?? {})) as QueueOptions;
+  const maxsize = options.maxsize ?? 0;
+  checkInteger(maxsize, 'maxsize', -SEM_VALUE_MAX, SEM_VALUE_MAX);
+  const highWaterMark = options.highWaterMark ?? DEFAULT_HIGH_WATER_MARK;
+  if (typeof highWaterMark !== 'number') throw argumentError('type', 'highWaterMark must be a number of bytes');
+  if (!(highWaterMark >= 0)) throw argumentError('range', `highWaterMark must not be ${highWaterMark}`);
+  const maxMessageBytes = options.maxMessageBytes ?? DEFAULT_MAX_MESSAGE_BYTES;
+  checkInteger(maxMessageBytes, 'maxMessageBytes');
+  const exitFlushMs = checkTimeout(options.exitFlushMs ?? DEFAULT_EXIT_FLUSH_MS, 'exitFlushMs');
+  return { maxsize, highWaterMark, serialization: options.serialization, channel: { maxMessageBytes, exitFlushMs } };
+}

@@ -1,0 +1,383 @@
+// SPDX-License-Identifier: MIT
+#include "feeder.h"
+
+#include <limits.h>
+#include <poll.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <thread>
+#include <utility>
+
+#include "feeders.h"
+#include "frame.h"
+#include "queue_mender.h"
+#include "status.h"
+#include "sys.h"
+#include "thread.h"
+
+namespace mp {
+
+namespace {
+
+// The thread stays for so long after the last message, since another burst often follows.
+constexpr int kLingerMs = 100;
+
+// So often somebody who waits looks whether the reason for waiting still holds.
+constexpr std::chrono::milliseconds kLook{500};
+
+// How often a dead holder's lock that cannot be judged is looked at before it is given up.
+constexpr int kMostLooks = 4;
+
+// How often the lock is tried before the message is left to the thread. Another process holds it
+// for about as long as a write takes.
+constexpr int kTries = 20;
+
+// How much is written before somebody else gets the lock.
+constexpr size_t kTurnBytes = 64 * 1024;
+
+constexpr int kMostParts = 64;
+
+}  // namespace
+
+int64_t Feeder::Put(const uint8_t* payload, size_t size) {
+  if (waiting_messages_.load(std::memory_order_acquire) == 0) {
+    Message rest;
+    const int64_t status = PutNow(payload, size, &rest);
+    if (status != -EAGAIN) return status;
+    if (rest.bytes) return Keep(std::move(rest), true);
+  }
+  return Keep(MakeMessage(payload, size, 0), false);
+}
+
+// 0 when it was written; -EAGAIN when it was not, or not whole: then the rest is in `rest`, and the
+// lock is held.
+int64_t Feeder::PutNow(const uint8_t* payload, size_t size, Message* rest) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (failure_ < 0) return failure_;
+    if (closed_) return -EBADF;
+  }
+  TrackedSemaphore& wlock = *parts_.wlock;
+  int taken = wlock.TryAcquire();
+  for (int i = 0; taken == -EAGAIN && i < kTries; i++) {
+    std::this_thread::yield();
+    taken = wlock.TryAcquire();
+  }
+  if (taken < 0) return taken;
+  uint8_t header[frame::kLongHeaderBytes];
+  const size_t header_size = frame::EncodeHeader(size, header);
+  const iovec iov[2] = {{header, header_size}, {const_cast<uint8_t*>(payload), size}};
+  if (header_size + size > PIPE_BUF) wlock.MarkMoving();
+  const ssize_t n = parts_.writer->sink().Write(iov, size > 0 ? 2 : 1);
+  if (n > 0 && static_cast<size_t>(n) < header_size + size) {
+    *rest = MakeMessage(payload, size, static_cast<size_t>(n));
+    return -EAGAIN;
+  }
+  wlock.Release(TrackedSemaphore::kNoLimit);
+  if (n < 0) return n;
+  if (parts_.places) parts_.places->CountTaken(-1);
+  return 0;
+}
+
+Feeder::Message Feeder::MakeMessage(const uint8_t* payload, size_t size, size_t sent) {
+  uint8_t header[frame::kLongHeaderBytes];
+  const size_t header_size = frame::EncodeHeader(size, header);
+  Message message;
+  message.size = header_size + size;
+  message.sent = sent;
+  // Not make_unique, which would clear it.
+  message.bytes.reset(new uint8_t[message.size]);
+  std::memcpy(message.bytes.get(), header, header_size);
+  const size_t done = sent > header_size ? sent - header_size : 0;
+  if (size > done) {
+    std::memcpy(message.bytes.get() + header_size + done, payload + done, size - done);
+  }
+  return message;
+}
+
+int64_t Feeder::Keep(Message&& message, bool holds_lock) {
+  const std::lock_guard lock(mutex_);
+  if (failure_ < 0) return failure_;
+  if (closed_) return -EBADF;
+  const size_t left = message.size - message.sent;
+  // Before the thread runs, which alone uses it then.
+  if (holds_lock) holds_lock_ = inside_ = true;
+  incoming_.push_back(std::move(message));
+  waiting_messages_.fetch_add(1);
+  const uint64_t bytes = waiting_bytes_.fetch_add(left) + left;
+  const int started = StartLocked();
+  if (started < 0) {
+    // Nothing else is there, or the thread would run.
+    incoming_.pop_back();
+    waiting_messages_.store(0);
+    waiting_bytes_.store(0);
+    if (holds_lock) {
+      holds_lock_ = inside_ = false;
+      parts_.state->Add(QueueState::kBroken);
+    }
+    return started;
+  }
+  if (sleeping_) wake_.Signal();
+  return static_cast<int64_t>(bytes);
+}
+
+int Feeder::StartLocked() {
+  if (running_) return 0;
+  if (wake_.fd() < 0) {
+    const int opened = wake_.Open();
+    if (opened < 0) return opened;
+  }
+  Feeders::Add(shared_from_this());
+  auto* self = new std::shared_ptr<Feeder>(shared_from_this());
+  pthread_t thread{};
+  const int started = StartThread(&thread, "mp-feeder", ThreadMain, self);
+  if (started < 0) {
+    delete self;
+    Feeders::Remove(this);
+    return started;
+  }
+  ::pthread_detach(thread);
+  running_ = true;
+  return 0;
+}
+
+void* Feeder::ThreadMain(void* argument) {
+  auto* self = static_cast<std::shared_ptr<Feeder>*>(argument);
+  (*self)->Run();
+  delete self;
+  return nullptr;
+}
+
+void Feeder::Run() {
+  while (TakeIncoming()) {
+    const int status = Write();
+    if (status < 0) Fail(status);
+  }
+}
+
+// Waits for something to write. False when the thread is to end, which is noted before.
+bool Feeder::TakeIncoming() {
+  for (bool lingered = false;;) {
+    {
+      const std::lock_guard lock(mutex_);
+      sleeping_ = false;
+      while (!incoming_.empty()) {
+        messages_.push_back(std::move(incoming_.front()));
+        incoming_.pop_front();
+      }
+      if (!messages_.empty()) return true;
+      if (closed_ || lingered || failure_ < 0) {
+        running_ = false;
+        wake_.Close();
+        if (closed_) LetGo();
+        Feeders::Remove(this);
+        return false;
+      }
+      sleeping_ = true;
+    }
+    pollfd wake{wake_.fd(), POLLIN, 0};
+    lingered = sys::Poll(&wake, 1, kLingerMs) == 0;
+    wake_.Clear();
+  }
+}
+
+// Writes what the thread has, as far as it is one turn's share.
+int Feeder::Write() {
+  if (!holds_lock_) {
+    // A process that is killed while it waits for room holds nothing.
+    const int room = WaitForRoom();
+    if (room < 0) return room;
+    const int acquired = Acquire();
+    if (acquired < 0) return acquired;
+    holds_lock_ = true;
+  }
+  const int status = WriteHeld();
+  holds_lock_ = inside_ = false;
+  // Nobody may begin another message where this one ends.
+  if (status != kQueueBroken) parts_.wlock->Release(TrackedSemaphore::kNoLimit);
+  return status;
+}
+
+int Feeder::Acquire() {
+  TrackedSemaphore& wlock = *parts_.wlock;
+  for (int looks = 0; wlock.TryAcquire() < 0;) {
+    const int waited = wlock.semaphore().Wait(kLook);
+    if (waited == 0) {
+      wlock.MarkHeld();
+      return 0;
+    }
+    if (waited != -ETIMEDOUT && waited != -EINTR) return waited;
+    const int reason = StopReason();
+    if (reason < 0) return reason;
+    if (wlock.CheckHolder() != kOwnerDied) continue;
+    const std::shared_ptr<Endpoint> reader = parts_.reader.lock();
+    // Without it nothing can be proved.
+    const int mended = reader ? MendQueue(wlock, *parts_.rlock, reader->fd()) : int{kQueueBroken};
+    if (mended == kQueueBroken || (mended == -EAGAIN && ++looks == kMostLooks)) {
+      parts_.state->Add(QueueState::kBroken);
+      return kQueueBroken;
+    }
+  }
+  return 0;
+}
+
+// With the lock. Ends between two messages.
+int Feeder::WriteHeld() {
+  for (size_t written = 0; !messages_.empty() && (inside_ || written < kTurnBytes);) {
+    const int reason = StopReason();
+    if (reason < 0 && !inside_) return reason;
+    const ssize_t n = WriteSome();
+    if (n >= 0) {
+      written += static_cast<size_t>(n);
+      continue;
+    }
+    if (n != -EAGAIN) return static_cast<int>(n);
+    if (!inside_) return 0;
+    const int room = WaitForRoom();
+    if (room < 0) return room == kShutDown ? static_cast<int>(kQueueBroken) : room;
+  }
+  return 0;
+}
+
+// As many messages as the kernel keeps together, or (a part of) one that is longer.
+ssize_t Feeder::WriteSome() {
+  iovec iov[kMostParts];
+  int count = 0;
+  size_t total = 0;
+  for (const Message& message : messages_) {
+    const size_t left = message.size - message.sent;
+    if (count == kMostParts || (count > 0 && total + left > PIPE_BUF)) break;
+    iov[count++] = {message.bytes.get() + message.sent, left};
+    total += left;
+    if (total > PIPE_BUF) break;
+  }
+  const bool whole = total <= PIPE_BUF && !inside_;
+  if (!whole) parts_.wlock->MarkMoving();
+  const ssize_t n = parts_.writer->sink().Write(iov, count);
+  if (n < 0) {
+    if (!inside_) parts_.wlock->MarkHeld();
+    return n;
+  }
+  size_t left = static_cast<size_t>(n);
+  size_t done = 0;
+  while (left > 0) {
+    Message& front = messages_.front();
+    const size_t part = std::min(left, front.size - front.sent);
+    front.sent += part;
+    left -= part;
+    if (front.sent < front.size) break;
+    messages_.pop_front();
+    done++;
+  }
+  inside_ = !messages_.empty() && messages_.front().sent > 0;
+  if (!inside_) parts_.wlock->MarkHeld();
+  Account(done, static_cast<size_t>(n));
+  return n;
+}
+
+// 0 when there may be room.
+int Feeder::WaitForRoom() noexcept {
+  for (;;) {
+    pollfd room{parts_.writer->fd(), POLLOUT, 0};
+    const int ready = sys::Poll(&room, 1, static_cast<int>(kLook.count()));
+    if (ready > 0) return 0;
+    const int reason = StopReason();
+    if (reason < 0) return reason;
+  }
+}
+
+int Feeder::StopReason() noexcept {
+  if (stopped_ && !inside_) return -ECANCELED;
+  const uint32_t flags = parts_.state->Flags();
+  if ((flags & QueueState::kBroken) != 0) return kQueueBroken;
+  // What has been put before is to be written unless it was to be dropped.
+  return (flags & QueueState::kDropped) != 0 ? kShutDown : 0;
+}
+
+void Feeder::Account(size_t messages, size_t bytes) {
+  if (parts_.places && messages > 0) parts_.places->CountTaken(-static_cast<int>(messages));
+  const std::lock_guard lock(mutex_);
+  waiting_bytes_.fetch_sub(bytes);
+  if (waiting_messages_.fetch_sub(messages) == messages) Feeders::Look();
+  NotifyLocked(0);
+}
+
+// Nothing of what waits will be written, nor what is put later.
+void Feeder::Fail(int status) {
+  const std::lock_guard lock(mutex_);
+  const size_t lost = messages_.size() + incoming_.size();
+  if (parts_.places) {
+    parts_.places->CountTaken(-static_cast<int>(lost));
+    for (size_t i = 0; i < lost; i++) parts_.places->Release(TrackedSemaphore::kNoLimit);
+  }
+  messages_.clear();
+  incoming_.clear();
+  failure_ = status;
+  waiting_bytes_.store(0);
+  waiting_messages_.store(0);
+  NotifyLocked(status);
+  Feeders::Look();
+}
+
+void Feeder::Cancel() {
+  canceled_ = true;
+  Feeders::Look();
+}
+
+void Feeder::NotifyLocked(int status) {
+  const uint64_t bytes = waiting_bytes_.load();
+  std::erase_if(notices_, [&](const Notice& notice) {
+    if (status == 0 && bytes > notice.most) return false;
+    notice.queue->Push({notice.request, status, nullptr});
+    return true;
+  });
+}
+
+void Feeder::NotifyWhen(uint64_t most, std::shared_ptr<CompletionQueue> queue, int32_t request) {
+  const std::lock_guard lock(mutex_);
+  notices_.push_back({most, std::move(queue), request});
+  NotifyLocked(failure_);
+}
+
+void Feeder::Forget(const std::shared_ptr<CompletionQueue>& queue, int32_t request) {
+  {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(notices_, [&](const Notice& notice) {
+      return notice.queue == queue && notice.request == request;
+    });
+  }
+  queue->Undo([&](int32_t pushed) { return pushed == request; });
+}
+
+void Feeder::Close() {
+  const std::lock_guard lock(mutex_);
+  closed_ = true;
+  if (!running_) {
+    LetGo();
+  } else if (sleeping_) {
+    wake_.Signal();
+  }
+}
+
+void Feeder::LetGo() noexcept { parts_ = Parts(); }
+
+Feeder::Load Feeder::load() const noexcept {
+  if (canceled_.load(std::memory_order_relaxed)) return {};
+  return {waiting_messages_.load(), waiting_bytes_.load()};
+}
+
+void Feeder::CutReader() noexcept {
+  const std::lock_guard lock(mutex_);
+  const std::shared_ptr<Endpoint> reader = parts_.reader.lock();
+  if (reader) reader->CutOff();
+}
+
+bool Feeder::Stop() noexcept {
+  stopped_ = true;
+  return !inside_;
+}
+
+}  // namespace mp

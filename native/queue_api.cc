@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: MIT
+//
+// Queues, as lib/native.ts declares them. The rules are those of endpoint_api.cc.
+#include "queue_api.h"
+
+#include <cerrno>
+#include <memory>
+
+#include "addon_env.h"
+#include "feeders.h"
+#include "napi_args.h"
+#include "status.h"
+
+namespace mp {
+
+namespace {
+
+template <size_t N>
+EnvironmentQueues::Open* Find(const Args<N>& args) {
+  return args.addon().queues().Find(args.Int(0));
+}
+
+template <size_t N>
+std::shared_ptr<Endpoint> EndpointOf(const Args<N>& args, size_t index) {
+  const AddonEnv::Slot* slot = args.addon().Find(args.Int(index));
+  return slot == nullptr ? nullptr : slot->endpoint;
+}
+
+template <size_t N>
+EnvironmentSemaphores::Open* SemaphoreOf(const Args<N>& args, size_t index) {
+  return args.addon().semaphores().Find(args.Int(index));
+}
+
+// open(reader, writer, rlock, wlock, places, unfinished, levelReader, levelWriter, most, make)
+napi_value Open(napi_env env, napi_callback_info info) {
+  const Args<10> args(env, info);
+  const auto* rlock = SemaphoreOf(args, 2);
+  const auto* wlock = SemaphoreOf(args, 3);
+  QueueParts parts;
+  parts.reader = EndpointOf(args, 0);
+  parts.writer = EndpointOf(args, 1);
+  if (!parts.reader || !parts.writer || rlock == nullptr || wlock == nullptr) {
+    return args.Return(-EBADF);
+  }
+  parts.rlock = rlock->semaphore;
+  parts.wlock = wlock->semaphore;
+  const auto* places = SemaphoreOf(args, 4);
+  if (places != nullptr) {
+    parts.places = places->semaphore;
+    parts.places_number = places->number;
+  }
+  const auto* unfinished = SemaphoreOf(args, 5);
+  if (unfinished != nullptr) parts.unfinished = unfinished->semaphore;
+  parts.level = {EndpointOf(args, 6), EndpointOf(args, 7)};
+  parts.most_places = static_cast<int64_t>(args.Number(8));
+  return args.Return(args.addon().queues().Add(parts, args.Flag(9)));
+}
+
+napi_value Get(napi_env env, napi_callback_info info) {
+  const Args<3> args(env, info);
+  const auto* open = Find(args);
+  const Bytes slab = args.Bytes(1);
+  if (open == nullptr || !open->reader) return args.Return(-EBADF);
+  if (slab.size < FrameReader::kSmallBytes) return args.Return(-EINVAL);
+  return args.Return(open->reader->Get(slab.data, args.Flag(2)));
+}
+
+napi_value GetLarge(napi_env env, napi_callback_info info) {
+  const Args<3> args(env, info);
+  const auto* open = Find(args);
+  const Bytes into = args.Bytes(1);
+  if (open == nullptr || !open->reader) return args.Return(-EBADF);
+  return args.Return(open->reader->GetLarge(into.data, into.size, args.Size(2)));
+}
+
+napi_value MessageLength(napi_env env, napi_callback_info info) {
+  const Args<1> args(env, info);
+  const auto* open = Find(args);
+  return args.Return(open == nullptr || !open->reader ? -EBADF : open->reader->length());
+}
+
+napi_value AdoptLock(napi_env env, napi_callback_info info) {
+  const Args<1> args(env, info);
+  const auto* open = Find(args);
+  if (open != nullptr && open->reader) open->reader->Adopt();
+  return nullptr;
+}
+
+napi_value GiveLockBack(napi_env env, napi_callback_info info) {
+  const Args<1> args(env, info);
+  const auto* open = Find(args);
+  if (open != nullptr && open->reader && !open->reader->inside()) open->reader->GiveBack();
+  return nullptr;
+}
+
+napi_value Inside(napi_env env, napi_callback_info info) {
+  const Args<1> args(env, info);
+  const auto* open = Find(args);
+  return args.Return(open != nullptr && open->reader && open->reader->inside() ? 1 : 0);
+}
+
+napi_value Check(napi_env env, napi_callback_info info) {
+  const Args<1> args(env, info);
+  const auto* open = Find(args);
+  return args.Return(open == nullptr || !open->reader ? -EBADF : open->reader->Check());
+}
+
+napi_value Put(napi_env env, napi_callback_info info) {
+  const Args<3> args(env, info);
+  const auto* open = Find(args);
+  const Bytes data = args.Bytes(1);
+  if (open == nullptr) return args.Return(-EBADF);
+  static const uint8_t kNothing = 0;
+  const uint8_t* payload = data.data == nullptr ? &kNothing : data.data;
+  return args.Return(open->writer->Put(payload, data.size, args.Flag(2)));
+}
+
+napi_value Waiting(napi_env env, napi_callback_info info) {
+  const Args<1> args(env, info);
+  const auto* open = Find(args);
+  if (open == nullptr) return args.Return(-EBADF);
+  return args.Return(static_cast<int64_t>(open->writer->feeder()->load().bytes));
+}
+
+// notifyWhen(id, most, request)
+napi_value NotifyWhen(napi_env env, napi_callback_info info) {
+  const Args<3> args(env, info);
+  const auto* open = Find(args);
+  const auto& completions = args.addon().semaphores().completions();
+  if (open == nullptr || !completions) return args.Return(-EBADF);
+  open->writer->feeder()->NotifyWhen(args.Size(1), completions, args.Int(2));
+  return args.Return(0);
+}
+
+napi_value Forget(napi_env env, napi_callback_info info) {
+  const Args<2> args(env, info);
+  const auto* open = Find(args);
+  const auto& completions = args.addon().semaphores().completions();
+  if (open != nullptr && completions) {
+    open->writer->feeder()->Forget(completions, args.Int(1));
+  }
+  return nullptr;
+}
+
+napi_value Cancel(napi_env env, napi_callback_info info) {
+  const Args<1> args(env, info);
+  const auto* open = Find(args);
+  if (open != nullptr) open->writer->feeder()->Cancel();
+  return nullptr;
+}
+
+napi_value FreePlaces(napi_env env, napi_callback_info info) {
+  const Args<1> args(env, info);
+  const auto* open = Find(args);
+  return args.Return(open == nullptr || !open->places ? -EBADF : open->places->Value());
+}
+
+napi_value Flags(napi_env env, napi_callback_info info) {
+  const Args<1> args(env, info);
+  const auto* open = Find(args);
+  return args.Return(open == nullptr || !open->state ? 0 : open->state->Flags());
+}
+
+napi_value AddFlags(napi_env env, napi_callback_info info) {
+  const Args<2> args(env, info);
+  const auto* open = Find(args);
+  if (open != nullptr && open->state) open->state->Add(static_cast<uint32_t>(args.Int(1)));
+  return nullptr;
+}
+
+napi_value Close(napi_env env, napi_callback_info info) {
+  const Args<1> args(env, info);
+  args.addon().queues().Close(args.Int(0));
+  return nullptr;
+}
+
+napi_value Release(napi_env env, napi_callback_info info) {
+  const Args<1> args(env, info);
+  args.addon().queues().Release(args.Int(0));
+  return nullptr;
+}
+
+// finish(milliseconds)
+napi_value Finish(napi_env env, napi_callback_info info) {
+  const Args<1> args(env, info);
+  args.addon().queues().Finish(Deadline::After(args.Number(0)));
+  return nullptr;
+}
+
+// processWaiting(): how many queues, items and bytes, and the name of a lock of one of the queues.
+napi_value ProcessWaiting(napi_env env, napi_callback_info info) {
+  const Args<1> args(env, info);
+  const Feeders::Load load = Feeders::Waiting();
+  napi_value out = nullptr;
+  napi_create_array_with_length(env, 4, &out);
+  const uint64_t numbers[] = {load.queues, load.items, load.bytes};
+  for (uint32_t i = 0; i < 3; i++) {
+    napi_set_element(env, out, i, args.Return(static_cast<int64_t>(numbers[i])));
+  }
+  napi_value name = nullptr;
+  napi_create_string_utf8(env, load.name.c_str(), load.name.size(), &name);
+  napi_set_element(env, out, 3, name);
+  return out;
+}
+
+napi_value NotifyWhenIdle(napi_env env, napi_callback_info info) {
+  const Args<1> args(env, info);
+  const auto& completions = args.addon().semaphores().completions();
+  if (!completions) return args.Return(-EBADF);
+  Feeders::NotifyWhenIdle(completions, args.Int(0));
+  return args.Return(0);
+}
+
+napi_value CutReaders(napi_env, napi_callback_info) {
+  Feeders::CutReaders();
+  return nullptr;
+}
+
+napi_value StopFeeders(napi_env env, napi_callback_info info) {
+  const Args<1> args(env, info);
+  return args.Return(Feeders::Stop() ? 1 : 0);
+}
+
+}  // namespace
+
+void ExportQueueApi(Napi::Env env, Napi::Object exports) {
+  Napi::Object queues = Napi::Object::New(env);
+  const NamedFunction functions[] = {
+      {"open", Open},
+      {"get", Get},
+      {"getLarge", GetLarge},
+      {"messageLength", MessageLength},
+      {"adoptLock", AdoptLock},
+      {"giveLockBack", GiveLockBack},
+      {"inside", Inside},
+      {"check", Check},
+      {"put", Put},
+      {"waiting", Waiting},
+      {"notifyWhen", NotifyWhen},
+      {"forget", Forget},
+      {"cancel", Cancel},
+      {"freePlaces", FreePlaces},
+      {"flags", Flags},
+      {"addFlags", AddFlags},
+      {"close", Close},
+      {"release", Release},
+      {"finish", Finish},
+      {"processWaiting", ProcessWaiting},
+      {"notifyWhenIdle", NotifyWhenIdle},
+      {"cutReaders", CutReaders},
+      {"stopFeeders", StopFeeders},
+  };
+  ExportFunctions(env, queues, functions);
+  queues.Set("isShutDown", static_cast<double>(QueueState::kIsShutDown));
+  queues.Set("dropped", static_cast<double>(QueueState::kDropped));
+  queues.Set("broken", static_cast<double>(QueueState::kBroken));
+  exports.Set("queues", queues);
+}
+
+}  // namespace mp
