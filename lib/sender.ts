@@ -118,8 +118,8 @@ export class Sender implements Writer {
     if (refused !== undefined) return Promise.reject(refused);
     const { bytes, fds, failed } = packed;
     const sent = this.#wait(bytes, 0, bytes.length, 'send', limits, hold, fds.length);
-    sent.catch((error: { begun?: boolean }) => {
-      if (error.begun !== true) failed();
+    sent.catch((error: unknown) => {
+      if ((error as { begun?: boolean }).begun !== true) failed();
     });
     if (!this.#blocked) this.flush();
     return sent;
