@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The program that a Process runs, as `node child-main.js <descriptor of the bootstrap channel>`.
+// The program that a Process runs, as `node child-main.js <descriptor of the bootstrap channel> <file of the addon>`.
 import { runChild } from './child.js';
 
 const channel = Number(process.argv[2]);

@@ -2,10 +2,10 @@
 //
 // What this process is: a program of its own, or a child that another process has started with this package. Worker threads
 // of a process see the same as its main thread.
-import { isMainThread } from 'node:worker_threads';
 import { fileURLToPath } from 'node:url';
 
 import type { BaseProcess } from './base-process.js';
+import { CHILD_PROGRAM } from './child-program.js';
 import { checkLimits, type Limits, type WaitOptions } from './deadline.js';
 import { native, READ } from './native.js';
 import { checkTimeout } from './validate.js';
@@ -30,7 +30,7 @@ const NAME_OF_MAIN = 'MainProcess';
 const UNTOLD = 'child';
 
 /** @internal The program of a Node child. */
-export const childProgram = fileURLToPath(new URL('./child-main.js', import.meta.url));
+export const childProgram = fileURLToPath(new URL(`.${CHILD_PROGRAM}`, import.meta.url));
 
 /**
  * Whether this process was not started by a `Process`. CPython: `parent_process() is None`.
@@ -43,7 +43,7 @@ export const isMainProcess: boolean = isMain();
 function isMain(): boolean {
   const role = native.processes.role('');
   if (role !== '') return role !== UNTOLD && (JSON.parse(role) as Role).channel < 0;
-  if (!isMainThread || process.argv[1] !== childProgram) return true;
+  if (!native.isMainThread || process.argv[1] !== childProgram) return true;
   native.processes.setRole(UNTOLD);
   return false;
 }

@@ -3,7 +3,6 @@
 // What has been sent but not written when the process ends. A pending write keeps the event loop alive, so this concerns
 // process.exit(), an uncaught error, and Connections that were unref'd.
 import { writeSync } from 'node:fs';
-import { isMainThread } from 'node:worker_threads';
 
 import { deadlineAfter } from './deadline.js';
 import { native } from './native.js';
@@ -30,7 +29,7 @@ function onExit(): void {
   if (unwritten.size > 0) warn();
   const lost = writeQueuesAtExit(deadline);
   if (lost.items > 0) say(`${lost.items} items (${lost.bytes} bytes) put on queues were not got`);
-  if (isMainThread) native.cancelBlockedCalls();
+  if (native.isMainThread) native.cancelBlockedCalls();
 }
 
 function warn(): void {

@@ -1,11 +1,32 @@
 // SPDX-License-Identifier: MIT
 import { createRequire } from 'node:module';
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+
+import { runsChildProgram } from './child-program.js';
 
 const require = createRequire(import.meta.url);
 
-/** The folder that holds package.json, seen from dist/. */
-const packageRoot = fileURLToPath(new URL('..', import.meta.url));
+/** The folder that holds package.json, whichever folder below it this code was compiled to. */
+function packageRoot(): string {
+  let folder = dirname(fileURLToPath(import.meta.url));
+  while (!existsSync(join(folder, 'package.json')) && dirname(folder) !== folder) folder = dirname(folder);
+  return folder;
+}
+
+/** The file that was loaded. */
+let loaded = '';
+
+/** @internal Where the addon of this process is, for its children, which need not look for it again. */
+export function addonFile(): string {
+  return loaded;
+}
+
+/** What a child of ours was told by its parent; see child-main.ts. */
+function toldByParent(): string | undefined {
+  return runsChildProgram ? process.argv[3] : undefined;
+}
 
 function unsupported(what: string): Error {
   return Object.assign(new Error(what), { code: 'ERR_MP_NOT_SUPPORTED' });
@@ -40,26 +61,35 @@ export function loadAddon(): unknown {
     throw unsupported('node-multiprocessing needs libuv, which Bun does not have');
   }
   const named = process.env['NODE_MULTIPROCESSING_ADDON'];
-  if (named !== undefined && named !== '') return require(named);
-  const load = require('node-gyp-build') as (folder: string) => unknown;
+  loaded = named !== undefined && named !== '' ? named : (toldByParent() ?? findAddon());
+  return require(loaded);
+}
+
+function findAddon(): string {
+  const { resolve } = require('node-gyp-build') as { resolve(folder: string): string };
+  const root = packageRoot();
   try {
-    return load(packageRoot);
+    return resolve(root);
   } catch (first) {
     stateLibc();
     try {
-      return load(packageRoot);
+      return resolve(root);
     } catch {
       // The first error says what was looked for; the second attempt only differs in the C library.
-      throw Object.assign(
-        new Error(
-          `The native addon of node-multiprocessing could not be loaded for ${process.platform}-${process.arch}, ` +
-            `Node ${process.versions.node}. If its install script was not allowed to run, build it with ` +
-            '"npm install-scripts approve node-multiprocessing && npm rebuild node-multiprocessing" ' +
-            '(needs Python 3, make and a C++20 compiler).',
-          { cause: first },
-        ),
-        { code: 'ERR_MP_NOT_SUPPORTED' },
-      );
+      throw missing(first);
     }
   }
+}
+
+function missing(cause: unknown): Error {
+  return Object.assign(
+    new Error(
+      `The native addon of node-multiprocessing could not be loaded for ${process.platform}-${process.arch}, ` +
+        `Node ${process.versions.node}. If its install script was not allowed to run, build it with ` +
+        '"npm install-scripts approve node-multiprocessing && npm rebuild node-multiprocessing" ' +
+        '(needs Python 3, make and a C++20 compiler).',
+      { cause },
+    ),
+    { code: 'ERR_MP_NOT_SUPPORTED' },
+  );
 }

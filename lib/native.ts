@@ -217,6 +217,8 @@ export interface Native {
   };
   /** The largest message that `receive` hands out whole, and the size of its buffer. */
   readonly smallBytes: number;
+  readonly isMainThread: boolean;
+
   /** The size of the memory that `takeHeld` needs. */
   readonly mostHeldBytes: number;
   /** How much of a message that has to wait is copied; the rest stays in the caller's memory. */

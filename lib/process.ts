@@ -9,6 +9,7 @@ import { Connection } from './connection.js';
 import { childProgram, currentRole } from './current-process.js';
 import { argumentError, ChildProcessError, type ChildFailure } from './errors.js';
 import { giveValue } from './giving-values.js';
+import { addonFile } from './load-addon.js';
 import { native } from './native.js';
 import { flushUnwritten } from './reactor.js';
 import { RunningChild } from './running-child.js';
@@ -164,7 +165,7 @@ export class Process<F extends Target = Target> extends BaseProcess {
       const family = own && { family: own.family, fd: inheritance.descriptor(own.fd).fd };
       const { name: parentName, authkey } = currentRole();
       const role = { ...who, authkey, parent: { pid: process.pid, name: parentName } };
-      const command = [...(this.#execArgv ?? inheritedExecArgv()), childProgram, String(channel)];
+      const command = [...(this.#execArgv ?? inheritedExecArgv()), childProgram, String(channel), addonFile()];
       const { env, cwd } = this.#options;
       const started = launchProgram(process.execPath, command, stdio, inheritance.fds, { env, cwd });
       theirs.close();

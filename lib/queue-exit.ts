@@ -2,7 +2,6 @@
 //
 // The end of a process that has put items on queues which have not been written yet. Their threads go on by themselves for
 // as long as the process lives, so all there is to do is to wait for them.
-import { isMainThread } from 'node:worker_threads';
 
 import { completionsFd, dispatchCompletions, request } from './completions.js';
 import { millisecondsLeft } from './deadline.js';
@@ -28,7 +27,7 @@ let registered = false;
 
 /** Has a natural end of the process wait for what was put. */
 export function waitForFeedersAtExit(): void {
-  if (registered || !isMainThread) return;
+  if (registered || !native.isMainThread) return;
   registered = true;
   process.on('beforeExit', () => {
     const [, items] = queues.processWaiting();
@@ -57,7 +56,7 @@ function warn(): void {
 export function writeQueuesAtExit(deadline: number): { items: number; bytes: number } {
   // Others could not go on behind an item of which this process has read a part.
   queues.finish(millisecondsLeft(deadline));
-  if (!isMainThread) return { items: 0, bytes: 0 };
+  if (!native.isMainThread) return { items: 0, bytes: 0 };
   if (queues.processWaiting()[1] > 0) {
     queues.cutReaders();
     waitUntilIdle(deadline);

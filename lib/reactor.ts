@@ -2,7 +2,6 @@
 //
 // This environment's side of the event loop: who is told when a descriptor is ready, what keeps the loop alive, how many
 // operations may complete before the loop gets a turn, and which channels have something left to write.
-import { isMainThread } from 'node:worker_threads';
 
 import { deadlineAfter, millisecondsLeft } from './deadline.js';
 import { InterruptedError, systemError } from './errors.js';
@@ -63,7 +62,7 @@ function onReady(count: number): void {
 /** Starts the poller with the first endpoint, so that importing the package alone costs the event loop nothing. */
 export function ensureStarted(): void {
   if (state.started) return;
-  const status = native.start(isMainThread, onReady, state.events);
+  const status = native.start(native.isMainThread, onReady, state.events);
   if (status < 0) throw systemError(status, 'uv_poll_init');
   state.started = true;
 }

@@ -4,7 +4,6 @@
 import type { ChildProcess } from 'node:child_process';
 import type { Socket } from 'node:net';
 import { constants } from 'node:os';
-import { isMainThread } from 'node:worker_threads';
 
 import { startLimits, type Limits } from './deadline.js';
 import { systemError, TimeoutError } from './errors.js';
@@ -45,7 +44,7 @@ export class RunningChild {
     this.pid = pid;
     this.#daemon = daemon;
     this.#onEnd = onEnd;
-    const status = isMainThread ? 0 : processes.started(pid, channel);
+    const status = native.isMainThread ? 0 : processes.started(pid, channel);
     if (status < 0) {
       process.kill('SIGKILL');
       throw systemError(status, 'fcntl');
@@ -147,7 +146,7 @@ export class RunningChild {
   #end(exitcode: number): void {
     if (this.#exitcode !== undefined) return;
     this.#exitcode = exitcode;
-    if (!isMainThread) processes.ended(this.pid);
+    if (!native.isMainThread) processes.ended(this.pid);
     this.#onEnd();
     this.#afterEnd?.();
     for (const ended of [...this.#waiting]) ended();

@@ -17,6 +17,10 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   if ((uv_version() >> 16) != 1) {
     throw Napi::Error::New(env, "This build needs libuv 1, the runtime has another major version");
   }
+  uv_loop_t* loop = nullptr;
+  const bool known = napi_get_uv_event_loop(env, &loop) == napi_ok;
+  // Asking node:worker_threads would load all of it, which a child that just starts does not need.
+  exports.Set("isMainThread", known && loop == uv_default_loop());
   napi_set_instance_data(
       env, new mp::AddonEnv(env),
       [](napi_env, void* data, void*) { delete static_cast<mp::AddonEnv*>(data); }, nullptr);

@@ -78,16 +78,19 @@ function prebuiltAddon() {
  */
 export function expectedFiles(sources) {
   const top = ['CHANGELOG.md', 'LICENSE', 'README.md', 'binding.gyp', 'package.json'];
-  const compiled = filesBelow(path.join(sources, 'lib'))
-    .map((file) => `dist/${file.replace(/\.ts$/, '')}`)
-    .flatMap((stem) => [`${stem}.js`, `${stem}.js.map`, `${stem}.d.ts`]);
+  const declared = filesBelow(path.join(sources, 'lib')).map((file) => `dist/${file.replace(/\.ts$/, '.d.ts')}`);
+  // See build.mjs.
+  const bundled = ['child-main', 'cli', 'index', 'shared'].flatMap((name) => [
+    `dist/${name}.js`,
+    `dist/${name}.js.map`,
+  ]);
   const native = filesBelow(path.join(sources, 'native'))
     .filter((file) => /^[^/]+\.(cc|h)$/.test(file))
     .map((file) => `native/${file}`);
   const interop = filesBelow(path.join(sources, 'interop'))
     .filter((file) => /\.(h|md|py)$/.test(file))
     .map((file) => `interop/${file}`);
-  return [...top, ...compiled, ...native, ...interop, prebuiltAddon()].sort();
+  return [...top, ...declared, ...bundled, ...native, ...interop, prebuiltAddon()].sort();
 }
 
 /**

@@ -6,7 +6,7 @@ import { existsSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { filesBelow, root } from './support.mjs';
 
-const sources = { dist: 'lib', 'out/test': 'test', 'out/bench': 'bench' };
+const sources = { 'out/test': 'test', 'out/bench': 'bench' };
 
 for (const [output, source] of Object.entries(sources)) {
   for (const file of filesBelow(path.join(root, output))) {
