@@ -4,10 +4,13 @@
 // multiprocessing/connection.py. The side that listens challenges first; so it never answers anybody who does not have the
 // key. Up to Python 3.11 the digest is always MD5 and the sides do not name it; later ones begin with `{name}`. A challenge that
 // names SHA-256 suits both, since an older peer takes the name for a part of the random bytes and answers with MD5.
-import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import type Crypto from 'node:crypto';
 
 import { AuthenticationError } from './errors.js';
 import { checkBytes } from './validate.js';
+
+/** Loaded when it is needed, since it takes longer than most of this package. */
+const crypto = (): typeof Crypto => process.getBuiltinModule('node:crypto');
 
 /** The longest message of an authentication, in bytes. */
 export const LONGEST_AUTH_MESSAGE = 256;
@@ -46,7 +49,7 @@ function digestOf(message: Buffer): string | undefined {
 
 function hmac(key: Buffer, message: Buffer, digest: string): Buffer {
   try {
-    return createHmac(DIGESTS.get(digest) as string, key)
+    return crypto().createHmac(DIGESTS.get(digest) as string, key)
       .update(message)
       .digest();
   } catch (error) {
@@ -71,14 +74,14 @@ export function verifyResponse(key: Buffer, message: Buffer, response: Buffer): 
   if (digest === undefined) throw new AuthenticationError('The answer to the challenge names no digest that is known');
   const given = response.length === MD5_BYTES ? response : response.subarray(digest.length + 2);
   const expected = hmac(key, message, digest);
-  if (given.length !== expected.length || !timingSafeEqual(given, expected)) {
+  if (given.length !== expected.length || !crypto().timingSafeEqual(given, expected)) {
     throw new AuthenticationError('The answer to the challenge is wrong: the other side has another key');
   }
 }
 
 /** Has the other side prove that it has the key. CPython: `deliver_challenge`. */
 export function* deliverChallenge(key: Buffer): Talk {
-  const message = Buffer.concat([Buffer.from('{sha256}'), randomBytes(RANDOM_BYTES)]);
+  const message = Buffer.concat([Buffer.from('{sha256}'), crypto().randomBytes(RANDOM_BYTES)]);
   yield Buffer.concat([CHALLENGE, message]);
   const response = yield undefined;
   try {

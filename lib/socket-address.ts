@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
 // The addresses that Listener and Client take.
-import { isIPv4 } from 'node:net';
 
 import { argumentError, NotSupported } from './errors.js';
 import { checkBoolean, checkInteger } from './validate.js';
@@ -58,7 +57,8 @@ function checkIp(address: readonly unknown[], remote: boolean, anyPort: boolean)
   checkInteger(port, 'address[1]', anyPort ? 0 : 1, 0xffff);
   // Other names would have to be looked up, which waits.
   const ip = host === 'localhost' ? '127.0.0.1' : host === '' ? '0.0.0.0' : host;
-  if (!isIPv4(ip)) throw argumentError('range', "address[0] must be 'localhost' or an IPv4 address");
+  // Loaded when it is needed: few processes use addresses.
+  if (!process.getBuiltinModule('node:net').isIPv4(ip)) throw argumentError('range', "address[0] must be 'localhost' or an IPv4 address");
   const name = Uint8Array.from(ip.split('.'), Number);
   if (name[0] !== 127 && !remote) {
     throw argumentError('range', `address[0] must be a loopback address, not ${ip}, unless remote is true`);

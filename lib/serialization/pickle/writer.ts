@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: MIT
-import { markAsUntransferable } from 'node:worker_threads';
-
 import { hostIsLittleEndian } from './host.js';
 import { integerBytes } from './integers.js';
 import {
@@ -46,8 +44,9 @@ const nothing = Buffer.alloc(0);
 
 function makeSlab(): Buffer {
   const slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
-  // Transferring one pickle to a worker would take away the memory of all others.
-  markAsUntransferable(slab.buffer);
+  // Transferring one pickle to a worker would take away the memory of all others. Loaded with the first slab: most processes
+  // never make one.
+  process.getBuiltinModule('node:worker_threads').markAsUntransferable(slab.buffer);
   return slab;
 }
 
