@@ -49,7 +49,8 @@ function digestOf(message: Buffer): string | undefined {
 
 function hmac(key: Buffer, message: Buffer, digest: string): Buffer {
   try {
-    return crypto().createHmac(DIGESTS.get(digest) as string, key)
+    return crypto()
+      .createHmac(DIGESTS.get(digest) as string, key)
       .update(message)
       .digest();
   } catch (error) {

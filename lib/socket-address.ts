@@ -58,7 +58,8 @@ function checkIp(address: readonly unknown[], remote: boolean, anyPort: boolean)
   // Other names would have to be looked up, which waits.
   const ip = host === 'localhost' ? '127.0.0.1' : host === '' ? '0.0.0.0' : host;
   // Loaded when it is needed: few processes use addresses.
-  if (!process.getBuiltinModule('node:net').isIPv4(ip)) throw argumentError('range', "address[0] must be 'localhost' or an IPv4 address");
+  if (!process.getBuiltinModule('node:net').isIPv4(ip))
+    throw argumentError('range', "address[0] must be 'localhost' or an IPv4 address");
   const name = Uint8Array.from(ip.split('.'), Number);
   if (name[0] !== 127 && !remote) {
     throw argumentError('range', `address[0] must be a loopback address, not ${ip}, unless remote is true`);
