@@ -32,11 +32,12 @@ export class ProcessSide implements Side {
   readonly #pending = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>();
   #last = 0;
 
-  constructor(program: Program, mode: Mode) {
+  /** @param fds What it inherits, from descriptor 3 on. */
+  constructor(program: Program, mode: Mode, fds: readonly number[] = []) {
     const isNode = program.language === 'node';
     this.blocks = isNode && mode === 'sync';
     this.errors = isNode ? NODE_ERRORS : PYTHON_ERRORS;
-    this.peer = spawnPeer(program, { args: [mode] });
+    this.peer = spawnPeer(program, { args: [mode], fds });
     void this.#listen();
   }
 

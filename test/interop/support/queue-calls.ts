@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT
+//
+// What a side of a test does with a queue, by name: the same in this process, in Node peers and in queue_peer.py.
+import type { JoinableQueue, QueueWaitOptions } from 'node-multiprocessing';
+
+import type { Mode } from '../../helpers/channels.js';
+
+export class QueueCalls {
+  readonly #queue: JoinableQueue;
+  readonly #sync: boolean;
+
+  /** @param queue Any kind of queue; methods that it does not have are not asked for. */
+  constructor(queue: JoinableQueue, mode: Mode) {
+    this.#queue = queue;
+    this.#sync = mode === 'sync';
+  }
+
+  async run(name: string, ...args: unknown[]): Promise<unknown> {
+    const call = (this as unknown as Record<string, (...args: unknown[]) => unknown>)[name];
+    if (call === undefined) throw new Error(`There is no call ${name}`);
+    return call.apply(this, args);
+  }
+
+  put(item: unknown, block?: boolean, timeout?: number): unknown {
+    return this.#put(item, { block, timeout });
+  }
+
+  get(block?: boolean, timeout?: number): unknown {
+    return this.#get({ block, timeout });
+  }
+
+  putNowait(item: unknown): void {
+    this.#queue.putNowait(item);
+  }
+
+  getNowait(): unknown {
+    return this.#queue.getNowait();
+  }
+
+  async putMany(count: number, size = 0): Promise<void> {
+    for (let number = 0; number < count; number++) await this.#put([number, Buffer.alloc(size, 'x')]);
+  }
+
+  async getMany(count: number): Promise<unknown[]> {
+    const items = [];
+    for (let i = 0; i < count; i++) items.push(await this.#get());
+    return items;
+  }
+
+  async sizes(count: number): Promise<unknown[]> {
+    const items = (await this.getMany(count)) as [number, Uint8Array][];
+    return items.map(([number, data]) => [number, data.length]);
+  }
+
+  async work(): Promise<number> {
+    for (let count = 0; ; count++) {
+      const item = await this.#get();
+      await this.taskDone();
+      if (item === null) return count;
+    }
+  }
+
+  taskDone(): unknown {
+    return this.#sync ? this.#queue.taskDoneSync() : this.#queue.taskDone();
+  }
+
+  join(): unknown {
+    return this.#sync ? this.#queue.joinSync() : this.#queue.join();
+  }
+
+  qsize(): number {
+    return this.#queue.qsize();
+  }
+
+  empty(): boolean {
+    return this.#queue.empty();
+  }
+
+  full(): boolean {
+    return this.#queue.full();
+  }
+
+  close(): void {
+    this.#queue.close();
+  }
+
+  joinThread(): unknown {
+    return this.#sync ? this.#queue.joinThreadSync() : this.#queue.joinThread();
+  }
+
+  cancelJoinThread(): void {
+    this.#queue.cancelJoinThread();
+  }
+
+  #put(item: unknown, options: QueueWaitOptions = {}): unknown {
+    return this.#sync ? this.#queue.putSync(item, options) : this.#queue.put(item, options);
+  }
+
+  #get(options: QueueWaitOptions = {}): unknown {
+    return this.#sync ? this.#queue.getSync(options) : this.#queue.get(options);
+  }
+}

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: MIT
+//
+// A queue of a test, and everybody who shares it.
+import type { QueueParts } from '#lib/queue-parts.js';
+import {
+  describe as describeObject,
+  JoinableQueue,
+  Queue,
+  SimpleQueue,
+  type QueueDescriptor,
+  type QueueOptions,
+} from 'node-multiprocessing';
+
+import { edgePythons, modes, nodePeer, pythonPeer, type Mode, type Program, type Python } from '../../helpers/index.js';
+import { QueueCalls } from './queue-calls.js';
+import { ProcessSide } from './sync-side.js';
+
+/** What a queue is made of. */
+export function partsOf(queue: object): QueueParts {
+  return (queue as { parts: QueueParts }).parts;
+}
+
+export type QueueKind = 'Queue' | 'JoinableQueue' | 'SimpleQueue';
+
+const classes = { Queue, JoinableQueue, SimpleQueue };
+
+/** Who shares a queue, and what its errors are called. */
+export interface QueueLanguage {
+  readonly label: string;
+  readonly program: Program;
+  readonly errors: Readonly<Record<'empty' | 'full' | 'closed' | 'handleClosed' | 'taskDone' | 'notClosed', string>>;
+}
+
+const NODE_ERRORS = {
+  empty: 'ERR_MP_EMPTY',
+  full: 'ERR_MP_FULL',
+  closed: 'ERR_MP_CLOSED',
+  handleClosed: 'ERR_MP_CLOSED',
+  taskDone: 'ERR_MP_TASK_DONE',
+  notClosed: 'ERR_MP_NOT_CLOSED',
+};
+
+const PYTHON_ERRORS = {
+  empty: 'Empty',
+  full: 'Full',
+  closed: 'ValueError',
+  handleClosed: 'OSError',
+  taskDone: 'ValueError',
+  notClosed: 'AssertionError',
+};
+
+export const node: QueueLanguage = { label: 'node', program: nodePeer('queue-peer'), errors: NODE_ERRORS };
+
+export function pythonLanguage(python: Python): QueueLanguage {
+  return { label: `python${python.version}`, program: pythonPeer(python, 'queue_peer'), errors: PYTHON_ERRORS };
+}
+
+/** Node, the oldest and the newest Python. */
+export function someQueueLanguages(): QueueLanguage[] {
+  return [node, ...edgePythons().map(pythonLanguage)];
+}
+
+export class QueueScene {
+  readonly mode: Mode;
+  readonly queue: JoinableQueue;
+  /** This process' calls. */
+  readonly here: QueueCalls;
+  readonly errors = NODE_ERRORS;
+  readonly #language: QueueLanguage;
+  readonly #peers: ProcessSide[] = [];
+
+  constructor(language: QueueLanguage, mode: Mode, kind: QueueKind, options: QueueOptions) {
+    this.mode = mode;
+    this.#language = language;
+    // Python knows nothing but pickles.
+    const made = new classes[kind]({ serialization: 'pickle', ...options });
+    this.queue = made as JoinableQueue;
+    this.here = new QueueCalls(this.queue, mode);
+  }
+
+  /** A process that has the queue. */
+  async start(language = this.#language, mode = this.mode): Promise<ProcessSide> {
+    const { reader, writer, level } = partsOf(this.queue);
+    const nodeOnly = language === node && this.#language === node;
+    const descriptor: QueueDescriptor = describeObject(this.queue, { nodeOnly }) as QueueDescriptor;
+    const ends = [reader, writer, ...(language === node && level !== undefined ? [level.reader, level.writer] : [])];
+    const peer = new ProcessSide(
+      language.program,
+      mode,
+      ends.map((end) => end.fileno()),
+    );
+    this.#peers.push(peer);
+    await new Promise((resolve) => peer.peer.process.stdin?.write(`${JSON.stringify(descriptor)}\n`, resolve));
+    return peer;
+  }
+
+  /** Ends all processes, none of which may fail. */
+  async end(): Promise<void> {
+    for (const { peer } of this.#peers) await peer.release();
+    for (const { peer } of this.#peers) await peer.succeeded();
+  }
+
+  close(): void {
+    this.queue.close();
+  }
+}
+
+/** What a test is about. */
+export interface QueueTest {
+  readonly kind?: QueueKind;
+  readonly options?: QueueOptions;
+  readonly languages?: readonly QueueLanguage[];
+  readonly modes?: readonly Mode[];
+}
+
+/** A test of this process and another one that share a queue, async and sync, for each language of the other one. */
+export function withQueuePeer(
+  title: string,
+  test: QueueTest,
+  body: (scene: QueueScene, peer: ProcessSide, language: QueueLanguage) => Promise<void>,
+): void {
+  for (const language of test.languages ?? someQueueLanguages()) {
+    for (const mode of test.modes ?? modes) {
+      it(`${language.label}, ${mode}: ${title}`, async () => {
+        const scene = new QueueScene(language, mode, test.kind ?? 'Queue', test.options ?? {});
+        try {
+          await body(scene, await scene.start(), language);
+          await scene.end();
+        } finally {
+          scene.close();
+        }
+      });
+    }
+  }
+}
