@@ -5,6 +5,7 @@
 import { Connection } from './connection.js';
 import { attachObject, describeObject, type Describable, type Descriptor } from './describe.js';
 import { argumentError, BusyError, ClosedError, NotSupported } from './errors.js';
+import { packing } from './serialization/parcel.js';
 import { putTogether, takeApart, type SharedValue } from './serialization/shared-values.js';
 import type { Giving, Taking } from './sharing.js';
 import { checkInteger } from './validate.js';
@@ -103,10 +104,6 @@ function copied(object: Describable): Connection {
   throw argumentError('type', 'the message has a copy of what is no Connection');
 }
 
-/** Whether something that was received can be taken apart further; what it describes is looked at when it is attached. */
-export function checkShared(value: unknown): SharedValue {
-  const { magic, objects, value: bytes } = (value ?? {}) as Partial<SharedValue>;
-  const lists = Array.isArray(objects) && objects.length === 2 && objects.every(Array.isArray);
-  if (magic instanceof Uint8Array && bytes instanceof Uint8Array && lists) return { magic, objects, value: bytes };
-  throw argumentError('type', 'the message is not one of this package');
-}
+// Messages are put together by a part that all classes build upon, which therefore cannot import what knows all classes.
+packing.give = giveValue;
+packing.take = takeValue;

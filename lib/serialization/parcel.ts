@@ -4,14 +4,19 @@
 // behind it one descriptor for each that the objects need, as `sendHandle` sends them.
 import { deserialize, serialize } from 'node:v8';
 
-import { UnpicklingError } from '../errors.js';
-import { checkShared, giveValue, takeValue } from '../giving-values.js';
-import { Cargo, takeFrom } from '../sharing.js';
+import { argumentError, UnpicklingError } from '../errors.js';
+import { Cargo, takeFrom, type Giving, type Taking } from '../sharing.js';
 import { checkInteger } from '../validate.js';
 import type { SharedValue } from './shared-values.js';
 
 /** V8's own messages have the number of their format, which is not 0, in the second byte. */
 const MARK = Buffer.of(0xff, 0);
+
+/** How values are taken apart and put together. Filled in by giving-values.ts. */
+export const packing = {} as {
+  give(value: unknown, name: string, giving: Giving): SharedValue;
+  take(shared: SharedValue, taking: Taking): unknown;
+};
 
 export function isParcel(bytes: Uint8Array): boolean {
   return bytes[0] === MARK[0] && bytes[1] === MARK[1];
@@ -29,7 +34,7 @@ export interface Packed {
 export function pack(value: unknown): Packed {
   const cargo = new Cargo();
   try {
-    const shared = giveValue(value, 'value', cargo);
+    const shared = packing.give(value, 'value', cargo);
     const bytes = Buffer.concat([MARK, serialize({ ...shared, descriptors: cargo.fds.length })]);
     return { bytes, fds: cargo.fds, failed: () => cargo.failed() };
   } catch (error) {
@@ -68,9 +73,17 @@ export class Parcel {
   open(fds: readonly number[]): unknown {
     const taking = takeFrom(fds);
     try {
-      return takeValue(this.#shared, taking);
+      return packing.take(this.#shared, taking);
     } finally {
       taking.closeRest();
     }
   }
+}
+
+/** Whether something that was received can be taken apart further; what it describes is looked at when it is attached. */
+function checkShared(value: unknown): SharedValue {
+  const { magic, objects, value: bytes } = (value ?? {}) as Partial<SharedValue>;
+  const lists = Array.isArray(objects) && objects.length === 2 && objects.every(Array.isArray);
+  if (magic instanceof Uint8Array && bytes instanceof Uint8Array && lists) return { magic, objects, value: bytes };
+  throw argumentError('type', 'the message is not one of this package');
 }
