@@ -83,6 +83,10 @@ export function launchProgram(
   options: { readonly env: NodeJS.ProcessEnv | undefined; readonly cwd: string | URL | undefined },
 ): { process: ChildProcess; pid: number } {
   const { env, cwd } = options;
+  const pipes = stdio.filter((entry) => ['pipe', 'overlapped', undefined, null].includes(entry as string)).length;
+  // Node leaves pipes open that it has made when descriptors run out before the last one.
+  const missing = pipes > 0 ? failureOf(openMany(2 * pipes + OTHER_DESCRIPTORS), 'spawn') : undefined;
+  if (missing !== undefined) throw missing;
   // Loaded when it is needed: most processes are children that start none themselves.
   const { spawn } = process.getBuiltinModule('node:child_process');
   const child = spawn(command, args, {
@@ -106,21 +110,27 @@ function failureOf(call: () => void, syscall: string, detail?: string): Error | 
   }
 }
 
-/** More than a start needs: for the three standard streams, and for learning that the program runs. */
-const DESCRIPTORS = 8;
+/** What a start needs for learning whether the program runs. */
+const OTHER_DESCRIPTORS = 2;
+
+/** Finds out whether so many descriptors can be opened. */
+function openMany(count: number): () => void {
+  return () => {
+    const fds: number[] = [];
+    try {
+      while (fds.length < count) fds.push(openSync('/', 'r'));
+    } finally {
+      fds.forEach((fd) => {
+        closeSync(fd);
+      });
+    }
+  };
+}
 
 /** Why a program was not started: Node says so in an event that comes too late, so what it can be is looked at. */
 function whyNot(command: string, cwd: string | URL | undefined): Error {
   const runs = (path: string | URL) => () => {
     accessSync(path, modes.X_OK);
-  };
-  const opens = (): void => {
-    const fds: number[] = [];
-    try {
-      while (fds.length < DESCRIPTORS) fds.push(openSync('/', 'r'));
-    } finally {
-      fds.forEach(closeSync);
-    }
   };
   const inCwd = cwd === undefined ? undefined : failureOf(runs(cwd), 'chdir', String(cwd));
   const { ENOENT, EAGAIN } = constants.errno;
@@ -128,5 +138,5 @@ function whyNot(command: string, cwd: string | URL | undefined): Error {
     ? failureOf(runs(command), 'spawn', command)
     : systemError(-ENOENT, 'spawn', `${command} is not in the PATH`);
   // Else only the limit for processes is left.
-  return inCwd ?? failureOf(opens, 'spawn') ?? ofCommand ?? systemError(-EAGAIN, 'spawn');
+  return inCwd ?? failureOf(openMany(OTHER_DESCRIPTORS), 'spawn') ?? ofCommand ?? systemError(-EAGAIN, 'spawn');
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // The child's side of bootstrap.ts: takes over what it was given, finds the function and runs it.
-import { writeSync } from 'node:fs';
+import { fstatSync, writeSync } from 'node:fs';
 import { constants } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { format } from 'node:util';
@@ -72,8 +72,33 @@ function findTarget(module: Record<string, unknown>, url: string, name: string):
   throw new TypeError(`The export "${name}" of ${url} is no function; it exports: ${names}`);
 }
 
-async function run({ module: url, target, args }: Preparation, reporter: Reporter): Promise<void> {
-  const values = takeValue(args, inherited) as unknown[];
+/** Becomes a member of the parent's family. Returns whose it is, if it is that of another user and cannot be entered. */
+function enter({ family, fd }: NonNullable<Preparation['family']>): number | undefined {
+  const { uid } = fstatSync(fd);
+  if (uid !== process.geteuid?.()) {
+    native.closeDescriptor(fd);
+    return uid;
+  }
+  const status = native.semaphores.inheritFamily(family, fd);
+  // Its creator may have left it in the meantime, and with its names it is gone: nothing can be attached then.
+  if (status < 0 && status !== -constants.errno.ENOENT && status !== -constants.errno.ESTALE) {
+    throw systemError(status, 'flock', 'the register of the semaphores cannot be used by this process');
+  }
+  return undefined;
+}
+
+function takeArguments(args: Preparation['args'], strangers: number | undefined): unknown[] {
+  try {
+    return takeValue(args, inherited) as unknown[];
+  } catch (error) {
+    if (strangers === undefined || (error as { code?: unknown }).code !== 'ENOENT') throw error;
+    const us = `this process runs as user ${process.geteuid?.()}`;
+    throw systemError(-constants.errno.EACCES, 'sem_open', `the semaphores belong to user ${strangers}, and ${us}`);
+  }
+}
+
+async function run({ module: url, target, args, family }: Preparation, reporter: Reporter): Promise<void> {
+  const values = takeArguments(args, family && enter(family));
   reporter.attached();
   const module = (await import(url)) as Record<string, unknown>;
   reporter.stage = 'export';
@@ -103,20 +128,13 @@ export function runChild(fd: number): void {
     process.exitCode = 1;
     return;
   }
-  const { role, family, module } = preparation;
+  const { role, module } = preparation;
   becomeChild({ ...role, channel: fd });
   process.argv.push(fileURLToPath(module));
   const reporter = new Reporter(channel, role.name);
   if (role.daemon) {
     const status = native.processes.endWithParent(fd);
     if (status < 0) throw systemError(status, 'pthread_create');
-  }
-  if (family !== undefined) {
-    const status = native.semaphores.inheritFamily(family.family, family.fd);
-    // Its creator may have left it in the meantime, and with its names it is gone: nothing can be attached then.
-    if (status < 0 && status !== -constants.errno.ENOENT && status !== -constants.errno.ESTALE) {
-      throw systemError(status, 'flock', 'the register of the semaphores cannot be used by this process');
-    }
   }
   run(preparation, reporter).catch((error: unknown) => {
     process.nextTick(() => {

@@ -5,7 +5,7 @@
 import { stat } from 'node:fs/promises';
 import { Worker } from 'node:worker_threads';
 
-import { Lock, Pipe } from 'node-multiprocessing';
+import { activeChildren, Lock, Pipe } from 'node-multiprocessing';
 
 import { closeTracked } from './channels.js';
 import { printCoverage } from './coverage.js';
@@ -50,7 +50,16 @@ let before: Holdings;
 // A hook that throws would end the whole run. Every test is to be judged, so what is found is reported at the end.
 const problems: string[] = [];
 
+/** Ends the processes that a test has started and not joined. */
+async function endProcesses(): Promise<void> {
+  for (const child of activeChildren()) {
+    child.kill();
+    await child.join().catch(() => undefined);
+  }
+}
+
 async function check(title: string): Promise<void> {
+  await endProcesses();
   for (const failure of await endPeers()) problems.push(`${title}: ${failure.message}`);
   closeTracked();
   closeTrackedFds();

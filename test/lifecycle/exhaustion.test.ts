@@ -5,23 +5,13 @@ import { constants } from 'node:os';
 
 import { expect } from 'chai';
 
-import { spawnPeer, type Program } from '../helpers/index.js';
-import { child, report, type Report } from './support/programs.js';
+import { spawnPeer } from '../helpers/index.js';
+import { child, limited, report, type Report } from './support/programs.js';
 
 const LIMIT = 80;
 
-/**
- * The program under a limit of descriptors. Node raises the soft limit to the hard one, so both are set. A sanitizer's
- * runtime is for Node alone, and some shells do not even start with it.
- */
-function limited(program: Program): Program {
-  const preload = `LD_PRELOAD=${process.env['LD_PRELOAD'] ?? ''}`;
-  const args = ['-c', `ulimit -n ${LIMIT} && exec env "$@"`, 'sh', preload, program.command, ...program.args];
-  return { language: 'c', label: 'limited node', command: 'sh', args };
-}
-
 async function run(name: string): Promise<Report> {
-  const peer = spawnPeer(limited(child('exhausted')), { args: [name] });
+  const peer = spawnPeer(limited(child('exhausted'), LIMIT), { args: [name] });
   const result = await report(peer);
   expect(await peer.exit, peer.stderr).to.deep.equal({ code: 0, signal: null });
   return result;

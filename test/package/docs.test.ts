@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // The documentation against the package: codes, scripts, links and examples.
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 import { expect } from 'chai';
@@ -108,6 +108,22 @@ describe('documentation', () => {
         await peer.succeeded();
         expect(peer.stderr).to.equal('');
       });
+    });
+  }
+
+  const outputs = { 'README.md': '1\n2\n3\n4\nConsumer done\n', 'docs/processes.md': '144\n' };
+  for (const [page, output] of Object.entries(outputs)) {
+    it(`${page}: the example that starts itself as another process runs, from a file`, async () => {
+      const examples = [...read(page).matchAll(/^```js\n(.*?)^```$/gms)].map(([, text]) => text!);
+      const texts = examples.filter((text) => text.includes('import.meta.url'));
+      expect(texts).to.have.length(1);
+      const folder = join(packageRoot, 'out', 'docs');
+      mkdirSync(folder, { recursive: true });
+      const file = join(folder, `${page.replace(/\W/g, '-')}.mjs`);
+      writeFileSync(file, texts[0]!);
+      const peer = spawnPeer({ language: 'node', label: 'example', command: process.execPath, args: [file] });
+      expect(await peer.succeeded()).to.equal(output);
+      expect(peer.stderr).to.equal('');
     });
   }
 });

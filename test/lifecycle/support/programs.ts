@@ -21,6 +21,16 @@ export function pythonChild(python: Python, name: string): Program {
   return { language: 'python', label: `python${python.version}`, command: python.path, args: ['-u', file] };
 }
 
+/**
+ * The program under a limit of descriptors. Node raises the soft limit to the hard one, so both are set. A sanitizer's
+ * runtime is for Node alone, and some shells do not even start with it.
+ */
+export function limited(program: Program, limit: number): Program {
+  const preload = `LD_PRELOAD=${process.env['LD_PRELOAD'] ?? ''}`;
+  const args = ['-c', `ulimit -n ${limit} && exec env "$@"`, 'sh', preload, program.command, ...program.args];
+  return { language: 'c', label: 'limited node', command: 'sh', args };
+}
+
 /** What a child prints as JSON. Its shape is the child's, and the test compares it with what it expects. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
 export type Report = any;

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+//
+// process-parent <ending> <daemon|child> <target>: starts a process that gets descriptor 3 in its arguments, and ends in the way
+// named once it is told to, line by line on its standard input.
+import { readdirSync, readFileSync, writeSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
+
+import { Connection, Process } from 'node-multiprocessing';
+
+import { turns } from '../../helpers/assertions.js';
+
+const [ending, kind, target] = (isMainThread ? process.argv.slice(2) : workerData) as [string, string, string];
+const module = new URL('./process-lifetimes.js', import.meta.url);
+
+/** The child has nothing of the parent that would keep the test from seeing that the parent has ended. */
+function start(...rest: unknown[]): Process {
+  const connection = Connection.fromFd(3);
+  const stdio = ['ignore', 'ignore', rest.length > 0 ? 'inherit' : 'ignore'] as const;
+  const args = [connection, ...rest];
+  const child = new Process({ module, target, args, daemon: kind === 'daemon', stdio: [...stdio] });
+  child.start();
+  connection.close();
+  return child;
+}
+
+/** The children of this process that exist, zombies included. */
+function children(): string {
+  return readdirSync('/proc/self/task')
+    .map((task) => readFileSync(`/proc/self/task/${task}/children`, 'utf8').trim())
+    .join(' ')
+    .trim();
+}
+
+function say(line: string): void {
+  writeSync(1, `${line}\n`);
+}
+
+async function mainThread(): Promise<void> {
+  let worker: Worker | undefined;
+  if (ending.startsWith('worker')) {
+    worker = new Worker(new URL(import.meta.url), { workerData: [ending, kind, target] });
+  } else {
+    start();
+  }
+  const input = createInterface({ input: process.stdin });
+  for await (const line of input) {
+    if (line === 'end the worker') {
+      const ended = new Promise((resolve) => worker?.once('exit', resolve));
+      if (ending === 'worker-terminate') await worker?.terminate();
+      else worker?.postMessage('end');
+      await ended;
+      say('worker ended');
+    } else if (line === 'children') {
+      while (children() !== '') await turns();
+      say('no children');
+    } else {
+      break;
+    }
+  }
+  input.close();
+  process.stdin.destroy();
+  if (ending === 'exit') process.exit(3);
+  if (ending === 'throw') throw new Error('thrown on purpose');
+  say('last line of the parent');
+}
+
+if (!isMainThread) {
+  start();
+  parentPort?.once('message', () => process.exit(0));
+} else if (ending === 'at-once') {
+  start(Buffer.alloc(1024 * 1024));
+  process.exit(3);
+} else if (ending === 'killed-early') {
+  start(Buffer.alloc(64 * 1024 * 1024));
+  process.kill(process.pid, 'SIGKILL');
+} else {
+  void mainThread();
+}

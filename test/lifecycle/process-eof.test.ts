@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: MIT
+//
+// The end of data between processes: the programs of the examples, and what each close() in them is good for. Whoever forgets
+// one waits for an end that does not come, until that copy of the sending end is closed after all.
+import { join } from 'node:path';
+
+import { expect } from 'chai';
+import { Pipe, Process } from 'node-multiprocessing';
+
+import { packageRoot, spawnPeer, track, turns, type AnyConnection, type Program } from '../helpers/index.js';
+import * as enders from './children/process-enders.js';
+
+const module = new URL('./children/process-enders.js', import.meta.url);
+
+function example(file: string): Program {
+  return { language: 'node', label: 'example', command: process.execPath, args: [join(packageRoot, 'examples', file)] };
+}
+
+function pipe(): [AnyConnection, AnyConnection] {
+  const [a, b] = Pipe() as unknown as [AnyConnection, AnyConnection];
+  return [track(a), track(b)];
+}
+
+describe('Examples of processes', () => {
+  for (const file of ['pipe-eof/main.mjs', 'pipe-eof/for-await.mjs']) {
+    it(`examples/${file}`, async () => {
+      const peer = spawnPeer(example(file));
+      expect((await peer.succeeded()).split('\n')).to.deep.equal(['1', '2', '3', '4', 'Consumer done', '']);
+      expect(peer.stderr).to.equal('');
+    });
+  }
+
+  it('examples/adder/main.mjs', async () => {
+    const peer = spawnPeer(example('adder/main.mjs'));
+    expect((await peer.succeeded()).split('\n')).to.deep.equal(['7', 'HelloWorld', 'Server done', '']);
+    expect(peer.stderr).to.equal('');
+  });
+});
+
+/** The consumer answers on `answers` how far it has come, and looks whether the end of data is there each time it is asked. */
+function consume(forgets: boolean): {
+  child: Process;
+  output: AnyConnection;
+  input: AnyConnection;
+  answers: AnyConnection;
+} {
+  const [output, input] = pipe();
+  const [answers, theirs] = pipe();
+  const child = new Process({ module, target: enders.consumer, args: [theirs, output, input, forgets] });
+  child.start();
+  theirs.close();
+  return { child, output, input, answers };
+}
+
+async function ask(answers: AnyConnection, question: string): Promise<unknown> {
+  await answers.send(question);
+  return answers.recv();
+}
+
+describe('A consumer over a pipe (pipe-eof)', () => {
+  it('ends when everybody has closed what he does not use', async () => {
+    const { child, output, input, answers } = consume(false);
+    output.close();
+    for (const item of [1, 2, 3, 4]) void input.send(item);
+    input.close();
+    expect(await answers.recv()).to.deep.equal([1, 2, 3, 4]);
+    expect(await answers.recv()).to.equal('done');
+    expect(await child.join()).to.equal(true);
+  });
+
+  it('hangs if it has not closed its own copy of the sending end, and ends when it does', async () => {
+    const { child, output, input, answers } = consume(true);
+    output.close();
+    for (const item of [1, 2, 3, 4]) void input.send(item);
+    input.close();
+    expect(await answers.recv()).to.deep.equal([1, 2, 3, 4]);
+    expect(await ask(answers, 'ended?')).to.equal(false);
+    expect(await child.join(0)).to.equal(false);
+    expect(await ask(answers, 'close')).to.equal('closed');
+    expect(await answers.recv()).to.equal('done');
+    expect(await child.join()).to.equal(true);
+  });
+
+  it('hangs if the producer has not closed the sending end, and ends when it does', async () => {
+    const { child, output, input, answers } = consume(false);
+    output.close();
+    for (const item of [1, 2, 3, 4]) await input.send(item);
+    expect(await answers.recv()).to.deep.equal([1, 2, 3, 4]);
+    expect(await ask(answers, 'ended?')).to.equal(false);
+    input.close();
+    expect(await answers.recv()).to.equal('done');
+    expect(await child.join()).to.equal(true);
+  });
+
+  it('is not missed by a producer who has not closed the receiving end: no EPIPE until he does', async () => {
+    const { child, output, input, answers } = consume(false);
+    const held = output.dup();
+    output.close();
+    child.kill();
+    await child.join();
+    await input.send('to nobody');
+    held.close();
+    const code = await input.send('to nobody').catch((error: unknown) => (error as { code: string }).code);
+    expect(code).to.equal('EPIPE');
+    answers.close();
+  });
+});
+
+describe('A server over a pipe (adder)', () => {
+  function serve(forgets: boolean): {
+    child: Process;
+    server: AnyConnection;
+    client: AnyConnection;
+    answers: AnyConnection;
+  } {
+    const [server, client] = pipe();
+    const [answers, theirs] = pipe();
+    const child = new Process({ module, target: enders.server, args: [theirs, server, client, forgets] });
+    child.start();
+    theirs.close();
+    return { child, server, client, answers };
+  }
+
+  it('hangs if it has not closed its own copy of the client end, and ends when it does', async () => {
+    const { child, server, client, answers } = serve(true);
+    server.close();
+    await client.send([3, 4]);
+    expect(await client.recv()).to.equal(7);
+    client.close();
+    expect(await ask(answers, 'ended?')).to.equal(false);
+    expect(await child.join(0)).to.equal(false);
+    expect(await ask(answers, 'close')).to.equal('closed');
+    expect(await answers.recv()).to.equal('done');
+    expect(await child.join()).to.equal(true);
+  });
+
+  it('hangs if the client has not closed his end, and ends when he does', async () => {
+    const { child, server, client, answers } = serve(false);
+    server.close();
+    await client.send(['Hello', 'World']);
+    expect(await client.recv()).to.equal('HelloWorld');
+    expect(await ask(answers, 'ended?')).to.equal(false);
+    client.close();
+    expect(await answers.recv()).to.equal('done');
+    expect(await child.join()).to.equal(true);
+  });
+
+  it('that has ended leaves a client hanging who has not closed the server end, until he does', async () => {
+    const { child, server, client } = serve(false);
+    child.kill();
+    await child.join();
+    let ended = false;
+    const received = client.recv().then(
+      () => 'a value',
+      (error: unknown) => {
+        ended = true;
+        return (error as { code: string }).code;
+      },
+    );
+    await turns(10);
+    expect([ended, await client.poll(0)]).to.deep.equal([false, false]);
+    server.close();
+    expect(await received).to.equal('ERR_MP_EOF');
+  });
+});

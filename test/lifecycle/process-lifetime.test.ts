@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: MIT
+//
+// Which children end with their parent, and which live on. The parent is a process of the test; its child has one end of a
+// connection, whose end of data tells that the child has ended.
+import { expect } from 'chai';
+
+import { makePair, rejects, spawnPeer, type AnyConnection, type Exit, type Peer } from '../helpers/index.js';
+import { child as program } from './support/programs.js';
+
+/** Starts a parent with one child, and waits until the child runs. */
+async function family(
+  ending: string,
+  kind: 'daemon' | 'child',
+  target: string,
+): Promise<{ peer: Peer; connection: AnyConnection }> {
+  const { reader, writer } = makePair('socketpair');
+  const peer = spawnPeer(program('process-parent'), { fds: [writer], args: [ending, kind, target] });
+  expect(await reader.recv()).to.equal('running');
+  return { peer, connection: reader };
+}
+
+const endings: readonly [ending: string, exit: Exit][] = [
+  ['return', { code: 0, signal: null }],
+  ['exit', { code: 3, signal: null }],
+  ['throw', { code: 1, signal: null }],
+  ['SIGTERM', { code: null, signal: 'SIGTERM' }],
+  ['SIGKILL', { code: null, signal: 'SIGKILL' }],
+];
+
+async function end(peer: Peer, ending: string): Promise<Exit> {
+  if (ending.startsWith('SIG')) peer.kill(ending as NodeJS.Signals);
+  else peer.tell('end');
+  return peer.exit;
+}
+
+describe('A daemonic child', () => {
+  for (const [ending, exit] of endings) {
+    for (const target of ['forever', 'spin', 'block']) {
+      it(`that ${target === 'forever' ? 'waits' : `is busy (${target})`} ends when its parent ends (${ending})`, async () => {
+        const { peer, connection } = await family(ending, 'daemon', target);
+        expect(await end(peer, ending), peer.stderr).to.deep.equal(exit);
+        await rejects(connection.recv(), { code: 'ERR_MP_EOF' });
+      });
+    }
+  }
+
+  it('that does not want to end is killed', async () => {
+    const { peer, connection } = await family('SIGKILL', 'daemon', 'ignoreTerm');
+    await end(peer, 'SIGKILL');
+    await rejects(connection.recv(), { code: 'ERR_MP_EOF' });
+  });
+
+  it('of a worker thread does not end when only the worker does, but with the process', async () => {
+    for (const ending of ['worker-terminate', 'worker-exit']) {
+      const { peer, connection } = await family(ending, 'daemon', 'untilTwice');
+      peer.tell('end the worker');
+      expect(await peer.line()).to.equal('worker ended');
+      await connection.send('ping');
+      expect(await connection.recv()).to.equal('pong');
+      peer.tell('end');
+      expect(await peer.exit, peer.stderr).to.deep.equal({ code: 0, signal: null });
+      await rejects(connection.recv(), { code: 'ERR_MP_EOF' });
+    }
+  });
+});
+
+describe('A child that is no daemon', () => {
+  it('is waited for by a natural end of its parent', async () => {
+    const { peer, connection } = await family('return', 'child', 'untilTwice');
+    peer.tell('end');
+    expect(await peer.line()).to.equal('last line of the parent');
+    expect(peer.ended).to.equal(false);
+    await connection.send('ping');
+    expect(await connection.recv()).to.equal('pong');
+    expect(peer.ended).to.equal(false);
+    await connection.send('end');
+    await rejects(connection.recv(), { code: 'ERR_MP_EOF' });
+    expect(await peer.exit, peer.stderr).to.deep.equal({ code: 0, signal: null });
+  });
+
+  for (const [ending, exit] of endings.slice(1)) {
+    it(`lives on after ${ending}`, async () => {
+      const { peer, connection } = await family(ending, 'child', 'untilTwice');
+      expect(await end(peer, ending), peer.stderr).to.deep.equal(exit);
+      await connection.send('ping');
+      expect(await connection.recv()).to.equal('pong');
+      await connection.send('end');
+      await rejects(connection.recv(), { code: 'ERR_MP_EOF' });
+    });
+  }
+
+  it('of a worker thread lives on when the worker is ended, and leaves no zombie when it ends', async () => {
+    const { peer, connection } = await family('worker-terminate', 'child', 'untilTwice');
+    peer.tell('end the worker');
+    expect(await peer.line()).to.equal('worker ended');
+    await connection.send('ping');
+    expect(await connection.recv()).to.equal('pong');
+    await connection.send('end');
+    await rejects(connection.recv(), { code: 'ERR_MP_EOF' });
+    peer.tell('children');
+    expect(await peer.line()).to.equal('no children');
+    peer.tell('end');
+    expect(await peer.exit, peer.stderr).to.deep.equal({ code: 0, signal: null });
+  });
+
+  it('learns of the end of its parent in every way there is', async () => {
+    const { reader, writer } = makePair('socketpair');
+    const peer = spawnPeer(program('process-parent'), { fds: [writer], args: ['exit', 'child', 'watchParent'] });
+    const [word, , alive] = (await reader.recv()) as unknown[];
+    expect([word, alive]).to.deep.equal(['running', true]);
+    await end(peer, 'exit');
+    expect(await reader.recv()).to.deep.equal([false, true, false, true, true]);
+    await rejects(reader.recv(), { code: 'ERR_MP_EOF' });
+  });
+
+  it('gets all that it is to do from a parent that ends with process.exit() at once', async () => {
+    const { reader, writer } = makePair('socketpair');
+    const peer = spawnPeer(program('process-parent'), { fds: [writer], args: ['at-once', 'child', 'lengthOf'] });
+    expect(await peer.exit, peer.stderr).to.deep.equal({ code: 3, signal: null });
+    expect(await reader.recv()).to.equal(1024 * 1024);
+    await rejects(reader.recv(), { code: 'ERR_MP_EOF' });
+  });
+
+  it('says so and ends when its parent is killed before it had passed everything on', async () => {
+    const { reader, writer } = makePair('socketpair');
+    const peer = spawnPeer(program('process-parent'), { fds: [writer], args: ['killed-early', 'child', 'lengthOf'] });
+    expect(await peer.exit).to.deep.equal({ code: null, signal: 'SIGKILL' });
+    await rejects(reader.recv(), { code: 'ERR_MP_EOF' });
+    expect(peer.stderr).to.match(/^Process \d+: its parent has ended before it had passed everything on\n$/);
+  });
+});

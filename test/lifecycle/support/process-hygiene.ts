@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: MIT
+import { expect } from 'chai';
+import { Lock, Pipe, type Connection } from 'node-multiprocessing';
+
+import { openFd, track, type AnyConnection } from '../../helpers/index.js';
+import * as targets from '../children/process-targets.js';
+import { startWith } from './processes.js';
+
+/** The descriptors of one more child, which gets these besides the connection that it answers on. */
+async function descriptorsOf(...rest: unknown[]): Promise<string[]> {
+  const { child, connection } = startWith(targets.sendDescriptors as never, rest);
+  const found = (await connection.recv()) as string[];
+  await child.join();
+  connection.close();
+  return found;
+}
+
+/** How many of each kind: what has a number of its own in its name is counted without it. */
+function kinds(descriptors: readonly string[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const descriptor of descriptors) {
+    const kind = descriptor
+      .replace(/^\d+ /, '')
+      .replace(/\d+\]/, ']')
+      .replace(/mp-\d+\/\w+/, 'mp');
+    counts.set(kind, (counts.get(kind) ?? 0) + 1);
+  }
+  return counts;
+}
+
+function more(before: readonly string[], after: readonly string[]): Record<string, number> {
+  const counts = kinds(before);
+  const found: Record<string, number> = {};
+  for (const [kind, count] of kinds(after)) {
+    const difference = count - (counts.get(kind) ?? 0);
+    if (difference !== 0) found[kind] = difference;
+  }
+  return found;
+}
+
+/**
+ * Compares a first child with one that has `siblings`, of a parent with `files` open files, Connections and locks: nothing is
+ * added but what is in its arguments.
+ */
+export async function expectHygiene(siblings: number, files: number): Promise<{ inflation: number }> {
+  const empty = await descriptorsOf();
+  const running: { child: ReturnType<typeof startWith>['child']; connection: AnyConnection }[] = [];
+  for (let i = 0; i < files; i++) openFd('/dev/null');
+  const pairs = Array.from({ length: 10 }, () => Pipe() as unknown as [AnyConnection, AnyConnection]);
+  for (const pair of pairs) pair.forEach(track);
+  const lock = new Lock();
+  for (let i = 0; i < siblings; i++) running.push(startWith(targets.untilTold, []));
+  const crowded = await descriptorsOf();
+  // The register of the family is there only once the parent has a lock: that is what makes the child a member.
+  const register = Object.keys(more(empty, crowded));
+  expect(register.every((kind) => kind === '/dev/shm/mp')).to.equal(true);
+  const [reader, writer] = Pipe(false) as unknown as [Connection, Connection];
+  const given = await descriptorsOf(reader, writer, [reader]);
+  expect(more(crowded, given)).to.deep.equal({ 'pipe:[]': 2 });
+  reader.close();
+  writer.close();
+  const after = await descriptorsOf();
+  expect(more(crowded, after)).to.deep.equal({});
+  for (const { connection } of running) await connection.recv();
+  for (const { connection } of running) await connection.send('end');
+  for (const { child } of running) expect(await child.join()).to.equal(true);
+  lock.close();
+  return { inflation: after.length - crowded.length };
+}
