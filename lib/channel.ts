@@ -125,7 +125,7 @@ export class Channel implements Pollable, ReceiverOwner, SenderOwner {
       const taken = this.receiver.pending || this.#readWaiters !== undefined;
       this.#tellReadWaiters();
       this.receiver.serve();
-      if (taken) wanted |= READ;
+      if (taken && !this.receiver.waitsElsewhere) wanted |= READ;
     } else {
       wanted |= this.#interest & READ;
     }

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+import './resource-sharer.js';
+
 export { BaseProcess } from './base-process.js';
 export { Condition, type ConditionAddress, type WaitLimits } from './condition.js';
 export { Client, ClientSync, type ClientOptions } from './client.js';

@@ -2,7 +2,7 @@
 //
 // The receiving half of a channel: who waits, in which order they are served, and the large message that is on its way.
 import { millisecondsLeft, startLimits, type Limits } from './deadline.js';
-import { BusyError, receiveError, TimeoutError, TruncatedMessageError } from './errors.js';
+import { BusyError, InterruptedError, receiveError, TimeoutError, TruncatedMessageError } from './errors.js';
 import { Fifo } from './fifo.js';
 import { native } from './native.js';
 import {
@@ -14,6 +14,7 @@ import {
   unwritten,
   type Hold,
 } from './reactor.js';
+import { ClaimedMessage } from './serialization/claims.js';
 import { openParcel, Parcel } from './serialization/parcel.js';
 import type { Take } from './take.js';
 
@@ -99,6 +100,13 @@ class Request<T> implements Waiting {
   }
 }
 
+/** A message that is there without its descriptors. */
+type Part = Parcel | ClaimedMessage;
+
+function isPart(value: unknown): value is Part {
+  return value instanceof Parcel || value instanceof ClaimedMessage;
+}
+
 export class Receiver {
   readonly #id: number;
   readonly #maxMessageBytes: number;
@@ -107,6 +115,8 @@ export class Receiver {
   #body: Buffer | undefined;
   /** A message that has arrived while its descriptors have not all come. */
   #incomplete: { readonly parcel: Parcel; readonly fds: number[] } | undefined;
+  /** A message that has arrived while its descriptors are collected elsewhere. */
+  #claimed: ClaimedMessage | undefined;
   #immediate = false;
   /** Set when the stream is out of step with its sender: nothing more can be received. */
   unreadable = false;
@@ -139,9 +149,9 @@ export class Receiver {
   receiveSync<T>(take: Take<T>, options: ReceiveOptions, deadline: number, spinNs: number): T {
     this.#refuseIfBusy(options.operation);
     flushUnwritten();
-    if (this.#incomplete !== undefined) {
+    if (this.#rest !== undefined) {
       refuseBytes(take, options.operation);
-      return this.#completeSync(this.#incomplete.parcel, options.operation, deadline) as T;
+      return this.#completeSync(this.#rest, options.operation, deadline) as T;
     }
     for (;;) {
       // With nothing left to write elsewhere the whole wait is one native call.
@@ -151,7 +161,7 @@ export class Receiver {
           : this.#nextStatusSync(take, options.maxLength, deadline, spinNs);
       if (status >= 0 || status === codes.largeMessage) {
         const value = status >= 0 ? take.small(slab, status) : take.large(this.#takeBody());
-        return value instanceof Parcel ? (this.#completeSync(value, options.operation, deadline) as T) : value;
+        return isPart(value) ? (this.#completeSync(value, options.operation, deadline) as T) : value;
       }
       if (status === codes.again) this.#block(options.operation, deadline);
       else if (status !== codes.interrupted) throw this.#failure(status, options.operation, options.maxLength);
@@ -198,7 +208,12 @@ export class Receiver {
 
   /** Whether a receive would make progress without reading from the kernel. */
   get ready(): boolean {
-    return native.readReady(this.#id) === 1;
+    return this.#claimed !== undefined ? this.#claimed.complete : native.readReady(this.#id) === 1;
+  }
+
+  /** Whether what is there now has to wait for something that comes another way. */
+  get waitsElsewhere(): boolean {
+    return this.#claimed !== undefined;
   }
 
   #request<T>(
@@ -229,7 +244,7 @@ export class Receiver {
         });
       }
       this.#queue.push(request);
-      if (turn) this.#channel.wantRead();
+      if (turn && !this.waitsElsewhere) this.#channel.wantRead();
       else if (this.#queue.length === 1) this.#serveSoon();
     });
   }
@@ -241,26 +256,48 @@ export class Receiver {
     setImmediate(() => {
       this.#immediate = false;
       this.serve();
-      if (this.pending) this.#channel.wantRead();
+      if (this.pending && !this.waitsElsewhere) this.#channel.wantRead();
     });
   }
 
   #tryMessage<T>(take: Take<T>, { operation, maxLength }: ReceiveOptions, mayWait: boolean): { value: T } | undefined {
-    if (this.#incomplete !== undefined) {
+    if (this.#rest !== undefined) {
       refuseBytes(take, operation);
-      return this.#complete(this.#incomplete.parcel, operation) as { value: T } | undefined;
+      return this.#complete(this.#rest, operation) as { value: T } | undefined;
     }
     const status = this.#nextStatus(maxLength, mayWait);
     if (status >= 0 || status === codes.largeMessage) {
       const value = status >= 0 ? take.small(slab, status) : take.large(this.#takeBody());
-      return value instanceof Parcel ? (this.#complete(value, operation) as { value: T } | undefined) : { value };
+      return isPart(value) ? (this.#complete(value, operation) as { value: T } | undefined) : { value };
     }
     if (status === codes.again) return undefined;
     throw this.#failure(status, operation, maxLength);
   }
 
+  /** The message that others go on with. */
+  get #rest(): Part | undefined {
+    return this.#claimed ?? this.#incomplete?.parcel;
+  }
+
   /** Takes the descriptors that belong to a message. What has come stays here if the rest is yet to come. */
-  #complete(parcel: Parcel, operation: string): { value: unknown } | undefined {
+  #complete(part: Part, operation: string): { value: unknown } | undefined {
+    return part instanceof Parcel ? this.#completeParcel(part, operation) : this.#completeClaimed(part);
+  }
+
+  #completeClaimed(message: ClaimedMessage): { value: unknown } | undefined {
+    this.#claimed = message;
+    if (!message.complete) {
+      message.start(() => {
+        this.serve();
+        if (this.pending && !this.waitsElsewhere) this.#channel.wantRead();
+      });
+      return undefined;
+    }
+    this.#claimed = undefined;
+    return { value: message.open() };
+  }
+
+  #completeParcel(parcel: Parcel, operation: string): { value: unknown } | undefined {
     const { fds } = (this.#incomplete ??= { parcel, fds: [] });
     while (fds.length < parcel.descriptors) {
       const status = native.receiveDescriptor(this.#id);
@@ -278,9 +315,21 @@ export class Receiver {
     return { value: openParcel(parcel, fds) };
   }
 
-  #completeSync(parcel: Parcel, operation: string, deadline: number): unknown {
+  #completeSync(part: Part, operation: string, deadline: number): unknown {
+    if (part instanceof ClaimedMessage) {
+      if (part.started && !part.complete) {
+        throw new BusyError(`${operation}: an asynchronous receive has begun with this message`);
+      }
+      this.#claimed = part;
+      try {
+        part.collectSync(deadline);
+      } catch (error) {
+        if (!(error instanceof TimeoutError || error instanceof InterruptedError)) this.dropIncomplete();
+        throw error;
+      }
+    }
     for (;;) {
-      const done = this.#complete(parcel, operation);
+      const done = this.#complete(part, operation);
       if (done !== undefined) return done.value;
       this.#block(operation, deadline);
     }
@@ -290,10 +339,12 @@ export class Receiver {
   dropIncomplete(): void {
     for (const fd of this.#incomplete?.fds ?? []) native.closeDescriptor(fd);
     this.#incomplete = undefined;
+    this.#claimed?.drop();
+    this.#claimed = undefined;
   }
 
   #tryHandle(operation: string): { value: number } | undefined {
-    if (this.#incomplete !== undefined) throw new BusyError(`${operation}: an object is being received, by recv()`);
+    if (this.#rest !== undefined) throw new BusyError(`${operation}: an object is being received, by recv()`);
     const status = native.receiveDescriptor(this.#id);
     if (status >= 0) return { value: status };
     if (status === codes.again) return undefined;

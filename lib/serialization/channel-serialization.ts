@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 import { UnpicklingError } from '../errors.js';
 import type { Take } from '../take.js';
+import { ClaimedMessage, decodeClaiming, encodeGiving } from './claims.js';
 import { builtIn, codecFor, kindOf, type BuiltInSerialization, type Codec } from './index.js';
 import { openParcel, Parcel } from './parcel.js';
 
@@ -55,7 +56,8 @@ export class ChannelSerialization implements Codec {
   }
 
   encode(value: unknown): Uint8Array {
-    if (this.#codec !== undefined) return this.#codec.encode(value);
+    const codec = this.#codec;
+    if (codec !== undefined) return this.#kind === 'pickle' ? encodeGiving(codec.encode, value) : codec.encode(value);
     // A value that cannot be serialised decides nothing, since nothing is sent.
     const bytes = builtIn.structured.encode(value);
     this.fix('structured');
@@ -70,11 +72,29 @@ export class ChannelSerialization implements Codec {
     return openHere(this.parcels.large(message));
   }
 
-  /** The same for who can receive the descriptors that follow a message: then what comes of it may be a Parcel. */
+  /**
+   * The same for who can receive the descriptors that belong to a message: then what comes of it may be a Parcel or a
+   * ClaimedMessage.
+   */
   readonly parcels: Take<unknown> = {
     mayBeParcel: true,
-    small: (lent, length) => (this.#codec ?? this.#decide(lent, length)).small(lent, length),
-    large: (message) => (this.#codec ?? this.#decide(message, message.length)).large(message),
+    small: (lent, length) => {
+      const codec = this.#codec ?? this.#decide(lent, length);
+      if (this.#kind !== 'pickle') return codec.small(lent, length);
+      return decodeClaiming(
+        () => codec.small(lent, length),
+        () => {
+          const message = Buffer.from(lent.subarray(0, length));
+          return () => codec.large(message);
+        },
+      );
+    },
+    large: (message) => {
+      const codec = this.#codec ?? this.#decide(message, message.length);
+      if (this.#kind !== 'pickle') return codec.large(message);
+      const decode = (): unknown => codec.large(message);
+      return decodeClaiming(decode, () => decode);
+    },
   };
 
   /** The codec for a received message, which decides for later ones unless it is empty. */
@@ -87,6 +107,9 @@ export class ChannelSerialization implements Codec {
 
 /** A parcel without descriptors can be opened anywhere. */
 function openHere(value: unknown): unknown {
+  if (value instanceof ClaimedMessage) {
+    throw new UnpicklingError('Connections inside of objects are received by recv() of a Connection');
+  }
   if (!(value instanceof Parcel)) return value;
   if (value.descriptors === 0) return openParcel(value, []);
   throw new UnpicklingError('Connections inside of objects are received by recv() of a duplex Connection');

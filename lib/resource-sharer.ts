@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: MIT
+//
+// Connections inside of pickles, as multiprocessing.resource_sharer sends them. The sender keeps a copy of the descriptor and
+// puts a ticket into the pickle: the address of a Listener of its own, and a number. Whoever unpickles it connects there, proves
+// that he has the key of this family of processes, says the number, and is sent the descriptor.
+import { Client, ClientSync } from './client.js';
+import { checkOptions, narrow } from './connection-options.js';
+import { describeConnection } from './connection-sharing.js';
+import { Connection } from './connection.js';
+import { currentProcess } from './current-process.js';
+import { deadlineAfter, millisecondsLeft } from './deadline.js';
+import { AuthenticationError, ClosedError, InterruptedError, NotSupported, TimeoutError, UnpicklingError } from './errors.js';
+import { Listener } from './listener.js';
+import { native } from './native.js';
+import { ChannelSerialization } from './serialization/channel-serialization.js';
+import { claim, hasGiven, hasMade, mayClaim, type Ticket } from './serialization/claims.js';
+import { reducerTable } from './serialization/pickle/hooks.js';
+import { create, PythonGlobal, PythonTuple, reduce, type PickleNode } from './serialization/pickle/nodes.js';
+import { addChannelHooks } from './serialization/pickle/serializer.js';
+import { duplicate, type Giving } from './sharing.js';
+import type { SocketAddress } from './socket-address.js';
+
+/** How long a descriptor is kept for whoever has the ticket. */
+const LIFETIME_MS = 60_000;
+
+/** How long collecting one may take, and handing it out. */
+const COLLECT_MS = 10_000;
+
+/** How long to leave a Listener alone that cannot accept, for want of descriptors. */
+const PAUSE_MS = 100;
+
+const DUP_FD = new PythonGlobal('multiprocessing.resource_sharer', 'DupFd');
+const REBUILD = new PythonGlobal('multiprocessing.connection', 'rebuild_connection');
+
+/** The descriptors that are kept, and the Listener that there is while there are any. */
+class Sharer {
+  readonly #kept = new Map<number, { readonly fd: number; readonly timer: NodeJS.Timeout }>();
+  #listener: Listener<never> | undefined;
+  #last = 0;
+
+  /** Keeps a copy of a descriptor. The ticket for it, and what takes it back. */
+  keep(fd: number): { readonly address: SocketAddress; readonly key: number; cancel(): void } {
+    const copy = duplicate(fd);
+    let listener: Listener<never>;
+    try {
+      listener = this.#listener ??= this.#listen();
+    } catch (error) {
+      native.closeDescriptor(copy);
+      throw error;
+    }
+    const key = ++this.#last;
+    const cancel = (): void => {
+      const kept = this.#take(key);
+      if (kept !== undefined) native.closeDescriptor(kept);
+    };
+    this.#kept.set(key, { fd: copy, timer: setTimeout(cancel, LIFETIME_MS).unref() });
+    return { address: listener.address, key, cancel };
+  }
+
+  /** The descriptor for a number, once. */
+  #take(key: unknown): number | undefined {
+    const kept = this.#kept.get(key as number);
+    if (kept === undefined) return undefined;
+    clearTimeout(kept.timer);
+    this.#kept.delete(key as number);
+    if (this.#kept.size === 0) {
+      this.#listener?.close();
+      this.#listener = undefined;
+    }
+    return kept.fd;
+  }
+
+  #listen(): Listener<never> {
+    const { authkey } = currentProcess();
+    const listener = new Listener<never>({ authkey, serialization: 'pickle', maxMessageBytes: 1024 }).unref();
+    void this.#serve(listener);
+    return listener;
+  }
+
+  async #serve(listener: Listener<never>): Promise<void> {
+    for (;;) {
+      try {
+        void this.#hand((await listener.accept()).unref());
+      } catch (error) {
+        if (error instanceof ClosedError) return;
+        if (error instanceof AuthenticationError) continue;
+        await new Promise((resolve) => setTimeout(resolve, PAUSE_MS).unref());
+      }
+    }
+  }
+
+  /** Sends what is asked for, if it is there. Whoever asks for something else sees the end of the connection. */
+  async #hand(connection: Connection<never, unknown>): Promise<void> {
+    let fd: number | undefined;
+    try {
+      const request = await connection.recv({ timeout: COLLECT_MS });
+      fd = Array.isArray(request) ? this.#take(request[0]) : undefined;
+      if (fd !== undefined) await connection.sendHandle(fd, { timeout: COLLECT_MS });
+    } catch {
+      // He has given up.
+    } finally {
+      if (fd !== undefined) native.closeDescriptor(fd);
+      connection.close();
+    }
+  }
+}
+
+/** What exists once per environment, as in reactor.ts. */
+const holder = native.sockets as { sharer?: Sharer };
+const sharer = (holder.sharer ??= new Sharer());
+
+function uncollected(error: unknown): Error {
+  const text = `A Connection in a message could not be collected from its sender: ${(error as Error).message}`;
+  return new UnpicklingError(text, { cause: error });
+}
+
+/** The right to a descriptor that another process keeps. */
+class DescriptorTicket implements Ticket {
+  readonly #address: string;
+  readonly #key: number;
+
+  constructor(address: string, key: number) {
+    this.#address = address;
+    this.#key = key;
+  }
+
+  get #options(): { authkey: Buffer; serialization: 'pickle' } {
+    return { authkey: currentProcess().authkey, serialization: 'pickle' };
+  }
+
+  async collect(): Promise<number> {
+    const deadline = deadlineAfter(COLLECT_MS);
+    try {
+      const connection = await Client(this.#address, { ...this.#options, timeout: COLLECT_MS });
+      try {
+        await connection.send([this.#key, process.pid]);
+        return await connection.recvHandle({ timeout: millisecondsLeft(deadline) });
+      } finally {
+        connection.close();
+      }
+    } catch (error) {
+      throw uncollected(error);
+    }
+  }
+
+  collectSync(deadline: number): number {
+    const limit = deadlineAfter(COLLECT_MS);
+    let connection: Connection;
+    try {
+      const timeout = Math.min(millisecondsLeft(deadline), COLLECT_MS);
+      connection = ClientSync(this.#address, { ...this.#options, timeout });
+    } catch (error) {
+      if (error instanceof InterruptedError) throw error;
+      if (error instanceof TimeoutError && millisecondsLeft(deadline) === 0) throw error;
+      throw uncollected(error);
+    }
+    // A ticket is good for one time, so from here on it has to be seen through.
+    try {
+      connection.sendSync([this.#key, process.pid]);
+      for (;;) {
+        try {
+          return connection.recvHandleSync({ timeout: millisecondsLeft(limit) });
+        } catch (error) {
+          if (!(error instanceof InterruptedError)) throw error;
+        }
+      }
+    } catch (error) {
+      throw uncollected(error);
+    } finally {
+      connection.close();
+    }
+  }
+}
+
+/** A `DupFd` in a pickle. */
+class DupFd {
+  ticket: DescriptorTicket | undefined;
+}
+
+/** What a Connection is until its descriptor is there. The value that it is in is thrown away. */
+const PLACEHOLDER = Object.freeze({});
+
+const reducers = reducerTable({
+  [DUP_FD.module]: {
+    [DUP_FD.name]: {
+      call: () => new DupFd(),
+      build(object, state) {
+        const id = (state as { _id?: unknown } | null)?._id;
+        const [address, key] = Array.isArray(id) ? (id as unknown[]) : [];
+        if (typeof address !== 'string' || typeof key !== 'number') throw new TypeError('it is no ticket of this system');
+        (object as DupFd).ticket = new DescriptorTicket(address, key);
+        return undefined;
+      },
+    },
+  },
+  [REBUILD.module]: {
+    [REBUILD.name]: {
+      call([source, readable, writable]) {
+        if (!mayClaim()) throw new TypeError('only recv() of a Connection can collect its descriptor');
+        if (!(source instanceof DupFd) || source.ticket === undefined) throw new TypeError('it is no DupFd');
+        if (typeof readable !== 'boolean' || typeof writable !== 'boolean') throw new TypeError('it has no direction');
+        const fd = claim(source.ticket);
+        return fd === undefined ? PLACEHOLDER : rebuild(fd, readable, writable);
+      },
+    },
+  },
+});
+
+function rebuild(fd: number, readable: boolean, writable: boolean): Connection {
+  let connection: Connection;
+  try {
+    connection = Connection.adopt(fd, new ChannelSerialization('pickle', false), checkOptions({}, false), (can) =>
+      narrow({ readable, writable }, can),
+    );
+  } catch (error) {
+    native.closeDescriptor(fd);
+    throw error;
+  }
+  hasMade(() => {
+    connection.close();
+  });
+  return connection;
+}
+
+/** What stands for a Connection in a pickle. */
+function giveConnection(connection: Connection<never, unknown>): PickleNode {
+  let ticket: ReturnType<Sharer['keep']> | undefined;
+  const giving: Giving = {
+    recorded: false,
+    serialization: 'pickle',
+    continues: false,
+    descriptor(fd) {
+      ticket = sharer.keep(fd);
+      hasGiven(ticket.cancel);
+      return { fd };
+    },
+    semaphore() {
+      throw new NotSupported('A semaphore cannot be part of a pickle');
+    },
+    onFailure: hasGiven,
+  };
+  const { readable, writable } = describeConnection(connection, giving);
+  const { address, key } = ticket as unknown as ReturnType<Sharer['keep']>;
+  return reduce(REBUILD, [create(DUP_FD, [], { _id: new PythonTuple([address, key]) }), readable, writable]);
+}
+
+addChannelHooks({
+  reduce: (object) => (object instanceof Connection ? giveConnection(object) : undefined),
+  reducers,
+});
