@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: MIT
+//
+// What processes with a queue do in tests: the targets of mp.Process.
+import { type Connection, type JoinableQueue, type Queue } from 'node-multiprocessing';
+
+import { Random } from '../support/random.js';
+
+/** What travels: who put it, how many he had put before, and bytes whose length follows from both. */
+export type Item = readonly [producer: number, number: number, data: Uint8Array];
+
+/** 0, or log-uniform from 1 byte to `most`. */
+export function sizeOf(random: Random, most = 200_000): number {
+  if (random.below(8) === 0) return 0;
+  return Math.floor(Math.exp((random.below(1_000_000) / 1_000_000) * Math.log(most)));
+}
+
+function dataOf(producer: number, number: number, size: number): Buffer {
+  return Buffer.alloc(size, (producer * 31 + number) & 0xff);
+}
+
+/** Puts numbered items. */
+export async function produce(queue: Queue<Item | null>, producer: number, count: number, seed: number): Promise<void> {
+  const random = new Random(seed + producer);
+  for (let number = 0; number < count; number++) {
+    await queue.put([producer, number, dataOf(producer, number, sizeOf(random))]);
+  }
+}
+
+/** Gets until null, and sends the numbers that it has got of each producer, in their order. */
+export async function consume(queue: Queue<Item | null>, seed: number, results: Connection): Promise<void> {
+  const seen = new Map<number, { numbers: number[]; random: Random; next: number }>();
+  for (;;) {
+    const item = await queue.get();
+    if (item === null) break;
+    const [producer, number, data] = item;
+    let of = seen.get(producer);
+    if (of === undefined) seen.set(producer, (of = { numbers: [], random: new Random(seed + producer), next: 0 }));
+    let size = 0;
+    // A lower number than before would never be reached.
+    for (; of.next <= number; of.next++) size = sizeOf(of.random);
+    if (of.next !== number + 1) throw new Error(`Item ${number} of producer ${producer} came behind a later one`);
+    if (!dataOf(producer, number, size).equals(data)) {
+      throw new Error(`Item ${number} of producer ${producer} is not what was put`);
+    }
+    of.numbers.push(number);
+  }
+  await results.send([...seen].map(([producer, { numbers }]) => [producer, numbers]));
+}
+
+/** Puts `count` numbers, and says when it is done. */
+export async function putNumbers(queue: Queue<number>, count: number, size: number): Promise<void> {
+  for (let number = 0; number < count; number++) await queue.put(size === 0 ? number : ([number, 'x'.repeat(size)] as never));
+}
+
+/** Gets so many, and sends how many it were. */
+export async function getNumbers(queue: Queue<number>, count: number, results: Connection): Promise<void> {
+  for (let i = 0; i < count; i++) await queue.get();
+  await results.send(count);
+}
+
+/** Takes items for ever; says `started` first. With `done` it is the consumer of the JoinableQueue example. */
+export async function takeForEver(queue: JoinableQueue<unknown>, results: Connection, done: boolean): Promise<void> {
+  await results.send('started');
+  for (;;) {
+    await queue.get();
+    if (done) await queue.taskDone();
+  }
+}
+
+/** Puts items for ever; says `started` first. */
+export async function putForEver(queue: Queue<unknown>, results: Connection, seed: number, most: number): Promise<void> {
+  await results.send('started');
+  const random = new Random(seed);
+  for (let number = 0; ; number++) await queue.put([number, Buffer.alloc(sizeOf(random, most))]);
+}
+
+/** Ends at once, having put something and said so. */
+export async function putAndEnd(queue: Queue<unknown>, count: number, size: number, ending: string): Promise<void> {
+  for (let number = 0; number < count; number++) await queue.put([number, Buffer.alloc(size)]);
+  if (ending === 'cancel') queue.cancelJoinThread();
+  if (ending === 'exit') process.exit(0);
+  if (ending === 'throw') throw new Error('on purpose');
+}
+
+/** Puts many, then keeps its event loop busy. */
+export async function putAndWork(queue: Queue<unknown>, count: number, busyMs: number): Promise<void> {
+  const puts = [];
+  for (let number = 0; number < count; number++) puts.push(queue.put([number, 'x'.repeat(1000)]));
+  const end = performance.now() + busyMs;
+  while (performance.now() < end);
+  await Promise.all(puts);
+}
+
+/** Tells how a wait for an item or a place ends. */
+export async function waitAndTell(queue: Queue<unknown>, what: string, results: Connection): Promise<void> {
+  await results.send('waiting');
+  const outcome = await (what === 'get' ? queue.get() : queue.put('one more')).then(
+    () => 'done',
+    (error: unknown) => (error as { code: string }).code,
+  );
+  await results.send(outcome);
+}
+
+/** Tells what a loop over the queue has seen when it ends. */
+export async function loopAndTell(queue: Queue<unknown>, results: Connection): Promise<void> {
+  await results.send('waiting');
+  const seen = [];
+  for await (const item of queue) seen.push(item);
+  await results.send(seen);
+}

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: MIT
+//
+// Queues between processes that mp.Process has started.
+import { expect } from 'chai';
+import { JoinableQueue, Queue } from 'node-multiprocessing';
+
+import { turns } from '../helpers/index.js';
+import { expectExactlyOnce, makePassAndDrop, resultsPipe, startRole, startTeller } from './support/queue-work.js';
+import { freshSeed } from './support/random.js';
+
+describe('Four producers and four consumers', function () {
+  const seed = freshSeed();
+  for (const maxsize of [1, 7, 0]) {
+    it(`exchange every item exactly once, with a maxsize of ${maxsize} (SEED=${seed})`, async function () {
+      this.timeout(170_000);
+      await expectExactlyOnce(1250, maxsize, seed);
+    });
+  }
+});
+
+describe('A shutdown', function () {
+  for (const immediate of [false, true]) {
+    it(`ends what waits in other processes (immediate: ${immediate})`, async function () {
+      const queue = new Queue<unknown>();
+      const full = new Queue<unknown>(1);
+      await full.put('the only place');
+      const tellers = [
+        startTeller('waitAndTell', (to) => [queue, 'get', to]),
+        startTeller('waitAndTell', (to) => [full, 'put', to]),
+        startTeller('loopAndTell', (to) => [queue, to]),
+      ];
+      for (const { results } of tellers) expect(await results.recv()).to.equal('waiting');
+      queue.shutdown({ immediate });
+      full.shutdown({ immediate });
+      const told = [];
+      for (const { results, process } of tellers) {
+        told.push(await results.recv());
+        await process.join();
+      }
+      expect(told).to.deep.equal(['ERR_MP_SHUT_DOWN', 'ERR_MP_SHUT_DOWN', []]);
+      queue.close();
+      full.close();
+    });
+  }
+
+  it('lets others get what is left', async function () {
+    const queue = new Queue<unknown>();
+    for (const item of [1, 2, 3]) await queue.put(item);
+    queue.shutdown();
+    const { process, results } = startTeller('loopAndTell', (to) => [queue, to]);
+    expect(await results.recv()).to.equal('waiting');
+    expect(await results.recv()).to.deep.equal([1, 2, 3]);
+    await process.join();
+    queue.close();
+  });
+});
+
+describe('The end of a process that has put items', function () {
+  for (const ending of ['natural', 'exit', 'throw']) {
+    it(`waits until they are written (${ending})`, async function () {
+      const queue = new Queue<[number, Uint8Array]>();
+      const [silent, theirs] = resultsPipe();
+      theirs.close();
+      silent.close();
+      const child = startRole('putAndEnd', queue as Queue<unknown>, 10, 100_000, ending);
+      for (let number = 0; number < 10; number++) expect((await queue.get())[0]).to.equal(number);
+      await child.join().catch(() => undefined);
+      expect(child.exitcode).to.equal(ending === 'throw' ? 1 : 0);
+      queue.close();
+    });
+  }
+
+  it('does not wait after cancelJoinThread', async function () {
+    const queue = new Queue<unknown>();
+    const child = startRole('putAndEnd', queue, 10, 100_000, 'cancel');
+    await child.join();
+    expect(child.exitcode).to.equal(0);
+    queue.close();
+  });
+
+  it('does not wait when nobody can get them', async function () {
+    const queue = new Queue<unknown>();
+    const child = startRole('putAndEnd', queue, 10, 100_000, 'natural');
+    // Now the child alone can read.
+    queue.close();
+    await child.join();
+    expect(child.exitcode).to.equal(0);
+  });
+});
+
+describe('A producer whose event loop is busy', function () {
+  it('delays nothing that it has put', async function () {
+    const queue = new Queue<[number, string]>();
+    const child = startRole('putAndWork', queue as Queue<unknown>, 1000, 2000);
+    const first = await queue.get();
+    const start = performance.now();
+    for (let number = 1; number < 1000; number++) expect((await queue.get())[0]).to.equal(number);
+    expect(first[0]).to.equal(0);
+    // All of them have come while the producer was still at work.
+    expect(child.isAlive(), `after ${performance.now() - start} ms`).to.equal(true);
+    await child.join();
+    queue.close();
+  });
+});
+
+describe('The caveats of the introduction', function () {
+  it('closing, ending or dropping a producer tells its consumers nothing', async function () {
+    const queue = new Queue<unknown>();
+    const { process: consumer, results } = startTeller('waitAndTell', (to) => [queue, 'get', to]);
+    expect(await results.recv()).to.equal('waiting');
+    const producer = startRole('putNumbers', queue as Queue<number>, 0, 0);
+    await producer.join();
+    await turns(20);
+    expect([consumer.isAlive(), await results.poll(50)]).to.deep.equal([true, false]);
+    await queue.put('now');
+    expect(await results.recv()).to.equal('done');
+    await consumer.join();
+    queue.close();
+  });
+
+  it('two sentinels leave one of three consumers running', async function () {
+    const queue = new Queue<null>();
+    const consumers = [0, 1, 2].map(() => startTeller('consume', (to) => [queue, 0, to]));
+    await queue.put(null);
+    await queue.put(null);
+    const ended = new Set<number>();
+    while (ended.size < 2) {
+      for (const [i, { process }] of consumers.entries()) if (await process.join(20)) ended.add(i);
+    }
+    await turns(20);
+    expect(consumers.filter(({ process }) => process.isAlive())).to.have.length(1);
+    await queue.put(null);
+    for (const { process } of consumers) await process.join();
+    queue.close();
+  });
+
+  it('without join items may be left unprocessed', async function () {
+    const queue = new JoinableQueue<number>();
+    await queue.put(1);
+    const join = queue.join({ timeout: 50 }).then(
+      () => 'joined',
+      (error: unknown) => (error as { code: string }).code,
+    );
+    expect([await join, queue.qsize()]).to.deep.equal(['ERR_MP_TIMEOUT', 1]);
+    queue.close();
+  });
+});
+
+describe('Queues that are made, passed to a child and dropped', function () {
+  it('leave nothing behind', async function () {
+    this.timeout(120_000);
+    await makePassAndDrop(10);
+  });
+});
