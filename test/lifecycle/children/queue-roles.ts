@@ -49,7 +49,8 @@ export async function consume(queue: Queue<Item | null>, seed: number, results: 
 
 /** Puts `count` numbers, and says when it is done. */
 export async function putNumbers(queue: Queue<number>, count: number, size: number): Promise<void> {
-  for (let number = 0; number < count; number++) await queue.put(size === 0 ? number : ([number, 'x'.repeat(size)] as never));
+  for (let number = 0; number < count; number++)
+    await queue.put(size === 0 ? number : ([number, 'x'.repeat(size)] as never));
 }
 
 /** Gets so many, and sends how many it were. */
@@ -68,7 +69,12 @@ export async function takeForEver(queue: JoinableQueue<unknown>, results: Connec
 }
 
 /** Puts items for ever; says `started` first. */
-export async function putForEver(queue: Queue<unknown>, results: Connection, seed: number, most: number): Promise<void> {
+export async function putForEver(
+  queue: Queue<unknown>,
+  results: Connection,
+  seed: number,
+  most: number,
+): Promise<void> {
   await results.send('started');
   const random = new Random(seed);
   for (let number = 0; ; number++) await queue.put([number, Buffer.alloc(sizeOf(random, most))]);
