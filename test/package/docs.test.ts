@@ -91,7 +91,14 @@ describe('documentation', () => {
     }
   });
 
-  for (const page of ['README.md', 'docs/connections.md', 'docs/errors.md', 'docs/listener.md', 'docs/locks.md', 'docs/queues.md']) {
+  for (const page of [
+    'README.md',
+    'docs/connections.md',
+    'docs/errors.md',
+    'docs/listener.md',
+    'docs/locks.md',
+    'docs/queues.md',
+  ]) {
     const examples = [...read(page).matchAll(/^```js\n(.*?)^```$/gms)]
       .map(([, text]) => text!)
       // What needs a file beside it is run by readme.test.ts.
