@@ -2,9 +2,9 @@
 import { serialize } from 'node:v8';
 
 import { expect } from 'chai';
-import { Connection, pickle } from 'node-multiprocessing';
+import { Connection, pickle, Pipe } from 'node-multiprocessing';
 
-import { ChannelSerialization } from '#lib/serialization/channel-serialization.js';
+import type { ChannelSerialization } from '#lib/serialization/channel-serialization.js';
 import { makePair, rejects, throws, track, type AnyConnection } from '../helpers/index.js';
 
 /** Internal, so not among the types. */
@@ -12,26 +12,34 @@ const { partsOf } = Connection as unknown as {
   partsOf(connection: AnyConnection): { serialization: ChannelSerialization };
 };
 
+/** The class that Connections use, which #lib/ has a second one of. */
+const Serialization = ((): typeof ChannelSerialization => {
+  const ends = Pipe();
+  const { serialization } = partsOf(ends[0]);
+  for (const end of ends) end.close();
+  return serialization.constructor as typeof ChannelSerialization;
+})();
+
 describe('the serialization of a channel', () => {
   it('that the user chose stays as it is', () => {
     for (const kind of ['structured', 'json'] as const) {
-      const serialization = new ChannelSerialization(kind, true);
+      const serialization = new Serialization(kind, true);
       expect([serialization.explicit, serialization.fixed, serialization.kind]).to.deep.equal([true, true, kind]);
       expect([serialization.fix('pickle'), serialization.fix(kind)]).to.deep.equal([false, true]);
       expect(serialization.kind).to.equal(kind);
     }
     for (const option of ['pickle', pickle.serializer({ unknown: 'opaque' })] as const) {
-      const serialization = new ChannelSerialization(option, false);
+      const serialization = new Serialization(option, false);
       expect([serialization.explicit, serialization.fixed, serialization.kind]).to.deep.equal([true, true, 'pickle']);
       expect([serialization.fix('structured'), serialization.fix('pickle')]).to.deep.equal([false, true]);
     }
-    const own = new ChannelSerialization({ serialize: () => Buffer.from('x'), deserialize: () => 1 }, false);
+    const own = new Serialization({ serialize: () => Buffer.from('x'), deserialize: () => 1 }, false);
     expect([own.explicit, own.fixed, own.kind]).to.deep.equal([true, true, 'custom']);
     expect([own.fix('pickle'), own.kind]).to.deep.equal([false, 'custom']);
   });
 
   it('is open until it is fixed', () => {
-    const serialization = new ChannelSerialization(undefined, false);
+    const serialization = new Serialization(undefined, false);
     expect([serialization.explicit, serialization.fixed, serialization.kind]).to.deep.equal([false, false, undefined]);
     expect(serialization.fix('pickle')).to.equal(true);
     expect([serialization.explicit, serialization.fixed, serialization.kind]).to.deep.equal([false, true, 'pickle']);
@@ -40,7 +48,7 @@ describe('the serialization of a channel', () => {
 
   it('is structured once something is sent, and still open after a value that could not be', () => {
     for (const adopted of [false, true]) {
-      const serialization = new ChannelSerialization(undefined, adopted);
+      const serialization = new Serialization(undefined, adopted);
       throws(() => serialization.encode(() => 1), { code: 'ERR_MP_PICKLING' });
       expect(serialization.kind).to.equal(undefined);
       expect(serialization.encode([1])).to.deep.equal(serialize([1]));
@@ -52,23 +60,23 @@ describe('the serialization of a channel', () => {
     for (const take of ['small', 'large'] as const) {
       const receive = (serialization: ChannelSerialization, bytes: Buffer): unknown =>
         take === 'small' ? serialization.small(bytes, bytes.length) : serialization.large(bytes);
-      const structured = new ChannelSerialization(undefined, true);
+      const structured = new Serialization(undefined, true);
       expect(receive(structured, serialize('text'))).to.equal('text');
       expect(structured.kind).to.equal('structured');
 
-      const pickled = new ChannelSerialization(undefined, true);
+      const pickled = new Serialization(undefined, true);
       expect(receive(pickled, Buffer.from('\x80\x04K\x05.', 'latin1'))).to.equal(5);
       expect(pickled.kind).to.equal('pickle');
       expect(pickled.encode(null)).to.deep.equal(Buffer.from('\x80\x04N.', 'latin1'));
 
-      const ours = new ChannelSerialization(undefined, false);
+      const ours = new Serialization(undefined, false);
       throws(() => receive(ours, Buffer.from([0x80])), { code: 'ERR_MP_UNPICKLING' });
       expect(ours.kind).to.equal('structured');
     }
   });
 
   it('is not decided by a message without bytes', () => {
-    const serialization = new ChannelSerialization(undefined, true);
+    const serialization = new Serialization(undefined, true);
     throws(() => serialization.small(Buffer.alloc(4), 0), { code: 'ERR_MP_UNPICKLING' });
     throws(() => serialization.large(Buffer.alloc(0)), { code: 'ERR_MP_UNPICKLING' });
     expect(serialization.kind).to.equal(undefined);
