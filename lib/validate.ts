@@ -3,7 +3,7 @@
 // Argument checks. Each throws a TypeError or RangeError that names the argument, before anything is read or written.
 import { argumentError } from './errors.js';
 
-function describe(value: unknown): string {
+function kindOf(value: unknown): string {
   if (value === null) return 'null';
   if (typeof value === 'object') return `an instance of ${value.constructor?.name ?? 'Object'}`;
   if (typeof value === 'function') return 'a function';
@@ -18,7 +18,7 @@ export function checkInteger(
   max: number = Number.MAX_SAFE_INTEGER,
 ): asserts value is number {
   if (typeof value !== 'number') {
-    throw argumentError('type', `${name} must be a number, not ${describe(value)}`);
+    throw argumentError('type', `${name} must be a number, not ${kindOf(value)}`);
   }
   if (!Number.isInteger(value) || value < min || value > max) {
     throw argumentError('range', `${name} must be a whole number from ${min} to ${max}, not ${value}`);
@@ -31,16 +31,16 @@ export function checkDescriptor(value: unknown, name: string): asserts value is 
 }
 
 export function checkBoolean(value: unknown, name: string): asserts value is boolean {
-  if (typeof value !== 'boolean') throw argumentError('type', `${name} must be a boolean, not ${describe(value)}`);
+  if (typeof value !== 'boolean') throw argumentError('type', `${name} must be a boolean, not ${kindOf(value)}`);
 }
 
 export function checkFunction(value: unknown, name: string): void {
-  if (typeof value !== 'function') throw argumentError('type', `${name} must be a function, not ${describe(value)}`);
+  if (typeof value !== 'function') throw argumentError('type', `${name} must be a function, not ${kindOf(value)}`);
 }
 
 export function checkObject(value: unknown, name: string): asserts value is object {
   if (typeof value !== 'object' || value === null) {
-    throw argumentError('type', `${name} must be an object, not ${describe(value)}`);
+    throw argumentError('type', `${name} must be an object, not ${kindOf(value)}`);
   }
 }
 
@@ -48,7 +48,7 @@ export function checkObject(value: unknown, name: string): asserts value is obje
 export function checkTimeout(value: unknown, name = 'timeout'): number {
   if (value === undefined || value === null) return Infinity;
   if (typeof value !== 'number') {
-    throw argumentError('type', `${name} must be a number of milliseconds, null or undefined, not ${describe(value)}`);
+    throw argumentError('type', `${name} must be a number of milliseconds, null or undefined, not ${kindOf(value)}`);
   }
   if (Number.isNaN(value)) throw argumentError('range', `${name} must not be NaN`);
   return Math.max(value, 0);
@@ -57,7 +57,7 @@ export function checkTimeout(value: unknown, name = 'timeout'): number {
 export function checkSignal(value: unknown): AbortSignal | undefined {
   if (value === undefined) return undefined;
   if (!(value instanceof AbortSignal)) {
-    throw argumentError('type', `signal must be an AbortSignal, not ${describe(value)}`);
+    throw argumentError('type', `signal must be an AbortSignal, not ${kindOf(value)}`);
   }
   return value;
 }
@@ -88,7 +88,7 @@ function viewOf(value: unknown, name: string): Uint8Array {
   if (!ArrayBuffer.isView(value) && !isMemory) {
     throw argumentError(
       'type',
-      `${name} must be an ArrayBufferView, an ArrayBuffer or a SharedArrayBuffer, not ${describe(value)}`,
+      `${name} must be an ArrayBufferView, an ArrayBuffer or a SharedArrayBuffer, not ${kindOf(value)}`,
     );
   }
   try {
@@ -109,7 +109,7 @@ export function checkRange(offset: unknown, size: unknown, length: number): numb
 
 /** The name of a POSIX semaphore. */
 export function checkSemaphoreName(value: unknown, name: string): asserts value is string {
-  if (typeof value !== 'string') throw argumentError('type', `${name} must be a string, not ${describe(value)}`);
+  if (typeof value !== 'string') throw argumentError('type', `${name} must be a string, not ${kindOf(value)}`);
   if (!/^\/[^/\0]+$/.test(value) || Buffer.byteLength(value) > 251) {
     throw argumentError('range', `${name} must be a slash and up to 250 bytes without another slash`);
   }

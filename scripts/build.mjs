@@ -8,7 +8,7 @@
 //
 // With --modules each module is compiled by itself as well, to out/lib/, for tests that look inside.
 import { build } from 'esbuild';
-import { existsSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { main, root, runTool } from './support.mjs';
 
@@ -17,7 +17,7 @@ import { main, root, runTool } from './support.mjs';
  * @param {string} folder
  */
 async function bundle(names, folder) {
-  await build({
+  const { outputFiles } = await build({
     entryPoints: names.map((name) => path.join(root, 'lib', `${name}.ts`)),
     outdir: folder,
     bundle: true,
@@ -29,7 +29,25 @@ async function bundle(names, folder) {
     packages: 'external',
     sourcemap: true,
     logLevel: 'warning',
+    write: false,
   });
+  for (const file of outputFiles) {
+    mkdirSync(path.dirname(file.path), { recursive: true });
+    const text = file.path.endsWith('.js') ? withClassNames(file.text) : file.text;
+    writeFileSync(file.path, text, { mode: text.startsWith('#!') ? 0o755 : 0o644 });
+  }
+}
+
+/**
+ * A class that names itself is bundled as `var Name = class _Name`, and would be called so in stack traces.
+ *
+ * @param {string} code
+ */
+function withClassNames(code) {
+  const pattern = /^var (\w+) = class _\1\b/gm;
+  const names = [...code.matchAll(pattern)].map(([, name]) => `${name}`);
+  const declared = code.replace(pattern, 'class $1');
+  return names.reduce((text, name) => text.replace(new RegExp(`\\b_${name}\\b`, 'g'), name), declared);
 }
 
 await main(async () => {
