@@ -9,7 +9,14 @@ import { describeConnection } from './connection-sharing.js';
 import { Connection } from './connection.js';
 import { currentProcess } from './current-process.js';
 import { deadlineAfter, millisecondsLeft } from './deadline.js';
-import { AuthenticationError, ClosedError, InterruptedError, NotSupported, TimeoutError, UnpicklingError } from './errors.js';
+import {
+  AuthenticationError,
+  ClosedError,
+  InterruptedError,
+  NotSupported,
+  TimeoutError,
+  UnpicklingError,
+} from './errors.js';
 import { Listener } from './listener.js';
 import { native } from './native.js';
 import { ChannelSerialization } from './serialization/channel-serialization.js';
@@ -187,7 +194,8 @@ const reducers = reducerTable({
       build(object, state) {
         const id = (state as { _id?: unknown } | null)?._id;
         const [address, key] = Array.isArray(id) ? (id as unknown[]) : [];
-        if (typeof address !== 'string' || typeof key !== 'number') throw new TypeError('it is no ticket of this system');
+        if (typeof address !== 'string' || typeof key !== 'number')
+          throw new TypeError('it is no ticket of this system');
         (object as DupFd).ticket = new DescriptorTicket(address, key);
         return undefined;
       },
@@ -245,6 +253,6 @@ function giveConnection(connection: Connection<never, unknown>): PickleNode {
 }
 
 addChannelHooks({
-  reduce: (object) => (object instanceof Connection ? giveConnection(object) : undefined),
+  reduce: (object) => (object instanceof Connection ? giveConnection(object as Connection<never, unknown>) : undefined),
   reducers,
 });
