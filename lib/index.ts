@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: MIT
-import './resource-sharer.js';
-
 export { BaseProcess } from './base-process.js';
 export { Condition, type ConditionAddress, type WaitLimits } from './condition.js';
 export { Client, ClientSync, type ClientOptions } from './client.js';
@@ -65,3 +63,6 @@ export { SimpleQueue } from './simple-queue.js';
 export { BoundedSemaphore, Lock, OwnableLock, RLock, Semaphore } from './synchronize.js';
 export type { Bytes } from './validate.js';
 export { wait, waitSync, type Waitable } from './wait.js';
+
+// Behind everything that it needs, since several of these import each other.
+import './resource-sharer.js';
