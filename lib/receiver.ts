@@ -14,6 +14,7 @@ import {
   unwritten,
   type Hold,
 } from './reactor.js';
+import { Request, type Waiting } from './receive-request.js';
 import { ClaimedMessage } from './serialization/claims.js';
 import { openParcel, Parcel } from './serialization/parcel.js';
 import type { Take } from './take.js';
@@ -39,65 +40,6 @@ export interface ReceiveOptions {
 export interface ReceiverOwner {
   /** To call `serve` when something may have arrived. */
   wantRead(): void;
-}
-
-/** One receive that waits. */
-interface Waiting {
-  readonly owner: object;
-  /** Makes progress with it; true once it is settled. */
-  attempt(): boolean;
-  fail(error: Error): void;
-}
-
-class Request<T> implements Waiting {
-  readonly owner: object;
-  readonly #attempt: (mayWait: boolean) => { value: T } | undefined;
-  readonly #hold: Hold;
-  readonly #resolve: (value: T) => void;
-  readonly #reject: (error: Error) => void;
-  #settled = false;
-  /** Ends its time limits. */
-  cancel: (() => void) | undefined;
-
-  constructor(
-    attempt: (mayWait: boolean) => { value: T } | undefined,
-    owner: object,
-    hold: Hold,
-    resolve: (value: T) => void,
-    reject: (error: Error) => void,
-  ) {
-    this.#attempt = attempt;
-    this.owner = owner;
-    this.#hold = hold;
-    this.#resolve = resolve;
-    this.#reject = reject;
-    hold.begin();
-  }
-
-  attempt(): boolean {
-    try {
-      const done = this.#attempt(false);
-      if (done === undefined) return this.#settled;
-      this.#settle();
-      this.#resolve(done.value);
-    } catch (error) {
-      this.fail(error as Error);
-    }
-    return true;
-  }
-
-  fail(error: Error): void {
-    this.#settle();
-    this.#reject(error);
-  }
-
-  /** A decoder of the user may have closed the Connection, which ends its requests, the one being decoded too. */
-  #settle(): void {
-    if (this.#settled) return;
-    this.#settled = true;
-    this.cancel?.();
-    this.#hold.end();
-  }
 }
 
 /** A message that is there without its descriptors. */

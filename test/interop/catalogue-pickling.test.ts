@@ -4,7 +4,7 @@
 import { readdirSync } from 'node:fs';
 
 import { expect } from 'chai';
-import type { Listener} from 'node-multiprocessing';
+import type { Listener } from 'node-multiprocessing';
 import { Client, Connection, currentProcess, Pipe, type SocketAddress } from 'node-multiprocessing';
 
 import {
