@@ -35,6 +35,12 @@ describe('Examples of processes', () => {
     expect((await peer.succeeded()).split('\n')).to.deep.equal(['7', 'HelloWorld', 'Server done', '']);
     expect(peer.stderr).to.equal('');
   });
+
+  it('examples/sentinel/main.mjs', async () => {
+    const peer = spawnPeer(example('sentinel/main.mjs'));
+    expect((await peer.succeeded()).split('\n')).to.deep.equal(['1', '2', '3', '4', 'Consumer done', '']);
+    expect(peer.stderr).to.equal('');
+  });
 });
 
 /** The consumer answers on `answers` how far it has come, and looks whether the end of data is there each time it is asked. */
