@@ -68,11 +68,13 @@ describe('interop/c/README.md', () => {
     expect(listed).to.have.members(members);
   });
 
-  it('the example for Node runs', async () => {
-    const [program] = blocks('js');
-    const args = ['--input-type=module', '-e', program!];
-    const peer = spawnPeer({ language: 'node', label: 'example', command: process.execPath, args }, { cwd: folder });
-    expect(await peer.succeeded()).to.equal('HELLO\n');
+  it('the examples for Node run', async () => {
+    const outputs = [];
+    for (const program of blocks('js')) {
+      const peer = spawnPeer(run(process.execPath, '--input-type=module', '-e', program), { cwd: folder });
+      outputs.push(await peer.succeeded());
+    }
+    expect(outputs).to.deep.equal(['HELLO\n', '5\n']);
   });
 
   it('the program with a lock runs', async () => {

@@ -27,10 +27,12 @@ function pathWithPython(): string {
 
 describe('README examples', () => {
   it('are the files of the example folders, word for word', () => {
-    const files = ['node-node', 'node-python', 'node-c'].flatMap((folder) =>
+    const files = ['node-node', 'node-python', 'node-c', 'c-worker'].flatMap((folder) =>
       readdirSync(join(packageRoot, 'examples', folder))
         .filter((name) => name !== '__pycache__')
-        .map((name) => `examples/${folder}/${name}`),
+        .map((name) => `examples/${folder}/${name}`)
+        // There is a link to it.
+        .filter((name) => name !== 'examples/c-worker/hash.c'),
     );
     expect([...shown.keys()]).to.have.members(files);
     for (const [name, text] of shown) {
@@ -54,20 +56,25 @@ describe('README examples', () => {
     expect((await peer.succeeded()).split('\n')).to.deep.equal(['{ count: 4, mean: 3 }', 'Python done', '']);
   });
 
-  it('Node and C, with the commands shown', async () => {
-    const [, block] = /^```sh\n(cc .*?)^```$/ms.exec(readme) ?? [];
-    const [compile, run] = (block ?? '').trim().split('\n') as [string, string];
-    const folder = join(packageRoot, 'out', 'readme');
-    mkdirSync(folder, { recursive: true });
-    const program = join(folder, 'shout');
-    const inFolder = (command: string): string[] =>
-      command.split(' ').map((word) => (word === 'shout' || word === './shout' ? program : word));
-    const [cc, ...ccArguments] = inFolder(compile);
-    const { status, stderr } = spawnSync(cc!, ccArguments, { cwd: packageRoot, encoding: 'utf8', env: foreignEnv() });
-    expect(status, stderr).to.equal(0);
-    const [node, file, ...args] = inFolder(run);
-    expect(node).to.equal('node');
-    const peer = spawnPeer(example(file!, ...args));
-    expect(await peer.succeeded()).to.equal('HELLO\nWORLD\n');
-  });
+  for (const [name, output] of [
+    ['shout', 'HELLO\nWORLD\n'],
+    ['hash', 'f55c314b\ndd60ed33\n'],
+  ] as const) {
+    it(`Node and C, with the commands shown: ${name}`, async () => {
+      const [, block] = new RegExp(`^\`\`\`sh\\n(cc [^\\n]* -o ${name} .*?)^\`\`\`$`, 'ms').exec(readme) ?? [];
+      const [compile, run] = (block ?? '').trim().split('\n') as [string, string];
+      const folder = join(packageRoot, 'out', 'readme');
+      mkdirSync(folder, { recursive: true });
+      const program = join(folder, name);
+      const inFolder = (command: string): string[] =>
+        command.split(' ').map((word) => (word === name || word === `./${name}` ? program : word));
+      const [cc, ...ccArguments] = inFolder(compile);
+      const { status, stderr } = spawnSync(cc!, ccArguments, { cwd: packageRoot, encoding: 'utf8', env: foreignEnv() });
+      expect(status, stderr).to.equal(0);
+      const [node, file, ...args] = inFolder(run);
+      expect(node).to.equal('node');
+      const peer = spawnPeer(example(file!, ...args));
+      expect(await peer.succeeded()).to.equal(output);
+    });
+  }
 });
