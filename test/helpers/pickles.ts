@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
 //
 // Conversations about pickles with a Python that makes, reads and compares them.
+import { spawnSync } from 'node:child_process';
+
 import { expect } from 'chai';
 
 import { makePair, type AnyConnection } from './channels.js';
+import { foreignEnv } from './environment.js';
 import { pythonPeer, spawnPeer, type Peer, type PeerOptions } from './peers.js';
-import type { Python } from './pythons.js';
+import { pythons, type Python } from './pythons.js';
 
 /** A Python that answers requests, which block: a property test makes thousands of them. */
 export class PickleMaker {
@@ -39,10 +42,10 @@ export class PickleMaker {
     expect(difference, `for ${expression}`).to.equal('');
   }
 
-  /** Whether an expression has a value there. */
-  knows(expression: string): boolean {
+  /** Whether a module is there. */
+  knows(module: string): boolean {
     try {
-      this.dumps(`bool(${expression})`);
+      this.dumps(`${module}.__name__`);
       return true;
     } catch {
       return false;
@@ -63,4 +66,27 @@ export class PickleMaker {
     if (failure.length > 0) throw new Error(`Python says: ${String(failure)}`);
     return answer;
   }
+}
+
+export interface NumpyPython extends Python {
+  /** The version of numpy. */
+  readonly numpy: string;
+}
+
+let withNumpy: readonly NumpyPython[] | undefined;
+
+/** Those of the Pythons, and of the system's, that have numpy: one for each version of it. */
+export function numpyPythons(): readonly NumpyPython[] {
+  if (withNumpy !== undefined) return withNumpy;
+  const found = new Map<string, NumpyPython>();
+  for (const python of [...pythons(), { version: 'system', path: '/usr/bin/python3' }]) {
+    const program = 'import numpy, sys; print(numpy.__version__, "%d.%d" % sys.version_info[:2])';
+    const { status, stdout } = spawnSync(python.path, ['-c', program], { encoding: 'utf8', env: foreignEnv() });
+    if (status !== 0) continue;
+    const [numpy, version] = stdout.trim().split(' ') as [string, string];
+    if (!found.has(numpy)) found.set(numpy, { numpy, version, path: python.path });
+  }
+  withNumpy = [...found.values()];
+  if (withNumpy.length === 0) console.log('No Python here has numpy, so what needs it does not run');
+  return withNumpy;
 }

@@ -97,6 +97,7 @@ describe('documentation', () => {
     'docs/errors.md',
     'docs/listener.md',
     'docs/locks.md',
+    'docs/python.md',
     'docs/queues.md',
   ]) {
     const examples = [...read(page).matchAll(/^```js\n(.*?)^```$/gms)]

@@ -178,8 +178,17 @@ export class Decoder extends PickleMachine implements Budget {
     }
     const { reducer } = type;
     if (hasKeywords && reducer.keywords !== true) throw this.error(`${type.toString()} takes no keywords here`);
-    if (reducer.redirect === undefined) this.#call(type, args as unknown[], keywords);
+    if (reducer.attribute === true) this.#attribute(args as unknown[]);
+    else if (reducer.redirect === undefined) this.#call(type, args as unknown[], keywords);
     else this.#redirect(type, reducer.redirect, args as unknown[]);
+  }
+
+  /** Protocols before 4 reach into classes this way. No object has its attributes read. */
+  #attribute([owner, name]: unknown[]): void {
+    if (!(owner instanceof PythonGlobal) || typeof name !== 'string') {
+      throw this.error('The pickle asks for an attribute of what is no class or module');
+    }
+    this.global(owner.module, `${owner.name}.${name}`);
   }
 
   #redirect(from: KnownGlobal, redirect: (args: unknown[]) => Redirection, given: unknown[]): void {

@@ -57,6 +57,8 @@ export class Encoder extends PickleWriter {
   readonly #few: object[] = [];
   readonly #fewIndexes: number[] = [];
   #many: Map<object, number> | undefined;
+  /** Those that were written as tuples and frozensets instead of lists and sets. */
+  #frozenIndexes: Map<object, number> | undefined;
 
   /** Keys by level and place: objects of one shape have them in one order, so comparing two pointers mostly finds them. */
   readonly #keys = new Array<string>(KEYS_PER_LEVEL * LEVELS).fill('');
@@ -87,6 +89,7 @@ export class Encoder extends PickleWriter {
       this.#path.length = 0;
       this.#few.length = 0;
       this.#many = undefined;
+      this.#frozenIndexes = undefined;
       this.#several = false;
       this.#allKeys = undefined;
     }
@@ -273,12 +276,25 @@ export class Encoder extends PickleWriter {
   #hashable(value: unknown): void {
     if (typeof value !== 'object' || value === null) {
       this.#value(value);
-    } else if (Array.isArray(value)) {
-      this.#enter();
+    } else if (Array.isArray(value) || value instanceof Set) {
+      this.#frozen(value as unknown[] | Set<unknown>);
+    } else if (value instanceof Map || isPlain(value)) {
+      throw new PicklingError(`${this.#where()} would be a dict, which Python takes neither as a key nor in a set`);
+    } else {
+      this.#value(value);
+    }
+  }
+
+  #frozen(value: readonly unknown[] | ReadonlySet<unknown>): void {
+    const index = this.#frozenIndexes?.get(value);
+    if (index !== undefined) {
+      this.get(index);
+      return;
+    }
+    this.#enter();
+    if (Array.isArray(value)) {
       this.#items(value, true);
-      this.#depth--;
-    } else if (value instanceof Set) {
-      this.#enter();
+    } else {
       this.byte(MARK);
       const step: Step = { into: 'values', at: 0 };
       let count = 0;
@@ -288,12 +304,10 @@ export class Encoder extends PickleWriter {
         this.#hashable(item);
       }
       this.byte(FROZENSET);
-      this.#depth--;
-    } else if (value instanceof Map || isPlain(value)) {
-      throw new PicklingError(`${this.#where()} would be a dict, which Python takes neither as a key nor in a set`);
-    } else {
-      this.#value(value);
     }
+    this.#depth--;
+    // Without this, an Array that holds another one twice, which holds another one twice, ... would take for ever.
+    (this.#frozenIndexes ??= new Map()).set(value, this.memoize());
   }
 
   /** A tuple of these items. */

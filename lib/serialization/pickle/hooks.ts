@@ -22,6 +22,8 @@ export interface Reducer {
   readonly call?: (args: unknown[], budget: Budget, keywords?: unknown) => unknown;
   /** Instead of `call`: what class an object is made of after all, by its `__new__`. */
   readonly redirect?: (args: unknown[]) => Redirection;
+  /** Instead of `call`: the global that is the attribute of another one. It must be known by its own, dotted, name. */
+  readonly attribute?: boolean;
   /** Whether `call` wants the keyword arguments of a `__new__` that has some. */
   readonly keywords?: boolean;
   /** Gives a made object its state. What it returns, unless that is undefined, takes the object's place. */

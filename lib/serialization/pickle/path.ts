@@ -22,5 +22,7 @@ export function formatPath(steps: readonly unknown[]): string {
 }
 
 function formatStep({ into, at }: Step): string {
-  return into === 'get' ? `.get(${inspect(at, { depth: 0, breakLength: Infinity })})` : `.${into}()[${String(at)}]`;
+  return into === 'get'
+    ? `.get(${inspect(at, { depth: 0, breakLength: Infinity, customInspect: false, maxStringLength: 50 })})`
+    : `.${into}()[${String(at)}]`;
 }

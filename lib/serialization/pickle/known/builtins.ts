@@ -56,6 +56,7 @@ const builtins: Readonly<Record<string, Reducer>> = {
   },
   float: mentioned,
   frozenset: set,
+  getattr: { attribute: true },
   int: mentioned,
   list,
   object: mentioned,

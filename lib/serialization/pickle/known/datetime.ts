@@ -83,8 +83,8 @@ export const datetimeReducers = reducerTable({
     timedelta: pure(makeTimeDelta),
     timezone: pure(makeTimeZone),
   },
-  zoneinfo: { 'ZoneInfo._unpickle': unpickleZoneInfo },
-  'backports.zoneinfo': { 'ZoneInfo._unpickle': unpickleZoneInfo },
+  zoneinfo: { ZoneInfo: { pure: true }, 'ZoneInfo._unpickle': unpickleZoneInfo },
+  'backports.zoneinfo': { ZoneInfo: { pure: true }, 'ZoneInfo._unpickle': unpickleZoneInfo },
 });
 
 const DATE = new PythonGlobal('datetime', 'date');

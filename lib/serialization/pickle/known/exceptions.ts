@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // The exceptions of module builtins, and what JavaScript's errors become in Python.
+import { constants } from 'node:os';
+
 import { reducerTable, type Reducer } from '../hooks.js';
 import { PythonGlobal, reduce, type PickleNode } from '../nodes.js';
 import { PythonError } from '../python-error.js';
@@ -32,10 +34,39 @@ const COMPLEX = [
   ...['BaseExceptionGroup', 'ExceptionGroup', 'UnicodeDecodeError', 'UnicodeEncodeError', 'UnicodeTranslateError'],
 ];
 
+/** What an OSError with one of these numbers is in truth. */
+const OS_ERRORS: Readonly<Record<string, readonly string[]>> = {
+  BlockingIOError: ['EAGAIN', 'EALREADY', 'EINPROGRESS', 'EWOULDBLOCK'],
+  BrokenPipeError: ['EPIPE'],
+  ChildProcessError: ['ECHILD'],
+  ConnectionAbortedError: ['ECONNABORTED'],
+  ConnectionRefusedError: ['ECONNREFUSED'],
+  ConnectionResetError: ['ECONNRESET'],
+  FileExistsError: ['EEXIST'],
+  FileNotFoundError: ['ENOENT'],
+  InterruptedError: ['EINTR'],
+  IsADirectoryError: ['EISDIR'],
+  NotADirectoryError: ['ENOTDIR'],
+  PermissionError: ['EACCES', 'EPERM'],
+  ProcessLookupError: ['ESRCH'],
+  TimeoutError: ['ETIMEDOUT'],
+};
+
+const byErrno = new Map<unknown, string>(
+  Object.entries(OS_ERRORS).flatMap(([name, codes]) =>
+    codes.map((code): [unknown, string] => [(constants.errno as Record<string, number>)[code], name]),
+  ),
+);
+
+/** Python finds the class by the number, and protocols 0 to 2 rely on that. */
+function nameFor(name: string, args: readonly unknown[]): string {
+  return name === 'OSError' && args.length >= 2 ? (byErrno.get(args[0]) ?? name) : name;
+}
+
 function reducer(name: string): Reducer {
   return {
     pure: true,
-    call: (args) => new PythonError(name, args),
+    call: (args) => new PythonError(nameFor(name, args), args),
     build(object, state) {
       (object as PythonError).attributes = state;
     },

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: MIT
+import { deepStrictEqual } from 'node:assert';
+
+import { expect } from 'chai';
+import { pickle, tuple, type PicklingError } from 'node-multiprocessing';
+
+import { assemble, global, newestPython, PickleMaker, throws } from '../helpers/index.js';
+
+const { dumps, loads, register } = pickle;
+
+class Point {
+  x: number;
+  y: unknown;
+  constructor(x: number, y: unknown) {
+    this.x = x;
+    this.y = y;
+  }
+}
+
+/** Registers for the time of a function. */
+async function registered<T extends object>(
+  registration: pickle.ClassRegistration<T>,
+  fn: () => unknown,
+): Promise<void> {
+  const takeBack = register(registration);
+  try {
+    await fn();
+  } finally {
+    takeBack();
+  }
+}
+
+describe('registered classes', () => {
+  it('have their properties sent as their __dict__ and back, without a call of the constructor', async () => {
+    const maker = new PickleMaker(newestPython());
+    await registered({ module: 'pickles', name: 'Point', class: Point }, () => {
+      const point = new Point(1, [2, new Point(3, null)]);
+      const pickled = dumps(point);
+      maker.expectValue(pickled, 'Point(1, [2, Point(3, None)])');
+      for (const protocol of [0, 1, 2, 3, 4, 5]) deepStrictEqual(loads(maker.echo(pickled, protocol)), point);
+      point.y = point;
+      const back = loads(maker.echo(dumps(point))) as Point;
+      expect(back).to.be.instanceOf(Point);
+      expect(back.y).to.equal(back);
+    });
+    throws(() => loads(maker.dumps('Point(1, 2)')), { code: 'ERR_MP_UNPICKLING' });
+    throws(() => dumps(new Point(1, 2)), { code: 'ERR_MP_PICKLING' });
+    await maker.end();
+  });
+
+  it('with __slots__, with arguments and with keywords are made as they were pickled', async () => {
+    const maker = new PickleMaker(newestPython());
+    class Slotted {
+      a: unknown;
+      b: unknown;
+    }
+    // What Python pickles for __slots__: a __dict__, which there is none of, and the slots.
+    const slots = ({ a, b }: Slotted): pickle.EncodedObject => ({ state: tuple(null, { a, b }) });
+    await registered({ module: 'pickles', name: 'Slotted', class: Slotted, encode: slots }, () => {
+      deepStrictEqual(loads(maker.dumps('Slotted(1, [2])')), Object.assign(new Slotted(), { a: 1, b: [2] }));
+      maker.expectValue(dumps(Object.assign(new Slotted(), { a: 1, b: 2 })), 'Slotted(1, 2)');
+    });
+    const decode = (args: unknown[]): Point => new Point(args[0] as number, args[1]);
+    await registered(
+      { module: 'pickles', name: 'Called', class: Point, decode, encode: ({ x, y }) => ({ args: [x, y] }) },
+      () => {
+        const pickled = dumps(new Point(1, 'two'));
+        maker.expectValue(pickled, 'Called(1, "two")');
+        deepStrictEqual(loads(maker.echo(pickled)), new Point(1, 'two'));
+      },
+    );
+    await registered({ module: 'pickles', name: 'Pair', decode }, () => {
+      deepStrictEqual(loads(maker.dumps('Pair(1, 2)')), new Point(1, 2));
+    });
+    const withKeywords = (args: unknown[], keywords: unknown): Point => new Point(args[0] as number, keywords);
+    await registered({ module: 'pickles', name: 'Keyword', decode: withKeywords }, () => {
+      deepStrictEqual(loads(maker.dumps('Keyword(1, second=2)')), new Point(1, { second: 2 }));
+    });
+    await maker.end();
+  });
+
+  it('give and take their state as they like', async () => {
+    const setState = (point: Point, state: unknown): void => {
+      [point.x, point.y] = state as [number, unknown];
+    };
+    const encode = ({ x, y }: Point): pickle.EncodedObject => ({ state: [x, y] });
+    await registered({ module: 'm', name: 'P', class: Point, setState, encode }, () => {
+      deepStrictEqual(loads(dumps(new Point(1, 2))), new Point(1, 2));
+      const opaque = loads(dumps({ p: new Point(1, 2) }), { unknown: 'opaque' }) as { p: unknown };
+      deepStrictEqual(opaque.p, new Point(1, 2));
+    });
+    const both = (): pickle.EncodedObject => ({ args: [1], state: { y: 2 } });
+    await registered(
+      { module: 'm', name: 'P', class: Point, decode: ([x]) => new Point(x as number, 0), encode: both },
+      () => {
+        deepStrictEqual(loads(dumps(new Point(7, 7))), new Point(1, 2));
+      },
+    );
+  });
+
+  it('come before what is known, the last one of a name first', async () => {
+    const decimal = dumps(new pickle.Decimal('1.5'));
+    await registered(
+      { module: 'decimal', name: 'Decimal', decode: ([text]) => new Point(Number(text), 'first') },
+      async () => {
+        deepStrictEqual(loads(decimal), new Point(1.5, 'first'));
+        await registered({ module: 'decimal', name: 'Decimal', decode: () => new Point(0, 'second') }, () => {
+          deepStrictEqual(loads(decimal), new Point(0, 'second'));
+        });
+        expect(() => loads(decimal)).not.to.throw();
+      },
+    );
+    deepStrictEqual(loads(decimal), new pickle.Decimal('1.5'));
+  });
+
+  it('do not stand for classes derived from them', async () => {
+    class Derived extends Point {}
+    await registered({ module: 'm', name: 'P', class: Point }, () => {
+      throws(() => dumps(new Derived(1, 2)), { code: 'ERR_MP_PICKLING' });
+    });
+  });
+
+  it('may be derived from Map, Error and the like', async () => {
+    class Registry extends Map<unknown, unknown> {}
+    class Failure extends Error {
+      readonly detail = 5;
+    }
+    await registered(
+      {
+        module: 'm',
+        name: 'R',
+        class: Registry,
+        encode: (map) => ({ args: [[...map.keys()]] }),
+        decode: ([keys]) => new Registry((keys as unknown[]).map((key) => [key, 0])),
+      },
+      () => {
+        deepStrictEqual(loads(dumps(new Registry([[1, 0]]))), new Registry([[1, 0]]));
+      },
+    );
+    deepStrictEqual(loads(dumps(new Registry([[1, 2]]))), new Map([[1, 2]]));
+    await registered(
+      {
+        module: 'm',
+        name: 'F',
+        class: Failure,
+        encode: ({ detail }) => ({ args: [detail] }),
+        decode: () => new Failure('made'),
+      },
+      () => {
+        expect(loads(dumps(new Failure('x')))).to.be.instanceOf(Failure);
+      },
+    );
+  });
+
+  it('whose functions throw or return nonsense are errors with the reason', async () => {
+    const reason = new Error('no');
+    const fail = (): never => {
+      throw reason;
+    };
+    const made = assemble(global('m', 'P'), 'EMPTY_TUPLE', 'NEWOBJ', 'EMPTY_DICT', 'BUILD');
+    for (const options of [{ decode: fail }, { decode: () => new Point(1, 2), setState: fail }]) {
+      await registered({ module: 'm', name: 'P', ...options }, () => {
+        throws(() => loads(made), { code: 'ERR_MP_UNPICKLING', cause: reason });
+      });
+    }
+    await registered({ module: 'm', name: 'P', class: Point, encode: fail }, () => {
+      const error = throws(() => dumps([new Point(1, 2)]), { code: 'ERR_MP_PICKLING', cause: reason });
+      expect((error as PicklingError).message).to.match(/^value\[0\]/);
+    });
+    for (const encoded of [null, 5, { args: 'text' }]) {
+      await registered({ module: 'm', name: 'P', class: Point, encode: () => encoded as never }, () => {
+        throws(() => dumps(new Point(1, 2)), { code: 'ERR_MP_PICKLING' });
+      });
+    }
+    await registered({ module: 'm', name: 'P', decode: () => undefined as never }, () => {
+      throws(() => loads(made), { code: 'ERR_MP_UNPICKLING' });
+    });
+    await registered({ module: 'm', name: 'P', class: Point }, () => {
+      const withArgs = assemble(global('m', 'P'), 'NONE', 'TUPLE1', 'REDUCE');
+      const withNumber = assemble(global('m', 'P'), 'EMPTY_TUPLE', 'NEWOBJ', 'BININT1', 5, 'BUILD');
+      const withOtherKey = assemble(
+        global('m', 'P'),
+        'EMPTY_TUPLE',
+        'NEWOBJ',
+        'EMPTY_DICT',
+        'NONE',
+        'NONE',
+        'SETITEM',
+        'BUILD',
+      );
+      for (const bytes of [withArgs, withNumber, withOtherKey])
+        throws(() => loads(bytes), { code: 'ERR_MP_UNPICKLING' });
+    });
+  });
+
+  it('are refused if the registration makes no sense', () => {
+    const decode = (): object => ({});
+    const wrong: [object, string, string][] = [
+      [{ module: 1, name: 'P', decode }, 'module', 'ERR_INVALID_ARG_TYPE'],
+      [{ module: '', name: 'P', decode }, 'module', 'ERR_OUT_OF_RANGE'],
+      [{ module: 'm', decode }, 'name', 'ERR_INVALID_ARG_TYPE'],
+      [{ module: 'm', name: 'P', decode: 1 }, 'decode', 'ERR_INVALID_ARG_TYPE'],
+      [{ module: 'm', name: 'P', decode, setState: {} }, 'setState', 'ERR_INVALID_ARG_TYPE'],
+      [{ module: 'm', name: 'P', class: {} }, 'class', 'ERR_INVALID_ARG_TYPE'],
+      [{ module: 'm', name: 'P' }, 'decode', 'ERR_INVALID_ARG_TYPE'],
+      [{ module: 'm', name: 'P', decode, encode: decode }, 'class', 'ERR_INVALID_ARG_TYPE'],
+    ];
+    for (const [registration, name, code] of wrong) {
+      expect(throws(() => register(registration as never), { code }).message).to.include(name);
+    }
+    throws(() => register(undefined as never), { code: 'ERR_INVALID_ARG_TYPE' });
+    throws(() => loads(assemble(global('m', 'P'))), { code: 'ERR_MP_UNPICKLING' });
+  });
+});

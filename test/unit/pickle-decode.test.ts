@@ -1,0 +1,361 @@
+// SPDX-License-Identifier: MIT
+//
+// What becomes of dicts, of objects that refer to themselves, and of memory.
+import { deepStrictEqual } from 'node:assert';
+
+import { expect } from 'chai';
+import { pickle } from 'node-multiprocessing';
+
+import { decodePickle } from '#lib/serialization/pickle/codec.js';
+import { reducerTable } from '#lib/serialization/pickle/hooks.js';
+import { addChannelHooks } from '#lib/serialization/pickle/serializer.js';
+import { assemble, global, instance, little, makePair, rejects, throws } from '../helpers/index.js';
+
+const { dumps, loads } = pickle;
+
+/** A key `a` or another str. */
+const text = (characters: string): Buffer =>
+  Buffer.concat([Buffer.of(0x8c, characters.length), Buffer.from(characters)]);
+
+describe('dicts in pickles', () => {
+  it('are plain objects whose properties are their own, whatever they are called', () => {
+    const names = ['__proto__', 'constructor', 'toString', 'hasOwnProperty', '', '0', 'valueOf'];
+    const items = names.flatMap((name) => [text(name), 'NONE' as const]);
+    for (const bytes of [
+      assemble('EMPTY_DICT', 'MARK', ...items, 'SETITEMS'),
+      assemble('MARK', ...items, 'DICT'),
+      assemble('EMPTY_DICT', ...names.flatMap((name) => [text(name), 'NONE' as const, 'SETITEM' as const])),
+    ]) {
+      const value = loads(bytes) as object;
+      expect(Object.getPrototypeOf(value)).to.equal(Object.prototype);
+      expect(Object.keys(value)).to.have.members(names);
+      for (const name of names) {
+        deepStrictEqual(Object.getOwnPropertyDescriptor(value, name), {
+          value: null,
+          writable: true,
+          enumerable: true,
+          configurable: true,
+        });
+      }
+      deepStrictEqual(loads(dumps(value)), value);
+    }
+    expect(({} as { polluted?: unknown }).polluted).to.equal(undefined);
+  });
+
+  it('are Maps once a key is no str, wherever that is', () => {
+    const map = (entries: [unknown, unknown][]): Map<unknown, unknown> => new Map(entries);
+    deepStrictEqual(
+      loads(assemble('EMPTY_DICT', 'MARK', text('a'), 'NONE', 'NONE', 'NONE', 'SETITEMS')),
+      map([
+        ['a', null],
+        [null, null],
+      ]),
+    );
+    deepStrictEqual(
+      loads(assemble('EMPTY_DICT', 'MEMOIZE', text('a'), 'NEWTRUE', 'SETITEM', 'NONE', 'NEWFALSE', 'SETITEM')),
+      map([
+        ['a', true],
+        [null, false],
+      ]),
+    );
+    // Remembered under a number far away, and referred to afterwards.
+    const both = loads(
+      assemble(
+        'EMPTY_DICT',
+        'LONG_BINPUT',
+        little(1e9, 4),
+        'NONE',
+        'NEWTRUE',
+        'SETITEM',
+        'LONG_BINGET',
+        little(1e9, 4),
+        'TUPLE2',
+      ),
+    ) as unknown[];
+    deepStrictEqual(both[0], map([[null, true]]));
+    expect(both[1]).to.equal(both[0]);
+  });
+
+  it('may contain themselves before all of their keys are known', () => {
+    // {'self': <itself>, 1: 2}, a dict with it inside and after it, and one that has only strings.
+    const inner = [
+      ...([
+        'EMPTY_DICT',
+        'MEMOIZE',
+        'MARK',
+        text('self'),
+        'BINGET',
+        1,
+        'BININT1',
+        1,
+        'BININT1',
+        2,
+        'SETITEMS',
+      ] as const),
+    ];
+    const bytes = assemble(
+      'EMPTY_LIST',
+      'MEMOIZE',
+      'MARK',
+      ...inner,
+      'EMPTY_DICT',
+      text('a'),
+      'BINGET',
+      1,
+      'SETITEM',
+      'BINGET',
+      1,
+      'APPENDS',
+    );
+    const [first, second, third] = loads(bytes) as [Map<unknown, unknown>, { a: unknown }, unknown];
+    expect([...first.keys()]).to.deep.equal(['self', 1]);
+    expect(first.get('self')).to.equal(first);
+    expect(Object.keys(second)).to.deep.equal(['a']);
+    expect(second.a).to.equal(first);
+    expect(third).to.equal(first);
+    // The reference to the outer one comes from within an inner one that gets another key later as well.
+    const nested = assemble(
+      ...([
+        'EMPTY_DICT',
+        'MEMOIZE',
+        'MARK',
+        text('in'),
+        'EMPTY_DICT',
+        'MEMOIZE',
+        'MARK',
+        text('out'),
+        'BINGET',
+        0,
+      ] as const),
+      ...([text('in'), 'BINGET', 1, 'NONE', 'NONE', 'SETITEMS', 'NEWTRUE', 'NONE', 'SETITEMS'] as const),
+    );
+    const outer = loads(nested) as Map<unknown, Map<unknown, unknown>>;
+    expect(outer.get('in')?.get('out')).to.equal(outer);
+    expect(outer.get('in')?.get('in')).to.equal(outer.get('in'));
+    expect([outer.size, outer.get('in')?.size]).to.deep.equal([2, 3]);
+    const plain = loads(assemble('EMPTY_DICT', 'MEMOIZE', 'MARK', text('self'), 'BINGET', 0, 'SETITEMS')) as {
+      self: unknown;
+    };
+    expect(plain.self).to.equal(plain);
+    // By DUP, and of a defaultdict.
+    const twice = loads(assemble('EMPTY_DICT', 'DUP', 'NONE', 'NEWTRUE', 'SETITEM', 'TUPLE2')) as unknown[];
+    expect(twice[0])
+      .to.equal(twice[1])
+      .and.to.deep.equal(new Map([[null, true]]));
+    const defaults = assemble(
+      global('collections', 'defaultdict'),
+      'EMPTY_TUPLE',
+      'REDUCE',
+      'MEMOIZE',
+      'MARK',
+      text('s'),
+      'BINGET',
+      0,
+      'NONE',
+      'NONE',
+      'SETITEMS',
+    );
+    const defaultdict = loads(defaults) as Map<unknown, unknown>;
+    expect(defaultdict.get('s')).to.equal(defaultdict);
+  });
+
+  it('that were used cannot become Maps any more', () => {
+    const used = assemble(
+      'EMPTY_DICT',
+      'MEMOIZE',
+      'EMPTY_LIST',
+      'BINGET',
+      0,
+      'APPEND',
+      'POP',
+      'TUPLE1',
+      'BINGET',
+      0,
+      'NONE',
+      'NONE',
+      'SETITEM',
+    );
+    // Looking through the pickle in time finds it out, as long as the dict was still on the stack.
+    expect(() => loads(used)).not.to.throw();
+    const late = assemble('EMPTY_DICT', 'MEMOIZE', 'TUPLE1', 'BINGET', 0, 'NONE', 'NONE', 'SETITEM', 'TUPLE2');
+    throws(() => loads(late), { code: 'ERR_MP_UNPICKLING' });
+    const twoNumbers = assemble('EMPTY_DICT', 'BINPUT', 0, 'BINPUT', 1, 'NONE', 'NONE', 'SETITEM');
+    throws(() => loads(twoNumbers), { code: 'ERR_MP_UNPICKLING' });
+  });
+
+  it('are looked through once, and call nothing meanwhile', () => {
+    const calls: unknown[] = [];
+    const reducers = reducerTable({
+      m: {
+        make: {
+          call: (args) => {
+            calls.push(args);
+            return [...args];
+          },
+          build: (object, state) => {
+            (object as unknown[]).push(state);
+          },
+        },
+      },
+    });
+    const made = [global('m', 'make'), 'BININT1', 7, 'TUPLE1', 'REDUCE', 'NONE', 'BUILD'] as const;
+    const bytes = assemble(
+      'EMPTY_DICT',
+      'MEMOIZE',
+      'MARK',
+      text('made'),
+      ...made,
+      text('self'),
+      'BINGET',
+      0,
+      'BININT1',
+      1,
+      ...made,
+      'SETITEMS',
+    );
+    const value = decodePickle(bytes, false, { reducers }) as Map<unknown, unknown>;
+    expect(value.get('made')).to.deep.equal([7, null]);
+    expect(value.get(1)).to.deep.equal([7, null]);
+    expect(calls).to.deep.equal([[7], [7]]);
+  });
+});
+
+describe('the memory of a pickled value', () => {
+  it('is its own, unless it may be that of a large message of which it is most', () => {
+    const message = dumps(Buffer.alloc(100, 1));
+    const isOwn = (value: unknown): boolean => (value as Buffer).buffer !== message.buffer;
+    expect(isOwn(loads(message))).to.equal(true);
+    expect(isOwn(decodePickle(message, false))).to.equal(true);
+    expect(isOwn(decodePickle(message, true))).to.equal(false);
+    const two = dumps([Buffer.alloc(100, 1), Buffer.alloc(100, 2)]);
+    for (const part of decodePickle(two, true) as Buffer[]) expect(part.buffer).not.to.equal(two.buffer);
+    message.fill(9);
+    expect((loads(dumps(Buffer.of(1))) as Buffer)[0]).to.equal(1);
+  });
+
+  it('stays as it is when more is received', async () => {
+    const { reader, writer } = makePair('pipe', { serialization: 'pickle' });
+    await writer.send({ bytes: Buffer.from('first'), numbers: Float64Array.of(1, 2) });
+    const first = (await reader.recv()) as { bytes: Buffer; numbers: Float64Array };
+    for (let i = 0; i < 10; i++) {
+      await writer.send({ bytes: Buffer.from('XXXXX'), numbers: Float64Array.of(9, 9) });
+      await reader.recv();
+    }
+    expect(first.bytes.toString()).to.equal('first');
+    deepStrictEqual(first.numbers, Float64Array.of(1, 2));
+  });
+
+  it('may be any that bytes can be read from', () => {
+    const bytes = dumps(['a']);
+    const copy = Uint8Array.from([0, ...bytes, 0]);
+    for (const memory of [copy.subarray(1), new DataView(copy.buffer, 1), Uint8Array.from(bytes).buffer]) {
+      deepStrictEqual(loads(memory), ['a']);
+    }
+    throws(() => loads('text' as never), { code: 'ERR_INVALID_ARG_TYPE' });
+    throws(() => loads(bytes, 5 as never), { code: 'ERR_INVALID_ARG_TYPE' });
+    throws(() => loads(bytes, { unknown: 'maybe' as never }), { code: 'ERR_INVALID_ARG_TYPE' });
+    throws(() => pickle.serializer({ unknown: 1 as never }), { code: 'ERR_INVALID_ARG_TYPE' });
+  });
+});
+
+describe('unknown classes in pickles', () => {
+  const bytes = assemble(
+    ...([
+      global('shop', 'Order'),
+      'BININT1',
+      1,
+      'TUPLE1',
+      'NEWOBJ',
+      'MEMOIZE',
+      'EMPTY_DICT',
+      text('n'),
+      'NONE',
+      'SETITEM',
+      'BUILD',
+    ] as const),
+    ...([
+      'MARK',
+      'NEWTRUE',
+      'APPENDS',
+      'MARK',
+      text('k'),
+      'NEWFALSE',
+      'SETITEMS',
+      global('shop', 'make'),
+      'EMPTY_TUPLE',
+      'REDUCE',
+      'TUPLE2',
+    ] as const),
+  );
+
+  it('are an error that names them, once they are mentioned', () => {
+    for (const pickled of [
+      bytes,
+      assemble(global('shop', 'Order')),
+      assemble(text('shop'), text('Order'), 'STACK_GLOBAL'),
+    ]) {
+      expect(throws(() => loads(pickled), { code: 'ERR_MP_UNPICKLING' }).message).to.match(/shop\.Order/);
+    }
+  });
+
+  it('are PythonObjects if that is asked for, and can be sent again', async () => {
+    const [order, made] = loads(bytes, { unknown: 'opaque' }) as [pickle.PythonObject, pickle.PythonObject];
+    expect(order).to.be.instanceOf(pickle.PythonObject);
+    deepStrictEqual(order.type, new pickle.PythonGlobal('shop', 'Order'));
+    deepStrictEqual(
+      [order.isNew, order.args, order.state, order.items, order.entries],
+      [true, [1], { n: null }, [true], [['k', false]]],
+    );
+    deepStrictEqual([made.type.name, made.isNew, made.state], ['make', false, undefined]);
+    deepStrictEqual(loads(dumps([order, made]), { unknown: 'opaque' }), [order, made]);
+    const { reader, writer } = makePair('pipe', { serialization: pickle.serializer({ unknown: 'opaque' }) });
+    await writer.send(order);
+    deepStrictEqual(await reader.recv(), order);
+  });
+
+  it('as they are cannot have keywords', () => {
+    const keywords = assemble(
+      global('shop', 'Order'),
+      'EMPTY_TUPLE',
+      'EMPTY_DICT',
+      text('a'),
+      'NONE',
+      'SETITEM',
+      'NEWOBJ_EX',
+    );
+    throws(() => loads(keywords, { unknown: 'opaque' }), { code: 'ERR_MP_UNPICKLING' });
+  });
+});
+
+describe('reducers of the channels of this package', () => {
+  it('are asked before what is known, and give objects their state', async () => {
+    const reducers = reducerTable({
+      'test.hooks': {
+        Handle: {
+          call: () => ({ placeholder: true }),
+          build: (_, state) => new Set([state]),
+        },
+      },
+    });
+    class Handle {
+      readonly handle = true;
+    }
+    addChannelHooks({
+      reducers,
+      reduce: (object) => (object instanceof Handle ? new pickle.PythonGlobal('decimal', 'Decimal') : undefined),
+    });
+    const { reader, writer } = makePair('pipe', { serialization: 'pickle' });
+    const made = [global('test.hooks', 'Handle'), 'EMPTY_TUPLE', 'NEWOBJ', 'MEMOIZE', 'NEWTRUE', 'BUILD'] as const;
+    await writer.sendBytes(assemble(...made, 'BINGET', 0, 'TUPLE2'));
+    const [first, second] = (await reader.recv()) as [unknown, unknown];
+    deepStrictEqual(first, new Set([true]));
+    expect(second).to.equal(first);
+    // Whoever saw the object before it had its state would keep another one.
+    await writer.sendBytes(assemble(...made.slice(0, 4), 'EMPTY_LIST', 'BINGET', 0, 'APPEND', 'BUILD'));
+    await rejects(reader.recv(), { code: 'ERR_MP_UNPICKLING' });
+    await writer.send([new Handle()]);
+    const [global1] = (await reader.recv()) as [unknown];
+    expect(instance(global1, pickle.PythonGlobal).toString()).to.equal('decimal.Decimal');
+    throws(() => dumps(new Handle()), { code: 'ERR_MP_PICKLING' });
+  });
+});
