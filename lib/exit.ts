@@ -8,6 +8,7 @@ import { deadlineAfter } from './deadline.js';
 import { native } from './native.js';
 import { writeQueuesAtExit } from './queue-exit.js';
 import { unwritten, writeAtExit } from './reactor.js';
+import { endDaemons } from './running-child.js';
 
 /** How long the end of the process may be held up by peers that do not read. */
 export const DEFAULT_EXIT_FLUSH_MS = 5000;
@@ -29,7 +30,9 @@ function onExit(): void {
   if (unwritten.size > 0) warn();
   const lost = writeQueuesAtExit(deadline);
   if (lost.items > 0) say(`${lost.items} items (${lost.bytes} bytes) put on queues were not got`);
-  if (native.isMainThread) native.cancelBlockedCalls();
+  if (!native.isMainThread) return;
+  endDaemons();
+  native.cancelBlockedCalls();
 }
 
 function warn(): void {

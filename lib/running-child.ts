@@ -22,6 +22,25 @@ const collected = new FinalizationRegistry<number>((fd) => {
   native.closeDescriptor(fd);
 });
 
+/** Daemons of this environment that run. */
+const daemons = new Set<RunningChild>();
+
+/** How long a daemon may take to end by itself when its parent ends, in milliseconds. */
+const GRACE_MS = 2000;
+
+/**
+ * Ends the daemons, as the last thing that their parent does. They would end by themselves when it is gone; but then one of
+ * them could be the last member of the family, killed before it has removed the names of the semaphores.
+ */
+export function endDaemons(): void {
+  for (const daemon of daemons) daemon.kill('SIGTERM');
+  for (const daemon of daemons) {
+    if (daemon.endsWithin(GRACE_MS)) continue;
+    daemon.kill('SIGKILL');
+    daemon.endsWithin(GRACE_MS);
+  }
+}
+
 export class RunningChild {
   readonly process: ChildProcess;
   readonly pid: number;
@@ -50,6 +69,7 @@ export class RunningChild {
       throw systemError(status, 'fcntl');
     }
     if (daemon) {
+      daemons.add(this);
       process.unref();
       for (const stream of process.stdio) (stream as Socket | null | undefined)?.unref();
     }
@@ -128,6 +148,15 @@ export class RunningChild {
     }
   }
 
+  /** As `joinSync`, for the end of this process: whatever goes wrong only means that the child is not waited for. */
+  endsWithin(timeout: number): boolean {
+    try {
+      return this.joinSync(timeout);
+    } catch {
+      return false;
+    }
+  }
+
   /** Gives up the sentinel. */
   release(): void {
     if (this.#sentinel < 0) return;
@@ -146,6 +175,7 @@ export class RunningChild {
   #end(exitcode: number): void {
     if (this.#exitcode !== undefined) return;
     this.#exitcode = exitcode;
+    daemons.delete(this);
     if (!native.isMainThread) processes.ended(this.pid);
     this.#onEnd();
     this.#afterEnd?.();

@@ -36,6 +36,15 @@ describe('Examples of processes', () => {
     expect(peer.stderr).to.equal('');
   });
 
+  // Regression: a daemon that outlived its parent by a moment left the names of the semaphores to the next sweep.
+  for (const folder of ['joinable', 'joinable-many']) {
+    it(`examples/${folder}/main.mjs`, async () => {
+      const peer = spawnPeer(example(`${folder}/main.mjs`));
+      expect((await peer.succeeded()).split('\n').sort()).to.deep.equal(['', '1', '2', '3', '4']);
+      expect(peer.stderr).to.equal('');
+    });
+  }
+
   it('examples/sentinel/main.mjs', async () => {
     const peer = spawnPeer(example('sentinel/main.mjs'));
     expect((await peer.succeeded()).split('\n')).to.deep.equal(['1', '2', '3', '4', 'Consumer done', '']);

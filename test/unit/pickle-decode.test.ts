@@ -6,10 +6,22 @@ import { deepStrictEqual } from 'node:assert';
 import { expect } from 'chai';
 import { pickle } from 'node-multiprocessing';
 
+import { Pipe } from '#lib/connection.js';
 import { decodePickle } from '#lib/serialization/pickle/codec.js';
 import { reducerTable } from '#lib/serialization/pickle/hooks.js';
+import { PythonGlobal } from '#lib/serialization/pickle/nodes.js';
 import { addChannelHooks } from '#lib/serialization/pickle/serializer.js';
-import { assemble, global, instance, little, makePair, rejects, throws } from '../helpers/index.js';
+import {
+  assemble,
+  global,
+  instance,
+  little,
+  makePair,
+  rejects,
+  throws,
+  track,
+  type AnyConnection,
+} from '../helpers/index.js';
 
 const { dumps, loads } = pickle;
 
@@ -342,9 +354,10 @@ describe('reducers of the channels of this package', () => {
     }
     addChannelHooks({
       reducers,
-      reduce: (object) => (object instanceof Handle ? new pickle.PythonGlobal('decimal', 'Decimal') : undefined),
+      reduce: (object) => (object instanceof Handle ? new PythonGlobal('decimal', 'Decimal') : undefined),
     });
-    const { reader, writer } = makePair('pipe', { serialization: 'pickle' });
+    // Of the same copy of the modules as the hooks.
+    const [reader, writer] = Pipe(false, { serialization: 'pickle' }).map(track) as [AnyConnection, AnyConnection];
     const made = [global('test.hooks', 'Handle'), 'EMPTY_TUPLE', 'NEWOBJ', 'MEMOIZE', 'NEWTRUE', 'BUILD'] as const;
     await writer.sendBytes(assemble(...made, 'BINGET', 0, 'TUPLE2'));
     const [first, second] = (await reader.recv()) as [unknown, unknown];
@@ -355,7 +368,7 @@ describe('reducers of the channels of this package', () => {
     await rejects(reader.recv(), { code: 'ERR_MP_UNPICKLING' });
     await writer.send([new Handle()]);
     const [global1] = (await reader.recv()) as [unknown];
-    expect(instance(global1, pickle.PythonGlobal).toString()).to.equal('decimal.Decimal');
+    expect(instance(global1, PythonGlobal).toString()).to.equal('decimal.Decimal');
     throws(() => dumps(new Handle()), { code: 'ERR_MP_PICKLING' });
   });
 });

@@ -26,10 +26,16 @@ function start(...rest: unknown[]): Process {
 
 /** The children of this process that exist, zombies included. */
 function children(): string {
-  return readdirSync('/proc/self/task')
-    .map((task) => readFileSync(`/proc/self/task/${task}/children`, 'utf8').trim())
-    .join(' ')
-    .trim();
+  const ofTask = (task: string): string => {
+    try {
+      return readFileSync(`/proc/self/task/${task}/children`, 'utf8').trim();
+    } catch (error) {
+      // A thread that has ended since the folder was listed; its children are the process' all the same.
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
+      throw error;
+    }
+  };
+  return readdirSync('/proc/self/task').map(ofTask).join(' ').trim();
 }
 
 function say(line: string): void {
