@@ -281,6 +281,8 @@ export interface Native {
   send(id: number, data: Uint8Array, offset: number, size: number): number;
   /** Behind what waits, without writing; how many bytes wait now. */
   append(id: number, data: Uint8Array, offset: number, size: number): number;
+  /** The same for bytes that are no message, but a part of the stream as they are. */
+  appendUnframed(id: number, data: Uint8Array): number;
   appendDescriptor(id: number, fd: number): number;
   /** Writes what waits; how many messages were completed. The lent memory is that of the first message that lends. */
   flush(id: number, lent: Uint8Array | undefined, offset: number, size: number, budget: number): number;

@@ -103,6 +103,17 @@ export class Sender implements Writer {
     return sent;
   }
 
+  /** Bytes that are not a message. Their end the other side has to find by itself. */
+  sendUnframed(data: Uint8Array, hold: Hold): Promise<void> {
+    const status = native.appendUnframed(this.id, data);
+    if (status < 0) return Promise.reject(systemError(status, 'write'));
+    const lent = data.byteLength > COPIED_BYTES ? data : undefined;
+    const limits = { timeout: Infinity, signal: undefined };
+    const sent = this.#wait(lent, 0, data.byteLength, 'start', limits, hold);
+    if (!this.#blocked) this.flush();
+    return sent;
+  }
+
   sendHandle(fd: number, limits: Limits, hold: Hold): Promise<void> {
     if (this.#broken) return Promise.reject(this.#brokenError());
     const status = native.appendDescriptor(this.id, fd);

@@ -77,6 +77,13 @@ void FrameWriter::Append(const uint8_t* payload, size_t size) {
   Enqueue(std::move(message));
 }
 
+void FrameWriter::AppendUnframed(const uint8_t* payload, size_t size) {
+  Message message;
+  message.size = size;
+  CopyPayload(message, payload, 0, std::min(size, kCopiedBytes));
+  Enqueue(std::move(message));
+}
+
 void FrameWriter::AppendDescriptor(UniqueFd descriptor) {
   Message message;
   message.header_size = 0;
@@ -175,7 +182,10 @@ int64_t FrameWriter::Withdraw(size_t index, Lent lent) {
     if (lent.size < message.size) return kBufferChanged;
     const size_t payload_sent =
         message.sent > message.header_size ? message.sent - message.header_size : 0;
-    Message whole = Describe(message.size);
+    Message whole;
+    whole.header = message.header;
+    whole.header_size = message.header_size;
+    whole.size = message.size;
     whole.sent = message.sent;
     // The copied part may be newer than the caller's memory by now: it stays as it is.
     const size_t from = std::max(payload_sent, message.copied_from);

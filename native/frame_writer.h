@@ -42,6 +42,9 @@ class FrameWriter {
   // Adds a message behind those that wait, without writing.
   void Append(const uint8_t* payload, size_t size);
 
+  // Adds bytes without a header, for a reader that finds their end by itself.
+  void AppendUnframed(const uint8_t* payload, size_t size);
+
   // The same for a descriptor, as multiprocessing.reduction.send_handle sends it. The writer takes
   // its own copy of the descriptor.
   void AppendDescriptor(UniqueFd descriptor);

@@ -130,6 +130,15 @@ napi_value Append(napi_env env, napi_callback_info info) {
   return args.Return(static_cast<int64_t>(endpoint->writer().pending_bytes()));
 }
 
+napi_value AppendUnframed(napi_env env, napi_callback_info info) {
+  const Args<2> args(env, info);
+  Endpoint* endpoint = args.addon().FindEndpoint(args.Int(0));
+  if (endpoint == nullptr) return args.Return(-EBADF);
+  const Bytes data = args.Bytes(1);
+  endpoint->writer().AppendUnframed(data.data, data.size);
+  return args.Return(static_cast<int64_t>(endpoint->writer().pending_bytes()));
+}
+
 napi_value AppendDescriptor(napi_env env, napi_callback_info info) {
   const Args<2> args(env, info);
   Endpoint* endpoint = args.addon().FindEndpoint(args.Int(0));
@@ -209,6 +218,7 @@ void ExportTransferApi(Napi::Env env, Napi::Object exports) {
       {"receiveDescriptor", ReceiveDescriptor},
       {"send", Send},
       {"append", Append},
+      {"appendUnframed", AppendUnframed},
       {"appendDescriptor", AppendDescriptor},
       {"flush", Flush},
       {"flushSync", FlushSync},

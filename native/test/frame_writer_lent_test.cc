@@ -198,6 +198,36 @@ const Test kWithdrawLent("writer: taking back a long message, begun or not", [] 
   }
 });
 
+const Test kUnframed("writer: bytes without a header between messages, at every cut", [] {
+  const Blob message = Pattern(30);
+  const Blob bytes = Pattern(kCopied + 5000, 1);
+  Blob expected = Frame(message);
+  AppendTo(expected, bytes);
+  AppendTo(expected, Frame(message));
+  for (const ssize_t cut : Cuts(bytes.size())) {
+    ScriptedSink sink;
+    FrameWriter writer;
+    sink.script.Add({cut});
+    writer.Append(message.data(), message.size());
+    writer.AppendUnframed(bytes.data(), bytes.size());
+    writer.Append(message.data(), message.size());
+    Check(writer.lends(1));
+    int64_t done = 0;
+    const Moved moved(bytes);
+    for (int i = 0; i < 20 && !writer.empty(); i++) {
+      const int64_t completed = writer.Flush(sink, moved.lent(), SIZE_MAX);
+      done += std::max<int64_t>(completed, 0);
+      // Begun, it is finished from a copy.
+      if (done == 1 && writer.begun() && writer.lends(0)) {
+        Equal(writer.Withdraw(0, moved.lent()), 0);
+      }
+    }
+    Equal(done, 3, Shown(cut));
+    Check(sink.written == expected, Shown(cut));
+    Equal(writer.pending_bytes(), 0u);
+  }
+});
+
 const Test kWithdrawTwice("writer: a message taken back while begun stays as it is", [] {
   const Blob message = Pattern(100000);
   ScriptedSink sink;
