@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // The conversation between a process and a Node child that it has started, over one socketpair: first what the child is to
-// do, then what the child reports. After that the channel carries nothing, and its end tells each of the end of the other.
+// do, then what the child reports, unless the parent is a Python process. After that the channel carries nothing, and its
+// end tells each of the end of the other.
 import type { ChildProcess, StdioOptions } from 'node:child_process';
 import { accessSync, closeSync, constants as modes, openSync } from 'node:fs';
 import { constants } from 'node:os';
@@ -10,6 +11,7 @@ import { isAbsolute } from 'node:path';
 import { Connection } from './connection.js';
 import type { Role } from './current-process.js';
 import { EOFError, systemError, type ChildFailure } from './errors.js';
+import type { PickledArguments } from './python/taking.js';
 import type { SharedValue } from './serialization/shared-values.js';
 
 /** What a child is told first. */
@@ -18,10 +20,10 @@ export interface Preparation {
   readonly module: string;
   /** The name of the function among its exports. */
   readonly target: string;
-  readonly args: SharedValue;
+  readonly args: SharedValue | PickledArguments;
   readonly role: Omit<Role, 'channel'>;
   /** The family that the child belongs to, and the descriptor that makes it a member. */
-  readonly family: { readonly family: string; readonly fd: number } | undefined;
+  readonly family?: { readonly family: string; readonly fd: number } | undefined;
 }
 
 /** What it reports. */
@@ -74,13 +76,18 @@ export function standardStreams(stdio: StdioOptions | undefined): (StdioOptions 
   return entries;
 }
 
-/** Starts a program whose descriptors from `stdio.length` on are `fds`. Throws if there is no process then. */
+/**
+ * Starts a program whose descriptors from `stdio.length` on are `fds`. Throws if there is no process then.
+ *
+ * @param what What the program is called in that error. Default: as its command.
+ */
 export function launchProgram(
   command: string,
   args: readonly string[],
   stdio: readonly unknown[],
   fds: readonly number[],
   options: { readonly env: NodeJS.ProcessEnv | undefined; readonly cwd: string | URL | undefined },
+  what = command,
 ): { process: ChildProcess; pid: number } {
   const { env, cwd } = options;
   const pipes = stdio.filter((entry) => ['pipe', 'overlapped', undefined, null].includes(entry as string)).length;
@@ -97,7 +104,7 @@ export function launchProgram(
   if (child.pid !== undefined) return { process: child, pid: child.pid };
   // What it emits comes too late for whoever has called start().
   child.on('error', () => undefined);
-  throw whyNot(command, cwd);
+  throw whyNot(command, what, cwd);
 }
 
 /** What a call throws, as an error of `syscall`; undefined if it throws nothing. */
@@ -128,15 +135,15 @@ function openMany(count: number): () => void {
 }
 
 /** Why a program was not started: Node says so in an event that comes too late, so what it can be is looked at. */
-function whyNot(command: string, cwd: string | URL | undefined): Error {
+function whyNot(command: string, what: string, cwd: string | URL | undefined): Error {
   const runs = (path: string | URL) => () => {
     accessSync(path, modes.X_OK);
   };
   const inCwd = cwd === undefined ? undefined : failureOf(runs(cwd), 'chdir', String(cwd));
   const { ENOENT, EAGAIN } = constants.errno;
   const ofCommand = isAbsolute(command)
-    ? failureOf(runs(command), 'spawn', command)
-    : systemError(-ENOENT, 'spawn', `${command} is not in the PATH`);
+    ? failureOf(runs(command), 'spawn', what)
+    : systemError(-ENOENT, 'spawn', `${what} is not in the PATH`);
   // Else only the limit for processes is left.
   return inCwd ?? failureOf(openMany(OTHER_DESCRIPTORS), 'spawn') ?? ofCommand ?? systemError(-EAGAIN, 'spawn');
 }

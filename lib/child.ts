@@ -3,7 +3,8 @@
 // The child's side of bootstrap.ts: takes over what it was given, finds the function and runs it.
 import { fstatSync, writeSync } from 'node:fs';
 import { constants } from 'node:os';
-import { fileURLToPath } from 'node:url';
+import { isAbsolute } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { format } from 'node:util';
 
 import type { Preparation, Report } from './bootstrap.js';
@@ -12,7 +13,8 @@ import { becomeChild } from './current-process.js';
 import { EOFError, systemError, TruncatedMessageError, type ChildFailure } from './errors.js';
 import { takeValue } from './giving-values.js';
 import { native } from './native.js';
-import { inherited } from './sharing.js';
+import { takePickled } from './python/taking.js';
+import { duplicate, inherited } from './sharing.js';
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? `${error.name}: ${error.message}` : format('%o', error);
@@ -31,11 +33,12 @@ function stackOf(error: unknown): string {
 
 /** Reports failures to the parent, and prints who has failed above what Node prints. */
 class Reporter {
-  readonly #channel: Connection<Report, Preparation>;
+  readonly #channel: Connection<Report, Preparation> | undefined;
   readonly #name: string;
   stage: ChildFailure['stage'] = 'attach';
 
-  constructor(channel: Connection<Report, Preparation>, name: string) {
+  /** @param channel Undefined if the parent does not listen. */
+  constructor(channel: Connection<Report, Preparation> | undefined, name: string) {
     this.#channel = channel;
     this.#name = name;
     process.on('uncaughtExceptionMonitor', (error: unknown) => {
@@ -52,7 +55,7 @@ class Reporter {
 
   #send(report: Report): void {
     try {
-      this.#channel.sendSync(report);
+      this.#channel?.sendSync(report);
     } catch (error) {
       // A parent that has ended does not want to know any more.
       if ((error as { code?: unknown }).code !== 'EPIPE') throw error;
@@ -89,7 +92,7 @@ function enter({ family, fd }: NonNullable<Preparation['family']>): number | und
 
 function takeArguments(args: Preparation['args'], strangers: number | undefined): unknown[] {
   try {
-    return takeValue(args, inherited) as unknown[];
+    return 'pickle' in args ? takePickled(args, inherited) : (takeValue(args, inherited) as unknown[]);
   } catch (error) {
     if (strangers === undefined || (error as { code?: unknown }).code !== 'ENOENT') throw error;
     const us = `this process runs as user ${process.geteuid?.()}`;
@@ -100,7 +103,7 @@ function takeArguments(args: Preparation['args'], strangers: number | undefined)
 async function run({ module: url, target, args, family }: Preparation, reporter: Reporter): Promise<void> {
   const values = takeArguments(args, family && enter(family));
   reporter.attached();
-  const module = (await import(url)) as Record<string, unknown>;
+  const module = (await import(isAbsolute(url) ? pathToFileURL(url).href : url)) as Record<string, unknown>;
   reporter.stage = 'export';
   const found = findTarget(module, url, target);
   reporter.stage = 'run';
@@ -117,10 +120,16 @@ function receivePreparation(channel: Connection<Report, Preparation>): Preparati
   }
 }
 
+/** Keeps a descriptor open to the end, for this process alone. */
+function keepForMe(fd: number): void {
+  duplicate(fd);
+  native.closeDescriptor(fd);
+}
+
 /** Does what the process was started for. */
-export function runChild(fd: number): void {
+export function runChild(fd: number, parent: 'node' | 'python'): void {
   // As long as memory reaches, since the parent has serialised it already.
-  const options = { serialization: 'structured', maxMessageBytes: 2 ** 40 } as const;
+  const options = { serialization: parent === 'node' ? 'structured' : 'pickle', maxMessageBytes: 2 ** 40 } as const;
   const channel = Connection.fromFd<Report, Preparation>(fd, options).unref();
   const preparation = receivePreparation(channel);
   if (preparation === undefined) {
@@ -128,10 +137,11 @@ export function runChild(fd: number): void {
     process.exitCode = 1;
     return;
   }
-  const { role, module } = preparation;
+  const { role, module, args } = preparation;
+  if ('sentinel' in args) keepForMe(args.sentinel);
   becomeChild({ ...role, channel: fd });
-  process.argv.push(fileURLToPath(module));
-  const reporter = new Reporter(channel, role.name);
+  process.argv.push(isAbsolute(module) ? module : fileURLToPath(module));
+  const reporter = new Reporter(parent === 'node' ? channel : undefined, role.name);
   if (role.daemon) {
     const status = native.processes.endWithParent(fd);
     if (status < 0) throw systemError(status, 'pthread_create');

@@ -61,6 +61,13 @@ function takeHeld(channel: Channel, giving: Giving): string | undefined {
   return bytes.toString('base64');
 }
 
+function refuseStructured({ kind }: ChannelSerialization): void {
+  if (kind !== 'structured') return;
+  throw new NotSupported(
+    "Python cannot read what is sent over this channel, which was used already: make it with serialization: 'pickle'",
+  );
+}
+
 /** Takes a Connection apart. From now on nothing is read ahead here. */
 export function describeConnection(connection: Connection<never, unknown>, giving: Giving): ConnectionDescriptor {
   const fd = connection.fileno();
@@ -69,7 +76,8 @@ export function describeConnection(connection: Connection<never, unknown>, givin
   if (channel.sender.pending) {
     throw new BusyError('What was sent on this Connection is not written yet: await it before passing it on');
   }
-  serialization.fix(giving.serialization);
+  // What Python cannot read; JSON and formats of the user's are the user's affair.
+  if (!serialization.fix(giving.serialization) && giving.serialization === 'pickle') refuseStructured(serialization);
   const { maxMessageBytes, spinNs, asyncSpinNs, exitFlushMs } = channel.options;
   return {
     type: 'Connection',

@@ -51,6 +51,7 @@ export { Guard, SEM_VALUE_MAX, SemLock, type AcquireOptions } from './sem-lock.j
 export type { SemaphoreAddress } from './semaphore-handle.js';
 export { Process, type CommonProcessOptions, type ProcessOptions, type Target } from './process.js';
 export type { SocketAddress, SocketFamily } from './socket-address.js';
+export { PythonProcess, type PythonProcessOptions } from './python-process.js';
 export type { BuiltInSerialization, PackUnpack, Serialization, Serializer } from './serialization/index.js';
 export * as pickle from './serialization/pickle/index.js';
 export { float, int, tuple } from './serialization/pickle/wrappers.js';

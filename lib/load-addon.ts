@@ -25,7 +25,8 @@ export function addonFile(): string {
 
 /** What a child of ours was told by its parent; see child-main.ts. */
 function toldByParent(): string | undefined {
-  return runsChildProgram ? process.argv[3] : undefined;
+  const told = runsChildProgram ? process.argv[3] : undefined;
+  return told === '' ? undefined : told;
 }
 
 function unsupported(what: string): Error {

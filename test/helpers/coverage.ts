@@ -61,7 +61,7 @@ export function standingReason({ kind, rung }: Cell): string | undefined {
 }
 
 /** With a filter the tests of most cells were not meant to run. */
-function isPartialRun(): boolean {
+export function isPartialRun(): boolean {
   return process.argv.some((arg) => /^(-g|-f|--grep|--fgrep)/.test(arg));
 }
 

@@ -9,6 +9,7 @@ import { activeChildren, Lock, Pipe } from 'node-multiprocessing';
 
 import { closeTracked } from './channels.js';
 import { printCoverage } from './coverage.js';
+import { printObjectCoverage } from './object-coverage.js';
 import { closeTrackedFds } from './descriptors.js';
 import { holdings, settle, type Holdings } from './leaks.js';
 import { endPeers, nodePeer, spawnPeer } from './peers.js';
@@ -85,6 +86,7 @@ function register(): void {
   });
 
   after('everything ran', printCoverage);
+  after('every object was shared', printObjectCoverage);
 }
 
 // Peers import single helpers too, outside of mocha.

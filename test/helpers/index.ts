@@ -7,6 +7,7 @@ export * from './coverage.js';
 export * from './descriptors.js';
 export * from './environment.js';
 export * from './listeners.js';
+export * from './object-coverage.js';
 export * from './opcodes.js';
 export * from './peers.js';
 export * from './pickles.js';

@@ -1,0 +1,256 @@
+# SPDX-License-Identifier: MIT
+"""Node processes for Python programs.
+
+``NodeProcess`` starts a Node process that runs an exported function, as ``multiprocessing.Process`` starts a Python
+process: with real queues, connections and locks of ``multiprocessing`` anywhere in its arguments. In Node they are the
+objects of the package node-multiprocessing. One file, CPython 3.8 or later, nothing but the standard library.
+
+    import multiprocessing
+    from node_multiprocessing import NodeProcess
+
+    context = multiprocessing.get_context('spawn')  # What it makes has names, which other programs can open.
+    queue = context.Queue()
+    process = NodeProcess('worker.mjs:consumer', args=(queue,))
+    process.start()
+"""
+import base64
+import io
+import os
+import shutil
+import socket
+import subprocess
+from multiprocessing import connection, context, popen_spawn_posix, process, reduction, synchronize, util
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
+
+__all__ = ['NodeProcess']
+
+_Path = Union[str, 'os.PathLike[str]']
+
+_PACKAGE = 'node-multiprocessing'
+_ENTRY = os.path.join('dist', 'child-main.js')
+
+
+class NodeProcess(process.BaseProcess):
+    """A Node process that runs an exported function. Methods and attributes are those of ``multiprocessing.Process``.
+
+    target: ``'module:function'``: the file of a JavaScript module, seen from ``cwd``, and one of its exports.
+    args: its arguments. They may hold whatever the package can read of pickles, and connections, queues and locks;
+        these must come from a context whose objects have names, such as ``get_context('spawn')``.
+    kwargs: if there are any, they are one more argument, an object, behind the others.
+    name, daemon: as for ``multiprocessing.Process``. A daemonic process ends with this one, however this one ends.
+    node: the program to run. Default: ``node`` on the PATH.
+    cwd, env: its working directory and environment. Default: those of this process.
+
+    The package is looked for in the ``node_modules`` folders above the module, as Node does it; then where this file is
+    a part of it; then in the folders of ``NODE_PATH``.
+    """
+
+    def __init__(
+        self,
+        target: str,
+        args: Sequence[Any] = (),
+        kwargs: Optional[Mapping[str, Any]] = None,
+        name: Optional[str] = None,
+        daemon: Optional[bool] = None,
+        node: Optional[str] = None,
+        cwd: Optional[_Path] = None,
+        env: Optional[Mapping[str, str]] = None,
+    ) -> None:
+        if not isinstance(target, str):
+            raise TypeError('target must be a str, not %s' % type(target).__name__)
+        module, _, export = target.rpartition(':')
+        if not module or not export:
+            raise ValueError("target must be 'module:function', such as 'worker.mjs:consumer', not %r" % target)
+        super().__init__(None, None, name, tuple(args), dict(kwargs or {}), daemon=daemon)
+        self._task = (module, export)
+        self._node = node
+        self._cwd = os.getcwd() if cwd is None else os.path.abspath(os.fspath(cwd))
+        self._env = env
+
+    def run(self) -> None:
+        """Not for subclasses: what runs is the function in Node."""
+        raise NotImplementedError('A NodeProcess runs a function of Node')
+
+    @staticmethod
+    def _Popen(process_obj: 'NodeProcess') -> '_Popen':
+        return _Popen(process_obj)
+
+
+class _Pickler(reduction.ForkingPickler):
+    """Pickles arguments, and keeps what has a name until the child has surely opened it."""
+
+    def __init__(self, file: io.BytesIO) -> None:
+        super().__init__(file, 4)
+        self.kept: List[synchronize.SemLock] = []
+
+    def reducer_override(self, obj: Any) -> Any:
+        if isinstance(obj, synchronize.SemLock):
+            if obj._semlock.name is None:
+                raise ValueError(
+                    "a %s of the 'fork' context has no name by which another program could open it; "
+                    "make it, or the queue that it belongs to, with multiprocessing.get_context('spawn')"
+                    % type(obj).__name__
+                )
+            self.kept.append(obj)
+        return NotImplemented
+
+
+class _Popen:
+    """The child as BaseProcess sees it, and the object that CPython asks for descriptors while it pickles."""
+
+    method = 'node'
+    DupFd = popen_spawn_posix._DupFd
+
+    def __init__(self, process_obj: NodeProcess) -> None:
+        util._flush_std_streams()
+        self.returncode: Optional[int] = None
+        self._fds: List[int] = []
+        self._launch(process_obj)
+        util.register_after_fork(self, _Popen._forget)
+
+    def duplicate_for_child(self, fd: int) -> int:
+        self._fds.append(fd)
+        return fd
+
+    def poll(self, flag: Optional[int] = None) -> Optional[int]:
+        if self.returncode is None:
+            self.returncode = self._child.poll()
+            if self.returncode is not None:
+                self._kept.clear()
+        return self.returncode
+
+    def wait(self, timeout: Optional[float] = None) -> Optional[int]:
+        if self.returncode is None:
+            if timeout is not None and not connection.wait([self.sentinel], timeout):
+                return None
+            if timeout != 0.0:
+                self._child.wait()
+        return self.poll()
+
+    def terminate(self) -> None:
+        if self.poll() is None:
+            self._child.terminate()
+
+    def kill(self) -> None:
+        if self.poll() is None:
+            self._child.kill()
+
+    def close(self) -> None:
+        self.finalizer()
+
+    def _launch(self, process_obj: NodeProcess) -> None:
+        module, export = process_obj._task
+        path = _find_module(module, process_obj._cwd)
+        env = dict(os.environ if process_obj._env is None else process_obj._env)
+        entry = _find_entry(path, env)
+        node = _find_node(process_obj._node, env)
+        args, self._kept = self._pickle(process_obj)
+        ours, theirs = socket.socketpair()
+        sentinel, theirs_sentinel = os.pipe()
+        try:
+            # Nobody but the child may keep these, and the child is told their numbers.
+            fds = [*self._fds, theirs.fileno(), theirs_sentinel]
+            self._child = subprocess.Popen(
+                [node, entry, str(theirs.fileno()), '', 'python'], pass_fds=fds, cwd=process_obj._cwd, env=env
+            )
+            # CPython: what popen_fork.Popen has.
+            self.pid = self._child.pid
+            self.sentinel = sentinel
+            # As long as this side is open the parent is alive.
+            self._channel = connection.Connection(os.dup(ours.fileno()))
+            self.finalizer = util.Finalize(self, _close, (self._channel, sentinel))
+        except BaseException:
+            os.close(sentinel)
+            raise
+        finally:
+            ours.close()
+            theirs.close()
+            os.close(theirs_sentinel)
+        preparation = {
+            'module': path,
+            'target': export,
+            'role': _role(process_obj),
+            'args': {'pickle': args, 'descriptors': self._identities, 'sentinel': theirs_sentinel},
+        }
+        try:
+            self._channel.send(preparation)
+        except BrokenPipeError:
+            pass  # It has ended already, and says why by its exit code.
+
+    def _pickle(self, process_obj: NodeProcess) -> Tuple[bytes, List[synchronize.SemLock]]:
+        args = list(process_obj._args)
+        if process_obj._kwargs:
+            args.append(process_obj._kwargs)
+        file = io.BytesIO()
+        pickler = _Pickler(file)
+        context.set_spawning_popen(self)
+        try:
+            pickler.dump(args)
+        finally:
+            context.set_spawning_popen(None)
+        # So that another descriptor that has got the number in the child is not taken for it.
+        self._identities = [(fd, *_identity(fd)) for fd in self._fds]
+        return file.getvalue(), pickler.kept
+
+    def _forget(self) -> None:
+        """After a fork these are the parent's, and a copy would keep the child from noticing the parent's end."""
+        self.finalizer()
+
+
+def _close(channel: connection.Connection, sentinel: int) -> None:
+    channel.close()
+    os.close(sentinel)
+
+
+def _identity(fd: int) -> Tuple[str, str]:
+    info = os.fstat(fd)
+    return str(info.st_dev), str(info.st_ino)
+
+
+def _role(process_obj: NodeProcess) -> Dict[str, Any]:
+    return {
+        'name': process_obj.name,
+        'identity': process_obj._identity,
+        'daemon': process_obj.daemon,
+        'authkey': base64.b64encode(bytes(process_obj.authkey)).decode(),
+        'parent': {'pid': os.getpid(), 'name': process.current_process().name},
+    }
+
+
+def _find_module(module: str, cwd: str) -> str:
+    path = os.path.join(cwd, module)
+    if not os.path.isfile(path):
+        raise FileNotFoundError('%s, the module of the target, is not a file' % path)
+    return os.path.realpath(path)
+
+
+def _find_node(node: Optional[str], env: Mapping[str, str]) -> str:
+    found = shutil.which(node or 'node', path=env.get('PATH'))
+    if found is None:
+        raise FileNotFoundError('%s is not a program that can be run' % (node or 'node on the PATH'))
+    return found
+
+
+def _packages(module: str, env: Mapping[str, str]) -> Iterator[str]:
+    folder = os.path.dirname(module)
+    while True:
+        yield os.path.join(folder, 'node_modules', _PACKAGE)
+        above = os.path.dirname(folder)
+        if above == folder:
+            break
+        folder = above
+    yield os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
+    for folder in env.get('NODE_PATH', '').split(os.pathsep):
+        if folder:
+            yield os.path.join(folder, _PACKAGE)
+
+
+def _find_entry(module: str, env: Mapping[str, str]) -> str:
+    for package in _packages(module, env):
+        entry = os.path.join(package, _ENTRY)
+        if os.path.isfile(entry):
+            return entry
+    raise FileNotFoundError(
+        'the package %s is neither in a node_modules folder above %s, nor around %s, nor in NODE_PATH'
+        % (_PACKAGE, module, __file__)
+    )

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: MIT
+//
+// Python children and their parents, when one of them is killed.
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { expect } from 'chai';
+import { Event, Lock, Pipe, PythonProcess, type Connection } from 'node-multiprocessing';
+
+import {
+  edgePythons,
+  foreignEnv,
+  newestPython,
+  nodePeer,
+  packageRoot,
+  rejects,
+  spawnPeer,
+  track,
+  type Peer,
+} from '../helpers/index.js';
+
+const peers = join(packageRoot, 'test', 'peers');
+
+function host(python: string, target: string, daemon: 'yes' | 'no'): Peer {
+  return spawnPeer(nodePeer('../lifecycle/children/python-host'), { args: [python, peers, target, daemon] });
+}
+
+/** Whether a process runs; a zombie does not. */
+function runs(pid: number): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    return !/^[ZX]/.test(stat.slice(stat.lastIndexOf(')') + 2));
+  } catch {
+    return false;
+  }
+}
+
+/** Resolves when something has come true, which the test's own time limit bounds. */
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
+function nameExists(name: string): boolean {
+  return existsSync(`/dev/shm/sem.${name.slice(1)}`);
+}
+
+describe('A Python child whose parent is killed', function () {
+  for (const { version, path } of edgePythons()) {
+    it(`ends if it is daemonic, even in a busy loop, in Python ${version}`, async () => {
+      const peer = host(path, 'children:busy', 'yes');
+      const pid = JSON.parse(await peer.line()) as number;
+      expect(runs(pid)).to.equal(true);
+      peer.kill();
+      await peer.exit;
+      await until(() => !runs(pid));
+    });
+
+    it(`learns of it from mp.parent_process() if it is not, in Python ${version}`, async () => {
+      const [ours, theirs] = Pipe(true, { serialization: 'pickle' });
+      track(ours);
+      // The grandchild has this Connection from its grandparent, so it can still tell when its parent has ended.
+      const peer = spawnPeer(nodePeer('../lifecycle/children/python-orphan'), { args: [path, peers], fds: [theirs] });
+      const pid = (await ours.recv()) as number;
+      peer.kill();
+      await peer.exit;
+      expect(await ours.recv()).to.equal('gone');
+      await until(() => !runs(pid));
+    });
+  }
+});
+
+describe('A Python child that is killed', function () {
+  const python = newestPython().path;
+
+  function start(target: string, ...args: unknown[]): [PythonProcess, Connection] {
+    const [ours, theirs] = Pipe();
+    track(ours);
+    const child = new PythonProcess({ target, args: [theirs, ...args], python, pythonPath: peers, env: foreignEnv() });
+    child.start();
+    theirs.close();
+    return [child, ours];
+  }
+
+  it('leaves no names of what it has made itself', async () => {
+    const [child, conn] = start('children:with_names');
+    const names = (await conn.recv()) as string[];
+    expect(names.map(nameExists)).to.deep.equal([true, true]);
+    child.kill();
+    await child.join();
+    expect(child.exitcode).to.equal(-9);
+    await until(() => !names.some(nameExists));
+  });
+
+  it('leaves the lock that it held taken, until somebody who knows that it is dead says so', async () => {
+    const lock = new Lock();
+    const [child, conn] = start('children:holds', lock);
+    expect(await conn.recv()).to.equal('held');
+    expect(await lock.acquire({ block: false })).to.equal(false);
+    child.kill();
+    await child.join();
+    // Python keeps no records, so nobody else can tell who holds it.
+    expect(await lock.acquire({ timeout: 10 })).to.equal(false);
+    expect(lock.recover()).to.equal(false);
+    expect(lock.recover({ force: true })).to.equal(true);
+    expect(await lock.acquire({ block: false })).to.equal(true);
+    lock.release();
+    lock.close();
+  });
+
+  it('ends the conversation', async () => {
+    const [child, conn] = start('children:busy');
+    await conn.recv();
+    child.kill();
+    await rejects(conn.recv(), { code: 'ERR_MP_EOF' });
+    await child.join();
+  });
+});
+
+describe('Names of what a Python child was given', function () {
+  it('go when the parent closes its object, once the child has attached', async () => {
+    const [ours, theirs] = Pipe();
+    track(ours);
+    const lock = new Lock();
+    const event = new Event();
+    const { name } = lock;
+    const child = new PythonProcess({
+      target: 'children:uses',
+      args: [theirs, lock, event],
+      python: newestPython().path,
+      pythonPath: peers,
+      env: foreignEnv(),
+    });
+    child.start();
+    theirs.close();
+    // At once, before the child can have opened them.
+    lock.close();
+    event.close();
+    expect(nameExists(name)).to.equal(true);
+    expect(await ours.recv()).to.equal(true);
+    await until(() => !nameExists(name));
+    await ours.send('end');
+    await child.join();
+    expect(child.exitcode).to.equal(0);
+  });
+
+  it('go when the child has ended without attaching', async () => {
+    const lock = new Lock();
+    const { name } = lock;
+    const child = new PythonProcess({ target: 'children:nothing', args: [lock], python: '/bin/false' });
+    child.start();
+    lock.close();
+    expect(nameExists(name)).to.equal(true);
+    await rejects(child.join(), { code: 'ERR_MP_CHILD_PROCESS' });
+    await until(() => !nameExists(name));
+  });
+});

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: MIT
+"""Functions that tests run in Python children."""
+import multiprocessing
+import os
+import signal
+import sys
+import time
+
+
+def nothing(*args, **kwargs):
+    pass
+
+
+def arguments(conn, *args, **kwargs):
+    conn.send([list(args), kwargs])
+
+
+class Group:
+    @staticmethod
+    def method(conn):
+        conn.send('called')
+
+
+def about(conn):
+    process, parent = multiprocessing.current_process(), multiprocessing.parent_process()
+    conn.send({
+        'class': type(process).__name__, 'name': process.name, 'daemon': process.daemon, 'argv': sys.argv,
+        'authkey': bytes(process.authkey), 'parent': parent.pid, 'parentName': parent.name,
+        'parentAlive': parent.is_alive(), 'cwd': os.getcwd(), 'method': multiprocessing.get_start_method(),
+        'executable': sys.executable,
+    })
+
+
+def fail(message):
+    raise ValueError(message)
+
+
+def leave(code):
+    sys.exit(code)
+
+
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def until_closed(conn):
+    try:
+        conn.recv()
+    except EOFError:
+        pass
+
+
+def parent_gone(pipe):
+    """Tells, over a pipe of its own, that the parent has ended."""
+    pipe.send(os.getpid())
+    multiprocessing.parent_process().join()
+    pipe.send('gone')
+
+
+def busy(conn):
+    conn.send(os.getpid())
+    while True:
+        pass
+
+
+def with_names(conn):
+    """Makes things with names, which a killed process cannot remove."""
+    context = multiprocessing.get_context('spawn')
+    lock, queue = context.Lock(), context.Queue()
+    conn.send([lock._semlock.name, queue._rlock._semlock.name])
+    time.sleep(1000)
+
+
+def holds(conn, lock):
+    with lock:
+        conn.send('held')
+        time.sleep(1000)
+
+
+def uses(conn, lock, event):
+    with lock:
+        event.set()
+    conn.send(event.is_set())
+    conn.recv()

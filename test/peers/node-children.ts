@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+//
+// Functions that Python programs of the tests run in Node children.
+import { currentProcess, EOFError, isMainProcess, parentProcess, type Connection } from 'node-multiprocessing';
+
+export async function echo(conn: Connection, ...args: unknown[]): Promise<void> {
+  await conn.send(args);
+  const { name, daemon, authkey } = currentProcess();
+  const parent = parentProcess();
+  await conn.send({
+    name,
+    parent: parent?.pid,
+    parentName: parent?.name,
+    isMain: isMainProcess,
+    daemon,
+    authkey,
+  });
+}
+
+export async function untilClosed(conn: Connection): Promise<void> {
+  try {
+    await conn.recv();
+  } catch (error) {
+    if (!(error instanceof EOFError)) throw error;
+  }
+}
+
+export function seven(): void {
+  process.exitCode = 7;
+}
+
+export function fails(): void {
+  throw new Error('as it is meant to');
+}
+
+export async function busy(conn: Connection): Promise<never> {
+  await conn.send(process.pid);
+  for (;;);
+}
