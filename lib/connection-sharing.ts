@@ -61,8 +61,11 @@ function takeHeld(channel: Channel, giving: Giving): string | undefined {
   return bytes.toString('base64');
 }
 
-function refuseStructured({ kind }: ChannelSerialization): void {
-  if (kind !== 'structured') return;
+/** Decides how objects travel from now on, unless that is decided already. */
+export function fixSerialization(serialization: ChannelSerialization, giving: Giving): void {
+  if (serialization.fix(giving.serialization) || giving.serialization !== 'pickle') return;
+  // JSON and formats of the user's are the user's affair.
+  if (serialization.kind !== 'structured') return;
   throw new NotSupported(
     "Python cannot read what is sent over this channel, which was used already: make it with serialization: 'pickle'",
   );
@@ -76,8 +79,7 @@ export function describeConnection(connection: Connection<never, unknown>, givin
   if (channel.sender.pending) {
     throw new BusyError('What was sent on this Connection is not written yet: await it before passing it on');
   }
-  // What Python cannot read; JSON and formats of the user's are the user's affair.
-  if (!serialization.fix(giving.serialization) && giving.serialization === 'pickle') refuseStructured(serialization);
+  fixSerialization(serialization, giving);
   const { maxMessageBytes, spinNs, asyncSpinNs, exitFlushMs } = channel.options;
   return {
     type: 'Connection',

@@ -7,6 +7,7 @@ import {
   attachConnection,
   attachSerialization,
   describeConnection,
+  fixSerialization,
   type ConnectionDescriptor,
   type SerializationKind,
 } from './connection-sharing.js';
@@ -67,7 +68,7 @@ export function describeQueue(queue: BaseQueue<unknown>, giving: Giving): QueueD
   const type = typeOf(queue);
   if (queue.closed) throw new ClosedError(type);
   const { reader, writer, rlock, wlock, places, joinable, level, serialization, highWaterMark } = queue.parts;
-  serialization.fix(giving.serialization);
+  fixSerialization(serialization, giving);
   const end = (connection: Connection<never, unknown> | Connection<unknown, never>): ConnectionDescriptor =>
     describeConnection(connection as Connection<never, unknown>, giving);
   return {
@@ -79,7 +80,8 @@ export function describeQueue(queue: BaseQueue<unknown>, giving: Giving): QueueD
     places: places && describeLock(places, giving),
     condition: joinable && describeCondition(joinable.condition, describeLock(joinable.condition.lock, giving), giving),
     unfinished: joinable && describeLock(joinable.unfinished, giving),
-    level: level && [end(level.reader), end(level.writer)],
+    // Python does not know it.
+    level: giving.serialization === 'pickle' ? undefined : level && [end(level.reader), end(level.writer)],
     serialization: serialization.kind ?? giving.serialization,
     highWaterMark,
   };

@@ -3,7 +3,10 @@
 // What objects of this package are in pickles: the classes of CPython's multiprocessing, with the state that CPython itself
 // gives them when it pickles them for a child process.
 import type { ConditionAddress } from '../condition.js';
-import { describeObject, type Descriptor, type SemLockDescriptor } from '../describe.js';
+import type { ConnectionDescriptor } from '../connection-sharing.js';
+import { describeObject, type Descriptor } from '../describe.js';
+import type { SemLockDescriptor } from '../lock-sharing.js';
+import type { QueueDescriptor } from '../queue-sharing.js';
 import { SEM_VALUE_MAX } from '../sem-lock.js';
 import type { SemaphoreAddress } from '../semaphore-handle.js';
 import { create, PythonGlobal, PythonTuple, reduce, type PythonObject } from '../serialization/pickle/nodes.js';
@@ -26,10 +29,17 @@ const classes = {
   Condition: classOf('synchronize', 'Condition'),
   Event: classOf('synchronize', 'Event'),
   Connection: classOf('connection', 'Connection'),
+  SimpleQueue: classOf('queues', 'SimpleQueue'),
+  Queue: classOf('queues', 'Queue'),
+  JoinableQueue: classOf('queues', 'JoinableQueue'),
 };
 
 function tuple(...items: readonly unknown[]): PythonTuple {
   return new PythonTuple(items);
+}
+
+function connection({ descriptor, readable, writable }: ConnectionDescriptor): PythonObject {
+  return reduce(classes.Connection, [descriptor.fd, readable, writable]);
 }
 
 function semLock(type: SemLockDescriptor['type'], { name }: SemaphoreAddress, bound = SEM_VALUE_MAX): PythonObject {
@@ -45,6 +55,21 @@ function condition(lock: unknown, { sleeping, woken, wait }: ConditionAddress): 
   return create(classes.Condition, [], tuple(lock, first, second, third));
 }
 
+/** CPython: Queue.__getstate__ and those of its relatives. */
+function queue({ type, reader, writer, rlock, wlock, places, condition: told, unfinished }: QueueDescriptor): PythonObject {
+  const ends = [connection(reader), connection(writer), lockOf(rlock), lockOf(wlock)];
+  // Only a SimpleQueue has no places.
+  if (places === undefined) return create(classes[type], [], tuple(...ends));
+  const state = [false, places.bound, ...ends, lockOf(places), process.pid];
+  if (told !== undefined) state.push(condition(lockOf(told.lock), told.condition));
+  if (unfinished !== undefined) state.push(lockOf(unfinished));
+  return create(classes[type], [], tuple(...state));
+}
+
+function lockOf({ type, semaphore, bound }: SemLockDescriptor): PythonObject {
+  return semLock(type, semaphore, bound);
+}
+
 function shape(descriptor: Descriptor): PythonObject {
   switch (descriptor.type) {
     case 'Condition':
@@ -55,9 +80,13 @@ function shape(descriptor: Descriptor): PythonObject {
       return create(classes.Event, [], state);
     }
     case 'Connection':
-      return reduce(classes.Connection, [descriptor.descriptor.fd, descriptor.readable, descriptor.writable]);
+      return connection(descriptor);
+    case 'Queue':
+    case 'JoinableQueue':
+    case 'SimpleQueue':
+      return queue(descriptor);
     default:
-      return semLock(descriptor.type, descriptor.semaphore, descriptor.bound);
+      return lockOf(descriptor);
   }
 }
 

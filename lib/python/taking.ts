@@ -4,11 +4,17 @@
 // multiprocessing, becomes the objects of this package.
 import { Condition } from '../condition.js';
 import { attachConnection } from '../connection-sharing.js';
-import type { Connection } from '../connection.js';
+import { Connection } from '../connection.js';
 import { Event } from '../event.js';
+import { JoinableQueue } from '../joinable-queue.js';
+import { DEFAULT_HIGH_WATER_MARK } from '../queue-options.js';
+import type { Joinable, QueueParts } from '../queue-parts.js';
+import { Queue } from '../queue.js';
 import { Existing, type SemLock } from '../sem-lock.js';
 import { decodePickle } from '../serialization/pickle/codec.js';
 import { reducerTable, type Reducer } from '../serialization/pickle/hooks.js';
+import { ChannelSerialization } from '../serialization/channel-serialization.js';
+import { SimpleQueue } from '../simple-queue.js';
 import { Description, type DescriptorAddress, type Taking } from '../sharing.js';
 import { BoundedSemaphore, Lock, OwnableLock, RLock, Semaphore } from '../synchronize.js';
 import { checkInteger, checkSemaphoreName } from '../validate.js';
@@ -106,6 +112,46 @@ class Things {
     for (const part of [condition, condition.lock, flag]) part.close();
     return event;
   }
+
+  simpleQueue([reader, writer, rlock, wlock]: readonly unknown[]): SimpleQueue {
+    return this.keep(new SimpleQueue(new Existing(queueParts(reader, writer, rlock, wlock, undefined))));
+  }
+
+  queue([, , reader, writer, rlock, wlock, places]: readonly unknown[]): Queue {
+    const parts = queueParts(reader, writer, rlock, wlock, instance(places, BoundedSemaphore));
+    return this.keep(new Queue(new Existing(parts), false));
+  }
+
+  joinableQueue([, , reader, writer, rlock, wlock, places, , condition, unfinished]: readonly unknown[]): JoinableQueue {
+    const joinable = { condition: instance(condition, Condition), unfinished: instance(unfinished, Semaphore) };
+    const parts = queueParts(reader, writer, rlock, wlock, instance(places, BoundedSemaphore), joinable);
+    return this.keep(new JoinableQueue(new Existing(parts)));
+  }
+}
+
+function queueParts(
+  reader: unknown,
+  writer: unknown,
+  rlock: unknown,
+  wlock: unknown,
+  places: BoundedSemaphore | undefined,
+  joinable?: Joinable,
+): QueueParts {
+  return {
+    reader: end(reader),
+    writer: end(writer),
+    rlock: instance(rlock, Lock),
+    wlock: instance(wlock, Lock),
+    places,
+    joinable,
+    serialization: new ChannelSerialization('pickle', false),
+    highWaterMark: DEFAULT_HIGH_WATER_MARK,
+  };
+}
+
+function end<S, R>(value: unknown): Connection<S, R> {
+  if (value instanceof Connection) return value as unknown as Connection<S, R>;
+  throw new TypeError('a part of it is no Connection');
 }
 
 function reducersFor(things: Things): ReturnType<typeof reducerTable> {
@@ -115,6 +161,11 @@ function reducersFor(things: Things): ReturnType<typeof reducerTable> {
     },
     'multiprocessing.popen_spawn_posix': {
       _DupFd: { call: () => ({}), build: (_, state) => state },
+    },
+    'multiprocessing.queues': {
+      SimpleQueue: stateful((state) => things.simpleQueue(state)),
+      Queue: stateful((state) => things.queue(state)),
+      JoinableQueue: stateful((state) => things.joinableQueue(state)),
     },
     'multiprocessing.synchronize': {
       Lock: things.semLock((existing) => new Lock(existing)),

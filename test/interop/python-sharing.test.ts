@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT
+//
+// Every kind of object, shared by a Node parent and a Python child and the other way round, with every Python.
+import { join } from 'node:path';
+
+import { expect } from 'chai';
+import { Pipe, PythonProcess, type Connection } from 'node-multiprocessing';
+
+import {
+  foreignEnv,
+  packageRoot,
+  pythonPeer,
+  pythons,
+  requireObjects,
+  shared,
+  spawnPeer,
+  track,
+} from '../helpers/index.js';
+import { first, makeObjects, objectNames } from '../peers/sharing.js';
+
+const peers = join(packageRoot, 'test', 'peers');
+const nodeModule = join(packageRoot, 'out', 'test', 'peers', 'sharing.js');
+
+const classes = {
+  Connection: 'multiprocessing.connection.Connection',
+  Lock: 'multiprocessing.synchronize.Lock',
+  RLock: 'multiprocessing.synchronize.RLock',
+  Semaphore: 'multiprocessing.synchronize.Semaphore',
+  BoundedSemaphore: 'multiprocessing.synchronize.BoundedSemaphore',
+  Condition: 'multiprocessing.synchronize.Condition',
+  Event: 'multiprocessing.synchronize.Event',
+  SimpleQueue: 'multiprocessing.queues.SimpleQueue',
+  Queue: 'multiprocessing.queues.Queue',
+  JoinableQueue: 'multiprocessing.queues.JoinableQueue',
+};
+
+describe('Objects shared with Python', function () {
+  requireObjects(objectNames);
+
+  for (const { version, path } of pythons()) {
+    it(`Node parent, child in Python ${version}`, async () => {
+      const [conn, theirs] = Pipe() as [Connection, Connection];
+      const [other, theirOther] = Pipe() as [Connection, Connection];
+      for (const connection of [conn, theirs, other, theirOther]) track(connection);
+      const objects = makeObjects(theirOther);
+      const { Queue: queue } = objects;
+      const child = new PythonProcess({
+        target: 'sharing:second',
+        args: [theirs, objects],
+        kwargs: { queue },
+        python: path,
+        pythonPath: peers,
+        env: foreignEnv(),
+      });
+      child.start();
+      theirs.close();
+      theirOther.close();
+      expect(await conn.recv()).to.deep.equal(classes);
+      expect(await conn.recv(), 'modules from elsewhere').to.deep.equal([]);
+      const ours = { ...objects, Connection: other };
+      for (const name of objectNames) {
+        await first[name](conn, ours[name] as never);
+        expect(await conn.recv()).to.equal(name);
+        shared(version, 'node', name);
+      }
+      expect(await conn.recv()).to.equal('started');
+      expect(await queue.get()).to.deep.equal(['from', 'the grandchild', classes.Queue]);
+      await queue.put('for the grandchild');
+      expect(await conn.recv()).to.equal('for the grandchild');
+      expect(await conn.recv(), 'the exit code of the grandchild').to.equal(0);
+      expect(await child.join()).to.equal(true);
+      expect(child.exitcode).to.equal(0);
+      child.close();
+      for (const object of Object.values(ours)) object.close();
+    });
+
+    it(`parent in Python ${version}, Node child`, async () => {
+      const peer = spawnPeer(pythonPeer({ version, path }, 'sharing'), { args: [nodeModule] });
+      const output = await peer.succeeded();
+      expect(output.trim().split('\n')).to.deep.equal(objectNames);
+      for (const name of objectNames) shared(version, 'python', name);
+    });
+  }
+});
