@@ -64,9 +64,9 @@ describe('Objects shared with Python', function () {
         shared(version, 'node', name);
       }
       expect(await conn.recv()).to.equal('started');
-      expect(await queue.get()).to.deep.equal(['from', 'the grandchild', classes.Queue]);
       await queue.put('for the grandchild');
       expect(await conn.recv()).to.equal('for the grandchild');
+      expect(await queue.get()).to.deep.equal(['from', 'the grandchild', classes.Queue]);
       expect(await conn.recv(), 'the exit code of the grandchild').to.equal(0);
       expect(await child.join()).to.equal(true);
       expect(child.exitcode).to.equal(0);

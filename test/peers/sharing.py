@@ -163,8 +163,9 @@ def foreign_modules():
 
 
 def grandchild(queue, conn):
-    queue.put(['from', 'the grandchild', type_name(queue)])
+    # Before it puts something, which it could get itself.
     conn.send(queue.get())
+    queue.put(['from', 'the grandchild', type_name(queue)])
 
 
 def second(conn, objects, queue):
