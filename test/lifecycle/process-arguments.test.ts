@@ -15,7 +15,7 @@ import {
   type Connection,
 } from 'node-multiprocessing';
 
-import { rejects, throws, track, type AnyConnection } from '../helpers/index.js';
+import { header, rejects, throws, track, writeRaw, type AnyConnection } from '../helpers/index.js';
 import * as targets from './children/process-targets.js';
 import * as takers from './children/process-takers.js';
 import { startWith } from './support/processes.js';
@@ -249,14 +249,18 @@ describe('Arguments of a Process', () => {
       return throws(() => child.start(), { code: 'ERR_MP_BUSY' }).message;
     };
     expect(busy(a as Connection)).to.include('args[0]');
-    await rejects(b.recvBytes(undefined, { timeout: 20 }), { code: 'ERR_MP_TIMEOUT' });
-    expect(busy(b as Connection)).to.include('args[0]');
     expect((await b.recvBytes()).length).to.equal(big.length);
     await sent;
-    const { child, connection } = startWith(takers.readAll, [b], { module });
-    b.close();
-    await a.send('whole');
-    a.close();
+    const [source, end] = pipe();
+    writeRaw(source, Buffer.concat([header(100_000), Buffer.alloc(50_000)]));
+    await rejects(end.recvBytes(undefined, { timeout: 500 }), { code: 'ERR_MP_TIMEOUT' });
+    expect(busy(end as Connection)).to.include('args[0]');
+    writeRaw(source, Buffer.alloc(50_000));
+    expect((await end.recvBytes()).length).to.equal(100_000);
+    const { child, connection } = startWith(takers.readAll, [end], { module });
+    end.close();
+    await source.send('whole');
+    source.close();
     expect(await connection.recv()).to.deep.equal(['whole']);
     await child.join();
   });
