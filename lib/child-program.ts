@@ -4,4 +4,5 @@
 export const CHILD_PROGRAM = '/child-main.js';
 
 /** Whether this is that program. Before it has begun, since it hides its arguments from the user's code. */
-export const runsChildProgram = process.argv[1]?.endsWith(CHILD_PROGRAM) === true && [4, 5].includes(process.argv.length);
+export const runsChildProgram =
+  process.argv[1]?.endsWith(CHILD_PROGRAM) === true && [4, 5].includes(process.argv.length);

@@ -56,7 +56,16 @@ function condition(lock: unknown, { sleeping, woken, wait }: ConditionAddress): 
 }
 
 /** CPython: Queue.__getstate__ and those of its relatives. */
-function queue({ type, reader, writer, rlock, wlock, places, condition: told, unfinished }: QueueDescriptor): PythonObject {
+function queue({
+  type,
+  reader,
+  writer,
+  rlock,
+  wlock,
+  places,
+  condition: told,
+  unfinished,
+}: QueueDescriptor): PythonObject {
   const ends = [connection(reader), connection(writer), lockOf(rlock), lockOf(wlock)];
   // Only a SimpleQueue has no places.
   if (places === undefined) return create(classes[type], [], tuple(...ends));

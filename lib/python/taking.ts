@@ -122,7 +122,18 @@ class Things {
     return this.keep(new Queue(new Existing(parts), false));
   }
 
-  joinableQueue([, , reader, writer, rlock, wlock, places, , condition, unfinished]: readonly unknown[]): JoinableQueue {
+  joinableQueue([
+    ,
+    ,
+    reader,
+    writer,
+    rlock,
+    wlock,
+    places,
+    ,
+    condition,
+    unfinished,
+  ]: readonly unknown[]): JoinableQueue {
     const joinable = { condition: instance(condition, Condition), unfinished: instance(unfinished, Semaphore) };
     const parts = queueParts(reader, writer, rlock, wlock, instance(places, BoundedSemaphore), joinable);
     return this.keep(new JoinableQueue(new Existing(parts)));
@@ -150,7 +161,8 @@ function queueParts(
 }
 
 function end<S, R>(value: unknown): Connection<S, R> {
-  if (value instanceof Connection) return value as unknown as Connection<S, R>;
+  const connection: unknown = value instanceof Connection ? value : undefined;
+  if (connection !== undefined) return connection as Connection<S, R>;
   throw new TypeError('a part of it is no Connection');
 }
 

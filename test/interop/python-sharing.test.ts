@@ -4,7 +4,7 @@
 import { join } from 'node:path';
 
 import { expect } from 'chai';
-import { Pipe, PythonProcess, type Connection } from 'node-multiprocessing';
+import { Pipe, PythonProcess } from 'node-multiprocessing';
 
 import {
   foreignEnv,
@@ -39,8 +39,8 @@ describe('Objects shared with Python', function () {
 
   for (const { version, path } of pythons()) {
     it(`Node parent, child in Python ${version}`, async () => {
-      const [conn, theirs] = Pipe() as [Connection, Connection];
-      const [other, theirOther] = Pipe() as [Connection, Connection];
+      const [conn, theirs] = Pipe();
+      const [other, theirOther] = Pipe();
       for (const connection of [conn, theirs, other, theirOther]) track(connection);
       const objects = makeObjects(theirOther);
       const { Queue: queue } = objects;
