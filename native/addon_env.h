@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // What one JavaScript environment (the main thread or a worker) has of this addon: its endpoints,
-// semaphores and queues, by small integers, its children and its poller. Everything here runs on the
-// environment's own thread, except CancelAllBlockedCalls.
+// semaphores and queues, by small integers, its children and its poller. Everything here runs on
+// the environment's own thread, except CancelAllBlockedCalls.
 #pragma once
 
 #include <node_api.h>

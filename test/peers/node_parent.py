@@ -113,7 +113,7 @@ def package(module):
     """Finds the package from a copy of the file, and not without it."""
     folder = tempfile.mkdtemp()
     shutil.copy(node_multiprocessing.__file__, folder)
-    shutil.copy(os.path.join(HERE, 'plain.mjs'), folder)
+    shutil.copy(os.path.join(HERE, '..', 'package', 'plain.mjs'), folder)
     worker = os.path.join(folder, 'plain.mjs')
     here = node_multiprocessing.__file__
     node_multiprocessing.__file__ = os.path.join(folder, 'node_multiprocessing.py')

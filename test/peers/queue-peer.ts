@@ -4,7 +4,7 @@
 import { writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 
-import { attach, type JoinableQueue, type QueueDescriptor } from 'node-multiprocessing';
+import { attach, type QueueDescriptor } from 'node-multiprocessing';
 
 import type { Mode } from '../helpers/channels.js';
 import { QueueCalls } from '../interop/support/queue-calls.js';
@@ -13,7 +13,7 @@ const mode = process.argv[2] as Mode;
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
 const first = await lines.next();
 const queue = attach(JSON.parse(first.value as string) as QueueDescriptor & { type: 'JoinableQueue' });
-const calls = new QueueCalls(queue as JoinableQueue, mode);
+const calls = new QueueCalls(queue, mode);
 
 // With the async methods commands run side by side, as the threads of queue_peer.py do.
 for await (const line of { [Symbol.asyncIterator]: () => lines }) {

@@ -18,7 +18,7 @@ export class QueueCalls {
   async run(name: string, ...args: unknown[]): Promise<unknown> {
     const call = (this as unknown as Record<string, (...args: unknown[]) => unknown>)[name];
     if (call === undefined) throw new Error(`There is no call ${name}`);
-    return call.apply(this, args);
+    return await call.apply(this, args);
   }
 
   put(item: unknown, block?: boolean, timeout?: number): unknown {
@@ -61,11 +61,15 @@ export class QueueCalls {
   }
 
   taskDone(): unknown {
-    return this.#sync ? this.#queue.taskDoneSync() : this.#queue.taskDone();
+    if (!this.#sync) return this.#queue.taskDone();
+    this.#queue.taskDoneSync();
+    return undefined;
   }
 
   join(): unknown {
-    return this.#sync ? this.#queue.joinSync() : this.#queue.join();
+    if (!this.#sync) return this.#queue.join();
+    this.#queue.joinSync();
+    return undefined;
   }
 
   qsize(): number {
@@ -85,7 +89,9 @@ export class QueueCalls {
   }
 
   joinThread(): unknown {
-    return this.#sync ? this.#queue.joinThreadSync() : this.#queue.joinThread();
+    if (!this.#sync) return this.#queue.joinThread();
+    this.#queue.joinThreadSync();
+    return undefined;
   }
 
   cancelJoinThread(): void {
@@ -93,7 +99,9 @@ export class QueueCalls {
   }
 
   #put(item: unknown, options: QueueWaitOptions = {}): unknown {
-    return this.#sync ? this.#queue.putSync(item, options) : this.#queue.put(item, options);
+    if (!this.#sync) return this.#queue.put(item, options);
+    this.#queue.putSync(item, options);
+    return undefined;
   }
 
   #get(options: QueueWaitOptions = {}): unknown {

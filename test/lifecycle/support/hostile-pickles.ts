@@ -126,7 +126,8 @@ function damage(random: Random, pickle: Buffer, corpus: readonly Buffer[]): Buff
       return Buffer.concat([before, piece, piece, piece, after]);
     case 6: // Another length.
       return Buffer.concat([before, number(random, 4), after]);
-    case 7: { // The end of another one.
+    case 7: {
+      // The end of another one.
       const other = random.pick(corpus);
       return Buffer.concat([before, other.subarray(random.below(other.length))]);
     }

@@ -72,7 +72,7 @@ export async function expectPicklesSurvived(count: number, seed: number, watchdo
   await peer.succeeded();
   const result = await report(peer);
   expect(result.memoryKiB, 'memory').to.be.below(MOST_MEMORY_KIB);
-  expect(result.read + result.refused).to.equal(count);
+  expect(Number(result.read) + Number(result.refused)).to.equal(count);
   // Unless there were many of both, the pickles were not what they are meant to be.
   expect(result.read, 'read').to.be.greaterThan(count / 50);
   expect(result.refused, 'refused').to.be.greaterThan(count / 4);

@@ -8,7 +8,7 @@ import { JoinableQueue, Pipe, Process, Queue, type Connection } from 'node-multi
 
 import { packageRoot } from '../../helpers/environment.js';
 import { track, within } from '../../helpers/index.js';
-import * as roles from '../children/queue-roles.js';
+import type * as roles from '../children/queue-roles.js';
 import { Random } from './random.js';
 
 const module = join(packageRoot, 'out', 'test', 'lifecycle', 'children', 'queue-roles.js');
@@ -16,28 +16,28 @@ const module = join(packageRoot, 'out', 'test', 'lifecycle', 'children', 'queue-
 type Roles = typeof roles;
 
 /** Starts a process with a role, which must be ended by the test. */
-export function startRole<K extends keyof Roles & string>(
+export function startRole<K extends keyof Roles>(
   target: K,
   ...args: Roles[K] extends (...args: infer A) => unknown ? A : never
 ): Process {
-  const started = new Process({ module, target: target as string, args });
+  const started = new Process({ module, target, args });
   started.start();
   return started;
 }
 
 /** The two ends of a pipe for what a child has to tell. */
 export function resultsPipe(): [Connection<never, unknown>, Connection<unknown, never>] {
-  const [reader, writer] = Pipe<unknown>(false);
+  const [reader, writer] = Pipe(false);
   return [track(reader), track(writer)];
 }
 
 /** A process that tells something over a pipe of its own. */
-export function startTeller<K extends keyof Roles & string>(
-  target: K,
+export function startTeller(
+  target: keyof Roles,
   makeArgs: (results: Connection) => unknown[],
 ): { process: Process; results: Connection<never, unknown> } {
   const [results, theirs] = resultsPipe();
-  const started = new Process({ module, target: target as string, args: makeArgs(theirs as unknown as Connection) });
+  const started = new Process({ module, target, args: makeArgs(theirs) });
   started.start();
   theirs.close();
   return { process: started, results };
