@@ -142,6 +142,7 @@ export abstract class BaseProcess {
     return this.#name;
   }
 
+  /** Until it is started. Throws `BusyError` after that. */
   set name(name: string) {
     if (typeof name !== 'string') throw argumentError('type', 'name must be a string');
     this.#checkNew('name');
@@ -153,6 +154,7 @@ export abstract class BaseProcess {
     return this.#daemon;
   }
 
+  /** Until it is started. Throws `BusyError` after that. */
   set daemon(daemon: boolean) {
     checkBoolean(daemon, 'daemon');
     this.#checkNew('daemon');

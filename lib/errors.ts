@@ -228,8 +228,11 @@ export class ChildProcessError extends MultiprocessingError {
 
 /** What a child tells of its failure. */
 export interface ChildFailure {
+  /** How far it came. */
   readonly stage: 'attach' | 'import' | 'export' | 'run';
+  /** The message of its error. */
   readonly message: string;
+  /** The stack or traceback. */
   readonly stack: string;
 }
 

@@ -41,6 +41,7 @@ export {
   TimeoutError,
   TruncatedMessageError,
   UnpicklingError,
+  type ChildFailure,
 } from './errors.js';
 export type { DescriptorAddress } from './sharing.js';
 export { Event, type EventAddress } from './event.js';
@@ -49,7 +50,7 @@ export type { ConditionDescriptor, EventDescriptor, SemLockDescriptor } from './
 export { NamedSemaphore } from './named-semaphore.js';
 export { Guard, SEM_VALUE_MAX, SemLock, type AcquireOptions } from './sem-lock.js';
 export type { SemaphoreAddress } from './semaphore-handle.js';
-export { Process, type CommonProcessOptions, type ProcessOptions, type Target } from './process.js';
+export { Process, type Arguments, type CommonProcessOptions, type ProcessOptions, type Target } from './process.js';
 export type { SocketAddress, SocketFamily } from './socket-address.js';
 export { PythonProcess, type PythonProcessOptions } from './python-process.js';
 export type { BuiltInSerialization, PackUnpack, Serialization, Serializer } from './serialization/index.js';
@@ -63,7 +64,7 @@ export type { QueueDescriptor } from './queue-sharing.js';
 export { SimpleQueue } from './simple-queue.js';
 export { BoundedSemaphore, Lock, OwnableLock, RLock, Semaphore } from './synchronize.js';
 export type { Bytes } from './validate.js';
-export { wait, waitSync, type Waitable } from './wait.js';
+export { wait, waitSync, type Ending, type Waitable } from './wait.js';
 
 // Behind everything that it needs, since several of these import each other.
 import './resource-sharer.js';

@@ -35,8 +35,16 @@ export interface CommonProcessOptions {
 }
 
 /** The arguments of a function: needed if it cannot do without. */
-type Arguments<F extends Target> =
-  [] extends Parameters<F> ? { args?: Readonly<Parameters<F>> | undefined } : { args: Readonly<Parameters<F>> };
+export type Arguments<F extends Target> =
+  [] extends Parameters<F>
+    ? {
+        /** What the function is called with. */
+        args?: Readonly<Parameters<F>> | undefined;
+      }
+    : {
+        /** What the function is called with. */
+        args: Readonly<Parameters<F>>;
+      };
 
 /**
  * Options of a `Process`. `args` are the arguments of the function, in which objects of this package may be anywhere; they may

@@ -14,9 +14,11 @@ import type { SemaphoreAddress, SemaphoreHandle } from './semaphore-handle.js';
 export interface DescriptorAddress {
   /** Its number: in the process that has it (then `pid` says which), in the child that inherits it, or in a message. */
   readonly fd: number;
+  /** The process that has it, if it was described for whoever reads that. */
   readonly pid?: number | undefined;
-  /** What it leads to, so that another descriptor that has got its number is not taken for it. */
+  /** What it leads to, so that another descriptor that has got its number is not taken for it: the device, */
   readonly device?: string | undefined;
+  /** and the number on it. */
   readonly inode?: string | undefined;
 }
 

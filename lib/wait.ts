@@ -13,7 +13,13 @@ import { checkDescriptor, checkTimeout } from './validate.js';
  * What `wait` accepts: a Connection that receives, a process (which is ready when it has ended), or the number of any open
  * descriptor.
  */
-export type Waitable = Connection<never, unknown> | { readonly sentinel: number } | number;
+export type Waitable = Connection<never, unknown> | Ending | number;
+
+/** A process of any kind. */
+export interface Ending {
+  /** A descriptor that is readable once it has ended. */
+  readonly sentinel: number;
+}
 
 /** One object of a wait, as a channel or as a descriptor that is watched through a copy. */
 interface Source {
