@@ -115,11 +115,11 @@ const Test kWaiters("holder table: dead waiters are counted once", [] {
   HolderTable::Set(table->Claim(kNumber), kNumber, Phase::kWaiting, 2);
   const pid_t child =
       StartChild([&] { HolderTable::Set(table->Claim(kNumber), kNumber, Phase::kWaiting, 3); });
-  Equal(table->ReapDeadWaiters(kNumber), 0u);
+  Equal(table->ReapDead(kNumber, Phase::kWaiting, Phase::kLost), 0u);
   KillAndReap(child);
-  Equal(table->ReapDeadWaiters(kNumber + 1), 0u);
-  Equal(table->ReapDeadWaiters(kNumber), 3u);
-  Equal(table->ReapDeadWaiters(kNumber), 0u);
+  Equal(table->ReapDead(kNumber + 1, Phase::kWaiting, Phase::kLost), 0u);
+  Equal(table->ReapDead(kNumber, Phase::kWaiting, Phase::kLost), 3u);
+  Equal(table->ReapDead(kNumber, Phase::kWaiting, Phase::kLost), 0u);
 });
 
 const Test kFull("holder table: when it is full the records of the dead are used again", [] {
