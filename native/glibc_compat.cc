@@ -6,3 +6,12 @@
 extern "C" {
 char __libc_single_threaded = 0;
 }
+
+// What containers call for a size that no memory has: libstdc++ has it as a function of its own
+// since GCC 11 only. Nothing here asks for so much, so it ends the process, as memory that is not
+// to be had does.
+#include <cstdlib>
+
+namespace std {
+[[noreturn]] void __throw_bad_array_new_length() { abort(); }
+}  // namespace std
