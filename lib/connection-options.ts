@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
-import { availableParallelism } from 'node:os';
-
 import type { ChannelOptions, Direction } from './channel.js';
 import { argumentError, NotReadable, NotWritable } from './errors.js';
 import { DEFAULT_EXIT_FLUSH_MS } from './exit.js';
+import { hasOneCpu } from './parallelism.js';
 import type { Serialization } from './serialization/index.js';
 import { checkBoolean, checkInteger, checkObject, checkTimeout } from './validate.js';
 
@@ -44,12 +43,8 @@ export interface FromFdOptions extends ConnectionOptions {
 export const DEFAULT_MAX_MESSAGE_BYTES = 2 ** 30;
 const DEFAULT_SPIN_MICROS = 50;
 
-let oneCpu: boolean | undefined;
-
-/** Spinning on the only CPU would keep the peer from running. */
 function defaultSpinMicros(): number {
-  oneCpu ??= availableParallelism() < 2;
-  return oneCpu ? 0 : DEFAULT_SPIN_MICROS;
+  return hasOneCpu() ? 0 : DEFAULT_SPIN_MICROS;
 }
 
 /** A time to spin, from microseconds to nanoseconds. */

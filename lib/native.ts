@@ -48,6 +48,8 @@ export interface NativeSemaphores {
   tryWait(id: number): number;
   /** For one who gives up waiting: 0, `timedOut`, or `ownerDied`. */
   tryWaitLast(id: number): number;
+  /** Tries for up to `ns` nanoseconds, for less if that has not paid off before: 0 or `again`. */
+  spin(id: number, ns: number): number;
   /** 0, `timedOut`, `interrupted`, `canceled`, or `ownerDied`. */
   waitSync(id: number, timeoutMs: number): number;
   /** Takes part in a queue; what comes of it is a completion with the number `request`. */

@@ -8,6 +8,7 @@ import { completionsFd, dispatchCompletions, request } from './completions.js';
 import { deadlineAfter, millisecondsLeft, startLimits, type Limits } from './deadline.js';
 import { abortError, BusyError, ClosedError, NotSupported, OwnerDied, semaphoreError, TimeoutError } from './errors.js';
 import { native } from './native.js';
+import { hasOneCpu } from './parallelism.js';
 import { blockOn, checkInterrupted, ensureStarted, flushUnwritten, takeTurn, unwritten, type Hold } from './reactor.js';
 
 const codes = native.status;
@@ -22,6 +23,9 @@ export interface SemaphoreAddress {
   /** What its records in the family's table go by. */
   readonly number?: number | undefined;
 }
+
+/** How long an asynchronous acquire tries on the event loop before it waits in the background. */
+const SPIN_NS = 20_000;
 
 /** Closes semaphores whose objects were collected. */
 const collected = new FinalizationRegistry<number>((id) => {
@@ -152,6 +156,7 @@ export class SemaphoreHandle {
     if (limits.signal?.aborted === true) throw abortError(limits.signal);
     if (this.tryAcquire()) return true;
     if (limits.timeout <= 0) return this.#tryLast();
+    if (this.#spin()) return true;
     return new Promise<boolean | undefined>((resolve, reject) => {
       const finish = (settle: () => void): void => {
         this.#pending?.delete(fail);
@@ -182,6 +187,16 @@ export class SemaphoreHandle {
       hold.begin();
       const cancelLimits = startLimits(limits, hold.on, () => new TimeoutError('acquire'), fail);
     });
+  }
+
+  /** Tries for as long as it is cheaper than waiting in the background, which takes two wake-ups. */
+  #spin(): boolean {
+    // Those who wait already come first.
+    if (this.#pending !== undefined && this.#pending.size > 0) return false;
+    const status = semaphores.spin(this.#id, hasOneCpu() ? 0 : SPIN_NS);
+    if (status === 0) return true;
+    if (status === codes.again) return false;
+    throw semaphoreError(status, 'sem_trywait');
   }
 
   #tryLast(): boolean | undefined {

@@ -22,6 +22,9 @@ class EnvironmentSemaphores {
     bool created = false;  // Its name goes when it is closed.
     bool closed = false;   // By its object, while somebody is still to find it by its name.
     int pins = 0;
+    // Of asynchronous waits; see semaphore_api.cc.
+    int64_t spin_ns = -1;
+    uint32_t unspun = 0;
   };
 
   ~EnvironmentSemaphores() { CloseAll(false); }
