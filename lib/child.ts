@@ -13,7 +13,7 @@ import { becomeChild } from './current-process.js';
 import { EOFError, systemError, TruncatedMessageError, type ChildFailure } from './errors.js';
 import { takeValue } from './giving-values.js';
 import { native } from './native.js';
-import { takePickled } from './python/taking.js';
+import { part } from './parts.js';
 import { duplicate, inherited } from './sharing.js';
 
 function messageOf(error: unknown): string {
@@ -92,7 +92,7 @@ function enter({ family, fd }: NonNullable<Preparation['family']>): number | und
 
 function takeArguments(args: Preparation['args'], strangers: number | undefined): unknown[] {
   try {
-    return 'pickle' in args ? takePickled(args, inherited) : (takeValue(args, inherited) as unknown[]);
+    return 'pickle' in args ? part('python').takePickled(args, inherited) : (takeValue(args, inherited) as unknown[]);
   } catch (error) {
     if (strangers === undefined || (error as { code?: unknown }).code !== 'ENOENT') throw error;
     const us = `this process runs as user ${process.geteuid?.()}`;

@@ -1,26 +1,16 @@
 // SPDX-License-Identifier: MIT
 //
 // Plain values that stand for objects, to be handed to another process or thread by whatever means there are.
-import { BaseQueue } from './base-queue.js';
-import { Condition } from './condition.js';
+import type { Condition } from './condition.js';
 import { attachConnection, describeConnection, type ConnectionDescriptor } from './connection-sharing.js';
 import { Connection } from './connection.js';
 import { argumentError } from './errors.js';
-import { Event } from './event.js';
+import type { Event } from './event.js';
 import type { JoinableQueue } from './joinable-queue.js';
-import {
-  attachCondition,
-  attachEvent,
-  attachLock,
-  describeCondition,
-  describeLock,
-  type ConditionDescriptor,
-  type EventDescriptor,
-  type SemLockDescriptor,
-} from './lock-sharing.js';
+import type { ConditionDescriptor, EventDescriptor, SemLockDescriptor } from './lock-sharing.js';
+import { loadedPart, part, type AttachPart, type DescribePart } from './parts.js';
 import type { Queue } from './queue.js';
-import { attachQueue, describeQueue, type QueueDescriptor } from './queue-sharing.js';
-import { SemLock } from './sem-lock.js';
+import type { QueueDescriptor } from './queue-sharing.js';
 import { described, Description, type Giving, type Taking } from './sharing.js';
 import type { SimpleQueue } from './simple-queue.js';
 import type { BoundedSemaphore, Lock, RLock, Semaphore } from './synchronize.js';
@@ -57,18 +47,13 @@ export interface DescribeOptions {
  *
  * @param describePart Describes an object that this one uses and that users may have too. Default: it becomes a part.
  */
-export function describeObject(
-  object: unknown,
-  giving: Giving,
-  describePart: (part: SemLock) => Descriptor = (part) => describeLock(part, giving),
-): Descriptor {
-  if (object instanceof SemLock) return describeLock(object, giving);
-  if (object instanceof Condition) {
-    return describeCondition(object, describePart(object.lock) as SemLockDescriptor, giving);
-  }
-  if (object instanceof Event) return { type: 'Event', event: object.addressFor(giving) };
+export function describeObject(object: unknown, giving: Giving, describePart?: DescribePart): Descriptor {
   if (object instanceof Connection) return describeConnection(object as Connection<never, unknown>, giving);
-  if (object instanceof BaseQueue) return describeQueue(object as BaseQueue<unknown>, giving);
+  const others = Object(object) as object;
+  const found =
+    loadedPart('locks')?.describe(others, giving, describePart) ??
+    loadedPart('queues')?.describe(others, giving, describePart);
+  if (found !== undefined) return found;
   throw argumentError('type', 'object must be a Connection, a queue, a lock, a semaphore, a Condition or an Event');
 }
 
@@ -115,25 +100,17 @@ export function attach(descriptor: Descriptor): Describable {
  *
  * @param attachPart The counterpart of `describePart`.
  */
-export function attachObject(
-  descriptor: unknown,
-  taking: Taking,
-  attachPart?: (descriptor: unknown, name: string) => unknown,
-): Describable {
+export function attachObject(descriptor: unknown, taking: Taking, attachPart?: AttachPart): Describable {
   checkObject(descriptor, 'descriptor');
   const fields = descriptor as Record<string, unknown>;
   switch (fields['type']) {
-    case 'Condition':
-      return attachCondition(fields, 'descriptor', attachPart);
-    case 'Event':
-      return attachEvent(fields);
     case 'Connection':
       return attachConnection(fields, taking, 'descriptor');
     case 'Queue':
     case 'JoinableQueue':
     case 'SimpleQueue':
-      return attachQueue(fields, taking);
+      return part('queues').attach(fields, taking, attachPart);
     default:
-      return attachLock(fields, 'descriptor');
+      return part('locks').attach(fields, taking, attachPart);
   }
 }

@@ -66,5 +66,7 @@ export { BoundedSemaphore, Lock, OwnableLock, RLock, Semaphore } from './synchro
 export type { Bytes } from './validate.js';
 export { wait, waitSync, type Ending, type Waitable } from './wait.js';
 
-// Behind everything that it needs, since several of these import each other.
-import './resource-sharer.js';
+// Behind everything that they need, since several of these import each other.
+import './parts/locks.js';
+import './parts/queues.js';
+import './parts/pickle.js';

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { createRequire } from 'node:module';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -8,10 +8,16 @@ import { runsChildProgram } from './child-program.js';
 
 const require = createRequire(import.meta.url);
 
-/** The folder that holds package.json, whichever folder below it this code was compiled to. */
+/** Whether a folder is that of a package, and not one in it whose package.json only tells what its modules are. */
+function holdsPackage(folder: string): boolean {
+  const file = join(folder, 'package.json');
+  return existsSync(file) && 'name' in (JSON.parse(readFileSync(file, 'utf8')) as object);
+}
+
+/** The folder of this package, whichever folder below it this code was compiled to. */
 function packageRoot(): string {
   let folder = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(folder, 'package.json')) && dirname(folder) !== folder) folder = dirname(folder);
+  while (!holdsPackage(folder) && dirname(folder) !== folder) folder = dirname(folder);
   return folder;
 }
 

@@ -2,7 +2,8 @@
 //
 // Compiles lib/ to dist/: declarations by the TypeScript compiler, which also checks the types, and JavaScript by a bundler.
 // Every process that this package starts loads it before anything else, and loading forty modules takes several times as
-// long as loading the same code from a few files.
+// long as loading the same code from a few files. These are CommonJS, which loads without a turn of the event loop for each
+// file, and lets lib/parts.ts load the rest in the middle of a call. What users import is an ES module around them.
 //
 //   node scripts/build.mjs [--modules]
 //
@@ -12,30 +13,92 @@ import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:f
 import path from 'node:path';
 import { main, root, runTool } from './support.mjs';
 
+/** What processes begin with, and what they load later; these share their code. */
+const ENTRIES = ['index', 'child-main', 'parts/locks', 'parts/queues', 'parts/pickle', 'parts/python'];
+
+/** @type {import('esbuild').BuildOptions} */
+const common = {
+  bundle: true,
+  platform: 'node',
+  format: 'esm',
+  target: 'node20.19',
+  packages: 'external',
+  sourcemap: true,
+  logLevel: 'warning',
+};
+
 /**
- * @param {readonly string[]} names
+ * The program for the command line, which stands for itself.
+ *
  * @param {string} folder
  */
-async function bundle(names, folder) {
+async function bundleProgram(folder) {
   const { outputFiles } = await build({
-    entryPoints: names.map((name) => path.join(root, 'lib', `${name}.ts`)),
+    ...common,
+    entryPoints: [path.join(root, 'lib', 'cli.ts')],
     outdir: folder,
-    bundle: true,
-    splitting: names.length > 1,
-    chunkNames: 'shared',
-    platform: 'node',
-    format: 'esm',
-    target: 'node20.19',
-    packages: 'external',
-    sourcemap: true,
-    logLevel: 'warning',
     write: false,
   });
-  for (const file of outputFiles) {
-    mkdirSync(path.dirname(file.path), { recursive: true });
-    const text = file.path.endsWith('.js') ? withClassNames(file.text) : file.text;
-    writeFileSync(file.path, text, { mode: text.startsWith('#!') ? 0o755 : 0o644 });
+  for (const { path: file, text } of outputFiles) write(file, file.endsWith('.js') ? withClassNames(text) : text);
+}
+
+/** @param {string} folder */
+async function bundleLibrary(folder) {
+  const inner = path.join(folder, 'cjs');
+  const { outputFiles, metafile } = await build({
+    ...common,
+    entryPoints: ENTRIES.map((name) => path.join(root, 'lib', `${name}.ts`)),
+    outbase: path.join(root, 'lib'),
+    outdir: inner,
+    splitting: true,
+    chunkNames: 'shared-[hash]',
+    define: { 'import.meta.url': MODULE_URL },
+    metafile: true,
+    write: false,
+  });
+  write(path.join(inner, 'package.json'), '{ "type": "commonjs" }\n');
+  for (const { path: file, text } of outputFiles) {
+    write(file, file.endsWith('.js') ? toCommonJs(withClassNames(text)) : text);
   }
+  const [names] = Object.entries(metafile.outputs)
+    .filter(([file]) => path.resolve(file) === path.join(inner, 'index.js'))
+    .map(([, output]) => output.exports.sort().join(', '));
+  const load = "process.getBuiltinModule('node:module').createRequire(import.meta.url)";
+  write(path.join(folder, 'index.js'), `export const { ${names} } = ${load}('./cjs/index.js');\n`);
+}
+
+/**
+ * @param {string} file
+ * @param {string} text
+ */
+function write(file, text) {
+  mkdirSync(path.dirname(file), { recursive: true });
+  writeFileSync(file, text, { mode: text.startsWith('#!') ? 0o755 : 0o644 });
+}
+
+const MODULE_URL = '__moduleUrl';
+
+/**
+ * The bundler splits ES modules only. What it writes imports and exports by name and nothing else, and no file imports one
+ * that imports it, so that the values can be handed over when a file has run. Lines stay where the source map has them.
+ *
+ * @param {string} code
+ */
+function toCommonJs(code) {
+  const url = code.includes(MODULE_URL)
+    ? `const ${MODULE_URL} = require('node:url').pathToFileURL(__filename).href; `
+    : '';
+  const converted = code
+    .replace(/^import (\{[^}]*\}) from ("[^"]*");/gm, (_, names, from) => {
+      return `const ${String(names).replace(/ as /g, ': ')} = require(${String(from)});`;
+    })
+    .replace(/^import ("[^"]*");/gm, 'require($1);')
+    .replace(/^export (\{[^}]*\});/gm, (_, names) => {
+      return `module.exports = ${String(names).replace(/(\S+) as ([^\s,]+)/g, '$2: $1')};`;
+    });
+  const left = /^(import [{"*\w]+[^\n]* from |import "|export ).*/m.exec(converted);
+  if (left !== null) throw new Error(`This is not converted to CommonJS: ${left[0]}`);
+  return url + converted;
 }
 
 /**
@@ -55,9 +118,8 @@ await main(async () => {
   const fresh = path.join(root, 'out', `dist-${process.pid}`);
   const compile = ['-p', 'tsconfig.build.json', '--outDir'];
   await runTool('typescript/bin/tsc', [...compile, fresh, '--emitDeclarationOnly']);
-  // What users import and what child processes run share their code; the program for the command line stands for itself.
-  await bundle(['index', 'child-main'], fresh);
-  await bundle(['cli'], fresh);
+  await bundleLibrary(fresh);
+  await bundleProgram(fresh);
   if (process.argv.includes('--modules')) {
     const modules = path.join(root, 'out', 'lib');
     rmSync(modules, { recursive: true, force: true });

@@ -80,10 +80,8 @@ export function expectedFiles(sources) {
   const top = ['CHANGELOG.md', 'LICENSE', 'README.md', 'binding.gyp', 'package.json'];
   const declared = filesBelow(path.join(sources, 'lib')).map((file) => `dist/${file.replace(/\.ts$/, '.d.ts')}`);
   // See build.mjs.
-  const bundled = ['child-main', 'cli', 'index', 'shared'].flatMap((name) => [
-    `dist/${name}.js`,
-    `dist/${name}.js.map`,
-  ]);
+  const parts = filesBelow(path.join(sources, 'dist', 'cjs')).map((file) => `dist/cjs/${file}`);
+  const bundled = ['dist/cli.js', 'dist/cli.js.map', 'dist/index.js', ...parts];
   const native = filesBelow(path.join(sources, 'native'))
     .filter((file) => /^[^/]+\.(cc|h)$/.test(file))
     .map((file) => `native/${file}`);

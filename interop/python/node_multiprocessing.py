@@ -27,7 +27,7 @@ __all__ = ['NodeProcess']
 _Path = Union[str, 'os.PathLike[str]']
 
 _PACKAGE = 'node-multiprocessing'
-_ENTRY = os.path.join('dist', 'child-main.js')
+_ENTRY = os.path.join('dist', 'cjs', 'child-main.js')
 
 
 class NodeProcess(process.BaseProcess):

@@ -2,8 +2,8 @@
 //
 // How objects become bytes. Only this folder knows formats; everything below moves bytes.
 import { argumentError, MultiprocessingError, PicklingError, UnpicklingError } from '../errors.js';
+import { loadedPart, part } from '../parts.js';
 import { json } from './json.js';
-import { PickleSerializer } from './pickle/serializer.js';
 import { structured } from './structured.js';
 import type { Take } from '../take.js';
 
@@ -64,10 +64,14 @@ function findSerializer(serialization: unknown): Serializer {
   );
 }
 
+let pickle: Codec | undefined;
+
 export const builtIn: Readonly<Record<BuiltInSerialization, Codec>> = {
   structured: makeCodec('structured', structured),
   json: makeCodec('json', json),
-  pickle: makeCodec('pickle', new PickleSerializer()),
+  get pickle() {
+    return (pickle ??= makeCodec('pickle', part('pickle').serializer));
+  },
 };
 
 /** Checks a `serialization` option and finds or makes its codec. */
@@ -80,7 +84,7 @@ export function codecFor(serialization: unknown): Codec {
 
 /** What format a `serialization` option chooses. */
 export function kindOf(serialization: unknown): BuiltInSerialization | 'custom' {
-  if (serialization instanceof PickleSerializer) return 'pickle';
+  if (loadedPart('pickle')?.includes(serialization) === true) return 'pickle';
   return typeof serialization === 'string' ? (serialization as BuiltInSerialization) : 'custom';
 }
 

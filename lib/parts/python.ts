@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: MIT
+import { provide } from '../parts.js';
+import { takePickled } from '../python/taking.js';
+
+provide('python', { takePickled });

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT
+//
+// A child loads what it meets: with a Connection alone it does without locks, queues and pickles.
+import { expect } from 'chai';
+import { Lock, Pipe, Process, Queue, type Connection } from 'node-multiprocessing';
+
+import { track } from '../helpers/index.js';
+import type { tell } from './children/process-parts.js';
+
+const module = new URL('./children/process-parts.js', import.meta.url).href;
+
+type Tell = typeof tell;
+type Ours = Connection<Queue<string> | null, string[]>;
+
+function pipe(serialization?: 'pickle'): [Ours, Parameters<Tell>[0]] {
+  const [a, b] = Pipe(true, { serialization });
+  return [track(a) as unknown as Ours, track(b) as unknown as Parameters<Tell>[0]];
+}
+
+/** Starts the child with more arguments than it looks at. */
+function start(theirs: Parameters<Tell>[0], ...others: unknown[]): Process {
+  const child = new Process({ module, target: 'tell', args: [theirs, ...others] });
+  child.start();
+  theirs.close();
+  return child;
+}
+
+describe('Parts of the package', () => {
+  it('are not loaded by a child that has a Connection only', async () => {
+    const [ours, theirs] = pipe();
+    const child = start(theirs);
+    expect(await ours.recv()).to.deep.equal([]);
+    await ours.send(null);
+    await child.join();
+  });
+
+  it('are loaded for what is among the arguments', async () => {
+    using lock = new Lock();
+    const [ours, theirs] = pipe();
+    const child = start(theirs, [lock]);
+    expect(await ours.recv()).to.deep.equal(['locks']);
+    await ours.send(null);
+    await child.join();
+  });
+
+  it('are loaded for the format of a Connection', async () => {
+    const [ours, theirs] = pipe('pickle');
+    const child = start(theirs);
+    expect(await ours.recv()).to.deep.equal(['pickle']);
+    await (ours as unknown as Connection<null, unknown>).send(null);
+    await child.join();
+  });
+
+  it('are loaded when an object of theirs arrives in a message, in the middle of the run', async () => {
+    const queue = new Queue<string>();
+    const [ours, theirs] = pipe();
+    const child = start(theirs);
+    expect(await ours.recv()).to.deep.equal([]);
+    await ours.send(queue);
+    expect(await queue.get()).to.equal('from the child');
+    expect((await ours.recv()).sort()).to.include.members(['queues']);
+    await ours.send(null);
+    await child.join();
+    queue.close();
+  });
+});
