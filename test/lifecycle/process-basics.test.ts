@@ -297,6 +297,21 @@ describe('TestFlags', () => {
       process.execArgv = before;
     }
   });
+
+  it('--inspect is passed on as child_process.fork does, and then a debugger finds the child', async () => {
+    const before = process.execArgv;
+    // A port of its own for each process. What the child says about it goes to its stderr.
+    process.execArgv = ['--inspect=127.0.0.1:0'];
+    try {
+      const { child, connection } = startWith(targets.tellInspector, [], { stdio: ['ignore', 'inherit', 'pipe'] });
+      const said = text(child.stderr);
+      expect(await connection.recv()).to.match(/^ws:\/\/127\.0\.0\.1:\d+\//);
+      await child.join();
+      expect(await said).to.include('Debugger listening on ws://127.0.0.1:');
+    } finally {
+      process.execArgv = before;
+    }
+  });
 });
 
 describe('TestWait', () => {

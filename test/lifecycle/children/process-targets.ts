@@ -2,6 +2,7 @@
 //
 // What the processes of the tests do: every function is the target of some Process.
 import { readdirSync, readFileSync, readlinkSync, writeSync } from 'node:fs';
+import { url as inspectorUrl } from 'node:inspector';
 import { Worker } from 'node:worker_threads';
 
 import * as mp from 'node-multiprocessing';
@@ -189,6 +190,11 @@ export async function grandchild(connection: Any): Promise<void> {
   const child = new mp.Process({ module: import.meta.url, target: describeSelf, args: [connection] });
   child.start();
   await child.join();
+}
+
+/** Where a debugger finds this process. */
+export async function tellInspector(connection: Any): Promise<void> {
+  await connection.send(inspectorUrl() ?? 'none');
 }
 
 /** Whether a process that is not allowed to can start others. */
