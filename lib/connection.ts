@@ -523,25 +523,3 @@ function checkReceive(operation: string, maxLength: unknown): ReceiveOptions {
   checkInteger(maxLength, 'maxLength');
   return { operation, maxLength };
 }
-
-/**
- * Makes two Connections with a pipe between them. CPython: `multiprocessing.Pipe(duplex)`.
- *
- * @param duplex True, the default: both ends send and receive (a socketpair). False: the first only receives and the
- *   second only sends (a pipe).
- */
-export function Pipe<A = unknown, B = A>(
-  duplex?: true,
-  options?: ConnectionOptions,
-): [Connection<A, B>, Connection<B, A>];
-export function Pipe<T = unknown>(
-  duplex: false,
-  options?: ConnectionOptions,
-): [Connection<never, T>, Connection<T, never>];
-export function Pipe(
-  duplex = true,
-  options: ConnectionOptions = {},
-): [Connection<never, never>, Connection<never, never>] {
-  checkBoolean(duplex, 'duplex');
-  return Connection.pair(duplex, options);
-}

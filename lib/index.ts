@@ -2,7 +2,7 @@
 export { BaseProcess } from './base-process.js';
 export { Condition, type ConditionAddress, type WaitLimits } from './condition.js';
 export { Client, ClientSync, type ClientOptions } from './client.js';
-export { Connection, Pipe, type Received } from './connection.js';
+export { Connection, type Received } from './connection.js';
 export type { ConnectionDescriptor, SerializationKind } from './connection-sharing.js';
 export type { ConnectionOptions, FromFdOptions } from './connection-options.js';
 export {
@@ -52,6 +52,7 @@ export { Guard, SEM_VALUE_MAX, SemLock, type AcquireOptions } from './sem-lock.j
 export type { SemaphoreAddress } from './semaphore-handle.js';
 export { Process, type Arguments, type CommonProcessOptions, type ProcessOptions, type Target } from './process.js';
 export type { SocketAddress, SocketFamily } from './socket-address.js';
+export { Pipe } from './pipe.js';
 export { PythonProcess, type PythonProcessOptions } from './python-process.js';
 export type { BuiltInSerialization, PackUnpack, Serialization, Serializer } from './serialization/index.js';
 export * as pickle from './serialization/pickle/index.js';

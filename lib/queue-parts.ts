@@ -4,7 +4,7 @@
 import type { ChannelOptions } from './channel.js';
 import { Condition } from './condition.js';
 import type { Connection } from './connection.js';
-import { Pipe } from './connection.js';
+import { Pipe } from './pipe.js';
 import { ChannelSerialization } from './serialization/channel-serialization.js';
 import { SEM_VALUE_MAX } from './sem-lock.js';
 import { BoundedSemaphore, Lock, Semaphore } from './synchronize.js';
