@@ -6,6 +6,7 @@ import { Condition } from './condition.js';
 import type { Connection } from './connection.js';
 import { Pipe } from './pipe.js';
 import { ChannelSerialization } from './serialization/channel-serialization.js';
+import type { Serialization } from './serialization/index.js';
 import { SEM_VALUE_MAX } from './sem-lock.js';
 import { BoundedSemaphore, Lock, Semaphore } from './synchronize.js';
 
@@ -66,8 +67,12 @@ export function makeParts({ places, joinable, serialization, highWaterMark, chan
     return object;
   };
   const makePipe = (): { reader: Connection<never, unknown>; writer: Connection<unknown, never> } => {
-    // Others read from it too.
-    const [reader, writer] = Pipe(false, { ...channel, readAhead: false });
+    // Others read from it too. They get it by itself, so it must not have another format than the queue.
+    const [reader, writer] = Pipe(false, {
+      ...channel,
+      serialization: serialization as Serialization,
+      readAhead: false,
+    });
     return { reader: making(reader), writer: making(writer) };
   };
   const format = new ChannelSerialization(serialization, false);

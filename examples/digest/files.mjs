@@ -18,7 +18,7 @@ const SLASH = 0x2f;
  * @typedef {object} Begun
  * @property {Buffer} path
  * @property {unknown} [error] Why it could not be read; then nothing else is there.
- * @property {Buffer} [memory] A buffer of the pool, in which the bytes begin at index 1.
+ * @property {Buffer} [memory] A buffer of the pool, which begins with the bytes.
  * @property {number} [size] How many bytes there are.
  * @property {import('node:fs/promises').FileHandle} [file] Where the rest is, if the buffer is full.
  */
@@ -95,8 +95,8 @@ async function begin(path, pool) {
   let file;
   try {
     file = await openFile(path);
-    const size = await fill(file, memory.subarray(1));
-    if (size === memory.length - 1) return { path, memory, size, file };
+    const size = await fill(file, memory);
+    if (size === memory.length) return { path, memory, size, file };
     await file.close();
     return { path, memory, size };
   } catch (error) {

@@ -1,26 +1,24 @@
 // SPDX-License-Identifier: MIT
 //
-// The Node worker: digests what arrives on descriptor 3 and ends when there is nothing more to come.
+// A Node worker: digests the pieces that it gets, until it gets null instead.
 import { createHash } from 'node:crypto';
 
-import * as mp from 'node-multiprocessing';
-
-import { DROP, LAST } from './protocol.mjs';
-
-const connection = mp.Connection.fromFd(3);
-let hash = createHash('sha256');
-try {
+/**
+ * @param {import('node-multiprocessing').JoinableQueue<[number, Buffer] | null>} tasks
+ * @param {import('node-multiprocessing').Queue} results
+ * @param {string} name
+ */
+export async function work(tasks, results, name) {
+  // Ctrl-C reaches every process of the terminal. The main process answers it, and ends this one.
+  process.on('SIGINT', () => {});
+  await results.put([name, 'ready', null]);
   for (;;) {
-    const message = await connection.recvBytes();
-    const kind = message[0];
-    if (kind !== DROP) hash.update(message.subarray(1));
-    if (kind === LAST) await connection.sendBytes(hash.digest());
-    if (kind === LAST || kind === DROP) hash = createHash('sha256');
-  }
-} catch (error) {
-  if (!(error instanceof mp.EOFError)) {
-    // The parent ended in the middle of something.
-    console.error(`worker.mjs: ${error instanceof Error ? error.message : error}`);
-    process.exitCode = 1;
+    const task = await tasks.get();
+    if (task !== null) {
+      const [number, data] = task;
+      await results.put([name, number, createHash('sha256').update(data).digest()]);
+    }
+    await tasks.taskDone();
+    if (task === null) return;
   }
 }

@@ -1,29 +1,22 @@
 # SPDX-License-Identifier: MIT
 #
-# The Python worker: digests what arrives on descriptor 3 and ends when there is
-# nothing more to come. Nothing is installed for it. The messages are described
-# in protocol.mjs.
+# The Python worker: digests the pieces that it gets, until it gets None instead.
+# Nothing is installed for it, and it knows nothing of Node: tasks is a
+# multiprocessing.JoinableQueue and results a multiprocessing.Queue.
 import hashlib
-import sys
-from multiprocessing.connection import Connection
+import signal
 
-LAST = 1
-DROP = 2
 
-connection = Connection(3)
-digest = hashlib.sha256()
-try:
+def work(tasks, results, name):
+    # Ctrl-C reaches every process of the terminal. The main process answers it, and
+    # ends this one.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    results.put((name, "ready", None))
     while True:
-        message = memoryview(connection.recv_bytes())
-        kind = message[0]
-        if kind != DROP:
-            digest.update(message[1:])
-        if kind == LAST:
-            connection.send_bytes(digest.digest())
-        if kind in (LAST, DROP):
-            digest = hashlib.sha256()
-except EOFError:
-    pass
-except OSError as error:
-    # The parent ended in the middle of something.
-    sys.exit(f"worker.py: {error}")
+        task = tasks.get()
+        if task is not None:
+            number, data = task
+            results.put((name, number, hashlib.sha256(data).digest()))
+        tasks.task_done()
+        if task is None:
+            return

@@ -82,3 +82,12 @@ def uses(conn, lock, event):
         event.set()
     conn.send(event.is_set())
     conn.recv()
+
+
+def relay(source, sink, name):
+    """Passes on what it gets, with its name, until it gets None."""
+    while True:
+        item = source.get()
+        if item is None:
+            return
+        sink.put([name, item])

@@ -1,7 +1,14 @@
 // SPDX-License-Identifier: MIT
 //
 // Functions that Python programs of the tests run in Node children.
-import { currentProcess, EOFError, isMainProcess, parentProcess, type Connection } from 'node-multiprocessing';
+import {
+  currentProcess,
+  EOFError,
+  isMainProcess,
+  parentProcess,
+  type Connection,
+  type Queue,
+} from 'node-multiprocessing';
 
 export async function echo(conn: Connection, ...args: unknown[]): Promise<void> {
   await conn.send(args);
@@ -36,4 +43,13 @@ export function fails(): void {
 export async function busy(conn: Connection): Promise<never> {
   await conn.send(process.pid);
   for (;;);
+}
+
+/** Passes on what it gets, with its name, until it gets null. */
+export async function relay(source: Queue, sink: Queue, name: string): Promise<void> {
+  for (;;) {
+    const item = await source.get();
+    if (item === null) return;
+    await sink.put([name, item]);
+  }
 }

@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: MIT
+//
+// The same with the consumer in Python.
+import * as mp from 'node-multiprocessing';
+
+const queue = new mp.JoinableQueue();
+const options = { target: 'consumer:consumer', args: [queue], pythonPath: import.meta.dirname };
+// A daemon ends with this process, although its loop never does.
+new mp.PythonProcess({ ...options, daemon: true }).start();
+for (const item of [1, 2, 3, 4]) await queue.put(item);
+await queue.join();

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: MIT
+//
+// The same with the consumer in Python, where the sentinel is None.
+import * as mp from 'node-multiprocessing';
+
+const queue = new mp.Queue();
+const process = new mp.PythonProcess({
+  target: 'consumer:consumer',
+  args: [queue],
+  pythonPath: import.meta.dirname,
+});
+process.start();
+for (const item of [1, 2, 3, 4, null]) await queue.put(item);
+await process.join();
