@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
 // The figures the project promises, judged by what was measured.
+import type { AheadResult } from './probes/ahead.js';
+import { comparisonIds, comparisonProbes, type Claim, type ComparisonResult } from './probes/comparisons.js';
 import type { ProbeResults } from './probes/index.js';
-import { summarizeRatios, type Summary } from './statistics.js';
+import { median, summarizeRatios, type Summary } from './statistics.js';
 import type { Measurement } from './suite.js';
 
 export interface Figure {
@@ -55,6 +57,33 @@ function ratioFigure(
   return [{ claim, measured: formatRatio(ratio), met: ratio.median <= limit }];
 }
 
+function judgeClaim({ claim, what, ours, theirs, limit, extraNs = 0 }: Claim, results: ComparisonResult): Figure {
+  const { [ours]: our = [], [theirs]: their = [] } = results[what] ?? {};
+  const ratio = summarizeRatios(our, their);
+  const allowed = summarizeRatios(
+    our,
+    their.map((ns) => limit * ns + extraNs),
+  );
+  return { claim, measured: formatRatio(ratio), met: allowed.median <= 1 };
+}
+
+function aheadFigures({ busyMs, gotMs, highWaterMark, grownBytes, seconds }: AheadResult): Figure[] {
+  const mib = (bytes: number): string => `${Math.round(bytes / 1024 / 1024)} MiB`;
+  const limit = highWaterMark + 32 * 1024 * 1024;
+  return [
+    {
+      claim: `1,000 items of a producer that is busy for ${Math.round(busyMs / 1000)} s are got before that is over`,
+      measured: `after ${gotMs.toFixed(0)} ms`,
+      met: gotMs < busyMs / 2,
+    },
+    {
+      claim: `a producer ${seconds} s ahead of a stopped consumer grows by at most ${mib(limit)}`,
+      measured: mib(grownBytes),
+      met: grownBytes <= limit,
+    },
+  ];
+}
+
 export function judge(measurements: readonly Measurement[], probes: ProbeResults): Figure[] {
   const lookup = lookupIn(measurements);
   const figures = yardsticks.flatMap(({ workload, trial, name, how, limit }) =>
@@ -95,18 +124,19 @@ export function judge(measurements: readonly Measurement[], probes: ProbeResults
       met: ratio.median <= wakeLimit,
     });
   }
-  if (probes.locks) {
-    const { uncontended, handOver } = probes.locks;
-    const claims: [string, readonly number[] | undefined, readonly number[] | undefined, number][] = [
-      ["uncontended lock: at most 2.5 x CPython's", uncontended['ours'], uncontended['CPython'], 2.5],
-      ["hand-over of a lock, sync: at most 1.3 x CPython's", handOver['ours, sync'], handOver['CPython'], 1.3],
-      ['hand-over of a lock, async: at most 2.2 x sync', handOver['ours, async'], handOver['ours, sync'], 2.2],
-    ];
-    for (const [claim, ours, theirs, limit] of claims) {
-      const ratio = summarizeRatios(ours ?? [], theirs ?? []);
-      figures.push({ claim, measured: formatRatio(ratio), met: ratio.median <= limit });
-    }
+  for (const id of comparisonIds) {
+    const results = probes.comparisons?.[id];
+    if (results !== undefined) figures.push(...comparisonProbes[id].claims.map((claim) => judgeClaim(claim, results)));
   }
+  if (probes.childMemory) {
+    const more = median(probes.childMemory.map(({ ours, fork }) => ours - fork));
+    figures.push({
+      claim: 'a child has at most 3 MB more in its memory than one of fork',
+      measured: `${(more / 1e6).toFixed(1)} MB`,
+      met: more <= 3e6,
+    });
+  }
+  if (probes.ahead) figures.push(...aheadFigures(probes.ahead));
   for (const count of probes.syscalls ?? []) figures.push(...count.figures);
   return figures;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { formatRatio, lookupIn, type Figure, type Lookup } from './figures.js';
+import { comparisonIds, comparisonProbes } from './probes/comparisons.js';
 import type { ProbeResults } from './probes/index.js';
 import { describe } from './probes/syscalls.js';
 import { median, summarize, summarizeRatios } from './statistics.js';
@@ -88,16 +89,20 @@ function wakeUpTable({ wakeUp }: ProbeResults): string {
   ]);
 }
 
-function lockTable({ locks }: ProbeResults): string {
-  if (!locks) return '';
-  const rows = (['uncontended', 'handOver'] as const).flatMap((figure) =>
-    Object.entries(locks[figure]).map(([who, samples]) => [
-      `${figure === 'uncontended' ? 'acquire and release' : 'hand-over between two processes'}, ${who}`,
-      formatMicros(median(samples) / 1000),
-      formatRatio(summarizeRatios(samples, locks[figure]['CPython'] ?? [])),
-    ]),
-  );
-  return formatTable([['Locks (us)', 'median', 'x CPython'], ...rows]);
+function comparisonTables({ comparisons = {} }: ProbeResults): string[] {
+  return comparisonIds.flatMap((id) => {
+    const results = comparisons[id];
+    if (results === undefined) return [];
+    const { title, comparisons: made } = comparisonProbes[id];
+    const rows = made.flatMap(({ what, ways, yardstick }) =>
+      ways.map(({ who }) => {
+        const samples = results[what]?.[who] ?? [];
+        const ratio = summarizeRatios(samples, results[what]?.[yardstick] ?? []);
+        return [`${what}, ${who}`, formatMicros(median(samples) / 1000), formatRatio(ratio)];
+      }),
+    );
+    return [formatTable([[title, 'median', 'x the last'], ...rows])];
+  });
 }
 
 function syscallTable({ syscalls }: ProbeResults): string {
@@ -112,7 +117,7 @@ function syscallTable({ syscalls }: ProbeResults): string {
 }
 
 export function probeTables(probes: ProbeResults): string[] {
-  return [memoryTable(probes), wakeUpTable(probes), lockTable(probes), syscallTable(probes)].filter(
+  return [memoryTable(probes), wakeUpTable(probes), ...comparisonTables(probes), syscallTable(probes)].filter(
     (table) => table !== '',
   );
 }

@@ -5,18 +5,19 @@ import { spawn } from 'node:child_process';
 const watchdogMs = 20_000;
 
 /** Runs one program to its end and returns what it printed. Rejects with its error output when it fails or hangs. */
-export function runProgram(command: readonly string[]): Promise<string> {
+export function runProgram(command: readonly string[], extraSeconds = 0): Promise<string> {
   const [file = '', ...args] = command;
   return new Promise((resolve, reject) => {
     const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     let output = '';
     let complaints = '';
     let hung = false;
+    const limitMs = watchdogMs + 1000 * extraSeconds;
     const watchdog = setTimeout(() => {
       hung = true;
       // Its own child sees the end of the connection and goes as well.
       child.kill('SIGKILL');
-    }, watchdogMs);
+    }, limitMs);
     child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
     child.stderr.setEncoding('utf8').on('data', (text: string) => (complaints += text));
     child.on('error', reject);
@@ -25,15 +26,13 @@ export function runProgram(command: readonly string[]): Promise<string> {
       if (code === 0) resolve(output);
       else
         reject(
-          new Error(
-            `${hung ? `hung for ${watchdogMs / 1000} s` : `ended with ${signal ?? code}`}\n${complaints.trim()}`,
-          ),
+          new Error(`${hung ? `hung for ${limitMs / 1000} s` : `ended with ${signal ?? code}`}\n${complaints.trim()}`),
         );
     });
   });
 }
 
-/** Runs a program whose only output is one JSON document. */
-export async function runForJson(command: readonly string[]): Promise<unknown> {
-  return JSON.parse(await runProgram(command));
+/** Runs a program whose only output is one JSON document. `extraSeconds`: how much longer than a trial it may take. */
+export async function runForJson(command: readonly string[], extraSeconds = 0): Promise<unknown> {
+  return JSON.parse(await runProgram(command, extraSeconds));
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 import type { Options } from './options.js';
-import type { ProbeId } from './probes/index.js';
+import { probeIds, type ProbeId } from './probes/index.js';
 import { trials } from './trials/index.js';
 import type { Trial } from './trials/trial.js';
 import { workloads, type Workload } from './workloads.js';
@@ -10,8 +10,6 @@ export interface Selection {
   readonly workloads: readonly Workload[];
   readonly probes: readonly ProbeId[];
 }
-
-const probeIds: readonly ProbeId[] = ['memory', 'wake-up', 'locks', 'syscalls'];
 
 /**
  * What `--only` leaves. Naming peers keeps all workloads and naming workloads keeps all peers; probes run when they are

@@ -1,13 +1,25 @@
 // SPDX-License-Identifier: MIT
 import type { TrialOutput } from '../job.js';
 import type { Options } from '../options.js';
-import { compiledModule, peerSource } from '../paths.js';
+import { compiledModule } from '../paths.js';
 import { runForJson } from '../run-program.js';
 import { median } from '../statistics.js';
+import { compare, comparisonIds, type ComparisonId, type ComparisonResult } from './comparisons.js';
+import type { AheadResult } from './ahead.js';
+import type { ChildMemory } from './child-memory.js';
 import type { MemoryCost, MemoryResult } from './idle-memory.js';
 import { countSyscalls, whyNoSyscalls, type SyscallCount } from './syscalls.js';
 
-export type ProbeId = 'memory' | 'wake-up' | 'locks' | 'syscalls';
+export type ProbeId = ComparisonId | 'memory' | 'wake-up' | 'child-memory' | 'ahead' | 'syscalls';
+
+export const probeIds: readonly ProbeId[] = [
+  'memory',
+  'wake-up',
+  ...comparisonIds,
+  'child-memory',
+  'ahead',
+  'syscalls',
+];
 
 /** Nanoseconds per wake-up, one value per repetition. */
 export interface WakeUpResult {
@@ -18,11 +30,10 @@ export interface WakeUpResult {
   readonly rotating: readonly number[];
 }
 
-/** Nanoseconds per acquire and release, or per hand-over, one value per repetition. */
-export type LockResult = Readonly<Record<'uncontended' | 'handOver', Readonly<Record<string, readonly number[]>>>>;
-
 export interface ProbeResults {
-  locks?: LockResult;
+  comparisons?: Partial<Record<ComparisonId, ComparisonResult>>;
+  ahead?: AheadResult;
+  childMemory?: readonly ChildMemory[];
   memory?: MemoryResult;
   wakeUp?: WakeUpResult;
   syscalls?: readonly SyscallCount[];
@@ -53,8 +64,15 @@ export async function runProbes(
     'wake-up': async () => {
       results.wakeUp = await measureWakeUp(options, progress);
     },
-    locks: async () => {
-      results.locks = await measureLocks(options, progress);
+    ...comparing((id) => async () => {
+      const result = await compare(id, options, progress);
+      results.comparisons = { ...results.comparisons, [id]: result };
+    }),
+    'child-memory': async () => {
+      results.childMemory = await measureChildMemory(options.repetitions, progress);
+    },
+    ahead: async () => {
+      results.ahead = await measureAhead(options, progress);
     },
     syscalls: async () => {
       const reason = whyNoSyscalls();
@@ -70,6 +88,33 @@ export async function runProbes(
     }
   }
   return { results, skipped, failures };
+}
+
+/** The same for each of the comparisons. */
+function comparing(make: (id: ComparisonId) => () => Promise<void>): Record<ComparisonId, () => Promise<void>> {
+  return Object.fromEntries(comparisonIds.map((id) => [id, make(id)])) as Record<ComparisonId, () => Promise<void>>;
+}
+
+async function measureChildMemory(repetitions: number, progress: (line: string) => void): Promise<ChildMemory[]> {
+  const runs: ChildMemory[] = [];
+  for (let i = 0; i < repetitions; i++) {
+    progress(`memory of a child ${i + 1} of ${repetitions}`);
+    runs.push((await runForJson([process.execPath, compiledModule('probes/child-memory')])) as ChildMemory);
+  }
+  return runs;
+}
+
+/** How far a producer may run ahead of a consumer, in seconds. */
+const AHEAD_SECONDS = 30;
+
+async function measureAhead({ measuredMs }: Options, progress: (line: string) => void): Promise<AheadResult> {
+  // A quick run only shows that it works.
+  const seconds = measuredMs < 100 ? 1 : AHEAD_SECONDS;
+  progress(`a producer that runs ahead for ${seconds} s`);
+  return (await runForJson(
+    [process.execPath, compiledModule('probes/ahead'), String(seconds)],
+    seconds,
+  )) as AheadResult;
 }
 
 async function measureMemory(repetitions: number, progress: (line: string) => void): Promise<MemoryResult> {
@@ -107,26 +152,4 @@ async function measureWakeUp(options: Options, progress: (line: string) => void)
     result.rotating.push(await wake(connections, 'rotating'));
   }
   return result;
-}
-
-async function measureLocks(options: Options, progress: (line: string) => void): Promise<LockResult> {
-  const ours = [process.execPath, compiledModule('probes/locks')];
-  const cpython = ['python3', peerSource('cpython_locks.py')];
-  const runs = [
-    { figure: 'uncontended', who: 'ours', command: [...ours, 'uncontended'] },
-    { figure: 'uncontended', who: 'CPython', command: [...cpython, 'uncontended'] },
-    { figure: 'handOver', who: 'ours, sync', command: [...ours, 'sync'] },
-    { figure: 'handOver', who: 'ours, async', command: [...ours, 'async'] },
-    { figure: 'handOver', who: 'CPython', command: [...cpython, 'hand-over'] },
-  ] as const;
-  const results: Record<'uncontended' | 'handOver', Record<string, number[]>> = { uncontended: {}, handOver: {} };
-  for (let i = 0; i < options.repetitions; i++) {
-    progress(`locks ${i + 1} of ${options.repetitions}`);
-    for (const { figure, who, command } of runs) {
-      const times = [options.warmUpMs, options.measuredMs].map(String);
-      const output = (await runForJson([...command, ...times])) as TrialOutput;
-      (results[figure][who] ??= []).push(median(output.nsPerOperation));
-    }
-  }
-  return results;
 }

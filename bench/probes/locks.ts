@@ -11,24 +11,14 @@ import * as mp from 'node-multiprocessing';
 
 import { compiledModule } from '../paths.js';
 import { takeTurns } from '../peers/lock-turns.js';
+import { report, sample, timesFrom } from './sampling.js';
 
 const [mode = '', warmUpText, measuredText] = process.argv.slice(2);
-const clock = process.hrtime.bigint;
-
-async function measure(batch: number, run: (count: number) => void | Promise<void>): Promise<number[]> {
-  const samples: number[] = [];
-  for (const end = clock() + BigInt(warmUpText ?? 0) * 1_000_000n; clock() < end;) await run(batch);
-  for (const end = clock() + BigInt(measuredText ?? 0) * 1_000_000n; samples.length < 5 || clock() < end;) {
-    const start = clock();
-    await run(batch);
-    samples.push(Number(clock() - start) / batch);
-  }
-  return samples;
-}
+const times = timesFrom(warmUpText, measuredText);
 
 async function uncontended(): Promise<number[]> {
   using lock = new mp.Lock();
-  return await measure(10_000, (count) => {
+  return await sample(times, 10_000, (count) => {
     for (let i = 0; i < count; i++) {
       lock.acquireSync();
       lock.release();
@@ -45,7 +35,7 @@ async function handOver(how: 'sync' | 'async'): Promise<number[]> {
   const child = fork(compiledModule('peers/lock-child'), [how]);
   child.send([mp.describe(theirs, { nodeOnly: true }), mp.describe(ours, { nodeOnly: true })]);
   await once(child, 'message');
-  const samples = await measure(200, (count) => {
+  const samples = await sample(times, 200, (count) => {
     return takeTurns(how, count, () => theirs.release(), ours);
   });
   child.kill();
@@ -54,4 +44,4 @@ async function handOver(how: 'sync' | 'async'): Promise<number[]> {
 }
 
 const samples = mode === 'uncontended' ? await uncontended() : await handOver(mode as 'sync' | 'async');
-process.stdout.write(`${JSON.stringify({ nsPerOperation: samples })}\n`);
+report(samples);

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT
+//
+// Items through a queue: `queues.js <value> <sides> structured|json <warm-up ms> <measured ms>`, with so many producers and as
+// many consumers, all in processes of their own. In each round every producer puts a number of items and then a sentinel;
+// each consumer gets items until it meets one of those. The time of a round is that until the last consumer has met its own.
+import * as mp from 'node-multiprocessing';
+
+import { valueOf } from '../peers/values.js';
+import { report, sample, timesFrom } from './sampling.js';
+
+const rounds: Record<string, number> = { 'bytes-64': 4000, record: 4000, 'bytes-1m': 40 };
+
+type Peer = mp.Connection<string, string>;
+
+export async function produce(queue: mp.Queue, control: Peer, name: string, count: number): Promise<void> {
+  const value = valueOf(name);
+  await control.send('ready');
+  while ((await control.recv()) === 'go') {
+    for (let i = 0; i < count; i++) await queue.put(value);
+    await queue.put(null);
+  }
+}
+
+export async function consume(queue: mp.Queue, control: Peer): Promise<void> {
+  await control.send('ready');
+  while ((await control.recv()) === 'go') {
+    while ((await queue.get()) !== null);
+    await control.send('done');
+  }
+}
+
+async function main([name = '', sidesText, format, ...times]: string[]): Promise<void> {
+  const sides = Number(sidesText);
+  const count = (rounds[name] ?? 1) / sides;
+  const queue = new mp.Queue({ serialization: format as 'structured' | 'json' });
+  const start = (target: string, ...args: unknown[]): Peer => {
+    const [ours, theirs] = mp.Pipe();
+    new mp.Process({ module: import.meta.url, target, args: [queue, theirs, ...args], daemon: true }).start();
+    theirs.close();
+    return ours as unknown as Peer;
+  };
+  const producers = Array.from({ length: sides }, () => start('produce', name, count));
+  const consumers = Array.from({ length: sides }, () => start('consume'));
+  for (const peer of [...producers, ...consumers]) await peer.recv();
+  const round = async (): Promise<void> => {
+    for (const peer of [...consumers, ...producers]) peer.sendSync('go');
+    await Promise.all(consumers.map((peer) => peer.recv()));
+  };
+  const ns = await sample(timesFrom(times[0], times[1]), 1, round, 3);
+  report(ns.map((each) => each / (sides * count)));
+  process.exit();
+}
+
+if (mp.isMainProcess) await main(process.argv.slice(2));
