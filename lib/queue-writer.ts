@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // The putting half of a queue: who waits for a place, and who waits for what was accepted to be written.
+import { setImmediate as nextTurn } from 'node:timers/promises';
+
 import { startLimits, type Limits } from './deadline.js';
 import { BusyError, Full, queueError, TimeoutError } from './errors.js';
 import { Fifo } from './fifo.js';
@@ -40,12 +42,17 @@ export class QueueWriter {
 
   /** Puts an item, after those that were put earlier. */
   put(bytes: Uint8Array, limits: Limits, hold: Hold): Promise<void> {
-    if (this.#waiting.length > 0 || !takeTurn()) {
-      if (limits.timeout > 0) return this.#wait(bytes, limits, hold);
-      if (this.#waiting.length > 0) return Promise.reject(new Full());
+    if (this.#waiting.length > 0) {
+      return limits.timeout > 0 ? this.#wait(bytes, limits, hold) : Promise.reject(new Full());
     }
     const status = queues.put(this.#handle.id, bytes, false);
-    if (status >= 0) return this.#accepted(status, limits, hold);
+    if (status >= 0) {
+      const accepted = this.#accepted(status, limits, hold);
+      // Accepted it is at once, since nothing may wait for a loop that is busy; only who awaits it may have to.
+      if (takeTurn()) return accepted;
+      accepted.catch(() => undefined);
+      return nextTurn().then(() => accepted);
+    }
     if (status !== codes.again) return Promise.reject(queueError(status, 'write'));
     return limits.timeout > 0 ? this.#wait(bytes, limits, hold) : Promise.reject(new Full());
   }

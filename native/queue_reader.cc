@@ -49,12 +49,17 @@ int64_t QueueReader::Get(uint8_t* out, bool expected) {
       return (flags & QueueState::kBroken) != 0 ? kQueueBroken : kShutDown;
     }
     const int nothing = (flags & QueueState::kIsShutDown) != 0 ? kShutDown : -EAGAIN;
-    if (!expected && !IsReadable(parts_.reader->fd())) {
+    // After an item there is mostly another one, so the lock is not taken for nothing then.
+    const bool look = !expected && !std::exchange(likely_, false);
+    if (look && !IsReadable(parts_.reader->fd())) {
       GiveBack();
       return nothing;
     }
     if (!holds_) {
       int taken = parts_.rlock->TryAcquire();
+      // Who has it may be waiting for an item himself, as getters in Python do.
+      if (taken == -EAGAIN && !look && !expected && !IsReadable(parts_.reader->fd()))
+        return nothing;
       for (int i = 0; taken == -EAGAIN && i < kTries; i++) {
         std::this_thread::yield();
         taken = parts_.rlock->TryAcquire();
@@ -78,6 +83,7 @@ int64_t QueueReader::GetLarge(uint8_t* into, size_t size, size_t budget) {
 int64_t QueueReader::End(int64_t result) noexcept {
   if (inside()) return result;
   const bool got = result >= 0;
+  likely_ = got;
   const bool out_of_step = !got && result != -EAGAIN && result != kEndOfFile;
   if (out_of_step) {
     // The lock stays taken: nobody could make anything of what comes next.

@@ -64,6 +64,7 @@ class QueueReader {
 
   Parts parts_;
   bool holds_ = false;
+  bool likely_ = false;  // The last attempt has found an item.
   int looks_ = 0;
 };
 
