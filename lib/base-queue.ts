@@ -35,7 +35,7 @@ export abstract class BaseQueue<T> {
   /** @internal */
   readonly parts: QueueParts;
   /** @internal */
-  protected readonly handle: QueueHandle;
+  readonly handle: QueueHandle;
   /** @internal */
   protected readonly reader: QueueReader;
   /** @internal */

@@ -66,6 +66,8 @@ export interface NativeSemaphores {
 
   /** The pid of a dead holder, or 0. */
   deadHolder(id: number): number;
+  /** 1 if somebody who is alive has a record of holding it. */
+  hasLiveHolder(id: number): number;
   /** Posts in place of a dead holder, with `force` also of one without a record: 1, or 0 if there is none. */
   recover(id: number, force: boolean): number;
   setWaiting(id: number, count: number): void;
@@ -156,6 +158,8 @@ export interface NativeQueues {
   inside(id: number): number;
   /** Looks after members that have died: 0 or `queueBroken`. */
   check(id: number): number;
+  /** How many bytes are in the pipe. */
+  readable(id: number): number;
 
   /** How many bytes wait to be written now, 0 if the item was; `again` if there is no place and none was taken before. */
   put(id: number, data: Uint8Array, hasPlace: boolean): number;

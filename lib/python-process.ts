@@ -2,15 +2,18 @@
 import { delimiter, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+import { BaseQueue } from './base-queue.js';
 import { BaseProcess, type Launched, type NewChild } from './base-process.js';
 import { launchProgram, Reports, standardStreams, type Report } from './bootstrap.js';
 import { Connection } from './connection.js';
 import { argumentError, ChildProcessError, type ChildFailure } from './errors.js';
 import { checkCommon, type CommonProcessOptions } from './process.js';
+import { lookAfter } from './python/aftermath.js';
 import { findInterpreter } from './python/interpreter.js';
 import { pythonShape } from './python/shapes.js';
 import { commandLine, pickleArguments, spawnPickles, type Task } from './python/spawn.js';
 import { flushUnwritten, Hold } from './reactor.js';
+import type { PickleNode } from './serialization/pickle/nodes.js';
 import { RunningChild } from './running-child.js';
 import { Inheritance } from './sharing.js';
 import { checkObject } from './validate.js';
@@ -98,14 +101,23 @@ export class PythonProcess extends BaseProcess {
     const inheritance = new Inheritance(stdio.length, false);
     try {
       const handle = inheritance.descriptor(theirs.fileno()).fd;
-      const args = pickleArguments(this.#task, { reduce: (object) => pythonShape(object, inheritance) });
+      const queues: WeakRef<BaseQueue<unknown>>[] = [];
+      const reduce = (object: object): PickleNode | undefined => {
+        if (object instanceof BaseQueue) queues.push(new WeakRef(object as BaseQueue<unknown>));
+        return pythonShape(object, inheritance);
+      };
+      const args = pickleArguments(this.#task, { reduce });
       const pickles = spawnPickles(handle, who, this.#task, args);
       const env = this.#environment();
       const { command, what } = findInterpreter(this.#python, env);
       const { cwd } = this.#options;
       const started = launchProgram(command, commandLine(handle), stdio, inheritance.fds, { env, cwd }, what);
       theirs.close();
-      const launched = supervise(started, who, ours, inheritance, what);
+      const onEnd = (): void => {
+        inheritance.attached();
+        lookAfter(queues);
+      };
+      const launched = supervise(started, who, ours, inheritance, onEnd, what);
       // A child that ends before it has read this is reported by its end.
       Connection.partsOf(ours as Connection<never, unknown>)
         .channel.sender.sendUnframed(pickles, new Hold())
@@ -133,13 +145,14 @@ function supervise(
   { name, daemon }: NewChild,
   channel: Connection<never, Report>,
   inheritance: Inheritance,
+  afterEnd: () => void,
   interpreter: string,
 ): Launched {
   let failure: ChildFailure | undefined;
   let attached = false;
   const onEnd = (): void => {
     reports.end();
-    inheritance.attached();
+    afterEnd();
   };
   const running = new RunningChild(child, pid, daemon, onEnd, channel.fileno());
   const reports = new Reports(channel as Connection<unknown, Report>, (report) => {

@@ -268,6 +268,11 @@ export class SemaphoreHandle {
     }
   }
 
+  /** Whether somebody who is alive has a record of holding it. Python has none. */
+  hasLiveHolder(): boolean {
+    return semaphores.hasLiveHolder(this.#id) > 0;
+  }
+
   /** See NativeSemaphores. */
   recover(force: boolean): boolean {
     this.checkOpen();

@@ -105,6 +105,13 @@ napi_value Check(napi_env env, napi_callback_info info) {
   return args.Return(open == nullptr || !open->reader ? -EBADF : open->reader->Check());
 }
 
+napi_value Readable(napi_env env, napi_callback_info info) {
+  const Args<1> args(env, info);
+  const auto* open = Find(args);
+  if (open == nullptr || !open->reader) return args.Return(-EBADF);
+  return args.Return(open->reader->BytesReadable());
+}
+
 napi_value Put(napi_env env, napi_callback_info info) {
   const Args<3> args(env, info);
   const auto* open = Find(args);
@@ -234,6 +241,7 @@ void ExportQueueApi(Napi::Env env, Napi::Object exports) {
       {"giveLockBack", GiveLockBack},
       {"inside", Inside},
       {"check", Check},
+      {"readable", Readable},
       {"put", Put},
       {"waiting", Waiting},
       {"notifyWhen", NotifyWhen},

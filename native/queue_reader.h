@@ -9,6 +9,7 @@
 #include "deadline.h"
 #include "endpoint.h"
 #include "queue_state.h"
+#include "sys.h"
 #include "tracked_semaphore.h"
 
 namespace mp {
@@ -54,6 +55,9 @@ class QueueReader {
   void Finish(const Deadline& deadline) noexcept {
     if (inside()) SkipRest(deadline);
   }
+
+  // What is in the pipe; -errno.
+  int64_t BytesReadable() const noexcept { return sys::BytesReadable(parts_.reader->fd()); }
 
   // What those who wait do about members that have died: 0, or kQueueBroken.
   int Check() noexcept;

@@ -241,6 +241,12 @@ napi_value DeadHolder(napi_env env, napi_callback_info info) {
   return args.Return(open == nullptr ? 0 : open->semaphore->DeadHolder());
 }
 
+napi_value HasLiveHolder(napi_env env, napi_callback_info info) {
+  const Args<1> args(env, info);
+  const auto* open = Find(args);
+  return args.Return(open != nullptr && open->semaphore->HasLiveHolder() ? 1 : 0);
+}
+
 napi_value Recover(napi_env env, napi_callback_info info) {
   const Args<2> args(env, info);
   const auto* open = Find(args);
@@ -337,6 +343,7 @@ void ExportSemaphoreApi(Napi::Env env, Napi::Object exports) {
       {"post", Post},
       {"value", Value},
       {"deadHolder", DeadHolder},
+      {"hasLiveHolder", HasLiveHolder},
       {"recover", Recover},
       {"setWaiting", SetWaiting},
       {"reapDeadWaiters", ReapDeadWaiters},

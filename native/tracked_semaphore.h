@@ -85,6 +85,8 @@ class TrackedSemaphore {
   bool HasTornHolder() noexcept { return has_holder() && table_->FindDeadHolder(number_).moving; }
   // Posts in the place of such a holder. True for the one caller that did so.
   bool MendTorn() noexcept;
+  // Whether somebody who is alive has a record of holding it.
+  bool HasLiveHolder() noexcept { return has_holder() && table_->HasLiveHolder(number_); }
   // The pid of a dead holder; 0 if there is none.
   uint32_t DeadHolder() noexcept;
   // Posts in the place of a dead holder: 1, or 0 if there is none. With `force` also in that of one

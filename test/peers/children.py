@@ -91,3 +91,28 @@ def relay(source, sink, name):
         if item is None:
             return
         sink.put([name, item])
+
+
+def get_one(queue, conn):
+    """Tells what it gets, again and again."""
+    while True:
+        conn.send(queue.get())
+
+
+def put_large(queue, size):
+    queue.put(b'x' * size)
+    time.sleep(1000)
+
+
+def half_read(queue, conn):
+    """Is in the middle of an item, and stays there."""
+    queue._rlock.acquire()
+    conn.send(len(os.read(queue._reader.fileno(), 100)))
+    conn.recv()
+
+
+def holds_writing(queue, conn):
+    """Has the lock for putting, between two items."""
+    queue._wlock.acquire()
+    conn.send('held')
+    conn.recv()

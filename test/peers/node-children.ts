@@ -53,3 +53,12 @@ export async function relay(source: Queue, sink: Queue, name: string): Promise<v
     await sink.put([name, item]);
   }
 }
+
+/** Tells how the wait for an item ends. */
+export async function brokenness(queue: Queue, sink: Queue): Promise<void> {
+  const got = queue.get();
+  await sink.put('waits');
+  await got.catch(async (error: unknown) => {
+    await sink.put((error as { code: string }).code);
+  });
+}

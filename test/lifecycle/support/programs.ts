@@ -41,7 +41,7 @@ export async function report(peer: Peer): Promise<Report> {
 }
 
 /** Numbers of system calls, by what sleeps in them. */
-type Sleep = 'sync call' | 'sync read' | 'sync poll' | 'event loop' | 'read' | 'write';
+type Sleep = 'sync call' | 'sync read' | 'sync poll' | 'event loop' | 'read' | 'write' | 'futex';
 
 const x64: Record<Sleep, readonly number[]> = {
   'sync call': [271, 19, 20, 46, 47], // Any of the next two, writev and sendmsg.
@@ -50,6 +50,7 @@ const x64: Record<Sleep, readonly number[]> = {
   'event loop': [232, 281], // epoll_wait, epoll_pwait
   read: [0],
   write: [1],
+  futex: [202],
 };
 const arm64: Record<Sleep, readonly number[]> = {
   'sync call': [73, 65, 66, 211, 212],
@@ -58,6 +59,7 @@ const arm64: Record<Sleep, readonly number[]> = {
   'event loop': [22],
   read: [63],
   write: [64],
+  futex: [98],
 };
 const numbers = process.arch === 'arm64' ? arm64 : x64;
 
