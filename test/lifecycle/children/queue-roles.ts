@@ -113,3 +113,9 @@ export async function loopAndTell(queue: Queue<unknown>, results: Connection): P
   for await (const item of queue) seen.push(item);
   await results.send(seen);
 }
+
+/** The same, once it is told to. */
+export async function putNumbersWhenTold(queue: Queue<number>, count: number, gate: Connection): Promise<void> {
+  await gate.recv();
+  await putNumbers(queue, count, 8);
+}
