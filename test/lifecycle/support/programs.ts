@@ -94,6 +94,11 @@ export function untilWorkersAsleep(pid: number, sleep: Sleep, count = 1): Promis
   return until(() => sleepers(pid, sleep).filter((tid) => tid !== pid).length >= count);
 }
 
+/** Resolves when one thread of a process sleeps in one of these kinds of calls. */
+export function untilThreadAsleep(pid: number, tid: number, ...kinds: Sleep[]): Promise<void> {
+  return until(() => kinds.some((sleep) => sleepers(pid, sleep).includes(tid)));
+}
+
 /** The state letter of a process, such as S for asleep and Z for ended but not waited for. */
 function stateOf(pid: number): string | undefined {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT
+//
+// Every call of a queue that can be left waiting, by name, and what makes it wait.
+import { attach, describe, JoinableQueue, Queue } from 'node-multiprocessing';
+
+/** More than a pipe holds. */
+const big = Buffer.alloc(1024 * 1024, 7);
+
+function full(): Queue {
+  const queue = new Queue(1);
+  queue.putSync('the only place');
+  return queue;
+}
+
+/** The pipe is full, and the thread that feeds it has more. */
+function overfull(highWaterMark?: number): Queue {
+  const queue = new Queue({ highWaterMark });
+  void queue.put(big).catch(() => undefined);
+  return queue;
+}
+
+function unfinished(): JoinableQueue {
+  const queue = new JoinableQueue();
+  queue.putSync('not done');
+  return queue;
+}
+
+/** Others who could get what is put. */
+const others: unknown[] = [];
+
+function closed(): Queue {
+  const queue = overfull();
+  others.push(attach(describe(queue, { nodeOnly: true })));
+  queue.close();
+  return queue;
+}
+
+/** Starts the call, which then waits. The Sync ones return when it is over. */
+export const queueCalls: Readonly<Record<string, () => unknown>> = {
+  get: () => new Queue().get(),
+  iterate: () => new Queue()[Symbol.asyncIterator]().next(),
+  put: () => full().put('no place'),
+  putAboveMark: () => overfull(1000).put(big),
+  joinThread: () => closed().joinThread(),
+  join: () => unfinished().join(),
+  getSync: () => new Queue().getSync(),
+  putSync: () => {
+    full().putSync('no place');
+  },
+  putAboveMarkSync: () => {
+    overfull(1000).putSync(big);
+  },
+  joinThreadSync: () => {
+    closed().joinThreadSync();
+  },
+  joinSync: () => {
+    unfinished().joinSync();
+  },
+};
