@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MIT
+//
+// A queue with everything in it, all in this process.
+#pragma once
+
+#include <poll.h>
+
+#include <memory>
+#include <utility>
+
+#include "../completion_queue.h"
+#include "../feeder.h"
+#include "../feeders.h"
+#include "../queue_reader.h"
+#include "../queue_state.h"
+#include "../queue_writer.h"
+#include "check.h"
+#include "pairs.h"
+#include "receiving.h"
+#include "semaphores.h"
+
+namespace mp::test {
+
+struct TestQueue {
+  static constexpr uint32_t kRlock = 1;
+  static constexpr uint32_t kWlock = 2;
+  static constexpr uint32_t kPlaces = 3;
+
+  explicit TestQueue(uint32_t places = 1000)
+      : pair(RawPipe(), Rung::kNoWait),
+        table(MakeTable()),
+        rlock(MakeTracked(1)),
+        wlock(MakeTracked(1)),
+        free(MakeTracked(places)),
+        unfinished(MakeTracked(0)),
+        state(std::make_shared<QueueState>(table, kRlock, true, QueueState::Level{})),
+        most(places) {
+    rlock->Track(table, kRlock, TrackedSemaphore::Role::kHolder);
+    wlock->Track(table, kWlock, TrackedSemaphore::Role::kHolder);
+    free->Track(table, kPlaces, TrackedSemaphore::Role::kPlaces);
+    rlock->UseForTransfer();
+    wlock->UseForTransfer();
+    writer = MakeWriter();
+    reader = MakeReader(pair.reader);
+  }
+
+  std::unique_ptr<QueueWriter> MakeWriter() const {
+    auto feeder = std::make_shared<Feeder>(
+        Feeder::Parts{pair.reader, pair.writer, rlock, wlock, free, state});
+    return std::make_unique<QueueWriter>(std::move(feeder), free, unfinished, state);
+  }
+  // With an end of its own, as another process has it.
+  std::shared_ptr<Endpoint> Copy() const {
+    return MakeEndpoint(UniqueFd(sys::Duplicate(pair.reader->fd())), Rung::kNoWait);
+  }
+  std::unique_ptr<QueueReader> MakeReader(std::shared_ptr<Endpoint> end) const {
+    return std::make_unique<QueueReader>(
+        QueueReader::Parts{std::move(end), rlock, wlock, free, most, state});
+  }
+
+  int64_t Put(const Blob& item) const { return writer->Put(item.data(), item.size(), false); }
+
+  // As one who waits for the pipe to be readable does it. -EAGAIN when nothing comes for so long.
+  int64_t Get(Blob* item, int wait_ms = 60000) const {
+    item->resize(FrameReader::kSmallBytes);
+    for (;;) {
+      int64_t result = reader->Get(item->data(), false);
+      if (result == kLargeMessage) {
+        const auto length = static_cast<size_t>(reader->length());
+        if (item->size() != length) item->resize(length);
+        result = reader->GetLarge(item->data(), length, SIZE_MAX);
+        if (result >= 0 && result < reader->length()) result = -EAGAIN;
+      }
+      if (result >= 0) {
+        item->resize(static_cast<size_t>(result));
+        return result;
+      }
+      if (result != -EAGAIN) return result;
+      pollfd readable{pair.reader->fd(), POLLIN, 0};
+      if (::poll(&readable, 1, wait_ms) == 0) return -EAGAIN;
+    }
+  }
+
+  // Nothing of this queue waits in the process any more, and its thread is gone.
+  void Settle() const {
+    writer->Close();
+    for (int i = 0; i < 60000 && writer->feeder().use_count() > 1; i++) ::usleep(1000);
+    Equal(writer->feeder().use_count(), 1);
+  }
+
+  EndpointPair pair;
+  std::shared_ptr<HolderTable> table;
+  std::shared_ptr<TrackedSemaphore> rlock;
+  std::shared_ptr<TrackedSemaphore> wlock;
+  std::shared_ptr<TrackedSemaphore> free;
+  std::shared_ptr<TrackedSemaphore> unfinished;
+  std::shared_ptr<QueueState> state;
+  int64_t most;
+  std::unique_ptr<QueueWriter> writer;
+  std::unique_ptr<QueueReader> reader;
+};
+
+}  // namespace mp::test
