@@ -50,7 +50,8 @@ export type { ConditionDescriptor, EventDescriptor, SemLockDescriptor } from './
 export { NamedSemaphore } from './named-semaphore.js';
 export { Guard, SEM_VALUE_MAX, SemLock, type AcquireOptions } from './sem-lock.js';
 export type { SemaphoreAddress } from './semaphore-handle.js';
-export { Process, type Arguments, type CommonProcessOptions, type ProcessOptions, type Target } from './process.js';
+export { Process, type Arguments, type ProcessOptions, type Target } from './process.js';
+export type { CommonProcessOptions } from './process-options.js';
 export type { SocketAddress, SocketFamily } from './socket-address.js';
 export { Pipe } from './pipe.js';
 export { PythonProcess, type PythonProcessOptions } from './python-process.js';

@@ -1,38 +1,22 @@
 // SPDX-License-Identifier: MIT
-import type { StdioOptions } from 'node:child_process';
 import { isAbsolute } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
 import { BaseProcess, type Launched, type NewChild } from './base-process.js';
-import { launchProgram, Reports, standardStreams, type Preparation, type Report } from './bootstrap.js';
-import { Connection } from './connection.js';
+import type { Preparation, Report } from './bootstrap.js';
+import type { Connection } from './connection.js';
 import { childProgram, currentRole } from './current-process.js';
-import { argumentError, ChildProcessError, type ChildFailure } from './errors.js';
+import { argumentError } from './errors.js';
 import { giveValue } from './giving-values.js';
+import { launchChild } from './launch.js';
 import { addonFile } from './load-addon.js';
 import { native } from './native.js';
-import { flushUnwritten } from './reactor.js';
-import { RunningChild } from './running-child.js';
-import { Inheritance } from './sharing.js';
+import { checkCommon, type CommonProcessOptions } from './process-options.js';
 import { checkFunction, checkObject } from './validate.js';
 
 /** What a process can run: a function with any parameters. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- Parameters are contravariant: unknown would accept none.
 export type Target = (...args: any[]) => unknown;
-
-/** Options of every kind of process. */
-export interface CommonProcessOptions {
-  /** What to call it. Default: `Process-1`, `Process-2`, ... */
-  name?: string | undefined;
-  /** Whether it ends when this process ends, however that ends; else this one waits for it. Default: as this process is. */
-  daemon?: boolean | undefined;
-  /** Its environment. Default: this process'. */
-  env?: NodeJS.ProcessEnv | undefined;
-  /** Its working directory. Default: this process'. */
-  cwd?: string | URL | undefined;
-  /** As that of `child_process.spawn`; entries that are missing are `'inherit'`. Default: all three are inherited. */
-  stdio?: StdioOptions | undefined;
-}
 
 /** The arguments of a function: needed if it cannot do without. */
 export type Arguments<F extends Target> =
@@ -118,17 +102,6 @@ function checkStrings(value: unknown, name: string): readonly string[] {
   throw argumentError('type', `${name} must be an array of strings`);
 }
 
-/** @internal What is common to the options of all kinds of processes. */
-export function checkCommon({ env, cwd, stdio }: CommonProcessOptions): void {
-  if (env !== undefined) checkObject(env, 'env');
-  if (cwd !== undefined && typeof cwd !== 'string' && !(cwd instanceof URL)) {
-    throw argumentError('type', 'cwd must be a string or a URL');
-  }
-  if (stdio !== undefined && typeof stdio !== 'string' && !Array.isArray(stdio)) {
-    throw argumentError('type', 'stdio must be a string or an array');
-  }
-}
-
 /**
  * A Node process that runs an exported function. CPython: `multiprocessing.Process`.
  *
@@ -159,53 +132,19 @@ export class Process<F extends Target = Target> extends BaseProcess {
 
   /** @internal */
   protected override launch(who: NewChild): Launched {
-    flushUnwritten();
-    const stdio = standardStreams(this.#options.stdio);
-    const [ours, theirs] = Connection.pair(true, { serialization: 'structured' }) as unknown as [
-      Connection<Preparation, Report>,
-      Connection,
-    ];
-    const inheritance = new Inheritance(stdio.length, true);
-    try {
-      const channel = inheritance.descriptor(theirs.fileno()).fd;
+    return launchChild(who, this.#options, true, (channel, inheritance) => {
       const args = giveValue(this.#args, 'args', inheritance);
       const own = native.semaphores.ownFamily();
       const family = own && { family: own.family, fd: inheritance.descriptor(own.fd).fd };
       const { name: parentName, authkey } = currentRole();
       const role = { ...who, authkey, parent: { pid: process.pid, name: parentName } };
-      const command = [...(this.#execArgv ?? inheritedExecArgv()), childProgram, String(channel), addonFile()];
-      const { env, cwd } = this.#options;
-      const started = launchProgram(process.execPath, command, stdio, inheritance.fds, { env, cwd });
-      theirs.close();
-      const launched = supervise(started, who, ours, inheritance);
-      // A child that ends before it has read this is reported by its end.
-      ours.send({ module: this.#module, target: this.#target, args, role, family }).catch(() => undefined);
-      return launched;
-    } catch (error) {
-      inheritance.failed();
-      ours.close({ discard: true });
-      theirs.close();
-      throw error;
-    }
+      const preparation: Preparation = { module: this.#module, target: this.#target, args, role, family };
+      return {
+        command: process.execPath,
+        args: [...(this.#execArgv ?? inheritedExecArgv()), childProgram, String(channel), addonFile()],
+        env: this.#options.env,
+        send: (to) => (to as unknown as Connection<Preparation, Report>).send(preparation),
+      };
+    });
   }
-}
-
-function supervise(
-  { process: child, pid }: ReturnType<typeof launchProgram>,
-  { name, daemon }: NewChild,
-  channel: Connection<Preparation, Report>,
-  inheritance: Inheritance,
-): Launched {
-  let failure: ChildFailure | undefined;
-  const onEnd = (): void => {
-    reports.end();
-    inheritance.attached();
-  };
-  const running = new RunningChild(child, pid, daemon, onEnd, channel.fileno());
-  const reports = new Reports(channel as Connection<unknown, Report>, (report) => {
-    if (report.type === 'attached') inheritance.attached();
-    else failure ??= report;
-  });
-  // Made where somebody waits for the child, whose stack tells him more than that of the report.
-  return { child: running, failure: () => failure && new ChildProcessError(name, pid, failure) };
 }

@@ -4,18 +4,16 @@ import { fileURLToPath } from 'node:url';
 
 import { BaseQueue } from './base-queue.js';
 import { BaseProcess, type Launched, type NewChild } from './base-process.js';
-import { launchProgram, Reports, standardStreams, type Report } from './bootstrap.js';
 import { Connection } from './connection.js';
-import { argumentError, ChildProcessError, type ChildFailure } from './errors.js';
-import { checkCommon, type CommonProcessOptions } from './process.js';
+import { argumentError, type ChildFailure } from './errors.js';
+import { launchChild } from './launch.js';
+import { checkCommon, type CommonProcessOptions } from './process-options.js';
 import { lookAfter } from './python/aftermath.js';
 import { findInterpreter } from './python/interpreter.js';
 import { pythonShape } from './python/shapes.js';
 import { commandLine, pickleArguments, spawnPickles, type Task } from './python/spawn.js';
-import { flushUnwritten, Hold } from './reactor.js';
+import { Hold } from './reactor.js';
 import type { PickleNode } from './serialization/pickle/nodes.js';
-import { RunningChild } from './running-child.js';
-import { Inheritance } from './sharing.js';
 import { checkObject } from './validate.js';
 
 /** Options of a `PythonProcess`. */
@@ -92,43 +90,27 @@ export class PythonProcess extends BaseProcess {
 
   /** @internal */
   protected override launch(who: NewChild): Launched {
-    flushUnwritten();
-    const stdio = standardStreams(this.#options.stdio);
-    const [ours, theirs] = Connection.pair(true, { serialization: 'pickle' }) as unknown as [
-      Connection<never, Report>,
-      Connection,
-    ];
-    const inheritance = new Inheritance(stdio.length, false);
-    try {
-      const handle = inheritance.descriptor(theirs.fileno()).fd;
+    return launchChild(who, this.#options, false, (handle, inheritance) => {
       const queues: WeakRef<BaseQueue<unknown>>[] = [];
       const reduce = (object: object): PickleNode | undefined => {
         if (object instanceof BaseQueue) queues.push(new WeakRef(object as BaseQueue<unknown>));
         return pythonShape(object, inheritance);
       };
-      const args = pickleArguments(this.#task, { reduce });
-      const pickles = spawnPickles(handle, who, this.#task, args);
+      const pickles = spawnPickles(handle, who, this.#task, pickleArguments(this.#task, { reduce }));
       const env = this.#environment();
       const { command, what } = findInterpreter(this.#python, env);
-      const { cwd } = this.#options;
-      const started = launchProgram(command, commandLine(handle), stdio, inheritance.fds, { env, cwd }, what);
-      theirs.close();
-      const onEnd = (): void => {
-        inheritance.attached();
-        lookAfter(queues);
+      return {
+        command,
+        args: commandLine(handle),
+        what,
+        env,
+        send: (to) => Connection.partsOf(to).channel.sender.sendUnframed(pickles, new Hold()),
+        afterEnd: () => {
+          lookAfter(queues);
+        },
+        explain: (exitcode, attached) => (attached || exitcode <= 0 ? undefined : notStarted(what, exitcode)),
       };
-      const launched = supervise(started, who, ours, inheritance, onEnd, what);
-      // A child that ends before it has read this is reported by its end.
-      Connection.partsOf(ours as Connection<never, unknown>)
-        .channel.sender.sendUnframed(pickles, new Hold())
-        .catch(() => undefined);
-      return launched;
-    } catch (error) {
-      inheritance.failed();
-      ours.close({ discard: true });
-      theirs.close();
-      throw error;
-    }
+    });
   }
 
   #environment(): NodeJS.ProcessEnv {
@@ -140,42 +122,10 @@ export class PythonProcess extends BaseProcess {
   }
 }
 
-function supervise(
-  { process: child, pid }: ReturnType<typeof launchProgram>,
-  { name, daemon }: NewChild,
-  channel: Connection<never, Report>,
-  inheritance: Inheritance,
-  afterEnd: () => void,
-  interpreter: string,
-): Launched {
-  let failure: ChildFailure | undefined;
-  let attached = false;
-  const onEnd = (): void => {
-    reports.end();
-    afterEnd();
-  };
-  const running = new RunningChild(child, pid, daemon, onEnd, channel.fileno());
-  const reports = new Reports(channel as Connection<unknown, Report>, (report) => {
-    if (report.type === 'failed') {
-      failure ??= report;
-    } else {
-      attached = true;
-      inheritance.attached();
-    }
-  });
-  const whyFailed = (): ChildFailure | undefined => {
-    if (failure !== undefined || attached || (running.exitcode ?? 0) <= 0) return failure;
-    // It did not even get to say why; if anything was said, it is on its standard error.
-    const message =
-      `${interpreter} ended with exit code ${running.exitcode} before it took over its arguments. ` +
-      'A CPython of version 3.8 or later is needed';
-    return { stage: 'attach', message, stack: '' };
-  };
-  return {
-    child: running,
-    failure() {
-      const found = whyFailed();
-      return found && new ChildProcessError(name, pid, found);
-    },
-  };
+/** It did not even get to say why; if anything was said, it is on its standard error. */
+function notStarted(interpreter: string, exitcode: number): ChildFailure {
+  const message =
+    `${interpreter} ended with exit code ${exitcode} before it took over its arguments. ` +
+    'A CPython of version 3.8 or later is needed';
+  return { stage: 'attach', message, stack: '' };
 }

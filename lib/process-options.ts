@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+import type { StdioOptions } from 'node:child_process';
+
+import { argumentError } from './errors.js';
+import { checkObject } from './validate.js';
+
+/** Options of every kind of process. */
+export interface CommonProcessOptions {
+  /** What to call it. Default: `Process-1`, `Process-2`, ... */
+  name?: string | undefined;
+  /** Whether it ends when this process ends, however that ends; else this one waits for it. Default: as this process is. */
+  daemon?: boolean | undefined;
+  /** Its environment. Default: this process'. */
+  env?: NodeJS.ProcessEnv | undefined;
+  /** Its working directory. Default: this process'. */
+  cwd?: string | URL | undefined;
+  /** As that of `child_process.spawn`; entries that are missing are `'inherit'`. Default: all three are inherited. */
+  stdio?: StdioOptions | undefined;
+}
+
+/** @internal What is common to the options of all kinds of processes. */
+export function checkCommon({ env, cwd, stdio }: CommonProcessOptions): void {
+  if (env !== undefined) checkObject(env, 'env');
+  if (cwd !== undefined && typeof cwd !== 'string' && !(cwd instanceof URL)) {
+    throw argumentError('type', 'cwd must be a string or a URL');
+  }
+  if (stdio !== undefined && typeof stdio !== 'string' && !Array.isArray(stdio)) {
+    throw argumentError('type', 'stdio must be a string or an array');
+  }
+}
