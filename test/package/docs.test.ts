@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 //
 // The documentation against the package: codes, scripts, links and examples.
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 import { expect } from 'chai';
+import ts from 'typescript';
 import * as mp from 'node-multiprocessing';
 
 import { newestPython, packageRoot, spawnPeer } from '../helpers/index.js';
@@ -118,6 +119,30 @@ describe('documentation', () => {
       });
     });
   }
+
+  it('docs/python.md: a Python module and the Node program that uses it run, and print what they say', async () => {
+    const text = read('docs/python.md');
+    const pairs = [...text.matchAll(/^```python\n# (\w+\.py)\n(.*?)^```\n\n```ts\n(import \* as mp .*?)^```$/gms)];
+    expect(pairs).to.have.length(1);
+    for (const [, file, module, program] of pairs as unknown as [string, string, string, string][]) {
+      const folder = mkdtempSync(join(packageRoot, 'out', 'docs-'));
+      try {
+        writeFileSync(join(folder, file), module);
+        const compilerOptions = { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022 };
+        const code = ts.transpileModule(program, { compilerOptions }).outputText;
+        writeFileSync(join(folder, 'main.mjs'), code);
+        const args = [join(folder, 'main.mjs')];
+        const env = { PYTHON: newestPython().path };
+        const peer = spawnPeer({ language: 'node', label: 'example', command: process.execPath, args }, { env });
+        const said = [...program.matchAll(/console\.log\(.*\); \/\/ (.*)$/gm)].map(([, line]) => `${line}\n`);
+        expect(said).not.to.deep.equal([]);
+        expect(await peer.succeeded()).to.equal(said.join(''));
+        expect(peer.stderr).to.equal('');
+      } finally {
+        rmSync(folder, { recursive: true });
+      }
+    }
+  });
 
   const outputs = { 'README.md': '1\n2\n3\n4\nConsumer done\n', 'docs/processes.md': '144\n' };
   for (const [page, output] of Object.entries(outputs)) {
