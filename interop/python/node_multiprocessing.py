@@ -15,14 +15,15 @@ objects of the package node-multiprocessing. One file, CPython 3.8 or later, not
 """
 import base64
 import io
+import json
 import os
 import shutil
 import socket
 import subprocess
-from multiprocessing import connection, context, popen_spawn_posix, process, reduction, synchronize, util
+from multiprocessing import connection, context, popen_spawn_posix, process, queues, reduction, synchronize, util
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
 
-__all__ = ['NodeProcess']
+__all__ = ['NodeProcess', 'describe']
 
 _Path = Union[str, 'os.PathLike[str]']
 
@@ -76,6 +77,90 @@ class NodeProcess(process.BaseProcess):
         return _Popen(process_obj)
 
 
+def describe(obj: Any) -> Tuple[str, List[int]]:
+    """For Node processes that are started by other means: what stands for an object, as JSON, and its descriptors.
+
+    Pass the text on, in an environment variable for example, and let the process inherit the descriptors
+    (``subprocess.Popen(..., pass_fds=fds)``). There ``attach(JSON.parse(text))`` makes an object of it, which finds the
+    descriptors by what they lead to, not by their numbers. Keep the object until then: its names go with it.
+    """
+    fds: List[int] = []
+    return json.dumps(_describe(obj, fds)), fds
+
+
+def _describe(obj: Any, fds: List[int]) -> Dict[str, Any]:
+    if isinstance(obj, connection.Connection):
+        return _describe_connection(obj, fds)
+    if isinstance(obj, (queues.Queue, queues.SimpleQueue)):
+        return _describe_queue(obj, fds)
+    if isinstance(obj, synchronize.Condition):
+        return {'type': 'Condition', 'lock': _describe(obj._lock, fds), 'condition': _counters(obj)}
+    if isinstance(obj, synchronize.Event):
+        lock, flag = _address(obj._cond._lock), _address(obj._flag)
+        return {'type': 'Event', 'event': {'lock': lock, 'condition': _counters(obj._cond), 'flag': flag}}
+    # A BoundedSemaphore is a Semaphore, so it comes first.
+    for kind in (synchronize.Lock, synchronize.RLock, synchronize.BoundedSemaphore, synchronize.Semaphore):
+        if isinstance(obj, kind):
+            described = {'type': kind.__name__, 'semaphore': _address(obj)}
+            if kind is synchronize.BoundedSemaphore:
+                described['bound'] = obj._semlock.maxvalue
+            return described
+    raise TypeError('a connection, queue, lock, semaphore, condition or event is wanted, not %s' % type(obj).__name__)
+
+
+def _address(lock: synchronize.SemLock) -> Dict[str, Any]:
+    _check_named(lock)
+    return {'name': lock._semlock.name}
+
+
+def _counters(condition: synchronize.Condition) -> Dict[str, Any]:
+    return {
+        'sleeping': _address(condition._sleeping_count),
+        'woken': _address(condition._woken_count),
+        'wait': _address(condition._wait_semaphore),
+    }
+
+
+def _describe_connection(conn: connection.Connection, fds: List[int]) -> Dict[str, Any]:
+    fd = conn.fileno()
+    fds.append(fd)
+    device, inode = _identity(fd)
+    return {
+        'type': 'Connection',
+        'descriptor': {'fd': fd, 'pid': os.getpid(), 'device': device, 'inode': inode},
+        'readable': conn.readable,
+        'writable': conn.writable,
+        'serialization': 'pickle',
+        'options': {},
+    }
+
+
+def _describe_queue(queue: Any, fds: List[int]) -> Dict[str, Any]:
+    kinds = (queues.SimpleQueue, queues.JoinableQueue, queues.Queue)
+    described = {
+        'type': next(kind.__name__ for kind in kinds if isinstance(queue, kind)),
+        'reader': _describe_connection(queue._reader, fds),
+        'writer': _describe_connection(queue._writer, fds),
+        'rlock': _describe(queue._rlock, fds),
+        'wlock': _describe(queue._wlock, fds),
+        'serialization': 'pickle',
+    }
+    if isinstance(queue, queues.Queue):
+        described['places'] = _describe(queue._sem, fds)
+    if isinstance(queue, queues.JoinableQueue):
+        described['condition'] = _describe(queue._cond, fds)
+        described['unfinished'] = _describe(queue._unfinished_tasks, fds)
+    return described
+
+
+def _check_named(lock: synchronize.SemLock) -> None:
+    if lock._semlock.name is None:
+        raise ValueError(
+            "a %s of the 'fork' context has no name by which another program could open it; "
+            "make it, or the queue that it belongs to, with multiprocessing.get_context('spawn')" % type(lock).__name__
+        )
+
+
 class _Pickler(reduction.ForkingPickler):
     """Pickles arguments, and keeps what has a name until the child has surely opened it."""
 
@@ -85,12 +170,7 @@ class _Pickler(reduction.ForkingPickler):
 
     def reducer_override(self, obj: Any) -> Any:
         if isinstance(obj, synchronize.SemLock):
-            if obj._semlock.name is None:
-                raise ValueError(
-                    "a %s of the 'fork' context has no name by which another program could open it; "
-                    "make it, or the queue that it belongs to, with multiprocessing.get_context('spawn')"
-                    % type(obj).__name__
-                )
+            _check_named(obj)
             self.kept.append(obj)
         return NotImplemented
 

@@ -21,6 +21,9 @@ import { first, makeObjects, objectNames } from '../peers/sharing.js';
 const peers = join(packageRoot, 'test', 'peers');
 const nodeModule = join(packageRoot, 'out', 'test', 'peers', 'sharing.js');
 
+/** A program that attaches what its environment describes. */
+const attaching = join(packageRoot, 'out', 'test', 'peers', 'attaching.js');
+
 const classes = {
   Connection: 'multiprocessing.connection.Connection',
   Lock: 'multiprocessing.synchronize.Lock',
@@ -79,6 +82,12 @@ describe('Objects shared with Python', function () {
       const output = await peer.succeeded();
       expect(output.trim().split('\n')).to.deep.equal(objectNames);
       for (const name of objectNames) shared(version, 'python', name);
+    });
+
+    it(`parent in Python ${version}, Node process that was started by other means`, async () => {
+      const peer = spawnPeer(pythonPeer({ version, path }, 'sharing'), { args: [attaching, 'other'] });
+      const output = await peer.succeeded();
+      expect(output.trim().split('\n')).to.deep.equal(objectNames);
     });
   }
 });

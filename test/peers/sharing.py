@@ -4,8 +4,10 @@
 `first` begins and `second` answers. Each step of one side waits for the other's, over `conn` or the object itself.
 As a program: python sharing.py <module of Node>
 """
+import json
 import multiprocessing
 import os
+import subprocess
 import sys
 import sysconfig
 import threading
@@ -197,15 +199,39 @@ def make(context):
     }, ours
 
 
-def main(module):
+def start_child(module, theirs, objects):
+    """A NodeProcess."""
+    from node_multiprocessing import NodeProcess
+    process = NodeProcess(module + ':second', args=(theirs,), kwargs=objects)
+    process.start()
+    return process
+
+
+class Other:
+    """A Node process that was started by other means, with descriptions in its environment."""
+
+    def __init__(self, program, theirs, objects):
+        from node_multiprocessing import describe
+        conn, fds = describe(theirs)
+        described = {}
+        for name, obj in objects.items():
+            text, more = describe(obj)
+            described[name] = json.loads(text)
+            fds += more
+        env = dict(os.environ, CONN=conn, OBJECTS=json.dumps(described))
+        self.process = subprocess.Popen(['node', program], env=env, pass_fds=fds)
+
+    def join(self):
+        self.exitcode = self.process.wait()
+
+
+def main(module, how='child'):
     """The first, with a child in Node."""
     sys.path.insert(0, os.path.join(os.path.dirname(__file__), '..', '..', 'interop', 'python'))
-    from node_multiprocessing import NodeProcess
     context = multiprocessing.get_context('spawn')
     conn, theirs = context.Pipe()
     objects, other = make(context)
-    process = NodeProcess(module + ':second', args=(theirs,), kwargs=objects)
-    process.start()
+    process = (start_child if how == 'child' else Other)(module, theirs, objects)
     theirs.close()
     objects['Connection'].close()
     objects['Connection'] = other

@@ -215,11 +215,16 @@ const classes: { readonly [N in ObjectName]?: abstract new (...args: never[]) =>
 
 /** Run by a parent in Python, which is the first. */
 export async function second(conn: Connection, objects: SharedObjects): Promise<void> {
+  // The same object twice is one object.
+  same((objects.Condition as unknown as { lock: unknown }).lock === objects.RLock, true);
+  await secondOfEach(conn, objects);
+}
+
+/** The same for objects that have come one by one. */
+export async function secondOfEach(conn: Connection, objects: SharedObjects): Promise<void> {
   for (const [name, Class] of Object.entries(classes)) {
     same(objects[name as ObjectName].constructor, Class);
   }
-  // The same object twice is one object.
-  same((objects.Condition as unknown as { lock: unknown }).lock === objects.RLock, true);
   await conn.send(Object.keys(objects));
   for (const name of objectNames) {
     await answers[name](conn, objects[name] as never);
