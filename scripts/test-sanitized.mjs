@@ -8,7 +8,7 @@
 // The addon is built below out/, so build/ stays as it is. Node itself is not instrumented: the sanitizer's runtime is
 // preloaded into it, and into the Node processes that the tests start. Programs other than Node must not get it, which is
 // up to the tests' helpers.
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { buildEnvironment, cxx, exitCodeOf, main, npmScript, outputOf, root, run, runTool } from './support.mjs';
 
@@ -52,6 +52,19 @@ async function buildAddon() {
   });
 }
 
+/**
+ * A folder with a `node` for programs that have no runtime preloaded, and start Node processes.
+ *
+ * @param {string} runtime
+ */
+function preloadingNode(runtime) {
+  const bin = path.join(folder, 'bin');
+  mkdirSync(bin, { recursive: true });
+  const script = `#!/bin/sh\nLD_PRELOAD='${runtime}' exec '${process.execPath}' "$@"\n`;
+  writeFileSync(path.join(bin, 'node'), script, { mode: 0o755 });
+  return bin;
+}
+
 /** @returns {string[]} The sanitizer's reports. */
 function readReports() {
   return readdirSync(reports)
@@ -87,7 +100,12 @@ await main(async () => {
     '--timeout=300000',
     ...mochaArguments,
   ];
-  const env = { ...instrumented, LD_PRELOAD: runtime, NODE_MULTIPROCESSING_ADDON: addon };
+  const env = {
+    ...instrumented,
+    LD_PRELOAD: runtime,
+    NODE_MULTIPROCESSING_ADDON: addon,
+    PATH: `${preloadingNode(runtime)}:${process.env['PATH']}`,
+  };
   if ((await exitCodeOf(process.execPath, suite, { env })) !== 0) failed.push('test suite');
 
   const found = readReports();

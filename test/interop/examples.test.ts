@@ -67,7 +67,7 @@ for (const { version, path } of edgePythons()) {
         command: path,
         args: [join(examples, 'python-parent', 'main.py')],
       };
-      const env = { PATH: `${dirname(process.execPath)}:${process.env['PATH'] ?? ''}` };
+      const env = { PATH: `${process.env['PATH'] ?? ''}:${dirname(process.execPath)}` };
       const peer = spawnPeer(program, { env });
       const output = await peer.succeeded();
       const amounts = ['1.234,50 €', '1.000.000,00 €', '-0,25 €'].map((amount) => amount.replace(' ', '\u00a0'));

@@ -28,7 +28,7 @@ const declarations = ['node_multiprocessing.h', ...readdirSync(join(interop, 'nm
 const names = ['shout', 'lock', 'count'];
 
 function run(command: string, ...args: string[]): Program {
-  return { language: 'c', label: 'example', command, args };
+  return { language: command === process.execPath ? 'node' : 'c', label: 'example', command, args };
 }
 
 describe('interop/c/README.md', () => {
