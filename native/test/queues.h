@@ -5,6 +5,8 @@
 
 #include <poll.h>
 
+#include <cerrno>
+#include <chrono>
 #include <memory>
 #include <utility>
 
@@ -60,7 +62,8 @@ struct TestQueue {
 
   int64_t Put(const Blob& item) const { return writer->Put(item.data(), item.size(), false); }
 
-  // As one who waits for the pipe to be readable does it. -EAGAIN when nothing comes for so long.
+  // As one who waits for the pipe to be readable does it, and for the lock when another has it.
+  // -EAGAIN when nothing comes for so long.
   int64_t Get(Blob* item, int wait_ms = 60000) const {
     item->resize(FrameReader::kSmallBytes);
     for (;;) {
@@ -74,6 +77,13 @@ struct TestQueue {
       if (result >= 0) {
         item->resize(static_cast<size_t>(result));
         return result;
+      }
+      if (result == -EBUSY) {
+        const int taken = rlock->semaphore().Wait(std::chrono::milliseconds(wait_ms));
+        if (taken < 0) return taken;
+        rlock->MarkHeld();
+        reader->Adopt();
+        continue;
       }
       if (result != -EAGAIN) return result;
       pollfd readable{pair.reader->fd(), POLLIN, 0};
