@@ -39,11 +39,6 @@ constexpr size_t kMaxDescriptors = 253;
 // What does not fit a pipe takes several writes anyway, so one more costs nothing that shows.
 constexpr size_t kHeaderAloneFrom = 64 * 1024;
 
-bool Ready(int fd, short events) noexcept {
-  pollfd wanted{fd, events, 0};
-  return sys::RetryOnInterrupt([&] { return ::poll(&wanted, 1, 0); }) > 0;
-}
-
 // A pipe that polls writable has room for PIPE_BUF bytes: so much is written at a time, for as long
 // as it does. A small message stays one write, which the kernel keeps in one piece.
 ssize_t WriteWhileReady(int fd, const iovec* iov, int count) noexcept {
@@ -64,7 +59,8 @@ ssize_t WriteWhileReady(int fd, const iovec* iov, int count) noexcept {
       offset = 0;
     }
     if (parts == 0) return written;
-    const ssize_t n = Ready(fd, POLLOUT) ? platform::WriteWithoutSignal(fd, piece, parts) : -EAGAIN;
+    const ssize_t n =
+        sys::IsReady(fd, POLLOUT) ? platform::WriteWithoutSignal(fd, piece, parts) : -EAGAIN;
     if (n < 0) return written > 0 ? written : n;
     written += n;
     if (static_cast<size_t>(n) < size) return written;
@@ -152,7 +148,7 @@ ssize_t Endpoint::ReadPipe(const iovec* iov, int count) {
     read_rung_ = Rung::kPoll;
   }
   // Whatever is there is returned by one read(), which waits only when nothing is.
-  return Ready(fd_.get(), POLLIN) ? sys::Readv(fd_.get(), iov, count) : -EAGAIN;
+  return sys::IsReady(fd_.get(), POLLIN) ? sys::Readv(fd_.get(), iov, count) : -EAGAIN;
 }
 
 ssize_t Endpoint::Write(const iovec* iov, int count) {

@@ -34,11 +34,6 @@ int Slice(const Deadline& deadline) noexcept {
   return static_cast<int>(std::min<int64_t>(left, kLookMs));
 }
 
-bool IsReadable(int fd) noexcept {
-  pollfd wanted{fd, POLLIN, 0};
-  return sys::Poll(&wanted, 1, 0) > 0;
-}
-
 }  // namespace
 
 int64_t QueueReader::Get(uint8_t* out, bool expected) {
@@ -51,14 +46,14 @@ int64_t QueueReader::Get(uint8_t* out, bool expected) {
     const int nothing = (flags & QueueState::kIsShutDown) != 0 ? kShutDown : -EAGAIN;
     // After an item there is mostly another one, so the lock is not taken for nothing then.
     const bool look = !expected && !std::exchange(likely_, false);
-    if (look && !IsReadable(parts_.reader->fd())) {
+    if (look && !sys::IsReady(parts_.reader->fd(), POLLIN)) {
       GiveBack();
       return nothing;
     }
     if (!holds_) {
       int taken = parts_.rlock->TryAcquire();
       // Who has it may be waiting for an item himself, as getters in Python do.
-      if (taken == -EAGAIN && !look && !expected && !IsReadable(parts_.reader->fd()))
+      if (taken == -EAGAIN && !look && !expected && !sys::IsReady(parts_.reader->fd(), POLLIN))
         return nothing;
       for (int i = 0; taken == -EAGAIN && i < kTries; i++) {
         std::this_thread::yield();

@@ -29,8 +29,7 @@ void QueueState::Add(uint32_t flags) noexcept {
 }
 
 bool QueueState::IsLevelUp() const noexcept {
-  pollfd wanted{level_fd(), POLLIN, 0};
-  return level_.reader && sys::Poll(&wanted, 1, 0) > 0;
+  return level_.reader && sys::IsReady(level_fd(), POLLIN);
 }
 
 }  // namespace mp

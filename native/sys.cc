@@ -42,6 +42,11 @@ int Poll(pollfd* fds, nfds_t count, int timeout_ms) noexcept {
   return ready < 0 ? -errno : ready;
 }
 
+bool IsReady(int fd, short events) noexcept {
+  pollfd wanted{fd, events, 0};
+  return RetryOnInterrupt([&] { return ::poll(&wanted, 1, 0); }) > 0;
+}
+
 int BytesReadable(int fd) noexcept {
   int bytes = 0;
   const int status = RetryOnInterrupt([&] { return ::ioctl(fd, FIONREAD, &bytes); });

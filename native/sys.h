@@ -46,6 +46,9 @@ ssize_t Writev(int fd, const iovec* iov, int count) noexcept;
 // poll(2). An interruption is returned as -EINTR: what it means is the caller's decision.
 int Poll(pollfd* fds, nfds_t count, int timeout_ms) noexcept;
 
+// Whether one of `events` can be had without waiting.
+bool IsReady(int fd, short events) noexcept;
+
 // How many bytes can be read from a pipe or a socket at this moment.
 int BytesReadable(int fd) noexcept;
 

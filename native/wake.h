@@ -40,10 +40,7 @@ class Wake {
     (void)sys::Writev(writer_.get(), &iov, 1);
   }
 
-  bool signaled() const noexcept {
-    pollfd wanted{reader_.get(), POLLIN, 0};
-    return sys::Poll(&wanted, 1, 0) > 0;
-  }
+  bool signaled() const noexcept { return sys::IsReady(reader_.get(), POLLIN); }
 
   // Makes it unreadable again.
   void Clear() noexcept {
