@@ -31,10 +31,6 @@ const yardsticks = [
   { workload: 'round-trip-64k', trial: 'spin', name: '64 KiB', how: 'by default', limit: 1.3 },
   { workload: 'round-trip-1m', trial: 'spin', name: '1 MiB', how: 'by default', limit: 1.3 },
 ];
-const asyncTrials = [
-  { trial: 'async', how: 'by default' },
-  { trial: 'async-spin', how: 'spinning' },
-];
 const slowerThanAsync = ['process.send/json', 'process.send/advanced', 'MessagePort', 'net.Socket'];
 
 /** Bytes one idle connection may cost. */
@@ -98,12 +94,10 @@ export function judge(measurements: readonly Measurement[], probes: ProbeResults
       ),
     ),
   );
-  for (const { trial, how } of asyncTrials) {
-    for (const kind of kinds) {
-      for (const peer of slowerThanAsync) {
-        const claim = `async 64 B, ${kind}, ${how}: below ${peer}`;
-        figures.push(...ratioFigure(lookup, claim, 'round-trip-64', `${trial}/${kind}`, peer, 1));
-      }
+  for (const kind of kinds) {
+    for (const peer of slowerThanAsync) {
+      const claim = `async 64 B, ${kind}, by default: below ${peer}`;
+      figures.push(...ratioFigure(lookup, claim, 'round-trip-64', `async-spin/${kind}`, peer, 1));
     }
   }
   if (probes.memory) {

@@ -14,7 +14,7 @@ export interface ChannelOptions {
   readonly readAhead: boolean;
   /** Longest time a Sync receive retries before it sleeps, in nanoseconds. */
   readonly spinNs: number;
-  /** Longest time the event loop looks for messages before it sleeps, in nanoseconds. */
+  /** Longest time the event loop looks for messages that are awaited before it sleeps, in nanoseconds. */
   readonly asyncSpinNs: number;
   readonly exitFlushMs: number;
 }
@@ -41,7 +41,6 @@ export class Channel implements Pollable, ReceiverOwner, SenderOwner {
   readonly sender: Sender;
   /** Called once when the descriptor may be readable, for those who wait without receiving. */
   #readWaiters: Set<() => void> | undefined;
-  readonly #stopSpinning: (() => void) | undefined;
   #users = 0;
   #closed = false;
   #interest = 0;
@@ -75,7 +74,6 @@ export class Channel implements Pollable, ReceiverOwner, SenderOwner {
     flushAtExit(options.exitFlushMs);
     this.receiver = new Receiver(id, options.maxMessageBytes, this);
     this.sender = new Sender(id, this);
-    if (options.asyncSpinNs > 0) this.#stopSpinning = spinBeforeSleep(options.asyncSpinNs);
   }
 
   get fd(): number {
@@ -149,7 +147,11 @@ export class Channel implements Pollable, ReceiverOwner, SenderOwner {
   #setInterest(interest: number): Error | undefined {
     if (this.#closed || interest === this.#interest) return undefined;
     const failure = arm(this, interest);
+    const waited = (this.#interest & READ) !== 0;
     this.#interest = failure === undefined ? interest : 0;
+    const waits = (this.#interest & READ) !== 0;
+    const { asyncSpinNs } = this.options;
+    if (waits !== waited && asyncSpinNs > 0) spinBeforeSleep(asyncSpinNs, waits);
     if (failure !== undefined) {
       this.receiver.fail(failure);
       this.sender.fail(failure);
@@ -163,7 +165,6 @@ export class Channel implements Pollable, ReceiverOwner, SenderOwner {
     this.#closed = true;
     this.receiver.dropIncomplete();
     native.release(this.id);
-    this.#stopSpinning?.();
   }
 
   #tellReadWaiters(): void {

@@ -129,7 +129,11 @@ function keepForMe(fd: number): void {
 /** Does what the process was started for. */
 export function runChild(fd: number, parent: 'node' | 'python'): void {
   // As long as memory reaches, since the parent has serialised it already.
-  const options = { serialization: parent === 'node' ? 'structured' : 'pickle', maxMessageBytes: 2 ** 40 } as const;
+  const options = {
+    serialization: parent === 'node' ? 'structured' : 'pickle',
+    maxMessageBytes: 2 ** 40,
+    asyncSpinMicros: 0,
+  } as const;
   const channel = Connection.fromFd<Report, Preparation>(fd, options).unref();
   const preparation = receivePreparation(channel);
   if (preparation === undefined) {

@@ -49,7 +49,8 @@ export function launchChild(
   flushUnwritten();
   const stdio = standardStreams(given);
   const serialization = node ? 'structured' : 'pickle';
-  const [ours, theirs] = Connection.pair(true, { serialization }) as unknown as [BootstrapChannel, Connection];
+  const options = { serialization, asyncSpinMicros: 0 } as const;
+  const [ours, theirs] = Connection.pair(true, options) as unknown as [BootstrapChannel, Connection];
   const inheritance = new Inheritance(stdio.length, node);
   try {
     const program = prepare(inheritance.descriptor(theirs.fileno()).fd, inheritance);

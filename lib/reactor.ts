@@ -25,8 +25,10 @@ interface State {
   readonly events: Int32Array;
   readonly pollables: Map<number, Pollable>;
   readonly unwritten: Set<Writer>;
-  /** How long each of the channels that want it has the event loop look for messages before it sleeps. */
-  readonly spins: number[];
+  /** How many channels want the event loop to look for messages for how long before it sleeps. */
+  readonly spins: Map<number, number>;
+  /** The longest of these times. */
+  spinNs: number;
   started: boolean;
   references: number;
   /** When the end of the process stops waiting for messages to be written; undefined while it is not ending. */
@@ -42,7 +44,8 @@ const state: State = (holder.state ??= {
   events: new Int32Array(2 * 64),
   pollables: new Map(),
   unwritten: new Set(),
-  spins: [],
+  spins: new Map(),
+  spinNs: 0,
   started: false,
   references: 0,
   exitDeadline: undefined,
@@ -117,21 +120,21 @@ function changeReferences(change: number): void {
 }
 
 /**
- * Has the event loop look for messages for `ns` nanoseconds each time before it sleeps. The longest of all such times
- * counts. The returned function takes the wish back.
+ * Has the event loop look for messages for `ns` nanoseconds each time before it sleeps, until the wish is taken back. The
+ * longest of all such times counts.
+ *
+ * @param on Whether this is the wish, or takes an earlier one back.
  */
-export function spinBeforeSleep(ns: number): () => void {
-  state.spins.push(ns);
-  applySpins();
-  return () => {
-    state.spins.splice(state.spins.indexOf(ns), 1);
-    applySpins();
-  };
-}
-
-function applySpins(): void {
-  const status = native.setSpin(Math.max(0, ...state.spins));
-  if (status < 0) throw systemError(status, 'uv_prepare_init');
+export function spinBeforeSleep(ns: number, on: boolean): void {
+  const { spins } = state;
+  const count = (spins.get(ns) ?? 0) + (on ? 1 : -1);
+  if (count > 0) spins.set(ns, count);
+  else spins.delete(ns);
+  const longest = Math.max(0, ...spins.keys());
+  if (longest === state.spinNs) return;
+  state.spinNs = longest;
+  // Without handles for it the loop sleeps at once, which is slower and not wrong.
+  native.setSpin(longest);
 }
 
 /** How many operations, or pieces of 64 KiB, may complete at once before the next one waits for a turn of the loop. */

@@ -20,6 +20,7 @@
 #include "byte_stream.h"
 #include "frame_reader.h"
 #include "frame_writer.h"
+#include "spinner.h"
 #include "sys.h"
 #include "unique_fd.h"
 
@@ -73,8 +74,8 @@ class Endpoint final : private ByteSource, private ByteSink {
   // Whether any endpoint of this process owns this descriptor number. Any thread.
   static bool Owns(int fd);
 
-  // How long Sync receives have found spinning worth while; see blocking.h.
-  int64_t spin_ns = -1;
+  // Of Sync receives.
+  SpinHistory spin_history;
 
   // Whether Sync receives usually find nothing at first. Once in a while the other way is tried,
   // since a wait that comes first does not show whether it was needed.

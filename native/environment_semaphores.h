@@ -7,6 +7,7 @@
 #include "completion_queue.h"
 #include "families.h"
 #include "id_table.h"
+#include "spinner.h"
 #include "tracked_semaphore.h"
 
 namespace mp {
@@ -22,9 +23,7 @@ class EnvironmentSemaphores {
     bool created = false;  // Its name goes when it is closed.
     bool closed = false;   // By its object, while somebody is still to find it by its name.
     int pins = 0;
-    // Of asynchronous waits; see semaphore_api.cc.
-    int64_t spin_ns = -1;
-    uint32_t unspun = 0;
+    SpinHistory spin_history;  // Of asynchronous waits.
   };
 
   ~EnvironmentSemaphores() { CloseAll(false); }

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "poller.h"
 
+#include <poll.h>
+
 #include <cerrno>
 #include <cmath>
 #include <cstdlib>
+
+#include "sys.h"
 
 namespace mp {
 
@@ -23,6 +27,9 @@ int MakeHandle(Handle** handle, uv_handle_type type, Init init) {
   *handle = made;
   return 0;
 }
+
+// One in so many looks at the set is also one at everything else that the loop waits for.
+constexpr int kLooksAtOthers = 8;
 
 }  // namespace
 
@@ -59,7 +66,6 @@ void Poller::SetRef(bool on) noexcept {
 int Poller::SetSpin(int64_t ns) {
   if (watch_ == nullptr) return -EBADF;
   watch_->spin_ns = ns;
-  watch_->learned_ns = -1;
   watch_->spinner.reset();
   if (ns <= 0) {
     if (watch_->prepare != nullptr) uv_prepare_stop(watch_->prepare);
@@ -114,19 +120,27 @@ void Poller::OnPrepare(uv_prepare_t* handle) noexcept {
   auto* watch = static_cast<Watch*>(handle->data);
   EventSet& set = watch->poller->set_;
   uv_idle_stop(watch->idle);
-  if (watch->spinner) watch->spinner->Slept();
+  // Something else woke the loop.
+  if (watch->spinner) watch->spinner->Failed();
   watch->spinner.reset();
   // Looking takes the place of sleeping, so there is none while the loop has something else to do.
   const int timeout = set.size() > 0 ? uv_backend_timeout(handle->loop) : 0;
   if (timeout == 0) return;
-  watch->spinner.emplace(watch->spin_ns, &watch->learned_ns);
+  watch->spinner.emplace(watch->spin_ns, &watch->history);
+  int looks = 0;
   const int64_t found =
       watch->spinner->Spin(Deadline::After(timeout < 0 ? INFINITY : timeout), [&]() -> int64_t {
+        const bool others =
+            ++looks % kLooksAtOthers == 0 && sys::IsReady(uv_backend_fd(handle->loop), POLLIN);
         Event event;
-        return set.Take(&event, 1) != 0 ? 1 : -EAGAIN;
+        if (set.Take(&event, 1) != 0) return 1;
+        return others ? -ECANCELED : -EAGAIN;
       });
   if (found == -EAGAIN) return;
+  const bool met = found != -ECANCELED;
+  if (!met) watch->spinner->Failed();
   watch->spinner.reset();
+  if (!met) return;
   // After the callback the loop looks at everything else it waits for, without sleeping, and comes
   // back here.
   uv_idle_start(watch->idle, [](uv_idle_t*) {});

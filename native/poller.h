@@ -29,7 +29,8 @@ class Poller {
 
   // For how long the loop, each time before it would sleep, looks at the set again and again; 0
   // (the default) for not at all. A peer that answers within microseconds is then met without the
-  // cost of a sleep. Shorter times are used when looking has not paid off. 0 or -errno.
+  // cost of a sleep. It looks no longer once something else is ready that the loop waits for, and
+  // for shorter times when looking has not paid off. 0 or -errno.
   int SetSpin(int64_t ns);
 
   // Closes the handle and calls `closed` when libuv is done with it, as an environment must wait
@@ -45,7 +46,7 @@ class Poller {
     uv_prepare_t* prepare = nullptr;  // Runs before the loop sleeps; made by SetSpin,
     uv_idle_t* idle = nullptr;        // with this, which keeps it from sleeping while active.
     int64_t spin_ns = 0;
-    int64_t learned_ns = -1;
+    SpinHistory history;
     std::optional<Spinner> spinner;  // Of the last look, if a sleep had to follow.
     Callback callback = nullptr;
     void* context = nullptr;

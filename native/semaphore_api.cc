@@ -25,10 +25,6 @@ namespace {
 constexpr std::chrono::milliseconds kHolderCheck{500};
 // A wait with an end is interrupted by signals, whatever their handlers say about restarting.
 constexpr std::chrono::hours kLongest{1};
-// Less than this is not worth the look at the clock.
-constexpr int64_t kShortestSpinNs = 1000;
-// The one of so many waits that spins although that did not pay off before.
-constexpr uint32_t kSpinAgain = 32;
 
 template <size_t N>
 EnvironmentSemaphores::Open* Find(const Args<N>& args) {
@@ -151,24 +147,17 @@ int Block(AddonEnv& addon, TrackedSemaphore& semaphore, const Deadline& deadline
   }
 }
 
-// spin(id, ns): tries again and again for so long. Handing a wait to another thread, and its
-// outcome back, costs several times what a lock is mostly held for.
+// spin(id, ns): tries again and again for so long, or less if that has not paid off: the holder may
+// be a task of this very thread, for which no time is long enough. Handing a wait to another
+// thread, and its outcome back, costs several times what a lock is mostly held for.
 napi_value Spin(napi_env env, napi_callback_info info) {
   const Args<2> args(env, info);
   auto* open = Find(args);
   if (open == nullptr) return args.Return(-EBADF);
-  // Each failure halves the time. The holder may be a task of this very thread, for which no time
-  // is long enough; who it is can change, so now and then the whole time is tried again.
-  const bool gave_up = open->spin_ns == 0;
-  if (gave_up && ++open->unspun % kSpinAgain != 0) return args.Return(-EAGAIN);
-  int64_t learned_ns = gave_up ? -1 : open->spin_ns;
-  Spinner spinner(static_cast<int64_t>(args.Number(1)), &learned_ns);
+  Spinner spinner(static_cast<int64_t>(args.Number(1)), &open->spin_history);
   const int64_t status =
       spinner.Spin(Deadline(), [&]() -> int64_t { return open->semaphore->TryAcquire(); });
-  if (status == -EAGAIN) {
-    learned_ns = gave_up || learned_ns < 2 * kShortestSpinNs ? 0 : learned_ns / 2;
-  }
-  open->spin_ns = learned_ns;
+  if (status == -EAGAIN) spinner.Failed();
   return args.Return(status);
 }
 

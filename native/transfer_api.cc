@@ -47,7 +47,7 @@ napi_value ReceiveSync(napi_env env, napi_callback_info info) {
   const std::shared_ptr<Endpoint> endpoint = addon.Find(args.Int(0))->endpoint;
   const uint64_t limit = args.Size(2);
   const Deadline deadline = Deadline::After(args.Number(3));
-  Spinner spinner(static_cast<int64_t>(args.Number(4)), &endpoint->spin_ns);
+  Spinner spinner(static_cast<int64_t>(args.Number(4)), &endpoint->spin_history);
   const Endpoint::Waiting waiting(
       *endpoint, !spinner.enabled() && MayWaitInside(addon, deadline, args.Flag(5)));
   const bool wait_first =

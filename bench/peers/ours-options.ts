@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: MIT
 import * as mp from 'node-multiprocessing';
 
-import { asyncSpinMicros } from '../settings.js';
-
 /** Whether a Sync call, or the event loop, may spin for a moment before it sleeps. */
-export type Spin = 'none' | 'default' | 'async';
+export type Spin = 'none' | 'default';
 
 const spinOptions: Readonly<Record<Spin, mp.ConnectionOptions>> = {
-  none: { spinMicros: 0 },
+  none: { spinMicros: 0, asyncSpinMicros: 0 },
   default: {},
-  async: { asyncSpinMicros },
 };
 
 /** Both ends are held by one process each and small messages should not cost two reads, so both read ahead. */

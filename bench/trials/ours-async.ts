@@ -1,28 +1,23 @@
 // SPDX-License-Identifier: MIT
 import { jobToArguments } from '../job.js';
-import { asyncSpinMicros } from '../settings.js';
 import type { Kind, NodeTrial } from './trial.js';
 
 /** Sends that may be under way at once in a one-way run: enough for small ones to share a system call. */
 const sendWindow = 16;
 
 function asyncTrial(kind: Exclude<Kind, 'channel'>, spins: boolean): NodeTrial {
+  const spinSetting = spins ? 'default' : 'none';
   return {
     id: `${spins ? 'async-spin' : 'async'}/${kind}`,
     label: `ours, async${spins ? ', spinning' : ''}, ${kind}`,
     kind,
     settings:
       `${kind === 'socketpair' ? 'Pipe()' : 'Pipe(false) x 2'}; await sendBytes, await recvBytes (a new Buffer each); readAhead: true; ` +
-      `one-way sends are awaited ${sendWindow} at a time; asyncSpinMicros: ${spins ? asyncSpinMicros : 0}`,
+      `one-way sends are awaited ${sendWindow} at a time; asyncSpinMicros: ${spins ? 'default' : '0'}`,
     async open(job, payload) {
       // Loaded here and not above: the other peers' processes then run without the addon.
       const { connectChild } = await import('./ours.js');
-      const { receive, send } = connectChild(
-        'peers/async-child',
-        kind,
-        spins ? 'async' : 'default',
-        jobToArguments(job),
-      );
+      const { receive, send } = connectChild('peers/async-child', kind, spinSetting, jobToArguments(job));
       let reply: Uint8Array = payload;
       return {
         async roundTrips(count) {

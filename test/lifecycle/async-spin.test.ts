@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // An event loop that looks for messages before it sleeps does everything else as it would without.
+import { stat } from 'node:fs/promises';
 import { Worker } from 'node:worker_threads';
 
 import { expect } from 'chai';
@@ -35,6 +36,19 @@ for (const kind of kinds) {
       for (let i = 0; i < 200; i++) await new Promise((resolve) => setTimeout(resolve, 1));
       await other.writer.send('other');
       expect(await otherReceived).to.equal('other');
+      await writer.send('this');
+      expect(await received).to.equal('this');
+    });
+
+    it('looks no longer once something else is ready', async function () {
+      const { reader, writer } = makePair(kind, options);
+      const received = reader.recv();
+      const order: string[] = [];
+      // Nothing is looked for longer than until the next timer.
+      const timer = new Promise<void>((resolve) => setTimeout(resolve, 900)).then(() => order.push('timer'));
+      await stat('.').then(() => order.push('file'));
+      await timer;
+      expect(order).to.deep.equal(['file', 'timer']);
       await writer.send('this');
       expect(await received).to.equal('this');
     });
