@@ -38,8 +38,13 @@ export function checkLimits(options: WaitOptions | undefined): Limits {
   if (options === undefined) return unlimited;
   checkObject(options, 'options');
   const limits = { timeout: checkTimeout(options.timeout), signal: checkSignal(options.signal) };
-  if (limits.signal?.aborted === true) throw abortError(limits.signal);
+  throwIfAborted(limits);
   return limits;
+}
+
+/** To be asked again after every pause before `startLimits`, which listens for what has not happened yet. */
+export function throwIfAborted({ signal }: Limits): void {
+  if (signal?.aborted === true) throw abortError(signal);
 }
 
 /**

@@ -5,8 +5,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
 import { completionsFd, dispatchCompletions, request } from './completions.js';
-import { deadlineAfter, millisecondsLeft, startLimits, type Limits } from './deadline.js';
-import { abortError, BusyError, ClosedError, NotSupported, OwnerDied, semaphoreError, TimeoutError } from './errors.js';
+import { deadlineAfter, millisecondsLeft, startLimits, throwIfAborted, type Limits } from './deadline.js';
+import { BusyError, ClosedError, NotSupported, OwnerDied, semaphoreError, TimeoutError } from './errors.js';
 import { native } from './native.js';
 import { hasOneCpu } from './parallelism.js';
 import { blockOn, checkInterrupted, ensureStarted, flushUnwritten, takeTurn, unwritten, type Hold } from './reactor.js';
@@ -153,7 +153,7 @@ export class SemaphoreHandle {
   async #acquireOnce(limits: Limits, hold: Hold): Promise<boolean | undefined> {
     if (!takeTurn()) await nextTurn();
     // It may have aborted in that turn, or in an earlier step of what this is a part of.
-    if (limits.signal?.aborted === true) throw abortError(limits.signal);
+    throwIfAborted(limits);
     if (this.tryAcquire()) return true;
     if (limits.timeout <= 0) return this.#tryLast();
     if (this.#spin()) return true;

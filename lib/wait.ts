@@ -3,7 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 
 import type { Channel } from './channel.js';
 import { Connection } from './connection.js';
-import { checkLimits, deadlineAfter, startLimits, type Limits, type WaitOptions } from './deadline.js';
+import { checkLimits, deadlineAfter, startLimits, throwIfAborted, type Limits, type WaitOptions } from './deadline.js';
 import { argumentError, systemError, TimeoutError } from './errors.js';
 import { native, READ } from './native.js';
 import { arm, blockOn, ensureStarted, flushUnwritten, Hold, takeTurn, type Pollable } from './reactor.js';
@@ -85,6 +85,7 @@ class WatchedDescriptor implements Pollable {
 export async function waitForConnections<T extends Waitable>(objects: readonly T[], limits: Limits): Promise<T[]> {
   ensureStarted();
   if (!takeTurn()) await nextTurn();
+  throwIfAborted(limits);
   const sources = objects.map(sourceOf);
   const ready = readyNow(sources);
   if (ready.includes(true) || limits.timeout <= 0) return select(objects, ready);

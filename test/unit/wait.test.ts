@@ -115,6 +115,15 @@ describe('wait', () => {
       await rejects(wait([reader], { signal: AbortSignal.abort() }), { code: 'ABORT_ERR' });
     });
 
+    it(`${kind}: ends with an AbortError when it is aborted while it waits for a turn of the loop`, async () => {
+      const { reader } = makePair(kind);
+      // More than may start in one turn.
+      const controllers = Array.from({ length: 200 }, () => new AbortController());
+      const waits = controllers.map(({ signal }) => wait([reader], { signal }));
+      for (const controller of controllers) controller.abort();
+      for (const aborted of waits) await rejects(aborted, { code: 'ABORT_ERR', name: 'AbortError' });
+    });
+
     it(`${kind}: is refused once the stream is out of step`, async () => {
       const { reader, writer } = makePair(kind);
       writeRaw(writer, Buffer.alloc(4, 0x80));
