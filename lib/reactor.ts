@@ -68,6 +68,8 @@ export function ensureStarted(): void {
   const status = native.start(native.isMainThread, onReady, state.events);
   if (status < 0) throw systemError(status, 'uv_poll_init');
   state.started = true;
+  // A Client waits before it has an endpoint.
+  native.setRef(state.references > 0);
 }
 
 /**

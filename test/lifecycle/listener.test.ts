@@ -7,7 +7,17 @@ import { dirname, join } from 'node:path';
 import { expect } from 'chai';
 import { Listener } from 'node-multiprocessing';
 
-import { connectVia, listen, ownTmpdir, rejects, spawnPeer, throws, within, type Peer } from '../helpers/index.js';
+import {
+  acceptVia,
+  connectVia,
+  listen,
+  ownTmpdir,
+  rejects,
+  spawnPeer,
+  throws,
+  within,
+  type Peer,
+} from '../helpers/index.js';
 import { child, report, untilAsleep, type Report } from './support/programs.js';
 
 function start(name: string, argument = '', execArgv: readonly string[] = []): Peer {
@@ -34,6 +44,18 @@ describe('A process with a Listener', function () {
     expect(await report(peer)).to.equal('accepted');
     await peer.succeeded();
     await rejects(connection.recv(), { code: 'ERR_MP_EOF' });
+  });
+
+  it('is kept alive by a Client that waits for the Listener, before it has made anything else', async function () {
+    const listener = listen('unix', { authkey: Buffer.from('key') });
+    const peer = start('client', listener.address as string);
+    expect(await report(peer)).to.equal('started');
+    await untilAsleep(peer.pid, 'event loop');
+    expect(peer.ended).to.equal(false);
+    const connection = await acceptVia('async', listener);
+    await connection.send('hello');
+    expect(await report(peer)).to.equal('hello');
+    await peer.succeeded();
   });
 
   for (const [name, code] of [

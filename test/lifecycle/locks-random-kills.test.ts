@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 //
-// Contenders of a lock are killed at 40 random moments here, and at 1,000 in the stress tests.
+// Contenders of a lock are killed at 20 random moments here, and at 1,000 in the stress tests.
 import { expectNeverTwoHolders } from './support/lock-work.js';
 import { freshSeed } from './support/random.js';
 
 describe('Contenders of a lock that are killed at random moments', function () {
   const seed = freshSeed();
-  it(`never leave two holders, or none for ever, 40 times (SEED=${seed})`, async function () {
+  it(`never leave two holders, or none for ever, 20 times (SEED=${seed})`, async function () {
     this.timeout(300_000);
-    await expectNeverTwoHolders(40, seed, 290_000);
+    await expectNeverTwoHolders(20, seed, 290_000);
   });
 });

@@ -51,6 +51,12 @@ const cases: Record<string, () => unknown> = {
     await Client(listener.address);
     await listener.accept({ timeout: 0 }).catch(() => undefined);
   },
+  /** The first thing that it does. */
+  async client() {
+    say('started');
+    const connection = await Client(argument, { authkey: Buffer.from('key') });
+    say(await connection.recv());
+  },
   exit() {
     say(new Listener().address);
     process.exit(3);
