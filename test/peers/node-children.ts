@@ -56,9 +56,10 @@ export async function relay(source: Queue, sink: Queue, name: string): Promise<v
 
 /** Tells how the wait for an item ends. */
 export async function brokenness(queue: Queue, sink: Queue): Promise<void> {
-  const got = queue.get();
+  const outcome = queue.get().then(
+    () => 'got',
+    (error: unknown) => (error as { code: string }).code,
+  );
   await sink.put('waits');
-  await got.catch(async (error: unknown) => {
-    await sink.put((error as { code: string }).code);
-  });
+  await sink.put(await outcome);
 }
