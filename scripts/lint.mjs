@@ -29,10 +29,15 @@ const checks = {
 
 await main(async () => {
   if (!existsSync(path.join(root, 'dist'))) throw new Error('Lint needs the types in dist/: run "npm run build:ts"');
+  /** @type {string[]} */
   const failed = [];
-  for (const [name, check] of Object.entries(checks)) {
+  /** @type {(entry: [string, () => Promise<number>]) => Promise<void>} */
+  const run = async ([name, check]) => {
     console.log(`${name} ...`);
     if ((await check()) !== 0) failed.push(name);
-  }
+  };
+  // Those that repair would overwrite each other's files.
+  if (fix) for (const entry of Object.entries(checks)) await run(entry);
+  else await Promise.all(Object.entries(checks).map(run));
   if (failed.length > 0) throw new Error(`Lint failed: ${failed.join(', ')}`);
 });
