@@ -60,6 +60,8 @@ export function launchChild(
     const launched = supervise(started, who, ours, inheritance, program);
     // A child that ends before it has read this is reported by its end.
     program.send(ours).catch(() => undefined);
+    // Now: it must not depend on what the caller does next, or whether he lives until the next turn of the event loop.
+    flushUnwritten();
     return launched;
   } catch (error) {
     inheritance.failed();

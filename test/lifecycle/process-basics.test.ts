@@ -18,13 +18,26 @@ import {
   type Connection,
 } from 'node-multiprocessing';
 
-import { rejects, throws, track, type AnyConnection } from '../helpers/index.js';
+import { makePair, rejects, throws, track, type AnyConnection } from '../helpers/index.js';
 import * as targets from './children/process-targets.js';
 import type { Self } from './children/process-targets.js';
 import { processOf, startWith, targetsUrl } from './support/processes.js';
+import { stateOf } from './support/programs.js';
 
 function nameless(): () => void {
   return () => undefined;
+}
+
+/** Uses up what may be done at once, so that the next operation waits for a turn of the event loop. */
+async function useUpTurn(): Promise<void> {
+  const { reader } = makePair('pipe');
+  for (let atOnce = true; atOnce;) {
+    atOnce = false;
+    void wait([reader], 0).then(() => (atOnce = true));
+    for (let i = 0; i < 10; i++) await Promise.resolve();
+  }
+  // As many may be done at once again.
+  for (let i = 0; i < 64; i++) void wait([reader], 0);
 }
 
 async function text(stream: AsyncIterable<Buffer> | null): Promise<string> {
@@ -347,6 +360,17 @@ describe('A Process', () => {
     const { child, connection } = startWith(targets.inWorker, [], { name: 'With a worker' });
     expect(await connection.recv()).to.deep.equal([false, 'With a worker', process.pid]);
     await child.join();
+  });
+
+  it('does its work although its parent does not get to its event loop any more', async () => {
+    const child = processOf(targets.exitWith, [3]);
+    await useUpTurn();
+    child.start();
+    const deadline = performance.now() + 50_000;
+    // It has ended, and nobody has waited for it.
+    while (stateOf(child.pid as number) !== 'Z') expect(performance.now()).to.be.below(deadline);
+    await child.join();
+    expect(child.exitcode).to.equal(3);
   });
 
   it('refuses options that are none, with their names', () => {

@@ -100,7 +100,7 @@ export function untilThreadAsleep(pid: number, tid: number, ...kinds: Sleep[]): 
 }
 
 /** The state letter of a process, such as S for asleep and Z for ended but not waited for. */
-function stateOf(pid: number): string | undefined {
+export function stateOf(pid: number): string | undefined {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
   return stat[stat.lastIndexOf(')') + 2];
 }
