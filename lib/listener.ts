@@ -156,10 +156,13 @@ export class Listener<S = unknown, R = S> {
         };
         const timeoutError = (): Error => new TimeoutError('accept');
         if (limits.timeout > 0) waiting.cancel = startLimits(limits, this.#hold.on, timeoutError, end);
+        const start = (): void => {
+          this.#serve();
+          if (limits.timeout <= 0) end(timeoutError());
+        };
         // A loop of accepts that never have to wait must let timers run, too.
-        if (takeTurn()) this.#serve();
-        else setImmediate(() => this.#serve());
-        if (limits.timeout <= 0) end(timeoutError());
+        if (takeTurn()) start();
+        else setImmediate(start);
       });
     } catch (error) {
       return Promise.reject(error);

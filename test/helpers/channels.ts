@@ -5,7 +5,7 @@ import { writeSync } from 'node:fs';
 
 import { native } from '#lib/native.js';
 import type { Connection } from 'node-multiprocessing';
-import { Pipe, type Bytes, type ConnectionOptions, type WaitOptions } from 'node-multiprocessing';
+import { Pipe, wait, type Bytes, type ConnectionOptions, type WaitOptions } from 'node-multiprocessing';
 
 export const kinds = ['pipe', 'socketpair'] as const;
 export type Kind = (typeof kinds)[number];
@@ -169,4 +169,16 @@ export function via(mode: Mode, connection: AnyConnection): Calls {
     sendHandle: call('sendHandle'),
     recvHandle: call('recvHandle'),
   };
+}
+
+/** Uses up what may be done at once, so that the next operation waits for a turn of the event loop. */
+export async function useUpTurn(): Promise<void> {
+  const { reader } = makePair('pipe');
+  for (let atOnce = true; atOnce;) {
+    atOnce = false;
+    void wait([reader], 0).then(() => (atOnce = true));
+    for (let i = 0; i < 10; i++) await Promise.resolve();
+  }
+  // As many may be done at once again.
+  for (let i = 0; i < 64; i++) void wait([reader], 0);
 }

@@ -18,7 +18,7 @@ import {
   type Connection,
 } from 'node-multiprocessing';
 
-import { makePair, rejects, throws, track, type AnyConnection } from '../helpers/index.js';
+import { rejects, throws, track, useUpTurn, type AnyConnection } from '../helpers/index.js';
 import * as targets from './children/process-targets.js';
 import type { Self } from './children/process-targets.js';
 import { processOf, startWith, targetsUrl } from './support/processes.js';
@@ -26,18 +26,6 @@ import { stateOf } from './support/programs.js';
 
 function nameless(): () => void {
   return () => undefined;
-}
-
-/** Uses up what may be done at once, so that the next operation waits for a turn of the event loop. */
-async function useUpTurn(): Promise<void> {
-  const { reader } = makePair('pipe');
-  for (let atOnce = true; atOnce;) {
-    atOnce = false;
-    void wait([reader], 0).then(() => (atOnce = true));
-    for (let i = 0; i < 10; i++) await Promise.resolve();
-  }
-  // As many may be done at once again.
-  for (let i = 0; i < 64; i++) void wait([reader], 0);
 }
 
 async function text(stream: AsyncIterable<Buffer> | null): Promise<string> {

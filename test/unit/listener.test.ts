@@ -23,6 +23,7 @@ import {
   throws,
   track,
   turns,
+  useUpTurn,
   via,
 } from '../helpers/index.js';
 
@@ -67,6 +68,17 @@ describe('Listener', () => {
         await rejects(via(mode, accepted).recv(), { code: 'ERR_MP_EOF' });
       });
     }
+
+    it(`${family}: a timeout of 0 takes whoever is there, even if it has to wait for its turn`, async () => {
+      const listener = listen(family);
+      const connected = await connectVia('async', listener.address);
+      await useUpTurn();
+      const accepted = await acceptVia('async', listener, { timeout: 0 });
+      await connected.send('patient');
+      expect(await accepted.recv()).to.equal('patient');
+      await useUpTurn();
+      await rejects(listener.accept({ timeout: 0 }), { code: 'ERR_MP_TIMEOUT' });
+    });
 
     it(`${family}: all descriptors are close-on-exec and blocking`, async () => {
       const before = new Set(sockets());

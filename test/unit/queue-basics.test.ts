@@ -152,10 +152,12 @@ describe('a queue', () => {
         seen.push(item);
         if (item === 2) break;
       }
-      setImmediate(() => {
-        queue.close();
-      });
-      for await (const item of queue) seen.push(item);
+      for await (const item of queue) {
+        seen.push(item);
+        setImmediate(() => {
+          queue.close();
+        });
+      }
       expect(seen).to.deep.equal([1, 2, 3]);
     }));
 });
