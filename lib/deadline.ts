@@ -50,6 +50,9 @@ export function throwIfAborted({ signal }: Limits): void {
 /**
  * Calls `expire` once when the time is up or the signal aborts, whichever is first. The returned function cancels both.
  *
+ * A loop that was busy looks at the time before it looks at what has come meanwhile. So it gets one more turn for that when
+ * the time is up.
+ *
  * @param timeoutError Made only if the time is up.
  */
 export function startLimits(
@@ -61,15 +64,21 @@ export function startLimits(
   const { timeout, signal } = limits;
   const deadline = deadlineAfter(timeout);
   let timer: NodeJS.Timeout | undefined;
-  const schedule = (): void => {
-    // Timers count whole milliseconds and may fire a little early, hence the check and the second round.
-    const left = millisecondsLeft(deadline);
-    if (left === 0) {
-      cancel();
-      expire(timeoutError());
+  let lastTurn: NodeJS.Immediate | undefined;
+  const onTime = (): void => {
+    // Timers count whole milliseconds and may fire a little early.
+    if (millisecondsLeft(deadline) > 0) {
+      schedule();
       return;
     }
-    timer = setTimeout(schedule, Math.min(Math.ceil(left), LONGEST_TIMER));
+    lastTurn = setImmediate(() => {
+      cancel();
+      expire(timeoutError());
+    });
+    if (!keepAlive) lastTurn.unref();
+  };
+  const schedule = (): void => {
+    timer = setTimeout(onTime, Math.min(Math.ceil(millisecondsLeft(deadline)), LONGEST_TIMER));
     if (!keepAlive) timer.unref();
   };
   const onAbort = (): void => {
@@ -78,12 +87,10 @@ export function startLimits(
   };
   const cancel = (): void => {
     clearTimeout(timer);
+    clearImmediate(lastTurn);
     signal?.removeEventListener('abort', onAbort);
   };
   signal?.addEventListener('abort', onAbort, { once: true });
-  if (timeout !== Infinity) {
-    timer = setTimeout(schedule, Math.min(Math.ceil(timeout), LONGEST_TIMER));
-    if (!keepAlive) timer.unref();
-  }
+  if (timeout !== Infinity) schedule();
   return cancel;
 }

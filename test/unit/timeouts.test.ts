@@ -2,16 +2,20 @@
 //
 // Ending a wait early. Nothing that was received or accepted may be lost by it.
 import { expect } from 'chai';
+import { ClientSync, Lock, Queue, wait } from 'node-multiprocessing';
 
 import {
   frame,
   header,
   kinds,
+  listen,
   makePair,
   modes,
+  ownTmpdir,
   pattern,
   rejects,
   throws,
+  track,
   turns,
   via,
   writeRaw,
@@ -184,6 +188,66 @@ describe('abort signals', () => {
       await pending;
       await rejects(reader.recvBytes(undefined, { signal, timeout: 5 }), { code: 'ERR_MP_TIMEOUT' });
       expect(listeners).to.equal(0);
+    });
+  }
+});
+
+describe('Time limits that pass while the event loop is busy', () => {
+  ownTmpdir();
+
+  /** What waits for so many milliseconds, and what it waits for, which is there when `provide` returns. */
+  function cases(): Record<string, { wait: (timeout: number) => Promise<unknown>; provide: () => unknown }> {
+    const { reader, writer } = makePair('socketpair');
+    const send = (): void => {
+      writer.sendBytesSync(Buffer.from('x'));
+    };
+    const listener = listen('unix');
+    const lock = new Lock();
+    lock.acquireSync();
+    const [empty, full] = [new Queue<string>(), new Queue<string>({ maxsize: 1 })];
+    full.putSync('first');
+    closers.push(lock, empty, full);
+    return {
+      recv: { wait: (timeout) => reader.recvBytes(undefined, { timeout }), provide: send },
+      poll: { wait: (timeout) => reader.poll(timeout), provide: send },
+      wait: { wait: async (timeout) => (await wait([reader], timeout)).length === 1, provide: send },
+      accept: {
+        wait: async (timeout) => track(await listener.accept({ timeout })),
+        provide: () => track(ClientSync(listener.address)),
+      },
+      acquire: {
+        wait: (timeout) => lock.acquire({ timeout }),
+        provide: () => {
+          lock.release();
+        },
+      },
+      get: {
+        wait: (timeout) => empty.get({ timeout }),
+        provide: () => {
+          empty.putSync('x');
+          while (empty.empty());
+        },
+      },
+      put: { wait: (timeout) => full.put('x', { timeout }).then(() => true), provide: () => full.getSync() },
+    };
+  }
+
+  const closers: { close(): void }[] = [];
+
+  afterEach(() => {
+    for (const object of closers.splice(0)) object.close();
+  });
+
+  for (const name of ['recv', 'poll', 'wait', 'accept', 'acquire', 'get', 'put']) {
+    it(`are not those of ${name}, if what it waits for came in time`, async () => {
+      const { wait, provide } = cases()[name]!;
+      const pending = wait(20);
+      // After this the loop looks at the time first.
+      await turns();
+      provide();
+      const end = performance.now() + 40;
+      while (performance.now() < end);
+      expect(await pending).to.be.ok;
     });
   }
 });
