@@ -71,11 +71,11 @@ export function startLimits(
       schedule();
       return;
     }
+    // Never unref()ed: a loop that sleeps would come to it with the next event only.
     lastTurn = setImmediate(() => {
       cancel();
       expire(timeoutError());
     });
-    if (!keepAlive) lastTurn.unref();
   };
   const schedule = (): void => {
     timer = setTimeout(onTime, Math.min(Math.ceil(millisecondsLeft(deadline)), LONGEST_TIMER));

@@ -89,7 +89,8 @@ export async function waitForConnections<T extends Waitable>(objects: readonly T
   const sources = objects.map(sourceOf);
   const ready = readyNow(sources);
   if (ready.includes(true) || limits.timeout <= 0) return select(objects, ready);
-  const on = objects.some((object) => !(object instanceof Connection) || Connection.holdOf(object).on);
+  const unreferenced = (object: Waitable): boolean => object instanceof Connection && !Connection.holdOf(object).on;
+  const on = objects.length === 0 || !objects.every(unreferenced);
   return new Promise((resolve, reject) => {
     const hold = new Hold();
     hold.on = on;

@@ -60,6 +60,8 @@ describe('A Connection described to a worker thread', () => {
     for (const value of [1, 2, 3]) await writer.send(value);
     expect(await reader.recv()).to.equal(1);
     const helper = new Helper();
+    // A worker opens descriptors when it starts, and might get the number of the one that is closed.
+    await helper.ask({ what: 'nothing', descriptor: undefined });
     const descriptor = describeObject(reader);
     reader.close();
     // The worker has a copy of its own from the moment that it attaches; until then the descriptor must stay open.

@@ -89,6 +89,16 @@ describe('A process', function () {
     expect(peer.stderr).to.equal('');
   });
 
+  it('is kept alive by a wait for nothing but the time', async function () {
+    const { peer } = start('wait for the time to pass');
+    expect(await linesUntilEnd(peer)).to.deep.equal(['started', 'received 0', 'natural end']);
+  });
+
+  it('gets the TimeoutError of an unref()ed receive in time, whatever else keeps it alive', async function () {
+    const { peer } = start('unref recv that times out');
+    expect(await linesUntilEnd(peer)).to.deep.equal(['started', 'failed ERR_MP_TIMEOUT', 'natural end']);
+  });
+
   it('is not kept alive by a receive that timed out', async function () {
     const { peer } = start('recv that timed out');
     expect(await linesUntilEnd(peer)).to.deep.equal(['started', 'failed ERR_MP_TIMEOUT', 'natural end']);

@@ -38,6 +38,22 @@ const cases: Record<string, () => unknown> = {
       received(ready.length);
     }, failed);
   },
+  'wait for the time to pass'() {
+    wait([], 50).then((ready) => {
+      received(ready.length);
+    }, failed);
+  },
+  /** What else keeps the process alive does nothing until long after the time is up. */
+  'unref recv that times out'() {
+    const much = setTimeout(() => undefined, 3_600_000);
+    connection
+      .unref()
+      .recv({ timeout: 50 })
+      .then(received, failed)
+      .finally(() => {
+        clearTimeout(much);
+      });
+  },
   'unref recv'() {
     connection.unref().recv().then(received, failed);
   },
