@@ -89,8 +89,8 @@ export async function waitForConnections<T extends Waitable>(objects: readonly T
   const sources = objects.map(sourceOf);
   const ready = readyNow(sources);
   if (ready.includes(true) || limits.timeout <= 0) return select(objects, ready);
-  const unreferenced = (object: Waitable): boolean => object instanceof Connection && !Connection.holdOf(object).on;
-  const on = objects.length === 0 || !objects.every(unreferenced);
+  const isOn = (object: Waitable): boolean => !(object instanceof Connection) || Connection.holdOf(object).on;
+  const on = objects.length === 0 || objects.some(isOn);
   return new Promise((resolve, reject) => {
     const hold = new Hold();
     hold.on = on;

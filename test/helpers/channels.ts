@@ -174,11 +174,16 @@ export function via(mode: Mode, connection: AnyConnection): Calls {
 /** Uses up what may be done at once, so that the next operation waits for a turn of the event loop. */
 export async function useUpTurn(): Promise<void> {
   const { reader } = makePair('pipe');
-  for (let atOnce = true; atOnce;) {
-    atOnce = false;
-    void wait([reader], 0).then(() => (atOnce = true));
-    for (let i = 0; i < 10; i++) await Promise.resolve();
-  }
-  // As many may be done at once again.
-  for (let i = 0; i < 64; i++) void wait([reader], 0);
+  const untilRefused = async (): Promise<number> => {
+    for (let count = 0; ; count++) {
+      let atOnce = false;
+      void wait([reader], 0).then(() => (atOnce = true));
+      for (let i = 0; i < 10; i++) await Promise.resolve();
+      if (!atOnce) return count;
+    }
+  };
+  // Each refusal begins a new share, of which nothing is used yet.
+  await untilRefused();
+  const share = await untilRefused();
+  for (let i = 0; i < share; i++) void wait([reader], 0);
 }

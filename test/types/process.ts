@@ -22,9 +22,9 @@ const module = import.meta.url;
 export async function consumer(
   input: Connection<string, number>,
   lock: Lock,
-  options: { retries: number },
+  options: { attempts: number },
 ): Promise<void> {
-  await input.send(String((await input.recv()) + options.retries));
+  await input.send(String((await input.recv()) + options.attempts));
   lock.release();
 }
 
@@ -42,7 +42,7 @@ const lock = new Lock();
 export const process: Process<typeof consumer> = new Process({
   module,
   target: consumer,
-  args: [b, lock, { retries: 3 }],
+  args: [b, lock, { attempts: 3 }],
 });
 export const url = new Process({ module: new URL(module), target: nothing });
 export const noArguments = new Process({ module, target: nothing, args: [] });
@@ -58,7 +58,7 @@ export const options: ProcessOptions<typeof nothing> = {
 };
 
 // @ts-expect-error -- The end of the other type.
-new Process({ module, target: consumer, args: [a, lock, { retries: 3 }] });
+new Process({ module, target: consumer, args: [a, lock, { attempts: 3 }] });
 // @ts-expect-error -- One argument is missing.
 new Process({ module, target: consumer, args: [b, lock] });
 // @ts-expect-error -- All arguments are missing.
@@ -66,7 +66,7 @@ new Process({ module, target: consumer });
 // @ts-expect-error -- One argument is too many.
 new Process({ module, target: nothing, args: [1] });
 // @ts-expect-error -- A wrong type inside an argument.
-new Process({ module, target: consumer, args: [b, lock, { retries: 'three' }] });
+new Process({ module, target: consumer, args: [b, lock, { attempts: 'three' }] });
 // @ts-expect-error -- There is no module.
 new Process({ target: nothing });
 // @ts-expect-error -- A target is a function or a name.
