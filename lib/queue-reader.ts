@@ -4,6 +4,7 @@
 import { startLimits, type Limits } from './deadline.js';
 import { BusyError, Empty, QueueBroken, queueError, receiveError } from './errors.js';
 import { Fifo } from './fifo.js';
+import { LargeMessage } from './large-message.js';
 import { native } from './native.js';
 import { LOOK_MS, type QueueHandle } from './queue-handle.js';
 import { flushUnwritten, takeTurn, type Hold } from './reactor.js';
@@ -14,9 +15,6 @@ const queues = native.queues;
 
 /** Where the native layer puts small items. It is read before the next native call and never handed out. */
 const slab = Buffer.allocUnsafeSlow(native.smallBytes);
-
-/** Memory for a large item starts with this much and doubles as bytes arrive. */
-const FIRST_BODY_BYTES = 1024 * 1024;
 
 /** How much of a large item is read in one turn of the event loop. */
 const BUDGET = 256 * 1024;
@@ -63,7 +61,7 @@ export class QueueReader {
   readonly #take: Take<unknown>;
   readonly #waiting = new Fifo<Request>();
   /** A large item that is on its way. */
-  #body: Buffer | undefined;
+  readonly #large = new LargeMessage();
   /** An item that nobody waited for any more when it was whole. */
   #kept: Buffer | undefined;
   #immediate = false;
@@ -140,7 +138,8 @@ export class QueueReader {
   close(makeError: () => Error): void {
     this.#closed = true;
     this.#watch(undefined);
-    this.#kept = this.#body = undefined;
+    this.#kept = undefined;
+    this.#large.drop();
     this.#failAll(makeError);
   }
 
@@ -198,7 +197,7 @@ export class QueueReader {
       }
       const first = this.#waiting.shift();
       // Copied, since nobody knows when it will be asked for.
-      if (first === undefined) this.#kept = Buffer.from(status >= 0 ? slab.subarray(0, status) : this.#takeBody());
+      if (first === undefined) this.#kept = Buffer.from(status >= 0 ? slab.subarray(0, status) : this.#large.take());
       else first.deliver((take) => this.#item(status, take));
     }
     this.#rest();
@@ -280,10 +279,10 @@ export class QueueReader {
     return status >= 0 || status === codes.largeMessage;
   }
 
-  /** The length of a small item in the slab, `largeMessage` when `#body` is complete, or why there is neither. */
+  /** The length of a small item in the slab, `largeMessage` when `#large` is whole, or why there is neither. */
   #next(expected: boolean, budget = BUDGET): number {
     if (this.#kept !== undefined) {
-      this.#body = this.#kept;
+      this.#large.use(this.#kept);
       this.#kept = undefined;
       return codes.largeMessage;
     }
@@ -294,30 +293,15 @@ export class QueueReader {
     const status = queues.get(this.#handle.id, slab, expected);
     if (status !== codes.largeMessage) return status;
     const length = queues.messageLength(this.#handle.id);
-    this.#body ??= Buffer.allocUnsafeSlow(Math.min(length, FIRST_BODY_BYTES));
-    for (;;) {
-      const have = queues.getLarge(this.#handle.id, this.#body, budget);
-      if (have === length) return codes.largeMessage;
-      if (have < 0) return have;
-      if (have < this.#body.length) return codes.again;
-      const grown = Buffer.allocUnsafeSlow(Math.min(length, 2 * this.#body.length));
-      this.#body.copy(grown);
-      this.#body = grown;
-    }
+    return this.#large.fill(length, (bytes) => queues.getLarge(this.#handle.id, bytes, budget));
   }
 
   #item(status: number, take: Take<unknown>): unknown {
-    return status >= 0 ? take.small(slab, status) : take.large(this.#takeBody());
-  }
-
-  #takeBody(): Buffer {
-    const body = this.#body as Buffer;
-    this.#body = undefined;
-    return body;
+    return status >= 0 ? take.small(slab, status) : take.large(this.#large.take());
   }
 
   #failure(status: number): Error {
-    this.#body = undefined;
+    this.#large.drop();
     const outOfStep =
       status === codes.truncated ||
       status === codes.badLength ||

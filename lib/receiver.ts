@@ -4,6 +4,7 @@
 import { millisecondsLeft, startLimits, type Limits } from './deadline.js';
 import { BusyError, InterruptedError, receiveError, TimeoutError, TruncatedMessageError } from './errors.js';
 import { Fifo } from './fifo.js';
+import { LargeMessage } from './large-message.js';
 import { native } from './native.js';
 import {
   blockOn,
@@ -23,9 +24,6 @@ const codes = native.status;
 
 /** Where the native layer puts small messages. It is read before the next native call and never handed out. */
 const slab = Buffer.allocUnsafeSlow(native.smallBytes);
-
-/** Memory for a large message starts with this much and doubles as bytes arrive. */
-const FIRST_BODY_BYTES = 1024 * 1024;
 
 /** How much of a large message is received in one turn of the event loop. */
 const BUDGET = 256 * 1024;
@@ -54,7 +52,7 @@ export class Receiver {
   readonly #maxMessageBytes: number;
   readonly #channel: ReceiverOwner;
   readonly #queue = new Fifo<Waiting>();
-  #body: Buffer | undefined;
+  readonly #large = new LargeMessage();
   /** A message that has arrived while its descriptors have not all come. */
   #incomplete: { readonly parcel: Parcel; readonly fds: number[] } | undefined;
   /** A message that has arrived while its descriptors are collected elsewhere. */
@@ -102,7 +100,7 @@ export class Receiver {
           ? this.#nextStatus(options.maxLength, false)
           : this.#nextStatusSync(take, options.maxLength, deadline, spinNs);
       if (status >= 0 || status === codes.largeMessage) {
-        const value = status >= 0 ? take.small(slab, status) : take.large(this.#takeBody());
+        const value = status >= 0 ? take.small(slab, status) : take.large(this.#large.take());
         return isPart(value) ? (this.#completeSync(value, options.operation, deadline) as T) : value;
       }
       if (status === codes.again) this.#block(options.operation, deadline);
@@ -209,7 +207,7 @@ export class Receiver {
     }
     const status = this.#nextStatus(maxLength, mayWait);
     if (status >= 0 || status === codes.largeMessage) {
-      const value = status >= 0 ? take.small(slab, status) : take.large(this.#takeBody());
+      const value = status >= 0 ? take.small(slab, status) : take.large(this.#large.take());
       return isPart(value) ? (this.#complete(value, operation) as { value: T } | undefined) : { value };
     }
     if (status === codes.again) return undefined;
@@ -293,11 +291,11 @@ export class Receiver {
     throw this.#failure(status, operation, Infinity);
   }
 
-  /** The length of a small message in the slab, `largeMessage` when `#body` is complete, `again`, or another failure. */
+  /** The length of a small message in the slab, `largeMessage` when `#large` is whole, `again`, or another failure. */
   #nextStatus(maxLength: number, mayWait: boolean): number {
     const status = native.receive(this.#id, slab, maxLength, mayWait);
     if (status !== codes.largeMessage) return status;
-    return this.#fillBody((body) => native.receiveLarge(this.#id, body, BUDGET));
+    return this.#fillLarge((bytes) => native.receiveLarge(this.#id, bytes, BUDGET));
   }
 
   #nextStatusSync<T>(take: Take<T>, maxLength: number, deadline: number, spinNs: number): number {
@@ -308,43 +306,25 @@ export class Receiver {
     if (status !== codes.largeMessage) return status;
     // No JavaScript runs during a blocking call, so it may use the caller's memory; what has come by the time it gives up
     // is kept elsewhere.
-    this.#body ??= take.destination?.(native.messageLength(this.#id));
+    if (!this.#large.begun) this.#large.use(take.destination?.(native.messageLength(this.#id)));
     const quiet = deadline === Infinity && !listensForSignals();
-    const done = this.#fillBody((body) => {
-      return native.receiveLargeSync(this.#id, body, millisecondsLeft(deadline), quiet);
+    const done = this.#fillLarge((bytes) => {
+      return native.receiveLargeSync(this.#id, bytes, millisecondsLeft(deadline), quiet);
     });
-    if (done !== codes.largeMessage && this.#body !== undefined && take.destination !== undefined) {
-      this.#body = Buffer.from(this.#body);
-    }
+    if (done !== codes.largeMessage && take.destination !== undefined) this.#large.detach();
     return done;
   }
 
-  #fillBody(read: (body: Buffer) => number): number {
-    const length = native.messageLength(this.#id);
-    this.#body ??= Buffer.allocUnsafeSlow(Math.min(length, FIRST_BODY_BYTES));
-    for (;;) {
-      const have = read(this.#body);
-      if (have === length) return codes.largeMessage;
-      if (have < 0) return have;
-      if (have < this.#body.length) return codes.again;
-      const grown = Buffer.allocUnsafeSlow(Math.min(length, 2 * this.#body.length));
-      this.#body.copy(grown);
-      this.#body = grown;
-    }
-  }
-
-  #takeBody(): Buffer {
-    const body = this.#body as Buffer;
-    this.#body = undefined;
-    return body;
+  #fillLarge(read: (bytes: Buffer) => number): number {
+    return this.#large.fill(native.messageLength(this.#id), read);
   }
 
   #failure(status: number, operation: string, maxLength: number): Error {
     if (status === codes.badLength || status === codes.tooLong || status === codes.unexpectedDescriptor) {
       this.unreadable = true;
-      this.#body = undefined;
+      this.#large.drop();
     } else if (status === codes.truncated) {
-      this.#body = undefined;
+      this.#large.drop();
     }
     return receiveError(status, this.#id, operation, Math.min(maxLength, this.#maxMessageBytes));
   }
