@@ -16,47 +16,63 @@ class CopyingDeserializer extends DefaultDeserializer {
   }
 }
 
-/** The longest Buffer whose length is one byte in V8's format. */
-const SHORT_BYTES = 0x7f;
-
 /**
- * What V8 writes before the length and the bytes of a Buffer. Short ones are written and read here, since the way through V8
- * takes longer than everything else that is done for such a message.
+ * What V8 writes before the length and the bytes of a Buffer. A Buffer that is the whole message is written and read here: for
+ * a short one the way through V8 takes longer than everything else that is done for the message, and of a long one V8 makes
+ * two copies.
  */
 const BEFORE_BUFFER = serialize(Buffer.alloc(0)).subarray(0, -1);
-const HEAD_BYTES = BEFORE_BUFFER.length + 1;
 
-function isShortBuffer(value: unknown): value is Buffer {
-  return value instanceof Buffer && value.length <= SHORT_BYTES && Object.getPrototypeOf(value) === Buffer.prototype;
+/** The longest Buffer that is written here. More is left to V8 and its limits. */
+const MOST_BYTES = 0x7fffffff;
+
+function isPlainBuffer(value: unknown): value is Buffer {
+  return value instanceof Buffer && value.length <= MOST_BYTES && Object.getPrototypeOf(value) === Buffer.prototype;
 }
 
-function serializeShort(value: Buffer): Buffer {
-  const bytes = Buffer.allocUnsafe(HEAD_BYTES + value.length);
+/** How many bytes the length takes: seven bits in each, the lowest first, with the eighth set in all but the last. */
+function bytesOfLength(length: number): number {
+  return length < 0x80 ? 1 : length < 0x4000 ? 2 : length < 0x200000 ? 3 : length < 0x10000000 ? 4 : 5;
+}
+
+function serializeBuffer(value: Buffer): Buffer {
+  let at = BEFORE_BUFFER.length;
+  const bytes = Buffer.allocUnsafe(at + bytesOfLength(value.length) + value.length);
   bytes.set(BEFORE_BUFFER);
-  bytes[HEAD_BYTES - 1] = value.length;
-  bytes.set(value, HEAD_BYTES);
+  let left = value.length;
+  for (; left >= 0x80; left >>>= 7) bytes[at++] = left | 0x80;
+  bytes[at++] = left;
+  bytes.set(value, at);
   return bytes;
 }
 
-/** A copy of the Buffer that a message is, if it is a short one. */
-function deserializeShort(bytes: Buffer): Buffer | undefined {
-  const length = bytes.length - HEAD_BYTES;
-  if (length < 0 || length > SHORT_BYTES || bytes[HEAD_BYTES - 1] !== length) return undefined;
-  for (let i = 0; i < HEAD_BYTES - 1; i++) if (bytes[i] !== BEFORE_BUFFER[i]) return undefined;
-  return Buffer.from(bytes.subarray(HEAD_BYTES));
+/** A copy of the Buffer that a message is, if it is one. */
+function deserializeBuffer(bytes: Buffer): Buffer | undefined {
+  let at = BEFORE_BUFFER.length;
+  if (bytes.length <= at) return undefined;
+  for (let i = 0; i < at; i++) if (bytes[i] !== BEFORE_BUFFER[i]) return undefined;
+  let length = 0;
+  // Lent memory is far below 2 ** 28 bytes.
+  for (let shift = 0; shift < 28; shift += 7) {
+    const byte = bytes[at++];
+    if (byte === undefined) return undefined;
+    length |= (byte & 0x7f) << shift;
+    if (byte < 0x80) return bytes.length === at + length ? Buffer.from(bytes.subarray(at)) : undefined;
+  }
+  return undefined;
 }
 
 /** The structured clone algorithm in V8's own format: Map, Set, Date, typed arrays, cycles, BigInt and more. */
 export const structured = {
   serialize(value: unknown): Uint8Array {
-    return isShortBuffer(value) ? serializeShort(value) : serialize(value);
+    return isPlainBuffer(value) ? serializeBuffer(value) : serialize(value);
   },
   deserialize(bytes: Uint8Array): unknown {
     return isParcel(bytes) ? new Parcel(bytes) : deserialize(bytes);
   },
   deserializeLent(bytes: Buffer): unknown {
-    const short = deserializeShort(bytes);
-    if (short !== undefined) return short;
+    const buffer = deserializeBuffer(bytes);
+    if (buffer !== undefined) return buffer;
     if (isParcel(bytes)) return new Parcel(bytes);
     const deserializer = new CopyingDeserializer(bytes);
     deserializer.readHeader();
