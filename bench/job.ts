@@ -50,3 +50,12 @@ export function makePayload(sizeBytes: number): Buffer {
   }
   return payload;
 }
+
+/**
+ * Memory in the middle of a page, as the C program's is: between large allocations, which begin at the start of one, and the
+ * kernel's pages some processors copy several times more slowly.
+ */
+export function makeBuffer(size: number): Buffer {
+  const lead = 2048;
+  return Buffer.allocUnsafeSlow(lead + size).subarray(lead);
+}

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 import * as mp from 'node-multiprocessing';
 
-import { jobFromArguments } from '../job.js';
+import { jobFromArguments, makeBuffer } from '../job.js';
 import { inheritedEnds } from './ours-options.js';
 
 const [kind, spin, ...rest] = process.argv.slice(2);
 const job = jobFromArguments(rest);
 const { receive, send } = inheritedEnds(kind, spin);
-const message = Buffer.allocUnsafeSlow(job.sizeBytes);
+const message = makeBuffer(job.sizeBytes);
 const acknowledgement = Buffer.from(Uint8Array.of(1));
 
 try {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import { jobToArguments } from '../job.js';
+import { jobToArguments, makeBuffer } from '../job.js';
 import type { Kind, NodeTrial } from './trial.js';
 
 function syncTrial(kind: Exclude<Kind, 'channel'>, spins: boolean): NodeTrial {
@@ -15,7 +15,7 @@ function syncTrial(kind: Exclude<Kind, 'channel'>, spins: boolean): NodeTrial {
       // Loaded here and not above: the other peers' processes then run without the addon.
       const { connectChild } = await import('./ours.js');
       const { receive, send } = connectChild('peers/sync-child', kind, spinSetting, jobToArguments(job));
-      const reply = Buffer.allocUnsafeSlow(payload.length);
+      const reply = makeBuffer(payload.length);
       return {
         roundTrips(count) {
           for (let i = 0; i < count; i++) {
