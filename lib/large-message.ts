@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+import { allocateReceived } from './large-memory.js';
 import { native } from './native.js';
 
 const codes = native.status;
@@ -30,13 +31,13 @@ export class LargeMessage {
    * @param read Reads into the memory, from where it stopped; how many bytes are there now, or a failure.
    */
   fill(length: number, read: (bytes: Buffer) => number): number {
-    this.#bytes ??= Buffer.allocUnsafeSlow(length <= MOST_AT_ONCE ? length : FIRST_BYTES);
+    this.#bytes ??= allocateReceived(length <= MOST_AT_ONCE ? length : FIRST_BYTES);
     for (;;) {
       const have = read(this.#bytes);
       if (have === length) return codes.largeMessage;
       if (have < 0) return have;
       if (have < this.#bytes.length) return codes.again;
-      const grown = Buffer.allocUnsafeSlow(Math.min(length, GROWTH * have));
+      const grown = allocateReceived(Math.min(length, GROWTH * have));
       this.#bytes.copy(grown);
       this.#bytes = grown;
     }

@@ -76,7 +76,8 @@ class Feeder : public std::enable_shared_from_this<Feeder> {
 
  private:
   struct Message {
-    std::unique_ptr<uint8_t[]> bytes;  // Header and payload.
+    std::unique_ptr<uint8_t[]> memory;
+    uint8_t* bytes = nullptr;  // Header and payload, somewhere in it.
     size_t size = 0;
     size_t sent = 0;
   };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 import { DefaultDeserializer, deserialize, serialize } from 'node:v8';
 
+import { allocateCopied } from '../large-memory.js';
 import { isParcel, Parcel } from './parcel.js';
 
 /** Copies what Node's deserializer makes as a view on the message, so that the message's memory can be used again. */
@@ -37,7 +38,7 @@ function bytesOfLength(length: number): number {
 
 function serializeBuffer(value: Buffer): Buffer {
   let at = BEFORE_BUFFER.length;
-  const bytes = Buffer.allocUnsafe(at + bytesOfLength(value.length) + value.length);
+  const bytes = allocateCopied(at + bytesOfLength(value.length) + value.length);
   bytes.set(BEFORE_BUFFER);
   let left = value.length;
   for (; left >= 0x80; left >>>= 7) bytes[at++] = left | 0x80;
