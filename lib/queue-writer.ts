@@ -10,9 +10,19 @@ import { native } from './native.js';
 import type { QueueHandle } from './queue-handle.js';
 import { LOOK_MS } from './queue-handle.js';
 import { flushUnwritten, takeTurn, type Hold } from './reactor.js';
+import { LentBytes } from './serialization/lent-bytes.js';
 
 const codes = native.status;
 const queues = native.queues;
+
+/** An item as it is put: its bytes, or bytes of the caller's that are copied if they have to wait. */
+export type Item = Uint8Array | LentBytes;
+
+function putNative(id: number, item: Item, hasPlace: boolean): number {
+  return item instanceof LentBytes
+    ? queues.put(id, item.bytes, hasPlace, item.lead)
+    : queues.put(id, item, hasPlace, undefined);
+}
 
 /** One put that waits for a place. */
 interface Waiting {
@@ -41,11 +51,11 @@ export class QueueWriter {
   }
 
   /** Puts an item, after those that were put earlier. */
-  put(bytes: Uint8Array, limits: Limits, hold: Hold): Promise<void> {
+  put(item: Item, limits: Limits, hold: Hold): Promise<void> {
     if (this.#waiting.length > 0) {
-      return limits.timeout > 0 ? this.#wait(bytes, limits, hold) : Promise.reject(new Full());
+      return limits.timeout > 0 ? this.#wait(item, limits, hold) : Promise.reject(new Full());
     }
-    const status = queues.put(this.#handle.id, bytes, false);
+    const status = putNative(this.#handle.id, item, false);
     if (status >= 0) {
       const accepted = this.#accepted(status, limits, hold);
       // Accepted it is at once, since nothing may wait for a loop that is busy; only who awaits it may have to.
@@ -54,26 +64,26 @@ export class QueueWriter {
       return nextTurn().then(() => accepted);
     }
     if (status !== codes.again) return Promise.reject(queueError(status, 'write'));
-    return limits.timeout > 0 ? this.#wait(bytes, limits, hold) : Promise.reject(new Full());
+    return limits.timeout > 0 ? this.#wait(item, limits, hold) : Promise.reject(new Full());
   }
 
   /** Puts an item if there is a place now. */
-  putNow(bytes: Uint8Array): void {
-    const status = this.#waiting.length > 0 ? codes.again : queues.put(this.#handle.id, bytes, false);
+  putNow(item: Item): void {
+    const status = this.#waiting.length > 0 ? codes.again : putNative(this.#handle.id, item, false);
     if (status === codes.again) throw new Full();
     if (status < 0) throw queueError(status, 'write');
     this.used = true;
   }
 
   /** Puts an item, blocking. */
-  putSync(bytes: Uint8Array, deadline: number, operation: string): void {
+  putSync(item: Item, deadline: number, operation: string): void {
     if (this.#waiting.length > 0) throw new BusyError(`${operation}: an asynchronous put is pending on this queue`);
     flushUnwritten();
-    let status = queues.put(this.#handle.id, bytes, false);
+    let status = putNative(this.#handle.id, item, false);
     while (status === codes.again && this.#handle.places !== undefined) {
       const outcome = this.#handle.take(this.#handle.places, deadline, operation);
       if (outcome === codes.timedOut) throw new Full();
-      status = queues.put(this.#handle.id, bytes, outcome === 0);
+      status = putNative(this.#handle.id, item, outcome === 0);
     }
     if (status < 0) throw queueError(status, 'write');
     this.used = true;
@@ -138,11 +148,11 @@ export class QueueWriter {
     });
   }
 
-  #wait(bytes: Uint8Array, limits: Limits, hold: Hold): Promise<void> {
+  #wait(item: Item, limits: Limits, hold: Hold): Promise<void> {
     return new Promise((resolve, reject) => {
       let cancel = (): void => undefined;
       const waiting: Waiting = {
-        bytes,
+        bytes: item instanceof LentBytes ? item.copy() : item,
         accept: (left) => {
           cancel();
           hold.end();
@@ -192,7 +202,7 @@ export class QueueWriter {
         return;
       }
       const first = this.#waiting.first as Waiting;
-      const status = queues.put(this.#handle.id, first.bytes, place);
+      const status = putNative(this.#handle.id, first.bytes, place);
       place = false;
       if (status === codes.again) {
         this.#watch();

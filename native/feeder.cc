@@ -53,19 +53,25 @@ bool CopiesSlowly(const uint8_t* to, const uint8_t* from) noexcept {
 
 }  // namespace
 
-int64_t Feeder::Put(const uint8_t* payload, size_t size) {
+Feeder::Head::Head(const Item& item) noexcept
+    : size(frame::EncodeHeader(item.lead_size + item.size, bytes)) {
+  if (item.lead_size > 0) std::memcpy(bytes + size, item.lead, item.lead_size);
+  size += item.lead_size;
+}
+
+int64_t Feeder::Put(const Item& item) {
   if (waiting_messages_.load(std::memory_order_acquire) == 0) {
     Message rest;
-    const int64_t status = PutNow(payload, size, &rest);
+    const int64_t status = PutNow(item, &rest);
     if (status != -EAGAIN) return status;
     if (rest.memory) return Keep(std::move(rest), true);
   }
-  return Keep(MakeMessage(payload, size, 0), false);
+  return Keep(MakeMessage(item, 0), false);
 }
 
 // 0 when it was written; -EAGAIN when it was not, or not whole: then the rest is in `rest`, and the
 // lock is held.
-int64_t Feeder::PutNow(const uint8_t* payload, size_t size, Message* rest) {
+int64_t Feeder::PutNow(const Item& item, Message* rest) {
   {
     const std::lock_guard lock(mutex_);
     if (failure_ < 0) return failure_;
@@ -78,13 +84,13 @@ int64_t Feeder::PutNow(const uint8_t* payload, size_t size, Message* rest) {
     taken = wlock.TryAcquire();
   }
   if (taken < 0) return taken;
-  uint8_t header[frame::kLongHeaderBytes];
-  const size_t header_size = frame::EncodeHeader(size, header);
-  const iovec iov[2] = {{header, header_size}, {const_cast<uint8_t*>(payload), size}};
-  if (header_size + size > PIPE_BUF) wlock.MarkMoving();
-  const ssize_t n = parts_.writer->sink().Write(iov, size > 0 ? 2 : 1);
-  if (n > 0 && static_cast<size_t>(n) < header_size + size) {
-    *rest = MakeMessage(payload, size, static_cast<size_t>(n));
+  Head head(item);
+  const size_t total = head.size + item.size;
+  const iovec iov[2] = {{head.bytes, head.size}, {const_cast<uint8_t*>(item.payload), item.size}};
+  if (total > PIPE_BUF) wlock.MarkMoving();
+  const ssize_t n = parts_.writer->sink().Write(iov, item.size > 0 ? 2 : 1);
+  if (n > 0 && static_cast<size_t>(n) < total) {
+    *rest = MakeMessage(item, static_cast<size_t>(n));
     return -EAGAIN;
   }
   wlock.Release(TrackedSemaphore::kNoLimit);
@@ -93,21 +99,20 @@ int64_t Feeder::PutNow(const uint8_t* payload, size_t size, Message* rest) {
   return 0;
 }
 
-Feeder::Message Feeder::MakeMessage(const uint8_t* payload, size_t size, size_t sent) {
-  uint8_t header[frame::kLongHeaderBytes];
-  const size_t header_size = frame::EncodeHeader(size, header);
+Feeder::Message Feeder::MakeMessage(const Item& item, size_t sent) {
+  const Head head(item);
   Message message;
-  message.size = header_size + size;
+  message.size = head.size + item.size;
   message.sent = sent;
-  const size_t spare = size >= kPageBytes ? kCacheLineBytes : 0;
+  const size_t spare = item.size >= kPageBytes ? kCacheLineBytes : 0;
   // Not make_unique, which would clear it.
   message.memory.reset(new uint8_t[spare + message.size]);
   message.bytes = message.memory.get();
-  if (CopiesSlowly(message.bytes + header_size, payload)) message.bytes += spare;
-  std::memcpy(message.bytes, header, header_size);
-  const size_t done = sent > header_size ? sent - header_size : 0;
-  if (size > done) {
-    std::memcpy(message.bytes + header_size + done, payload + done, size - done);
+  if (CopiesSlowly(message.bytes + head.size, item.payload)) message.bytes += spare;
+  std::memcpy(message.bytes, head.bytes, head.size);
+  const size_t done = sent > head.size ? sent - head.size : 0;
+  if (item.size > done) {
+    std::memcpy(message.bytes + head.size + done, item.payload + done, item.size - done);
   }
   return message;
 }

@@ -23,6 +23,7 @@
 
 #include "completion_queue.h"
 #include "endpoint.h"
+#include "frame.h"
 #include "queue_state.h"
 #include "tracked_semaphore.h"
 #include "wake.h"
@@ -46,9 +47,19 @@ class Feeder : public std::enable_shared_from_this<Feeder> {
   Feeder(const Feeder&) = delete;
   Feeder& operator=(const Feeder&) = delete;
 
+  static constexpr size_t kMostLeadBytes = 16;
+
+  // Memory of the caller's: a few bytes and many, which make one message.
+  struct Item {
+    const uint8_t* lead = nullptr;
+    size_t lead_size = 0;
+    const uint8_t* payload = nullptr;
+    size_t size = 0;
+  };
+
   // Only the environment's own thread puts. 0 when the message was written, else how many bytes
   // wait now; what made an earlier message or this one impossible, of which nothing is kept then.
-  int64_t Put(const uint8_t* payload, size_t size);
+  int64_t Put(const Item& item);
 
   // Nothing is put any more. Everything is let go when what waits has been written.
   void Close();
@@ -88,9 +99,16 @@ class Feeder : public std::enable_shared_from_this<Feeder> {
     int32_t request;
   };
 
-  int64_t PutNow(const uint8_t* payload, size_t size, Message* rest);
+  // What comes before an item's payload.
+  struct Head {
+    explicit Head(const Item& item) noexcept;
+    uint8_t bytes[frame::kLongHeaderBytes + kMostLeadBytes];
+    size_t size;
+  };
+
+  int64_t PutNow(const Item& item, Message* rest);
   int64_t Keep(Message&& message, bool holds_lock);
-  static Message MakeMessage(const uint8_t* payload, size_t size, size_t sent);
+  static Message MakeMessage(const Item& item, size_t sent);
   int StartLocked();
 
   static void* ThreadMain(void* self);

@@ -113,13 +113,16 @@ napi_value Readable(napi_env env, napi_callback_info info) {
 }
 
 napi_value Put(napi_env env, napi_callback_info info) {
-  const Args<3> args(env, info);
+  const Args<4> args(env, info);
   const auto* open = Find(args);
   const Bytes data = args.Bytes(1);
+  const Bytes lead = args.Bytes(3);
   if (open == nullptr) return args.Return(-EBADF);
+  if (lead.size > Feeder::kMostLeadBytes) return args.Return(-EINVAL);
   static const uint8_t kNothing = 0;
-  const uint8_t* payload = data.data == nullptr ? &kNothing : data.data;
-  return args.Return(open->writer->Put(payload, data.size, args.Flag(2)));
+  const Feeder::Item item{lead.data, lead.size, data.data == nullptr ? &kNothing : data.data,
+                          data.size};
+  return args.Return(open->writer->Put(item, args.Flag(2)));
 }
 
 napi_value Waiting(napi_env env, napi_callback_info info) {

@@ -7,7 +7,7 @@
 
 namespace mp {
 
-int64_t QueueWriter::Put(const uint8_t* payload, size_t size, bool has_place) {
+int64_t QueueWriter::Put(const Feeder::Item& item, bool has_place) {
   if (!state_) return -EBADF;
   const uint32_t flags = state_->Flags();
   int64_t result = 0;
@@ -18,7 +18,7 @@ int64_t QueueWriter::Put(const uint8_t* payload, size_t size, bool has_place) {
   }
   const int taken = Take(has_place);
   if (taken < 0) return taken;
-  result = feeder_->Put(payload, size);
+  result = feeder_->Put(item);
   if (result >= 0) return result;
   if (unfinished_) (void)unfinished_->TryAcquire();
   if (places_) {

@@ -3,7 +3,9 @@ import { UnpicklingError } from '../errors.js';
 import type { Take } from '../take.js';
 import { ClaimedMessage, decodeClaiming, encodeGiving } from './claims.js';
 import { builtIn, codecFor, kindOf, type BuiltInSerialization, type Codec } from './index.js';
+import type { LentBytes } from './lent-bytes.js';
 import { openParcel, Parcel } from './parcel.js';
+import { structured } from './structured.js';
 
 /** The first byte of what V8's serializer writes. No pickle begins with it. */
 const STRUCTURED_MAGIC = 0xff;
@@ -62,6 +64,14 @@ export class ChannelSerialization implements Codec {
     const bytes = builtIn.structured.encode(value);
     this.fix('structured');
     return bytes;
+  }
+
+  /** As `encode`, without a copy where one can be spared: before the caller's code runs again the message must be used. */
+  encodeLent(value: unknown): Uint8Array | LentBytes {
+    const lent = this.#kind === undefined || this.#kind === 'structured' ? structured.serializeLent(value) : undefined;
+    if (lent === undefined) return this.encode(value);
+    this.fix('structured');
+    return lent;
   }
 
   small(lent: Buffer, length: number): unknown {

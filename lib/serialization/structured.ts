@@ -2,6 +2,7 @@
 import { DefaultDeserializer, deserialize, serialize } from 'node:v8';
 
 import { allocateCopied } from '../large-memory.js';
+import { LentBytes } from './lent-bytes.js';
 import { isParcel, Parcel } from './parcel.js';
 
 /** Copies what Node's deserializer makes as a view on the message, so that the message's memory can be used again. */
@@ -27,6 +28,9 @@ const BEFORE_BUFFER = serialize(Buffer.alloc(0)).subarray(0, -1);
 /** The longest Buffer that is written here. More is left to V8 and its limits. */
 const MOST_BYTES = 0x7fffffff;
 
+/** From here on a copy costs more than to pass on two pieces. */
+const LENT_BYTES = 16 * 1024;
+
 function isPlainBuffer(value: unknown): value is Buffer {
   return value instanceof Buffer && value.length <= MOST_BYTES && Object.getPrototypeOf(value) === Buffer.prototype;
 }
@@ -36,14 +40,19 @@ function bytesOfLength(length: number): number {
   return length < 0x80 ? 1 : length < 0x4000 ? 2 : length < 0x200000 ? 3 : length < 0x10000000 ? 4 : 5;
 }
 
-function serializeBuffer(value: Buffer): Buffer {
+/** Writes what comes before the bytes of a Buffer; how much that is. */
+function writeLead(into: Buffer, length: number): number {
+  into.set(BEFORE_BUFFER);
   let at = BEFORE_BUFFER.length;
-  const bytes = allocateCopied(at + bytesOfLength(value.length) + value.length);
-  bytes.set(BEFORE_BUFFER);
-  let left = value.length;
-  for (; left >= 0x80; left >>>= 7) bytes[at++] = left | 0x80;
-  bytes[at++] = left;
-  bytes.set(value, at);
+  let left = length;
+  for (; left >= 0x80; left >>>= 7) into[at++] = left | 0x80;
+  into[at++] = left;
+  return at;
+}
+
+function serializeBuffer(value: Buffer): Buffer {
+  const bytes = allocateCopied(BEFORE_BUFFER.length + bytesOfLength(value.length) + value.length);
+  bytes.set(value, writeLead(bytes, value.length));
   return bytes;
 }
 
@@ -67,6 +76,13 @@ function deserializeBuffer(bytes: Buffer): Buffer | undefined {
 export const structured = {
   serialize(value: unknown): Uint8Array {
     return isPlainBuffer(value) ? serializeBuffer(value) : serialize(value);
+  },
+  /** The message of a large Buffer, without a copy of it; undefined for other values. */
+  serializeLent(value: unknown): LentBytes | undefined {
+    if (!isPlainBuffer(value) || value.length < LENT_BYTES) return undefined;
+    const lead = Buffer.allocUnsafe(BEFORE_BUFFER.length + bytesOfLength(value.length));
+    writeLead(lead, value.length);
+    return new LentBytes(lead, value);
   },
   deserialize(bytes: Uint8Array): unknown {
     return isParcel(bytes) ? new Parcel(bytes) : deserialize(bytes);

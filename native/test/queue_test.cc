@@ -35,6 +35,25 @@ const Test kSmall(
       queue.Settle();
     });
 
+const Test kLed("queue: an item in two pieces is one message, written at once, in part or later",
+                [] {
+                  for (const size_t size : {size_t{0}, size_t{100}, size_t{300000}}) {
+                    TestQueue queue;
+                    const Blob lead = Pattern(Feeder::kMostLeadBytes);
+                    const Blob payload = Pattern(size);
+                    Blob whole = lead;
+                    whole.insert(whole.end(), payload.begin(), payload.end());
+                    for (int i = 0; i < 3; i++)
+                      Equal(queue.Put(payload, false, lead) > 0, size == 300000);
+                    Blob item;
+                    for (int i = 0; i < 3; i++) {
+                      Equal(queue.Get(&item), whole.size());
+                      Check(item == whole);
+                    }
+                    queue.Settle();
+                  }
+                });
+
 const Test kLarge("queue: what the pipe has no room for is written by a thread, as room comes", [] {
   TestQueue queue;
   const Blob large = Pattern(3000000);
@@ -59,7 +78,7 @@ const Test kPlaces("queue: without a place nothing is put, and one that was take
                      Blob item;
                      Equal(queue.Get(&item), 1);
                      Equal(queue.free->TryAcquire(), 0);
-                     Equal(queue.writer->Put(item.data(), item.size(), true), 0);
+                     Equal(queue.Put(item, true), 0);
                      Equal(Value(queue.free), 0);
                      Equal(queue.Get(&item), 1);
                      Equal(Value(queue.free), 1);
@@ -217,7 +236,8 @@ const Test kMany("queue: four writers and four readers exchange every item once"
     threads.emplace_back([writer = queue.MakeWriter()] {
       for (int i = 1; i <= kEach; i++) {
         const Blob item = Pattern(static_cast<size_t>(i));
-        while (writer->Put(item.data(), item.size(), false) == -EAGAIN) std::this_thread::yield();
+        while (writer->Put({nullptr, 0, item.data(), item.size()}, false) == -EAGAIN)
+          std::this_thread::yield();
       }
       writer->Close();
       for (int i = 0; i < 60000 && writer->feeder().use_count() > 1; i++) ::usleep(1000);

@@ -60,7 +60,9 @@ struct TestQueue {
         QueueReader::Parts{std::move(end), rlock, wlock, free, most, state});
   }
 
-  int64_t Put(const Blob& item) const { return writer->Put(item.data(), item.size(), false); }
+  int64_t Put(const Blob& item, bool has_place = false, const Blob& lead = {}) const {
+    return writer->Put({lead.data(), lead.size(), item.data(), item.size()}, has_place);
+  }
 
   // As one who waits for the pipe to be readable does it, and for the lock when another has it.
   // -EAGAIN when nothing comes for so long.

@@ -43,6 +43,27 @@ describe('a queue', () => {
       expect(item.equals(queue.getSync())).to.equal(true);
     }));
 
+  it('carries Buffers as they were when they were put, in whichever way they wait', () =>
+    withQueue(new Queue<Buffer>(4), async (queue) => {
+      const sizes = [100, 16_383, 16_384, 200_000, 300_000, 20_000];
+      const before = sizes.map((size) => Buffer.alloc(size, size));
+      // The pipe is full with the fourth, and so is the queue.
+      const puts = before.map((bytes) => {
+        const item = Buffer.from(bytes);
+        const put = queue.put(item);
+        item.fill(0xff);
+        return put;
+      });
+      for (const bytes of before) expect(bytes.equals(await queue.get()), `${bytes.length} bytes`).to.equal(true);
+      await Promise.all(puts);
+      const item = Buffer.alloc(70_000, 1);
+      queue.putSync(item);
+      item.fill(2);
+      queue.putNowait(item);
+      item.fill(3);
+      expect([(await queue.get())[69_999], (await queue.get())[0]]).to.deep.equal([1, 2]);
+    }));
+
   it('is empty, not full and of no size at first', () =>
     withQueue(new Queue(), (queue) => {
       expect([queue.empty(), queue.full(), queue.qsize()]).to.deep.equal([true, false, 0]);
