@@ -84,6 +84,9 @@ def ends(module):
         process.join()
         assert process.exitcode == exitcode, (function, process.exitcode)
     for method, number in ('terminate', signal.SIGTERM), ('kill', signal.SIGKILL):
+        # There Node's handler of the signal waits for a call into a library, and a busy loop makes none.
+        if method == 'terminate' and os.environ.get('NODE_MULTIPROCESSING_SANITIZER') == 'thread':
+            continue
         process, conn = talking(module, 'busy')
         conn.recv()
         getattr(process, method)()
