@@ -175,7 +175,7 @@ const Test kHalfRead("queue: a reader that goes away inside an item leaves its e
                        const int64_t some = queue.reader->GetLarge(item.data(), item.size(), 1000);
                        Check(some > 0 && some < 200000, "a part was read");
                        Check(queue.reader->inside());
-                       queue.reader = queue.MakeReader(queue.pair.reader);
+                       queue.reader = queue.MakeReader(queue.Copy());
                        Equal(queue.Put(Pattern(7)) >= 0, true);
                        Equal(queue.Get(&item), 7);
                        queue.Settle();
