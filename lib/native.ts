@@ -161,11 +161,10 @@ export interface NativeQueues {
   /** How many bytes are in the pipe. */
   readable(id: number): number;
 
-  /**
-   * How many bytes wait to be written now, 0 if the item was; `again` if there is no place and none was taken before. The item
-   * is `lead`, of at most 16 bytes, and `data` behind it. Neither is used later.
-   */
-  put(id: number, data: Uint8Array, hasPlace: boolean, lead: Uint8Array | undefined): number;
+  /** How many bytes wait to be written now, 0 if the item was; `again` if there is no place and none was taken before. */
+  put(id: number, data: Uint8Array, hasPlace: boolean): number;
+  /** The same for an item in two pieces: a `lead` of at most 16 bytes, and `data`. */
+  putLed(id: number, data: Uint8Array, hasPlace: boolean, lead: Uint8Array): number;
   /** How many bytes wait. */
   waiting(id: number): number;
   /** A completion comes when at most so many bytes wait: 0, or what made that impossible. */

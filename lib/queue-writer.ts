@@ -20,8 +20,8 @@ export type Item = Uint8Array | LentBytes;
 
 function putNative(id: number, item: Item, hasPlace: boolean): number {
   return item instanceof LentBytes
-    ? queues.put(id, item.bytes, hasPlace, item.lead)
-    : queues.put(id, item, hasPlace, undefined);
+    ? queues.putLed(id, item.bytes, hasPlace, item.lead)
+    : queues.put(id, item, hasPlace);
 }
 
 /** One put that waits for a place. */

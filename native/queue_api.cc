@@ -112,17 +112,29 @@ napi_value Readable(napi_env env, napi_callback_info info) {
   return args.Return(open->reader->BytesReadable());
 }
 
+// Memory of no bytes has an address, too.
+const uint8_t* DataOf(const Bytes& bytes) noexcept {
+  static const uint8_t kNothing = 0;
+  return bytes.data == nullptr ? &kNothing : bytes.data;
+}
+
 napi_value Put(napi_env env, napi_callback_info info) {
+  const Args<3> args(env, info);
+  const auto* open = Find(args);
+  const Bytes data = args.Bytes(1);
+  if (open == nullptr) return args.Return(-EBADF);
+  return args.Return(open->writer->Put({nullptr, 0, DataOf(data), data.size}, args.Flag(2)));
+}
+
+napi_value PutLed(napi_env env, napi_callback_info info) {
   const Args<4> args(env, info);
   const auto* open = Find(args);
   const Bytes data = args.Bytes(1);
   const Bytes lead = args.Bytes(3);
   if (open == nullptr) return args.Return(-EBADF);
   if (lead.size > Feeder::kMostLeadBytes) return args.Return(-EINVAL);
-  static const uint8_t kNothing = 0;
-  const Feeder::Item item{lead.data, lead.size, data.data == nullptr ? &kNothing : data.data,
-                          data.size};
-  return args.Return(open->writer->Put(item, args.Flag(2)));
+  return args.Return(
+      open->writer->Put({DataOf(lead), lead.size, DataOf(data), data.size}, args.Flag(2)));
 }
 
 napi_value Waiting(napi_env env, napi_callback_info info) {
@@ -246,6 +258,7 @@ void ExportQueueApi(Napi::Env env, Napi::Object exports) {
       {"check", Check},
       {"readable", Readable},
       {"put", Put},
+      {"putLed", PutLed},
       {"waiting", Waiting},
       {"notifyWhen", NotifyWhen},
       {"forget", Forget},
