@@ -36,6 +36,10 @@ bool IsUnsupported(ssize_t status) noexcept {
 // silently and every one that arrived can be closed.
 constexpr size_t kMaxDescriptors = 253;
 
+// So few bytes are gathered here and sent from one place, for which the kernel takes less time than
+// for several: a twentieth of a round trip of 64 bytes.
+constexpr size_t kGatheredBytes = 512;
+
 // What does not fit a pipe takes several writes anyway, so one more costs nothing that shows.
 constexpr size_t kHeaderAloneFrom = 64 * 1024;
 
@@ -153,6 +157,16 @@ ssize_t Endpoint::ReadPipe(const iovec* iov, int count) {
 
 ssize_t Endpoint::Write(const iovec* iov, int count) {
   if (!socket_) return WritePipe(iov, count);
+  uint8_t gathered[kGatheredBytes];
+  size_t size = 0;
+  for (int i = 0; i < count && size <= kGatheredBytes; i++) {
+    const size_t length = iov[i].iov_len;
+    if (length > 0 && length <= kGatheredBytes - size) {
+      std::memcpy(gathered + size, iov[i].iov_base, length);
+    }
+    size += length;
+  }
+  if (size <= kGatheredBytes) return platform::Send(fd_.get(), gathered, size, waits_);
   msghdr message{};
   message.msg_iov = const_cast<iovec*>(iov);
   message.msg_iovlen = static_cast<decltype(message.msg_iovlen)>(count);

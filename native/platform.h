@@ -45,6 +45,9 @@ ssize_t ReceiveMessage(int fd, msghdr* message, bool wait) noexcept;
 // sendmsg() that does not raise SIGPIPE. Waits only if told to.
 ssize_t SendMessage(int fd, const msghdr* message, bool wait) noexcept;
 
+// The same with send().
+ssize_t Send(int fd, const void* data, size_t size, bool wait) noexcept;
+
 // poll() with a timeout in nanoseconds (negative: none), during which signals that are routine in
 // a Node process (SIGCHLD, SIGWINCH, SIGPROF) stay pending instead of interrupting the wait.
 int WaitForEvents(pollfd* fds, nfds_t count, long long timeout_ns) noexcept;

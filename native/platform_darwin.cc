@@ -85,6 +85,10 @@ ssize_t SendMessage(int fd, const msghdr* message, bool wait) noexcept {
   return sys::RetryOnInterrupt([=] { return ::sendmsg(fd, message, wait ? 0 : MSG_DONTWAIT); });
 }
 
+ssize_t Send(int fd, const void* data, size_t size, bool wait) noexcept {
+  return sys::RetryOnInterrupt([=] { return ::send(fd, data, size, wait ? 0 : MSG_DONTWAIT); });
+}
+
 int WaitForEvents(pollfd* fds, nfds_t count, long long timeout_ns) noexcept {
   sigset_t routine;
   sigset_t before;

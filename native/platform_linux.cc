@@ -157,6 +157,11 @@ ssize_t SendMessage(int fd, const msghdr* message, bool wait) noexcept {
   return sys::RetryOnInterrupt([=] { return ::sendmsg(fd, message, flags); });
 }
 
+ssize_t Send(int fd, const void* data, size_t size, bool wait) noexcept {
+  const int flags = MSG_NOSIGNAL | (wait ? 0 : MSG_DONTWAIT);
+  return sys::RetryOnInterrupt([=] { return ::send(fd, data, size, flags); });
+}
+
 int WaitForEvents(pollfd* fds, nfds_t count, long long timeout_ns) noexcept {
   // Read once per thread: neither Node nor libuv changes the mask of a thread that runs JavaScript.
   static thread_local const sigset_t mask = MaskWithRoutineSignals();

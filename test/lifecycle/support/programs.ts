@@ -44,7 +44,7 @@ export async function report(peer: Peer): Promise<Report> {
 type Sleep = 'sync call' | 'sync read' | 'sync poll' | 'event loop' | 'read' | 'write' | 'futex';
 
 const x64: Record<Sleep, readonly number[]> = {
-  'sync call': [271, 19, 20, 46, 47], // Any of the next two, writev and sendmsg.
+  'sync call': [271, 19, 20, 44, 46, 47], // Any of the next two, writev, sendto and sendmsg.
   'sync read': [19, 47], // readv, recvmsg
   'sync poll': [271], // ppoll
   'event loop': [232, 281], // epoll_wait, epoll_pwait
@@ -53,7 +53,7 @@ const x64: Record<Sleep, readonly number[]> = {
   futex: [202],
 };
 const arm64: Record<Sleep, readonly number[]> = {
-  'sync call': [73, 65, 66, 211, 212],
+  'sync call': [73, 65, 66, 206, 211, 212],
   'sync read': [65, 212],
   'sync poll': [73],
   'event loop': [22],
