@@ -4,8 +4,8 @@
 //
 // Large allocations begin at the same place of a page, a few bytes behind its start, and the payload of a message in a pipe
 // begins where a page does, or 4 bytes further. To a target that lies less than a cache line above its source, modulo the
-// size of a page, many processors copy four to seventeen times more slowly: they wait for stores that only look as if the
-// next load needed them. So different kinds of large messages are kept a cache line or more apart.
+// size of a page, some processors copy four to seventeen times more slowly (measured on an AMD EPYC): they wait for stores
+// that only look as if the next load needed them. So different kinds of large messages are kept a cache line or more apart.
 
 /** From about this size on allocations have pages of their own. */
 const LARGE_BYTES = 128 * 1024;

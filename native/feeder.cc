@@ -43,7 +43,7 @@ constexpr int kMostParts = 64;
 constexpr size_t kPageBytes = 4096;
 constexpr size_t kCacheLineBytes = 64;
 
-// Many processors copy up to seventeen times more slowly to a target less than a cache line above
+// Some processors copy up to seventeen times more slowly to a target less than a cache line above
 // its source, modulo the size of a page: they wait for stores that only look as if the next load
 // needed them. Large allocations, which all begin at the same place of a page, are such a case.
 bool CopiesSlowly(const uint8_t* to, const uint8_t* from) noexcept {

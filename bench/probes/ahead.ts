@@ -50,10 +50,8 @@ async function main(seconds: number): Promise<void> {
   const before = process.memoryUsage.rss();
   let most = before;
   const end = now() + 1000 * seconds;
-  // The same Buffer each time: items that are no longer used are the program's garbage, not the queue's memory.
-  const item = Buffer.alloc(MIB / 4, 1);
   const producing = (async () => {
-    for (;;) await queue.put(item);
+    for (;;) await queue.put(Buffer.alloc(MIB / 4, 1));
   })();
   producing.catch(() => undefined);
   while (now() < end) {
