@@ -36,6 +36,7 @@
         "native/process_api.cc",
         "native/queue_api.cc",
         "native/queue_mender.cc",
+        "native/queue_message.cc",
         "native/queue_reader.cc",
         "native/queue_state.cc",
         "native/queue_writer.cc",

@@ -7,12 +7,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
-#include <cstring>
 #include <thread>
 #include <utility>
 
 #include "feeders.h"
-#include "frame.h"
 #include "queue_mender.h"
 #include "status.h"
 #include "sys.h"
@@ -40,38 +38,21 @@ constexpr size_t kTurnBytes = 64 * 1024;
 
 constexpr int kMostParts = 64;
 
-constexpr size_t kPageBytes = 4096;
-constexpr size_t kCacheLineBytes = 64;
-
-// Some processors copy up to seventeen times more slowly to a target less than a cache line above
-// its source, modulo the size of a page: they wait for stores that only look as if the next load
-// needed them. Large allocations, which all begin at the same place of a page, are such a case.
-bool CopiesSlowly(const uint8_t* to, const uint8_t* from) noexcept {
-  const uintptr_t above = reinterpret_cast<uintptr_t>(to) - reinterpret_cast<uintptr_t>(from);
-  return above % kPageBytes < kCacheLineBytes;
-}
-
 }  // namespace
 
-Feeder::Head::Head(const Item& item) noexcept
-    : size(frame::EncodeHeader(item.lead_size + item.size, bytes)) {
-  if (item.lead_size > 0) std::memcpy(bytes + size, item.lead, item.lead_size);
-  size += item.lead_size;
-}
-
-int64_t Feeder::Put(const Item& item) {
+int64_t Feeder::Put(const QueueItem& item) {
   if (waiting_messages_.load(std::memory_order_acquire) == 0) {
-    Message rest;
+    QueueMessage rest;
     const int64_t status = PutNow(item, &rest);
     if (status != -EAGAIN) return status;
     if (rest.memory) return Keep(std::move(rest), true);
   }
-  return Keep(MakeMessage(item, 0), false);
+  return Keep(QueueMessage(item, 0), false);
 }
 
 // 0 when it was written; -EAGAIN when it was not, or not whole: then the rest is in `rest`, and the
 // lock is held.
-int64_t Feeder::PutNow(const Item& item, Message* rest) {
+int64_t Feeder::PutNow(const QueueItem& item, QueueMessage* rest) {
   {
     const std::lock_guard lock(mutex_);
     if (failure_ < 0) return failure_;
@@ -84,13 +65,13 @@ int64_t Feeder::PutNow(const Item& item, Message* rest) {
     taken = wlock.TryAcquire();
   }
   if (taken < 0) return taken;
-  Head head(item);
+  QueueMessageHead head(item);
   const size_t total = head.size + item.size;
   const iovec iov[2] = {{head.bytes, head.size}, {const_cast<uint8_t*>(item.payload), item.size}};
   if (total > PIPE_BUF) wlock.MarkMoving();
   const ssize_t n = parts_.writer->sink().Write(iov, item.size > 0 ? 2 : 1);
   if (n > 0 && static_cast<size_t>(n) < total) {
-    *rest = MakeMessage(item, static_cast<size_t>(n));
+    *rest = QueueMessage(item, static_cast<size_t>(n));
     return -EAGAIN;
   }
   wlock.Release(TrackedSemaphore::kNoLimit);
@@ -99,29 +80,11 @@ int64_t Feeder::PutNow(const Item& item, Message* rest) {
   return 0;
 }
 
-Feeder::Message Feeder::MakeMessage(const Item& item, size_t sent) {
-  const Head head(item);
-  Message message;
-  message.size = head.size + item.size;
-  message.sent = sent;
-  const size_t spare = item.size >= kPageBytes ? kCacheLineBytes : 0;
-  // Not make_unique, which would clear it.
-  message.memory.reset(new uint8_t[spare + message.size]);
-  message.bytes = message.memory.get();
-  if (CopiesSlowly(message.bytes + head.size, item.payload)) message.bytes += spare;
-  std::memcpy(message.bytes, head.bytes, head.size);
-  const size_t done = sent > head.size ? sent - head.size : 0;
-  if (item.size > done) {
-    std::memcpy(message.bytes + head.size + done, item.payload + done, item.size - done);
-  }
-  return message;
-}
-
-int64_t Feeder::Keep(Message&& message, bool holds_lock) {
+int64_t Feeder::Keep(QueueMessage&& message, bool holds_lock) {
   const std::lock_guard lock(mutex_);
   if (failure_ < 0) return failure_;
   if (closed_) return -EBADF;
-  const size_t left = message.size - message.sent;
+  const size_t left = message.left();
   // Before the thread runs, which alone uses it then.
   if (holds_lock) holds_lock_ = inside_ = true;
   incoming_.push_back(std::move(message));
@@ -266,8 +229,8 @@ ssize_t Feeder::WriteSome() {
   iovec iov[kMostParts];
   int count = 0;
   size_t total = 0;
-  for (const Message& message : messages_) {
-    const size_t left = message.size - message.sent;
+  for (const QueueMessage& message : messages_) {
+    const size_t left = message.left();
     if (count == kMostParts || (count > 0 && total + left > PIPE_BUF)) break;
     iov[count++] = {message.bytes + message.sent, left};
     total += left;
@@ -283,11 +246,11 @@ ssize_t Feeder::WriteSome() {
   size_t left = static_cast<size_t>(n);
   size_t done = 0;
   while (left > 0) {
-    Message& front = messages_.front();
-    const size_t part = std::min(left, front.size - front.sent);
+    QueueMessage& front = messages_.front();
+    const size_t part = std::min(left, front.left());
     front.sent += part;
     left -= part;
-    if (front.sent < front.size) break;
+    if (front.left() > 0) break;
     messages_.pop_front();
     done++;
   }

@@ -23,7 +23,7 @@
 
 #include "completion_queue.h"
 #include "endpoint.h"
-#include "frame.h"
+#include "queue_message.h"
 #include "queue_state.h"
 #include "tracked_semaphore.h"
 #include "wake.h"
@@ -47,19 +47,9 @@ class Feeder : public std::enable_shared_from_this<Feeder> {
   Feeder(const Feeder&) = delete;
   Feeder& operator=(const Feeder&) = delete;
 
-  static constexpr size_t kMostLeadBytes = 16;
-
-  // Memory of the caller's: a few bytes and many, which make one message.
-  struct Item {
-    const uint8_t* lead = nullptr;
-    size_t lead_size = 0;
-    const uint8_t* payload = nullptr;
-    size_t size = 0;
-  };
-
   // Only the environment's own thread puts. 0 when the message was written, else how many bytes
   // wait now; what made an earlier message or this one impossible, of which nothing is kept then.
-  int64_t Put(const Item& item);
+  int64_t Put(const QueueItem& item);
 
   // Nothing is put any more. Everything is let go when what waits has been written.
   void Close();
@@ -86,29 +76,14 @@ class Feeder : public std::enable_shared_from_this<Feeder> {
   bool Stop() noexcept;
 
  private:
-  struct Message {
-    std::unique_ptr<uint8_t[]> memory;
-    uint8_t* bytes = nullptr;  // Header and payload, somewhere in it.
-    size_t size = 0;
-    size_t sent = 0;
-  };
-
   struct Notice {
     uint64_t most;
     std::shared_ptr<CompletionQueue> queue;
     int32_t request;
   };
 
-  // What comes before an item's payload.
-  struct Head {
-    explicit Head(const Item& item) noexcept;
-    uint8_t bytes[frame::kLongHeaderBytes + kMostLeadBytes];
-    size_t size;
-  };
-
-  int64_t PutNow(const Item& item, Message* rest);
-  int64_t Keep(Message&& message, bool holds_lock);
-  static Message MakeMessage(const Item& item, size_t sent);
+  int64_t PutNow(const QueueItem& item, QueueMessage* rest);
+  int64_t Keep(QueueMessage&& message, bool holds_lock);
   int StartLocked();
 
   static void* ThreadMain(void* self);
@@ -129,7 +104,7 @@ class Feeder : public std::enable_shared_from_this<Feeder> {
   Parts parts_;
 
   mutable std::mutex mutex_;  // For what follows.
-  std::deque<Message> incoming_;
+  std::deque<QueueMessage> incoming_;
   std::vector<Notice> notices_;
   int failure_ = 0;
   bool running_ = false;
@@ -144,7 +119,7 @@ class Feeder : public std::enable_shared_from_this<Feeder> {
   std::atomic<bool> inside_{false};  // A message is half written.
 
   // The thread's own.
-  std::deque<Message> messages_;
+  std::deque<QueueMessage> messages_;
   bool holds_lock_ = false;  // Handed over together with a message that was begun.
 };
 

@@ -132,7 +132,7 @@ napi_value PutLed(napi_env env, napi_callback_info info) {
   const Bytes data = args.Bytes(1);
   const Bytes lead = args.Bytes(3);
   if (open == nullptr) return args.Return(-EBADF);
-  if (lead.size > Feeder::kMostLeadBytes) return args.Return(-EINVAL);
+  if (lead.size > QueueItem::kMostLeadBytes) return args.Return(-EINVAL);
   return args.Return(
       open->writer->Put({DataOf(lead), lead.size, DataOf(data), data.size}, args.Flag(2)));
 }

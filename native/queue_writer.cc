@@ -7,7 +7,7 @@
 
 namespace mp {
 
-int64_t QueueWriter::Put(const Feeder::Item& item, bool has_place) {
+int64_t QueueWriter::Put(const QueueItem& item, bool has_place) {
   if (!state_) return -EBADF;
   const uint32_t flags = state_->Flags();
   int64_t result = 0;

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "feeder.h"
+#include "queue_message.h"
 #include "queue_state.h"
 #include "tracked_semaphore.h"
 
@@ -26,7 +27,7 @@ class QueueWriter {
 
   // How many bytes wait now, 0 if all was written. -EAGAIN when there is no place; `has_place` says
   // that one was taken before. kShutDown, kQueueBroken or another failure: nothing was counted.
-  int64_t Put(const Feeder::Item& item, bool has_place);
+  int64_t Put(const QueueItem& item, bool has_place);
 
   // Nothing is put any more; what was put is still written.
   void Close();

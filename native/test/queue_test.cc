@@ -39,7 +39,7 @@ const Test kLed("queue: an item in two pieces is one message, written at once, i
                 [] {
                   for (const size_t size : {size_t{0}, size_t{100}, size_t{300000}}) {
                     TestQueue queue;
-                    const Blob lead = Pattern(Feeder::kMostLeadBytes);
+                    const Blob lead = Pattern(QueueItem::kMostLeadBytes);
                     const Blob payload = Pattern(size);
                     Blob whole = lead;
                     whole.insert(whole.end(), payload.begin(), payload.end());
