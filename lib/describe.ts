@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: MIT
 //
 // Plain values that stand for objects, to be handed to another process or thread by whatever means there are.
-import type { Condition } from './condition.js';
-import { attachConnection, describeConnection, type ConnectionDescriptor } from './connection-sharing.js';
-import { Connection } from './connection.js';
-import { argumentError } from './errors.js';
-import type { Event } from './event.js';
-import type { JoinableQueue } from './joinable-queue.js';
-import type { ConditionDescriptor, EventDescriptor, SemLockDescriptor } from './lock-sharing.js';
-import { loadedPart, part, type AttachPart, type DescribePart } from './parts.js';
-import type { Queue } from './queue.js';
-import type { QueueDescriptor } from './queue-sharing.js';
-import { described, Description, type Giving, type Taking } from './sharing.js';
-import type { SimpleQueue } from './simple-queue.js';
-import type { BoundedSemaphore, Lock, RLock, Semaphore } from './synchronize.js';
-import { checkBoolean, checkObject } from './validate.js';
+import type { Condition } from './synchronize/condition.js';
+import { attachConnection, describeConnection, type ConnectionDescriptor } from './connection/reduction.js';
+import { Connection } from './connection/connection.js';
+import { argumentError } from './core/errors.js';
+import type { Event } from './synchronize/event.js';
+import type { JoinableQueue } from './queues/joinable-queue.js';
+import type { ConditionDescriptor, EventDescriptor, SemLockDescriptor } from './synchronize/reduction.js';
+import { loadedPart, part, type AttachPart, type DescribePart } from './reduction/registry.js';
+import type { Queue } from './queues/queue.js';
+import type { QueueDescriptor } from './queues/reduction.js';
+import { described, Description, type Giving, type Taking } from './reduction/transfer.js';
+import type { SimpleQueue } from './queues/simple-queue.js';
+import type { BoundedSemaphore, Lock, RLock, Semaphore } from './synchronize/locks.js';
+import { checkBoolean, checkObject } from './core/validate.js';
 
 /** What `describe` makes of an object. */
 export type Descriptor =

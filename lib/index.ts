@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-export { BaseProcess } from './base-process.js';
-export { Condition, type ConditionAddress, type WaitLimits } from './condition.js';
-export { Client, ClientSync, type ClientOptions } from './client.js';
-export { Connection, type Received } from './connection.js';
-export type { ConnectionDescriptor, SerializationKind } from './connection-sharing.js';
-export type { ConnectionOptions, FromFdOptions } from './connection-options.js';
+export { BaseProcess } from './process/base-process.js';
+export { Condition, type ConditionAddress, type WaitLimits } from './synchronize/condition.js';
+export { Client, ClientSync, type ClientOptions } from './listener/client.js';
+export { Connection, type Received } from './connection/connection.js';
+export type { ConnectionDescriptor, SerializationKind } from './connection/reduction.js';
+export type { ConnectionOptions, FromFdOptions } from './connection/options.js';
 export {
   activeChildren,
   currentProcess,
@@ -12,8 +12,8 @@ export {
   isMainProcess,
   parentProcess,
   ParentProcess,
-} from './current-process.js';
-export type { WaitOptions } from './deadline.js';
+} from './process/current-process.js';
+export type { WaitOptions } from './core/deadline.js';
 export { attach, describe, type Describable, type DescribeOptions, type Descriptor } from './describe.js';
 export {
   AuthenticationError,
@@ -42,31 +42,31 @@ export {
   TruncatedMessageError,
   UnpicklingError,
   type ChildFailure,
-} from './errors.js';
-export type { DescriptorAddress } from './sharing.js';
-export { Event, type EventAddress } from './event.js';
-export { Listener, type ListenerOptions } from './listener.js';
-export type { ConditionDescriptor, EventDescriptor, SemLockDescriptor } from './lock-sharing.js';
-export { NamedSemaphore } from './named-semaphore.js';
-export { Guard, SEM_VALUE_MAX, SemLock, type AcquireOptions } from './sem-lock.js';
-export type { SemaphoreAddress } from './semaphore-handle.js';
-export { Process, type Arguments, type ProcessOptions, type Target } from './process.js';
-export type { CommonProcessOptions } from './process-options.js';
-export type { SocketAddress, SocketFamily } from './socket-address.js';
-export { Pipe } from './pipe.js';
-export { PythonProcess, type PythonProcessOptions } from './python-process.js';
-export type { BuiltInSerialization, PackUnpack, Serialization, Serializer } from './serialization/index.js';
+} from './core/errors.js';
+export type { DescriptorAddress } from './reduction/transfer.js';
+export { Event, type EventAddress } from './synchronize/event.js';
+export { Listener, type ListenerOptions } from './listener/listener.js';
+export type { ConditionDescriptor, EventDescriptor, SemLockDescriptor } from './synchronize/reduction.js';
+export { NamedSemaphore } from './synchronize/named-semaphore.js';
+export { Guard, SEM_VALUE_MAX, SemLock, type AcquireOptions } from './synchronize/sem-lock.js';
+export type { SemaphoreAddress } from './synchronize/semaphore-handle.js';
+export { Process, type Arguments, type ProcessOptions, type Target } from './process/process.js';
+export type { CommonProcessOptions } from './process/options.js';
+export type { SocketAddress, SocketFamily } from './listener/socket-address.js';
+export { Pipe } from './connection/pipe.js';
+export { PythonProcess, type PythonProcessOptions } from './python/python-process.js';
+export type { BuiltInSerialization, PackUnpack, Serialization, Serializer } from './serialization/codec.js';
 export * as pickle from './serialization/pickle/index.js';
 export { float, int, tuple } from './serialization/pickle/wrappers.js';
-export { BaseQueue, type QueueWaitOptions } from './base-queue.js';
-export { JoinableQueue } from './joinable-queue.js';
-export { Queue } from './queue.js';
-export type { QueueOptions, SimpleQueueOptions } from './queue-options.js';
-export type { QueueDescriptor } from './queue-sharing.js';
-export { SimpleQueue } from './simple-queue.js';
-export { BoundedSemaphore, Lock, OwnableLock, RLock, Semaphore } from './synchronize.js';
-export type { Bytes } from './validate.js';
-export { wait, waitSync, type Ending, type Waitable } from './wait.js';
+export { BaseQueue, type QueueWaitOptions } from './queues/base-queue.js';
+export { JoinableQueue } from './queues/joinable-queue.js';
+export { Queue } from './queues/queue.js';
+export type { QueueOptions, SimpleQueueOptions } from './queues/options.js';
+export type { QueueDescriptor } from './queues/reduction.js';
+export { SimpleQueue } from './queues/simple-queue.js';
+export { BoundedSemaphore, Lock, OwnableLock, RLock, Semaphore } from './synchronize/locks.js';
+export type { Bytes } from './core/validate.js';
+export { wait, waitSync, type Ending, type Waitable } from './connection/wait.js';
 
 // Behind everything that they need, since several of these import each other.
 import './parts/locks.js';

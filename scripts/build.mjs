@@ -3,7 +3,7 @@
 // Compiles lib/ to dist/: declarations by the TypeScript compiler, which also checks the types, and JavaScript by a bundler.
 // Every process that this package starts loads it before anything else, and loading forty modules takes several times as
 // long as loading the same code from a few files. These are CommonJS, which loads without a turn of the event loop for each
-// file, and lets lib/parts.ts load the rest in the middle of a call. What users import is an ES module around them.
+// file, and lets lib/reduction/registry.ts load the rest in the middle of a call. What users import is an ES module around them.
 //
 //   node scripts/build.mjs [--modules]
 //
@@ -14,7 +14,7 @@ import path from 'node:path';
 import { main, root, runTool } from './support.mjs';
 
 /** What processes begin with, and what they load later; these share their code. */
-const ENTRIES = ['index', 'child-main', 'parts/locks', 'parts/queues', 'parts/pickle', 'parts/python'];
+const ENTRIES = ['index', 'process/child-main', 'parts/locks', 'parts/queues', 'parts/pickle', 'parts/python'];
 
 /** @type {import('esbuild').BuildOptions} */
 const common = {
@@ -35,8 +35,8 @@ const common = {
 async function bundleProgram(folder) {
   const { outputFiles } = await build({
     ...common,
-    entryPoints: [path.join(root, 'lib', 'cli.ts')],
-    outdir: folder,
+    entryPoints: [path.join(root, 'lib', 'cli', 'main.ts')],
+    outdir: path.join(folder, 'cli'),
     write: false,
   });
   for (const { path: file, text } of outputFiles) write(file, file.endsWith('.js') ? withClassNames(text) : text);
@@ -51,7 +51,7 @@ async function bundleLibrary(folder) {
     outbase: path.join(root, 'lib'),
     outdir: inner,
     splitting: true,
-    chunkNames: 'shared-[hash]',
+    chunkNames: 'shared/[hash]',
     define: { 'import.meta.url': MODULE_URL },
     metafile: true,
     write: false,

@@ -81,9 +81,9 @@ export function expectedFiles(sources) {
   const declared = filesBelow(path.join(sources, 'lib')).map((file) => `dist/${file.replace(/\.ts$/, '.d.ts')}`);
   // See build.mjs.
   const parts = filesBelow(path.join(sources, 'dist', 'cjs')).map((file) => `dist/cjs/${file}`);
-  const bundled = ['dist/cli.js', 'dist/cli.js.map', 'dist/index.js', ...parts];
+  const bundled = ['dist/cli/main.js', 'dist/cli/main.js.map', 'dist/index.js', ...parts];
   const native = filesBelow(path.join(sources, 'native'))
-    .filter((file) => /^[^/]+\.(cc|h)$/.test(file))
+    .filter((file) => /^(?!test\/).+\.(cc|h)$/.test(file))
     .map((file) => `native/${file}`);
   const interop = filesBelow(path.join(sources, 'interop'))
     .filter((file) => /\.(h|md|py)$/.test(file))

@@ -57,7 +57,7 @@ function needsNode(file, seen = new Set()) {
 /** The part of native/ that stands without Node. */
 function librarySources() {
   return filesBelow(path.join(root, 'native'))
-    .filter((file) => /^[^/]+\.cc$/.test(file))
+    .filter((file) => file.endsWith('.cc') && !file.startsWith('test/'))
     .filter((file) => !otherPlatforms.includes(file.replace('.cc', '').split('_').at(-1) ?? ''))
     .map((file) => path.join(root, 'native', file))
     .filter((file) => !needsNode(file));

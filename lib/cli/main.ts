@@ -4,7 +4,7 @@
 // npx node-multiprocessing: shows and removes the semaphores of this user's processes.
 import { parseArgs } from 'node:util';
 
-import type { Listing, Swept } from './families.js';
+import type { Listing, Swept } from './semaphore-listing.js';
 
 const USAGE = `Usage: node-multiprocessing <command> [--json]
 
@@ -77,7 +77,7 @@ function refuse(problem: string): number {
 async function run(command: 'list' | 'sweep', json: boolean): Promise<number> {
   try {
     // Not before it is needed: the usage is to be had without an addon too.
-    const { listFamilies, sweepFamilies } = await import('./families.js');
+    const { listFamilies, sweepFamilies } = await import('./semaphore-listing.js');
     if (command === 'list') {
       const listing = listFamilies();
       process.stdout.write(json ? `${JSON.stringify(listing, null, 2)}\n` : showListing(listing));

@@ -16,13 +16,13 @@ import {
 import { constants as os } from 'node:os';
 import { join } from 'node:path';
 
-import { semaphoreError } from './errors.js';
-import { native } from './native.js';
+import { semaphoreError } from '../core/errors.js';
+import { native } from '../native/addon.js';
 
 /** What an existing semaphore takes in /dev/shm, where each has a page of its own. */
 const SEMAPHORE_BYTES = 4096;
 
-/** As much of a register as native/family.cc reads. */
+/** As much of a register as native/semaphores/family_register.cc reads. */
 const MOST_REGISTER_BYTES = 4 * 1024 * 1024;
 
 /** The newline aside. */
@@ -64,7 +64,7 @@ function attempt<T>(body: () => T, otherwise: T): T {
   }
 }
 
-/** The names in the folder of registers; the same folders are refused as in native/family.cc. */
+/** The names in the folder of registers; the same folders are refused as in native/semaphores/family_register.cc. */
 function entries(folder: string): string[] {
   const info = lstatSync(folder, { throwIfNoEntry: false });
   if (info === undefined) return [];

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-import { UnpicklingError } from '../errors.js';
-import type { Take } from '../take.js';
-import { ClaimedMessage, decodeClaiming, encodeGiving } from './claims.js';
-import { builtIn, codecFor, kindOf, type BuiltInSerialization, type Codec } from './index.js';
-import type { LentBytes } from './lent-bytes.js';
-import { openParcel, Parcel } from './parcel.js';
-import { structured } from './structured.js';
+import { UnpicklingError } from '../core/errors.js';
+import type { Take } from '../serialization/message-decoder.js';
+import { ClaimedMessage, decodeClaiming, encodeGiving } from './deferred-message.js';
+import { builtIn, codecFor, kindOf, type BuiltInSerialization, type Codec } from '../serialization/codec.js';
+import type { LentBytes } from '../serialization/borrowed-bytes.js';
+import { openParcel, Parcel } from './object-message.js';
+import { structured } from '../serialization/structured.js';
 
 /** The first byte of what V8's serializer writes. No pickle begins with it. */
 const STRUCTURED_MAGIC = 0xff;

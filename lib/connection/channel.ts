@@ -2,10 +2,10 @@
 //
 // A channel is one endpoint as this environment uses it. Connections (dup() makes several of one channel) count as its
 // users; it keeps the descriptor until the last of them is closed and what they sent is written.
-import { systemError } from './errors.js';
-import { flushAtExit } from './exit.js';
-import { native, READ, WRITE } from './native.js';
-import { arm, ensureStarted, spinBeforeSleep, type Pollable } from './reactor.js';
+import { systemError } from '../core/errors.js';
+import { flushAtExit } from '../event-loop/exit.js';
+import { native, READ, WRITE } from '../native/addon.js';
+import { arm, ensureStarted, spinBeforeSleep, type Pollable } from '../event-loop/reactor.js';
 import { Receiver, type ReceiverOwner } from './receiver.js';
 import { Sender, type SenderOwner } from './sender.js';
 

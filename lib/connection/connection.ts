@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 import { inspect } from 'node:util';
 
-import { defineAliases } from './aliases.js';
+import { defineAliases } from '../core/aliases.js';
 import { Channel, type ChannelOptions, type Direction } from './channel.js';
-import { checkOptions, narrow, type ConnectionOptions, type FromFdOptions } from './connection-options.js';
-import { checkLimits, deadlineAfter, type WaitOptions } from './deadline.js';
+import { checkOptions, narrow, type ConnectionOptions, type FromFdOptions } from './options.js';
+import { checkLimits, deadlineAfter, type WaitOptions } from '../core/deadline.js';
 import {
   argumentError,
   BusyError,
@@ -14,14 +14,14 @@ import {
   NotSupported,
   NotWritable,
   systemError,
-} from './errors.js';
-import { native } from './native.js';
-import { Hold } from './reactor.js';
+} from '../core/errors.js';
+import { native } from '../native/addon.js';
+import { Hold } from '../event-loop/reactor.js';
 import type { ReceiveOptions } from './receiver.js';
-import { ChannelSerialization } from './serialization/channel-serialization.js';
-import { pack, type Packed } from './serialization/parcel.js';
-import { shareableMark } from './shareable.js';
-import { takeBytes, takeInto, type Take } from './take.js';
+import { ChannelSerialization } from './channel-format.js';
+import { pack, type Packed } from './object-message.js';
+import { shareableMark } from '../reduction/shareable.js';
+import { takeBytes, takeInto, type Take } from '../serialization/message-decoder.js';
 import {
   checkBoolean,
   checkBytes,
@@ -31,7 +31,7 @@ import {
   checkRange,
   checkTimeout,
   type Bytes,
-} from './validate.js';
+} from '../core/validate.js';
 import { waitForConnections, waitForConnectionsSync } from './wait.js';
 
 /** What `tryRecv` received, wrapped because `undefined` is a value like another. */

@@ -3,8 +3,8 @@
 // Pickles in which Connections are. Python pickles a Connection as a ticket with which the receiver collects a descriptor
 // from the sender. Collecting waits, and decoding must not, so such a message is decoded twice: first to find the tickets, and
 // again when all descriptors are there.
-import { UnpicklingError } from '../errors.js';
-import { native } from '../native.js';
+import { UnpicklingError } from '../core/errors.js';
+import { native } from '../native/addon.js';
 
 /** One ticket. */
 export interface Ticket {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-import { allocateReceived } from './large-memory.js';
-import { native } from './native.js';
+import { allocateReceived } from '../core/large-buffers.js';
+import { native } from '../native/addon.js';
 
 const codes = native.status;
 

@@ -4,10 +4,10 @@
 // behind it one descriptor for each that the objects need, as `sendHandle` sends them.
 import { deserialize, serialize } from 'node:v8';
 
-import { argumentError, UnpicklingError } from '../errors.js';
-import { Cargo, takeFrom, type Giving, type Taking } from '../sharing.js';
-import { checkInteger } from '../validate.js';
-import type { SharedValue } from './shared-values.js';
+import { argumentError, UnpicklingError } from '../core/errors.js';
+import { Cargo, takeFrom, type Giving, type Taking } from '../reduction/transfer.js';
+import { checkInteger } from '../core/validate.js';
+import type { SharedValue } from '../reduction/object-graph.js';
 
 /** V8's own messages have the number of their format, which is not 0, in the second byte. */
 const MARK = Buffer.of(0xff, 0);

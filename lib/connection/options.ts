@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 import type { ChannelOptions, Direction } from './channel.js';
-import { argumentError, NotReadable, NotWritable } from './errors.js';
-import { DEFAULT_EXIT_FLUSH_MS } from './exit.js';
-import { hasOneCpu } from './parallelism.js';
-import type { Serialization } from './serialization/index.js';
-import { checkBoolean, checkInteger, checkObject, checkTimeout } from './validate.js';
+import { argumentError, NotReadable, NotWritable } from '../core/errors.js';
+import { DEFAULT_EXIT_FLUSH_MS } from '../event-loop/exit.js';
+import { hasOneCpu } from '../core/cpus.js';
+import type { Serialization } from '../serialization/codec.js';
+import { checkBoolean, checkInteger, checkObject, checkTimeout } from '../core/validate.js';
 
 /** Options of a Connection, given where it is made. */
 export interface ConnectionOptions {

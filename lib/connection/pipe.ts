@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-import type { ConnectionOptions } from './connection-options.js';
+import type { ConnectionOptions } from './options.js';
 import { Connection } from './connection.js';
-import { checkBoolean } from './validate.js';
+import { checkBoolean } from '../core/validate.js';
 
 /**
  * Makes two Connections with a pipe between them. CPython: `multiprocessing.Pipe(duplex)`.

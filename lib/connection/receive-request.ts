@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import type { Hold } from './reactor.js';
+import type { Hold } from '../event-loop/reactor.js';
 
 /** One receive that waits. */
 export interface Waiting {

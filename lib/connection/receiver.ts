@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 //
 // The receiving half of a channel: who waits, in which order they are served, and the large message that is on its way.
-import { millisecondsLeft, startLimits, type Limits } from './deadline.js';
-import { BusyError, InterruptedError, receiveError, TimeoutError, TruncatedMessageError } from './errors.js';
-import { Fifo } from './fifo.js';
+import { millisecondsLeft, startLimits, type Limits } from '../core/deadline.js';
+import { BusyError, InterruptedError, receiveError, TimeoutError, TruncatedMessageError } from '../core/errors.js';
+import { Fifo } from '../core/fifo.js';
 import { LargeMessage } from './large-message.js';
-import { native } from './native.js';
+import { native } from '../native/addon.js';
 import {
   blockOn,
   checkInterrupted,
@@ -14,11 +14,11 @@ import {
   takeTurn,
   unwritten,
   type Hold,
-} from './reactor.js';
+} from '../event-loop/reactor.js';
 import { Request, type Waiting } from './receive-request.js';
-import { ClaimedMessage } from './serialization/claims.js';
-import { openParcel, Parcel } from './serialization/parcel.js';
-import type { Take } from './take.js';
+import { ClaimedMessage } from './deferred-message.js';
+import { openParcel, Parcel } from './object-message.js';
+import type { Take } from '../serialization/message-decoder.js';
 
 const codes = native.status;
 

@@ -2,13 +2,13 @@
 //
 // What a Connection is for somebody else: a descriptor, and what this side knows of the stream.
 import type { Channel } from './channel.js';
-import { checkOptions, narrow, type ConnectionOptions } from './connection-options.js';
+import { checkOptions, narrow, type ConnectionOptions } from './options.js';
 import { Connection } from './connection.js';
-import { argumentError, BusyError, NotSupported, systemError } from './errors.js';
-import { native } from './native.js';
-import { ChannelSerialization } from './serialization/channel-serialization.js';
-import type { DescriptorAddress, Giving, Taking } from './sharing.js';
-import { checkBoolean, checkObject } from './validate.js';
+import { argumentError, BusyError, NotSupported, systemError } from '../core/errors.js';
+import { native } from '../native/addon.js';
+import { ChannelSerialization } from './channel-format.js';
+import type { DescriptorAddress, Giving, Taking } from '../reduction/transfer.js';
+import { checkBoolean, checkObject } from '../core/validate.js';
 
 /** A format, as a descriptor says it. */
 export type SerializationKind = 'structured' | 'json' | 'pickle' | 'custom';

@@ -2,10 +2,10 @@
 //
 // The sending half of a channel. The native layer holds the bytes that wait; this class holds, in the same order, who
 // waits for them, and the callers' memory that long messages are still read from.
-import { millisecondsLeft, startLimits, type Limits } from './deadline.js';
-import { ClosedError, InterruptedError, NotWritable, sendError, systemError, TimeoutError } from './errors.js';
-import { Fifo } from './fifo.js';
-import { native } from './native.js';
+import { millisecondsLeft, startLimits, type Limits } from '../core/deadline.js';
+import { ClosedError, InterruptedError, NotWritable, sendError, systemError, TimeoutError } from '../core/errors.js';
+import { Fifo } from '../core/fifo.js';
+import { native } from '../native/addon.js';
 import {
   blockOn,
   checkInterrupted,
@@ -16,8 +16,8 @@ import {
   writeNowIfExiting,
   type Hold,
   type Writer,
-} from './reactor.js';
-import type { Packed } from './serialization/parcel.js';
+} from '../event-loop/reactor.js';
+import type { Packed } from './object-message.js';
 
 const codes = native.status;
 

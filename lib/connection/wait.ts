@@ -3,11 +3,18 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 
 import type { Channel } from './channel.js';
 import { Connection } from './connection.js';
-import { checkLimits, deadlineAfter, startLimits, throwIfAborted, type Limits, type WaitOptions } from './deadline.js';
-import { argumentError, systemError, TimeoutError } from './errors.js';
-import { native, READ } from './native.js';
-import { arm, blockOn, ensureStarted, flushUnwritten, Hold, takeTurn, type Pollable } from './reactor.js';
-import { checkDescriptor, checkTimeout } from './validate.js';
+import {
+  checkLimits,
+  deadlineAfter,
+  startLimits,
+  throwIfAborted,
+  type Limits,
+  type WaitOptions,
+} from '../core/deadline.js';
+import { argumentError, systemError, TimeoutError } from '../core/errors.js';
+import { native, READ } from '../native/addon.js';
+import { arm, blockOn, ensureStarted, flushUnwritten, Hold, takeTurn, type Pollable } from '../event-loop/reactor.js';
+import { checkDescriptor, checkTimeout } from '../core/validate.js';
 
 /**
  * What `wait` accepts: a Connection that receives, a process (which is ready when it has ended), or the number of any open

@@ -4,7 +4,7 @@
 import { constants } from 'node:os';
 import { getSystemErrorMap } from 'node:util';
 
-import { native } from './native.js';
+import { native } from '../native/addon.js';
 
 /** What all semantic errors of this package have in common: a permanent `code`. */
 export abstract class MultiprocessingError extends Error {

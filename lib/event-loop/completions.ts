@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // Requests to other threads of the process, and how their outcome comes back to this environment's event loop.
-import { systemError } from './errors.js';
-import { native, READ } from './native.js';
+import { systemError } from '../core/errors.js';
+import { native, READ } from '../native/addon.js';
 import { arm, ensureStarted, type Pollable } from './reactor.js';
 
 const semaphores = native.semaphores;

@@ -4,11 +4,11 @@
 // process.exit(), an uncaught error, and Connections that were unref'd.
 import { writeSync } from 'node:fs';
 
-import { deadlineAfter } from './deadline.js';
-import { native } from './native.js';
-import { writeQueuesAtExit } from './queue-exit.js';
+import { deadlineAfter } from '../core/deadline.js';
+import { native } from '../native/addon.js';
+import { writeQueuesAtExit } from '../queues/exit.js';
 import { unwritten, writeAtExit } from './reactor.js';
-import { endDaemons } from './running-child.js';
+import { endDaemons } from '../process/running-child.js';
 
 /** How long the end of the process may be held up by peers that do not read. */
 export const DEFAULT_EXIT_FLUSH_MS = 5000;

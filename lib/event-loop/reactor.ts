@@ -3,9 +3,9 @@
 // This environment's side of the event loop: who is told when a descriptor is ready, what keeps the loop alive, how many
 // operations may complete before the loop gets a turn, and which channels have something left to write.
 
-import { deadlineAfter, millisecondsLeft } from './deadline.js';
-import { InterruptedError, systemError } from './errors.js';
-import { native, READ, WRITE } from './native.js';
+import { deadlineAfter, millisecondsLeft } from '../core/deadline.js';
+import { InterruptedError, systemError } from '../core/errors.js';
+import { native, READ, WRITE } from '../native/addon.js';
 
 /** Told that what it waits for may now be tried, again and again until it waits for something else. */
 export interface Pollable {

@@ -6,8 +6,8 @@
 // names SHA-256 suits both, since an older peer takes the name for a part of the random bytes and answers with MD5.
 import type Crypto from 'node:crypto';
 
-import { AuthenticationError } from './errors.js';
-import { checkBytes } from './validate.js';
+import { AuthenticationError } from '../core/errors.js';
+import { checkBytes } from '../core/validate.js';
 
 /** Loaded when it is needed, since it takes longer than most of this package. */
 const crypto = (): typeof Crypto => process.getBuiltinModule('node:crypto');

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 import { authenticateListener, checkAuthkey } from './authentication.js';
 import { adoptSocket, checkSocketOptions } from './connected-socket.js';
-import type { Connection } from './connection.js';
-import type { ConnectionOptions } from './connection-options.js';
+import type { Connection } from '../connection/connection.js';
+import type { ConnectionOptions } from '../connection/options.js';
 import {
   checkLimits,
   deadlineAfter,
@@ -10,11 +10,11 @@ import {
   startLimits,
   type Limits,
   type WaitOptions,
-} from './deadline.js';
-import { systemError, TimeoutError } from './errors.js';
+} from '../core/deadline.js';
+import { systemError, TimeoutError } from '../core/errors.js';
 import { Handshake } from './handshake.js';
-import { native, READ, WRITE } from './native.js';
-import { arm, blockOn, ensureStarted, flushUnwritten, Hold } from './reactor.js';
+import { native, READ, WRITE } from '../native/addon.js';
+import { arm, blockOn, ensureStarted, flushUnwritten, Hold } from '../event-loop/reactor.js';
 import {
   checkAddress,
   checkFamily,
@@ -24,7 +24,7 @@ import {
   type SocketAddress,
   type SocketFamily,
 } from './socket-address.js';
-import { checkObject, type Bytes } from './validate.js';
+import { checkObject, type Bytes } from '../core/validate.js';
 
 const codes = native.status;
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
 // A connected socket as an ordinary Connection.
-import { Connection } from './connection.js';
-import { checkOptions, type ConnectionOptions } from './connection-options.js';
-import { native } from './native.js';
-import { codecFor } from './serialization/index.js';
+import { Connection } from '../connection/connection.js';
+import { checkOptions, type ConnectionOptions } from '../connection/options.js';
+import { native } from '../native/addon.js';
+import { codecFor } from '../serialization/codec.js';
 
 /** Checks the options of Connections that are made later, and takes a copy of them. */
 export function checkSocketOptions(options: ConnectionOptions): ConnectionOptions {

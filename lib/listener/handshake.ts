@@ -3,10 +3,10 @@
 // An authentication over a Connection that nobody else uses yet. It never waits by itself: whoever wants it to go on calls
 // `advance` when something may have arrived, so that one thread can have many of them, blocking or not.
 import { LONGEST_AUTH_MESSAGE, type Talk } from './authentication.js';
-import type { Channel } from './channel.js';
-import { Connection } from './connection.js';
-import { AuthenticationError } from './errors.js';
-import { takeBytes } from './take.js';
+import type { Channel } from '../connection/channel.js';
+import { Connection } from '../connection/connection.js';
+import { AuthenticationError } from '../core/errors.js';
+import { takeBytes } from '../serialization/message-decoder.js';
 
 const wanted = { operation: 'authentication', maxLength: LONGEST_AUTH_MESSAGE };
 

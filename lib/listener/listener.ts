@@ -3,18 +3,18 @@ import { inspect } from 'node:util';
 
 import { authenticateClient, checkAuthkey } from './authentication.js';
 import { adoptSocket, checkSocketOptions } from './connected-socket.js';
-import type { Connection } from './connection.js';
-import type { ConnectionOptions } from './connection-options.js';
-import { checkLimits, deadlineAfter, millisecondsLeft, startLimits, type WaitOptions } from './deadline.js';
-import { AuthenticationError, BusyError, ClosedError, TimeoutError } from './errors.js';
-import { Fifo } from './fifo.js';
+import type { Connection } from '../connection/connection.js';
+import type { ConnectionOptions } from '../connection/options.js';
+import { checkLimits, deadlineAfter, millisecondsLeft, startLimits, type WaitOptions } from '../core/deadline.js';
+import { AuthenticationError, BusyError, ClosedError, TimeoutError } from '../core/errors.js';
+import { Fifo } from '../core/fifo.js';
 import { Handshake } from './handshake.js';
 import { ListeningSocket, type Taken } from './listening-socket.js';
-import { blockOn, flushUnwritten, Hold, takeTurn } from './reactor.js';
-import { shareableMark } from './shareable.js';
+import { blockOn, flushUnwritten, Hold, takeTurn } from '../event-loop/reactor.js';
+import { shareableMark } from '../reduction/shareable.js';
 import { checkAddress, checkFamily, showAddress, type SocketAddress, type SocketFamily } from './socket-address.js';
 import { makeSocketPath, removeFolder } from './socket-file.js';
-import { checkInteger, checkObject, checkTimeout, type Bytes } from './validate.js';
+import { checkInteger, checkObject, checkTimeout, type Bytes } from '../core/validate.js';
 
 /** Options of a Listener; those of a Connection are for the connections that it accepts. */
 export interface ListenerOptions extends ConnectionOptions {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
 // A socket that listens, as this environment uses it. Its descriptor is told to nobody, so no other process can have it:
-// native/stream_socket.h relies on that.
-import { systemError } from './errors.js';
-import { native, READ } from './native.js';
-import { arm, ensureStarted, type Pollable } from './reactor.js';
+// native/sockets/stream_socket.h relies on that.
+import { systemError } from '../core/errors.js';
+import { native, READ } from '../native/addon.js';
+import { arm, ensureStarted, type Pollable } from '../event-loop/reactor.js';
 import { readIpAddress, showAddress, type NativeAddress, type SocketAddress } from './socket-address.js';
 import { SocketFile } from './socket-file.js';
 

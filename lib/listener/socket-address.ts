@@ -2,8 +2,8 @@
 //
 // The addresses that Listener and Client take.
 
-import { argumentError, NotSupported } from './errors.js';
-import { checkBoolean, checkInteger } from './validate.js';
+import { argumentError, NotSupported } from '../core/errors.js';
+import { checkBoolean, checkInteger } from '../core/validate.js';
 
 /**
  * Where a Listener can be found: the path of a unix socket; its abstract name, which begins with a zero byte (Linux only);

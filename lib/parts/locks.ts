@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-import { Condition } from '../condition.js';
-import { Event } from '../event.js';
+import { Condition } from '../synchronize/condition.js';
+import { Event } from '../synchronize/event.js';
 import {
   attachCondition,
   attachEvent,
@@ -8,9 +8,9 @@ import {
   describeCondition,
   describeLock,
   type SemLockDescriptor,
-} from '../lock-sharing.js';
-import { provide } from '../parts.js';
-import { SemLock } from '../sem-lock.js';
+} from '../synchronize/reduction.js';
+import { provide } from '../reduction/registry.js';
+import { SemLock } from '../synchronize/sem-lock.js';
 
 provide('locks', {
   describe(object, giving, describePart) {

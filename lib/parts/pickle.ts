@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-import { provide } from '../parts.js';
+import { provide } from '../reduction/registry.js';
 // Connections inside of pickles.
-import '../resource-sharer.js';
+import '../python/resource-sharer.js';
 import { PickleSerializer } from '../serialization/pickle/serializer.js';
 
 provide('pickle', {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import { provide } from '../parts.js';
-import { takePickled } from '../python/taking.js';
+import { provide } from '../reduction/registry.js';
+import { takePickled } from '../python/rebuild.js';
 
 provide('python', { takePickled });

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-import { BaseQueue } from '../base-queue.js';
-import { provide } from '../parts.js';
-import { attachQueue, describeQueue } from '../queue-sharing.js';
+import { BaseQueue } from '../queues/base-queue.js';
+import { provide } from '../reduction/registry.js';
+import { attachQueue, describeQueue } from '../queues/reduction.js';
 
 provide('queues', {
   describe: (object, giving) =>

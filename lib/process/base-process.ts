@@ -4,11 +4,11 @@
 import type { Readable, Writable } from 'node:stream';
 
 import { children, currentRole, joinLimits, nextIdentity } from './current-process.js';
-import type { WaitOptions } from './deadline.js';
-import type { ChildProcessError } from './errors.js';
-import { argumentError, BusyError, ClosedError, NotSupported } from './errors.js';
+import type { WaitOptions } from '../core/deadline.js';
+import type { ChildProcessError } from '../core/errors.js';
+import { argumentError, BusyError, ClosedError, NotSupported } from '../core/errors.js';
 import type { RunningChild } from './running-child.js';
-import { checkBoolean, checkTimeout } from './validate.js';
+import { checkBoolean, checkTimeout } from '../core/validate.js';
 
 /** Who a child is going to be. */
 export interface NewChild {

@@ -8,13 +8,13 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { format } from 'node:util';
 
 import type { Preparation, Report } from './bootstrap.js';
-import { Connection } from './connection.js';
+import { Connection } from '../connection/connection.js';
 import { becomeChild } from './current-process.js';
-import { EOFError, systemError, TruncatedMessageError, type ChildFailure } from './errors.js';
-import { takeValue } from './giving-values.js';
-import { native } from './native.js';
-import { part } from './parts.js';
-import { duplicate, inherited } from './sharing.js';
+import { EOFError, systemError, TruncatedMessageError, type ChildFailure } from '../core/errors.js';
+import { takeValue } from '../reduction/reduce-value.js';
+import { native } from '../native/addon.js';
+import { part } from '../reduction/registry.js';
+import { duplicate, inherited } from '../reduction/transfer.js';
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? `${error.name}: ${error.message}` : format('%o', error);

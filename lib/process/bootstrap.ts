@@ -3,11 +3,11 @@
 // The conversation between a process and a Node child that it has started, over one socketpair: first what the child is to
 // do, then what the child reports, unless the parent is a Python process. After that the channel carries nothing, and its
 // end tells each of the end of the other.
-import { Connection } from './connection.js';
+import { Connection } from '../connection/connection.js';
 import type { Role } from './current-process.js';
-import { EOFError, type ChildFailure } from './errors.js';
-import type { PickledArguments } from './python/taking.js';
-import type { SharedValue } from './serialization/shared-values.js';
+import { EOFError, type ChildFailure } from '../core/errors.js';
+import type { PickledArguments } from '../python/rebuild.js';
+import type { SharedValue } from '../reduction/object-graph.js';
 
 /** What a child is told first. */
 export interface Preparation {

@@ -5,11 +5,11 @@
 import { fileURLToPath } from 'node:url';
 
 import type { BaseProcess } from './base-process.js';
-import { CHILD_PROGRAM } from './child-program.js';
-import { checkLimits, type Limits, type WaitOptions } from './deadline.js';
-import { native, READ } from './native.js';
-import { checkTimeout } from './validate.js';
-import { waitForConnections, waitForConnectionsSync } from './wait.js';
+import { CHILD_PROGRAM } from '../native/child-program.js';
+import { checkLimits, type Limits, type WaitOptions } from '../core/deadline.js';
+import { native, READ } from '../native/addon.js';
+import { checkTimeout } from '../core/validate.js';
+import { waitForConnections, waitForConnectionsSync } from '../connection/wait.js';
 
 /** What a child is told about itself. */
 export interface Role {
@@ -30,7 +30,7 @@ const NAME_OF_MAIN = 'MainProcess';
 const UNTOLD = 'child';
 
 /** @internal The program of a Node child. */
-export const childProgram = fileURLToPath(new URL(`.${CHILD_PROGRAM}`, import.meta.url));
+export const childProgram = fileURLToPath(new URL(`../process${CHILD_PROGRAM}`, import.meta.url));
 
 /**
  * Whether this process was not started by a `Process`. CPython: `parent_process() is None`.

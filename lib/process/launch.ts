@@ -8,12 +8,12 @@ import { isAbsolute } from 'node:path';
 
 import type { Launched, NewChild } from './base-process.js';
 import { Reports, type Report } from './bootstrap.js';
-import { Connection } from './connection.js';
-import { ChildProcessError, systemError, type ChildFailure } from './errors.js';
-import type { CommonProcessOptions } from './process-options.js';
-import { flushUnwritten } from './reactor.js';
+import { Connection } from '../connection/connection.js';
+import { ChildProcessError, systemError, type ChildFailure } from '../core/errors.js';
+import type { CommonProcessOptions } from './options.js';
+import { flushUnwritten } from '../event-loop/reactor.js';
 import { RunningChild } from './running-child.js';
-import { Inheritance } from './sharing.js';
+import { Inheritance } from '../reduction/transfer.js';
 
 /** The other end of the channel to a child. */
 export type BootstrapChannel = Connection<never, Report>;

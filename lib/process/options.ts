@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 import type { StdioOptions } from 'node:child_process';
 
-import { argumentError } from './errors.js';
-import { checkObject } from './validate.js';
+import { argumentError } from '../core/errors.js';
+import { checkObject } from '../core/validate.js';
 
 /** Options of every kind of process. */
 export interface CommonProcessOptions {

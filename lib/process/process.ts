@@ -4,15 +4,15 @@ import { pathToFileURL } from 'node:url';
 
 import { BaseProcess, type Launched, type NewChild } from './base-process.js';
 import type { Preparation, Report } from './bootstrap.js';
-import type { Connection } from './connection.js';
+import type { Connection } from '../connection/connection.js';
 import { childProgram, currentRole } from './current-process.js';
-import { argumentError } from './errors.js';
-import { giveValue } from './giving-values.js';
+import { argumentError } from '../core/errors.js';
+import { giveValue } from '../reduction/reduce-value.js';
 import { launchChild } from './launch.js';
-import { addonFile } from './load-addon.js';
-import { native } from './native.js';
-import { checkCommon, type CommonProcessOptions } from './process-options.js';
-import { checkFunction, checkObject } from './validate.js';
+import { addonFile } from '../native/load-addon.js';
+import { native } from '../native/addon.js';
+import { checkCommon, type CommonProcessOptions } from './options.js';
+import { checkFunction, checkObject } from '../core/validate.js';
 
 /** What a process can run: a function with any parameters. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- Parameters are contravariant: unknown would accept none.

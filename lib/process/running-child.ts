@@ -5,10 +5,10 @@ import type { ChildProcess } from 'node:child_process';
 import type { Socket } from 'node:net';
 import { constants } from 'node:os';
 
-import { startLimits, type Limits } from './deadline.js';
-import { systemError, TimeoutError } from './errors.js';
-import { native } from './native.js';
-import { waitForConnectionsSync } from './wait.js';
+import { startLimits, type Limits } from '../core/deadline.js';
+import { systemError, TimeoutError } from '../core/errors.js';
+import { native } from '../native/addon.js';
+import { waitForConnectionsSync } from '../connection/wait.js';
 
 const { processes, status: codes } = native;
 

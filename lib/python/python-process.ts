@@ -2,19 +2,19 @@
 import { delimiter, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import { BaseQueue } from './base-queue.js';
-import { BaseProcess, type Launched, type NewChild } from './base-process.js';
-import { Connection } from './connection.js';
-import { argumentError, type ChildFailure } from './errors.js';
-import { launchChild } from './launch.js';
-import { checkCommon, type CommonProcessOptions } from './process-options.js';
-import { lookAfter } from './python/aftermath.js';
-import { findInterpreter } from './python/interpreter.js';
-import { pythonShape } from './python/shapes.js';
-import { commandLine, pickleArguments, spawnPickles, type Task } from './python/spawn.js';
-import { Hold } from './reactor.js';
-import type { PickleNode } from './serialization/pickle/nodes.js';
-import { checkObject } from './validate.js';
+import { BaseQueue } from '../queues/base-queue.js';
+import { BaseProcess, type Launched, type NewChild } from '../process/base-process.js';
+import { Connection } from '../connection/connection.js';
+import { argumentError, type ChildFailure } from '../core/errors.js';
+import { launchChild } from '../process/launch.js';
+import { checkCommon, type CommonProcessOptions } from '../process/options.js';
+import { lookAfter } from './queue-recovery.js';
+import { findInterpreter } from './interpreter.js';
+import { pythonShape } from './reduce.js';
+import { commandLine, pickleArguments, spawnPickles, type Task } from './spawn.js';
+import { Hold } from '../event-loop/reactor.js';
+import type { PickleNode } from '../serialization/pickle/nodes.js';
+import { checkObject } from '../core/validate.js';
 
 /** Options of a `PythonProcess`. */
 export interface PythonProcessOptions extends CommonProcessOptions {

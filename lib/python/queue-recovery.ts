@@ -6,9 +6,9 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import type { BaseQueue } from '../base-queue.js';
-import { native } from '../native.js';
-import { identityOf } from '../sharing.js';
+import type { BaseQueue } from '../queues/base-queue.js';
+import { native } from '../native/addon.js';
+import { identityOf } from '../reduction/transfer.js';
 
 /** Somebody who has just taken a lock, or is about to give it back, is not seen in a system call. So it is looked more than once. */
 const LOOKS = 4;

@@ -2,22 +2,22 @@
 //
 // The other side of shapes.ts: what a Python process has pickled for its child, while CPython lets it pickle objects of
 // multiprocessing, becomes the objects of this package.
-import { Condition } from '../condition.js';
-import { attachConnection } from '../connection-sharing.js';
-import { Connection } from '../connection.js';
-import { Event } from '../event.js';
-import { JoinableQueue } from '../joinable-queue.js';
-import { DEFAULT_HIGH_WATER_MARK } from '../queue-options.js';
-import type { Joinable, QueueParts } from '../queue-parts.js';
-import { Queue } from '../queue.js';
-import { Existing, type SemLock } from '../sem-lock.js';
+import { Condition } from '../synchronize/condition.js';
+import { attachConnection } from '../connection/reduction.js';
+import { Connection } from '../connection/connection.js';
+import { Event } from '../synchronize/event.js';
+import { JoinableQueue } from '../queues/joinable-queue.js';
+import { DEFAULT_HIGH_WATER_MARK } from '../queues/options.js';
+import type { Joinable, QueueParts } from '../queues/parts.js';
+import { Queue } from '../queues/queue.js';
+import { Existing, type SemLock } from '../synchronize/sem-lock.js';
 import { decodePickle } from '../serialization/pickle/codec.js';
 import { reducerTable, type Reducer } from '../serialization/pickle/hooks.js';
-import { ChannelSerialization } from '../serialization/channel-serialization.js';
-import { SimpleQueue } from '../simple-queue.js';
-import { Description, type DescriptorAddress, type Taking } from '../sharing.js';
-import { BoundedSemaphore, Lock, OwnableLock, RLock, Semaphore } from '../synchronize.js';
-import { checkInteger, checkSemaphoreName } from '../validate.js';
+import { ChannelSerialization } from '../connection/channel-format.js';
+import { SimpleQueue } from '../queues/simple-queue.js';
+import { Description, type DescriptorAddress, type Taking } from '../reduction/transfer.js';
+import { BoundedSemaphore, Lock, OwnableLock, RLock, Semaphore } from '../synchronize/locks.js';
+import { checkInteger, checkSemaphoreName } from '../core/validate.js';
 
 /** Arguments as a Python process sends them. */
 export interface PickledArguments {

@@ -2,15 +2,15 @@
 //
 // What objects of this package are in pickles: the classes of CPython's multiprocessing, with the state that CPython itself
 // gives them when it pickles them for a child process.
-import type { ConditionAddress } from '../condition.js';
-import type { ConnectionDescriptor } from '../connection-sharing.js';
+import type { ConditionAddress } from '../synchronize/condition.js';
+import type { ConnectionDescriptor } from '../connection/reduction.js';
 import { describeObject, type Descriptor } from '../describe.js';
-import type { SemLockDescriptor } from '../lock-sharing.js';
-import type { QueueDescriptor } from '../queue-sharing.js';
-import { SEM_VALUE_MAX } from '../sem-lock.js';
-import type { SemaphoreAddress } from '../semaphore-handle.js';
+import type { SemLockDescriptor } from '../synchronize/reduction.js';
+import type { QueueDescriptor } from '../queues/reduction.js';
+import { SEM_VALUE_MAX } from '../synchronize/sem-lock.js';
+import type { SemaphoreAddress } from '../synchronize/semaphore-handle.js';
 import { create, PythonGlobal, PythonTuple, reduce, type PythonObject } from '../serialization/pickle/nodes.js';
-import type { Giving } from '../sharing.js';
+import type { Giving } from '../reduction/transfer.js';
 
 /** What a semaphore is used as. CPython: `synchronize.RECURSIVE_MUTEX` and `SEMAPHORE`. */
 const RECURSIVE_MUTEX = 0;

@@ -3,12 +3,12 @@
 // Connections inside of pickles, as multiprocessing.resource_sharer sends them. The sender keeps a copy of the descriptor and
 // puts a ticket into the pickle: the address of a Listener of its own, and a number. Whoever unpickles it connects there, proves
 // that he has the key of this family of processes, says the number, and is sent the descriptor.
-import { Client, ClientSync } from './client.js';
-import { checkOptions, narrow } from './connection-options.js';
-import { describeConnection } from './connection-sharing.js';
-import { Connection } from './connection.js';
-import { currentProcess } from './current-process.js';
-import { deadlineAfter, millisecondsLeft } from './deadline.js';
+import { Client, ClientSync } from '../listener/client.js';
+import { checkOptions, narrow } from '../connection/options.js';
+import { describeConnection } from '../connection/reduction.js';
+import { Connection } from '../connection/connection.js';
+import { currentProcess } from '../process/current-process.js';
+import { deadlineAfter, millisecondsLeft } from '../core/deadline.js';
 import {
   AuthenticationError,
   ClosedError,
@@ -16,16 +16,16 @@ import {
   NotSupported,
   TimeoutError,
   UnpicklingError,
-} from './errors.js';
-import { Listener } from './listener.js';
-import { native } from './native.js';
-import { ChannelSerialization } from './serialization/channel-serialization.js';
-import { claim, hasGiven, hasMade, mayClaim, type Ticket } from './serialization/claims.js';
-import { reducerTable } from './serialization/pickle/hooks.js';
-import { create, PythonGlobal, PythonTuple, reduce, type PickleNode } from './serialization/pickle/nodes.js';
-import { addChannelHooks } from './serialization/pickle/serializer.js';
-import { duplicate, type Giving } from './sharing.js';
-import type { SocketAddress } from './socket-address.js';
+} from '../core/errors.js';
+import { Listener } from '../listener/listener.js';
+import { native } from '../native/addon.js';
+import { ChannelSerialization } from '../connection/channel-format.js';
+import { claim, hasGiven, hasMade, mayClaim, type Ticket } from '../connection/deferred-message.js';
+import { reducerTable } from '../serialization/pickle/hooks.js';
+import { create, PythonGlobal, PythonTuple, reduce, type PickleNode } from '../serialization/pickle/nodes.js';
+import { addChannelHooks } from '../serialization/pickle/serializer.js';
+import { duplicate, type Giving } from '../reduction/transfer.js';
+import type { SocketAddress } from '../listener/socket-address.js';
 
 /** How long a descriptor is kept for whoever has the ticket. */
 const LIFETIME_MS = 60_000;

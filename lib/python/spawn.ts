@@ -2,8 +2,8 @@
 //
 // What CPython reads when it starts as a child of multiprocessing (spawn.py): a command line, and then two pickles from a
 // descriptor, of a dict that prepares the process and of the process object, which it runs.
-import type { NewChild } from '../base-process.js';
-import { currentRole } from '../current-process.js';
+import type { NewChild } from '../process/base-process.js';
+import { currentRole } from '../process/current-process.js';
 import { encodePickle } from '../serialization/pickle/codec.js';
 import type { PickleHooks } from '../serialization/pickle/hooks.js';
 import { create, PythonGlobal, PythonTuple, reduce, type PythonObject } from '../serialization/pickle/nodes.js';

@@ -3,16 +3,16 @@
 // What all queues have in common: a pipe, a lock for each of its ends, and what has become of it.
 import { inspect } from 'node:util';
 
-import { checkLimits, deadlineAfter, type Limits, type WaitOptions } from './deadline.js';
-import { ClosedError, ShutDown } from './errors.js';
-import { waitForFeedersAtExit } from './queue-exit.js';
-import { QueueHandle } from './queue-handle.js';
-import { closeParts, type QueueParts } from './queue-parts.js';
-import { QueueReader } from './queue-reader.js';
-import { QueueWriter } from './queue-writer.js';
-import { Hold } from './reactor.js';
-import { shareableMark } from './shareable.js';
-import { checkBoolean } from './validate.js';
+import { checkLimits, deadlineAfter, type Limits, type WaitOptions } from '../core/deadline.js';
+import { ClosedError, ShutDown } from '../core/errors.js';
+import { waitForFeedersAtExit } from './exit.js';
+import { QueueHandle } from './handle.js';
+import { closeParts, type QueueParts } from './parts.js';
+import { QueueReader } from './reader.js';
+import { QueueWriter } from './writer.js';
+import { Hold } from '../event-loop/reactor.js';
+import { shareableMark } from '../reduction/shareable.js';
+import { checkBoolean } from '../core/validate.js';
 
 /** Options of `put` and `get`. */
 export interface QueueWaitOptions extends WaitOptions {

@@ -3,11 +3,11 @@
 // The end of a process that has put items on queues which have not been written yet. Their threads go on by themselves for
 // as long as the process lives, so all there is to do is to wait for them.
 
-import { completionsFd, dispatchCompletions, request } from './completions.js';
-import { millisecondsLeft } from './deadline.js';
-import { InterruptedError, systemError } from './errors.js';
-import { native } from './native.js';
-import { blockOn, Hold } from './reactor.js';
+import { completionsFd, dispatchCompletions, request } from '../event-loop/completions.js';
+import { millisecondsLeft } from '../core/deadline.js';
+import { InterruptedError, systemError } from '../core/errors.js';
+import { native } from '../native/addon.js';
+import { blockOn, Hold } from '../event-loop/reactor.js';
 
 const queues = native.queues;
 

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 //
 // One queue as this environment uses it: its number in the native layer, and what all its Node members are told of.
-import type { Channel } from './channel.js';
-import { completionsFd, dispatchCompletions, request } from './completions.js';
-import { Connection } from './connection.js';
-import { queueError, systemError } from './errors.js';
-import { native } from './native.js';
-import type { QueueParts } from './queue-parts.js';
-import { blockOn } from './reactor.js';
-import type { SemaphoreHandle } from './semaphore-handle.js';
+import type { Channel } from '../connection/channel.js';
+import { completionsFd, dispatchCompletions, request } from '../event-loop/completions.js';
+import { Connection } from '../connection/connection.js';
+import { queueError, systemError } from '../core/errors.js';
+import { native } from '../native/addon.js';
+import type { QueueParts } from './parts.js';
+import { blockOn } from '../event-loop/reactor.js';
+import type { SemaphoreHandle } from '../synchronize/semaphore-handle.js';
 
 const queues = native.queues;
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-import { defineAliases } from './aliases.js';
-import { checkLimits, deadlineAfter, type WaitOptions } from './deadline.js';
-import { TaskDoneError, TimeoutError } from './errors.js';
+import { defineAliases } from '../core/aliases.js';
+import { checkLimits, deadlineAfter, type WaitOptions } from '../core/deadline.js';
+import { TaskDoneError, TimeoutError } from '../core/errors.js';
 import { Queue, type QueueSource } from './queue.js';
-import type { QueueOptions } from './queue-options.js';
-import type { Joinable, QueueParts } from './queue-parts.js';
-import type { Existing } from './sem-lock.js';
-import { runSteps, runStepsSync, type Steps } from './steps.js';
+import type { QueueOptions } from './options.js';
+import type { Joinable, QueueParts } from './parts.js';
+import type { Existing } from '../synchronize/sem-lock.js';
+import { runSteps, runStepsSync, type Steps } from '../synchronize/driver.js';
 
 /**
  * A Queue that counts which items have been processed. CPython: `multiprocessing.JoinableQueue`.

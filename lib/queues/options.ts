@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-import { argumentError } from './errors.js';
-import { DEFAULT_EXIT_FLUSH_MS } from './exit.js';
-import { DEFAULT_MAX_MESSAGE_BYTES } from './connection-options.js';
-import { SEM_VALUE_MAX } from './sem-lock.js';
-import type { Serialization } from './serialization/index.js';
-import { checkInteger, checkObject, checkTimeout } from './validate.js';
+import { argumentError } from '../core/errors.js';
+import { DEFAULT_EXIT_FLUSH_MS } from '../event-loop/exit.js';
+import { DEFAULT_MAX_MESSAGE_BYTES } from '../connection/options.js';
+import { SEM_VALUE_MAX } from '../synchronize/sem-lock.js';
+import type { Serialization } from '../serialization/codec.js';
+import { checkInteger, checkObject, checkTimeout } from '../core/validate.js';
 
 /** Options of a SimpleQueue. */
 export interface SimpleQueueOptions {

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 //
 // What queues are made of. Everything of it can be passed to other processes by itself, and so can the queue.
-import type { ChannelOptions } from './channel.js';
-import { Condition } from './condition.js';
-import type { Connection } from './connection.js';
-import { Pipe } from './pipe.js';
-import { ChannelSerialization } from './serialization/channel-serialization.js';
-import type { Serialization } from './serialization/index.js';
-import { SEM_VALUE_MAX } from './sem-lock.js';
-import { BoundedSemaphore, Lock, Semaphore } from './synchronize.js';
+import type { ChannelOptions } from '../connection/channel.js';
+import { Condition } from '../synchronize/condition.js';
+import type { Connection } from '../connection/connection.js';
+import { Pipe } from '../connection/pipe.js';
+import { ChannelSerialization } from '../connection/channel-format.js';
+import type { Serialization } from '../serialization/codec.js';
+import { SEM_VALUE_MAX } from '../synchronize/sem-lock.js';
+import { BoundedSemaphore, Lock, Semaphore } from '../synchronize/locks.js';
 
 /** What a JoinableQueue has besides. */
 export interface Joinable {

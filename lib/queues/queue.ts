@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
-import { defineAliases } from './aliases.js';
+import { defineAliases } from '../core/aliases.js';
 import { BaseQueue } from './base-queue.js';
-import { checkLimits, deadlineAfter, type WaitOptions } from './deadline.js';
-import { Empty, NotClosed, NotSupported } from './errors.js';
-import { native } from './native.js';
-import { checkQueueOptions, type CheckedOptions, type QueueOptions } from './queue-options.js';
-import { makeParts, placesFor, type QueueParts } from './queue-parts.js';
-import { Existing, SEM_VALUE_MAX } from './sem-lock.js';
-import { checkBoolean, checkObject } from './validate.js';
+import { checkLimits, deadlineAfter, type WaitOptions } from '../core/deadline.js';
+import { Empty, NotClosed, NotSupported } from '../core/errors.js';
+import { native } from '../native/addon.js';
+import { checkQueueOptions, type CheckedOptions, type QueueOptions } from './options.js';
+import { makeParts, placesFor, type QueueParts } from './parts.js';
+import { Existing, SEM_VALUE_MAX } from '../synchronize/sem-lock.js';
+import { checkBoolean, checkObject } from '../core/validate.js';
 
 const queues = native.queues;
 

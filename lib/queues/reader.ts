@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 //
 // The getting half of a queue: who waits, in which order they are served, and the item that is on its way.
-import { startLimits, type Limits } from './deadline.js';
-import { BusyError, Empty, QueueBroken, queueError, receiveError } from './errors.js';
-import { Fifo } from './fifo.js';
-import { LargeMessage } from './large-message.js';
-import { native } from './native.js';
-import { LOOK_MS, type QueueHandle } from './queue-handle.js';
-import { flushUnwritten, takeTurn, type Hold } from './reactor.js';
-import type { Take } from './take.js';
+import { startLimits, type Limits } from '../core/deadline.js';
+import { BusyError, Empty, QueueBroken, queueError, receiveError } from '../core/errors.js';
+import { Fifo } from '../core/fifo.js';
+import { LargeMessage } from '../connection/large-message.js';
+import { native } from '../native/addon.js';
+import { LOOK_MS, type QueueHandle } from './handle.js';
+import { flushUnwritten, takeTurn, type Hold } from '../event-loop/reactor.js';
+import type { Take } from '../serialization/message-decoder.js';
 
 const codes = native.status;
 const queues = native.queues;

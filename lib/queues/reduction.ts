@@ -2,7 +2,7 @@
 //
 // What a queue is for somebody else: its parts.
 import type { BaseQueue } from './base-queue.js';
-import type { Condition } from './condition.js';
+import type { Condition } from '../synchronize/condition.js';
 import {
   attachConnection,
   attachSerialization,
@@ -10,9 +10,9 @@ import {
   fixSerialization,
   type ConnectionDescriptor,
   type SerializationKind,
-} from './connection-sharing.js';
-import type { Connection } from './connection.js';
-import { argumentError, ClosedError } from './errors.js';
+} from '../connection/reduction.js';
+import type { Connection } from '../connection/connection.js';
+import { argumentError, ClosedError } from '../core/errors.js';
 import { JoinableQueue } from './joinable-queue.js';
 import {
   attachCondition,
@@ -21,15 +21,15 @@ import {
   describeLock,
   type ConditionDescriptor,
   type SemLockDescriptor,
-} from './lock-sharing.js';
+} from '../synchronize/reduction.js';
 import { Queue } from './queue.js';
-import { DEFAULT_HIGH_WATER_MARK } from './queue-options.js';
-import { closeParts, type Joinable, type Level, type QueueParts } from './queue-parts.js';
-import { Existing, type SemLock } from './sem-lock.js';
-import type { Giving, Taking } from './sharing.js';
+import { DEFAULT_HIGH_WATER_MARK } from './options.js';
+import { closeParts, type Joinable, type Level, type QueueParts } from './parts.js';
+import { Existing, type SemLock } from '../synchronize/sem-lock.js';
+import type { Giving, Taking } from '../reduction/transfer.js';
 import { SimpleQueue } from './simple-queue.js';
-import { BoundedSemaphore, Lock, Semaphore } from './synchronize.js';
-import { checkObject } from './validate.js';
+import { BoundedSemaphore, Lock, Semaphore } from '../synchronize/locks.js';
+import { checkObject } from '../core/validate.js';
 
 /** What `describe` makes of a queue. It is plain JSON. */
 export interface QueueDescriptor {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 import { BaseQueue } from './base-queue.js';
-import { checkQueueOptions, type SimpleQueueOptions } from './queue-options.js';
-import { makeParts, type QueueParts } from './queue-parts.js';
-import { Existing } from './sem-lock.js';
+import { checkQueueOptions, type SimpleQueueOptions } from './options.js';
+import { makeParts, type QueueParts } from './parts.js';
+import { Existing } from '../synchronize/sem-lock.js';
 
 /**
  * A queue without a size, whose `put` ends when the item is in the pipe. CPython: `multiprocessing.SimpleQueue`.

@@ -3,14 +3,14 @@
 // The putting half of a queue: who waits for a place, and who waits for what was accepted to be written.
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
-import { startLimits, type Limits } from './deadline.js';
-import { BusyError, Full, queueError, TimeoutError } from './errors.js';
-import { Fifo } from './fifo.js';
-import { native } from './native.js';
-import type { QueueHandle } from './queue-handle.js';
-import { LOOK_MS } from './queue-handle.js';
-import { flushUnwritten, takeTurn, type Hold } from './reactor.js';
-import { LentBytes } from './serialization/lent-bytes.js';
+import { startLimits, type Limits } from '../core/deadline.js';
+import { BusyError, Full, queueError, TimeoutError } from '../core/errors.js';
+import { Fifo } from '../core/fifo.js';
+import { native } from '../native/addon.js';
+import type { QueueHandle } from './handle.js';
+import { LOOK_MS } from './handle.js';
+import { flushUnwritten, takeTurn, type Hold } from '../event-loop/reactor.js';
+import { LentBytes } from '../serialization/borrowed-bytes.js';
 
 const codes = native.status;
 const queues = native.queues;

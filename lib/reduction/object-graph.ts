@@ -6,8 +6,8 @@
 import { types } from 'node:util';
 import { DefaultDeserializer, DefaultSerializer, serialize } from 'node:v8';
 
-import { PicklingError } from '../errors.js';
-import { isShareable } from '../shareable.js';
+import { PicklingError } from '../core/errors.js';
+import { isShareable } from './shareable.js';
 
 /** A value taken apart: what stands for its shareable objects, in the order of their numbers, and the rest. */
 export interface SharedValue {

@@ -2,13 +2,13 @@
 //
 // Values with objects of this package in them, on their way to another process: each object becomes a descriptor, however
 // often it is met, so that who gets the value finds one object in all these places too.
-import { Connection } from './connection.js';
-import { attachObject, describeObject, type Describable, type Descriptor } from './describe.js';
-import { argumentError, BusyError, ClosedError, NotSupported } from './errors.js';
-import { packing } from './serialization/parcel.js';
-import { putTogether, takeApart, type SharedValue } from './serialization/shared-values.js';
-import type { Giving, Taking } from './sharing.js';
-import { checkInteger } from './validate.js';
+import { Connection } from '../connection/connection.js';
+import { attachObject, describeObject, type Describable, type Descriptor } from '../describe.js';
+import { argumentError, BusyError, ClosedError, NotSupported } from '../core/errors.js';
+import { packing } from '../connection/object-message.js';
+import { putTogether, takeApart, type SharedValue } from './object-graph.js';
+import type { Giving, Taking } from './transfer.js';
+import { checkInteger } from '../core/validate.js';
 
 /** Stands for an object that is described already. */
 interface Same {

@@ -4,10 +4,10 @@
 // them, since loading everything takes a sixth of its start, and gets each when it first meets something of it.
 import { createRequire } from 'node:module';
 
-import type { Describable, Descriptor } from './describe.js';
-import type { PickledArguments } from './python/taking.js';
-import type { Serializer } from './serialization/index.js';
-import type { Giving, Taking } from './sharing.js';
+import type { Describable, Descriptor } from '../describe.js';
+import type { PickledArguments } from '../python/rebuild.js';
+import type { Serializer } from '../serialization/codec.js';
+import type { Giving, Taking } from './transfer.js';
 
 /** How an object that another one uses is taken apart and put together, if not as a part of that. */
 export type DescribePart = (part: object) => Descriptor;
@@ -48,6 +48,6 @@ export function loadedPart<Name extends keyof Parts>(name: Name): Parts[Name] | 
 
 /** A part, which is loaded if it must be. */
 export function part<Name extends keyof Parts>(name: Name): Parts[Name] {
-  if (loaded[name] === undefined) require(`./parts/${name}.js`);
+  if (loaded[name] === undefined) require(`../parts/${name}.js`);
   return loaded[name] as Parts[Name];
 }

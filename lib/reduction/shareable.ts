@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import { NotSupported } from './errors.js';
+import { NotSupported } from '../core/errors.js';
 
 /** The getters of all marks. */
 const getters = new WeakSet<() => unknown>();

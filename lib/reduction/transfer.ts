@@ -6,9 +6,9 @@
 import { fstatSync, readdirSync } from 'node:fs';
 import { constants } from 'node:os';
 
-import { systemError } from './errors.js';
-import { native } from './native.js';
-import type { SemaphoreAddress, SemaphoreHandle } from './semaphore-handle.js';
+import { systemError } from '../core/errors.js';
+import { native } from '../native/addon.js';
+import type { SemaphoreAddress, SemaphoreHandle } from '../synchronize/semaphore-handle.js';
 
 /** Where a descriptor is to be found. */
 export interface DescriptorAddress {

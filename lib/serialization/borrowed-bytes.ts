@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import { allocateCopied } from '../large-memory.js';
+import { allocateCopied } from '../core/large-buffers.js';
 
 /** A message whose bytes, but for the first few, are still where the caller has them. */
 export class LentBytes {

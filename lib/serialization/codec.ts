@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 //
 // How objects become bytes. Only this folder knows formats; everything below moves bytes.
-import { argumentError, MultiprocessingError, PicklingError, UnpicklingError } from '../errors.js';
-import { loadedPart, part } from '../parts.js';
+import { argumentError, MultiprocessingError, PicklingError, UnpicklingError } from '../core/errors.js';
+import { loadedPart, part } from '../reduction/registry.js';
 import { json } from './json.js';
 import { structured } from './structured.js';
-import type { Take } from '../take.js';
+import type { Take } from './message-decoder.js';
 
 /** A user's own format, such as a `Packr` of msgpackr. */
 export interface Serializer {

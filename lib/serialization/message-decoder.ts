@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // The results that a receive can have, made from a message.
-import { BufferTooShort } from './errors.js';
-import { checkBytes, checkRange, isDetached, type Bytes } from './validate.js';
+import { BufferTooShort } from '../core/errors.js';
+import { checkBytes, checkRange, isDetached, type Bytes } from '../core/validate.js';
 
 /** Makes the result of a receive from a message. Whatever it throws fails that receive; the message is consumed. */
 export interface Take<T> {

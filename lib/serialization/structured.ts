@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 import { DefaultDeserializer, deserialize, serialize } from 'node:v8';
 
-import { allocateCopied } from '../large-memory.js';
-import { LentBytes } from './lent-bytes.js';
-import { isParcel, Parcel } from './parcel.js';
+import { allocateCopied } from '../core/large-buffers.js';
+import { LentBytes } from './borrowed-bytes.js';
+import { isParcel, Parcel } from '../connection/object-message.js';
 
 /** Copies what Node's deserializer makes as a view on the message, so that the message's memory can be used again. */
 class CopyingDeserializer extends DefaultDeserializer {

@@ -4,15 +4,15 @@
 // the lock, how many sleep, how many have woken, and the one they sleep on.
 import { inspect } from 'node:util';
 
-import { checkLimits, deadlineAfter, millisecondsLeft, type Limits, type WaitOptions } from './deadline.js';
-import { argumentError, BusyError, ClosedError, InterruptedError } from './errors.js';
+import { checkLimits, deadlineAfter, millisecondsLeft, type Limits, type WaitOptions } from '../core/deadline.js';
+import { argumentError, BusyError, ClosedError, InterruptedError } from '../core/errors.js';
 import { SemaphoreHandle, type SemaphoreAddress } from './semaphore-handle.js';
-import { shareableMark } from './shareable.js';
-import type { Giving } from './sharing.js';
-import { forever, runSteps, runStepsSync, type Steps } from './steps.js';
+import { shareableMark } from '../reduction/shareable.js';
+import type { Giving } from '../reduction/transfer.js';
+import { forever, runSteps, runStepsSync, type Steps } from './driver.js';
 import { Existing, makeAll, type AcquireOptions, type Guard } from './sem-lock.js';
-import { OwnableLock, RLock, type Suspended } from './synchronize.js';
-import { checkFunction, checkInteger } from './validate.js';
+import { OwnableLock, RLock, type Suspended } from './locks.js';
+import { checkFunction, checkInteger } from '../core/validate.js';
 
 /** How long a notifier waits for those it has woken before it looks whether one of them has died. */
 const LOOK_MS = 50;

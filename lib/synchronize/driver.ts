@@ -2,8 +2,8 @@
 //
 // Algorithms over semaphores, written once for the async and the blocking form of a method: a generator yields each wait
 // and is sent back whether it succeeded.
-import { millisecondsLeft } from './deadline.js';
-import type { Hold } from './reactor.js';
+import { millisecondsLeft } from '../core/deadline.js';
+import type { Hold } from '../event-loop/reactor.js';
 import type { SemaphoreHandle } from './semaphore-handle.js';
 
 /** One wait for a semaphore. */

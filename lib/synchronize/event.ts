@@ -2,14 +2,14 @@
 import { inspect } from 'node:util';
 
 import { Condition, limitsOf, type Body, type ConditionAddress, type WaitLimits } from './condition.js';
-import { deadlineAfter } from './deadline.js';
-import { ClosedError } from './errors.js';
+import { deadlineAfter } from '../core/deadline.js';
+import { ClosedError } from '../core/errors.js';
 import { Existing } from './sem-lock.js';
 import { SemaphoreHandle, type SemaphoreAddress } from './semaphore-handle.js';
-import { shareableMark } from './shareable.js';
-import type { Giving } from './sharing.js';
-import { runSteps, runStepsSync, type Steps } from './steps.js';
-import { Lock } from './synchronize.js';
+import { shareableMark } from '../reduction/shareable.js';
+import type { Giving } from '../reduction/transfer.js';
+import { runSteps, runStepsSync, type Steps } from './driver.js';
+import { Lock } from './locks.js';
 
 /** Where the semaphores of an existing event are. */
 export interface EventAddress {

@@ -2,10 +2,10 @@
 //
 // Locks and semaphores that processes share. Each is one named POSIX semaphore, used as CPython's multiprocessing uses it,
 // so that a Python process at the other end is an equal.
-import { NotOwner } from './errors.js';
+import { NotOwner } from '../core/errors.js';
 import { Existing, SEM_VALUE_MAX, SemLock } from './sem-lock.js';
 import type { SemaphoreAddress } from './semaphore-handle.js';
-import { checkBoolean, checkInteger, checkObject } from './validate.js';
+import { checkBoolean, checkInteger, checkObject } from '../core/validate.js';
 
 /** A lock that was given back in the middle of what it protects. */
 export interface Suspended {

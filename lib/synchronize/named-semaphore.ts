@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 import { inspect } from 'node:util';
 
-import { checkLimits, deadlineAfter, type WaitOptions } from './deadline.js';
-import { argumentError, ReleasedTooOften, semaphoreError } from './errors.js';
-import { native } from './native.js';
-import { Hold } from './reactor.js';
+import { checkLimits, deadlineAfter, type WaitOptions } from '../core/deadline.js';
+import { argumentError, ReleasedTooOften, semaphoreError } from '../core/errors.js';
+import { native } from '../native/addon.js';
+import { Hold } from '../event-loop/reactor.js';
 import { SemaphoreHandle } from './semaphore-handle.js';
-import { shareableMark } from './shareable.js';
+import { shareableMark } from '../reduction/shareable.js';
 import { SEM_VALUE_MAX } from './sem-lock.js';
-import { checkInteger, checkSemaphoreName } from './validate.js';
+import { checkInteger, checkSemaphoreName } from '../core/validate.js';
 
 const WHAT = 'NamedSemaphore';
 const mark = shareableMark(WHAT);

@@ -2,13 +2,13 @@
 //
 // What locks, semaphores and what is made of them are for somebody else: where their semaphores are.
 import { Condition, type ConditionAddress } from './condition.js';
-import { argumentError } from './errors.js';
+import { argumentError } from '../core/errors.js';
 import { Event, type EventAddress } from './event.js';
 import type { SemaphoreAddress } from './semaphore-handle.js';
 import { Existing, SEM_VALUE_MAX, SemLock } from './sem-lock.js';
-import type { Giving } from './sharing.js';
-import { BoundedSemaphore, Lock, OwnableLock, RLock, Semaphore } from './synchronize.js';
-import { checkInteger, checkObject, checkSemaphoreName } from './validate.js';
+import type { Giving } from '../reduction/transfer.js';
+import { BoundedSemaphore, Lock, OwnableLock, RLock, Semaphore } from './locks.js';
+import { checkInteger, checkObject, checkSemaphoreName } from '../core/validate.js';
 
 /** What `describe` makes of a lock or a semaphore. It is plain JSON. */
 export interface SemLockDescriptor {

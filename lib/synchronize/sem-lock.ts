@@ -4,12 +4,12 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { inspect } from 'node:util';
 
-import { checkLimits, deadlineAfter, type Limits, type WaitOptions } from './deadline.js';
-import { argumentError, ReleasedTooOften, TimeoutError } from './errors.js';
-import { Hold } from './reactor.js';
+import { checkLimits, deadlineAfter, type Limits, type WaitOptions } from '../core/deadline.js';
+import { argumentError, ReleasedTooOften, TimeoutError } from '../core/errors.js';
+import { Hold } from '../event-loop/reactor.js';
 import { SemaphoreHandle, type SemaphoreAddress } from './semaphore-handle.js';
-import { shareableMark } from './shareable.js';
-import { checkBoolean, checkFunction } from './validate.js';
+import { shareableMark } from '../reduction/shareable.js';
+import { checkBoolean, checkFunction } from '../core/validate.js';
 
 /** The largest value of a semaphore. CPython: `SemLock.SEM_VALUE_MAX`. */
 export const SEM_VALUE_MAX = 2 ** 31 - 1;

@@ -4,12 +4,20 @@
 // What a lock or a condition means is made of these in synchronize.ts.
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
-import { completionsFd, dispatchCompletions, request } from './completions.js';
-import { deadlineAfter, millisecondsLeft, startLimits, throwIfAborted, type Limits } from './deadline.js';
-import { BusyError, ClosedError, NotSupported, OwnerDied, semaphoreError, TimeoutError } from './errors.js';
-import { native } from './native.js';
-import { hasOneCpu } from './parallelism.js';
-import { blockOn, checkInterrupted, ensureStarted, flushUnwritten, takeTurn, unwritten, type Hold } from './reactor.js';
+import { completionsFd, dispatchCompletions, request } from '../event-loop/completions.js';
+import { deadlineAfter, millisecondsLeft, startLimits, throwIfAborted, type Limits } from '../core/deadline.js';
+import { BusyError, ClosedError, NotSupported, OwnerDied, semaphoreError, TimeoutError } from '../core/errors.js';
+import { native } from '../native/addon.js';
+import { hasOneCpu } from '../core/cpus.js';
+import {
+  blockOn,
+  checkInterrupted,
+  ensureStarted,
+  flushUnwritten,
+  takeTurn,
+  unwritten,
+  type Hold,
+} from '../event-loop/reactor.js';
 
 const codes = native.status;
 const semaphores = native.semaphores;

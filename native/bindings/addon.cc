@@ -2,13 +2,13 @@
 #include <napi.h>
 #include <uv.h>
 
-#include "addon_env.h"
-#include "endpoint_api.h"
-#include "process_api.h"
-#include "queue_api.h"
-#include "semaphore_api.h"
-#include "socket_api.h"
-#include "transfer_api.h"
+#include "bindings/endpoint_api.h"
+#include "bindings/process_api.h"
+#include "bindings/queue_api.h"
+#include "bindings/semaphore_api.h"
+#include "bindings/socket_api.h"
+#include "bindings/transfer_api.h"
+#include "environment/addon_env.h"
 
 namespace {
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// The functions that lib/native.ts declares, which documents them. Endpoints are named by small
-// integers; results are >= 0, -errno or a Status. Nothing here may throw, since Node's frames
+// The functions that lib/native/addon.ts declares, which documents them. Endpoints are named by
+// small integers; results are >= 0, -errno or a Status. Nothing here may throw, since Node's frames
 // cannot be unwound; what is left is std::bad_alloc, which ends the process as V8's own does.
-#include "endpoint_api.h"
+#include "bindings/endpoint_api.h"
 
 #include <algorithm>
 #include <cstring>
@@ -11,11 +11,11 @@
 #include <utility>
 #include <vector>
 
-#include "addon_env.h"
-#include "blocking.h"
-#include "napi_args.h"
-#include "platform.h"
-#include "status.h"
+#include "bindings/napi_args.h"
+#include "environment/addon_env.h"
+#include "environment/blocking.h"
+#include "os/platform.h"
+#include "util/status.h"
 
 namespace mp {
 

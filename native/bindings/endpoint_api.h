@@ -5,7 +5,8 @@
 
 namespace mp {
 
-// Adds the functions of lib/native.ts that make, find and wait for endpoints, and the status codes.
+// Adds the functions of lib/native/addon.ts that make, find and wait for endpoints, and the status
+// codes.
 void ExportEndpointApi(Napi::Env env, Napi::Object exports);
 
 }  // namespace mp

@@ -12,7 +12,7 @@
 #include <cstdint>
 #include <string>
 
-#include "addon_env.h"
+#include "environment/addon_env.h"
 
 namespace mp {
 

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 //
-// Processes, as lib/native.ts declares them. The rules are those of endpoint_api.cc.
-#include "process_api.h"
+// Processes, as lib/native/addon.ts declares them. The rules are those of endpoint_api.cc.
+#include "bindings/process_api.h"
 
 #include <utility>
 
-#include "child_process.h"
-#include "napi_args.h"
-#include "platform.h"
-#include "sys.h"
+#include "bindings/napi_args.h"
+#include "os/platform.h"
+#include "os/sys.h"
+#include "process/child_process.h"
 
 namespace mp {
 

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
 //
-// Queues, as lib/native.ts declares them. The rules are those of endpoint_api.cc.
-#include "queue_api.h"
+// Queues, as lib/native/addon.ts declares them. The rules are those of endpoint_api.cc.
+#include "bindings/queue_api.h"
 
 #include <cerrno>
 #include <memory>
 
-#include "addon_env.h"
-#include "feeders.h"
-#include "napi_args.h"
-#include "status.h"
+#include "bindings/napi_args.h"
+#include "environment/addon_env.h"
+#include "queue/feeders.h"
+#include "util/status.h"
 
 namespace mp {
 

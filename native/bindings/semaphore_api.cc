@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// Semaphores and families, as lib/native.ts declares them. The rules are those of endpoint_api.cc.
-#include "semaphore_api.h"
+// Semaphores and families, as lib/native/addon.ts declares them. The rules are those of
+// endpoint_api.cc.
+#include "bindings/semaphore_api.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -10,12 +11,12 @@
 #include <string>
 #include <vector>
 
-#include "addon_env.h"
-#include "blocking.h"
-#include "napi_args.h"
-#include "semaphore_waiter.h"
-#include "spinner.h"
-#include "status.h"
+#include "bindings/napi_args.h"
+#include "environment/addon_env.h"
+#include "environment/blocking.h"
+#include "semaphores/semaphore_waiter.h"
+#include "util/spinner.h"
+#include "util/status.h"
 
 namespace mp {
 

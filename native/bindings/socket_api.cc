@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: MIT
 //
-// Sockets before they are connected, as lib/native.ts declares them. The rules are those of
+// Sockets before they are connected, as lib/native/addon.ts declares them. The rules are those of
 // endpoint_api.cc. A socket is a watched descriptor of the environment until it becomes an
 // endpoint.
-#include "socket_api.h"
+#include "bindings/socket_api.h"
 
 #include <cerrno>
 #include <cstring>
 #include <utility>
 
-#include "addon_env.h"
-#include "napi_args.h"
-#include "socket_address.h"
-#include "stream_socket.h"
+#include "bindings/napi_args.h"
+#include "environment/addon_env.h"
+#include "sockets/socket_address.h"
+#include "sockets/stream_socket.h"
 
 namespace mp {
 

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: MIT
 //
-// Receiving and sending, as lib/native.ts declares it. The rules are those of endpoint_api.cc.
-#include "transfer_api.h"
+// Receiving and sending, as lib/native/addon.ts declares it. The rules are those of
+// endpoint_api.cc.
+#include "bindings/transfer_api.h"
 
 #include <algorithm>
 #include <memory>
 
-#include "addon_env.h"
-#include "blocking.h"
-#include "napi_args.h"
-#include "status.h"
+#include "bindings/napi_args.h"
+#include "environment/addon_env.h"
+#include "environment/blocking.h"
+#include "util/status.h"
 
 namespace mp {
 

@@ -5,7 +5,7 @@
 
 namespace mp {
 
-// Adds the functions of lib/native.ts that receive and send.
+// Adds the functions of lib/native/addon.ts that receive and send.
 void ExportTransferApi(Napi::Env env, Napi::Object exports);
 
 }  // namespace mp

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "addon_env.h"
+#include "environment/addon_env.h"
 
 #include <algorithm>
 #include <cerrno>

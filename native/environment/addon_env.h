@@ -10,13 +10,13 @@
 #include <cstdint>
 #include <memory>
 
-#include "endpoint.h"
-#include "environment_children.h"
-#include "environment_queues.h"
-#include "environment_semaphores.h"
-#include "id_table.h"
-#include "poller.h"
-#include "wake.h"
+#include "environment/environment_queues.h"
+#include "environment/environment_semaphores.h"
+#include "io/endpoint.h"
+#include "loop/poller.h"
+#include "os/wake.h"
+#include "process/environment_children.h"
+#include "util/id_table.h"
 
 namespace mp {
 

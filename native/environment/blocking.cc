@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-#include "blocking.h"
+#include "environment/blocking.h"
 
-#include "platform.h"
+#include "os/platform.h"
 
 namespace mp {
 

@@ -11,9 +11,9 @@
 #include <chrono>
 #include <cstdint>
 
-#include "addon_env.h"
-#include "deadline.h"
-#include "spinner.h"
+#include "environment/addon_env.h"
+#include "util/deadline.h"
+#include "util/spinner.h"
 
 namespace mp {
 

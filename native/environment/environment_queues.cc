@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "environment_queues.h"
+#include "environment/environment_queues.h"
 
 #include <utility>
 

@@ -4,11 +4,11 @@
 #include <cstdint>
 #include <memory>
 
-#include "feeder.h"
-#include "id_table.h"
-#include "queue_reader.h"
-#include "queue_state.h"
-#include "queue_writer.h"
+#include "queue/feeder.h"
+#include "queue/queue_reader.h"
+#include "queue/queue_state.h"
+#include "queue/queue_writer.h"
+#include "util/id_table.h"
 
 namespace mp {
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-#include "environment_semaphores.h"
+#include "environment/environment_semaphores.h"
 
 #include <cerrno>
 #include <utility>
 
-#include "semaphore_waiter.h"
+#include "semaphores/semaphore_waiter.h"
 
 namespace mp {
 

@@ -4,11 +4,11 @@
 #include <cstdint>
 #include <memory>
 
-#include "completion_queue.h"
-#include "families.h"
-#include "id_table.h"
-#include "spinner.h"
-#include "tracked_semaphore.h"
+#include "semaphores/completion_queue.h"
+#include "semaphores/family.h"
+#include "semaphores/tracked_semaphore.h"
+#include "util/id_table.h"
+#include "util/spinner.h"
 
 namespace mp {
 

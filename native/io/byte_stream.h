@@ -4,7 +4,7 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
-#include "unique_fd.h"
+#include "os/unique_fd.h"
 
 namespace mp {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "endpoint.h"
+#include "io/endpoint.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -10,7 +10,7 @@
 #include <mutex>
 #include <set>
 
-#include "platform.h"
+#include "os/platform.h"
 
 namespace mp {
 

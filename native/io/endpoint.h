@@ -17,12 +17,12 @@
 #include <memory>
 #include <optional>
 
-#include "byte_stream.h"
-#include "frame_reader.h"
-#include "frame_writer.h"
-#include "spinner.h"
-#include "sys.h"
-#include "unique_fd.h"
+#include "io/byte_stream.h"
+#include "io/frame_reader.h"
+#include "io/frame_writer.h"
+#include "os/sys.h"
+#include "os/unique_fd.h"
+#include "util/spinner.h"
 
 namespace mp {
 

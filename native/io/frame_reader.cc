@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-#include "frame_reader.h"
+#include "io/frame_reader.h"
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 
-#include "status.h"
+#include "util/status.h"
 
 namespace mp {
 

@@ -13,8 +13,8 @@
 #include <cstdint>
 #include <memory>
 
-#include "byte_stream.h"
-#include "frame.h"
+#include "io/byte_stream.h"
+#include "io/frame.h"
 
 namespace mp {
 

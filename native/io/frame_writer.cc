@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-#include "frame_writer.h"
+#include "io/frame_writer.h"
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <new>
 
-#include "status.h"
+#include "util/status.h"
 
 namespace mp {
 

@@ -12,8 +12,8 @@
 #include <list>
 #include <memory>
 
-#include "byte_stream.h"
-#include "frame.h"
+#include "io/byte_stream.h"
+#include "io/frame.h"
 
 namespace mp {
 

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "unique_fd.h"
+#include "os/unique_fd.h"
 
 namespace mp {
 

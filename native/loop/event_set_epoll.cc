@@ -3,8 +3,8 @@
 
 #include <algorithm>
 
-#include "event_set.h"
-#include "sys.h"
+#include "loop/event_set.h"
+#include "os/sys.h"
 
 namespace mp {
 

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "event_set.h"
-#include "sys.h"
+#include "loop/event_set.h"
+#include "os/sys.h"
 
 namespace mp {
 

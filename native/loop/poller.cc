@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "poller.h"
+#include "loop/poller.h"
 
 #include <poll.h>
 
@@ -7,7 +7,7 @@
 #include <cmath>
 #include <cstdlib>
 
-#include "sys.h"
+#include "os/sys.h"
 
 namespace mp {
 

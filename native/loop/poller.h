@@ -10,8 +10,8 @@
 #include <cstdint>
 #include <optional>
 
-#include "event_set.h"
-#include "spinner.h"
+#include "loop/event_set.h"
+#include "util/spinner.h"
 
 namespace mp {
 

@@ -13,9 +13,9 @@
 #include <csignal>
 #include <ctime>
 
-#include "platform.h"
-#include "sys.h"
-#include "unique_fd.h"
+#include "os/platform.h"
+#include "os/sys.h"
+#include "os/unique_fd.h"
 
 namespace mp::platform {
 

@@ -15,9 +15,9 @@
 #include <cstring>
 #include <ctime>
 
-#include "platform.h"
-#include "sys.h"
-#include "unique_fd.h"
+#include "os/platform.h"
+#include "os/sys.h"
+#include "os/unique_fd.h"
 
 #ifndef RWF_NOWAIT
 #define RWF_NOWAIT 0x00000008

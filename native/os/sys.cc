@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-#include "sys.h"
+#include "os/sys.h"
 
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "platform.h"
+#include "os/platform.h"
 
 namespace mp::sys {
 

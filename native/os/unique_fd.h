@@ -4,7 +4,7 @@
 #include <type_traits>
 #include <utility>
 
-#include "sys.h"
+#include "os/sys.h"
 
 namespace mp {
 

@@ -5,9 +5,9 @@
 #include <poll.h>
 #include <unistd.h>
 
-#include "platform.h"
-#include "sys.h"
-#include "unique_fd.h"
+#include "os/platform.h"
+#include "os/sys.h"
+#include "os/unique_fd.h"
 
 namespace mp {
 

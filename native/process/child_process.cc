@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "child_process.h"
+#include "process/child_process.h"
 
 #include <poll.h>
 #include <sys/wait.h>
@@ -12,8 +12,8 @@
 #include <mutex>
 #include <utility>
 
-#include "sys.h"
-#include "thread.h"
+#include "os/sys.h"
+#include "os/thread.h"
 
 namespace mp {
 

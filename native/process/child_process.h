@@ -8,7 +8,7 @@
 
 #include <string>
 
-#include "unique_fd.h"
+#include "os/unique_fd.h"
 
 namespace mp {
 

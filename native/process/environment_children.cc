@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
-#include "environment_children.h"
+#include "process/environment_children.h"
 
 #include <sys/wait.h>
 
 #include <memory>
 #include <utility>
 
-#include "sys.h"
-#include "thread.h"
+#include "os/sys.h"
+#include "os/thread.h"
 
 namespace mp {
 

@@ -5,7 +5,7 @@
 
 #include <map>
 
-#include "unique_fd.h"
+#include "os/unique_fd.h"
 
 namespace mp {
 

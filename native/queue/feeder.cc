@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "feeder.h"
+#include "queue/feeder.h"
 
 #include <limits.h>
 #include <poll.h>
@@ -10,11 +10,11 @@
 #include <thread>
 #include <utility>
 
-#include "feeders.h"
-#include "queue_mender.h"
-#include "status.h"
-#include "sys.h"
-#include "thread.h"
+#include "os/sys.h"
+#include "os/thread.h"
+#include "queue/feeders.h"
+#include "queue/queue_recovery.h"
+#include "util/status.h"
 
 namespace mp {
 

@@ -21,12 +21,12 @@
 #include <utility>
 #include <vector>
 
-#include "completion_queue.h"
-#include "endpoint.h"
-#include "queue_message.h"
-#include "queue_state.h"
-#include "tracked_semaphore.h"
-#include "wake.h"
+#include "io/endpoint.h"
+#include "os/wake.h"
+#include "queue/queue_message.h"
+#include "queue/queue_state.h"
+#include "semaphores/completion_queue.h"
+#include "semaphores/tracked_semaphore.h"
 
 namespace mp {
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-#include "feeders.h"
+#include "queue/feeders.h"
 
 #include <algorithm>
 #include <mutex>
 #include <utility>
 #include <vector>
 
-#include "feeder.h"
+#include "queue/feeder.h"
 
 namespace mp {
 

@@ -5,7 +5,7 @@
 #include <memory>
 #include <string>
 
-#include "completion_queue.h"
+#include "semaphores/completion_queue.h"
 
 namespace mp {
 

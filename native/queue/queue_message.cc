@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "queue_message.h"
+#include "queue/queue_message.h"
 
 #include <cstring>
 

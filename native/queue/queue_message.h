@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <memory>
 
-#include "frame.h"
+#include "io/frame.h"
 
 namespace mp {
 

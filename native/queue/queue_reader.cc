@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "queue_reader.h"
+#include "queue/queue_reader.h"
 
 #include <poll.h>
 
@@ -9,10 +9,10 @@
 #include <thread>
 #include <vector>
 
-#include "queue_mender.h"
-#include "status.h"
-#include "sys.h"
-#include "thread.h"
+#include "os/sys.h"
+#include "os/thread.h"
+#include "queue/queue_recovery.h"
+#include "util/status.h"
 
 namespace mp {
 

@@ -6,11 +6,11 @@
 #include <memory>
 #include <utility>
 
-#include "deadline.h"
-#include "endpoint.h"
-#include "queue_state.h"
-#include "sys.h"
-#include "tracked_semaphore.h"
+#include "io/endpoint.h"
+#include "os/sys.h"
+#include "queue/queue_state.h"
+#include "semaphores/tracked_semaphore.h"
+#include "util/deadline.h"
 
 namespace mp {
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-#include "queue_mender.h"
+#include "queue/queue_recovery.h"
 
 #include <cerrno>
 
-#include "status.h"
-#include "sys.h"
+#include "os/sys.h"
+#include "util/status.h"
 
 namespace mp {
 

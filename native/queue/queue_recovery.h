@@ -4,7 +4,7 @@
 // part of a message.
 #pragma once
 
-#include "tracked_semaphore.h"
+#include "semaphores/tracked_semaphore.h"
 
 namespace mp {
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-#include "queue_state.h"
+#include "queue/queue_state.h"
 
 #include <poll.h>
 
-#include "sys.h"
+#include "os/sys.h"
 
 namespace mp {
 

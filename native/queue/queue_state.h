@@ -6,8 +6,8 @@
 #include <memory>
 #include <utility>
 
-#include "endpoint.h"
-#include "holder_table.h"
+#include "io/endpoint.h"
+#include "semaphores/holder_table.h"
 
 namespace mp {
 

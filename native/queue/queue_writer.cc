@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-#include "queue_writer.h"
+#include "queue/queue_writer.h"
 
 #include <cerrno>
 
-#include "status.h"
+#include "util/status.h"
 
 namespace mp {
 

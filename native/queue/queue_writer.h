@@ -6,10 +6,10 @@
 #include <memory>
 #include <utility>
 
-#include "feeder.h"
-#include "queue_message.h"
-#include "queue_state.h"
-#include "tracked_semaphore.h"
+#include "queue/feeder.h"
+#include "queue/queue_message.h"
+#include "queue/queue_state.h"
+#include "semaphores/tracked_semaphore.h"
 
 namespace mp {
 

@@ -10,8 +10,8 @@
 #include <utility>
 #include <vector>
 
-#include "tracked_semaphore.h"
-#include "wake.h"
+#include "os/wake.h"
+#include "semaphores/tracked_semaphore.h"
 
 namespace mp {
 

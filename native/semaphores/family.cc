@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "families.h"
+#include "semaphores/family.h"
 
 #include <cerrno>
 #include <utility>

@@ -6,9 +6,9 @@
 #include <mutex>
 #include <string>
 
-#include "family.h"
-#include "holder_table.h"
-#include "named_semaphore.h"
+#include "semaphores/family_register.h"
+#include "semaphores/holder_table.h"
+#include "semaphores/named_semaphore.h"
 
 namespace mp {
 

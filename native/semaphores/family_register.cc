@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "family.h"
+#include "semaphores/family_register.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -14,8 +14,8 @@
 #include <string_view>
 #include <utility>
 
-#include "platform.h"
-#include "sys.h"
+#include "os/platform.h"
+#include "os/sys.h"
 
 namespace mp {
 

@@ -19,7 +19,7 @@
 #include <string>
 #include <vector>
 
-#include "unique_fd.h"
+#include "os/unique_fd.h"
 
 namespace mp {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "holder_table.h"
+#include "semaphores/holder_table.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -7,9 +7,9 @@
 
 #include <cerrno>
 
-#include "platform.h"
-#include "sys.h"
-#include "unique_fd.h"
+#include "os/platform.h"
+#include "os/sys.h"
+#include "os/unique_fd.h"
 
 namespace mp {
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
-#include "named_semaphore.h"
+#include "semaphores/named_semaphore.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
 
 #include <cerrno>
 
-#include "platform.h"
-#include "sys.h"
+#include "os/platform.h"
+#include "os/sys.h"
 
 namespace mp {
 

@@ -7,7 +7,7 @@
 #include <memory>
 #include <string>
 
-#include "deadline.h"
+#include "util/deadline.h"
 
 namespace mp {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "semaphore_waiter.h"
+#include "semaphores/semaphore_waiter.h"
 
 #include <poll.h>
 #include <pthread.h>
@@ -17,9 +17,9 @@
 #include <utility>
 #include <vector>
 
-#include "platform.h"
-#include "status.h"
-#include "thread.h"
+#include "os/platform.h"
+#include "os/thread.h"
+#include "util/status.h"
 
 namespace mp {
 

@@ -12,8 +12,8 @@
 #include <cstdint>
 #include <memory>
 
-#include "completion_queue.h"
-#include "tracked_semaphore.h"
+#include "semaphores/completion_queue.h"
+#include "semaphores/tracked_semaphore.h"
 
 namespace mp {
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-#include "tracked_semaphore.h"
+#include "semaphores/tracked_semaphore.h"
 
 #include <cerrno>
 
-#include "status.h"
+#include "util/status.h"
 
 namespace mp {
 

@@ -5,8 +5,8 @@
 #include <memory>
 #include <utility>
 
-#include "holder_table.h"
-#include "named_semaphore.h"
+#include "semaphores/holder_table.h"
+#include "semaphores/named_semaphore.h"
 
 namespace mp {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "socket_address.h"
+#include "sockets/socket_address.h"
 
 #include <netinet/in.h>
 #include <sys/un.h>

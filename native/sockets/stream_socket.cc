@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "stream_socket.h"
+#include "sockets/stream_socket.h"
 
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -9,7 +9,7 @@
 
 #include <cerrno>
 
-#include "sys.h"
+#include "os/sys.h"
 
 namespace mp::stream_socket {
 

@@ -16,8 +16,8 @@
 // endpoint.
 #pragma once
 
-#include "socket_address.h"
-#include "unique_fd.h"
+#include "os/unique_fd.h"
+#include "sockets/socket_address.h"
 
 namespace mp::stream_socket {
 

@@ -8,8 +8,8 @@
 
 #include <cerrno>
 
-#include "stream_socket.h"
-#include "sys.h"
+#include "os/sys.h"
+#include "sockets/stream_socket.h"
 
 namespace mp::stream_socket::platform {
 

@@ -3,7 +3,7 @@
 
 #include <cerrno>
 
-#include "stream_socket.h"
+#include "sockets/stream_socket.h"
 
 namespace mp::stream_socket::platform {
 

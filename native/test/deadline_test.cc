@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "../deadline.h"
+#include "util/deadline.h"
 
 #include <cfloat>
 #include <cmath>

@@ -6,11 +6,11 @@
 #include <cstring>
 #include <vector>
 
-#include "../endpoint.h"
-#include "../status.h"
 #include "check.h"
+#include "io/endpoint.h"
 #include "pairs.h"
 #include "scripted.h"
+#include "util/status.h"
 
 namespace mp::test {
 namespace {

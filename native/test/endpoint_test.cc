@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "../endpoint.h"
+#include "io/endpoint.h"
 
 #include <limits.h>
 
@@ -9,10 +9,10 @@
 #include <thread>
 #include <vector>
 
-#include "../status.h"
 #include "check.h"
 #include "pairs.h"
 #include "scripted.h"
+#include "util/status.h"
 
 namespace mp::test {
 namespace {

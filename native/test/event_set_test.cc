@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "../event_set.h"
+#include "loop/event_set.h"
 
 #include <unistd.h>
 

@@ -19,10 +19,10 @@
 #include <thread>
 #include <utility>
 
-#include "../family.h"
 #include "check.h"
 #include "pairs.h"
 #include "scripted.h"
+#include "semaphores/family_register.h"
 
 namespace mp::test {
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // Descriptors among the bytes, and Ready(), which must agree with what the next call does.
-#include "../frame_reader.h"
 #include "check.h"
+#include "io/frame_reader.h"
 #include "receiving.h"
 #include "scripted.h"
 

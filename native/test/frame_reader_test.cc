@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "../frame_reader.h"
+#include "io/frame_reader.h"
 
 #include "check.h"
 #include "receiving.h"

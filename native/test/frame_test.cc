@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "../frame.h"
+#include "io/frame.h"
 
 #include <limits>
 #include <string>

@@ -4,10 +4,10 @@
 #include <algorithm>
 #include <memory>
 
-#include "../frame_writer.h"
-#include "../status.h"
 #include "check.h"
+#include "io/frame_writer.h"
 #include "scripted.h"
+#include "util/status.h"
 
 namespace mp::test {
 namespace {

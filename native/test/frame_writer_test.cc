@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-#include "../frame_writer.h"
+#include "io/frame_writer.h"
 
 #include <algorithm>
 #include <cerrno>
 
-#include "../status.h"
 #include "check.h"
 #include "scripted.h"
+#include "util/status.h"
 
 namespace mp::test {
 namespace {

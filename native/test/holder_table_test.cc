@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-#include "../holder_table.h"
+#include "semaphores/holder_table.h"
 
 #include <csignal>
 
-#include "../platform.h"
-#include "../status.h"
 #include "check.h"
+#include "os/platform.h"
 #include "semaphores.h"
+#include "util/status.h"
 
 namespace mp::test {
 namespace {

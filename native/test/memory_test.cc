@@ -9,11 +9,11 @@
 #include <cstdlib>
 #include <new>
 
-#include "../frame_reader.h"
-#include "../frame_writer.h"
-#include "../status.h"
 #include "check.h"
+#include "io/frame_reader.h"
+#include "io/frame_writer.h"
 #include "scripted.h"
+#include "util/status.h"
 
 namespace {
 

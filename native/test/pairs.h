@@ -12,9 +12,9 @@
 #include <string>
 #include <utility>
 
-#include "../endpoint.h"
-#include "../platform.h"
 #include "check.h"
+#include "io/endpoint.h"
+#include "os/platform.h"
 #include "receiving.h"
 
 namespace mp::test {

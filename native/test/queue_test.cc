@@ -6,9 +6,9 @@
 #include <thread>
 #include <vector>
 
-#include "../queue_mender.h"
-#include "../status.h"
+#include "queue/queue_recovery.h"
 #include "queues.h"
+#include "util/status.h"
 
 namespace mp::test {
 namespace {

@@ -10,16 +10,16 @@
 #include <memory>
 #include <utility>
 
-#include "../completion_queue.h"
-#include "../feeder.h"
-#include "../feeders.h"
-#include "../queue_reader.h"
-#include "../queue_state.h"
-#include "../queue_writer.h"
 #include "check.h"
 #include "pairs.h"
+#include "queue/feeder.h"
+#include "queue/feeders.h"
+#include "queue/queue_reader.h"
+#include "queue/queue_state.h"
+#include "queue/queue_writer.h"
 #include "receiving.h"
 #include "semaphores.h"
+#include "semaphores/completion_queue.h"
 
 namespace mp::test {
 

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT
 //
-// Receives whole messages with a FrameReader, as lib/receiver.ts does: small ones through a slab,
-// large ones into memory that grows.
+// Receives whole messages with a FrameReader, as lib/connection/receiver.ts does: small ones
+// through a slab, large ones into memory that grows.
 #pragma once
 
 #include <string>
 #include <vector>
 
-#include "../frame_reader.h"
-#include "../status.h"
 #include "check.h"
+#include "io/frame_reader.h"
 #include "scripted.h"
+#include "util/status.h"
 
 namespace mp::test {
 

@@ -7,12 +7,12 @@
 #include <optional>
 #include <random>
 
-#include "../frame_reader.h"
-#include "../frame_writer.h"
-#include "../status.h"
 #include "check.h"
+#include "io/frame_reader.h"
+#include "io/frame_writer.h"
 #include "receiving.h"
 #include "scripted.h"
+#include "util/status.h"
 
 namespace mp::test {
 namespace {

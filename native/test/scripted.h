@@ -19,8 +19,8 @@
 #include <utility>
 #include <vector>
 
-#include "../byte_stream.h"
-#include "../frame.h"
+#include "io/byte_stream.h"
+#include "io/frame.h"
 
 namespace mp::test {
 

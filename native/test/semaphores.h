@@ -10,10 +10,10 @@
 #include <memory>
 #include <string>
 
-#include "../holder_table.h"
-#include "../named_semaphore.h"
-#include "../tracked_semaphore.h"
 #include "check.h"
+#include "semaphores/holder_table.h"
+#include "semaphores/named_semaphore.h"
+#include "semaphores/tracked_semaphore.h"
 
 namespace mp::test {
 

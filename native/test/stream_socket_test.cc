@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "../stream_socket.h"
+#include "sockets/stream_socket.h"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>

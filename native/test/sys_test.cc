@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "../sys.h"
+#include "os/sys.h"
 
 #include <netinet/in.h>
 #include <pthread.h>
@@ -10,9 +10,9 @@
 #include <thread>
 #include <utility>
 
-#include "../platform.h"
-#include "../unique_fd.h"
 #include "check.h"
+#include "os/platform.h"
+#include "os/unique_fd.h"
 #include "pairs.h"
 #include "scripted.h"
 

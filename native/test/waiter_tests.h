@@ -12,12 +12,12 @@
 #include <set>
 #include <vector>
 
-#include "../completion_queue.h"
-#include "../platform.h"
-#include "../semaphore_waiter.h"
-#include "../status.h"
 #include "check.h"
+#include "os/platform.h"
 #include "semaphores.h"
+#include "semaphores/completion_queue.h"
+#include "semaphores/semaphore_waiter.h"
+#include "util/status.h"
 
 namespace mp::test {
 

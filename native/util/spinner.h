@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <thread>
 
-#include "deadline.h"
+#include "util/deadline.h"
 
 namespace mp {
 

@@ -3,7 +3,7 @@
 // Connections under test, for every kind of pipe, every way of calling and every rung of the ladder of I/O methods.
 import { writeSync } from 'node:fs';
 
-import { native } from '#lib/native.js';
+import { native } from '#lib/native/addon.js';
 import type { Connection } from 'node-multiprocessing';
 import { Pipe, wait, type Bytes, type ConnectionOptions, type WaitOptions } from 'node-multiprocessing';
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // Acquires that are given up: nothing is lost, nothing is left lying beside somebody who sleeps, and nothing grows.
-import { native } from '#lib/native.js';
+import { native } from '#lib/native/addon.js';
 import { expect } from 'chai';
 
 import { spawnPeer } from '../helpers/index.js';

@@ -133,7 +133,7 @@ describe('Where semaphores live', function () {
     }
 
     it('none at all is ENOENT, and there is nothing to list', async () => {
-      const cli = JSON.stringify(join(packageRoot, 'dist', 'cli.js'));
+      const cli = JSON.stringify(join(packageRoot, 'dist', 'cli', 'main.js'));
       const { found, outputs } = await printed(
         elsewhere(
           // Nothing but /dev can hide it.
@@ -161,7 +161,7 @@ describe('Where semaphores live', function () {
       ...(isRoot ? [['belongs to somebody else', 'mkdir -m 700 /dev/shm/mp-0; chown 4321 /dev/shm/mp-0']] : []),
     ]) {
       it(`a folder that ${title} is EPERM, and is left as it is`, async () => {
-        const cli = JSON.stringify(join(packageRoot, 'dist', 'cli.js'));
+        const cli = JSON.stringify(join(packageRoot, 'dist', 'cli', 'main.js'));
         const { found, attached, codes, content, repaired } = await printed(
           elsewhere(
             `${EMPTY}\n${setup}`,

@@ -6,7 +6,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { expect } from 'chai';
-import { listFamilies, type FamilyListing, type Listing, type Swept } from '#lib/families.js';
+import { listFamilies, type FamilyListing, type Listing, type Swept } from '#lib/cli/semaphore-listing.js';
 
 import { packageRoot, spawnPeer, type Peer, type Program } from '../helpers/index.js';
 

@@ -135,7 +135,7 @@ hashlib.sha256 = first`);
     // The test's own time limit is the watchdog.
     while (marked().length > 0) await sleep(20);
     // A process that a signal has ended leaves the semaphores of its queues to the next one, or to this program.
-    const { status, stderr } = spawnSync(process.execPath, [join(packageRoot, 'dist', 'cli.js'), 'sweep']);
+    const { status, stderr } = spawnSync(process.execPath, [join(packageRoot, 'dist', 'cli', 'main.js'), 'sweep']);
     expect(status, stderr.toString()).to.equal(0);
   }
 

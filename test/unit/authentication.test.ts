@@ -11,7 +11,7 @@ import {
   deliverChallenge,
   verifyResponse,
   type Talk,
-} from '#lib/authentication.js';
+} from '#lib/listener/authentication.js';
 
 import { throws } from '../helpers/index.js';
 

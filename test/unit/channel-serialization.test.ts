@@ -4,7 +4,7 @@ import { serialize } from 'node:v8';
 import { expect } from 'chai';
 import { Connection, pickle, Pipe } from 'node-multiprocessing';
 
-import type { ChannelSerialization } from '#lib/serialization/channel-serialization.js';
+import type { ChannelSerialization } from '#lib/connection/channel-format.js';
 import { makePair, rejects, throws, track, type AnyConnection } from '../helpers/index.js';
 
 /** Internal, so not among the types. */

@@ -7,7 +7,7 @@ import {
   createResponse,
   verifyResponse,
   type Talk,
-} from '#lib/authentication.js';
+} from '#lib/listener/authentication.js';
 import { AuthenticationError, type ListenerOptions } from 'node-multiprocessing';
 
 import {

@@ -6,7 +6,7 @@ import { deepStrictEqual } from 'node:assert';
 import { expect } from 'chai';
 import { pickle } from 'node-multiprocessing';
 
-import { Pipe } from '#lib/pipe.js';
+import { Pipe } from '#lib/connection/pipe.js';
 import { decodePickle } from '#lib/serialization/pickle/codec.js';
 import { reducerTable } from '#lib/serialization/pickle/hooks.js';
 import { PythonGlobal } from '#lib/serialization/pickle/nodes.js';

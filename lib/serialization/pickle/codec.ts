@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // The two functions that everybody else uses.
-import { UnpicklingError } from '../../errors.js';
+import { UnpicklingError } from '../../core/errors.js';
 import { Decoder } from './decoder.js';
 import { Encoder } from './encoder.js';
 import type { PickleHooks } from './hooks.js';

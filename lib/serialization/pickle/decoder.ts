@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 import { getHeapStatistics } from 'node:v8';
 
-import { UnpicklingError } from '../../errors.js';
+import { UnpicklingError } from '../../core/errors.js';
 import { entriesOf } from './dicts.js';
 import { findGlobal } from './globals.js';
 import { KnownGlobal, NEW_DICT, type Budget, type PickleHooks, type Redirection, type Reducer } from './hooks.js';

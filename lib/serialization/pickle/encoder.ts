@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 import { types } from 'node:util';
 
-import { NotSupported, PicklingError } from '../../errors.js';
-import { isDetached } from '../../validate.js';
+import { NotSupported, PicklingError } from '../../core/errors.js';
+import { isDetached } from '../../core/validate.js';
 import { replace, unsupported } from './foreign.js';
 import type { PickleHooks } from './hooks.js';
 import { PythonGlobal, PythonObject, PythonTuple } from './nodes.js';

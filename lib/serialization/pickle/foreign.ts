@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 import { types } from 'node:util';
 
-import { PicklingError } from '../../errors.js';
-import { refuseShareable } from '../../shareable.js';
+import { PicklingError } from '../../core/errors.js';
+import { refuseShareable } from '../../reduction/shareable.js';
 import type { PickleHooks } from './hooks.js';
 import { encodeDate } from './known/datetime.js';
 import { bytesOf } from './known/elements.js';

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // What users see as `pickle`.
-import { argumentError } from '../../errors.js';
-import { checkBytes, checkObject, type Bytes } from '../../validate.js';
+import { argumentError } from '../../core/errors.js';
+import { checkBytes, checkObject, type Bytes } from '../../core/validate.js';
 import { decodePickle, encodePickle } from './codec.js';
 import { PickleSerializer, type PickleOptions } from './serializer.js';
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // Whole numbers as pickles hold them: two's complement, lowest byte first, of any length.
-import { UnpicklingError } from '../../errors.js';
+import { UnpicklingError } from '../../core/errors.js';
 import { hostIsLittleEndian } from './host.js';
 
 /** So many bytes a number may have. Python computes with longer ones, but nobody would want to wait for them here. */

@@ -2,7 +2,7 @@
 //
 // What Python has and JavaScript has not: a reference to a class or function, a tuple, and an object described by how it is
 // made. Values for sending are put together from them, and what is not known comes out as them if the receiver asks for it.
-import { argumentError } from '../../errors.js';
+import { argumentError } from '../../core/errors.js';
 
 /** A class or function, by the names under which Python finds it. */
 export class PythonGlobal {

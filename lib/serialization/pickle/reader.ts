@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import { UnpicklingError } from '../../errors.js';
+import { UnpicklingError } from '../../core/errors.js';
 import { hostIsLittleEndian } from './host.js';
 import { readShortText, readText, SHORT_TEXT } from './text.js';
 

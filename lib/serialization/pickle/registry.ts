@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // Classes that users make known: how instances of a Python class become objects of theirs, and back.
-import { argumentError } from '../../errors.js';
-import { checkFunction, checkObject } from '../../validate.js';
+import { argumentError } from '../../core/errors.js';
+import { checkFunction, checkObject } from '../../core/validate.js';
 import { entriesOf, setOwn } from './dicts.js';
 import { KnownGlobal, type Reducer } from './hooks.js';
 import type { PythonGlobal } from './nodes.js';

@@ -2,7 +2,7 @@
 //
 // Strings as pickles hold them: UTF-8 in which a lone surrogate is written like any other character, which Python calls
 // "surrogatepass". Everything else that is no UTF-8 is refused.
-import { UnpicklingError } from '../../errors.js';
+import { UnpicklingError } from '../../core/errors.js';
 
 const REPLACEMENT = '\ufffd';
 

@@ -2,8 +2,8 @@
 //
 // Values of Python's standard library for which JavaScript has no type of its own. They do not compute anything; they keep
 // what was received, exactly, and are sent as what they were.
-import { argumentError } from '../../errors.js';
-import { checkInteger } from '../../validate.js';
+import { argumentError } from '../../core/errors.js';
+import { checkInteger } from '../../core/validate.js';
 
 function pad(value: number, digits: number): string {
   return String(value).padStart(digits, '0');

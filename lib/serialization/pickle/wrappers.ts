@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // For senders: JavaScript has one type of number and no tuple, so where Python must get a certain one, the sender says so.
-import { argumentError } from '../../errors.js';
+import { argumentError } from '../../core/errors.js';
 import { PythonTuple } from './nodes.js';
 
 /** A float for Python, made by `float()`. */

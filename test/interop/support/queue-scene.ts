@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // A queue of a test, and everybody who shares it.
-import type { QueueParts } from '#lib/queue-parts.js';
+import type { QueueParts } from '#lib/queues/parts.js';
 import {
   describe as describeObject,
   JoinableQueue,

@@ -2,8 +2,8 @@
 //
 // Arrays of numpy are typed arrays that have a shape and a dtype. Their elements are in C order and in this machine's byte
 // order, however they were sent.
-import { argumentError } from '../../../errors.js';
-import { checkInteger } from '../../../validate.js';
+import { argumentError } from '../../../core/errors.js';
+import { checkInteger } from '../../../core/validate.js';
 import { hostIsLittleEndian } from '../host.js';
 import { reducerTable, type Budget, type Reducer } from '../hooks.js';
 import { narrow } from '../integers.js';
