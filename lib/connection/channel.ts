@@ -2,27 +2,13 @@
 //
 // A channel is one endpoint as this environment uses it. Connections (dup() makes several of one channel) count as its
 // users; it keeps the descriptor until the last of them is closed and what they sent is written.
-import { systemError } from '../core/errors.js';
+import { argumentError, BusyError, systemError } from '../core/errors.js';
 import { flushAtExit } from '../event-loop/exit.js';
 import { native, READ, WRITE } from '../native/addon.js';
 import { arm, ensureStarted, spinBeforeSleep, type Pollable } from '../event-loop/reactor.js';
+import type { ChannelOptions, Direction } from './options.js';
 import { Receiver, type ReceiverOwner } from './receiver.js';
 import { Sender, type SenderOwner } from './sender.js';
-
-export interface ChannelOptions {
-  readonly maxMessageBytes: number;
-  readonly readAhead: boolean;
-  /** Longest time a Sync receive retries before it sleeps, in nanoseconds. */
-  readonly spinNs: number;
-  /** Longest time the event loop looks for messages that are awaited before it sleeps, in nanoseconds. */
-  readonly asyncSpinNs: number;
-  readonly exitFlushMs: number;
-}
-
-export interface Direction {
-  readonly readable: boolean;
-  readonly writable: boolean;
-}
 
 /** The ladder of ways to do I/O without waiting, for tests of the lower rungs. */
 const RUNGS = ['nowait', 'reopen', 'poll'];
@@ -58,12 +44,25 @@ export class Channel implements Pollable, ReceiverOwner, SenderOwner {
     ];
   }
 
-  /** A channel that takes over an open descriptor. */
-  static adopt(fd: number, socket: boolean, direction: Direction, options: ChannelOptions): Channel {
+  /**
+   * A channel that takes over an open descriptor, in those of its directions that `narrow` chooses.
+   *
+   * @throws TypeError for what is not a pipe or a connected stream socket, `BusyError` for a descriptor that another
+   *   channel owns, a system error.
+   */
+  static adopt(fd: number, options: ChannelOptions, narrow: (can: Direction) => Direction): Channel {
+    const found = new Int32Array(5);
+    const status = native.describe(fd, found);
+    if (status < 0) throw systemError(status, 'fstat', `descriptor ${fd}`);
+    const [kind, canRead, canWrite, stream, owned] = found;
+    if (kind === 2) throw argumentError('type', `fd ${fd} must be a pipe or a socket`);
+    if (stream === 0) throw argumentError('type', `fd ${fd} must be a stream socket, not a datagram or listening one`);
+    if (owned === 1) throw new BusyError(`Descriptor ${fd} already belongs to a Connection`);
+    const direction = narrow({ readable: canRead === 1, writable: canWrite === 1 });
     ensureStarted();
     const id = native.adopt(fd, options.maxMessageBytes, options.readAhead, firstRung());
     if (id < 0) throw systemError(id, 'fcntl');
-    return new Channel(id, socket, direction, options);
+    return new Channel(id, kind === 1, direction, options);
   }
 
   private constructor(id: number, socket: boolean, direction: Direction, options: ChannelOptions) {
@@ -95,9 +94,14 @@ export class Channel implements Pollable, ReceiverOwner, SenderOwner {
     this.#releaseIfUnused();
   }
 
-  /** From now on only the bytes of the message at hand are read: another process may be meant to read the next one. */
-  stopReadingAhead(): void {
+  /**
+   * The number of the descriptor, for passing it on. What was sent is written first, as far as there is room. From now on
+   * only the bytes of the message at hand are read: another process may be meant to read the next one.
+   */
+  passOn(): number {
+    this.sender.flush();
     native.setReadAhead(this.id, false);
+    return this.fd;
   }
 
   /** Whether a receive would make progress or fail at once. */

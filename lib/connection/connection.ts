@@ -2,8 +2,9 @@
 import { inspect } from 'node:util';
 
 import { defineAliases } from '../core/aliases.js';
-import { Channel, type ChannelOptions, type Direction } from './channel.js';
-import { checkOptions, narrow, type ConnectionOptions, type FromFdOptions } from './options.js';
+import { Channel } from './channel.js';
+import { reduceChannel, type ConnectionDescriptor } from './channel-reduction.js';
+import { checkOptions, narrow, type FromFdOptions } from './options.js';
 import { checkLimits, deadlineAfter, type WaitOptions } from '../core/deadline.js';
 import {
   argumentError,
@@ -13,14 +14,15 @@ import {
   NotReadable,
   NotSupported,
   NotWritable,
-  systemError,
 } from '../core/errors.js';
-import { native } from '../native/addon.js';
 import { Hold } from '../event-loop/reactor.js';
 import type { ReceiveOptions } from './receiver.js';
 import { ChannelSerialization } from './channel-format.js';
+import { isReady, isReadySync } from './readiness.js';
 import { pack, type Packed } from './object-message.js';
+import { kIdentity, kReduce } from '../reduction/registry.js';
 import { shareableMark } from '../reduction/shareable.js';
+import type { Exporter } from '../reduction/transfer.js';
 import { takeBytes, takeInto, type Take } from '../serialization/message-decoder.js';
 import {
   checkBoolean,
@@ -32,7 +34,6 @@ import {
   checkTimeout,
   type Bytes,
 } from '../core/validate.js';
-import { waitForConnections, waitForConnectionsSync } from './wait.js';
 
 /** What `tryRecv` received, wrapped because `undefined` is a value like another. */
 export interface Received<R> {
@@ -40,15 +41,8 @@ export interface Received<R> {
   value: R;
 }
 
-interface Parts {
-  readonly channel: Channel;
-  /** Shared with its `dup()`s and the other end of a Pipe. */
-  readonly serialization: ChannelSerialization;
-  readonly direction: Direction;
-}
-
-/** Opens the door to the constructor for this module's own functions. */
-const fromChannel = Symbol('fromChannel');
+/** Key that only this module passes to the constructor. */
+const kConstruct = Symbol('construct');
 
 const mark = shareableMark('Connection');
 
@@ -67,22 +61,16 @@ const collected = new FinalizationRegistry<Channel>((channel) => {
  */
 export class Connection<S = unknown, R = S> {
   readonly #channel: Channel;
+  /** Shared with its `dup()`s and the other end of a Pipe. */
   readonly #serialization: ChannelSerialization;
-  readonly #direction: Direction;
   readonly #hold = new Hold();
   #closed = false;
 
   /** Connections are made by `Pipe` and `Connection.fromFd`. */
-  private constructor(
-    door: typeof fromChannel,
-    channel: Channel,
-    serialization: ChannelSerialization,
-    direction: Direction,
-  ) {
-    if (door !== fromChannel) throw argumentError('type', 'Connections are made by Pipe() and Connection.fromFd()');
+  private constructor(key: typeof kConstruct, channel: Channel, serialization: ChannelSerialization) {
+    if (key !== kConstruct) throw argumentError('type', 'Connections are made by Pipe() and Connection.fromFd()');
     this.#channel = channel;
     this.#serialization = serialization;
-    this.#direction = direction;
     channel.addUser();
     collected.register(this, channel, this);
     Object.defineProperty(this, 'shareable', mark);
@@ -101,35 +89,20 @@ export class Connection<S = unknown, R = S> {
     checkInteger(fd, 'fd', 3, 0x7fffffff);
     const channelOptions = checkOptions(options, false);
     const serialization = new ChannelSerialization(options.serialization, true);
-    return Connection.adopt<S, R>(fd, serialization, channelOptions, (can) => narrow(options, can));
-  }
-
-  /** @internal Takes over a descriptor in those of its directions that `narrow` chooses. */
-  static adopt<S = unknown, R = S>(
-    fd: number,
-    serialization: ChannelSerialization,
-    options: ChannelOptions,
-    narrowed: (can: Direction) => Direction,
-  ): Connection<S, R> {
-    const found = new Int32Array(5);
-    const status = native.describe(fd, found);
-    if (status < 0) throw systemError(status, 'fstat', `descriptor ${fd}`);
-    const [kind, canRead, canWrite, stream, owned] = found;
-    if (kind === 2) throw argumentError('type', `fd ${fd} must be a pipe or a socket`);
-    if (stream === 0) throw argumentError('type', `fd ${fd} must be a stream socket, not a datagram or listening one`);
-    if (owned === 1) throw new BusyError(`Descriptor ${fd} already belongs to a Connection`);
-    const direction = narrowed({ readable: canRead === 1, writable: canWrite === 1 });
-    return new Connection(fromChannel, Channel.adopt(fd, kind === 1, direction, options), serialization, direction);
+    return Connection.over<S, R>(
+      Channel.adopt(fd, channelOptions, (can) => narrow(options, can)),
+      serialization,
+    );
   }
 
   /** Whether this end receives. False, too, after a failure that left the stream out of step. CPython: `readable`. */
   get readable(): boolean {
-    return this.#direction.readable && !this.#channel.receiver.unreadable;
+    return this.#channel.direction.readable && !this.#channel.receiver.unreadable;
   }
 
   /** Whether this end sends. CPython: `writable`. */
   get writable(): boolean {
-    return this.#direction.writable;
+    return this.#channel.direction.writable;
   }
 
   /** Whether this object was closed. CPython: `closed`. */
@@ -145,9 +118,7 @@ export class Connection<S = unknown, R = S> {
    */
   fileno(): number {
     this.#checkOpen();
-    this.#channel.sender.flush();
-    this.#channel.stopReadingAhead();
-    return this.#channel.fd;
+    return this.#channel.passOn();
   }
 
   /**
@@ -291,14 +262,14 @@ export class Connection<S = unknown, R = S> {
   async poll(timeout?: number | null): Promise<boolean> {
     this.#checkReadable();
     const limit = timeout === undefined ? 0 : checkTimeout(timeout);
-    return (await waitForConnections([this], { timeout: limit, signal: undefined })).length > 0;
+    return isReady(() => Connection.channelOf(this), limit, this.#hold);
   }
 
   /** As `poll`, blocking. */
   pollSync(timeout?: number | null): boolean {
     this.#checkReadable();
     const limit = timeout === undefined ? 0 : checkTimeout(timeout);
-    return waitForConnectionsSync([this], limit).length > 0;
+    return isReadySync(this.#channel, limit);
   }
 
   /**
@@ -349,7 +320,7 @@ export class Connection<S = unknown, R = S> {
    */
   dup(): Connection<S, R> {
     this.#checkOpen();
-    return new Connection<S, R>(fromChannel, this.#channel, this.#serialization, this.#direction);
+    return Connection.over<S, R>(this.#channel, this.#serialization);
   }
 
   /**
@@ -415,36 +386,32 @@ export class Connection<S = unknown, R = S> {
     return this.#closed ? 'Connection { closed }' : `Connection { fd: ${this.#channel.fd}, ${can} }`;
   }
 
-  /** @internal What `Pipe` makes. */
-  static pair(duplex: boolean, options: ConnectionOptions): [Connection<never, never>, Connection<never, never>] {
-    const channelOptions = checkOptions(options, true);
-    const serialization = new ChannelSerialization(options.serialization, false);
-    const [first, second] = Channel.pair(duplex, channelOptions);
-    return [
-      new Connection<never, never>(fromChannel, first, serialization, first.direction),
-      new Connection<never, never>(fromChannel, second, serialization, second.direction),
-    ];
+  /** @internal A Connection over a channel. */
+  static over<S = unknown, R = S>(channel: Channel, serialization: ChannelSerialization): Connection<S, R> {
+    return new Connection<S, R>(kConstruct, channel, serialization);
   }
 
-  /** @internal The channel, for the parts of this package that wait for several of them or pass them on. */
+  /** @internal What a Connection consists of. */
+  static internals(connection: Connection<never, unknown>): { channel: Channel; format: ChannelSerialization } {
+    return { channel: connection.#channel, format: connection.#serialization };
+  }
+
+  /** @internal The channel of a Connection that receives. */
   static channelOf(connection: Connection<never, unknown>): Channel {
     connection.#checkReadable();
     return connection.#channel;
   }
 
-  /** @internal What it consists of, for passing it on. */
-  static partsOf(connection: Connection<never, unknown>): Parts {
-    return {
-      channel: connection.#channel,
-      serialization: connection.#serialization,
-      direction: connection.#direction,
-    };
+  /** @internal */
+  [kReduce](exporter: Exporter): ConnectionDescriptor {
+    this.#checkOpen();
+    return reduceChannel(this.#channel, this.#serialization, exporter);
   }
 
-  /** @internal What the native layer knows the endpoint by. */
-  static idOf(connection: Connection<never, unknown>): number {
-    connection.#checkOpen();
-    return connection.#channel.id;
+  /** @internal */
+  [kIdentity](): object {
+    this.fileno();
+    return this.#channel;
   }
 
   /** @internal */
@@ -488,7 +455,7 @@ export class Connection<S = unknown, R = S> {
 
   #checkReadable(): void {
     this.#checkOpen();
-    if (!this.#direction.readable) throw new NotReadable();
+    if (!this.#channel.direction.readable) throw new NotReadable();
     if (this.#channel.receiver.unreadable) {
       throw new NotReadable('An earlier failure left this connection unreadable');
     }
@@ -496,7 +463,7 @@ export class Connection<S = unknown, R = S> {
 
   #checkWritable(): void {
     this.#checkOpen();
-    if (!this.#direction.writable) throw new NotWritable();
+    if (!this.#channel.direction.writable) throw new NotWritable();
   }
 
   #checkHandles(sending: boolean): void {

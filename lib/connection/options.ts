@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-import type { ChannelOptions, Direction } from './channel.js';
 import { argumentError, NotReadable, NotWritable } from '../core/errors.js';
 import { DEFAULT_EXIT_FLUSH_MS } from '../event-loop/exit.js';
 import { hasOneCpu } from '../core/cpus.js';
@@ -38,6 +37,23 @@ export interface FromFdOptions extends ConnectionOptions {
   readable?: boolean | undefined;
   /** Whether this end sends. Default: what the descriptor can do. */
   writable?: boolean | undefined;
+}
+
+/** Validated options of a channel. */
+export interface ChannelOptions {
+  readonly maxMessageBytes: number;
+  readonly readAhead: boolean;
+  /** Longest time a Sync receive retries before it sleeps, in nanoseconds. */
+  readonly spinNs: number;
+  /** Longest time the event loop looks for awaited messages before it sleeps, in nanoseconds. */
+  readonly asyncSpinNs: number;
+  readonly exitFlushMs: number;
+}
+
+/** Which ways bytes go. */
+export interface Direction {
+  readonly readable: boolean;
+  readonly writable: boolean;
 }
 
 export const DEFAULT_MAX_MESSAGE_BYTES = 2 ** 30;

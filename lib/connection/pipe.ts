@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
-import type { ConnectionOptions } from './options.js';
+import { Channel } from './channel.js';
+import { ChannelSerialization } from './channel-format.js';
 import { Connection } from './connection.js';
+import { checkOptions, type ConnectionOptions } from './options.js';
 import { checkBoolean } from '../core/validate.js';
 
 /**
@@ -22,5 +24,8 @@ export function Pipe(
   options: ConnectionOptions = {},
 ): [Connection<never, never>, Connection<never, never>] {
   checkBoolean(duplex, 'duplex');
-  return Connection.pair(duplex, options);
+  const channelOptions = checkOptions(options, true);
+  const serialization = new ChannelSerialization(options.serialization, false);
+  const [first, second] = Channel.pair(duplex, channelOptions);
+  return [Connection.over(first, serialization), Connection.over(second, serialization)];
 }

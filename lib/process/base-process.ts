@@ -3,15 +3,16 @@
 // What all processes that this package starts have in common. How a child is launched is in process.ts and its relatives.
 import type { Readable, Writable } from 'node:stream';
 
-import { children, currentRole, joinLimits, nextIdentity } from './current-process.js';
+import { currentRole, joinLimits, nextIdentity } from './current-process.js';
 import type { WaitOptions } from '../core/deadline.js';
 import type { ChildProcessError } from '../core/errors.js';
 import { argumentError, BusyError, ClosedError, NotSupported } from '../core/errors.js';
 import type { RunningChild } from './running-child.js';
+import { perEnvironment } from '../core/per-environment.js';
 import { checkBoolean, checkTimeout } from '../core/validate.js';
 
-/** Who a child is going to be. */
-export interface NewChild {
+/** What a child is told about itself. */
+export interface ChildIdentity {
   readonly name: string;
   readonly identity: readonly number[];
   readonly daemon: boolean;
@@ -20,9 +21,12 @@ export interface NewChild {
 /** A child that runs, or has run. */
 export interface Launched {
   readonly child: RunningChild;
-  /** Why it could not do what it was started for; undefined if nothing is known of that. */
+  /** Why the child could not do what it was started for; undefined if nothing is known of that. */
   readonly failure: () => ChildProcessError | undefined;
 }
+
+/** Children that this environment has started and not found to have ended. */
+const children = perEnvironment('process/children', () => new Set<BaseProcess>());
 
 /** A process that this one starts. CPython: `multiprocessing.process.BaseProcess`. */
 export abstract class BaseProcess {
@@ -42,7 +46,7 @@ export abstract class BaseProcess {
   }
 
   /** @internal Starts the child, or throws and leaves nothing behind. */
-  protected abstract launch(child: NewChild): Launched;
+  protected abstract launch(child: ChildIdentity): Launched;
 
   /**
    * Starts the process. When this returns it runs, and every argument belongs to it too: the caller may close its own
@@ -199,4 +203,12 @@ export abstract class BaseProcess {
   #checkOpen(): void {
     if (this.#closed) throw new ClosedError('Process');
   }
+}
+
+/** The children of this thread that are running. CPython: `multiprocessing.active_children()`. */
+export function activeChildren(): BaseProcess[] {
+  for (const child of children) {
+    if (!child.isAlive()) children.delete(child);
+  }
+  return [...children];
 }

@@ -7,14 +7,14 @@ import { isAbsolute } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { format } from 'node:util';
 
-import type { Preparation, Report } from './bootstrap.js';
+import type { PickledArguments, Preparation, Report } from './bootstrap.js';
 import { Connection } from '../connection/connection.js';
 import { becomeChild } from './current-process.js';
 import { EOFError, systemError, TruncatedMessageError, type ChildFailure } from '../core/errors.js';
-import { takeValue } from '../reduction/reduce-value.js';
 import { native } from '../native/addon.js';
-import { part } from '../reduction/registry.js';
-import { duplicate, inherited } from '../reduction/transfer.js';
+import { inherited } from '../reduction/inheritance.js';
+import { rebuildValue } from '../reduction/reduce-value.js';
+import { duplicate, type Importer } from '../reduction/transfer.js';
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? `${error.name}: ${error.message}` : format('%o', error);
@@ -31,7 +31,7 @@ function stackOf(error: unknown): string {
   return error instanceof Error ? (error.stack ?? messageOf(error)) : messageOf(error);
 }
 
-/** Reports failures to the parent, and prints who has failed above what Node prints. */
+/** Reports failures to the parent, and prints the name of the process above what Node prints. */
 class Reporter {
   readonly #channel: Connection<Report, Preparation> | undefined;
   readonly #name: string;
@@ -57,13 +57,13 @@ class Reporter {
     try {
       this.#channel?.sendSync(report);
     } catch (error) {
-      // A parent that has ended does not want to know any more.
+      // The parent has ended.
       if ((error as { code?: unknown }).code !== 'EPIPE') throw error;
     }
   }
 }
 
-/** Finds an export. What it throws names those that there are. */
+/** Finds an export. Its errors name the exports that there are. */
 function findTarget(module: Record<string, unknown>, url: string, name: string): (...args: unknown[]) => unknown {
   // require() gives CommonJS exports as they are, import() puts them below `default`.
   const main = module['default'];
@@ -75,7 +75,7 @@ function findTarget(module: Record<string, unknown>, url: string, name: string):
   throw new TypeError(`The export "${name}" of ${url} is no function; it exports: ${names}`);
 }
 
-/** Becomes a member of the parent's family. Returns whose it is, if it is that of another user and cannot be entered. */
+/** Becomes a member of the parent's family. If the family is another user's, it cannot: then this returns that user. */
 function enter({ family, fd }: NonNullable<Preparation['family']>): number | undefined {
   const { uid } = fstatSync(fd);
   if (uid !== process.geteuid?.()) {
@@ -83,25 +83,37 @@ function enter({ family, fd }: NonNullable<Preparation['family']>): number | und
     return uid;
   }
   const status = native.semaphores.inheritFamily(family, fd);
-  // Its creator may have left it in the meantime, and with its names it is gone: nothing can be attached then.
+  // The creator may have left the family in the meantime. Then its names are gone, and nothing can be attached.
   if (status < 0 && status !== -constants.errno.ENOENT && status !== -constants.errno.ESTALE) {
     throw systemError(status, 'flock', 'the register of the semaphores cannot be used by this process');
   }
   return undefined;
 }
 
-function takeArguments(args: Preparation['args'], strangers: number | undefined): unknown[] {
+/** Rebuilds the arguments that a Python parent sends. Given by the program, which loads Python's part only then. */
+export type RebuildPickled = (args: PickledArguments, importer: Importer) => unknown[];
+
+/** @param owner The user that the family's semaphores belong to, if this process may not open them. */
+function rebuildArguments(
+  args: Preparation['args'],
+  owner: number | undefined,
+  rebuildPickled: RebuildPickled,
+): unknown[] {
   try {
-    return 'pickle' in args ? part('python').takePickled(args, inherited) : (takeValue(args, inherited) as unknown[]);
+    return 'pickle' in args ? rebuildPickled(args, inherited) : (rebuildValue(args, inherited) as unknown[]);
   } catch (error) {
-    if (strangers === undefined || (error as { code?: unknown }).code !== 'ENOENT') throw error;
+    if (owner === undefined || (error as { code?: unknown }).code !== 'ENOENT') throw error;
     const us = `this process runs as user ${process.geteuid?.()}`;
-    throw systemError(-constants.errno.EACCES, 'sem_open', `the semaphores belong to user ${strangers}, and ${us}`);
+    throw systemError(-constants.errno.EACCES, 'sem_open', `the semaphores belong to user ${owner}, and ${us}`);
   }
 }
 
-async function run({ module: url, target, args, family }: Preparation, reporter: Reporter): Promise<void> {
-  const values = takeArguments(args, family && enter(family));
+async function run(
+  { module: url, target, args, family }: Preparation,
+  reporter: Reporter,
+  rebuildPickled: RebuildPickled,
+): Promise<void> {
+  const values = rebuildArguments(args, family && enter(family), rebuildPickled);
   reporter.attached();
   const module = (await import(isAbsolute(url) ? pathToFileURL(url).href : url)) as Record<string, unknown>;
   reporter.stage = 'export';
@@ -110,7 +122,7 @@ async function run({ module: url, target, args, family }: Preparation, reporter:
   await found(...values);
 }
 
-/** Undefined if the parent has ended before it had sent all of it. */
+/** Undefined if the parent has ended before it had sent the whole preparation. */
 function receivePreparation(channel: Connection<Report, Preparation>): Preparation | undefined {
   try {
     return channel.recvSync();
@@ -127,8 +139,8 @@ function keepForMe(fd: number): void {
 }
 
 /** Does what the process was started for. */
-export function runChild(fd: number, parent: 'node' | 'python'): void {
-  // As long as memory reaches, since the parent has serialised it already.
+export function runChild(fd: number, parent: 'node' | 'python', rebuildPickled: RebuildPickled): void {
+  // Without a limit: the parent has serialised the message already.
   const options = {
     serialization: parent === 'node' ? 'structured' : 'pickle',
     maxMessageBytes: 2 ** 40,
@@ -150,7 +162,7 @@ export function runChild(fd: number, parent: 'node' | 'python'): void {
     const status = native.processes.endWithParent(fd);
     if (status < 0) throw systemError(status, 'pthread_create');
   }
-  run(preparation, reporter).catch((error: unknown) => {
+  run(preparation, reporter, rebuildPickled).catch((error: unknown) => {
     process.nextTick(() => {
       throw error;
     });

@@ -4,12 +4,12 @@
 // of a process see the same as its main thread.
 import { fileURLToPath } from 'node:url';
 
-import type { BaseProcess } from './base-process.js';
+import { perEnvironment } from '../core/per-environment.js';
 import { CHILD_PROGRAM } from '../native/child-program.js';
 import { checkLimits, type Limits, type WaitOptions } from '../core/deadline.js';
 import { native, READ } from '../native/addon.js';
 import { checkTimeout } from '../core/validate.js';
-import { waitForConnections, waitForConnectionsSync } from '../connection/wait.js';
+import { descriptorSource, waitForSources, waitForSourcesSync } from '../connection/readiness.js';
 
 /** What a child is told about itself. */
 export interface Role {
@@ -30,7 +30,7 @@ const NAME_OF_MAIN = 'MainProcess';
 const UNTOLD = 'child';
 
 /** @internal The program of a Node child. */
-export const childProgram = fileURLToPath(new URL(`../process${CHILD_PROGRAM}`, import.meta.url));
+export const childProgram = fileURLToPath(new URL(`..${CHILD_PROGRAM}`, import.meta.url));
 
 /**
  * Whether this process was not started by a `Process`. CPython: `parent_process() is None`.
@@ -61,9 +61,11 @@ function roleOfMain(): Role {
   };
 }
 
-/** What exists once per environment, as in reactor.ts. */
-const holder = native.processes as { state?: { role?: Role; children: Set<BaseProcess>; started: number } };
-const state = (holder.state ??= { children: new Set(), started: 0 });
+const state = perEnvironment('process/current', () => ({
+  role: undefined as Role | undefined,
+  /** How many children this thread has started. */
+  started: 0,
+}));
 
 /** @internal */
 export function currentRole(): Role {
@@ -86,9 +88,6 @@ export function becomeChild(role: Role): void {
 export function nextIdentity(): number[] {
   return [...currentRole().identity, ++state.started];
 }
-
-/** @internal Children that were started here and not found to have ended. */
-export const { children } = state;
 
 /** This process, as its children and parent know it. CPython: what `current_process()` returns. */
 export class CurrentProcess {
@@ -152,12 +151,12 @@ export class ParentProcess {
    */
   async join(limits?: number | null | WaitOptions): Promise<boolean> {
     const checked = joinLimits(limits);
-    return (await waitForConnections([this.#channel], checked)).length > 0;
+    return (await waitForSources(() => [descriptorSource(this.#channel)], checked, true)).includes(true);
   }
 
   /** As `join`, blocking. */
   joinSync(timeout?: number | null): boolean {
-    return waitForConnectionsSync([this.#channel], checkTimeout(timeout)).length > 0;
+    return waitForSourcesSync([descriptorSource(this.#channel)], checkTimeout(timeout)).includes(true);
   }
 }
 
@@ -172,12 +171,4 @@ let parent: ParentProcess | undefined;
 export function parentProcess(): ParentProcess | null {
   if (isMainProcess) return null;
   return (parent ??= new ParentProcess(currentRole()));
-}
-
-/** The children of this thread that are running. CPython: `multiprocessing.active_children()`. */
-export function activeChildren(): BaseProcess[] {
-  for (const child of children) {
-    if (!child.isAlive()) children.delete(child);
-  }
-  return [...children];
 }

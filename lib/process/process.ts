@@ -2,12 +2,12 @@
 import { isAbsolute } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
-import { BaseProcess, type Launched, type NewChild } from './base-process.js';
-import type { Preparation, Report } from './bootstrap.js';
-import type { Connection } from '../connection/connection.js';
+import { BaseProcess, type ChildIdentity, type Launched } from './base-process.js';
+import type { Preparation } from './bootstrap.js';
 import { childProgram, currentRole } from './current-process.js';
 import { argumentError } from '../core/errors.js';
-import { giveValue } from '../reduction/reduce-value.js';
+import type { Inheritance } from '../reduction/inheritance.js';
+import { reducePlainValue, reduceValue } from '../reduction/reduce-value.js';
 import { launchChild } from './launch.js';
 import { addonFile } from '../native/load-addon.js';
 import { native } from '../native/addon.js';
@@ -131,20 +131,25 @@ export class Process<F extends Target = Target> extends BaseProcess {
   }
 
   /** @internal */
-  protected override launch(who: NewChild): Launched {
-    return launchChild(who, this.#options, true, (channel, inheritance) => {
-      const args = giveValue(this.#args, 'args', inheritance);
-      const own = native.semaphores.ownFamily();
-      const family = own && { family: own.family, fd: inheritance.descriptor(own.fd).fd };
-      const { name: parentName, authkey } = currentRole();
-      const role = { ...who, authkey, parent: { pid: process.pid, name: parentName } };
-      const preparation: Preparation = { module: this.#module, target: this.#target, args, role, family };
-      return {
-        command: process.execPath,
-        args: [...(this.#execArgv ?? inheritedExecArgv()), childProgram, String(channel), addonFile()],
-        env: this.#options.env,
-        send: (to) => (to as unknown as Connection<Preparation, Report>).send(preparation),
-      };
+  protected override launch(identity: ChildIdentity): Launched {
+    let preparation: Preparation;
+    return launchChild(identity, this.#options, {
+      node: true,
+      command: (channel, inheritance) => {
+        preparation = this.#prepare(identity, inheritance);
+        const args = [...(this.#execArgv ?? inheritedExecArgv()), childProgram, String(channel), addonFile()];
+        return { command: process.execPath, args, env: this.#options.env };
+      },
+      send: (channel) => channel.send(preparation),
     });
+  }
+
+  #prepare(identity: ChildIdentity, inheritance: Inheritance): Preparation {
+    const args = reducePlainValue(this.#args) ?? reduceValue(this.#args, 'args', inheritance);
+    const own = native.semaphores.ownFamily();
+    const family = own && { family: own.family, fd: inheritance.descriptor(own.fd).fd };
+    const { name: parentName, authkey } = currentRole();
+    const role = { ...identity, authkey, parent: { pid: process.pid, name: parentName } };
+    return { module: this.#module, target: this.#target, args, role, family };
   }
 }

@@ -5,10 +5,12 @@ import type { ChildProcess } from 'node:child_process';
 import type { Socket } from 'node:net';
 import { constants } from 'node:os';
 
-import { startLimits, type Limits } from '../core/deadline.js';
+import { deadlineAfter, startLimits, type Limits } from '../core/deadline.js';
 import { systemError, TimeoutError } from '../core/errors.js';
+import { perEnvironment } from '../core/per-environment.js';
+import { atExit } from '../event-loop/exit.js';
+import { blockOn, flushUnwritten } from '../event-loop/reactor.js';
 import { native } from '../native/addon.js';
-import { waitForConnectionsSync } from '../connection/wait.js';
 
 const { processes, status: codes } = native;
 
@@ -23,7 +25,7 @@ const collected = new FinalizationRegistry<number>((fd) => {
 });
 
 /** Daemons of this environment that run. */
-const daemons = new Set<RunningChild>();
+const daemons = perEnvironment('process/daemons', () => new Set<RunningChild>());
 
 /** How long a daemon may take to end by itself when its parent ends, in milliseconds. */
 const GRACE_MS = 2000;
@@ -32,7 +34,7 @@ const GRACE_MS = 2000;
  * Ends the daemons, as the last thing that their parent does. They would end by themselves when it is gone; but then one of
  * them could be the last member of the family, killed before it has removed the names of the semaphores.
  */
-export function endDaemons(): void {
+function endDaemons(): void {
   for (const daemon of daemons) daemon.kill('SIGTERM');
   for (const daemon of daemons) {
     if (daemon.endsWithin(GRACE_MS)) continue;
@@ -70,6 +72,7 @@ export class RunningChild {
     }
     if (daemon) {
       daemons.add(this);
+      if (native.isMainThread) atExit('children', endDaemons);
       process.unref();
       for (const stream of process.stdio) (stream as Socket | null | undefined)?.unref();
     }
@@ -142,7 +145,14 @@ export class RunningChild {
     if (this.exitcode !== null) return true;
     const wasOpen = this.#sentinel >= 0;
     try {
-      return waitForConnectionsSync([this.sentinel], timeout).length > 0 && this.exitcode !== null;
+      const fds = [this.sentinel];
+      const deadline = deadlineAfter(timeout);
+      flushUnwritten();
+      for (;;) {
+        const { ready, expired } = blockOn(fds, deadline, 'join');
+        if (ready[0] === true) return this.exitcode !== null;
+        if (expired) return false;
+      }
     } finally {
       if (!wasOpen) this.release();
     }

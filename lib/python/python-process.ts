@@ -3,16 +3,14 @@ import { delimiter, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { BaseQueue } from '../queues/base-queue.js';
-import { BaseProcess, type Launched, type NewChild } from '../process/base-process.js';
-import { Connection } from '../connection/connection.js';
+import { BaseProcess, type ChildIdentity, type Launched } from '../process/base-process.js';
 import { argumentError, type ChildFailure } from '../core/errors.js';
 import { launchChild } from '../process/launch.js';
 import { checkCommon, type CommonProcessOptions } from '../process/options.js';
 import { lookAfter } from './queue-recovery.js';
 import { findInterpreter } from './interpreter.js';
-import { pythonShape } from './reduce.js';
+import { reduceForPython } from './reduce.js';
 import { commandLine, pickleArguments, spawnPickles, type Task } from './spawn.js';
-import { Hold } from '../event-loop/reactor.js';
 import type { PickleNode } from '../serialization/pickle/nodes.js';
 import { checkObject } from '../core/validate.js';
 
@@ -89,27 +87,24 @@ export class PythonProcess extends BaseProcess {
   }
 
   /** @internal */
-  protected override launch(who: NewChild): Launched {
-    return launchChild(who, this.#options, false, (handle, inheritance) => {
-      const queues: WeakRef<BaseQueue<unknown>>[] = [];
-      const reduce = (object: object): PickleNode | undefined => {
-        if (object instanceof BaseQueue) queues.push(new WeakRef(object as BaseQueue<unknown>));
-        return pythonShape(object, inheritance);
-      };
-      const pickles = spawnPickles(handle, who, this.#task, pickleArguments(this.#task, { reduce }));
-      const env = this.#environment();
-      const { command, what } = findInterpreter(this.#python, env);
-      return {
-        command,
-        args: commandLine(handle),
-        what,
-        env,
-        send: (to) => Connection.partsOf(to).channel.sender.sendUnframed(pickles, new Hold()),
-        afterEnd: () => {
-          lookAfter(queues);
-        },
-        explain: (exitcode, attached) => (attached || exitcode <= 0 ? undefined : notStarted(what, exitcode)),
-      };
+  protected override launch(identity: ChildIdentity): Launched {
+    const env = this.#environment();
+    const { command, what } = findInterpreter(this.#python, env);
+    const queues: WeakRef<BaseQueue<unknown>>[] = [];
+    let pickles: Buffer;
+    return launchChild(identity, this.#options, {
+      node: false,
+      command: (channel, inheritance) => {
+        const reduce = (object: object): PickleNode | undefined => {
+          if (object instanceof BaseQueue) queues.push(new WeakRef(object as BaseQueue<unknown>));
+          return reduceForPython(object, inheritance);
+        };
+        pickles = spawnPickles(channel, identity, this.#task, pickleArguments(this.#task, { reduce }));
+        return { command, args: commandLine(channel), what, env };
+      },
+      send: (channel) => channel.sendUnframed(pickles),
+      ended: () => lookAfter(queues),
+      explain: (exitcode, attached) => (attached || exitcode <= 0 ? undefined : notStarted(what, exitcode)),
     });
   }
 

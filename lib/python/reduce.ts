@@ -3,14 +3,13 @@
 // What objects of this package are in pickles: the classes of CPython's multiprocessing, with the state that CPython itself
 // gives them when it pickles them for a child process.
 import type { ConditionAddress } from '../synchronize/condition.js';
-import type { ConnectionDescriptor } from '../connection/reduction.js';
-import { describeObject, type Descriptor } from '../describe.js';
-import type { SemLockDescriptor } from '../synchronize/reduction.js';
-import type { QueueDescriptor } from '../queues/reduction.js';
-import { SEM_VALUE_MAX } from '../synchronize/sem-lock.js';
-import type { SemaphoreAddress } from '../synchronize/semaphore-handle.js';
+import type { ConnectionDescriptor } from '../connection/channel-reduction.js';
+import type { Descriptor } from '../describe.js';
+import type { QueueDescriptor } from '../queues/queue-resources.js';
+import { isReducible, reduceObject } from '../reduction/registry.js';
+import { SEM_VALUE_MAX, type SemLockDescriptor } from '../synchronize/sem-lock.js';
 import { create, PythonGlobal, PythonTuple, reduce, type PythonObject } from '../serialization/pickle/nodes.js';
-import type { Giving } from '../reduction/transfer.js';
+import type { Exporter, SemaphoreAddress } from '../reduction/transfer.js';
 
 /** What a semaphore is used as. CPython: `synchronize.RECURSIVE_MUTEX` and `SEMAPHORE`. */
 const RECURSIVE_MUTEX = 0;
@@ -79,7 +78,7 @@ function lockOf({ type, semaphore, bound }: SemLockDescriptor): PythonObject {
   return semLock(type, semaphore, bound);
 }
 
-function shape(descriptor: Descriptor): PythonObject {
+function pythonObject(descriptor: Descriptor): PythonObject {
   switch (descriptor.type) {
     case 'Condition':
       return condition(descriptor.lock, descriptor.condition);
@@ -100,9 +99,10 @@ function shape(descriptor: Descriptor): PythonObject {
 }
 
 /**
- * What stands in a pickle for an object of this package; undefined for any other. Parts that users may have too are left in
- * their place: whoever writes the pickle asks for them, and writes each object once.
+ * What stands in a pickle for an object of this package; undefined for any other object. A part that users may have too stays
+ * in its place: the encoder meets it there, and writes each object once.
  */
-export function pythonShape(object: object, giving: Giving): PythonObject | undefined {
-  return shape(describeObject(object, giving, (part) => part as unknown as Descriptor));
+export function reduceForPython(object: object, exporter: Exporter): PythonObject | undefined {
+  if (!isReducible(object)) return undefined;
+  return pythonObject(reduceObject(object, exporter, (part) => part) as Descriptor);
 }

@@ -2,7 +2,7 @@
 //
 // What CPython reads when it starts as a child of multiprocessing (spawn.py): a command line, and then two pickles from a
 // descriptor, of a dict that prepares the process and of the process object, which it runs.
-import type { NewChild } from '../process/base-process.js';
+import type { ChildIdentity } from '../process/base-process.js';
 import { currentRole } from '../process/current-process.js';
 import { encodePickle } from '../serialization/pickle/codec.js';
 import type { PickleHooks } from '../serialization/pickle/hooks.js';
@@ -42,7 +42,7 @@ export function pickleArguments({ args, kwargs }: Task, hooks: PickleHooks): Buf
  * @param handle The number of the descriptor in the child.
  * @param args What pickleArguments has made.
  */
-export function spawnPickles(handle: number, { name, identity, daemon }: NewChild, task: Task, args: Buffer): Buffer {
+export function spawnPickles(handle: number, { name, identity, daemon }: ChildIdentity, task: Task, args: Buffer): Buffer {
   const { name: parentName, authkey } = currentRole();
   const key = Buffer.from(authkey, 'base64');
   const preparation = { name, authkey: key, sys_argv: [task.module], start_method: 'spawn' };

@@ -7,11 +7,13 @@ import { checkLimits, deadlineAfter, type Limits, type WaitOptions } from '../co
 import { ClosedError, ShutDown } from '../core/errors.js';
 import { waitForFeedersAtExit } from './exit.js';
 import { QueueHandle } from './handle.js';
-import { closeParts, type QueueParts } from './parts.js';
+import type { QueueDescriptor, QueueResources } from './queue-resources.js';
 import { QueueReader } from './reader.js';
 import { QueueWriter } from './writer.js';
 import { Hold } from '../event-loop/reactor.js';
+import { kReduce } from '../reduction/registry.js';
 import { shareableMark } from '../reduction/shareable.js';
+import type { Exporter } from '../reduction/transfer.js';
 import { checkBoolean } from '../core/validate.js';
 
 /** Options of `put` and `get`. */
@@ -29,11 +31,11 @@ function checkWait(options: QueueWaitOptions | undefined): Limits {
 
 /** What all queues have in common. */
 export abstract class BaseQueue<T> {
-  readonly #what: string;
+  readonly #what: QueueDescriptor['type'];
   readonly #hold = new Hold();
   #closed = false;
   /** @internal */
-  readonly parts: QueueParts;
+  readonly resources: QueueResources;
   /** @internal */
   readonly handle: QueueHandle;
   /** @internal */
@@ -42,17 +44,17 @@ export abstract class BaseQueue<T> {
   protected readonly writer: QueueWriter;
 
   /** @internal */
-  protected constructor(what: string, parts: QueueParts, made: boolean) {
+  protected constructor(what: QueueDescriptor['type'], resources: QueueResources, made: boolean) {
     this.#what = what;
-    this.parts = parts;
+    this.resources = resources;
     try {
-      this.handle = new QueueHandle(parts, made);
+      this.handle = new QueueHandle(resources, made);
     } catch (error) {
-      if (made) closeParts(parts);
+      if (made) resources.close();
       throw error;
     }
-    this.reader = new QueueReader(this.handle, parts.serialization);
-    this.writer = new QueueWriter(this.handle, parts.highWaterMark);
+    this.reader = new QueueReader(this.handle, resources.format);
+    this.writer = new QueueWriter(this.handle, resources.highWaterMark);
     waitForFeedersAtExit();
     Object.defineProperty(this, 'shareable', shareableMark(what));
   }
@@ -68,7 +70,7 @@ export abstract class BaseQueue<T> {
     try {
       this.checkOpen();
       const limits = checkWait(options);
-      return this.writer.put(this.parts.serialization.encodeLent(item), limits, this.#hold);
+      return this.writer.put(this.resources.format.encodeLent(item), limits, this.#hold);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -78,7 +80,7 @@ export abstract class BaseQueue<T> {
   putSync(item: T, options?: QueueWaitOptions): void {
     this.checkOpen();
     const deadline = deadlineAfter(checkWait(options).timeout);
-    this.writer.putSync(this.parts.serialization.encodeLent(item), deadline, 'putSync');
+    this.writer.putSync(this.resources.format.encodeLent(item), deadline, 'putSync');
   }
 
   /**
@@ -130,7 +132,7 @@ export abstract class BaseQueue<T> {
     this.reader.close(error);
     this.writer.close(error);
     this.handle.close();
-    closeParts(this.parts);
+    this.resources.close();
   }
 
   /** Pending calls of this object keep the process alive, which is the default. */
@@ -167,6 +169,12 @@ export abstract class BaseQueue<T> {
   /** What console.log shows. */
   [inspect.custom](): string {
     return `${this.#what} { ${this.#closed ? 'closed' : this.show()} }`;
+  }
+
+  /** @internal */
+  [kReduce](exporter: Exporter): QueueDescriptor {
+    this.checkOpen();
+    return this.resources.reduce(this.#what, exporter);
   }
 
   /** @internal */

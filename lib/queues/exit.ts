@@ -5,8 +5,10 @@
 
 import { completionsFd, dispatchCompletions, request } from '../event-loop/completions.js';
 import { millisecondsLeft } from '../core/deadline.js';
+import { perEnvironment } from '../core/per-environment.js';
 import { InterruptedError, systemError } from '../core/errors.js';
 import { native } from '../native/addon.js';
+import { atExit, type Warn } from '../event-loop/exit.js';
 import { blockOn, Hold } from '../event-loop/reactor.js';
 
 const queues = native.queues;
@@ -23,28 +25,32 @@ const whenIdle = {
   error: (status: number) => systemError(status, 'write'),
 };
 
-let registered = false;
+const state = perEnvironment('queues/exit', () => ({ registered: false }));
 
-/** Has a natural end of the process wait for what was put. */
+/** Makes the end of the process wait for what was put. */
 export function waitForFeedersAtExit(): void {
-  if (registered || !native.isMainThread) return;
-  registered = true;
-  process.on('beforeExit', () => {
-    const [, items] = queues.processWaiting();
-    if (items === 0) return;
-    // Nobody here reads any more. If nobody else does either, the threads learn of it now.
-    queues.cutReaders();
-    const hold = new Hold();
-    hold.begin();
-    const warning = setTimeout(warn, WARNING_MS).unref();
-    request(whenIdle, () => {
-      clearTimeout(warning);
-      hold.end();
-    });
+  if (state.registered) return;
+  state.registered = true;
+  atExit('queues', writeQueuesAtExit);
+  if (native.isMainThread) process.on('beforeExit', waitForFeeders);
+}
+
+/** A natural end of the process waits for as long as it takes. */
+function waitForFeeders(): void {
+  const [, items] = queues.processWaiting();
+  if (items === 0) return;
+  // This process does not read any more. If no other process does either, the feeder threads learn of it now.
+  queues.cutReaders();
+  const hold = new Hold();
+  hold.begin();
+  const warning = setTimeout(warnOfWait, WARNING_MS).unref();
+  request(whenIdle, () => {
+    clearTimeout(warning);
+    hold.end();
   });
 }
 
-function warn(): void {
+function warnOfWait(): void {
   const [count, items, bytes, name] = queues.processWaiting();
   process.emitWarning(
     `The process has ended but for ${items} items (${bytes} bytes) put on ${count} queue(s), of which one has the lock ` +
@@ -52,18 +58,18 @@ function warn(): void {
   );
 }
 
-/** Waits until everything was written, or until the deadline. Returns how many items are lost, in how many bytes. */
-export function writeQueuesAtExit(deadline: number): { items: number; bytes: number } {
-  // Others could not go on behind an item of which this process has read a part.
+/** Waits until everything was written, or until the deadline. */
+function writeQueuesAtExit(deadline: number, warn: Warn): void {
+  // Other readers could not go on behind an item of which this process has read a part.
   queues.finish(millisecondsLeft(deadline));
-  if (!native.isMainThread) return { items: 0, bytes: 0 };
+  if (!native.isMainThread) return;
   if (queues.processWaiting()[1] > 0) {
     queues.cutReaders();
     waitUntilIdle(deadline);
   }
   const [, items, bytes] = queues.processWaiting();
   stopFeeders();
-  return { items, bytes };
+  if (items > 0) warn(`${items} items (${bytes} bytes) put on queues were not got`);
 }
 
 function waitUntilIdle(deadline: number): void {

@@ -3,10 +3,9 @@
 // One queue as this environment uses it: its number in the native layer, and what all its Node members are told of.
 import type { Channel } from '../connection/channel.js';
 import { completionsFd, dispatchCompletions, request } from '../event-loop/completions.js';
-import { Connection } from '../connection/connection.js';
 import { queueError, systemError } from '../core/errors.js';
 import { native } from '../native/addon.js';
-import type { QueueParts } from './parts.js';
+import type { QueueResources } from './queue-resources.js';
 import { blockOn } from '../event-loop/reactor.js';
 import type { SemaphoreHandle } from '../synchronize/semaphore-handle.js';
 
@@ -20,10 +19,6 @@ const collected = new FinalizationRegistry<number>((id) => {
 /** So often somebody who cannot be told of a change looks for it, in milliseconds. */
 export const LOOK_MS = 500;
 
-function channelId(connection: Connection<never, unknown> | Connection<unknown, never> | undefined): number {
-  return connection === undefined ? -1 : Connection.idOf(connection as Connection<never, never>);
-}
-
 export class QueueHandle {
   readonly id: number;
   /** What is read from. */
@@ -33,22 +28,21 @@ export class QueueHandle {
   readonly #level: Channel | undefined;
 
   /** @param make Whether the queue is new, so that nobody else knows it yet. */
-  constructor(parts: QueueParts, make: boolean) {
-    const { reader, writer, rlock, wlock, places, joinable, level } = parts;
-    this.channel = Connection.channelOf(reader);
-    this.#level = level === undefined ? undefined : Connection.channelOf(level.reader);
-    this.rlock = rlock.handle;
-    this.places = places?.handle;
+  constructor({ pipe, rlock, wlock, slots, joinable, statePipe }: QueueResources, make: boolean) {
+    this.channel = pipe.reader;
+    this.#level = statePipe?.reader;
+    this.rlock = rlock;
+    this.places = slots?.semaphore;
     this.id = queues.open(
-      channelId(reader),
-      channelId(writer),
-      rlock.handle.id,
-      wlock.handle.id,
-      this.places?.id ?? -1,
-      joinable?.unfinished.handle.id ?? -1,
-      channelId(level?.reader),
-      channelId(level?.writer),
-      places?.bound ?? 0,
+      pipe.reader.id,
+      pipe.writer.id,
+      rlock.id,
+      wlock.id,
+      slots?.semaphore.id ?? -1,
+      joinable?.unfinished.id ?? -1,
+      statePipe?.reader.id ?? -1,
+      statePipe?.writer.id ?? -1,
+      slots?.count ?? 0,
       make,
     );
     if (this.id < 0) throw systemError(this.id, 'open');

@@ -4,8 +4,7 @@ import { checkLimits, deadlineAfter, type WaitOptions } from '../core/deadline.j
 import { TaskDoneError, TimeoutError } from '../core/errors.js';
 import { Queue, type QueueSource } from './queue.js';
 import type { QueueOptions } from './options.js';
-import type { Joinable, QueueParts } from './parts.js';
-import type { Existing } from '../synchronize/sem-lock.js';
+import type { Joinable, QueueResources } from './queue-resources.js';
 import { runSteps, runStepsSync, type Steps } from '../synchronize/driver.js';
 
 /**
@@ -16,9 +15,8 @@ import { runSteps, runStepsSync, type Steps } from '../synchronize/driver.js';
 export class JoinableQueue<T = unknown> extends Queue<T> {
   /** @param options How many items may be on it (default, and for 0 or less: no limit), or options. */
   constructor(options?: number | QueueOptions);
-  /** @internal */
-
-  constructor(existing: Existing<QueueParts>);
+  /** @internal For a queue that exists. */
+  constructor(resources: QueueResources);
   constructor(source?: QueueSource) {
     super(source, true);
   }
@@ -71,13 +69,13 @@ export class JoinableQueue<T = unknown> extends Queue<T> {
   }
 
   get #joinable(): Joinable {
-    return this.parts.joinable as Joinable;
+    return this.resources.joinable as Joinable;
   }
 
   #taskDoneSteps(operation: string): Steps<void> {
     const { condition, unfinished } = this.#joinable;
     return condition.lockedSteps((owner) => {
-      if (!unfinished.handle.tryAcquire()) throw new TaskDoneError();
+      if (!unfinished.tryAcquire()) throw new TaskDoneError();
       return this.#isFinished() ? condition.notifySteps(owner, Infinity, operation) : { value: undefined };
     });
   }
@@ -97,9 +95,9 @@ export class JoinableQueue<T = unknown> extends Queue<T> {
 
   /** Whether nothing is unfinished. Asked with the lock, so that trying to take one works where values are not told. */
   #isFinished(): boolean {
-    const { handle } = this.#joinable.unfinished;
-    if (!handle.tryAcquire()) return true;
-    handle.post();
+    const { unfinished } = this.#joinable;
+    if (!unfinished.tryAcquire()) return true;
+    unfinished.post();
     return false;
   }
 

@@ -4,15 +4,20 @@ import { BaseQueue } from './base-queue.js';
 import { checkLimits, deadlineAfter, type WaitOptions } from '../core/deadline.js';
 import { Empty, NotClosed, NotSupported } from '../core/errors.js';
 import { native } from '../native/addon.js';
-import { checkQueueOptions, type CheckedOptions, type QueueOptions } from './options.js';
-import { makeParts, placesFor, type QueueParts } from './parts.js';
-import { Existing, SEM_VALUE_MAX } from '../synchronize/sem-lock.js';
+import { checkQueueOptions, type QueueOptions } from './options.js';
+import { QueueResources, slotsFor } from './queue-resources.js';
+import { SEM_VALUE_MAX } from '../synchronize/sem-lock.js';
 import { checkBoolean, checkObject } from '../core/validate.js';
 
 const queues = native.queues;
 
+function makeResources(given: number | QueueOptions | undefined, joinable: boolean): QueueResources {
+  const { maxsize, serialization, channel, highWaterMark } = checkQueueOptions(given);
+  return QueueResources.make({ slots: slotsFor(maxsize), joinable, serialization, highWaterMark, channel });
+}
+
 /** What a queue object is made for: a new queue, or one that exists. */
-export type QueueSource = number | QueueOptions | Existing<QueueParts>;
+export type QueueSource = number | QueueOptions | QueueResources;
 
 /**
  * A queue that processes share: any of them put, any of them get. CPython: `multiprocessing.Queue`.
@@ -29,20 +34,19 @@ export class Queue<T = unknown> extends BaseQueue<T> {
   constructor(options?: number | QueueOptions);
   /** @internal */
   constructor(source: QueueSource | undefined, joinable: boolean);
+  /** @internal For a queue that exists. */
+  constructor(resources: QueueResources);
   constructor(source?: QueueSource, joinable = false) {
-    const existing = source instanceof Existing ? source.address : undefined;
-    const options: CheckedOptions = checkQueueOptions(source instanceof Existing ? undefined : source);
-    const places = existing?.places?.bound ?? placesFor(options.maxsize);
-    const { serialization, channel, highWaterMark } = options;
-    const parts = existing ?? makeParts({ places, joinable, serialization, highWaterMark, channel });
-    super(joinable ? 'JoinableQueue' : 'Queue', parts, existing === undefined);
-    this.#maxsize = places;
+    const made = !(source instanceof QueueResources);
+    const resources = made ? makeResources(source, joinable) : source;
+    super(joinable ? 'JoinableQueue' : 'Queue', resources, made);
+    this.#maxsize = resources.slots?.count ?? SEM_VALUE_MAX;
   }
 
   /** As `put` with `block: false`, at once. CPython: `put_nowait(item)`. */
   putNowait(item: T): void {
     this.checkOpen();
-    this.writer.putNow(this.parts.serialization.encodeLent(item));
+    this.writer.putNow(this.resources.format.encodeLent(item));
   }
 
   /** As `get` with `block: false`, at once. Throws `Empty` also while earlier calls wait. CPython: `get_nowait()`. */

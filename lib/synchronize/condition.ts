@@ -6,11 +6,12 @@ import { inspect } from 'node:util';
 
 import { checkLimits, deadlineAfter, millisecondsLeft, type Limits, type WaitOptions } from '../core/deadline.js';
 import { argumentError, BusyError, ClosedError, InterruptedError } from '../core/errors.js';
-import { SemaphoreHandle, type SemaphoreAddress } from './semaphore-handle.js';
+import { kReduce, type ReducePart } from '../reduction/registry.js';
 import { shareableMark } from '../reduction/shareable.js';
-import type { Giving } from '../reduction/transfer.js';
+import type { Exporter, SemaphoreAddress } from '../reduction/transfer.js';
+import { SemaphoreHandle } from './semaphore-handle.js';
 import { forever, runSteps, runStepsSync, type Steps } from './driver.js';
-import { Existing, makeAll, type AcquireOptions, type Guard } from './sem-lock.js';
+import { checkHandle, makeAll, type AcquireOptions, type Guard, type SemLockDescriptor } from './sem-lock.js';
 import { OwnableLock, RLock, type Suspended } from './locks.js';
 import { checkFunction, checkInteger } from '../core/validate.js';
 
@@ -28,6 +29,29 @@ export interface ConditionAddress {
   readonly woken: SemaphoreAddress;
   /** What they sleep on. CPython: `_wait_semaphore`. */
   readonly wait: SemaphoreAddress;
+}
+
+/** What `describe` makes of a Condition. It is plain JSON. */
+export interface ConditionDescriptor {
+  /** The class. */
+  readonly type: 'Condition';
+  /** Its lock. CPython: `_lock`. */
+  readonly lock: SemLockDescriptor;
+  /** Its counters. */
+  readonly condition: ConditionAddress;
+}
+
+/** The semaphores of a condition, except that of its lock. */
+export type ConditionSemaphores = Readonly<Record<keyof ConditionAddress, SemaphoreHandle>>;
+
+/** The semaphores of a condition that exists, or none if one of them cannot be opened. */
+export function attachConditionSemaphores({ sleeping, woken, wait }: ConditionAddress): ConditionSemaphores {
+  return makeSemaphores([sleeping, woken, wait].map((address) => () => SemaphoreHandle.attach('Condition', address)));
+}
+
+function makeSemaphores(makers: readonly (() => SemaphoreHandle)[]): ConditionSemaphores {
+  const [sleeping, woken, wait] = makeAll(makers) as [SemaphoreHandle, SemaphoreHandle, SemaphoreHandle];
+  return { sleeping, woken, wait };
 }
 
 /** A timeout in milliseconds, or options. */
@@ -58,26 +82,20 @@ export class Condition {
 
   /** @param lock The lock to use, a Lock or an RLock. Default: a new RLock. */
   constructor(lock?: OwnableLock);
-  /** @internal */
-  // eslint-disable-next-line @typescript-eslint/unified-signatures -- Only the other one is public.
-  constructor(lock: OwnableLock, existing: Existing<ConditionAddress>);
-  constructor(lock?: OwnableLock, existing?: Existing<ConditionAddress>) {
+  /** @internal For semaphores that exist. */
+  constructor(lock: OwnableLock, semaphores: ConditionSemaphores);
+  constructor(lock?: OwnableLock, semaphores?: ConditionSemaphores) {
     if (lock !== undefined && !(lock instanceof OwnableLock)) {
       throw argumentError('type', 'lock must be a Lock or an RLock');
     }
     const own = lock ?? new RLock();
-    const address = Existing.addressIn(existing);
-    const makers = (['sleeping', 'woken', 'wait'] as const).map((name) => (): SemaphoreHandle => {
-      return address === undefined
-        ? SemaphoreHandle.create('Condition', 0)
-        : SemaphoreHandle.attach('Condition', address[name]);
-    });
     try {
-      [this.#sleeping, this.#woken, this.#wait] = makeAll(makers) as [
-        SemaphoreHandle,
-        SemaphoreHandle,
-        SemaphoreHandle,
-      ];
+      const create = (): SemaphoreHandle => SemaphoreHandle.create('Condition', 0);
+      const { sleeping, woken, wait } = semaphores ?? makeSemaphores([create, create, create]);
+      for (const handle of [sleeping, woken, wait]) checkHandle(handle);
+      this.#sleeping = sleeping;
+      this.#woken = woken;
+      this.#wait = wait;
     } catch (error) {
       if (lock === undefined) own.close();
       throw error;
@@ -231,11 +249,17 @@ export class Condition {
   }
 
   /** @internal */
-  addressFor(giving: Giving): ConditionAddress {
+  [kReduce](exporter: Exporter, reducePart: ReducePart): ConditionDescriptor {
+    const lock = reducePart(this.#lock) as SemLockDescriptor;
+    return { type: 'Condition', lock, condition: this.addressFor(exporter) };
+  }
+
+  /** @internal */
+  addressFor(exporter: Exporter): ConditionAddress {
     return {
-      sleeping: giving.semaphore(this.#sleeping),
-      woken: giving.semaphore(this.#woken),
-      wait: giving.semaphore(this.#wait),
+      sleeping: exporter.semaphore(this.#sleeping),
+      woken: exporter.semaphore(this.#woken),
+      wait: exporter.semaphore(this.#wait),
     };
   }
 

@@ -4,10 +4,11 @@ import { inspect } from 'node:util';
 import { Condition, limitsOf, type Body, type ConditionAddress, type WaitLimits } from './condition.js';
 import { deadlineAfter } from '../core/deadline.js';
 import { ClosedError } from '../core/errors.js';
-import { Existing } from './sem-lock.js';
-import { SemaphoreHandle, type SemaphoreAddress } from './semaphore-handle.js';
+import { kReduce } from '../reduction/registry.js';
 import { shareableMark } from '../reduction/shareable.js';
-import type { Giving } from '../reduction/transfer.js';
+import type { Exporter, SemaphoreAddress } from '../reduction/transfer.js';
+import { checkHandle } from './sem-lock.js';
+import { SemaphoreHandle } from './semaphore-handle.js';
 import { runSteps, runStepsSync, type Steps } from './driver.js';
 import { Lock } from './locks.js';
 
@@ -21,7 +22,42 @@ export interface EventAddress {
   readonly flag: SemaphoreAddress;
 }
 
+/** What `describe` makes of an Event. It is plain JSON. */
+export interface EventDescriptor {
+  /** The class. */
+  readonly type: 'Event';
+  /** Its parts. */
+  readonly event: EventAddress;
+}
+
+/** What an Event consists of. */
+export interface EventParts {
+  /** Its lock is a Lock. */
+  readonly condition: Condition;
+  readonly flag: SemaphoreHandle;
+}
+
 const mark = shareableMark('Event');
+
+function makeParts(): EventParts {
+  const condition = makeCondition();
+  try {
+    return { condition, flag: SemaphoreHandle.create('Event', 0) };
+  } catch (error) {
+    condition.close();
+    throw error;
+  }
+}
+
+function makeCondition(): Condition {
+  const lock = new Lock();
+  try {
+    return new Condition(lock);
+  } catch (error) {
+    lock.close();
+    throw error;
+  }
+}
 
 /** A flag that processes share and can wait for. CPython: `multiprocessing.Event`. */
 export class Event {
@@ -29,27 +65,12 @@ export class Event {
   readonly #flag: SemaphoreHandle;
 
   constructor();
-  /** @internal */
-  // eslint-disable-next-line @typescript-eslint/unified-signatures -- Only the other one is public.
-  constructor(existing: Existing<EventAddress>);
-  constructor(existing?: Existing<EventAddress>) {
-    const address = Existing.addressIn(existing);
-    const opened: { close(): void }[] = [];
-    const opening = <T extends { close(): void }>(object: T): T => {
-      opened.push(object);
-      return object;
-    };
-    try {
-      const lock = opening(address === undefined ? new Lock() : new Lock(new Existing(address.lock)));
-      this.#condition = opening(
-        address === undefined ? new Condition(lock) : new Condition(lock, new Existing(address.condition)),
-      );
-      this.#flag =
-        address === undefined ? SemaphoreHandle.create('Event', 0) : SemaphoreHandle.attach('Event', address.flag);
-    } catch (error) {
-      for (const object of opened) object.close();
-      throw error;
-    }
+  /** @internal For one that exists. */
+  constructor(parts: EventParts);
+  constructor({ condition, flag } = makeParts()) {
+    checkHandle(flag);
+    this.#condition = condition;
+    this.#flag = flag;
     Object.defineProperty(this, 'shareable', mark);
   }
 
@@ -135,12 +156,13 @@ export class Event {
   }
 
   /** @internal */
-  addressFor(giving: Giving): EventAddress {
-    return {
-      lock: giving.semaphore(this.#condition.lock.handle),
-      condition: this.#condition.addressFor(giving),
-      flag: giving.semaphore(this.#flag),
+  [kReduce](exporter: Exporter): EventDescriptor {
+    const event = {
+      lock: exporter.semaphore(this.#condition.lock.handle),
+      condition: this.#condition.addressFor(exporter),
+      flag: exporter.semaphore(this.#flag),
     };
+    return { type: 'Event', event };
   }
 
   #run<T>(body: Body<T>): Promise<T> {

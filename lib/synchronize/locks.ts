@@ -3,8 +3,10 @@
 // Locks and semaphores that processes share. Each is one named POSIX semaphore, used as CPython's multiprocessing uses it,
 // so that a Python process at the other end is an equal.
 import { NotOwner } from '../core/errors.js';
-import { Existing, SEM_VALUE_MAX, SemLock } from './sem-lock.js';
-import type { SemaphoreAddress } from './semaphore-handle.js';
+import { kReduce } from '../reduction/registry.js';
+import type { Exporter } from '../reduction/transfer.js';
+import { SEM_VALUE_MAX, SemLock, type SemLockDescriptor } from './sem-lock.js';
+import { SemaphoreHandle } from './semaphore-handle.js';
 import { checkBoolean, checkInteger, checkObject } from '../core/validate.js';
 
 /** A lock that was given back in the middle of what it protects. */
@@ -20,8 +22,8 @@ export abstract class OwnableLock extends SemLock {
   readonly #lost = new WeakSet<object>();
 
   /** @internal */
-  protected constructor(what: string, existing: Existing<SemaphoreAddress> | undefined) {
-    super(what, 1, 1, existing);
+  protected constructor(what: string, handle: SemaphoreHandle) {
+    super(what, 1, handle);
     this.handle.track();
   }
 
@@ -73,11 +75,15 @@ export class Lock extends OwnableLock {
   #count = 0;
 
   constructor();
+  /** @internal For a semaphore that exists. */
+  constructor(handle: SemaphoreHandle);
+  constructor(handle = SemaphoreHandle.create('Lock', 1)) {
+    super('Lock', handle);
+  }
+
   /** @internal */
-  // eslint-disable-next-line @typescript-eslint/unified-signatures -- Only the other one is public.
-  constructor(existing: Existing<SemaphoreAddress>);
-  constructor(existing?: Existing<SemaphoreAddress>) {
-    super('Lock', existing);
+  override [kReduce](exporter: Exporter): SemLockDescriptor {
+    return { type: 'Lock', semaphore: exporter.semaphore(this.handle) };
   }
 
   /** @internal */
@@ -124,11 +130,15 @@ export class RLock extends OwnableLock {
   #count = 0;
 
   constructor();
+  /** @internal For a semaphore that exists. */
+  constructor(handle: SemaphoreHandle);
+  constructor(handle = SemaphoreHandle.create('RLock', 1)) {
+    super('RLock', handle);
+  }
+
   /** @internal */
-  // eslint-disable-next-line @typescript-eslint/unified-signatures -- Only the other one is public.
-  constructor(existing: Existing<SemaphoreAddress>);
-  constructor(existing?: Existing<SemaphoreAddress>) {
-    super('RLock', existing);
+  override [kReduce](exporter: Exporter): SemLockDescriptor {
+    return { type: 'RLock', semaphore: exporter.semaphore(this.handle) };
   }
 
   /** @internal */
@@ -204,14 +214,15 @@ abstract class Counter extends SemLock {
 export class Semaphore extends Counter {
   /** @param value How many can acquire before one has to wait. */
   constructor(value?: number);
-  /** @internal */
+  /** @internal For a semaphore that exists. */
+  constructor(handle: SemaphoreHandle);
+  constructor(value: number | SemaphoreHandle = 1) {
+    super('Semaphore', SEM_VALUE_MAX, value instanceof SemaphoreHandle ? value : create('Semaphore', value));
+  }
 
-  constructor(existing: Existing<SemaphoreAddress>);
-  constructor(value: number | Existing<SemaphoreAddress> = 1) {
-    const existing = value instanceof Existing ? value : undefined;
-    const initial = value instanceof Existing ? 0 : value;
-    checkInteger(initial, 'value', 0, SEM_VALUE_MAX);
-    super('Semaphore', initial, SEM_VALUE_MAX, existing);
+  /** @internal */
+  override [kReduce](exporter: Exporter): SemLockDescriptor {
+    return { type: 'Semaphore', semaphore: exporter.semaphore(this.handle) };
   }
 }
 
@@ -222,12 +233,20 @@ export class BoundedSemaphore extends Counter {
 
   /** @param value How many can acquire before one has to wait, and the highest value. */
   constructor(value?: number);
-  /** @internal */
-  // eslint-disable-next-line @typescript-eslint/unified-signatures -- Only the other one is public.
-  constructor(bound: number, existing: Existing<SemaphoreAddress>);
-  constructor(value = 1, existing?: Existing<SemaphoreAddress>) {
-    checkInteger(value, 'value', 0, SEM_VALUE_MAX);
-    super('BoundedSemaphore', value, value, existing);
+  /** @internal For a semaphore that exists. */
+  constructor(bound: number, handle: SemaphoreHandle);
+  constructor(value = 1, handle = create('BoundedSemaphore', value)) {
+    super('BoundedSemaphore', value, handle);
     this.bound = value;
   }
+
+  /** @internal */
+  override [kReduce](exporter: Exporter): SemLockDescriptor {
+    return { type: 'BoundedSemaphore', semaphore: exporter.semaphore(this.handle), bound: this.bound };
+  }
+}
+
+function create(what: string, value: unknown): SemaphoreHandle {
+  checkInteger(value, 'value', 0, SEM_VALUE_MAX);
+  return SemaphoreHandle.create(what, value);
 }

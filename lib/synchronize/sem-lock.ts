@@ -7,8 +7,10 @@ import { inspect } from 'node:util';
 import { checkLimits, deadlineAfter, type Limits, type WaitOptions } from '../core/deadline.js';
 import { argumentError, ReleasedTooOften, TimeoutError } from '../core/errors.js';
 import { Hold } from '../event-loop/reactor.js';
-import { SemaphoreHandle, type SemaphoreAddress } from './semaphore-handle.js';
+import { kReduce } from '../reduction/registry.js';
 import { shareableMark } from '../reduction/shareable.js';
+import type { Exporter, SemaphoreAddress } from '../reduction/transfer.js';
+import { SemaphoreHandle } from './semaphore-handle.js';
 import { checkBoolean, checkFunction } from '../core/validate.js';
 
 /** The largest value of a semaphore. CPython: `SemLock.SEM_VALUE_MAX`. */
@@ -20,6 +22,16 @@ export interface AcquireOptions extends WaitOptions {
   block?: boolean | undefined;
 }
 
+/** What `describe` makes of a lock or a semaphore. It is plain JSON. */
+export interface SemLockDescriptor {
+  /** The class. */
+  readonly type: 'Lock' | 'RLock' | 'Semaphore' | 'BoundedSemaphore';
+  /** Where it is. CPython: `_semlock.name`. */
+  readonly semaphore: SemaphoreAddress;
+  /** The highest value of a BoundedSemaphore. */
+  readonly bound?: number;
+}
+
 /** What a `withLock` callback runs in: which locks it owns, and as whom. */
 interface Scope {
   readonly lock: object;
@@ -29,17 +41,10 @@ interface Scope {
 
 const scopes = new AsyncLocalStorage<Scope | undefined>();
 
-/** What exists already and an object is to be made for, instead of something new. */
-export class Existing<Address> {
-  readonly address: Address;
-  constructor(address: Address) {
-    this.address = address;
-  }
-
-  /** The address, if one was given at all. Whatever else a caller puts in its place is refused. */
-  static addressIn<Address>(existing: Existing<Address> | undefined): Address | undefined {
-    if (existing === undefined || existing instanceof Existing) return existing?.address;
-    throw argumentError('type', 'Objects for what exists already are made by attach()');
+/** Refuses what a caller has put in the place of a semaphore that exists already. */
+export function checkHandle(handle: unknown): asserts handle is SemaphoreHandle {
+  if (!(handle instanceof SemaphoreHandle)) {
+    throw argumentError('type', 'Objects for semaphores that exist already are made by attach()');
   }
 }
 
@@ -105,11 +110,11 @@ export abstract class SemLock {
   readonly handle: SemaphoreHandle;
 
   /** @internal */
-  protected constructor(what: string, value: number, most: number, existing: Existing<SemaphoreAddress> | undefined) {
+  protected constructor(what: string, most: number, handle: SemaphoreHandle) {
+    checkHandle(handle);
     this.#what = what;
     this.#most = most;
-    const address = Existing.addressIn(existing);
-    this.handle = address === undefined ? SemaphoreHandle.create(what, value) : SemaphoreHandle.attach(what, address);
+    this.handle = handle;
     Object.defineProperty(this, 'shareable', shareableMark(what));
   }
 
@@ -215,6 +220,9 @@ export abstract class SemLock {
   [inspect.custom](): string {
     return this.closed ? `${this.#what} { closed }` : `${this.#what} { value: ${this.value} }`;
   }
+
+  /** @internal */
+  abstract [kReduce](exporter: Exporter): SemLockDescriptor;
 
   /** @internal What pending operations of this object hold the event loop with. */
   get hold(): Hold {

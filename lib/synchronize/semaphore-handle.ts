@@ -8,6 +8,7 @@ import { completionsFd, dispatchCompletions, request } from '../event-loop/compl
 import { deadlineAfter, millisecondsLeft, startLimits, throwIfAborted, type Limits } from '../core/deadline.js';
 import { BusyError, ClosedError, NotSupported, OwnerDied, semaphoreError, TimeoutError } from '../core/errors.js';
 import { native } from '../native/addon.js';
+import type { SemaphoreAddress, TransferableSemaphore } from '../reduction/transfer.js';
 import { hasOneCpu } from '../core/cpus.js';
 import {
   blockOn,
@@ -22,16 +23,6 @@ import {
 const codes = native.status;
 const semaphores = native.semaphores;
 
-/** Where a semaphore is to be found by others. Without a family it is one that was opened by a name from outside. */
-export interface SemaphoreAddress {
-  /** The name for `sem_open`. */
-  readonly name: string;
-  /** The family in whose register the name is. */
-  readonly family?: string | undefined;
-  /** What its records in the family's table go by. */
-  readonly number?: number | undefined;
-}
-
 /** How long an asynchronous acquire tries on the event loop before it waits in the background. */
 const SPIN_NS = 20_000;
 
@@ -41,7 +32,7 @@ const collected = new FinalizationRegistry<number>((id) => {
 });
 
 /** Sync calls alone need the environment too: they have to know whether this is a worker, and when it ends. */
-export class SemaphoreHandle {
+export class SemaphoreHandle implements TransferableSemaphore {
   readonly #what: string;
   readonly #id: number;
   #closed = false;

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: MIT
+//
+// Waiting until at least one of several channels and descriptors can be read.
+import { setImmediate as nextTurn } from 'node:timers/promises';
+
+import { deadlineAfter, startLimits, throwIfAborted, type Limits } from '../core/deadline.js';
+import { systemError, TimeoutError } from '../core/errors.js';
+import { arm, blockOn, ensureStarted, flushUnwritten, Hold, takeTurn, type Pollable } from '../event-loop/reactor.js';
+import { native, READ } from '../native/addon.js';
+import type { Channel } from './channel.js';
+
+/** One thing to wait for: a channel, or a descriptor that is watched through a copy. */
+export interface Source {
+  readonly fd: number;
+  readonly channel: Channel | undefined;
+}
+
+export function channelSource(channel: Channel): Source {
+  return { fd: channel.fd, channel };
+}
+
+/** @throws a system error (EBADF) for a descriptor that is not open. */
+export function descriptorSource(fd: number): Source {
+  const status = native.describe(fd, new Int32Array(5));
+  if (status < 0) throw systemError(status, 'fstat', `descriptor ${fd}`);
+  return { fd, channel: undefined };
+}
+
+/** Which of the sources are ready at this moment. A channel may hold a message without asking the kernel. */
+function readyNow(sources: readonly Source[]): boolean[] {
+  const triples = new Int32Array(sources.flatMap(({ fd }) => [fd, READ, 0]));
+  const count = sources.length > 0 ? native.poll(triples, 0) : 0;
+  return sources.map(({ channel }, i) => channel?.receiver.ready === true || (count > 0 && triples[3 * i + 2] !== 0));
+}
+
+/** A descriptor that no channel owns, watched for one wait. */
+class WatchedDescriptor implements Pollable {
+  readonly id: number;
+  readonly #callback: () => void;
+
+  constructor(fd: number, callback: () => void) {
+    this.#callback = callback;
+    this.id = native.watch(fd);
+    if (this.id < 0) throw systemError(this.id, 'fcntl', `descriptor ${fd}`);
+    const failure = arm(this, READ);
+    if (failure === undefined) return;
+    this.release();
+    throw failure;
+  }
+
+  onReady(): void {
+    this.#callback();
+  }
+
+  release(): void {
+    arm(this, 0);
+    native.release(this.id);
+  }
+}
+
+/** Calls `callback` when a source may have become readable. Returns what ends the watch. */
+function watch({ fd, channel }: Source, callback: () => void): () => void {
+  if (channel !== undefined) return channel.onceReadable(callback);
+  const watched = new WatchedDescriptor(fd, callback);
+  return () => {
+    watched.release();
+  };
+}
+
+/** One wait that could not be answered at once. */
+class Wait {
+  readonly promise: Promise<boolean[]>;
+  readonly #find: () => readonly Source[];
+  readonly #hold = new Hold();
+  readonly #watches: (() => void)[] = [];
+  #resolve!: (ready: boolean[]) => void;
+  #reject!: (error: unknown) => void;
+  #cancel: (() => void) | undefined;
+  #settled = false;
+
+  constructor(find: () => readonly Source[], count: number, limits: Limits, keepAlive: boolean) {
+    this.#find = find;
+    this.promise = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    this.#hold.on = keepAlive;
+    this.#hold.begin();
+    const onLimit = (error: Error): void => {
+      this.#finish();
+      if (error instanceof TimeoutError) this.#resolve(new Array<boolean>(count).fill(false));
+      else this.#reject(error);
+    };
+    this.#cancel = startLimits(limits, keepAlive, () => new TimeoutError('wait'), onLimit);
+    this.#look(false);
+  }
+
+  /** @param check Whether something may have become ready; else this only begins to watch. */
+  #look(check: boolean): void {
+    if (this.#settled) return;
+    try {
+      // A Connection that was closed meanwhile is an error, as it would have been at the start.
+      const sources = this.#find();
+      const ready = check ? readyNow(sources) : [];
+      if (ready.includes(true)) {
+        this.#finish();
+        this.#resolve(ready);
+        return;
+      }
+      this.#unwatch();
+      for (const source of sources) this.#watches.push(watch(source, () => this.#look(true)));
+    } catch (error) {
+      this.#finish();
+      this.#reject(error);
+    }
+  }
+
+  #unwatch(): void {
+    for (const end of this.#watches.splice(0)) end();
+  }
+
+  #finish(): void {
+    this.#settled = true;
+    this.#cancel?.();
+    this.#unwatch();
+    this.#hold.end();
+  }
+}
+
+/**
+ * Waits until a source is ready. Resolves to which of them are, all false when the time is up.
+ *
+ * @param find Finds the sources again at each look, and throws for one that has gone.
+ */
+export async function waitForSources(
+  find: () => readonly Source[],
+  limits: Limits,
+  keepAlive: boolean,
+): Promise<boolean[]> {
+  ensureStarted();
+  if (!takeTurn()) await nextTurn();
+  throwIfAborted(limits);
+  const ready = readyNow(find());
+  if (ready.includes(true) || limits.timeout <= 0) return ready;
+  return new Wait(find, ready.length, limits, keepAlive).promise;
+}
+
+/** The blocking form of `waitForSources`. */
+export function waitForSourcesSync(sources: readonly Source[], timeout: number): boolean[] {
+  ensureStarted();
+  const deadline = deadlineAfter(timeout);
+  flushUnwritten();
+  for (;;) {
+    const ready = readyNow(sources);
+    if (ready.includes(true)) return ready;
+    const fds = sources.map(({ fd }) => fd);
+    if (blockOn(fds, deadline, 'wait').expired) return ready;
+  }
+}
+
+/** Waits until a channel is ready. False when the time is up. `find` throws if the channel is closed. */
+export async function isReady(find: () => Channel, timeout: number, hold: Hold): Promise<boolean> {
+  const [ready = false] = await waitForSources(
+    () => [channelSource(find())],
+    { timeout, signal: undefined },
+    hold.on,
+  );
+  return ready;
+}
+
+/** The blocking form of `isReady`. */
+export function isReadySync(channel: Channel, timeout: number): boolean {
+  return waitForSourcesSync([channelSource(channel)], timeout).includes(true);
+}
