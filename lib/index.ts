@@ -55,7 +55,7 @@ export type { CommonProcessOptions } from './process/options.js';
 export type { SocketAddress, SocketFamily } from './listener/socket-address.js';
 export { Pipe } from './connection/pipe.js';
 export { PythonProcess, type PythonProcessOptions } from './python/python-process.js';
-export type { BuiltInSerialization, PackUnpack, Serialization, Serializer } from './serialization/codec.js';
+export type { BuiltInSerialization, PackUnpack, Serialization, Serializer } from './serialization/formats.js';
 export * as pickle from './serialization/pickle/index.js';
 export { float, int, tuple } from './serialization/pickle/wrappers.js';
 export { BaseQueue, type QueueWaitOptions } from './queues/base-queue.js';

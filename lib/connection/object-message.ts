@@ -18,8 +18,9 @@ export const packing = {} as {
   take(shared: SharedValue, taking: Taking): unknown;
 };
 
-export function isParcel(bytes: Uint8Array): boolean {
-  return bytes[0] === MARK[0] && bytes[1] === MARK[1];
+/** Whether a message in V8's format is one with objects of this package. It is in the first `length` bytes of `memory`. */
+export function isParcel(memory: Uint8Array, length: number): boolean {
+  return length > 1 && memory[0] === 0xff && memory[1] === 0;
 }
 
 /** A parcel on its way out. */
@@ -28,6 +29,18 @@ export interface Packed {
   readonly fds: readonly number[];
   /** Nothing of it will arrive: what was taken along from Connections is put back. */
   failed(): void;
+}
+
+/** Reads a message that has arrived, in memory that may be kept. Fails as decoding any message does. */
+export function readParcel(bytes: Uint8Array): Parcel {
+  try {
+    return new Parcel(bytes);
+  } catch (error) {
+    throw new UnpicklingError(
+      `A message of ${bytes.length} bytes cannot be decoded (structured): ${(error as Error).message}`,
+      { cause: error },
+    );
+  }
 }
 
 /** Packs a value. Throws as `giveValue` does. */
@@ -60,9 +73,9 @@ export class Parcel {
   /** How many descriptors follow. */
   readonly descriptors: number;
 
-  /** @param bytes The message, which is not kept. */
+  /** @param bytes The message. What is made of it refers to these bytes. */
   constructor(bytes: Uint8Array) {
-    const content: unknown = deserialize(bytes.slice(MARK.length));
+    const content: unknown = deserialize(bytes.subarray(MARK.length));
     this.#shared = checkShared(content);
     const { descriptors } = content as { descriptors: unknown };
     checkInteger(descriptors, 'descriptors', 0, 0xffff);

@@ -6,7 +6,7 @@ import { Condition } from '../synchronize/condition.js';
 import type { Connection } from '../connection/connection.js';
 import { Pipe } from '../connection/pipe.js';
 import { ChannelSerialization } from '../connection/channel-format.js';
-import type { Serialization } from '../serialization/codec.js';
+import type { Serialization } from '../serialization/formats.js';
 import { SEM_VALUE_MAX } from '../synchronize/sem-lock.js';
 import { BoundedSemaphore, Lock, Semaphore } from '../synchronize/locks.js';
 

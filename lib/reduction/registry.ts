@@ -6,7 +6,7 @@ import { createRequire } from 'node:module';
 
 import type { Describable, Descriptor } from '../describe.js';
 import type { PickledArguments } from '../python/rebuild.js';
-import type { Serializer } from '../serialization/codec.js';
+import { registerFormat, type RegisteredFormat } from '../serialization/codec.js';
 import type { Giving, Taking } from './transfer.js';
 
 /** How an object that another one uses is taken apart and put together, if not as a part of that. */
@@ -23,11 +23,7 @@ export interface SharedClasses {
 interface Parts {
   readonly locks: SharedClasses;
   readonly queues: SharedClasses;
-  readonly pickle: {
-    readonly serializer: Serializer;
-    /** Whether what a user has given is a format of this part. */
-    includes(serializer: unknown): boolean;
-  };
+  readonly pickle: RegisteredFormat;
   readonly python: {
     takePickled(args: PickledArguments, taking: Taking): unknown[];
   };
@@ -51,3 +47,9 @@ export function part<Name extends keyof Parts>(name: Name): Parts[Name] {
   if (loaded[name] === undefined) require(`../parts/${name}.js`);
   return loaded[name] as Parts[Name];
 }
+
+registerFormat('pickle', {
+  serializer: () => part('pickle').serializer(),
+  // Without that part there can be no object of its class.
+  includes: (serializer) => loadedPart('pickle')?.includes(serializer) === true,
+});
