@@ -9,6 +9,8 @@ import { createRequire } from 'node:module';
 
 import './connection/reduction.js';
 import { runChild } from './process/bootstrap-child.js';
+import type * as pickling from './python/pickling.js';
+import type * as rebuild from './python/rebuild.js';
 import { registerRebuild, rebuildObject, type Rebuild } from './reduction/registry.js';
 import { registerFormat } from './serialization/codec.js';
 
@@ -28,15 +30,17 @@ registerRebuild(
 );
 registerRebuild(['Queue', 'JoinableQueue', 'SimpleQueue'], loading('./queues/reduction.js'));
 
-const pickling = (): typeof import('./python/pickling.js') =>
-  require('./python/pickling.js') as typeof import('./python/pickling.js');
-registerFormat('pickle', () => pickling().serializer);
+registerFormat('pickle', {
+  serializer: () => (require('./python/pickling.js') as typeof pickling).serializer,
+  // An object of the format can only come from a module that has loaded all of the package.
+  includes: () => false,
+});
 
 const channel = Number(process.argv[2]);
 const parent = process.argv[4] === 'python' ? 'python' : 'node';
 process.argv.length = 1;
 // Nothing is awaited at the top level: the function may end when nothing is left to wait for, which would be an error there.
 runChild(channel, parent, (args, importer) => {
-  const { rebuildPickled } = require('./python/rebuild.js') as typeof import('./python/rebuild.js');
+  const { rebuildPickled } = require('./python/rebuild.js') as typeof rebuild;
   return rebuildPickled(args, importer);
 });

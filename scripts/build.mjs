@@ -14,7 +14,14 @@ import path from 'node:path';
 import { main, root, runTool } from './support.mjs';
 
 /** What processes begin with, and what they load later; these share their code. */
-const ENTRIES = ['index', 'process/child-main', 'parts/locks', 'parts/queues', 'parts/pickle', 'parts/python'];
+const ENTRIES = [
+  'index',
+  'child-main',
+  'synchronize/reduction',
+  'queues/reduction',
+  'python/pickling',
+  'python/rebuild',
+];
 
 /** @type {import('esbuild').BuildOptions} */
 const common = {

@@ -28,7 +28,7 @@ __all__ = ['NodeProcess', 'describe']
 _Path = Union[str, 'os.PathLike[str]']
 
 _PACKAGE = 'node-multiprocessing'
-_ENTRY = os.path.join('dist', 'cjs', 'process', 'child-main.js')
+_ENTRY = os.path.join('dist', 'cjs', 'child-main.js')
 
 
 class NodeProcess(process.BaseProcess):

@@ -2,9 +2,10 @@
 import { UnpicklingError } from '../core/errors.js';
 import type { Take } from '../serialization/message-decoder.js';
 import { ClaimedMessage, decodeClaiming, encodeGiving } from './deferred-message.js';
-import { builtIn, codecFor, kindOf, type BuiltInSerialization, type Codec } from '../serialization/codec.js';
+import { builtIn, codecFor, kindOf, type Codec } from '../serialization/codec.js';
+import type { BuiltInSerialization } from '../serialization/formats.js';
 import type { LentBytes } from '../serialization/borrowed-bytes.js';
-import { openParcel, Parcel } from './object-message.js';
+import { isParcel, openParcel, Parcel, readParcel } from './object-message.js';
 import { structured } from '../serialization/structured.js';
 
 /** The first byte of what V8's serializer writes. No pickle begins with it. */
@@ -90,6 +91,10 @@ export class ChannelSerialization implements Codec {
     mayBeParcel: true,
     small: (lent, length) => {
       const codec = this.#codec ?? this.#decide(lent, length);
+      if (this.#kind === 'structured' && isParcel(lent, length)) {
+        // The borrowed memory is used again before the descriptors of the message are there.
+        return readParcel(new Uint8Array(lent.subarray(0, length)));
+      }
       if (this.#kind !== 'pickle') return codec.small(lent, length);
       return decodeClaiming(
         () => codec.small(lent, length),
@@ -101,6 +106,7 @@ export class ChannelSerialization implements Codec {
     },
     large: (message) => {
       const codec = this.#codec ?? this.#decide(message, message.length);
+      if (this.#kind === 'structured' && isParcel(message, message.length)) return readParcel(message);
       if (this.#kind !== 'pickle') return codec.large(message);
       const decode = (): unknown => codec.large(message);
       return decodeClaiming(decode, () => decode);

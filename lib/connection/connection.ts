@@ -6,15 +6,7 @@ import { Channel } from './channel.js';
 import { reduceChannel, type ConnectionDescriptor } from './channel-reduction.js';
 import { checkOptions, narrow, type FromFdOptions } from './options.js';
 import { checkLimits, deadlineAfter, type WaitOptions } from '../core/deadline.js';
-import {
-  argumentError,
-  BusyError,
-  ClosedError,
-  EOFError,
-  NotReadable,
-  NotSupported,
-  NotWritable,
-} from '../core/errors.js';
+import { argumentError, ClosedError, EOFError, NotReadable, NotSupported, NotWritable } from '../core/errors.js';
 import { Hold } from '../event-loop/reactor.js';
 import type { ReceiveOptions } from './receiver.js';
 import { ChannelSerialization } from './channel-format.js';

@@ -4,22 +4,18 @@
 // behind it one descriptor for each that the objects need, as `sendHandle` sends them.
 import { deserialize, serialize } from 'node:v8';
 
-import { argumentError, UnpicklingError } from '../core/errors.js';
-import { Cargo, takeFrom, type Giving, type Taking } from '../reduction/transfer.js';
+import { UnpicklingError } from '../core/errors.js';
 import { checkInteger } from '../core/validate.js';
-import type { SharedValue } from '../reduction/object-graph.js';
+import { AttachedDescriptors, Attachments } from '../reduction/attachments.js';
+import { checkGraph, type ObjectGraph } from '../reduction/object-graph.js';
+import { rebuildValue, reduceValue } from '../reduction/reduce-value.js';
 
 /** V8's own messages have the number of their format, which is not 0, in the second byte. */
 const MARK = Buffer.of(0xff, 0);
 
-/** How values are taken apart and put together. Filled in by giving-values.ts. */
-export const packing = {} as {
-  give(value: unknown, name: string, giving: Giving): SharedValue;
-  take(shared: SharedValue, taking: Taking): unknown;
-};
-
-export function isParcel(bytes: Uint8Array): boolean {
-  return bytes[0] === MARK[0] && bytes[1] === MARK[1];
+/** Whether a message in V8's format is one with objects of this package. It is in the first `length` bytes of `memory`. */
+export function isParcel(memory: Uint8Array, length: number): boolean {
+  return length > 1 && memory[0] === 0xff && memory[1] === 0;
 }
 
 /** A parcel on its way out. */
@@ -30,15 +26,27 @@ export interface Packed {
   failed(): void;
 }
 
-/** Packs a value. Throws as `giveValue` does. */
-export function pack(value: unknown): Packed {
-  const cargo = new Cargo();
+/** Reads a message that has arrived, in memory that may be kept. Fails as decoding any message does. */
+export function readParcel(bytes: Uint8Array): Parcel {
   try {
-    const shared = packing.give(value, 'value', cargo);
-    const bytes = Buffer.concat([MARK, serialize({ ...shared, descriptors: cargo.fds.length })]);
-    return { bytes, fds: cargo.fds, failed: () => cargo.failed() };
+    return new Parcel(bytes);
   } catch (error) {
-    cargo.failed();
+    throw new UnpicklingError(
+      `A message of ${bytes.length} bytes cannot be decoded (structured): ${(error as Error).message}`,
+      { cause: error },
+    );
+  }
+}
+
+/** Packs a value. Throws as `reduceValue` does. */
+export function pack(value: unknown): Packed {
+  const attachments = new Attachments();
+  try {
+    const graph = reduceValue(value, 'value', attachments);
+    const bytes = Buffer.concat([MARK, serialize({ ...graph, descriptors: attachments.fds.length })]);
+    return { bytes, fds: attachments.fds, failed: () => attachments.failed() };
+  } catch (error) {
+    attachments.failed();
     throw error;
   }
 }
@@ -56,14 +64,14 @@ export function openParcel(parcel: Parcel, fds: readonly number[]): unknown {
 
 /** A parcel that has arrived, up to its descriptors. */
 export class Parcel {
-  readonly #shared: SharedValue;
+  readonly #graph: ObjectGraph;
   /** How many descriptors follow. */
   readonly descriptors: number;
 
-  /** @param bytes The message, which is not kept. */
+  /** @param bytes The message. What is made of it refers to these bytes. */
   constructor(bytes: Uint8Array) {
-    const content: unknown = deserialize(bytes.slice(MARK.length));
-    this.#shared = checkShared(content);
+    const content: unknown = deserialize(bytes.subarray(MARK.length));
+    this.#graph = checkGraph(content);
     const { descriptors } = content as { descriptors: unknown };
     checkInteger(descriptors, 'descriptors', 0, 0xffff);
     this.descriptors = descriptors;
@@ -71,19 +79,11 @@ export class Parcel {
 
   /** Puts the value together. The descriptors are used up, also if that fails. */
   open(fds: readonly number[]): unknown {
-    const taking = takeFrom(fds);
+    const attached = new AttachedDescriptors(fds);
     try {
-      return packing.take(this.#shared, taking);
+      return rebuildValue(this.#graph, attached);
     } finally {
-      taking.closeRest();
+      attached.closeRest();
     }
   }
-}
-
-/** Whether something that was received can be taken apart further; what it describes is looked at when it is attached. */
-function checkShared(value: unknown): SharedValue {
-  const { magic, objects, value: bytes } = (value ?? {}) as Partial<SharedValue>;
-  const lists = Array.isArray(objects) && objects.length === 2 && objects.every(Array.isArray);
-  if (magic instanceof Uint8Array && bytes instanceof Uint8Array && lists) return { magic, objects, value: bytes };
-  throw argumentError('type', 'the message is not one of this package');
 }

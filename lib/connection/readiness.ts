@@ -160,11 +160,7 @@ export function waitForSourcesSync(sources: readonly Source[], timeout: number):
 
 /** Waits until a channel is ready. False when the time is up. `find` throws if the channel is closed. */
 export async function isReady(find: () => Channel, timeout: number, hold: Hold): Promise<boolean> {
-  const [ready = false] = await waitForSources(
-    () => [channelSource(find())],
-    { timeout, signal: undefined },
-    hold.on,
-  );
+  const [ready = false] = await waitForSources(() => [channelSource(find())], { timeout, signal: undefined }, hold.on);
   return ready;
 }
 

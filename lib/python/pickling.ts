@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
-import { provide } from '../reduction/registry.js';
+//
+// The format 'pickle' of channels. Loaded at the first use by a child, and by the package's index.
+import { registerFormat } from '../serialization/codec.js';
 // Connections inside of pickles.
-import '../python/resource-sharer.js';
+import './resource-sharer.js';
 import { PickleSerializer } from '../serialization/pickle/serializer.js';
 
-provide('pickle', {
-  serializer: new PickleSerializer(),
-  includes: (serializer) => serializer instanceof PickleSerializer,
-});
+/** The serializer of channels that name the format. */
+export const serializer = new PickleSerializer();
+
+registerFormat('pickle', { serializer: () => serializer, includes: (object) => object instanceof PickleSerializer });

@@ -18,7 +18,7 @@ import type { DescriptorAddress, Importer, SemaphoreAddress } from '../reduction
 import { decodePickle } from '../serialization/pickle/codec.js';
 import { reducerTable, type Reducer } from '../serialization/pickle/hooks.js';
 import { attachConditionSemaphores, Condition } from '../synchronize/condition.js';
-import { Event } from '../synchronize/event.js';
+import type { Event } from '../synchronize/event.js';
 import { BoundedSemaphore, Lock, OwnableLock, RLock, Semaphore } from '../synchronize/locks.js';
 import { attachEvent } from '../synchronize/reduction.js';
 import type { SemLock } from '../synchronize/sem-lock.js';
@@ -138,6 +138,12 @@ function replaceable(value: unknown): Replaced {
   return { address: semaphore.handle.address, close: () => semaphore.close() };
 }
 
+function connectionOf(value: unknown): Connection<never, unknown> {
+  const connection: unknown = value instanceof Connection ? value : undefined;
+  if (connection !== undefined) return connection as Connection<never, unknown>;
+  throw new TypeError('a part of it is no Connection');
+}
+
 /** @param slots Undefined for a SimpleQueue. */
 function queueResources(
   reader: unknown,
@@ -147,7 +153,7 @@ function queueResources(
   slots?: BoundedSemaphore,
   joinable?: Joinable,
 ): QueueResources {
-  const ends = [instance(reader, Connection), instance(writer, Connection)] as Connection<never, unknown>[];
+  const ends = [connectionOf(reader), connectionOf(writer)];
   const [first, second] = ends.map((end) => Connection.internals(end).channel) as [Channel, Channel];
   const resources = new QueueResources({
     pipe: { reader: first, writer: second },

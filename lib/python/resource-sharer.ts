@@ -5,7 +5,9 @@
 // that he has the key of this family of processes, says the number, and is sent the descriptor.
 import { Client, ClientSync } from '../listener/client.js';
 import { checkOptions, narrow } from '../connection/options.js';
-import { describeConnection } from '../connection/reduction.js';
+import { reduceObject } from '../reduction/registry.js';
+import type { ConnectionDescriptor } from '../connection/channel-reduction.js';
+import { Channel } from '../connection/channel.js';
 import { Connection } from '../connection/connection.js';
 import { currentProcess } from '../process/current-process.js';
 import { deadlineAfter, millisecondsLeft } from '../core/deadline.js';
@@ -24,7 +26,7 @@ import { claim, hasGiven, hasMade, mayClaim, type Ticket } from '../connection/d
 import { reducerTable } from '../serialization/pickle/hooks.js';
 import { create, PythonGlobal, PythonTuple, reduce, type PickleNode } from '../serialization/pickle/nodes.js';
 import { addChannelHooks } from '../serialization/pickle/serializer.js';
-import { duplicate, type Giving } from '../reduction/transfer.js';
+import { duplicate, type Exporter } from '../reduction/transfer.js';
 import type { SocketAddress } from '../listener/socket-address.js';
 
 /** How long a descriptor is kept for whoever has the ticket. */
@@ -217,9 +219,8 @@ const reducers = reducerTable({
 function rebuild(fd: number, readable: boolean, writable: boolean): Connection {
   let connection: Connection;
   try {
-    connection = Connection.adopt(fd, new ChannelSerialization('pickle', false), checkOptions({}, false), (can) =>
-      narrow({ readable, writable }, can),
-    );
+    const channel = Channel.adopt(fd, checkOptions({}, false), (can) => narrow({ readable, writable }, can));
+    connection = Connection.over(channel, new ChannelSerialization('pickle', false));
   } catch (error) {
     native.closeDescriptor(fd);
     throw error;
@@ -233,7 +234,7 @@ function rebuild(fd: number, readable: boolean, writable: boolean): Connection {
 /** What stands for a Connection in a pickle. */
 function giveConnection(connection: Connection<never, unknown>): PickleNode {
   let ticket: ReturnType<Sharer['keep']> | undefined;
-  const giving: Giving = {
+  const exporter: Exporter = {
     recorded: false,
     serialization: 'pickle',
     continues: false,
@@ -247,7 +248,7 @@ function giveConnection(connection: Connection<never, unknown>): PickleNode {
     },
     onFailure: hasGiven,
   };
-  const { readable, writable } = describeConnection(connection, giving);
+  const { readable, writable } = reduceObject(connection, exporter) as ConnectionDescriptor;
   const { address, key } = ticket as unknown as ReturnType<Sharer['keep']>;
   return reduce(REBUILD, [create(DUP_FD, [], { _id: new PythonTuple([address, key]) }), readable, writable]);
 }

@@ -42,7 +42,12 @@ export function pickleArguments({ args, kwargs }: Task, hooks: PickleHooks): Buf
  * @param handle The number of the descriptor in the child.
  * @param args What pickleArguments has made.
  */
-export function spawnPickles(handle: number, { name, identity, daemon }: ChildIdentity, task: Task, args: Buffer): Buffer {
+export function spawnPickles(
+  handle: number,
+  { name, identity, daemon }: ChildIdentity,
+  task: Task,
+  args: Buffer,
+): Buffer {
   const { name: parentName, authkey } = currentRole();
   const key = Buffer.from(authkey, 'base64');
   const preparation = { name, authkey: key, sys_argv: [task.module], start_method: 'spawn' };

@@ -34,27 +34,24 @@ export abstract class BaseQueue<T> {
   readonly #what: QueueDescriptor['type'];
   readonly #hold = new Hold();
   #closed = false;
-  /** @internal */
-  readonly resources: QueueResources;
-  /** @internal */
-  readonly handle: QueueHandle;
-  /** @internal */
-  protected readonly reader: QueueReader;
-  /** @internal */
-  protected readonly writer: QueueWriter;
+  // Private fields, which no serialisation sees: the first thing that it meets must be the mark.
+  readonly #resources: QueueResources;
+  readonly #handle: QueueHandle;
+  readonly #reader: QueueReader;
+  readonly #writer: QueueWriter;
 
   /** @internal */
   protected constructor(what: QueueDescriptor['type'], resources: QueueResources, made: boolean) {
     this.#what = what;
-    this.resources = resources;
+    this.#resources = resources;
     try {
-      this.handle = new QueueHandle(resources, made);
+      this.#handle = new QueueHandle(resources, made);
     } catch (error) {
       if (made) resources.close();
       throw error;
     }
-    this.reader = new QueueReader(this.handle, resources.format);
-    this.writer = new QueueWriter(this.handle, resources.highWaterMark);
+    this.#reader = new QueueReader(this.#handle, resources.format);
+    this.#writer = new QueueWriter(this.#handle, resources.highWaterMark);
     waitForFeedersAtExit();
     Object.defineProperty(this, 'shareable', shareableMark(what));
   }
@@ -70,7 +67,7 @@ export abstract class BaseQueue<T> {
     try {
       this.checkOpen();
       const limits = checkWait(options);
-      return this.writer.put(this.resources.format.encodeLent(item), limits, this.#hold);
+      return this.#writer.put(this.#resources.format.encodeLent(item), limits, this.#hold);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -80,7 +77,7 @@ export abstract class BaseQueue<T> {
   putSync(item: T, options?: QueueWaitOptions): void {
     this.checkOpen();
     const deadline = deadlineAfter(checkWait(options).timeout);
-    this.writer.putSync(this.resources.format.encodeLent(item), deadline, 'putSync');
+    this.#writer.putSync(this.#resources.format.encodeLent(item), deadline, 'putSync');
   }
 
   /**
@@ -93,7 +90,7 @@ export abstract class BaseQueue<T> {
   get(options?: QueueWaitOptions): Promise<T> {
     try {
       this.checkOpen();
-      return this.reader.get(checkWait(options), this.#hold) as Promise<T>;
+      return this.#reader.get(checkWait(options), this.#hold) as Promise<T>;
     } catch (error) {
       return Promise.reject(error);
     }
@@ -102,7 +99,7 @@ export abstract class BaseQueue<T> {
   /** As `get`, blocking the thread. */
   getSync(options?: QueueWaitOptions): T {
     this.checkOpen();
-    return this.reader.getSync(deadlineAfter(checkWait(options).timeout), 'getSync') as T;
+    return this.#reader.getSync(deadlineAfter(checkWait(options).timeout), 'getSync') as T;
   }
 
   /**
@@ -111,7 +108,7 @@ export abstract class BaseQueue<T> {
    */
   empty(): boolean {
     this.checkOpen();
-    return !this.reader.holdsItem && !this.handle.channel.readyToRead();
+    return !this.#reader.holdsItem && !this.#handle.channel.readyToRead();
   }
 
   /** Whether this object was closed. */
@@ -129,10 +126,10 @@ export abstract class BaseQueue<T> {
     if (this.#closed) return;
     this.#closed = true;
     const error = (): Error => new ClosedError(this.#what);
-    this.reader.close(error);
-    this.writer.close(error);
-    this.handle.close();
-    this.resources.close();
+    this.#reader.close(error);
+    this.#writer.close(error);
+    this.#handle.close();
+    this.#resources.close();
   }
 
   /** Pending calls of this object keep the process alive, which is the default. */
@@ -174,7 +171,27 @@ export abstract class BaseQueue<T> {
   /** @internal */
   [kReduce](exporter: Exporter): QueueDescriptor {
     this.checkOpen();
-    return this.resources.reduce(this.#what, exporter);
+    return this.#resources.reduce(this.#what, exporter);
+  }
+
+  /** @internal */
+  get resources(): QueueResources {
+    return this.#resources;
+  }
+
+  /** @internal */
+  get handle(): QueueHandle {
+    return this.#handle;
+  }
+
+  /** @internal */
+  protected get reader(): QueueReader {
+    return this.#reader;
+  }
+
+  /** @internal */
+  protected get writer(): QueueWriter {
+    return this.#writer;
   }
 
   /** @internal */

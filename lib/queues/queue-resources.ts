@@ -175,7 +175,10 @@ export class QueueResources {
     const { pipe, rlock, wlock, slots, joinable, statePipe, format, highWaterMark } = this;
     fixSerialization(format, exporter);
     const end = (channel: Channel): ConnectionDescriptor => reduceChannel(channel, format, exporter);
-    const lock = (handle: SemaphoreHandle): SemLockDescriptor => ({ type: 'Lock', semaphore: exporter.semaphore(handle) });
+    const lock = (handle: SemaphoreHandle): SemLockDescriptor => ({
+      type: 'Lock',
+      semaphore: exporter.semaphore(handle),
+    });
     const places: SemLockDescriptor | undefined = slots && {
       type: 'BoundedSemaphore',
       semaphore: exporter.semaphore(slots.semaphore),
@@ -195,7 +198,8 @@ export class QueueResources {
       condition: joinable && (reduceObject(joinable.condition, exporter) as ConditionDescriptor),
       unfinished,
       // Python does not know it.
-      level: exporter.serialization === 'pickle' ? undefined : statePipe && [end(statePipe.reader), end(statePipe.writer)],
+      level:
+        exporter.serialization === 'pickle' ? undefined : statePipe && [end(statePipe.reader), end(statePipe.writer)],
       serialization: format.kind ?? exporter.serialization,
       highWaterMark,
     };

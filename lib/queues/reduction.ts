@@ -7,8 +7,8 @@ import { argumentError } from '../core/errors.js';
 import { checkObject } from '../core/validate.js';
 import { registerRebuild, rebuildObject } from '../reduction/registry.js';
 import type { Importer } from '../reduction/transfer.js';
-import { attachSemaphore, boundOf, rebuildCondition } from '../synchronize/reduction.js';
-import type { SemaphoreHandle } from '../synchronize/semaphore-handle.js';
+import { boundOf, rebuildCondition, semaphoreAddress } from '../synchronize/reduction.js';
+import { SemaphoreHandle } from '../synchronize/semaphore-handle.js';
 import { JoinableQueue } from './joinable-queue.js';
 import { DEFAULT_HIGH_WATER_MARK } from './options.js';
 import { Opened, QueueResources, type Joinable, type PipeEnds, type Slots } from './queue-resources.js';
@@ -56,9 +56,9 @@ class Opener {
   #semaphore(key: string, type: string): SemaphoreHandle {
     const name = `${this.#name}.${key}`;
     const reduced = this.#fields[key];
-    const handle = this.#opened.semaphore(attachSemaphore(reduced, name, type));
-    if ((reduced as { type?: unknown }).type === type) return handle;
-    throw argumentError('type', `${name} must be of a ${type}`);
+    const address = semaphoreAddress(reduced, name);
+    if ((reduced as { type?: unknown }).type !== type) throw argumentError('type', `${name} must be of a ${type}`);
+    return this.#opened.semaphore(SemaphoreHandle.attach(type, address));
   }
 
   #slots(): Slots {

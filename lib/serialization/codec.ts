@@ -1,40 +1,11 @@
 // SPDX-License-Identifier: MIT
 //
 // How objects become bytes. Only this folder knows formats; everything below moves bytes.
-import { argumentError, MultiprocessingError, PicklingError, UnpicklingError } from '../core/errors.js';
-import { loadedPart, part } from '../reduction/registry.js';
+import { argumentError, MultiprocessingError, NotSupported, PicklingError, UnpicklingError } from '../core/errors.js';
+import type { BorrowingSerializer, BuiltInSerialization, PackUnpack, Serializer } from './formats.js';
 import { json } from './json.js';
-import { structured } from './structured.js';
 import type { Take } from './message-decoder.js';
-
-/** A user's own format, such as a `Packr` of msgpackr. */
-export interface Serializer {
-  /** The bytes that stand for a value. What it throws becomes the `cause` of a `PicklingError`. */
-  serialize(value: unknown): Uint8Array;
-  /** The value that bytes stand for. They may be kept. What it throws becomes the `cause` of an `UnpicklingError`. */
-  deserialize(bytes: Uint8Array): unknown;
-}
-
-/** The formats of this package also decode from memory that is only lent, which saves a copy. */
-export interface LendableSerializer extends Serializer {
-  deserializeLent(bytes: Buffer): unknown;
-}
-
-/** Packages such as msgpackr name the two methods differently. */
-export interface PackUnpack {
-  /** As `serialize`. */
-  pack(value: unknown): Uint8Array;
-  /** As `deserialize`. */
-  unpack(bytes: Uint8Array): unknown;
-}
-
-/**
- * The formats that have a name: V8's structured clone, JSON, and Python's pickle.
- */
-export type BuiltInSerialization = 'structured' | 'json' | 'pickle';
-
-/** How a channel turns objects into messages; both ends must use the same. */
-export type Serialization = BuiltInSerialization | Serializer | PackUnpack;
+import { structured } from './structured.js';
 
 /** A format with its errors made uniform; also how a received message becomes an object. */
 export interface Codec extends Take<unknown> {
@@ -64,13 +35,34 @@ function findSerializer(serialization: unknown): Serializer {
   );
 }
 
+/** A format that is not a part of this folder, or is loaded when it is first used. */
+export interface RegisteredFormat {
+  /** The serializer of channels that name the format. */
+  serializer(): Serializer;
+  /** Whether an object that a user passed as `serialization` is of this format. */
+  includes(serializer: unknown): boolean;
+}
+
+const registered = new Map<string, RegisteredFormat>();
+
+/** Makes a format known by its name, in the place of what was registered under this name before. */
+export function registerFormat(name: 'pickle', format: RegisteredFormat): void {
+  registered.set(name, format);
+}
+
+function registeredFormat(name: 'pickle'): RegisteredFormat {
+  const format = registered.get(name);
+  if (format === undefined) throw new NotSupported(`The format '${name}' is not registered`);
+  return format;
+}
+
 let pickle: Codec | undefined;
 
 export const builtIn: Readonly<Record<BuiltInSerialization, Codec>> = {
   structured: makeCodec('structured', structured),
   json: makeCodec('json', json),
   get pickle() {
-    return (pickle ??= makeCodec('pickle', part('pickle').serializer));
+    return (pickle ??= makeCodec('pickle', registeredFormat('pickle').serializer()));
   },
 };
 
@@ -84,11 +76,11 @@ export function codecFor(serialization: unknown): Codec {
 
 /** What format a `serialization` option chooses. */
 export function kindOf(serialization: unknown): BuiltInSerialization | 'custom' {
-  if (loadedPart('pickle')?.includes(serialization) === true) return 'pickle';
+  if (registered.get('pickle')?.includes(serialization) === true) return 'pickle';
   return typeof serialization === 'string' ? (serialization as BuiltInSerialization) : 'custom';
 }
 
-function makeCodec(name: string, serializer: Serializer | LendableSerializer): Codec {
+function makeCodec(name: string, serializer: Serializer | BorrowingSerializer): Codec {
   return {
     encode(value) {
       let bytes: unknown;
@@ -104,7 +96,7 @@ function makeCodec(name: string, serializer: Serializer | LendableSerializer): C
     },
     small(lent, length) {
       const bytes = lent.subarray(0, length);
-      if ('deserializeLent' in serializer) return decode(name, bytes, () => serializer.deserializeLent(bytes));
+      if ('deserializeBorrowed' in serializer) return decode(name, bytes, () => serializer.deserializeBorrowed(bytes));
       const copy = Buffer.from(bytes);
       return decode(name, copy, () => serializer.deserialize(copy));
     },

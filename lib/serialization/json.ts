@@ -12,5 +12,5 @@ export const json = {
     return Buffer.from(text);
   },
   deserialize: parse,
-  deserializeLent: parse,
+  deserializeBorrowed: parse,
 };

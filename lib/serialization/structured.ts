@@ -3,7 +3,6 @@ import { DefaultDeserializer, deserialize, serialize } from 'node:v8';
 
 import { allocateCopied } from '../core/large-buffers.js';
 import { LentBytes } from './borrowed-bytes.js';
-import { isParcel, Parcel } from '../connection/object-message.js';
 
 /** Copies what Node's deserializer makes as a view on the message, so that the message's memory can be used again. */
 class CopyingDeserializer extends DefaultDeserializer {
@@ -85,12 +84,11 @@ export const structured = {
     return new LentBytes(lead, value);
   },
   deserialize(bytes: Uint8Array): unknown {
-    return isParcel(bytes) ? new Parcel(bytes) : deserialize(bytes);
+    return deserialize(bytes);
   },
-  deserializeLent(bytes: Buffer): unknown {
+  deserializeBorrowed(bytes: Buffer): unknown {
     const buffer = deserializeBuffer(bytes);
     if (buffer !== undefined) return buffer;
-    if (isParcel(bytes)) return new Parcel(bytes);
     const deserializer = new CopyingDeserializer(bytes);
     deserializer.readHeader();
     return deserializer.readValue();

@@ -33,11 +33,15 @@ function checkConditionAddress(value: unknown, name: string): ConditionAddress {
   };
 }
 
-/** The semaphore of the reduced form of a lock or a semaphore. */
-export function attachSemaphore(reduced: unknown, name: string, what: string): SemaphoreHandle {
+/** Where the semaphore is of a lock or a semaphore that was passed on. */
+export function semaphoreAddress(reduced: unknown, name: string): SemaphoreAddress {
   checkObject(reduced, name);
   const { semaphore } = reduced as Record<string, unknown>;
-  return SemaphoreHandle.attach(what, checkAddress(semaphore, `${name}.semaphore`));
+  return checkAddress(semaphore, `${name}.semaphore`);
+}
+
+function attachSemaphore(reduced: unknown, name: string, what: string): SemaphoreHandle {
+  return SemaphoreHandle.attach(what, semaphoreAddress(reduced, name));
 }
 
 /** The highest value in the reduced form of a BoundedSemaphore. */
@@ -95,8 +99,9 @@ registerRebuild(['Lock'], (fields, name) => new Lock(attachSemaphore(fields, nam
 registerRebuild(['RLock'], (fields, name) => new RLock(attachSemaphore(fields, name, 'RLock')));
 registerRebuild(['Semaphore'], (fields, name) => new Semaphore(attachSemaphore(fields, name, 'Semaphore')));
 registerRebuild(['BoundedSemaphore'], (fields, name) => {
+  const address = semaphoreAddress(fields, name);
   const bound = boundOf(fields, name);
-  return new BoundedSemaphore(bound, attachSemaphore(fields, name, 'BoundedSemaphore'));
+  return new BoundedSemaphore(bound, SemaphoreHandle.attach('BoundedSemaphore', address));
 });
 registerRebuild(['Condition'], (fields, name, _importer, rebuildPart) => rebuildCondition(fields, name, rebuildPart));
 registerRebuild(['Event'], rebuildEvent);

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
 //
 // CPython's tests of multiprocessing's queues, by their names, with another process that is written in Node or Python.
+import { fstatSync } from 'node:fs';
+
 import { expect } from 'chai';
 import { JoinableQueue, Queue, SimpleQueue } from 'node-multiprocessing';
 
 import { modes, rejects, type Mode } from '../helpers/index.js';
 import { QueueCalls } from './support/queue-calls.js';
-import { partsOf, withQueuePeer } from './support/queue-scene.js';
+import { resourcesOf, withQueuePeer } from './support/queue-scene.js';
 
 /** A test of this process alone, async and sync. */
 function here(
@@ -254,9 +256,11 @@ describe("CPython's TestSimpleQueue", () => {
     'test_closed',
     () => new SimpleQueue(),
     async (calls, queue) => {
+      const { reader, writer } = resourcesOf(queue).pipe;
+      const fds = [reader.fd, writer.fd];
       queue.close();
-      const { reader, writer } = partsOf(queue);
-      expect([queue.closed, reader.closed, writer.closed]).to.deep.equal([true, true, true]);
+      expect(queue.closed).to.equal(true);
+      for (const fd of fds) expect(() => fstatSync(fd)).to.throw().with.property('code', 'EBADF');
       await rejects(calls.run('get'), { code: 'ERR_MP_CLOSED' });
       await rejects(calls.run('put', 1), { code: 'ERR_MP_CLOSED' });
     },

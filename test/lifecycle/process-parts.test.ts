@@ -38,7 +38,7 @@ describe('Parts of the package', () => {
     using lock = new Lock();
     const [ours, theirs] = pipe();
     const child = start(theirs, [lock]);
-    expect(await ours.recv()).to.deep.equal(['locks']);
+    expect(await ours.recv()).to.deep.equal(['synchronize/reduction']);
     await ours.send(null);
     await child.join();
   });
@@ -46,7 +46,7 @@ describe('Parts of the package', () => {
   it('are loaded for the format of a Connection', async () => {
     const [ours, theirs] = pipe('pickle');
     const child = start(theirs);
-    expect(await ours.recv()).to.deep.equal(['pickle']);
+    expect(await ours.recv()).to.deep.equal(['python/pickling']);
     await (ours as unknown as Connection<null, unknown>).send(null);
     await child.join();
   });
@@ -58,7 +58,7 @@ describe('Parts of the package', () => {
     expect(await ours.recv()).to.deep.equal([]);
     await ours.send(queue);
     expect(await queue.get()).to.equal('from the child');
-    expect((await ours.recv()).sort()).to.include.members(['queues']);
+    expect((await ours.recv()).sort()).to.include.members(['queues/reduction']);
     await ours.send(null);
     await child.join();
     queue.close();

@@ -8,14 +8,14 @@ import type { ChannelSerialization } from '#lib/connection/channel-format.js';
 import { makePair, rejects, throws, track, type AnyConnection } from '../helpers/index.js';
 
 /** Internal, so not among the types. */
-const { partsOf } = Connection as unknown as {
-  partsOf(connection: AnyConnection): { serialization: ChannelSerialization };
+const { internals } = Connection as unknown as {
+  internals(connection: AnyConnection): { format: ChannelSerialization };
 };
 
 /** The class that Connections use, which #lib/ has a second one of. */
 const Serialization = ((): typeof ChannelSerialization => {
   const ends = Pipe();
-  const { serialization } = partsOf(ends[0]);
+  const { format: serialization } = internals(ends[0]);
   for (const end of ends) end.close();
   return serialization.constructor as typeof ChannelSerialization;
 })();
@@ -86,9 +86,9 @@ describe('the serialization of a channel', () => {
     for (const kind of ['pipe', 'socketpair'] as const) {
       const { reader, writer } = makePair(kind);
       const copy = track(reader.dup());
-      const serialization = partsOf(reader).serialization;
-      expect(partsOf(writer).serialization).to.equal(serialization);
-      expect(partsOf(copy).serialization).to.equal(serialization);
+      const serialization = internals(reader).format;
+      expect(internals(writer).format).to.equal(serialization);
+      expect(internals(copy).format).to.equal(serialization);
       await writer.sendBytes(Buffer.from('x'));
       expect((await copy.recvBytes()).toString()).to.equal('x');
       expect(serialization.fixed).to.equal(false);
@@ -100,7 +100,7 @@ describe('the serialization of a channel', () => {
   it('is used as it is when a message arrives, not as it was when the receive began', async () => {
     const { reader, writer } = makePair('pipe');
     const pending = reader.recv();
-    expect(partsOf(reader).serialization.fix('json')).to.equal(true);
+    expect(internals(reader).format.fix('json')).to.equal(true);
     await writer.sendBytes(Buffer.from('["text"]'));
     expect(await pending).to.deep.equal(['text']);
     await rejects(writer.send(undefined), { code: 'ERR_MP_PICKLING' });

@@ -141,6 +141,17 @@ describe('objects in messages', () => {
     expect(await reader.recv()).to.equal('value');
   });
 
+  it('is not changed by messages on other connections that arrive before its descriptors', async () => {
+    const { reader, writer } = makePair('socketpair');
+    const other = makePair('pipe');
+    writeRaw(writer, parcelBytes(1));
+    await rejects(reader.recv({ timeout: 1 }), { code: 'ERR_MP_TIMEOUT' });
+    await other.writer.sendBytes(Buffer.alloc(2000, 7));
+    await other.reader.recvBytes();
+    await writer.sendHandle(other.reader.fileno());
+    expect(await reader.recv()).to.equal('value');
+  });
+
   it('is over when the peer goes before the descriptors', async () => {
     const { reader, writer } = makePair('socketpair');
     writeRaw(writer, parcelBytes(2));

@@ -10,7 +10,7 @@ import { Pipe } from '#lib/connection/pipe.js';
 import { decodePickle } from '#lib/serialization/pickle/codec.js';
 import { reducerTable } from '#lib/serialization/pickle/hooks.js';
 import { PythonGlobal } from '#lib/serialization/pickle/nodes.js';
-import { addChannelHooks } from '#lib/serialization/pickle/serializer.js';
+import { addChannelHooks, PickleSerializer } from '#lib/serialization/pickle/serializer.js';
 import {
   assemble,
   global,
@@ -357,7 +357,10 @@ describe('reducers of the channels of this package', () => {
       reduce: (object) => (object instanceof Handle ? new PythonGlobal('decimal', 'Decimal') : undefined),
     });
     // Of the same copy of the modules as the hooks.
-    const [reader, writer] = Pipe(false, { serialization: 'pickle' }).map(track) as [AnyConnection, AnyConnection];
+    const [reader, writer] = Pipe(false, { serialization: new PickleSerializer() }).map(track) as [
+      AnyConnection,
+      AnyConnection,
+    ];
     const made = [global('test.hooks', 'Handle'), 'EMPTY_TUPLE', 'NEWOBJ', 'MEMOIZE', 'NEWTRUE', 'BUILD'] as const;
     await writer.sendBytes(assemble(...made, 'BINGET', 0, 'TUPLE2'));
     const [first, second] = (await reader.recv()) as [unknown, unknown];

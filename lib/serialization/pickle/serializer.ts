@@ -43,7 +43,7 @@ export class PickleSerializer {
   }
 
   /** @internal The value of a pickle in memory that is only lent. */
-  deserializeLent(bytes: Buffer): unknown {
+  deserializeBorrowed(bytes: Buffer): unknown {
     return decodePickle(bytes, false, this.#current());
   }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // A queue of a test, and everybody who shares it.
-import type { QueueParts } from '#lib/queues/parts.js';
+import type { QueueResources } from '#lib/queues/queue-resources.js';
 import {
   describe as describeObject,
   JoinableQueue,
@@ -16,8 +16,8 @@ import { QueueCalls } from './queue-calls.js';
 import { ProcessSide } from './sync-side.js';
 
 /** What a queue is made of. */
-export function partsOf(queue: object): QueueParts {
-  return (queue as { parts: QueueParts }).parts;
+export function resourcesOf(queue: object): QueueResources {
+  return (queue as { resources: QueueResources }).resources;
 }
 
 export type QueueKind = 'Queue' | 'JoinableQueue' | 'SimpleQueue';
@@ -80,14 +80,14 @@ export class QueueScene {
 
   /** A process that has the queue. */
   async start(language = this.#language, mode = this.mode): Promise<ProcessSide> {
-    const { reader, writer, level } = partsOf(this.queue);
+    const { pipe, statePipe } = resourcesOf(this.queue);
     const nodeOnly = language === node && this.#language === node;
     const descriptor: QueueDescriptor = describeObject(this.queue, { nodeOnly }) as QueueDescriptor;
-    const ends = [reader, writer, ...(language === node && level !== undefined ? [level.reader, level.writer] : [])];
+    const pipes = language === node && statePipe !== undefined ? [pipe, statePipe] : [pipe];
     const peer = new ProcessSide(
       language.program,
       mode,
-      ends.map((end) => end.fileno()),
+      pipes.flatMap(({ reader, writer }) => [reader.fd, writer.fd]),
     );
     this.#peers.push(peer);
     await new Promise((resolve) => peer.peer.process.stdin?.write(`${JSON.stringify(descriptor)}\n`, resolve));
