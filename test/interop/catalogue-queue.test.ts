@@ -260,7 +260,10 @@ describe("CPython's TestSimpleQueue", () => {
       const fds = [reader.fd, writer.fd];
       queue.close();
       expect(queue.closed).to.equal(true);
-      for (const fd of fds) expect(() => fstatSync(fd)).to.throw().with.property('code', 'EBADF');
+      for (const fd of fds)
+        expect(() => fstatSync(fd))
+          .to.throw()
+          .with.property('code', 'EBADF');
       await rejects(calls.run('get'), { code: 'ERR_MP_CLOSED' });
       await rejects(calls.run('put', 1), { code: 'ERR_MP_CLOSED' });
     },
