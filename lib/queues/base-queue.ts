@@ -68,7 +68,7 @@ export abstract class BaseQueue<T> {
     try {
       this.checkOpen();
       const limits = checkWait(options);
-      return this.writer.put(this.parts.serialization.encodeLent(item), limits, this.#hold);
+      return this.writer.put(this.parts.serialization.encodeBorrowed(item), limits, this.#hold);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -78,7 +78,7 @@ export abstract class BaseQueue<T> {
   putSync(item: T, options?: QueueWaitOptions): void {
     this.checkOpen();
     const deadline = deadlineAfter(checkWait(options).timeout);
-    this.writer.putSync(this.parts.serialization.encodeLent(item), deadline, 'putSync');
+    this.writer.putSync(this.parts.serialization.encodeBorrowed(item), deadline, 'putSync');
   }
 
   /**
