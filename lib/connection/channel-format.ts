@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 import { UnpicklingError } from '../core/errors.js';
-import type { Take } from '../serialization/message-decoder.js';
+import type { MessageDecoder } from '../serialization/message-decoder.js';
 import { ClaimedMessage, decodeClaiming, encodeGiving } from './deferred-message.js';
 import { builtIn, codecFor, kindOf, type Codec } from '../serialization/codec.js';
 import type { BuiltInSerialization } from '../serialization/formats.js';
-import type { LentBytes } from '../serialization/borrowed-bytes.js';
+import type { BorrowedBytes } from '../serialization/borrowed-bytes.js';
 import { isParcel, openParcel, Parcel, readParcel } from './object-message.js';
-import { structured } from '../serialization/structured.js';
+import { serializeBorrowed } from '../serialization/structured.js';
 
 /** The first byte of what V8's serializer writes. No pickle begins with it. */
 const STRUCTURED_MAGIC = 0xff;
@@ -68,47 +68,47 @@ export class ChannelSerialization implements Codec {
   }
 
   /** As `encode`, without a copy where one can be spared: before the caller's code runs again the message must be used. */
-  encodeLent(value: unknown): Uint8Array | LentBytes {
-    const lent = this.#kind === undefined || this.#kind === 'structured' ? structured.serializeLent(value) : undefined;
-    if (lent === undefined) return this.encode(value);
+  encodeBorrowed(value: unknown): Uint8Array | BorrowedBytes {
+    const borrowed = this.#kind === undefined || this.#kind === 'structured' ? serializeBorrowed(value) : undefined;
+    if (borrowed === undefined) return this.encode(value);
     this.fix('structured');
-    return lent;
+    return borrowed;
   }
 
-  small(lent: Buffer, length: number): unknown {
-    return openHere(this.parcels.small(lent, length));
+  fromBorrowed(memory: Buffer, length: number): unknown {
+    return openHere(this.parcels.fromBorrowed(memory, length));
   }
 
-  large(message: Buffer): unknown {
-    return openHere(this.parcels.large(message));
+  fromOwned(message: Buffer): unknown {
+    return openHere(this.parcels.fromOwned(message));
   }
 
   /**
    * The same for who can receive the descriptors that belong to a message: then what comes of it may be a Parcel or a
    * ClaimedMessage.
    */
-  readonly parcels: Take<unknown> = {
-    mayBeParcel: true,
-    small: (lent, length) => {
-      const codec = this.#codec ?? this.#decide(lent, length);
-      if (this.#kind === 'structured' && isParcel(lent, length)) {
+  readonly parcels: MessageDecoder<unknown> = {
+    mayBeIncomplete: true,
+    fromBorrowed: (memory, length) => {
+      const codec = this.#codec ?? this.#decide(memory, length);
+      if (this.#kind === 'structured' && isParcel(memory, length)) {
         // The borrowed memory is used again before the descriptors of the message are there.
-        return readParcel(new Uint8Array(lent.subarray(0, length)));
+        return readParcel(new Uint8Array(memory.subarray(0, length)));
       }
-      if (this.#kind !== 'pickle') return codec.small(lent, length);
+      if (this.#kind !== 'pickle') return codec.fromBorrowed(memory, length);
       return decodeClaiming(
-        () => codec.small(lent, length),
+        () => codec.fromBorrowed(memory, length),
         () => {
-          const message = Buffer.from(lent.subarray(0, length));
-          return () => codec.large(message);
+          const message = Buffer.from(memory.subarray(0, length));
+          return () => codec.fromOwned(message);
         },
       );
     },
-    large: (message) => {
+    fromOwned: (message) => {
       const codec = this.#codec ?? this.#decide(message, message.length);
       if (this.#kind === 'structured' && isParcel(message, message.length)) return readParcel(message);
-      if (this.#kind !== 'pickle') return codec.large(message);
-      const decode = (): unknown => codec.large(message);
+      if (this.#kind !== 'pickle') return codec.fromOwned(message);
+      const decode = (): unknown => codec.fromOwned(message);
       return decodeClaiming(decode, () => decode);
     },
   };

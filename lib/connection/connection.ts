@@ -15,7 +15,7 @@ import { pack, type Packed } from './object-message.js';
 import { kIdentity, kReduce } from '../reduction/registry.js';
 import { shareableMark } from '../reduction/shareable.js';
 import type { Exporter } from '../reduction/transfer.js';
-import { takeBytes, takeInto, type Take } from '../serialization/message-decoder.js';
+import { bytesDecoder, decoderInto, type MessageDecoder } from '../serialization/message-decoder.js';
 import {
   checkBoolean,
   checkBytes,
@@ -181,12 +181,12 @@ export class Connection<S = unknown, R = S> {
    * `BadMessageLength`, `UnpicklingError`, `ClosedError`, `NotReadable`, `TimeoutError`, an AbortError, or a system error.
    */
   recv(options?: WaitOptions): Promise<R> {
-    return this.#receive(this.#serialization.parcels as Take<R>, 'recv', undefined, options);
+    return this.#receive(this.#serialization.parcels as MessageDecoder<R>, 'recv', undefined, options);
   }
 
   /** As `recv`, blocking. */
   recvSync(options?: WaitOptions): R {
-    return this.#receiveSync(this.#serialization.parcels as Take<R>, 'recvSync', undefined, options);
+    return this.#receiveSync(this.#serialization.parcels as MessageDecoder<R>, 'recvSync', undefined, options);
   }
 
   /**
@@ -197,12 +197,12 @@ export class Connection<S = unknown, R = S> {
    * @returns A Buffer of its own. Rejects as `recv` does.
    */
   recvBytes(maxLength?: number, options?: WaitOptions): Promise<Buffer> {
-    return this.#receive(takeBytes, 'recvBytes', maxLength, options);
+    return this.#receive(bytesDecoder, 'recvBytes', maxLength, options);
   }
 
   /** As `recvBytes`, blocking. */
   recvBytesSync(maxLength?: number, options?: WaitOptions): Buffer {
-    return this.#receiveSync(takeBytes, 'recvBytesSync', maxLength, options);
+    return this.#receiveSync(bytesDecoder, 'recvBytesSync', maxLength, options);
   }
 
   /**
@@ -214,7 +214,7 @@ export class Connection<S = unknown, R = S> {
   recvBytesInto(buffer: Bytes, offset = 0, options?: WaitOptions): Promise<number> {
     try {
       this.#checkReadable();
-      return this.#receive(takeInto(buffer, offset), 'recvBytesInto', undefined, options);
+      return this.#receive(decoderInto(buffer, offset), 'recvBytesInto', undefined, options);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -223,7 +223,7 @@ export class Connection<S = unknown, R = S> {
   /** As `recvBytesInto`, blocking. */
   recvBytesIntoSync(buffer: Bytes, offset = 0, options?: WaitOptions): number {
     this.#checkReadable();
-    return this.#receiveSync(takeInto(buffer, offset), 'recvBytesIntoSync', undefined, options);
+    return this.#receiveSync(decoderInto(buffer, offset), 'recvBytesIntoSync', undefined, options);
   }
 
   /**
@@ -233,7 +233,7 @@ export class Connection<S = unknown, R = S> {
    */
   tryRecv(): Received<R> | undefined {
     this.#checkReadable();
-    return this.#channel.receiver.tryReceive(this.#serialization.parcels as Take<R>, {
+    return this.#channel.receiver.tryReceive(this.#serialization.parcels as MessageDecoder<R>, {
       operation: 'tryRecv',
       maxLength: Infinity,
     });
@@ -242,7 +242,7 @@ export class Connection<S = unknown, R = S> {
   /** Receives one message if it is there whole, without waiting; undefined if not. */
   tryRecvBytes(): Buffer | undefined {
     this.#checkReadable();
-    return this.#channel.receiver.tryReceive(takeBytes, { operation: 'tryRecvBytes', maxLength: Infinity })?.value;
+    return this.#channel.receiver.tryReceive(bytesDecoder, { operation: 'tryRecvBytes', maxLength: Infinity })?.value;
   }
 
   /**
@@ -411,21 +411,31 @@ export class Connection<S = unknown, R = S> {
     return connection.#hold;
   }
 
-  #receive<T>(take: Take<T>, operation: string, maxLength: unknown, options: WaitOptions | undefined): Promise<T> {
+  #receive<T>(
+    decoder: MessageDecoder<T>,
+    operation: string,
+    maxLength: unknown,
+    options: WaitOptions | undefined,
+  ): Promise<T> {
     try {
       this.#checkReadable();
       const wanted = checkReceive(operation, maxLength);
-      return this.#channel.receiver.receive(take, wanted, checkLimits(options), this, this.#hold);
+      return this.#channel.receiver.receive(decoder, wanted, checkLimits(options), this, this.#hold);
     } catch (error) {
       return Promise.reject(error);
     }
   }
 
-  #receiveSync<T>(take: Take<T>, operation: string, maxLength: unknown, options: WaitOptions | undefined): T {
+  #receiveSync<T>(
+    decoder: MessageDecoder<T>,
+    operation: string,
+    maxLength: unknown,
+    options: WaitOptions | undefined,
+  ): T {
     this.#checkReadable();
     const wanted = checkReceive(operation, maxLength);
     const deadline = deadlineAfter(checkLimits(options).timeout);
-    return this.#channel.receiver.receiveSync(take, wanted, deadline, this.#channel.options.spinNs);
+    return this.#channel.receiver.receiveSync(decoder, wanted, deadline, this.#channel.options.spinNs);
   }
 
   /** An object as bytes, or packed if objects of this package are in it. */

@@ -18,7 +18,7 @@ import {
 import { Request, type Waiting } from './receive-request.js';
 import { ClaimedMessage } from './deferred-message.js';
 import { openParcel, Parcel } from './object-message.js';
-import type { Take } from '../serialization/message-decoder.js';
+import type { MessageDecoder } from '../serialization/message-decoder.js';
 
 const codes = native.status;
 
@@ -72,7 +72,7 @@ export class Receiver {
   }
 
   /** Receives one message, after those who asked earlier. */
-  receive<T>(take: Take<T>, options: ReceiveOptions, limits: Limits, owner: object, hold: Hold): Promise<T> {
+  receive<T>(take: MessageDecoder<T>, options: ReceiveOptions, limits: Limits, owner: object, hold: Hold): Promise<T> {
     return this.#request((mayWait) => this.#tryMessage(take, options, mayWait), options.operation, limits, owner, hold);
   }
 
@@ -82,11 +82,11 @@ export class Receiver {
   }
 
   /** A message that can be had without waiting; undefined if there is none or others wait for it. */
-  tryReceive<T>(take: Take<T>, options: ReceiveOptions): { value: T } | undefined {
+  tryReceive<T>(take: MessageDecoder<T>, options: ReceiveOptions): { value: T } | undefined {
     return this.pending ? undefined : this.#tryMessage(take, options, false);
   }
 
-  receiveSync<T>(take: Take<T>, options: ReceiveOptions, deadline: number, spinNs: number): T {
+  receiveSync<T>(take: MessageDecoder<T>, options: ReceiveOptions, deadline: number, spinNs: number): T {
     this.#refuseIfBusy(options.operation);
     flushUnwritten();
     if (this.#rest !== undefined) {
@@ -100,7 +100,7 @@ export class Receiver {
           ? this.#nextStatus(options.maxLength, false)
           : this.#nextStatusSync(take, options.maxLength, deadline, spinNs);
       if (status >= 0 || status === codes.largeMessage) {
-        const value = status >= 0 ? take.small(slab, status) : take.large(this.#large.take());
+        const value = status >= 0 ? take.fromBorrowed(slab, status) : take.fromOwned(this.#large.take());
         return isPart(value) ? (this.#completeSync(value, options.operation, deadline) as T) : value;
       }
       if (status === codes.again) this.#block(options.operation, deadline);
@@ -200,14 +200,18 @@ export class Receiver {
     });
   }
 
-  #tryMessage<T>(take: Take<T>, { operation, maxLength }: ReceiveOptions, mayWait: boolean): { value: T } | undefined {
+  #tryMessage<T>(
+    take: MessageDecoder<T>,
+    { operation, maxLength }: ReceiveOptions,
+    mayWait: boolean,
+  ): { value: T } | undefined {
     if (this.#rest !== undefined) {
       refuseBytes(take, operation);
       return this.#complete(this.#rest, operation) as { value: T } | undefined;
     }
     const status = this.#nextStatus(maxLength, mayWait);
     if (status >= 0 || status === codes.largeMessage) {
-      const value = status >= 0 ? take.small(slab, status) : take.large(this.#large.take());
+      const value = status >= 0 ? take.fromBorrowed(slab, status) : take.fromOwned(this.#large.take());
       return isPart(value) ? (this.#complete(value, operation) as { value: T } | undefined) : { value };
     }
     if (status === codes.again) return undefined;
@@ -298,7 +302,7 @@ export class Receiver {
     return this.#fillLarge((bytes) => native.receiveLarge(this.#id, bytes, BUDGET));
   }
 
-  #nextStatusSync<T>(take: Take<T>, maxLength: number, deadline: number, spinNs: number): number {
+  #nextStatusSync<T>(take: MessageDecoder<T>, maxLength: number, deadline: number, spinNs: number): number {
     // Looking for listeners costs more than it spares unless the call is likely to sleep.
     const uninterrupted = spinNs === 0 && deadline === Infinity && !listensForSignals();
     const left = millisecondsLeft(deadline);
@@ -340,6 +344,6 @@ export class Receiver {
 }
 
 /** A message of which descriptors are still to come is no bytes. */
-function refuseBytes(take: Take<unknown>, operation: string): void {
-  if (take.mayBeParcel !== true) throw new BusyError(`${operation}: an object is being received, by recv()`);
+function refuseBytes(take: MessageDecoder<unknown>, operation: string): void {
+  if (take.mayBeIncomplete !== true) throw new BusyError(`${operation}: an object is being received, by recv()`);
 }

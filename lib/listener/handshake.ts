@@ -6,7 +6,7 @@ import { LONGEST_AUTH_MESSAGE, type Talk } from './authentication.js';
 import type { Channel } from '../connection/channel.js';
 import { Connection } from '../connection/connection.js';
 import { AuthenticationError } from '../core/errors.js';
-import { takeBytes } from '../serialization/message-decoder.js';
+import { bytesDecoder } from '../serialization/message-decoder.js';
 
 const wanted = { operation: 'authentication', maxLength: LONGEST_AUTH_MESSAGE };
 
@@ -44,7 +44,7 @@ export class Handshake {
           this.#connection.sendBytes(this.#next.value).catch(ignore);
           this.#next = this.#talk.next(undefined as never);
         } else {
-          const received = this.#channel.receiver.tryReceive(takeBytes, wanted);
+          const received = this.#channel.receiver.tryReceive(bytesDecoder, wanted);
           if (received === undefined) return false;
           this.#next = this.#talk.next(received.value);
         }

@@ -67,7 +67,7 @@ export abstract class BaseQueue<T> {
     try {
       this.checkOpen();
       const limits = checkWait(options);
-      return this.#writer.put(this.#resources.format.encodeLent(item), limits, this.#hold);
+      return this.#writer.put(this.#resources.format.encodeBorrowed(item), limits, this.#hold);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -77,7 +77,7 @@ export abstract class BaseQueue<T> {
   putSync(item: T, options?: QueueWaitOptions): void {
     this.checkOpen();
     const deadline = deadlineAfter(checkWait(options).timeout);
-    this.#writer.putSync(this.#resources.format.encodeLent(item), deadline, 'putSync');
+    this.#writer.putSync(this.#resources.format.encodeBorrowed(item), deadline, 'putSync');
   }
 
   /**

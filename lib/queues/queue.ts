@@ -46,7 +46,7 @@ export class Queue<T = unknown> extends BaseQueue<T> {
   /** As `put` with `block: false`, at once. CPython: `put_nowait(item)`. */
   putNowait(item: T): void {
     this.checkOpen();
-    this.writer.putNow(this.resources.format.encodeLent(item));
+    this.writer.putNow(this.resources.format.encodeBorrowed(item));
   }
 
   /** As `get` with `block: false`, at once. Throws `Empty` also while earlier calls wait. CPython: `get_nowait()`. */

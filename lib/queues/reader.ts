@@ -8,7 +8,7 @@ import { LargeMessage } from '../connection/large-message.js';
 import { native } from '../native/addon.js';
 import { LOOK_MS, type QueueHandle } from './handle.js';
 import { flushUnwritten, takeTurn, type Hold } from '../event-loop/reactor.js';
-import type { Take } from '../serialization/message-decoder.js';
+import type { MessageDecoder } from '../serialization/message-decoder.js';
 
 const codes = native.status;
 const queues = native.queues;
@@ -25,13 +25,18 @@ const TURNS = 64;
 /** One get that waits. */
 class Request {
   readonly #hold: Hold;
-  readonly #take: Take<unknown>;
+  readonly #take: MessageDecoder<unknown>;
   readonly #resolve: (value: unknown) => void;
   readonly #reject: (error: Error) => void;
   /** Ends its time limits. */
   cancel: (() => void) | undefined;
 
-  constructor(take: Take<unknown>, hold: Hold, resolve: (value: unknown) => void, reject: (error: Error) => void) {
+  constructor(
+    take: MessageDecoder<unknown>,
+    hold: Hold,
+    resolve: (value: unknown) => void,
+    reject: (error: Error) => void,
+  ) {
     this.#take = take;
     this.#hold = hold;
     this.#resolve = resolve;
@@ -39,7 +44,7 @@ class Request {
     hold.begin();
   }
 
-  deliver(make: (take: Take<unknown>) => unknown): void {
+  deliver(make: (take: MessageDecoder<unknown>) => unknown): void {
     this.cancel?.();
     this.#hold.end();
     try {
@@ -58,7 +63,7 @@ class Request {
 
 export class QueueReader {
   readonly #handle: QueueHandle;
-  readonly #take: Take<unknown>;
+  readonly #take: MessageDecoder<unknown>;
   readonly #waiting = new Fifo<Request>();
   /** A large item that is on its way. */
   readonly #large = new LargeMessage();
@@ -72,7 +77,7 @@ export class QueueReader {
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
-  constructor(handle: QueueHandle, take: Take<unknown>) {
+  constructor(handle: QueueHandle, take: MessageDecoder<unknown>) {
     this.#handle = handle;
     this.#take = take;
   }
@@ -296,8 +301,8 @@ export class QueueReader {
     return this.#large.fill(length, (bytes) => queues.getLarge(this.#handle.id, bytes, budget));
   }
 
-  #item(status: number, take: Take<unknown>): unknown {
-    return status >= 0 ? take.small(slab, status) : take.large(this.#large.take());
+  #item(status: number, take: MessageDecoder<unknown>): unknown {
+    return status >= 0 ? take.fromBorrowed(slab, status) : take.fromOwned(this.#large.take());
   }
 
   #failure(status: number): Error {

@@ -10,17 +10,17 @@ import { native } from '../native/addon.js';
 import type { QueueHandle } from './handle.js';
 import { LOOK_MS } from './handle.js';
 import { flushUnwritten, takeTurn, type Hold } from '../event-loop/reactor.js';
-import { LentBytes } from '../serialization/borrowed-bytes.js';
+import { BorrowedBytes } from '../serialization/borrowed-bytes.js';
 
 const codes = native.status;
 const queues = native.queues;
 
 /** An item as it is put: its bytes, or bytes of the caller's that are copied if they have to wait. */
-export type Item = Uint8Array | LentBytes;
+export type Item = Uint8Array | BorrowedBytes;
 
 function putNative(id: number, item: Item, hasPlace: boolean): number {
-  return item instanceof LentBytes
-    ? queues.putLed(id, item.bytes, hasPlace, item.lead)
+  return item instanceof BorrowedBytes
+    ? queues.putLed(id, item.bytes, hasPlace, item.prefix)
     : queues.put(id, item, hasPlace);
 }
 
@@ -152,7 +152,7 @@ export class QueueWriter {
     return new Promise((resolve, reject) => {
       let cancel = (): void => undefined;
       const waiting: Waiting = {
-        bytes: item instanceof LentBytes ? item.copy() : item,
+        bytes: item instanceof BorrowedBytes ? item.copy() : item,
         accept: (left) => {
           cancel();
           hold.end();

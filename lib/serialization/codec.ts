@@ -4,11 +4,11 @@
 import { argumentError, MultiprocessingError, NotSupported, PicklingError, UnpicklingError } from '../core/errors.js';
 import type { BorrowingSerializer, BuiltInSerialization, PackUnpack, Serializer } from './formats.js';
 import { json } from './json.js';
-import type { Take } from './message-decoder.js';
+import type { MessageDecoder } from './message-decoder.js';
 import { structured } from './structured.js';
 
-/** A format with its errors made uniform; also how a received message becomes an object. */
-export interface Codec extends Take<unknown> {
+/** A format whose errors are those of this package. As a decoder it makes objects of messages. */
+export interface Codec extends MessageDecoder<unknown> {
   encode(value: unknown): Uint8Array;
 }
 
@@ -81,37 +81,44 @@ export function kindOf(serialization: unknown): BuiltInSerialization | 'custom' 
 }
 
 function makeCodec(name: string, serializer: Serializer | BorrowingSerializer): Codec {
+  const borrowing = 'deserializeBorrowed' in serializer ? serializer : undefined;
+  const decodeOwned = (message: Buffer): unknown => {
+    try {
+      return serializer.deserialize(message);
+    } catch (error) {
+      throw undecodable(name, message, error);
+    }
+  };
   return {
     encode(value) {
       let bytes: unknown;
       try {
         bytes = serializer.serialize(value);
       } catch (error) {
-        // An object of this package says itself why it cannot travel.
+        // An object of this package says in its own error why it cannot travel.
         if (error instanceof MultiprocessingError) throw error;
         throw new PicklingError(`The value cannot be serialised (${name})${reason(error)}`, { cause: error });
       }
       if (bytes instanceof Uint8Array) return bytes;
       throw new PicklingError('serialize(value) must return a Uint8Array');
     },
-    small(lent, length) {
-      const bytes = lent.subarray(0, length);
-      if ('deserializeBorrowed' in serializer) return decode(name, bytes, () => serializer.deserializeBorrowed(bytes));
-      const copy = Buffer.from(bytes);
-      return decode(name, copy, () => serializer.deserialize(copy));
+    fromBorrowed(memory, length) {
+      const bytes = memory.subarray(0, length);
+      if (borrowing === undefined) return decodeOwned(Buffer.from(bytes));
+      try {
+        return borrowing.deserializeBorrowed(bytes);
+      } catch (error) {
+        throw undecodable(name, bytes, error);
+      }
     },
-    large: (message) => decode(name, message, () => serializer.deserialize(message)),
+    fromOwned: decodeOwned,
   };
 }
 
-function decode(name: string, bytes: Buffer, deserialize: () => unknown): unknown {
-  try {
-    return deserialize();
-  } catch (error) {
-    if (error instanceof UnpicklingError) throw error;
-    const text = `A message of ${bytes.length} bytes cannot be decoded (${name})${reason(error)}`;
-    throw new UnpicklingError(text, { cause: error });
-  }
+function undecodable(name: string, bytes: Uint8Array, error: unknown): UnpicklingError {
+  if (error instanceof UnpicklingError) return error;
+  const text = `A message of ${bytes.length} bytes cannot be decoded (${name})${reason(error)}`;
+  return new UnpicklingError(text, { cause: error });
 }
 
 function reason(error: unknown): string {

@@ -57,9 +57,9 @@ describe('the serialization of a channel', () => {
   });
 
   it('is told by the first message received, where the other end may be anybody', () => {
-    for (const take of ['small', 'large'] as const) {
+    for (const decode of ['fromBorrowed', 'fromOwned'] as const) {
       const receive = (serialization: ChannelSerialization, bytes: Buffer): unknown =>
-        take === 'small' ? serialization.small(bytes, bytes.length) : serialization.large(bytes);
+        decode === 'fromBorrowed' ? serialization.fromBorrowed(bytes, bytes.length) : serialization.fromOwned(bytes);
       const structured = new Serialization(undefined, true);
       expect(receive(structured, serialize('text'))).to.equal('text');
       expect(structured.kind).to.equal('structured');
@@ -77,8 +77,8 @@ describe('the serialization of a channel', () => {
 
   it('is not decided by a message without bytes', () => {
     const serialization = new Serialization(undefined, true);
-    throws(() => serialization.small(Buffer.alloc(4), 0), { code: 'ERR_MP_UNPICKLING' });
-    throws(() => serialization.large(Buffer.alloc(0)), { code: 'ERR_MP_UNPICKLING' });
+    throws(() => serialization.fromBorrowed(Buffer.alloc(4), 0), { code: 'ERR_MP_UNPICKLING' });
+    throws(() => serialization.fromOwned(Buffer.alloc(0)), { code: 'ERR_MP_UNPICKLING' });
     expect(serialization.kind).to.equal(undefined);
   });
 

@@ -97,16 +97,16 @@ export class Decoder extends PickleMachine implements Budget {
           this.setItems(this.unmark());
           break;
         case 0x74: // TUPLE
-          this.push(this.take(this.unmark()));
+          this.push(this.popFrom(this.unmark()));
           break;
         case 0x85: // TUPLE1
-          this.push(this.take(this.need(1) - 1));
+          this.push(this.popFrom(this.need(1) - 1));
           break;
         case 0x86: // TUPLE2
-          this.push(this.take(this.need(2) - 2));
+          this.push(this.popFrom(this.need(2) - 2));
           break;
         case 0x87: // TUPLE3
-          this.push(this.take(this.need(3) - 3));
+          this.push(this.popFrom(this.need(3) - 3));
           break;
         case 0x94: // MEMOIZE
           this.memoize();
@@ -146,8 +146,7 @@ export class Decoder extends PickleMachine implements Budget {
     return decoder.surveyed();
   }
 
-  /** Pushes a class or function. */
-  global(module: unknown, name: unknown): void {
+  override global(module: unknown, name: unknown): void {
     if (typeof module !== 'string' || typeof name !== 'string')
       throw this.error('The pickle names a global by what is no str');
     const global = findGlobal(module, name, this.#hooks);
@@ -166,8 +165,7 @@ export class Decoder extends PickleMachine implements Budget {
     this.make(this.pop(), args, false);
   }
 
-  /** Calls a function or class, or has an object of a class made, and pushes the result. */
-  make(type: unknown, args: unknown, isNew: boolean, keywords?: unknown): void {
+  override make(type: unknown, args: unknown, isNew: boolean, keywords?: unknown): void {
     if (!(type instanceof PythonGlobal)) throw this.error('The pickle calls what is no class or function');
     if (!Array.isArray(args)) throw this.error(`The pickle calls ${type.toString()} with arguments that are no tuple`);
     const hasKeywords = (entriesOf(keywords)?.length ?? 0) > 0;

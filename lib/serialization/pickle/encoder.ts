@@ -5,6 +5,7 @@ import { NotSupported, PicklingError } from '../../core/errors.js';
 import { isDetached } from '../../core/validate.js';
 import { replace, unsupported } from './foreign.js';
 import type { PickleHooks } from './hooks.js';
+import { KeyCache } from './key-cache.js';
 import { PythonGlobal, PythonObject, PythonTuple } from './nodes.js';
 import {
   ADDITEMS,
@@ -37,13 +38,6 @@ const BATCH = 1000;
 /** So many objects are looked for one by one before a Map pays. */
 const FEW = 8;
 
-/** Keys that are remembered from one object to the next: 32 of each of 8 levels. */
-const KEYS_PER_LEVEL = 32;
-const LEVELS = 8;
-
-/** Most keys that are remembered at all. */
-const MAX_KEYS = 4096;
-
 const { hasOwnProperty } = Object.prototype;
 
 /** Writes values. One at a time: see `encodePickle`. */
@@ -60,20 +54,11 @@ export class Encoder extends PickleWriter {
   /** Those that were written as tuples and frozensets instead of lists and sets. */
   #frozenIndexes: Map<object, number> | undefined;
 
-  /** Keys by level and place: objects of one shape have them in one order, so comparing two pointers mostly finds them. */
-  readonly #keys = new Array<string>(KEYS_PER_LEVEL * LEVELS).fill('');
-  readonly #keyIndexes = new Int32Array(KEYS_PER_LEVEL * LEVELS);
-  /** Of which pickle these keys are. */
-  readonly #keyPickles = new Float64Array(KEYS_PER_LEVEL * LEVELS);
-  #pickle = 0;
-  /** Whether an object was written completely. */
-  #several = false;
-  /** All keys since then. */
-  #allKeys: Map<string, number> | undefined;
+  readonly #keys = new KeyCache();
 
   encode(value: unknown, hooks: PickleHooks): Buffer {
     this.#hooks = hooks;
-    this.#pickle++;
+    this.#keys.begin();
     try {
       this.begin();
       this.#value(value);
@@ -90,8 +75,7 @@ export class Encoder extends PickleWriter {
       this.#few.length = 0;
       this.#many = undefined;
       this.#frozenIndexes = undefined;
-      this.#several = false;
-      this.#allKeys = undefined;
+      this.#keys.end();
     }
   }
 
@@ -208,28 +192,18 @@ export class Encoder extends PickleWriter {
     }
     if (count === 0) return;
     this.byte(SETITEMS);
-    this.#several = true;
+    this.#keys.endObject();
   }
 
   #key(key: string, place: number): void {
-    const slot = (this.#depth % LEVELS) * KEYS_PER_LEVEL + (place % KEYS_PER_LEVEL);
-    if (this.#keys[slot] === key && this.#keyPickles[slot] === this.#pickle) {
-      this.get(this.#keyIndexes[slot] as number);
+    const keys = this.#keys;
+    const index = keys.find(key, this.#depth, place);
+    if (index >= 0) {
+      this.get(index);
       return;
     }
-    let index = this.#allKeys?.get(key);
-    if (index === undefined) {
-      this.text(key);
-      if (this.#allKeys !== undefined && this.#allKeys.size >= MAX_KEYS) return;
-      index = this.memoize();
-      // Most values are one object only, which does not need the Map.
-      if (this.#several) (this.#allKeys ??= new Map()).set(key, index);
-    } else {
-      this.get(index);
-    }
-    this.#keys[slot] = key;
-    this.#keyIndexes[slot] = index;
-    this.#keyPickles[slot] = this.#pickle;
+    this.text(key);
+    if (!keys.full) keys.remember(key, this.#depth, place, this.memoize());
   }
 
   #map(map: ReadonlyMap<unknown, unknown>): void {

@@ -2,7 +2,9 @@
 //
 // Whole numbers as pickles hold them: two's complement, lowest byte first, of any length.
 import { UnpicklingError } from '../../core/errors.js';
-import { hostIsLittleEndian } from './host.js';
+
+/** Whether this machine keeps the lowest byte of a number first, as pickles do with whole numbers. */
+export const hostIsLittleEndian = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
 
 /** So many bytes a number may have. Python computes with longer ones, but nobody would want to wait for them here. */
 const MAX_INTEGER_BYTES = 2 ** 20;

@@ -40,6 +40,12 @@ export abstract class PickleMachine extends PickleReader {
   /** Looks through the whole pickle to find where dicts are made that get a key which is no string. */
   protected abstract survey(): ReadonlySet<number>;
 
+  /** Pushes a class or function. */
+  abstract global(module: unknown, name: unknown): void;
+
+  /** Calls a function or class, or makes an object of a class by its `__new__`, and pushes the result. */
+  abstract make(type: unknown, args: unknown, isNew: boolean, keywords?: unknown): void;
+
   // The stack.
 
   push(value: unknown): void {
@@ -94,7 +100,7 @@ export abstract class PickleMachine extends PickleReader {
   }
 
   /** Takes off everything from this height on. */
-  take(from: number): unknown[] {
+  popFrom(from: number): unknown[] {
     const items = this.#stack.slice(from, this.#height);
     this.#height = from;
     return items;

@@ -1,158 +1,158 @@
 // SPDX-License-Identifier: MIT
 //
 // The opcodes that are not worth a place in the decoder's loop, those of old protocols among them.
-import type { Decoder } from './decoder.js';
-import { parseInteger, readInteger } from './integers.js';
 import { unescapeBytes, unescapeText } from './escapes.js';
+import { parseInteger, readInteger } from './integers.js';
+import type { PickleMachine } from './machine.js';
 import * as op from './opcodes.js';
 
 /** Up to this length a number in text is parsed. */
 const MAX_FLOAT = 1000;
 
-function integer(decoder: Decoder, text: string): number | bigint {
+function integer(machine: PickleMachine, text: string): number | bigint {
   const value = parseInteger(text);
-  if (value === undefined) throw decoder.error('The pickle has an int that is no number');
+  if (value === undefined) throw machine.error('The pickle has an int that is no number');
   return value;
 }
 
-function index(decoder: Decoder): number {
-  const value = integer(decoder, decoder.line());
-  if (typeof value !== 'number' || value < 0) throw decoder.error('The pickle has a memo number that is none');
+function index(machine: PickleMachine): number {
+  const value = integer(machine, machine.line());
+  if (typeof value !== 'number' || value < 0) throw machine.error('The pickle has a memo number that is none');
   return value;
 }
 
-function int(decoder: Decoder): void {
-  const line = decoder.line();
+function int(machine: PickleMachine): void {
+  const line = machine.line();
   // Booleans were written as ints once.
-  if (line === '01' || line === '00') decoder.push(line === '01');
-  else decoder.push(integer(decoder, line));
+  if (line === '01' || line === '00') machine.push(line === '01');
+  else machine.push(integer(machine, line));
 }
 
-function float(decoder: Decoder): void {
-  const line = decoder.line();
+function float(machine: PickleMachine): void {
+  const line = machine.line();
   const special = /^([+-]?)(?:(inf|infinity)|nan)$/i.exec(line);
   if (special !== null) {
-    decoder.push(special[2] === undefined ? NaN : special[1] === '-' ? -Infinity : Infinity);
+    machine.push(special[2] === undefined ? NaN : special[1] === '-' ? -Infinity : Infinity);
   } else if (line.length <= MAX_FLOAT && /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i.test(line)) {
-    decoder.push(Number(line));
+    machine.push(Number(line));
   } else {
-    throw decoder.error('The pickle has a float that is no number');
+    throw machine.error('The pickle has a float that is no number');
   }
 }
 
 /** The bytes that Python 2 called a string. Only ASCII is text in Python 3, too, unless it is told otherwise. */
-function oldString(decoder: Decoder, bytes: Buffer): void {
-  if (bytes.some((byte) => byte > 0x7f)) throw decoder.error('The pickle has a str of Python 2 that is not ASCII');
-  decoder.push(bytes.toString('latin1'));
+function oldString(machine: PickleMachine, bytes: Buffer): void {
+  if (bytes.some((byte) => byte > 0x7f)) throw machine.error('The pickle has a str of Python 2 that is not ASCII');
+  machine.push(bytes.toString('latin1'));
 }
 
-function quotedString(decoder: Decoder): void {
-  const [, , text] = /^(['"])(.*)\1$/s.exec(decoder.line()) ?? [];
+function quotedString(machine: PickleMachine): void {
+  const [, , text] = /^(['"])(.*)\1$/s.exec(machine.line()) ?? [];
   const bytes = text === undefined ? undefined : unescapeBytes(text);
-  if (bytes === undefined) throw decoder.error('The pickle has a str of Python 2 without its quotes');
-  oldString(decoder, bytes);
+  if (bytes === undefined) throw machine.error('The pickle has a str of Python 2 without its quotes');
+  oldString(machine, bytes);
 }
 
-function binString(decoder: Decoder, length: number): void {
-  oldString(decoder, decoder.binary(length));
+function binString(machine: PickleMachine, length: number): void {
+  oldString(machine, machine.binary(length));
 }
 
-function unicodeLine(decoder: Decoder): void {
-  const text = unescapeText(decoder.line());
-  if (text === undefined) throw decoder.error('The pickle has a str with a bad escape');
-  decoder.push(text);
+function unicodeLine(machine: PickleMachine): void {
+  const text = unescapeText(machine.line());
+  if (text === undefined) throw machine.error('The pickle has a str with a bad escape');
+  machine.push(text);
 }
 
-function long(decoder: Decoder, length: number): void {
-  decoder.push(readInteger(decoder.bytes, decoder.skip(length), length));
+function long(machine: PickleMachine, length: number): void {
+  machine.push(readInteger(machine.bytes, machine.skip(length), length));
 }
 
-function dict(decoder: Decoder): void {
-  const from = decoder.unmark();
-  const items = decoder.take(from);
-  decoder.pushDict();
-  for (const item of items) decoder.push(item);
-  decoder.setItems(from + 1);
+function dict(machine: PickleMachine): void {
+  const from = machine.unmark();
+  const items = machine.popFrom(from);
+  machine.pushDict();
+  for (const item of items) machine.push(item);
+  machine.setItems(from + 1);
 }
 
-function pop(decoder: Decoder): void {
-  if (decoder.atMark) decoder.unmark();
-  else decoder.pop();
+function pop(machine: PickleMachine): void {
+  if (machine.atMark) machine.unmark();
+  else machine.pop();
 }
 
-function inst(decoder: Decoder): void {
-  const args = decoder.take(decoder.unmark());
-  decoder.global(decoder.line('utf8'), decoder.line('utf8'));
-  decoder.make(decoder.pop(), args, false);
+function inst(machine: PickleMachine): void {
+  const args = machine.popFrom(machine.unmark());
+  machine.global(machine.line('utf8'), machine.line('utf8'));
+  machine.make(machine.pop(), args, false);
 }
 
-function obj(decoder: Decoder): void {
-  const [type, ...args] = decoder.take(decoder.unmark());
-  decoder.make(type, args, false);
+function obj(machine: PickleMachine): void {
+  const [type, ...args] = machine.popFrom(machine.unmark());
+  machine.make(type, args, false);
 }
 
-function newObject(decoder: Decoder): void {
-  decoder.need(2);
-  const args = decoder.pop();
-  decoder.make(decoder.pop(), args, true);
+function newObject(machine: PickleMachine): void {
+  machine.need(2);
+  const args = machine.pop();
+  machine.make(machine.pop(), args, true);
 }
 
-function newObjectWithKeywords(decoder: Decoder): void {
-  decoder.need(3);
-  const keywords = decoder.pop();
-  const args = decoder.pop();
-  decoder.make(decoder.pop(), args, true, keywords);
+function newObjectWithKeywords(machine: PickleMachine): void {
+  machine.need(3);
+  const keywords = machine.pop();
+  const args = machine.pop();
+  machine.make(machine.pop(), args, true, keywords);
 }
 
-function stackGlobal(decoder: Decoder): void {
-  decoder.need(2);
-  const name = decoder.pop();
-  decoder.global(decoder.pop(), name);
+function stackGlobal(machine: PickleMachine): void {
+  machine.need(2);
+  const name = machine.pop();
+  machine.global(machine.pop(), name);
 }
 
-function protocol(decoder: Decoder): void {
-  const number = decoder.u8();
-  if (number > op.HIGHEST_PROTOCOL) throw decoder.error(`Pickle protocol ${number} is not known here`);
+function protocol(machine: PickleMachine): void {
+  const number = machine.u8();
+  if (number > op.HIGHEST_PROTOCOL) throw machine.error(`Pickle protocol ${number} is not known here`);
 }
 
-function frame(decoder: Decoder): void {
+function frame(machine: PickleMachine): void {
   // Frames tell a reader how much to read; here all is there.
-  if (decoder.u64() > decoder.bytes.length - decoder.at) throw decoder.error('The pickle is truncated');
+  if (machine.u64() > machine.bytes.length - machine.at) throw machine.error('The pickle is truncated');
 }
 
-function refuse(what: string): (decoder: Decoder) => never {
-  return (decoder) => {
-    throw decoder.error(`The pickle has ${what}, which nothing here can resolve`);
+function refuse(what: string): (machine: PickleMachine) => never {
+  return (machine) => {
+    throw machine.error(`The pickle has ${what}, which nothing here can resolve`);
   };
 }
 
-const operations: Readonly<Record<number, (decoder: Decoder) => void>> = {
-  [op.EMPTY_TUPLE]: (decoder) => decoder.push([]),
+const operations: Readonly<Record<number, (machine: PickleMachine) => void>> = {
+  [op.EMPTY_TUPLE]: (machine) => machine.push([]),
   [op.POP]: pop,
-  [op.POP_MARK]: (decoder) => void decoder.take(decoder.unmark()),
-  [op.DUP]: (decoder) => decoder.duplicate(),
-  [op.BINBYTES]: (decoder) => decoder.push(decoder.binary(decoder.u32())),
-  [op.BINBYTES8]: (decoder) => decoder.push(decoder.binary(decoder.u64())),
-  [op.BYTEARRAY8]: (decoder) => decoder.push(decoder.binary(decoder.u64())),
+  [op.POP_MARK]: (machine) => void machine.popFrom(machine.unmark()),
+  [op.DUP]: (machine) => machine.duplicate(),
+  [op.BINBYTES]: (machine) => machine.push(machine.binary(machine.u32())),
+  [op.BINBYTES8]: (machine) => machine.push(machine.binary(machine.u64())),
+  [op.BYTEARRAY8]: (machine) => machine.push(machine.binary(machine.u64())),
   [op.FLOAT]: float,
   [op.INT]: int,
-  [op.LONG]: (decoder) => decoder.push(integer(decoder, decoder.line().replace(/L$/, ''))),
-  [op.LONG1]: (decoder) => long(decoder, decoder.u8()),
-  [op.LONG4]: (decoder) => long(decoder, decoder.length32()),
+  [op.LONG]: (machine) => machine.push(integer(machine, machine.line().replace(/L$/, ''))),
+  [op.LONG1]: (machine) => long(machine, machine.u8()),
+  [op.LONG4]: (machine) => long(machine, machine.length32()),
   [op.STRING]: quotedString,
-  [op.BINSTRING]: (decoder) => binString(decoder, decoder.length32()),
-  [op.SHORT_BINSTRING]: (decoder) => binString(decoder, decoder.u8()),
+  [op.BINSTRING]: (machine) => binString(machine, machine.length32()),
+  [op.SHORT_BINSTRING]: (machine) => binString(machine, machine.u8()),
   [op.UNICODE]: unicodeLine,
-  [op.BINUNICODE8]: (decoder) => decoder.push(decoder.text(decoder.u64())),
-  [op.LIST]: (decoder) => decoder.push(decoder.take(decoder.unmark())),
+  [op.BINUNICODE8]: (machine) => machine.push(machine.text(machine.u64())),
+  [op.LIST]: (machine) => machine.push(machine.popFrom(machine.unmark())),
   [op.DICT]: dict,
-  [op.EMPTY_SET]: (decoder) => decoder.push(new Set()),
-  [op.ADDITEMS]: (decoder) => decoder.addItems(decoder.unmark()),
-  [op.FROZENSET]: (decoder) => decoder.push(new Set(decoder.take(decoder.unmark()))),
-  [op.GET]: (decoder) => decoder.get(index(decoder)),
-  [op.PUT]: (decoder) => decoder.put(index(decoder)),
-  [op.LONG_BINPUT]: (decoder) => decoder.put(decoder.u32()),
-  [op.GLOBAL]: (decoder) => decoder.global(decoder.line('utf8'), decoder.line('utf8')),
+  [op.EMPTY_SET]: (machine) => machine.push(new Set()),
+  [op.ADDITEMS]: (machine) => machine.addItems(machine.unmark()),
+  [op.FROZENSET]: (machine) => machine.push(new Set(machine.popFrom(machine.unmark()))),
+  [op.GET]: (machine) => machine.get(index(machine)),
+  [op.PUT]: (machine) => machine.put(index(machine)),
+  [op.LONG_BINPUT]: (machine) => machine.put(machine.u32()),
+  [op.GLOBAL]: (machine) => machine.global(machine.line('utf8'), machine.line('utf8')),
   [op.STACK_GLOBAL]: stackGlobal,
   [op.INST]: inst,
   [op.OBJ]: obj,
@@ -170,7 +170,7 @@ const operations: Readonly<Record<number, (decoder: Decoder) => void>> = {
 };
 
 /** By opcode. */
-export const rareOpcodes: readonly (((decoder: Decoder) => void) | undefined)[] = Array.from(
+export const rareOpcodes: readonly (((machine: PickleMachine) => void) | undefined)[] = Array.from(
   { length: 256 },
   (_, opcode) => operations[opcode],
 );

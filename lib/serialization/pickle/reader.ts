@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { UnpicklingError } from '../../core/errors.js';
-import { hostIsLittleEndian } from './host.js';
+import { hostIsLittleEndian } from './integers.js';
 import { readShortText, readText, SHORT_TEXT } from './text.js';
 
 const double = new Float64Array(1);

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-import { hostIsLittleEndian } from './host.js';
-import { integerBytes } from './integers.js';
+import { hostIsLittleEndian, integerBytes } from './integers.js';
 import {
   BINBYTES,
   BINBYTES8,

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // array.array: one typed array for each type of element.
-import { hostIsLittleEndian } from '../host.js';
 import { reducerTable, type Budget, type Reducer } from '../hooks.js';
+import { hostIsLittleEndian } from '../integers.js';
 import { PythonGlobal, reduce, type PickleNode } from '../nodes.js';
 import { array, bytes, refuse, text, wholeNumber } from './arguments.js';
 import { bytesOf, ELEMENTS, elementsFrom, swap, type TypedArray, type TypedArrayConstructor } from './elements.js';

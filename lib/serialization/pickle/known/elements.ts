@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // Typed arrays, and the bytes of which Python makes arrays of its own.
-import { hostIsLittleEndian } from '../host.js';
 import type { Budget } from '../hooks.js';
+import { hostIsLittleEndian } from '../integers.js';
 import { refuse } from './arguments.js';
 
 /** Any typed array that has a counterpart in Python. */

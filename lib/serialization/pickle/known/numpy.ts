@@ -4,9 +4,8 @@
 // order, however they were sent.
 import { argumentError } from '../../../core/errors.js';
 import { checkInteger } from '../../../core/validate.js';
-import { hostIsLittleEndian } from '../host.js';
 import { reducerTable, type Budget, type Reducer } from '../hooks.js';
-import { narrow } from '../integers.js';
+import { hostIsLittleEndian, narrow } from '../integers.js';
 import { create, PythonGlobal, PythonTuple, reduce, type PickleNode } from '../nodes.js';
 import { Complex } from '../values.js';
 import { array, bytes, refuse, text, wholeNumber } from './arguments.js';
