@@ -14,7 +14,9 @@
 #include "bindings/napi_args.h"
 #include "environment/addon_env.h"
 #include "environment/blocking.h"
+#include "os/describe.h"
 #include "os/platform.h"
+#include "os/sys.h"
 #include "util/status.h"
 
 namespace mp {

@@ -11,6 +11,7 @@
 #include <set>
 
 #include "os/platform.h"
+#include "os/sys.h"
 
 namespace mp {
 

@@ -20,7 +20,7 @@
 #include "io/byte_stream.h"
 #include "io/frame_reader.h"
 #include "io/frame_writer.h"
-#include "os/sys.h"
+#include "os/describe.h"
 #include "os/unique_fd.h"
 #include "util/spinner.h"
 
