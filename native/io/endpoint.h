@@ -43,8 +43,6 @@ class Endpoint final : private ByteSource, private ByteSink {
   Endpoint& operator=(const Endpoint&) = delete;
 
   int fd() const noexcept { return fd_.get(); }
-  bool readable() const noexcept { return readable_; }
-  bool writable() const noexcept { return writable_; }
   bool is_socket() const noexcept { return socket_; }
   Rung rung(bool writing) const noexcept { return writing ? write_rung_ : read_rung_; }
 
@@ -109,8 +107,6 @@ class Endpoint final : private ByteSource, private ByteSink {
   Rung write_rung_;
   bool waits_ = false;
   bool socket_;
-  bool readable_;
-  bool writable_;
 };
 
 }  // namespace mp

@@ -14,8 +14,6 @@ int Describe(int fd, Description* out) noexcept {
   struct stat info {};
   const int status = platform::FileStatus(fd, &info);
   if (status < 0) return status;
-  out->device = static_cast<uint64_t>(info.st_dev);
-  out->inode = static_cast<uint64_t>(info.st_ino);
   const int flags = RetryOnInterrupt([fd] { return ::fcntl(fd, F_GETFL); });
   if (flags < 0) return flags;
   const int mode = flags & O_ACCMODE;

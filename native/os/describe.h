@@ -13,8 +13,6 @@ struct Description {
   bool readable = false;
   bool writable = false;
   bool stream = false;  // A connected stream; false for datagrams and for listening sockets.
-  uint64_t device = 0;
-  uint64_t inode = 0;
 };
 
 // 0 or -errno (EBADF for a number that is not open).
