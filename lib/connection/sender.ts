@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The sending half of a channel. The native layer holds the bytes that wait; this class holds, in the same order, who
-// waits for them, and the callers' memory that long messages are still read from.
+// The sending half of a channel. The native layer holds the bytes that wait, and numbers their messages; this class holds
+// who waits for them, in the order of the numbers, and the callers' memory that long messages are still read from.
 import { millisecondsLeft, startLimits, type Limits } from '../core/deadline.js';
 import { ClosedError, InterruptedError, NotWritable, sendError, systemError, TimeoutError } from '../core/errors.js';
 import { Fifo } from '../core/fifo.js';
@@ -30,7 +30,14 @@ const BUDGET = 256 * 1024;
 /** Messages of one tick are gathered up to this size before they are written. */
 const GATHERED_BYTES = 64 * 1024;
 
+/** The bytes of a message's header, unless it is longer than 2 GiB. */
+const HEADER_BYTES = 4;
+
+const none: readonly number[] = [];
+
 interface Waiting {
+  /** What the native layer knows it by. */
+  readonly number: number;
   /** The caller's memory, while a part of the message is still read from it. */
   lent: Uint8Array | undefined;
   readonly offset: number;
@@ -70,6 +77,8 @@ export class Sender implements Writer {
   #immediate = false;
   /** How often this tick's messages were written before its end. */
   #early = 0;
+  /** How many bytes were appended since the last attempt to write. */
+  #gathered = 0;
   #drainWaiters: (() => void)[] | undefined;
   /** Set when a message could not be finished after it was begun: the peer cannot find the next one. */
   #broken = false;
@@ -92,43 +101,45 @@ export class Sender implements Writer {
         return Promise.resolve();
       }
       if (status < 0) return Promise.reject(sendError(status, operation));
-      const rest = this.#wait(data, offset, size, operation, limits, hold);
+      const rest = this.#wait(data, offset, size, operation, limits, hold, status);
       this.#setBlocked();
       return rest;
     }
-    const bytes = native.append(this.id, data, offset, size);
-    if (bytes < 0) return Promise.reject(sendError(bytes, operation));
-    const sent = this.#wait(data, offset, size, operation, limits, hold);
-    if (!this.#blocked) this.#flushLater(bytes);
+    const number = native.append(this.id, data, offset, size);
+    if (number < 0) return Promise.reject(sendError(number, operation));
+    this.#gathered += HEADER_BYTES + size;
+    const sent = this.#wait(data, offset, size, operation, limits, hold, number);
+    if (!this.#blocked) this.#flushLater();
     return sent;
   }
 
   /** Bytes that are not a message. Their end the other side has to find by itself. */
   sendUnframed(data: Uint8Array, hold: Hold): Promise<void> {
-    const status = native.appendUnframed(this.id, data);
-    if (status < 0) return Promise.reject(systemError(status, 'write'));
+    const number = native.appendUnframed(this.id, data);
+    if (number < 0) return Promise.reject(systemError(number, 'write'));
     const lent = data.byteLength > COPIED_BYTES ? data : undefined;
     const limits = { timeout: Infinity, signal: undefined };
-    const sent = this.#wait(lent, 0, data.byteLength, 'start', limits, hold);
+    const sent = this.#wait(lent, 0, data.byteLength, 'start', limits, hold, number);
     if (!this.#blocked) this.flush();
     return sent;
   }
 
   sendHandle(fd: number, limits: Limits, hold: Hold): Promise<void> {
     if (this.#broken) return Promise.reject(this.#brokenError());
-    const status = native.appendDescriptor(this.id, fd);
-    if (status < 0) return Promise.reject(systemError(status, 'sendmsg'));
-    const sent = this.#wait(undefined, 0, 0, 'sendHandle', limits, hold);
+    const number = native.appendDescriptor(this.id, fd);
+    if (number < 0) return Promise.reject(systemError(number, 'sendmsg'));
+    const sent = this.#wait(undefined, 0, 0, 'sendHandle', limits, hold, number);
     if (!this.#blocked) this.flush();
     return sent;
   }
 
   /** Sends a message and the descriptors behind it, between which nothing may come. */
   sendParcel(packed: Packed, limits: Limits, hold: Hold): Promise<void> {
-    const refused = this.#appendParcel(packed);
-    if (refused !== undefined) return Promise.reject(refused);
-    const { bytes, fds, failed } = packed;
-    const sent = this.#wait(bytes, 0, bytes.length, 'send', limits, hold, fds.length);
+    const numbers = this.#appendParcel(packed);
+    if (numbers instanceof Error) return Promise.reject(numbers);
+    const { bytes, failed } = packed;
+    const [number, ...followers] = numbers;
+    const sent = this.#wait(bytes, 0, bytes.length, 'send', limits, hold, number, followers);
     sent.catch((error: unknown) => {
       if ((error as { begun?: boolean }).begun !== true) failed();
     });
@@ -138,11 +149,12 @@ export class Sender implements Writer {
 
   sendParcelSync(packed: Packed, deadline: number): void {
     this.#drainSync('sendSync', deadline);
-    const refused = this.#appendParcel(packed);
-    if (refused !== undefined) throw refused;
-    const { bytes, fds, failed } = packed;
+    const numbers = this.#appendParcel(packed);
+    if (numbers instanceof Error) throw numbers;
+    const { bytes, failed } = packed;
+    const [number, ...followers] = numbers;
     try {
-      this.#finishSync(bytes, 0, bytes.length, 'sendSync', deadline, fds.length);
+      this.#finishSync(bytes, 0, bytes.length, 'sendSync', deadline, number, followers);
     } catch (error) {
       if ((error as { begun?: boolean }).begun !== true) failed();
       throw error;
@@ -154,20 +166,21 @@ export class Sender implements Writer {
     if (this.#broken) throw this.#brokenError();
     const status = native.send(this.id, data, offset, size);
     if (status < 0) throw sendError(status, operation);
-    if (status > 0) this.#finishSync(data, offset, size, operation, deadline);
+    if (status > 0) this.#finishSync(data, offset, size, operation, deadline, status);
   }
 
   sendHandleSync(fd: number, deadline: number): void {
     this.#drainSync('sendHandleSync', deadline);
     if (this.#broken) throw this.#brokenError();
-    const status = native.appendDescriptor(this.id, fd);
-    if (status < 0) throw systemError(status, 'sendmsg');
-    this.#finishSync(undefined, 0, 0, 'sendHandleSync', deadline);
+    const number = native.appendDescriptor(this.id, fd);
+    if (number < 0) throw systemError(number, 'sendmsg');
+    this.#finishSync(undefined, 0, 0, 'sendHandleSync', deadline, number);
   }
 
   /** Writes what waits as far as there is room, at most one piece: the rest has to wait for a turn of the event loop. */
   flush(): void {
     this.#blocked = false;
+    this.#gathered = 0;
     if (this.#waiting.length === 0) return;
     const lender = this.#lenders.first;
     const done = native.flush(this.id, lender?.lent, lender?.offset ?? 0, lender?.size ?? 0, BUDGET);
@@ -199,9 +212,10 @@ export class Sender implements Writer {
     operation: string,
     limits: Limits,
     hold: Hold,
-    descriptors = 0,
+    number: number,
+    followers = none,
   ): Promise<void> {
-    const waiting: Waiting = { lent, offset, size, written: ignore, fail: ignore };
+    const waiting: Waiting = { number, lent, offset, size, written: ignore, fail: ignore };
     waiting.promise = new Promise((resolve, reject) => {
       hold.begin();
       let cancel = ignore;
@@ -217,7 +231,7 @@ export class Sender implements Writer {
         settle();
         reject(error);
       };
-      this.#enqueue(waiting, descriptors);
+      this.#enqueue(waiting, followers);
       if (limits.signal === undefined && limits.timeout === Infinity) return;
       const timeoutError = (): Error => new TimeoutError(operation);
       cancel = startLimits(limits, hold.on, timeoutError, (error) => {
@@ -230,44 +244,46 @@ export class Sender implements Writer {
     return waiting.promise;
   }
 
-  /** Puts a parcel in line natively, whole or not at all. */
-  #appendParcel(packed: Packed): Error | undefined {
-    const refused = this.#broken ? this.#brokenError() : this.#tryAppendParcel(packed);
-    if (refused !== undefined) packed.failed();
-    return refused;
+  /** Puts a parcel in line natively, whole or not at all. Returns the numbers of the message and of its descriptors. */
+  #appendParcel(packed: Packed): [number, ...number[]] | Error {
+    const appended = this.#broken ? this.#brokenError() : this.#tryAppendParcel(packed);
+    if (appended instanceof Error) packed.failed();
+    return appended;
   }
 
-  #tryAppendParcel({ bytes, fds }: Packed): Error | undefined {
-    const appended = native.append(this.id, bytes, 0, bytes.length);
-    if (appended < 0) return sendError(appended, 'send');
-    for (const [i, fd] of fds.entries()) {
-      const status = native.appendDescriptor(this.id, fd);
-      if (status >= 0) continue;
-      // Nothing was written since, so all of it can be taken back, the last one first.
-      for (let last = i; last >= 0; last--) {
-        native.withdraw(this.id, this.#waiting.length + last, bytes, 0, bytes.length);
+  #tryAppendParcel({ bytes, fds }: Packed): [number, ...number[]] | Error {
+    const message = native.append(this.id, bytes, 0, bytes.length);
+    if (message < 0) return sendError(message, 'send');
+    const numbers: [number, ...number[]] = [message];
+    for (const fd of fds) {
+      const number = native.appendDescriptor(this.id, fd);
+      if (number >= 0) {
+        numbers.push(number);
+        continue;
       }
-      return systemError(status, 'sendmsg');
+      // Nothing was written since, so all of it can be taken back.
+      for (const appended of numbers) native.withdraw(this.id, appended, bytes, 0, bytes.length);
+      return systemError(number, 'sendmsg');
     }
-    return undefined;
+    return numbers;
   }
 
   /** Those who ask are told when the last of the descriptors behind the message is written too. */
-  #enqueue(waiting: Waiting, descriptors: number): void {
+  #enqueue(waiting: Waiting, followers: readonly number[]): void {
     if (waiting.size <= COPIED_BYTES) waiting.lent = undefined;
     this.#waiting.push(waiting);
     if (waiting.lent !== undefined) this.#lenders.push(waiting);
     unwritten.add(this);
-    if (descriptors === 0) return;
+    if (followers.length === 0) return;
     const { written, fail } = waiting;
     waiting.written = ignore;
-    waiting.followers = Array.from({ length: descriptors }, () => {
+    waiting.followers = followers.map((number) => {
       // A failure is told to each of them, after the message if that was not written either.
       const tell = (error: Error): void => {
         if (waiting.fail !== ignore) fail(error);
         waiting.fail = ignore;
       };
-      return { lent: undefined, offset: 0, size: 0, written: ignore, fail: tell };
+      return { number, lent: undefined, offset: 0, size: 0, written: ignore, fail: tell };
     });
     waiting.fail = (error) => {
       waiting.fail = ignore;
@@ -289,17 +305,16 @@ export class Sender implements Writer {
   }
 
   #withdrawOne(waiting: Waiting): boolean {
-    const index = this.#waiting.indexOf(waiting);
-    if (index < 0) return false;
-    const status = native.withdraw(this.id, index, waiting.lent, waiting.offset, waiting.size);
+    const status = native.withdraw(this.id, waiting.number, waiting.lent, waiting.offset, waiting.size);
     this.#lenders.remove(waiting);
     if (status === 1) {
       this.#waiting.remove(waiting);
       this.#checkDrained();
       return true;
     }
-    // Whoever waited for it does so no longer, but its place in the order remains.
-    this.#waiting.replace(waiting, { lent: undefined, offset: 0, size: waiting.size, written: ignore, fail: ignore });
+    // Its caller no longer waits for it, but it keeps its place in the order.
+    waiting.lent = undefined;
+    waiting.written = waiting.fail = ignore;
     if (status < 0) this.#breakOff();
     return false;
   }
@@ -314,7 +329,7 @@ export class Sender implements Writer {
   }
 
   /** After a message was added behind others: it is written at the end of the tick, or when enough has gathered. */
-  #flushLater(bytes: number): void {
+  #flushLater(): void {
     if (!this.#gathering && !this.#immediate) {
       this.#immediate = true;
       setImmediate(() => {
@@ -322,7 +337,7 @@ export class Sender implements Writer {
         this.#endTick();
       });
     }
-    if (bytes >= GATHERED_BYTES && this.#early < BUDGET / GATHERED_BYTES) {
+    if (this.#gathered >= GATHERED_BYTES && this.#early < BUDGET / GATHERED_BYTES) {
       this.#early++;
       this.flush();
     }
@@ -360,12 +375,12 @@ export class Sender implements Writer {
     const lender = this.#lenders.first;
     if (status !== codes.bufferChanged || lender === undefined) {
       this.#failAll(() => sendError(status, 'send'));
-    } else if (this.#withdraw(lender)) {
-      lender.fail(sendError(status, 'send'));
-    } else {
-      lender.fail(sendError(status, 'send'));
-      this.#breakOff();
+      return;
     }
+    const { fail } = lender;
+    const begun = !this.#withdraw(lender);
+    fail(sendError(status, 'send'));
+    if (begun) this.#breakOff();
   }
 
   #breakOff(): void {
@@ -400,11 +415,13 @@ export class Sender implements Writer {
     size: number,
     operation: string,
     deadline: number,
-    descriptors = 0,
+    number: number,
+    followers = none,
   ): void {
     let failure: Error | undefined;
     let done = false;
     const waiting: Waiting = {
+      number,
       lent,
       offset,
       size,
@@ -416,7 +433,7 @@ export class Sender implements Writer {
         failure = error;
       },
     };
-    this.#enqueue(waiting, descriptors);
+    this.#enqueue(waiting, followers);
     try {
       while (!done) this.#writeFirstSync(operation, deadline);
     } catch (error) {

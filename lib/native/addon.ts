@@ -15,8 +15,7 @@ export interface Inspection {
   /** Announced and received bytes of the message that is being received or was refused. */
   readonly length: number;
   readonly received: number;
-  /** Bytes read from the kernel and not yet handed out, and bytes accepted but not yet written. */
-  readonly held: number;
+  /** Bytes accepted but not yet written. */
   readonly pending: number;
 }
 
@@ -153,7 +152,6 @@ export interface NativeQueues {
   messageLength(id: number): number;
   /** The lock for getting was taken on behalf of this queue, which gives it back. */
   adoptLock(id: number): void;
-  giveLockBack(id: number): void;
   /** 1 if a part of an item was read. */
   inside(id: number): number;
   /** Looks after members that have died: 0 or `queueBroken`. */
@@ -165,8 +163,6 @@ export interface NativeQueues {
   put(id: number, data: Uint8Array, hasPlace: boolean): number;
   /** The same for an item in two pieces: a `lead` of at most 16 bytes, and `data`. */
   putLed(id: number, data: Uint8Array, hasPlace: boolean, lead: Uint8Array): number;
-  /** How many bytes wait. */
-  waiting(id: number): number;
   /** A completion comes when at most so many bytes wait: 0, or what made that impossible. */
   notifyWhen(id: number, most: number, request: number): number;
   forget(id: number, request: number): void;
@@ -285,26 +281,26 @@ export interface Native {
   receiveLargeSync(id: number, into: Uint8Array, timeoutMs: number, uninterrupted: boolean): number;
   receiveDescriptor(id: number): number;
 
-  /** Only while nothing waits: 0 written, 1 waiting. */
+  /** Only while nothing waits: 0 when the message was written, its number when it waits. */
   send(id: number, data: Uint8Array, offset: number, size: number): number;
-  /** Behind what waits, without writing; how many bytes wait now. */
+  /** Adds a message behind what waits, without writing. Returns its number; numbers grow, and are used once. */
   append(id: number, data: Uint8Array, offset: number, size: number): number;
   /** The same for bytes that are no message, but a part of the stream as they are. */
   appendUnframed(id: number, data: Uint8Array): number;
   appendDescriptor(id: number, fd: number): number;
-  /** Writes what waits; how many messages were completed. The lent memory is that of the first message that lends. */
-  flush(id: number, lent: Uint8Array | undefined, offset: number, size: number, budget: number): number;
+  /** Writes what waits; how many messages were completed. `borrowed` is the memory of the first message that borrows. */
+  flush(id: number, borrowed: Uint8Array | undefined, offset: number, size: number, budget: number): number;
   /** The same, until the first waiting message is complete. */
   flushSync(
     id: number,
-    lent: Uint8Array | undefined,
+    borrowed: Uint8Array | undefined,
     offset: number,
     size: number,
     timeoutMs: number,
     uninterrupted: boolean,
   ): number;
-  /** 1 the message was taken back; 0 it has begun, and what it lent has been copied. */
-  withdraw(id: number, index: number, lent: Uint8Array | undefined, offset: number, size: number): number;
+  /** 1: the message was taken back. 0: it was written in part or whole, and what it borrowed has been copied. */
+  withdraw(id: number, message: number, borrowed: Uint8Array | undefined, offset: number, size: number): number;
   dropPending(id: number): void;
 
   /** Blocks on triples (descriptor, interest, ready) together; how many are ready, 0 at the timeout. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "process/environment_children.h"
+#include "environment/environment_children.h"
 
 #include <sys/wait.h>
 
