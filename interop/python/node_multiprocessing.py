@@ -105,7 +105,7 @@ def _describe(obj: Any, fds: List[int]) -> Dict[str, Any]:
             if kind is synchronize.BoundedSemaphore:
                 described['bound'] = obj._semlock.maxvalue
             return described
-    raise TypeError('a connection, queue, lock, semaphore, condition or event is wanted, not %s' % type(obj).__name__)
+    raise TypeError('obj must be a connection, queue, lock, semaphore, condition or event, not %s' % type(obj).__name__)
 
 
 def _address(lock: synchronize.SemLock) -> Dict[str, Any]:
@@ -307,7 +307,7 @@ def _find_module(module: str, cwd: str) -> str:
 def _find_node(node: Optional[str], env: Mapping[str, str]) -> str:
     found = shutil.which(node or 'node', path=env.get('PATH'))
     if found is None:
-        raise FileNotFoundError('%s is not a program that can be run' % (node or 'node on the PATH'))
+        raise FileNotFoundError('%s is not an executable program' % (node or 'node on the PATH'))
     return found
 
 
