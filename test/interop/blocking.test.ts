@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// O_NONBLOCK belongs to the open file description, which an inherited descriptor shares: a peer that blocks in a read or
-// write would fail with EAGAIN if this side ever set it.
+// O_NONBLOCK belongs to the open file description, which an inherited descriptor shares. If this side ever set it, a
+// peer that blocks in a read or write would fail with EAGAIN.
 import { expect } from 'chai';
 
 import {
@@ -13,24 +13,24 @@ import {
   pattern,
   pythonPeer,
   rejects,
-  rungs,
+  ioMethods,
   somePeers,
   spawnPeer,
   startSink,
   turns,
   via,
-  withRung,
+  withIoMethod,
 } from '../helpers/index.js';
 
 const MIB = 1024 * 1024;
 
-describe('descriptors that are shared', () => {
+describe('Descriptors that a peer shares', () => {
   for (const kind of kinds) {
-    for (const rung of rungs) {
-      if (kind === 'socketpair' && rung !== 'nowait') continue;
+    for (const ioMethod of ioMethods) {
+      if (kind === 'socketpair' && ioMethod !== 'nowait') continue;
 
-      it(`${kind}, ${rung}: stay blocking through every kind of call`, async () => {
-        const { reader, writer } = withRung(rung, () => makePair(kind));
+      it(`stay blocking through every kind of call (${kind}, ${ioMethod})`, async () => {
+        const { reader, writer } = withIoMethod(ioMethod, () => makePair(kind));
         const flags = (): unknown => [flagsOf(reader.fileno()), flagsOf(writer.fileno())];
         const blocking = Array.from({ length: 2 }, () => ({ closeOnExec: true, nonBlocking: false }));
         for (const mode of modes) {
@@ -50,8 +50,8 @@ describe('descriptors that are shared', () => {
       });
 
       for (const python of edgePythons()) {
-        it(`python${python.version}: ${kind}, ${rung}: a peer blocked in recv_bytes is unharmed by receives here`, async () => {
-          const { reader, writer } = withRung(rung, () => makePair(kind, { readAhead: false }));
+        it(`let receives here leave a peer undisturbed that blocks in recv_bytes (python${python.version}, ${kind}, ${ioMethod})`, async () => {
+          const { reader, writer } = withIoMethod(ioMethod, () => makePair(kind, { readAhead: false }));
           const peer = spawnPeer(pythonPeer(python, 'peer'), {
             fds: [reader],
             keep: true,
@@ -71,7 +71,7 @@ describe('descriptors that are shared', () => {
     }
 
     for (const language of somePeers()) {
-      it(`${language.label}: ${kind}: 100 large messages arrive whole at a peer that blocks`, async () => {
+      it(`carry 100 large messages whole to a peer that blocks (${language.label}, ${kind})`, async () => {
         const { peer, writer } = startSink(language, kind, 'sink', { env: { NODE_TEST_MODE: 'sync' } });
         const message = pattern(200_000);
         for (let i = 0; i < 100; i++) void writer.sendBytes(message);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// CPython's own tests of Connection, from Lib/test/_test_multiprocessing.py, against each peer. The titles name them.
+// CPython's own tests of Connection, from Lib/test/_test_multiprocessing.py, against each peer. The titles begin with
+// their names.
 import { existsSync, readdirSync } from 'node:fs';
 
 import { expect } from 'chai';
@@ -26,7 +27,7 @@ import {
 describe('_TestConnection', () => {
   for (const language of allPeers()) {
     for (const kind of kinds) {
-      it(`${language.label}: ${kind}: test_connection: objects, bytes, into buffers, poll, a long message, the end`, async () => {
+      it(`test_connection passes objects, bytes, buffers, a long message and the end of data (${language.label}, ${kind})`, async () => {
         const { peer, reader, writer } = startTalk(language, kind, 'echo', { serialization: 'json' });
         const sequence = [1, 2.25, null, 'text', { list: [1, [2]] }];
         await writer.send(sequence);
@@ -73,7 +74,7 @@ describe('_TestConnection', () => {
         await peer.succeeded();
       });
 
-      it(`${language.label}: ${kind}: test_spawn_close: our copy of the child's end is closed right after the start`, async () => {
+      it(`test_spawn_close closes this side's copy of the child's end right after the start (${language.label}, ${kind})`, async () => {
         const { peer, reader, writer } = startTalk(language, kind, 'echo');
         const message = Buffer.from('hello');
         await writer.sendBytes(message);
@@ -85,7 +86,7 @@ describe('_TestConnection', () => {
   }
 
   for (const mode of modes) {
-    it(`${mode}: test_duplex_false`, async () => {
+    it(`test_duplex_false makes a reader and a writer (${mode})`, async () => {
       const { reader, writer } = makePair('pipe');
       await via(mode, writer).send(1);
       expect(await via(mode, reader).recv()).to.equal(1);
@@ -97,7 +98,7 @@ describe('_TestConnection', () => {
     });
 
     for (const kind of kinds) {
-      it(`${kind}, ${mode}: test_sendbytes`, async () => {
+      it(`test_sendbytes sends the named part, and refuses parts outside of the buffer (${kind}, ${mode})`, async () => {
         const message = Buffer.from('abcdefghijklmnopqrstuvwxyz');
         const { reader, writer } = makePair(kind);
         const output = via(mode, writer);
@@ -115,10 +116,10 @@ describe('_TestConnection', () => {
     }
   }
 
-  it('test_context: disposing closes both ends, and receiving fails afterwards', async () => {
+  it('test_context closes both ends, and later receives fail', async () => {
     const [a, b] = Pipe<number>();
     {
-      // What `using` does at the end of a block, for compilers that do not know it.
+      // `using` does this at the end of a block; the compiler here does not know it.
       try {
         await a.send(1729);
         expect(await b.recv()).to.equal(1729);
@@ -135,7 +136,7 @@ describe('_TestConnection', () => {
 });
 
 describe('TestInvalidHandle', () => {
-  it('test_invalid_handles: a bogus number is refused and -1 is no descriptor', () => {
+  it('test_invalid_handles refuses a number that is not open, and -1', () => {
     throws(() => Connection.fromFd(44_977_608), { code: 'EBADF' });
     throws(() => Connection.fromFd(-1), { code: 'ERR_OUT_OF_RANGE' });
   });
@@ -144,8 +145,8 @@ describe('TestInvalidHandle', () => {
 describe('TestCloseFds', () => {
   for (const language of fewPeers()) {
     if (language.label === 'node') continue;
-    it(`${language.label}: test_closefd: the child has what was listed for it and nothing else`, async () => {
-      // The test run itself may have been started with descriptors that every child of it inherits.
+    it(`test_closefd gives the child the listed descriptors and no other (${language.label})`, async () => {
+      // The test run itself may have been started with descriptors that each of its children inherits.
       const inherited = readdirSync('/proc/self/fd')
         .map(Number)
         .filter((fd) => fd > 3 && isOpen(fd) && !flagsOf(fd).closeOnExec);
@@ -166,19 +167,19 @@ describe('TestCloseFds', () => {
 describe('TestIgnoreEINTR', () => {
   for (const kind of kinds) {
     for (const mode of modes) {
-      it(`${kind}, ${mode}: test_ignore: a receive and a large blocked send survive signals`, async () => {
+      it(`test_ignore lets a receive and a large blocked send survive signals (${kind}, ${mode})`, async () => {
         const { peer, reader, writer } = startTalk(fewPeers()[0] as never, kind, 'interrupted', {
           env: { NODE_TEST_MODE: mode },
         });
         expect(await peer.line()).to.equal('ready');
-        // The blocking call says when a signal has reached it; before that it may not have begun.
+        // The blocking call reports that a signal has reached it. Before that it may not have begun.
         const signalled = await signalUntilSaid(peer.pid, mode === 'sync' ? peer.line() : Promise.resolve(undefined));
         if (mode === 'sync') expect(signalled).to.equal('ERR_MP_INTERRUPTED false');
         await writer.sendBytes(Buffer.from('after the signal'));
         for (let line = await peer.line(); line !== 'after the signal'; line = await peer.line()) {
           expect(line).to.equal('ERR_MP_INTERRUPTED false');
         }
-        // The send fills the kernel's buffer and blocks, since nobody reads yet.
+        // The send fills the kernel's buffer and blocks, since this side does not read yet.
         expect(await reader.poll(null)).to.equal(true);
         const begun = await signalUntilSaid(peer.pid, mode === 'sync' ? peer.line() : Promise.resolve(undefined));
         if (mode === 'sync') expect(begun).to.equal('ERR_MP_INTERRUPTED true');
@@ -189,7 +190,7 @@ describe('TestIgnoreEINTR', () => {
   }
 
   for (const kind of kinds) {
-    it(`${kind}: test_poll_eintr: children that end meanwhile do not end a Sync wait`, async () => {
+    it(`test_poll_eintr does not end a Sync wait when children end meanwhile (${kind})`, async () => {
       process.on('SIGCHLD', ignore);
       try {
         const { reader } = makePair(kind);
@@ -201,7 +202,7 @@ describe('TestIgnoreEINTR', () => {
         throws(() => reader.recvBytesSync(undefined, { timeout: 500 }), { code: 'ERR_MP_TIMEOUT' });
         expect(reader.pollSync(50)).to.equal(false);
         expect(performance.now() - before).to.be.at.least(550);
-        // They all failed, for want of such a mode, while the thread was blocked.
+        // All children failed while the thread was blocked, because they have no such mode.
         for (const peer of peers) expect((await peer.exit).code).to.equal(1);
       } finally {
         process.off('SIGCHLD', ignore);
@@ -215,10 +216,10 @@ function isOpen(fd: number): boolean {
 }
 
 function ignore(): void {
-  // A listener is what would make a Sync call return for any other signal.
+  // For any other signal, a listener would make a Sync call return.
 }
 
-/** Sends signals, at least ten, until `said` resolves. A signal that comes too early is without effect. */
+/** Sends signals, at least ten, until `said` resolves. A signal that comes too early has no effect. */
 async function signalUntilSaid(pid: number, said: Promise<string | undefined>): Promise<string | undefined> {
   let done = false;
   const result = said.finally(() => (done = true));

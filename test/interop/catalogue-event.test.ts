@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 //
 // CPython's own tests of Event, from Lib/test/_test_multiprocessing.py, within Node and between Node and each peer. The
-// titles name them.
+// titles begin with their names.
 import { expect } from 'chai';
 
 import { reached, withinNode, withPeers, type Scene } from './support/sync-scene.js';
 import { allLanguages, someLanguages, type Side } from './support/sync-side.js';
 
-/** What CPython's test asks of an event; `setter` changes it, `asker` looks at it and waits for it. */
+/** The steps of CPython's test. `setter` changes the event; `asker` looks at it and waits for it. */
 async function testEvent(scene: Scene, setter: Side, asker: Side): Promise<void> {
   const waits = async (expected: boolean, timeout?: number): Promise<void> => {
     const before = performance.now();
@@ -44,7 +44,7 @@ async function testRepr(scene: Scene, a: Side, b: Side): Promise<void> {
 }
 
 describe('_TestEvent', () => {
-  withinNode('test_event: set, clear, and waits with and without a limit', async (scene, here) => {
+  withinNode('test_event sets, clears, and waits with and without a timeout', async (scene, here) => {
     await scene.make({ event: ['Event'] });
     await testEvent(scene, here, here);
     if (!here.blocks) {
@@ -57,7 +57,7 @@ describe('_TestEvent', () => {
   });
 
   withPeers(
-    'test_event: set, clear, and waits with and without a limit',
+    'test_event sets, clears, and waits with and without a timeout',
     allLanguages(),
     async ({ scene, lead, other, peer }) => {
       await scene.make({ event: ['Event'] });
@@ -65,7 +65,7 @@ describe('_TestEvent', () => {
       await testEvent(scene, lead, other);
       await testEvent(scene, other, lead);
 
-      // The counts of waits whose time was up are still there.
+      // The counters still contain the waits that timed out.
       const { woken } = scene.counters('event');
       const timedOut = woken.value;
       expect(timedOut).to.be.at.least(1);
@@ -84,7 +84,7 @@ describe('_TestEvent', () => {
   );
 
   withPeers(
-    'test_event: waiters of both sides are all woken by one set',
+    'test_event wakes the waiters of both sides with one set',
     someLanguages(),
     async ({ scene, lead, peer }) => {
       await scene.make({ event: ['Event'] });
@@ -97,7 +97,7 @@ describe('_TestEvent', () => {
     },
   );
 
-  const repr = 'test_repr: what is shown says whether it is set';
+  const repr = 'test_repr shows whether the event is set';
   withinNode(repr, (scene, here) => testRepr(scene, here, here));
   withPeers(repr, someLanguages(), ({ scene, lead, other }) => testRepr(scene, lead, other));
 });

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// CPython's own cases for Listener and Client, by their names, with Node and Python processes on the other side; and both
-// sides of an authentication with every Python.
+// CPython's own tests of Listener and Client with Node and Python processes on the other side, and both sides of an
+// authentication with every Python. Titles that begin with `test_` name CPython's tests.
 import { join } from 'node:path';
 
 import { expect } from 'chai';
@@ -44,7 +44,7 @@ const pythonProgram = pythons().map((python) => pythonPeer(python, 'listener_pee
 /** The oldest and the newest Python. */
 const edges = edgePythons().map((python) => pythonPeer(python, 'listener_peer'));
 
-/** A Node process that uses the blocking methods. */
+/** The environment that makes a Node process use the blocking methods, if `mode` says so. */
 function env(mode: Mode): { env: Record<string, string> } {
   return { env: { NODE_TEST_MODE: mode } };
 }
@@ -71,7 +71,7 @@ describe('_TestListener', () => {
   const folder = ownTmpdir();
 
   for (const family of families) {
-    it(`${family}: test_multiple_bind: a second Listener at the same address`, async () => {
+    it(`test_multiple_bind refuses a second Listener at the same address (${family})`, async () => {
       for (const program of [node, ...edges]) {
         const peer = startListener(program, family);
         const address = await addressFrom(peer);
@@ -82,7 +82,7 @@ describe('_TestListener', () => {
     });
   }
 
-  it('test_context: a Listener, a Client and what is accepted end with their blocks', async () => {
+  it('test_context closes a Listener, a Client and an accepted Connection at the end of their blocks', async () => {
     const listener = listen('unix');
     const { accepted, connected } = await connectedPair(listener);
     await accepted.send(1729);
@@ -93,7 +93,7 @@ describe('_TestListener', () => {
   });
 
   for (const program of pythonProgram) {
-    it(`${program.label}: test_empty_authkey: an empty key authenticates`, async () => {
+    it(`test_empty_authkey authenticates a client with an empty key (${program.label})`, async () => {
       const listener = listen('unix', { authkey: Buffer.alloc(0) });
       const peer = startClient(program, listener.address, Buffer.alloc(0));
       await expectEcho('async', await acceptVia('async', listener));
@@ -101,7 +101,7 @@ describe('_TestListener', () => {
     });
   }
 
-  it('test_empty_authkey: a Listener of Python asks for it, or ignores it as it did up to 3.12.1', async () => {
+  it('test_empty_authkey authenticates at a Listener of Python, which ignored an empty key up to 3.12.1', async () => {
     const empty = Buffer.alloc(0);
     for (const program of edges) {
       const peer = startListener(program, 'unix', empty);
@@ -116,7 +116,7 @@ describe('_TestListener', () => {
   });
 
   for (const program of [node, ...edges]) {
-    it(`${program.label}: test_abstract_socket: an address that begins with a zero byte`, async () => {
+    it(`test_abstract_socket connects by an address that begins with a zero byte (${program.label})`, async () => {
       const peer = startListener(program, 'abstract');
       const address = await addressFrom(peer);
       expect(address).to.match(/^\0mp-test-/);
@@ -129,7 +129,7 @@ describe('_TestListener', () => {
     });
   }
 
-  it('leaves an address to whoever comes next', async () => {
+  it('leaves its address free for the next Listener', async () => {
     const path = join(folder(), 'socket');
     const first = listen('unix', { address: path });
     first.close();
@@ -147,7 +147,7 @@ describe('_TestListenerClient', () => {
   for (const program of [node, ...edges]) {
     for (const family of families) {
       for (const mode of modes) {
-        it(`${program.label}, ${family}, ${mode}: test_listener_client: a child connects and says hello`, async () => {
+        it(`test_listener_client accepts a child that says hello (${program.label}, ${family}, ${mode})`, async () => {
           const listener = listen(family);
           const args = ['hello', JSON.stringify(listener.address), 'none'];
           const peer = spawnPeer(program, { args, ...env(mode) });
@@ -158,7 +158,7 @@ describe('_TestListenerClient', () => {
       }
     }
 
-    it(`${program.label}: test_issue14725: a client that has written and gone before it is accepted`, async () => {
+    it(`test_issue14725 accepts a client that has written and closed before (${program.label})`, async () => {
       for (const family of families) {
         const listener = listen(family);
         const peer = spawnPeer(program, { args: ['gone', JSON.stringify(listener.address), 'none'] });
@@ -172,7 +172,7 @@ describe('_TestListenerClient', () => {
   }
 
   for (const family of families) {
-    it(`${family}: test_issue16955: poll sees what the accepted side has sent`, async () => {
+    it(`test_issue16955 sees by poll what the accepted side has sent (${family})`, async () => {
       const listener = listen(family);
       const { accepted, connected } = await connectedPair(listener);
       await accepted.sendBytes(Buffer.from('hello'));
@@ -189,7 +189,7 @@ describe('Authentication between processes', () => {
   for (const program of [node, ...pythonProgram]) {
     const isNode = program === node;
 
-    it(`${program.label}: connects to a Listener with a key`, async () => {
+    it(`accepts a client with the key (${program.label})`, async () => {
       const listener = listen('unix', { authkey: KEY });
       for (const mode of modes) {
         const peer = startClient(program, listener.address, KEY, mode);
@@ -200,7 +200,7 @@ describe('Authentication between processes', () => {
       }
     });
 
-    it(`${program.label}: listens with a key`, async () => {
+    it(`connects to a Listener with the key (${program.label})`, async () => {
       for (const mode of modes) {
         const peer = startListener(program, 'unix', KEY, 1, mode);
         await expectEcho(mode, await connectVia(mode, await addressFrom(peer), { authkey: KEY, timeout: 50_000 }));
@@ -209,7 +209,7 @@ describe('Authentication between processes', () => {
       }
     });
 
-    it(`${program.label}: a wrong key is an AuthenticationError on both sides`, async () => {
+    it(`rejects on both sides with AuthenticationError if the keys differ (${program.label})`, async () => {
       const listener = listen('unix', { authkey: KEY });
       const client = startClient(program, listener.address, Buffer.from('wrong'));
       await rejects(acceptVia('async', listener), AUTH);
@@ -224,11 +224,11 @@ describe('Authentication between processes', () => {
     });
 
     if (!isNode) {
-      it(`${program.label}: a client without a key is refused, and a Client without one is`, async () => {
+      it(`refuses a client without a key, and is refused as one (${program.label})`, async () => {
         const listener = listen('unix', { authkey: KEY });
         const client = startClient(program, listener.address);
         const refusing = rejects(acceptVia('async', listener), AUTH);
-        // It takes the challenge for a message, and its echo for an answer.
+        // The client takes the challenge for a message, and the Listener takes its echo for an answer.
         expect(await client.line()).to.equal('connected');
         await refusing;
         await client.exit;
@@ -243,7 +243,7 @@ describe('Authentication between processes', () => {
   }
 
   for (const program of [node, ...edges]) {
-    it(`${program.label}: over TCP and an abstract name, both ways`, async () => {
+    it(`works over TCP and an abstract name, in both directions (${program.label})`, async () => {
       for (const family of ['tcp', 'abstract'] as const) {
         const listener = listen(family, { authkey: KEY });
         const client = startClient(program, listener.address, KEY);
@@ -255,7 +255,7 @@ describe('Authentication between processes', () => {
       }
     });
 
-    it(`${program.label}: a peer that is killed in the middle is refused, and others are served meanwhile`, async () => {
+    it(`refuses a peer that is killed in the middle, and serves others meanwhile (${program.label})`, async () => {
       for (const mode of modes) {
         const listener = listen('unix', { authkey: KEY });
         const peer = spawnPeer(program, { args: ['drip', JSON.stringify(listener.address)] });
@@ -263,7 +263,7 @@ describe('Authentication between processes', () => {
         const client = startClient(program, listener.address, KEY);
         await expectEcho(mode, await acceptVia(mode, listener));
         await client.succeeded();
-        // An accept must be pending when the end is noticed: otherwise nobody is told of it.
+        // An accept must be pending when the end is noticed. Otherwise no call reports it.
         peer.kill();
         await rejects(acceptVia(mode, listener), AUTH);
         await peer.exit;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// CPython's own tests of Lock and RLock, from Lib/test/_test_multiprocessing.py, within Node and between Node and each peer.
-// The titles name them.
+// CPython's own tests of Lock and RLock, from Lib/test/_test_multiprocessing.py, within Node and between Node and each
+// peer. The titles begin with their names.
 import { expect } from 'chai';
 import type { Lock, RLock } from 'node-multiprocessing';
 
@@ -20,7 +20,7 @@ async function testLock(scene: Scene, a: Side, b: Side): Promise<void> {
     expect(await other.run('acquire', 'lock', false)).to.equal(false);
     expect(await owner.run('release', 'lock')).to.equal(null);
     for (const side of [owner, other]) await rejects(side.run('release', 'lock'), { code: side.errors.tooOften });
-    // Anybody may release a Lock.
+    // Every process may release a Lock.
     expect(await owner.run('acquire', 'lock')).to.equal(true);
     expect(await other.run('release', 'lock')).to.equal(null);
     for (const side of [owner, other]) await rejects(side.run('release', 'lock'), { code: side.errors.tooOften });
@@ -46,28 +46,24 @@ async function testRlock(scene: Scene, a: Side, b: Side): Promise<void> {
 }
 
 describe('_TestLock', () => {
-  withinNode('test_lock: a lock is taken once, and released once, by anybody', (scene, here) =>
+  withinNode('test_lock acquires a lock once, and any side releases it once', (scene, here) =>
     testLock(scene, here, here),
   );
 
-  withPeers(
-    'test_lock: a lock is taken once, and released once, by anybody',
-    allLanguages(),
-    ({ scene, lead, other }) => testLock(scene, lead, other),
+  withPeers('test_lock acquires a lock once, and any side releases it once', allLanguages(), ({ scene, lead, other }) =>
+    testLock(scene, lead, other),
   );
 
-  withinNode('test_rlock: three times, and a fourth release is one too many', (scene, here) =>
+  withinNode('test_rlock acquires three times and refuses a fourth release', (scene, here) =>
     testRlock(scene, here, here),
   );
 
-  withPeers(
-    'test_rlock: three times, and a fourth release is one too many',
-    someLanguages(),
-    ({ scene, lead, other }) => testRlock(scene, lead, other),
+  withPeers('test_rlock acquires three times and refuses a fourth release', someLanguages(), ({ scene, lead, other }) =>
+    testRlock(scene, lead, other),
   );
 
   for (const kind of ['Lock', 'RLock'] as const) {
-    withinNode(`test_lock_context: ${kind}: withLock and guard release at their end`, async (scene) => {
+    withinNode(`test_lock_context releases at the end of withLock and of a guard (${kind})`, async (scene) => {
       await scene.make({ lock: [kind] });
       const lock = scene.here.workshop.get('lock') as Lock | RLock;
       const result = await lock.withLock(() => {
@@ -102,11 +98,11 @@ describe('_TestLock', () => {
     });
 
     withPeers(
-      `test_lock_context: ${kind}: nobody else has the lock inside, and everybody may afterwards`,
+      `test_lock_context keeps the other side out inside, and lets both in afterwards (${kind})`,
       someLanguages(),
       async ({ scene, lead, other }) => {
         await scene.make({ lock: [kind], inside: ['Semaphore', 0], leave: ['Semaphore', 0] });
-        // A blocked thread could not tell the other what to do.
+        // A blocked thread could not tell the other side what to do.
         const [holder, stranger] = lead.blocks && lead === scene.here ? [other, lead] : [lead, other];
         const context = holder.run('context', 'lock', 'inside', 'leave');
         expect(await stranger.run('acquire', 'inside')).to.equal(true);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// CPython's own cases for Connections that are sent inside of objects, by their names, with Python on either side.
+// CPython's own tests of Connections inside objects, with Python on either side, and more of the same kind. Titles that
+// begin with `test_` name CPython's tests.
 import { readdirSync } from 'node:fs';
 
 import { expect } from 'chai';
@@ -36,7 +37,7 @@ function start(program: Program, mode: string, key = currentProcess().authkey): 
   return { peer: spawnPeer(program, { fds: [writer], args: [mode, key.toString('hex')] }), conn };
 }
 
-/** A pair whose ends travel. */
+/** Makes a pair whose ends are sent over another Connection. */
 function pair(): [AnyConnection, AnyConnection] {
   const [reader, writer] = Pipe(false, PICKLE) as unknown as [AnyConnection, AnyConnection];
   return [track(reader), track(writer)];
@@ -59,7 +60,7 @@ describe('_TestPicklingConnections', () => {
   for (const edge of edgePythons()) {
     const program = pythonPeer(edge, 'sharer_peer');
     for (const mode of modes) {
-      it(`${program.label}, ${mode}: test_pickling: a child sends the connections that it accepts`, async () => {
+      it(`test_pickling receives the connections that a child accepts (${program.label}, ${mode})`, async () => {
         const families = ['AF_UNIX', 'AF_INET'];
         const { peer: listening, conn: lconn } = start(program, 'listener');
         const { peer: remote, conn: rconn } = start(program, 'remote');
@@ -79,12 +80,12 @@ describe('_TestPicklingConnections', () => {
         await remote.succeeded();
       });
 
-      it(`${program.label}, ${mode}: test_access: a child is sent an end that only sends, and one that only receives`, async () => {
+      it(`test_access sends a child an end that only sends, and an end that only receives (${program.label}, ${mode})`, async () => {
         const { peer, conn } = start(program, 'child_access');
         const [r, w] = pair();
         await via(mode, conn).send(w);
         w.close();
-        // Handing it out is up to the event loop, which a Sync call would keep from running.
+        // The event loop hands the descriptor out. A Sync call would keep it from running.
         expect(await r.recv()).to.equal('all is well');
         await rejects(via(mode, r).recv(), { code: 'ERR_MP_EOF' });
         const [r2, w2] = pair();
@@ -96,7 +97,7 @@ describe('_TestPicklingConnections', () => {
         expect(await peer.succeeded()).to.equal('False True\nTrue False\n');
       });
 
-      it(`${program.label}, ${mode}: test_access: a parent sends them`, async () => {
+      it(`test_access receives such ends from a parent (${program.label}, ${mode})`, async () => {
         const { peer, conn } = start(program, 'access');
         const writer = received(await via(mode, conn).recv());
         expect([writer.readable, writer.writable]).to.deep.equal([false, true]);
@@ -116,16 +117,16 @@ describe('_TestPicklingConnections', () => {
   }
 });
 
-describe('Connections inside of pickles', () => {
+describe('Connections inside pickles', () => {
   const folder = ownTmpdir();
 
-  /** Two Connections of this process, which speak pickle. */
+  /** Makes two Connections of this process with pickle serialization. */
   function talk(): [AnyConnection, AnyConnection] {
     const { reader, writer } = makePair('socketpair', PICKLE);
     return [reader, writer];
   }
 
-  it('travel within one process, several in a message, and nothing is left of it', async () => {
+  it('travel within one process, several in a message, and leave no file behind', async () => {
     const [a, b] = talk();
     for (let i = 0; i < 3; i++) {
       const [r, w] = pair();
@@ -140,7 +141,7 @@ describe('Connections inside of pickles', () => {
     expect(readdirSync(folder())).to.deep.equal([]);
   });
 
-  it('keep their place among the messages before and behind', async () => {
+  it('keep their place among the messages before and after', async () => {
     const [a, b] = talk();
     const [r] = pair();
     await a.send('before');
@@ -152,7 +153,7 @@ describe('Connections inside of pickles', () => {
     expect(await receives[2]).to.equal('behind');
   });
 
-  it('are not lost by a receive that gives up', async () => {
+  it('are kept for the next receive if a receive times out', async () => {
     const [a, b] = talk();
     const [r, w] = pair();
     await a.send(r);
@@ -165,14 +166,14 @@ describe('Connections inside of pickles', () => {
     expect(await received(await b.recv()).recv()).to.equal('late');
   });
 
-  it('are closed if nobody receives them', async () => {
+  it('are closed if no receive takes them', async () => {
     const [a, b] = talk();
     const [r, w] = pair();
     await a.send(r);
     r.close();
     await rejects(b.recv({ timeout: 0 }), { code: 'ERR_MP_TIMEOUT' });
     b.close();
-    // Wherever it is by now, it is closed, which the other end sees.
+    // Wherever the descriptor is by now, it gets closed, and the other end sees that.
     const broken = async (): Promise<boolean> => {
       try {
         await w.send('anybody?');
@@ -193,7 +194,7 @@ describe('Connections inside of pickles', () => {
     await rejects(w.send(1), { code: 'EPIPE' });
   });
 
-  it('that are closed, or have been read ahead, are refused', async () => {
+  it('are refused if they are closed or hold bytes that were read ahead', async () => {
     const [a] = talk();
     const [r, w] = pair();
     await w.send(1);
@@ -226,7 +227,7 @@ describe('Connections inside of pickles', () => {
     expect(readdirSync(folder())).to.deep.equal([]);
   });
 
-  it('whose sender is gone are an UnpicklingError, and the next message is received', async () => {
+  it('fail with UnpicklingError if the sender is gone, and the next message is received', async () => {
     for (const mode of modes) {
       const { peer, conn } = start(python, 'lost');
       expect(await peer.line()).to.equal('sent');
@@ -236,23 +237,23 @@ describe('Connections inside of pickles', () => {
     }
   });
 
-  it('are not given to who has another authkey', async () => {
+  it('are not handed out to a process with another authkey', async () => {
     const { peer, conn } = start(python, 'fails', Buffer.from('another key'));
     const [r, w] = pair();
     await conn.send(r);
     expect(await peer.line()).to.equal('AuthenticationError');
     await peer.succeeded();
     r.close();
-    // The ticket is still good, for somebody of this family.
+    // The ticket is still good for a process of this family.
     await w.send('not lost');
     const [a, b] = talk();
     await a.send(w);
     received(await b.recv());
-    // So is the one that the stranger has not got.
+    // The other ticket, which the stranger asked for, is still good as well.
     await reclaim(1);
   });
 
-  it('are not collected from who has another authkey', async () => {
+  it('are not collected from a process with another authkey', async () => {
     for (const mode of modes) {
       const { peer, conn } = start(python, 'offers', Buffer.from('another key'));
       unpickling('ERR_MP_AUTHENTICATION')(await rejects(via(mode, conn).recv(), { code: 'ERR_MP_UNPICKLING' }));
@@ -261,19 +262,19 @@ describe('Connections inside of pickles', () => {
     }
   });
 
-  it('are not received by bytes, and pickles that are none of a Connection are refused', async () => {
+  it('are refused in pickles that describe no Connection', async () => {
     const [a, b] = talk();
     for (const pickle of [
-      // rebuild_connection called with what is no DupFd.
+      // rebuild_connection is called with an argument that is not a DupFd.
       'cmultiprocessing.connection\nrebuild_connection\n(NI01\nI01\ntR.',
-      // A DupFd without a state, and one for another kind of system.
+      // A DupFd without a state, and a DupFd for another kind of system.
       'cmultiprocessing.connection\nrebuild_connection\n(cmultiprocessing.resource_sharer\nDupFd\n)RI01\nI01\ntR.',
       "cmultiprocessing.connection\nrebuild_connection\n(cmultiprocessing.resource_sharer\nDupFd\n)R(dS'_id'\nI5\nsbI01\nI01\ntR.",
     ]) {
       writeRaw(a, frame(pickle));
       await rejects(b.recv(), { code: 'ERR_MP_UNPICKLING' });
     }
-    // Another folder's socket that does not exist.
+    // A socket in a folder that does not exist.
     writeRaw(
       a,
       frame(
@@ -285,7 +286,7 @@ describe('Connections inside of pickles', () => {
     expect(await b.recv()).to.equal('goes on');
   });
 
-  it('a number that is not kept ends the connection to who asks for it', async () => {
+  it('are not handed out for a number that is not kept', async () => {
     const [a, b] = talk();
     const [r] = pair();
     await a.send(r);
@@ -299,7 +300,7 @@ describe('Connections inside of pickles', () => {
     received(await b.recv());
   });
 
-  it('one ticket is good for one time', async () => {
+  it('are handed out once for each ticket', async () => {
     const [a, b] = talk();
     const [r] = pair();
     await a.send(r);
@@ -311,13 +312,13 @@ describe('Connections inside of pickles', () => {
     }
   });
 
-  it('a Listener is not one of them', async () => {
+  it('may not be Listeners', async () => {
     const [a] = talk();
     const listener: Listener = listen('unix');
     await rejects(a.send(listener), { code: 'ERR_MP_NOT_SUPPORTED' });
   });
 
-  /** Collects the descriptors of this process that nobody has collected, by their numbers. */
+  /** Collects the descriptors of this process that are still kept, by their numbers. */
   async function reclaim(count: number): Promise<void> {
     const path = readdirSync(folder(), { recursive: true }).find((name) => String(name).endsWith('listener'));
     const address = `${folder()}/${String(path)}`;

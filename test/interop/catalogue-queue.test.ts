@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// CPython's tests of multiprocessing's queues, by their names, with another process that is written in Node or Python.
+// CPython's own tests of queues, from Lib/test/_test_multiprocessing.py, with another process in Node or Python. Titles
+// that begin with `test_` name CPython's tests.
 import { fstatSync } from 'node:fs';
 
 import { expect } from 'chai';
@@ -10,14 +11,14 @@ import { modes, rejects, type Mode } from '../helpers/index.js';
 import { QueueCalls } from './support/queue-calls.js';
 import { resourcesOf, withQueuePeer } from './support/queue-scene.js';
 
-/** A test of this process alone, async and sync. */
+/** Defines a test of this process alone, async and sync. */
 function here(
   title: string,
   make: () => Queue | SimpleQueue,
   body: (calls: QueueCalls, queue: JoinableQueue, mode: Mode) => Promise<void>,
 ): void {
   for (const mode of modes) {
-    it(`within Node, ${mode}: ${title}`, async () => {
+    it(`${title} (within Node, ${mode})`, async () => {
       const queue = make() as JoinableQueue;
       try {
         await body(new QueueCalls(queue, mode), queue, mode);
@@ -28,7 +29,7 @@ function here(
   }
 }
 
-/** Asserts that a call takes at least so long and fails. Timers may be early by less than a millisecond. */
+/** Asserts that a call fails, and not before `ms` milliseconds. Timers may be early by less than a millisecond. */
 async function failsNotBefore(ms: number, call: () => Promise<unknown>, code: string): Promise<void> {
   const start = performance.now();
   await rejects(call(), { code });
@@ -81,8 +82,8 @@ describe("CPython's _TestQueue", () => {
     await failsNotBefore(0, () => calls.run('get', true, -1), errors.empty);
   });
 
-  withQueuePeer('test_fork: what was put before the end arrives', {}, async ({ here: calls }, peer) => {
-    // Nobody waits for the answer: the process ends as soon as it has put the last one.
+  withQueuePeer('test_fork delivers what was put before the end of the process', {}, async ({ here: calls }, peer) => {
+    // The test does not wait for the answer: the process ends as soon as it has put the last item.
     await peer.run('putMany', 20, 4000);
     await peer.peer.release();
     const sizes = await calls.sizes(20);
@@ -106,7 +107,7 @@ describe("CPython's _TestQueue", () => {
     },
   );
 
-  withQueuePeer('test_qsize, as the other one sees it', {}, async ({ here: calls }, peer) => {
+  withQueuePeer('test_qsize counts the items of both processes', {}, async ({ here: calls }, peer) => {
     expect(await peer.run('qsize')).to.equal(0);
     await calls.put(1);
     await peer.run('put', 2);
@@ -129,7 +130,7 @@ describe("CPython's _TestQueue", () => {
   });
 
   withQueuePeer(
-    'join and task_done, the other way round',
+    'test_task_done works with the roles exchanged',
     { kind: 'JoinableQueue' },
     async ({ here: calls, errors }, peer) => {
       await peer.run('put', 'a');
@@ -146,7 +147,7 @@ describe("CPython's _TestQueue", () => {
   );
 
   withQueuePeer(
-    'task_done too often is an error over there too',
+    'test_task_done fails in the other process too if it is called too often',
     { kind: 'JoinableQueue' },
     async (_, peer, { errors }) => {
       await rejects(peer.run('taskDone'), { code: errors.taskDone });
@@ -162,7 +163,7 @@ describe("CPython's _TestQueue", () => {
   );
 
   here(
-    'test_queue_feeder_donot_stop_onexc, test_queue_feeder_on_queue_feeder_error: the error is that of put',
+    'test_queue_feeder_donot_stop_onexc and test_queue_feeder_on_queue_feeder_error reject the put',
     () => new Queue(1),
     async (calls, queue) => {
       const error = await rejects(
@@ -195,7 +196,7 @@ describe("CPython's _TestQueue", () => {
         queue.close();
         await calls.joinThread();
         await rejects(calls.run('empty'), { code: 'ERR_MP_CLOSED' });
-        // These still answer, as in CPython.
+        // These two still answer, as in CPython.
         expect([queue.qsize(), queue.full()]).to.deep.equal([1, false]);
       },
     );

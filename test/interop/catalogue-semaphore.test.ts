@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 //
-// CPython's own tests of Semaphore and BoundedSemaphore, from Lib/test/_test_multiprocessing.py, within Node and between
-// Node and each peer. The titles name them.
+// CPython's own tests of Semaphore and BoundedSemaphore, from Lib/test/_test_multiprocessing.py, within Node and
+// between Node and each peer. The titles begin with their names.
 import { expect } from 'chai';
 
 import { rejects } from '../helpers/index.js';
 import { withinNode, withPeers, type Scene } from './support/sync-scene.js';
 import { allLanguages, someLanguages, type Side } from './support/sync-side.js';
 
-/** What is done, with its arguments, its result, and the value afterwards. */
+/** The steps: a call, its arguments, its result, and the value afterwards. */
 const STEPS = [
   ['acquire', [], true, 1],
   ['acquire', [], true, 0],
@@ -17,10 +17,10 @@ const STEPS = [
   ['release', [], null, 2],
 ] as const;
 
-/** CPython's _test_semaphore, its steps taken in turn by all of `sides`. */
+/** CPython's _test_semaphore. The `sides` take the steps in turn. */
 async function testSemaphore(name: string, sides: readonly Side[]): Promise<void> {
   for (const side of sides) expect(await side.run('value', name)).to.equal(2);
-  // With the second order, what one took is given back by the other.
+  // In the second order, each value is released by the side that did not acquire it.
   for (const turns of [sides, [...sides].reverse()]) {
     for (const [i, [target, args, result, value]] of STEPS.entries()) {
       expect(await turns[i % turns.length]!.run(target, name, ...args)).to.equal(result);
@@ -49,7 +49,7 @@ async function testBounded(scene: Scene, a: Side, b: Side): Promise<void> {
 
 const HOUR = 3_600_000;
 
-/** The arguments block and timeout, the first left out where it is null, and how long the call takes at least. */
+/** The arguments block and timeout, where a null block is left out, and the least duration of the call. */
 const FORMS: readonly (readonly [readonly unknown[], number])[] = [
   [[false], 0],
   [[false, null], 0],
@@ -76,7 +76,7 @@ async function testTimeout(scene: Scene, a: Side, b: Side): Promise<void> {
   expect(await a.run('value', 'sem')).to.equal(0);
 }
 
-/** Who waits is woken by the other's release, with and without a limit. */
+/** A release on one side wakes a waiter on the other side, with and without a timeout. */
 async function testWoken(waiter: Side, releaser: Side): Promise<void> {
   for (const args of [[], [true], [true, null], [true, HOUR], [null, HOUR]]) {
     const waiting = waiter.run('acquire', 'sem', ...args);
@@ -86,19 +86,19 @@ async function testWoken(waiter: Side, releaser: Side): Promise<void> {
 }
 
 describe('_TestSemaphore', () => {
-  const grows = 'test_semaphore: values 2, 1, 0 and back, and more than it began with';
+  const grows = 'test_semaphore counts from 2 to 0, back, and above its initial value';
   withinNode(grows, (scene, here) => testUnbounded(scene, here, here));
   withPeers(grows, allLanguages(), ({ scene, lead, other }) => testUnbounded(scene, lead, other));
 
-  const bounded = 'test_bounded_semaphore: the value it began with is the highest';
+  const bounded = 'test_bounded_semaphore refuses to count above its initial value';
   withinNode(bounded, (scene, here) => testBounded(scene, here, here));
   withPeers(bounded, someLanguages(), ({ scene, lead, other }) => testBounded(scene, lead, other));
 
-  const timeout = 'test_timeout: every form of block and timeout';
+  const timeout = 'test_timeout accepts every form of block and timeout';
   withinNode(timeout, (scene, here) => testTimeout(scene, here, here));
   withPeers(timeout, someLanguages(), ({ scene, lead, other }) => testTimeout(scene, lead, other));
 
-  withPeers('test_timeout: a release of the other ends a wait', someLanguages(), async ({ scene, lead, other }) => {
+  withPeers('test_timeout ends when the other side releases', someLanguages(), async ({ scene, lead, other }) => {
     await scene.make({ sem: ['Semaphore', 0] });
     // A blocked thread could not ask for the release.
     if (other.blocks && other === scene.here) await testWoken(lead, other);

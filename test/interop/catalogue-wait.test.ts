@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// CPython's own tests of poll and wait, from Lib/test/_test_multiprocessing.py, against each peer. The titles name them.
+// CPython's own tests of poll and wait, from Lib/test/_test_multiprocessing.py, against each peer. The titles begin
+// with their names.
 import { expect } from 'chai';
 import { wait, waitSync, type Waitable } from 'node-multiprocessing';
 
@@ -32,7 +33,7 @@ describe('_TestPoll', () => {
   for (const language of somePeers()) {
     for (const kind of kinds) {
       for (const mode of modes) {
-        it(`${language.label}: ${kind}, ${mode}: test_empty_string: poll is true for an empty message until it is taken`, async () => {
+        it(`test_empty_string polls true for an empty message until it is received (${language.label}, ${kind}, ${mode})`, async () => {
           const { peer, reader, writer } = startTalk(language, kind, 'echo');
           const input = via(mode, reader);
           expect(await input.poll()).to.equal(false);
@@ -45,7 +46,7 @@ describe('_TestPoll', () => {
           await peer.succeeded();
         });
 
-        it(`${language.label}: ${kind}, ${mode}: test_strings: order and boundaries under short polls`, async () => {
+        it(`test_strings keeps order and boundaries under short polls (${language.label}, ${kind}, ${mode})`, async () => {
           const { peer, reader, writer } = startTalk(language, kind, 'echo');
           const input = via(mode, reader);
           const strings = ['hello', '', 'a', 'b', '', 'bye', '', 'lop'];
@@ -58,7 +59,7 @@ describe('_TestPoll', () => {
           await peer.succeeded();
         });
 
-        it(`${language.label}: ${kind}, ${mode}: test_dont_merge: three messages stay three`, async () => {
+        it(`test_dont_merge keeps three messages apart (${language.label}, ${kind}, ${mode})`, async () => {
           const { peer, reader } = startSource(language, kind, 'source', { args: ['1', '2', '3'] });
           const input = via(mode, reader);
           for (let seed = 0; seed < 3; seed++) {
@@ -71,7 +72,7 @@ describe('_TestPoll', () => {
         });
       }
 
-      it(`${language.label}: ${kind}: test_boundaries: polling in another process consumes no byte`, async () => {
+      it(`test_boundaries consumes no byte by a poll in another process (${language.label}, ${kind})`, async () => {
         const { reader, writer } = makePair(kind, { readAhead: false });
         const peer = spawnPeer(language.program(), {
           fds: [reader],
@@ -89,7 +90,7 @@ describe('_TestPoll', () => {
         await rejects(reader.recvBytes(), { code: 'ERR_MP_EOF' });
       });
 
-      it(`${language.label}: ${kind}: test_boundaries: polling here consumes no byte of another process`, async () => {
+      it(`test_boundaries consumes no byte of another process by a poll here (${language.label}, ${kind})`, async () => {
         const { peer, writer } = startSink(language, kind);
         const { reader: other, writer: otherWriter } = makePair(kind);
         await otherWriter.sendBytes(Buffer.from('x'));
@@ -102,7 +103,7 @@ describe('_TestPoll', () => {
   }
 });
 
-/** Takes a message from every ready Connection until each has ended. Returns how many came from each. */
+/** Takes a message from every ready Connection until all have ended. Returns the number of messages of each. */
 async function drain(mode: Mode, readers: readonly AnyConnection[]): Promise<Map<AnyConnection, number>> {
   const counts = new Map(readers.map((reader) => [reader, 0]));
   const open = new Set(readers);
@@ -128,7 +129,7 @@ describe('TestWait', () => {
   for (const language of fewPeers()) {
     for (const kind of kinds) {
       for (const mode of modes) {
-        it(`${language.label}: ${kind}, ${mode}: test_wait, test_wait_slow: ten messages of each of four, then their ends`, async () => {
+        it(`test_wait and test_wait_slow take ten messages of each of four peers, then their ends (${language.label}, ${kind}, ${mode})`, async () => {
           const sources = Array.from({ length: 4 }, () => startSource(language, kind, 'source', { args: TEN }));
           const counts = await drain(
             mode,
@@ -138,7 +139,7 @@ describe('TestWait', () => {
           for (const { peer } of sources) await peer.succeeded();
         });
 
-        it(`${language.label}: ${kind}, ${mode}: test_wait_slow: messages that come in pieces`, async () => {
+        it(`test_wait_slow takes messages that arrive in pieces (${language.label}, ${kind}, ${mode})`, async () => {
           const { peer, reader } = startSource(language, kind, 'raw');
           const { reader: idle } = makePair(kind);
           const whole = Buffer.concat([frame(pattern(1, 0)), frame(pattern(2, 1), true)]);
@@ -156,7 +157,7 @@ describe('TestWait', () => {
           expect(await waitVia(mode, [idle, reader], 60_000)).to.have.ordered.members([reader]);
         });
 
-        it(`${language.label}: ${kind}, ${mode}: test_wait_socket: descriptors that are not Connections`, async () => {
+        it(`test_wait_socket waits for plain descriptors (${language.label}, ${kind}, ${mode})`, async () => {
           const { peer, reader } = startSource(language, kind, 'source', { args: ['5'] });
           const fd = copyFd(reader);
           reader.close();
@@ -166,7 +167,7 @@ describe('TestWait', () => {
           expect(await waitVia(mode, [fd, idle])).to.deep.equal([fd]);
         });
 
-        it(`${language.label}: ${kind}, ${mode}: test_wait_timeout`, async () => {
+        it(`test_wait_timeout returns [] after the timeout (${language.label}, ${kind}, ${mode})`, async () => {
           const { reader: a, writer: toA } = makePair(kind);
           const { reader: b } = makePair(kind);
           const before = performance.now();
@@ -176,7 +177,7 @@ describe('TestWait', () => {
           expect(await waitVia(mode, [a, b], 60_000)).to.have.ordered.members([a]);
         });
 
-        it(`${language.label}: ${kind}, ${mode}: test_wait_integer: the end of a process, as a descriptor`, async () => {
+        it(`test_wait_integer waits for the end of a process by its descriptor (${language.label}, ${kind}, ${mode})`, async () => {
           const { reader: sentinel, writer: held } = makePair('pipe');
           const peer = spawnPeer(language.program(), { fds: [held], args: ['hold', 'writer'] });
           const fd = copyFd(sentinel);
@@ -193,7 +194,7 @@ describe('TestWait', () => {
           expect(await waitVia(mode, [a, fd, b], 60_000)).to.have.ordered.members([a, fd, b]);
         });
 
-        it(`${language.label}: ${kind}, ${mode}: test_neg_timeout`, async () => {
+        it(`test_neg_timeout returns [] at once (${language.label}, ${kind}, ${mode})`, async () => {
           const { reader } = makePair(kind);
           expect(await waitVia(mode, [reader], -1)).to.deep.equal([]);
         });
@@ -202,7 +203,7 @@ describe('TestWait', () => {
   }
 
   for (const kind of kinds) {
-    it(`${kind}: a large message that is on its way does not make wait spin or miss its end`, async () => {
+    it(`waits for the rest of a large message without spinning, and sees its end (${kind})`, async () => {
       const { reader, writer } = makePair(kind);
       const message = pattern(150_000);
       writeRaw(writer, Buffer.concat([header(message.length), message.subarray(0, 30_000)]));

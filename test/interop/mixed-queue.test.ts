@@ -8,13 +8,13 @@ import { Process, PythonProcess, Queue } from 'node-multiprocessing';
 
 import { foreignEnv, newestPython, packageRoot } from '../helpers/index.js';
 
-describe('Queues of pickles', () => {
+describe('A Queue with pickle serialization', () => {
   for (const order of [
     ['node', 'python'],
     ['python', 'node'],
   ]) {
-    // Giving a queue to a Node child first once made it one that Python cannot read, whatever its serialization.
-    it(`are given to children in this order: ${order.join(', ')}`, async () => {
+    // Regression: a queue that was given to a Node child first could not be read by Python, whatever its serialization.
+    it(`may be given to children in this order: ${order.join(', ')}`, async () => {
       const source = new Queue({ serialization: 'pickle' });
       const sink = new Queue<[string, number]>({ serialization: 'pickle' });
       const make = {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Any sequence of messages, cut anywhere by whoever writes them and received by any mix of methods, arrives as it is.
+// Any sequence of messages arrives unchanged, whatever the pieces in which it is written and the methods by which it is
+// received.
 import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -15,15 +16,15 @@ import {
   kinds,
   makePair,
   pattern,
-  rungs,
+  ioMethods,
   startSink,
   startSource,
   turns,
-  withRung,
+  withIoMethod,
   type AnyConnection,
 } from '../helpers/index.js';
 
-/** Lengths of interest are drawn as often as any others. */
+/** Lengths at which something changes are drawn as often as all others. */
 const length = fc.oneof(
   fc.constantFrom(0, 1, 4096, 16384, 16385, 65535, 65536, 65537, 200_000),
   fc.nat(100),
@@ -32,7 +33,7 @@ const length = fc.oneof(
 
 const messages = fc.array(fc.record({ length, long: fc.boolean() }), { maxLength: 12 });
 
-/** Ways to get the next message. Each must return it whole, whatever was tried before. */
+/** The ways to get the next message. Each must return the whole message, whatever was tried before. */
 const receives: Record<string, (reader: AnyConnection) => Promise<Buffer>> = {
   recvBytes: (reader) => reader.recvBytes(),
   recvBytesSync: (reader) => Promise.resolve(reader.recvBytesSync()),
@@ -87,7 +88,7 @@ const receives: Record<string, (reader: AnyConnection) => Promise<Buffer>> = {
 
 const methods = fc.array(fc.constantFrom(...Object.keys(receives)), { minLength: 1, maxLength: 12 });
 
-describe('any messages', () => {
+describe('Any messages', () => {
   let folder: string;
   before(() => (folder = mkdtempSync(join(tmpdir(), 'mp-test-'))));
   after(() => {
@@ -95,13 +96,13 @@ describe('any messages', () => {
   });
 
   for (const kind of kinds) {
-    for (const rung of rungs) {
-      if (kind === 'socketpair' && rung !== 'nowait') continue;
+    for (const ioMethod of ioMethods) {
+      if (kind === 'socketpair' && ioMethod !== 'nowait') continue;
 
       for (const readAhead of [true, false]) {
-        it(`${kind}, ${rung}, readAhead ${readAhead}: cut anywhere by a raw writer, received by any mix of methods`, async () => {
+        it(`arrive whole when a raw writer cuts them anywhere and any mix of methods receives them (${kind}, ${ioMethod}, readAhead ${readAhead})`, async () => {
           const python = fewPeers()[1] as never;
-          const { peer, reader } = withRung(rung, () => startSource(python, kind, 'slices', { readAhead }));
+          const { peer, reader } = withIoMethod(ioMethod, () => startSource(python, kind, 'slices', { readAhead }));
           let files = 0;
           await fc.assert(
             fc.asyncProperty(
@@ -111,7 +112,7 @@ describe('any messages', () => {
               async (list, cuts, order) => {
                 const frames = list.map((message, seed) => frame(pattern(message.length, seed), message.long));
                 const bytes = Buffer.concat(frames);
-                const path = join(folder, `${kind}-${rung}-${readAhead}-${files++}`);
+                const path = join(folder, `${kind}-${ioMethod}-${readAhead}-${files++}`);
                 writeFileSync(path, bytes);
                 const places = [0, ...cuts.map((cut) => Math.floor(cut * bytes.length)), bytes.length].sort(
                   (a, b) => a - b,
@@ -132,11 +133,11 @@ describe('any messages', () => {
         });
       }
 
-      it(`${kind}, ${rung}: sent by any mix of methods, to Python`, async () => {
+      it(`arrive whole at a Python peer when any mix of methods sends them (${kind}, ${ioMethod})`, async () => {
         const send = fc.record({ length, sync: fc.boolean(), awaited: fc.boolean(), offset: fc.nat(50) });
         await fc.assert(
           fc.asyncProperty(fc.array(send, { maxLength: 20 }), async (list) => {
-            const { peer, writer } = withRung(rung, () => startSink(fewPeers()[1] as never, kind));
+            const { peer, writer } = withIoMethod(ioMethod, () => startSink(fewPeers()[1] as never, kind));
             const expected: string[] = [];
             for (const [seed, { length: size, sync, awaited, offset }] of list.entries()) {
               const message = pattern(size + offset, seed);
@@ -158,16 +159,16 @@ describe('any messages', () => {
   }
 
   for (const kind of kinds) {
-    for (const rung of rungs) {
-      if (kind === 'socketpair' && rung !== 'nowait') continue;
+    for (const ioMethod of ioMethods) {
+      if (kind === 'socketpair' && ioMethod !== 'nowait') continue;
 
-      it(`${kind}, ${rung}: sends that are aborted or time out are delivered whole or not at all`, async () => {
+      it(`arrive whole or not at all when their sends are aborted or time out (${kind}, ${ioMethod})`, async () => {
         const end = fc.constantFrom('none', 'abort', 'timeout', 'late abort');
         await fc.assert(
           fc.asyncProperty(
             fc.array(fc.record({ size: length.map((size) => size + 1), end }), { minLength: 1, maxLength: 20 }),
             async (list) => {
-              const { reader, writer } = withRung(rung, () => makePair(kind));
+              const { reader, writer } = withIoMethod(ioMethod, () => makePair(kind));
               const late = new AbortController();
               const outcomes = list.map(async ({ size, end: how }, seed) => {
                 const abort = new AbortController();
@@ -188,7 +189,7 @@ describe('any messages', () => {
               writer.close();
               await receiving;
               for (const [seed, outcome] of known.entries()) {
-                // None is empty, so the first byte tells them apart.
+                // No message is empty, so the first byte tells them apart.
                 const next = received[0]?.equals(pattern(list[seed]!.size, seed)) === true;
                 if (outcome === 'sent') expect(next, `message ${seed} arrived`).to.equal(true);
                 if (outcome === 'withdrawn') expect(next, `message ${seed} arrived`).to.equal(false);

@@ -18,18 +18,21 @@ import {
 
 const MIB = 1024 * 1024;
 
-/** Around CPython's changes of method, the pipe's capacity, and the sizes at which this package changes its own. */
+/**
+ * Around the sizes at which CPython changes its method, the pipe's capacity, and the sizes at which this package
+ * changes its method.
+ */
 const SIZES = [0, 1, 4092, 4093, 4096, 16384, 16385, 65531, 65532, 65536, 65537, MIB, MIB + 1];
 
 function sha256(bytes: Buffer): string {
   return createHash('sha256').update(bytes).digest('hex');
 }
 
-describe('message sizes', () => {
+describe('Message sizes', () => {
   for (const language of somePeers()) {
     for (const kind of kinds) {
       for (const mode of modes) {
-        it(`${language.label}: ${kind}, ${mode}: every size there and back, in order`, async () => {
+        it(`go there and back, in order (${language.label}, ${kind}, ${mode})`, async () => {
           const env = { NODE_TEST_MODE: mode };
           const { peer, reader, writer } = startTalk(language, kind, 'echo', { env });
           for (const [seed, size] of SIZES.entries()) {
@@ -40,7 +43,7 @@ describe('message sizes', () => {
           }
           writer.close();
           await peer.succeeded();
-          cellsOf(language.label, { kind, mode, rung: 'nowait' }).forEach(covered);
+          cellsOf(language.label, { kind, mode, ioMethod: 'nowait' }).forEach(covered);
         });
       }
     }
@@ -49,7 +52,7 @@ describe('message sizes', () => {
   for (const language of fewPeers()) {
     for (const kind of kinds) {
       for (const mode of modes) {
-        it(`${language.label}: ${kind}, ${mode}: 64 MiB there and back`, async () => {
+        it(`of 64 MiB go there and back (${language.label}, ${kind}, ${mode})`, async () => {
           const { peer, reader, writer } = startTalk(language, kind, 'echo', { env: { NODE_TEST_MODE: mode } });
           const message = pattern(64 * MIB);
           await via(mode, writer).sendBytes(message);
@@ -64,7 +67,7 @@ describe('message sizes', () => {
 
   for (const language of fewPeers()) {
     for (const kind of kinds) {
-      it(`${language.label}: ${kind}: many messages of mixed sizes keep order and boundaries`, async () => {
+      it(`may be mixed: order and boundaries are kept (${language.label}, ${kind})`, async () => {
         const { peer, writer } = startSink(language, kind);
         const messages = Array.from({ length: 300 }, (_, i) => pattern((i * 7919) % 20011, i));
         await Promise.all(messages.map((message) => writer.sendBytes(message)));

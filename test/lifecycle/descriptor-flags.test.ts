@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // O_NONBLOCK belongs to the open file description, which every process that inherited the descriptor shares: a peer that
-// blocks in read() would get EAGAIN, and break. So it must never appear, whatever is done and on whichever rung.
+// blocks in read() would get EAGAIN, and break. So it must never appear, whatever is done and on whichever ioMethod.
 import { closeSync, readFileSync } from 'node:fs';
 
 import { expect } from 'chai';
@@ -13,10 +13,10 @@ import {
   kinds,
   makePair,
   rejects,
-  rungs,
+  ioMethods,
   spawnPeer,
   turns,
-  withRung,
+  withIoMethod,
   within,
   type AnyConnection,
   type Kind,
@@ -95,10 +95,10 @@ const operations: Record<string, (reader: AnyConnection, writer: AnyConnection) 
 
 describe('The flags of a descriptor', function () {
   for (const kind of kinds) {
-    for (const rung of kind === 'pipe' ? rungs : (['nowait'] as const)) {
+    for (const ioMethod of kind === 'pipe' ? ioMethods : (['nowait'] as const)) {
       for (const [name, operation] of Object.entries(operations)) {
-        it(`are untouched by ${name} (${kind}, ${rung})`, async function () {
-          const { reader, writer } = withRung(rung, () => makePair(kind));
+        it(`are untouched by ${name} (${kind}, ${ioMethod})`, async function () {
+          const { reader, writer } = withIoMethod(ioMethod, () => makePair(kind));
           expectFlags([reader, writer], 'Pipe()');
           await operation(reader, writer);
           expectFlags([reader, writer], name);
@@ -122,9 +122,9 @@ describe('The flags of a descriptor', function () {
 describe('A Python peer that shares our descriptor', function () {
   for (const python of edgePythons()) {
     for (const kind of kinds) {
-      for (const rung of kind === 'pipe' ? rungs : (['nowait'] as const)) {
-        it(`is unharmed in recv_bytes while we use it too (${python.version}, ${kind}, ${rung})`, async function () {
-          const { reader, writer } = withRung(rung, () => makePair(kind));
+      for (const ioMethod of kind === 'pipe' ? ioMethods : (['nowait'] as const)) {
+        it(`is unharmed in recv_bytes while we use it too (${python.version}, ${kind}, ${ioMethod})`, async function () {
+          const { reader, writer } = withIoMethod(ioMethod, () => makePair(kind));
           const peer = spawnPeer(pythonChild(python, 'blocked'), { fds: [reader], keep: true, args: ['receive'] });
           expect(await peer.line()).to.equal('started');
           await untilAsleep(peer.pid, 'read');
@@ -135,11 +135,11 @@ describe('A Python peer that shares our descriptor', function () {
             expect(await peer.line()).to.equal(String(length));
           }
           await peer.succeeded();
-          covered({ peer: `python${python.version}`, kind, direction: 'send', mode: 'async', rung: rung });
+          covered({ peer: `python${python.version}`, kind, direction: 'send', mode: 'async', ioMethod });
         });
 
-        it(`is unharmed in send_bytes while we use it too (${python.version}, ${kind}, ${rung})`, async function () {
-          const { reader, writer } = withRung(rung, () => makePair(kind));
+        it(`is unharmed in send_bytes while we use it too (${python.version}, ${kind}, ${ioMethod})`, async function () {
+          const { reader, writer } = withIoMethod(ioMethod, () => makePair(kind));
           const peer = spawnPeer(pythonChild(python, 'blocked'), { fds: [writer], keep: true, args: ['send'] });
           expect(await peer.line()).to.equal('started');
           await untilAsleep(peer.pid, 'write');
@@ -154,7 +154,7 @@ describe('A Python peer that shares our descriptor', function () {
           expect(await reader.recvBytes()).to.have.length(1_000_000);
           expect(await peer.line()).to.equal('sent');
           await peer.succeeded();
-          covered({ peer: `python${python.version}`, kind, direction: 'receive', mode: 'async', rung: rung });
+          covered({ peer: `python${python.version}`, kind, direction: 'receive', mode: 'async', ioMethod });
         });
       }
     }

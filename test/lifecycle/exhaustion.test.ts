@@ -51,7 +51,7 @@ describe('Without a free descriptor', function () {
     });
   });
 
-  it('the rung of reopening gives way to the next one', async function () {
+  it('the ioMethod of reopening gives way to the next one', async function () {
     expect(await run('reopen')).to.deep.equal({ value: 'a message', after: 'works' });
   });
 });

@@ -4,7 +4,7 @@
 // signal are looked at: what goes wrong here is a crash or a hang at the very end.
 import { expect } from 'chai';
 
-import { kinds, rungs, spawnPeer, type Kind } from '../helpers/index.js';
+import { kinds, ioMethods, spawnPeer, type Kind } from '../helpers/index.js';
 import { asyncCalls, possible, syncCalls } from './support/calls.js';
 import { child } from './support/programs.js';
 
@@ -12,15 +12,15 @@ function expectAll(stdout: string, calls: readonly { name: string }[]): void {
   expect(stdout.trim().split(' ')).to.deep.equal(calls.map(({ name }) => name));
 }
 
-function rungsOf(kind: Kind): readonly string[] {
-  return kind === 'pipe' ? rungs : ['nowait'];
+function ioMethodsOf(kind: Kind): readonly string[] {
+  return kind === 'pipe' ? ioMethods : ['nowait'];
 }
 
 for (const kind of kinds) {
-  for (const rung of rungsOf(kind)) {
-    const env = { NODE_MULTIPROCESSING_RUNG: rung };
+  for (const ioMethod of ioMethodsOf(kind)) {
+    const env = { NODE_MULTIPROCESSING_RUNG: ioMethod };
 
-    describe(`A worker in which a call waits (${kind}, ${rung})`, function () {
+    describe(`A worker in which a call waits (${kind}, ${ioMethod})`, function () {
       it('is ended by terminate() during every kind of call', async function () {
         const peer = spawnPeer(child('worker-host'), { args: ['terminate', kind], env });
         expectAll(await peer.succeeded(), [...possible(asyncCalls, kind), ...possible(syncCalls, kind)]);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // The documentation against the package: codes, scripts, links and examples.
+import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
@@ -80,6 +81,13 @@ describe('documentation', () => {
         if (target !== undefined) expect(anchors(path), `${link} in ${page}`).to.include(target);
       }
     }
+  });
+
+  it('draws docs/layers.svg from scripts/layers.mjs', () => {
+    const script = join(packageRoot, 'scripts', 'draw-layers.mjs');
+    const { status, stderr } = spawnSync(process.execPath, [script, '--check'], { encoding: 'utf8' });
+    expect(stderr).to.equal('');
+    expect(status).to.equal(0);
   });
 
   it('README.md names every member of Connection', () => {

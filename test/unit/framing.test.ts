@@ -5,7 +5,18 @@ import { readSync } from 'node:fs';
 
 import { expect } from 'chai';
 
-import { frame, kinds, makePair, modes, pattern, rejects, rungs, via, withRung, writeRaw } from '../helpers/index.js';
+import {
+  frame,
+  kinds,
+  makePair,
+  modes,
+  pattern,
+  rejects,
+  ioMethods,
+  via,
+  withIoMethod,
+  writeRaw,
+} from '../helpers/index.js';
 
 describe('the bytes of a message', () => {
   for (const kind of kinds) {
@@ -31,12 +42,12 @@ describe('the bytes of a message', () => {
         });
       }
 
-      for (const rung of rungs) {
-        if (kind === 'socketpair' && rung !== 'nowait') continue;
+      for (const ioMethod of ioMethods) {
+        if (kind === 'socketpair' && ioMethod !== 'nowait') continue;
         for (const long of [false, true]) {
-          it(`${kind}, ${mode}, ${rung}: byte by byte, ${long ? 'long' : 'short'} header`, async () => {
+          it(`${kind}, ${mode}, ${ioMethod}: byte by byte, ${long ? 'long' : 'short'} header`, async () => {
             for (const readAhead of [true, false]) {
-              const { reader, writer } = withRung(rung, () => makePair(kind, { readAhead }));
+              const { reader, writer } = withIoMethod(ioMethod, () => makePair(kind, { readAhead }));
               const input = via(mode, reader);
               const bytes = frame('payload', long);
               for (let i = 0; i < bytes.length - 1; i++) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The objects of a test, and everybody who shares them.
+// The objects of a test, and the processes that share them.
 import { expect } from 'chai';
 import {
   attach,
@@ -14,7 +14,7 @@ import { modes, type Mode } from '../../helpers/index.js';
 import { HereSide, node, ProcessSide, type Language, type Side } from './sync-side.js';
 import type { Kind } from './sync-targets.js';
 
-/** The semaphores that a condition counts with. */
+/** The semaphores by which a condition counts its waiters. */
 interface Counters {
   readonly sleeping: Semaphore;
   readonly woken: Semaphore;
@@ -24,7 +24,7 @@ interface Counters {
 export class Scene {
   readonly mode: Mode;
   readonly here: HereSide;
-  /** Who makes the objects. */
+  /** The side that makes the objects. */
   maker: Side;
   readonly #language: Language;
   readonly #descriptors = new Map<string, Descriptor>();
@@ -34,12 +34,12 @@ export class Scene {
   constructor(language: Language, mode: Mode) {
     this.mode = mode;
     this.#language = language;
-    // A process that has not been told yet could not do what this one blocks for.
+    // A process that has not received its command yet could not do what this process blocks for.
     this.here = new HereSide(mode, () => Promise.all(this.#processes.map(({ sent }) => sent)));
     this.maker = this.here;
   }
 
-  /** A process that has all objects. */
+  /** Starts a process that has all objects. */
   async start(language = this.#language, mode = this.mode): Promise<ProcessSide> {
     const started = new ProcessSide(language.program(), mode);
     this.#processes.push(started);
@@ -47,21 +47,21 @@ export class Scene {
     return started;
   }
 
-  /** Has objects made, each of a kind and its arguments, and everybody else open them. */
+  /** Makes objects, each of a kind with its arguments. Every other side opens them. */
   async make(objects: Readonly<Record<string, readonly [Kind, ...unknown[]]>>): Promise<void> {
     for (const [name, args] of Object.entries(objects)) {
       await this.#share(name, await this.maker.make(name, ...args), this.maker);
     }
   }
 
-  /** Has everybody open the semaphore that counts who waits, of a condition or an event, under a name of its own. */
+  /** Makes every side open, under the given name, the semaphore that counts the waiters of a condition or an event. */
   async openSleepers(of: string, name: string): Promise<void> {
     await this.#share(name, { type: 'Semaphore', semaphore: this.#conditionOf(of).sleeping });
   }
 
   /**
-   * Those who wait, half of them in `other` and half in this process. Who would block where something else must happen has
-   * a process to himself.
+   * Waiters, half of them in `other` and half in this process. A waiter that would block a side which has more to do
+   * gets a process of its own.
    */
   async waiters(count: number, other: ProcessSide): Promise<Side[]> {
     const started: Side[] = [];
@@ -85,18 +85,21 @@ export class Scene {
     return found;
   }
 
-  /** How many wait, or have done so and not been counted since. */
+  /** The number of waiters that sleep, or have slept and were not counted since. */
   sleepers(name: string): number {
     const { sleeping, woken } = this.counters(name);
     return sleeping.value - woken.value;
   }
 
-  /** CPython's check_invariant: nobody sleeps, and no notification is left. */
+  /** CPython's check_invariant: no waiter sleeps, and no notification is left. */
   checkInvariant(name: string): void {
     expect([this.sleepers(name), this.counters(name).wait.value]).to.deep.equal([0, 0]);
   }
 
-  /** Checks that, and that it stays so when everybody notifies nobody, at which CPython asserts that the counters fit. */
+  /**
+   * Checks the invariant, and that it holds while every side notifies without a waiter. CPython then asserts that the
+   * counters fit.
+   */
   async settled(name: string, notify: 'notify' | 'set' = 'notify'): Promise<void> {
     this.checkInvariant(name);
     const { sleeping, woken, wait } = this.counters(name);
@@ -106,13 +109,13 @@ export class Scene {
     }
   }
 
-  /** Ends all processes, none of which may fail. */
+  /** Ends all processes and asserts that each ended well. */
   async end(): Promise<void> {
     for (const { peer } of this.#processes) await peer.release();
     for (const { peer } of this.#processes) await peer.succeeded();
   }
 
-  /** Closes what this process has open. */
+  /** Closes what this process has opened. */
   close(): void {
     this.here.workshop.close();
     for (const counters of this.#counters.values()) {
@@ -144,33 +147,33 @@ async function play(scene: Scene, body: () => Promise<void>): Promise<void> {
   }
 }
 
-/** A test of this process alone, async and sync. */
+/** Defines a test of this process alone, async and sync. */
 export function withinNode(title: string, body: (scene: Scene, here: Side) => Promise<void>): void {
   for (const mode of modes) {
-    it(`within Node, ${mode}: ${title}`, async () => {
+    it(`${title} (within Node, ${mode})`, async () => {
       const scene = new Scene(node, mode);
       await play(scene, () => body(scene, scene.here));
     });
   }
 }
 
-/** Who takes part in a test with another process. */
+/** The sides of a test with another process. */
 export interface Cast {
   readonly scene: Scene;
   /** The other process. */
   readonly peer: ProcessSide;
-  /** The one of the two that makes the objects, and for instance notifies. */
+  /** The side that makes the objects, and for instance notifies. */
   readonly lead: Side;
-  /** The one that does not. */
+  /** The side that does not. */
   readonly other: Side;
 }
 
-/** A test with a process of each language, led by it or by this process, async and sync. */
+/** Defines a test with a process of each language, led by that process or by this one, async and sync. */
 export function withPeers(title: string, languages: readonly Language[], body: (cast: Cast) => Promise<void>): void {
   for (const language of languages) {
     for (const mode of modes) {
       for (const leads of ['this process', 'the peer']) {
-        it(`${language.label}, ${mode}, led by ${leads}: ${title}`, async () => {
+        it(`${title} (${language.label}, ${mode}, led by ${leads})`, async () => {
           const scene = new Scene(language, mode);
           await play(scene, async () => {
             const peer = await scene.start();
@@ -186,7 +189,7 @@ export function withPeers(title: string, languages: readonly Language[], body: (
 
 const WATCHDOG_MS = 50_000;
 
-/** Runs the event loop until a value is what the test has seen to that it becomes. */
+/** Runs the event loop until a value is what the test has made it become. */
 export async function reached(value: () => number, expected: number): Promise<void> {
   const end = performance.now() + WATCHDOG_MS;
   while (value() !== expected) {

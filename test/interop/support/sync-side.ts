@@ -1,28 +1,29 @@
 // SPDX-License-Identifier: MIT
 //
-// Those who share locks in a test: this process, Node processes and Python processes, all told what to do in the same way.
+// The processes that share locks in a test: this process, Node processes and Python processes. All get their commands
+// in the same way.
 import type { Descriptor } from 'node-multiprocessing';
 
 import { edgePythons, nodePeer, pythonPeer, pythons, spawnPeer } from '../../helpers/index.js';
 import type { Mode, Peer, Program, Python } from '../../helpers/index.js';
 import { Workshop, type Kind } from './sync-targets.js';
 
-/** Who has objects by name, and is told what to do with them. What can be asked for is in sync-targets.ts. */
+/** A process that has objects by name and runs commands on them. sync-targets.ts has the commands. */
 export interface Side {
-  /** Whether it uses blocking methods on its only thread, so that it can do one thing at a time. */
+  /** Whether the process uses blocking methods on its only thread, so that it can do one thing at a time. */
   readonly blocks: boolean;
-  /** The codes for what is released too often, or by somebody who does not own it. */
+  /** The codes for a release too many, and for a release by a side that is not the owner. */
   readonly errors: { readonly tooOften: string; readonly notOwner: string };
   make(name: string, kind: Kind, ...args: unknown[]): Promise<Descriptor>;
   open(name: string, descriptor: Descriptor): Promise<unknown>;
-  /** A string among the arguments names an object. An error's `code` is for Python the exception's name. */
+  /** A string among the arguments names an object. For Python, an error's `code` is the name of the exception. */
   run(target: string, ...args: unknown[]): Promise<unknown>;
 }
 
 const NODE_ERRORS = { tooOften: 'ERR_MP_RELEASED_TOO_OFTEN', notOwner: 'ERR_MP_NOT_OWNER' };
 const PYTHON_ERRORS = { tooOften: 'ValueError', notOwner: 'AssertionError' };
 
-/** A process, which runs sync-peer.ts or sync_peer.py. */
+/** Another process, which runs sync-peer.ts or sync_peer.py. */
 export class ProcessSide implements Side {
   readonly blocks: boolean;
   readonly errors: Side['errors'];
@@ -32,7 +33,7 @@ export class ProcessSide implements Side {
   readonly #pending = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>();
   #last = 0;
 
-  /** @param fds What it inherits, from descriptor 3 on. */
+  /** @param fds What the process inherits, from descriptor 3 on. */
   constructor(program: Program, mode: Mode, fds: readonly number[] = []) {
     const isNode = program.language === 'node';
     this.blocks = isNode && mode === 'sync';
@@ -101,7 +102,7 @@ export class HereSide implements Side {
   }
 }
 
-/** What the processes of a test are written in. */
+/** The language of a process. */
 export interface Language {
   readonly label: string;
   program(): Program;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What sync_peer.py can be told to do, for Node: with the async or the blocking methods, in the test's own process or in
-// test/peers/sync-peer.ts. Each of them takes objects by their names.
+// The commands of sync_peer.py for Node: with the async or the blocking methods, in the test's own process or in
+// test/peers/sync-peer.ts. Each command takes objects by their names.
 import { inspect } from 'node:util';
 
 import {
@@ -23,7 +23,7 @@ import type { Mode } from '../../helpers/channels.js';
 const classes = { BoundedSemaphore, Condition, Event, Lock, RLock, Semaphore };
 export type Kind = keyof typeof classes;
 
-/** The object itself, or with `sync` one whose async methods call the blocking methods of the same meaning. */
+/** The object itself; with `sync` a proxy whose async methods call the blocking methods of the same meaning. */
 export function calls<T extends object>(mode: Mode, object: T): T {
   return new Proxy(object, {
     get(target, key) {
@@ -34,7 +34,7 @@ export function calls<T extends object>(mode: Mode, object: T): T {
   });
 }
 
-/** Runs `fn` with a lock held: as an owner of its own, or as the thread. */
+/** Runs `fn` while a lock is held: by a token of its own, or by the thread. */
 async function holding<T>(mode: Mode, lock: SemLock | Condition, fn: () => T | Promise<T>): Promise<T> {
   if (mode === 'async') return lock.withLock(fn);
   lock.acquireSync();
@@ -102,7 +102,7 @@ function makeTargets(mode: Mode): Record<string, Target> {
       while (sleepers.value === 0) await new Promise((resolve) => setTimeout(resolve, 1));
       await calls(mode, event).set();
     },
-    // Waits twice, once until it is notified and once until a signal comes; then holds the lock until `leave`.
+    // Waits twice, once until a notification and once until a signal. Then holds the lock until `leave`.
     wait_result: (cond: Condition, entered: Semaphore, held: Semaphore, leave: Semaphore) => {
       process.on('SIGINT', () => undefined);
       return holding(mode, cond, async () => {
@@ -124,7 +124,7 @@ function makeTargets(mode: Mode): Record<string, Target> {
   };
 }
 
-/** Objects by name, and what can be done with them. */
+/** Objects by name, and the commands for them. */
 export class Workshop {
   readonly #objects = new Map<string, Describable>();
   readonly #targets: Record<string, Target>;

@@ -124,7 +124,7 @@ const cases: Record<string, () => Promise<unknown>> = {
     return { ...results, after: await exchange() };
   },
 
-  /** The rung of reopening needs a descriptor of its own and gives way to the next one. */
+  /** The ioMethod of reopening needs a descriptor of its own and gives way to the next one. */
   async reopen() {
     process.env['NODE_MULTIPROCESSING_RUNG'] = 'reopen';
     const [reader, writer] = Pipe<string>(false);

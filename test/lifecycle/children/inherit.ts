@@ -34,8 +34,8 @@ const adopted = Connection.fromFd<never, number>(FD);
 const after = closeOnExec(FD);
 
 const connections = [true, false].flatMap((duplex) =>
-  ['nowait', 'reopen', 'poll'].flatMap((rung) => {
-    process.env['NODE_MULTIPROCESSING_RUNG'] = rung;
+  ['nowait', 'reopen', 'poll'].flatMap((ioMethod) => {
+    process.env['NODE_MULTIPROCESSING_RUNG'] = ioMethod;
     return [...(duplex ? Pipe<number>(true) : Pipe<number>(false))] as Connection<number>[];
   }),
 );

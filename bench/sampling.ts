@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 //
-// How the programs of the comparisons take their time.
-import type { TrialOutput } from '../job.js';
+// How every program of the benchmark that runs in Node takes the time of what it measures.
+import type { TrialOutput } from './job.js';
 
 const clock = process.hrtime.bigint;
 
-/** What behind a program's own arguments says how long it measures. */
-export function timesFrom(warmUpMs: string | undefined, measuredMs: string | undefined): Times {
-  return { warmUpNs: BigInt(warmUpMs ?? 0) * 1_000_000n, measuredNs: BigInt(measuredMs ?? 0) * 1_000_000n };
+/** The last two arguments of each program, which say how long it measures. */
+export function timesFrom(warmUpMs: string | number = 0, measuredMs: string | number = 0): Times {
+  return { warmUpNs: BigInt(warmUpMs) * 1_000_000n, measuredNs: BigInt(measuredMs) * 1_000_000n };
 }
 
 export interface Times {
@@ -15,7 +15,7 @@ export interface Times {
   readonly measuredNs: bigint;
 }
 
-/** Times batches of `batch` operations: nanoseconds per operation, of at least `least` batches. */
+/** Times batches of `batch` operations. Resolves to nanoseconds per operation, for at least `least` batches. */
 export async function sample(
   { warmUpNs, measuredNs }: Times,
   batch: number,

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: MIT
+//
+// Reads which file imports which, and compares that with a list of layers. Every finding is a sentence.
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, normalize } from 'node:path/posix';
+
+import ts from 'typescript';
+
+import type { House } from '../../../scripts/layers.mjs';
+
+/** What each file, by its path below the root of its house, imports of the same house. */
+export type Graph = ReadonlyMap<string, readonly string[]>;
+
+/** The modules that a TypeScript file names: in imports of values and types, in exports, in `import()` and in `require()`. */
+export function importsOf(text: string): string[] {
+  const names: string[] = [];
+  const add = (node: ts.Node | undefined): void => {
+    if (node !== undefined && ts.isStringLiteralLike(node)) names.push(node.text);
+  };
+  const visit = (node: ts.Node): void => {
+    if (ts.isImportDeclaration(node) || ts.isExportDeclaration(node)) add(node.moduleSpecifier);
+    else if (ts.isExternalModuleReference(node)) add(node.expression);
+    else if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument)) add(node.argument.literal);
+    else if (ts.isCallExpression(node)) {
+      const { expression } = node;
+      const loads = ts.isIdentifier(expression) && expression.text === 'require';
+      if (loads || expression.kind === ts.SyntaxKind.ImportKeyword) add(node.arguments[0]);
+    }
+    ts.forEachChild(node, visit);
+  };
+  visit(ts.createSourceFile('module.ts', text, ts.ScriptTarget.Latest));
+  return names;
+}
+
+/** The files that a C++ file includes by `#include "..."`. */
+export function includesOf(text: string): string[] {
+  return [...text.matchAll(/^[ \t]*#[ \t]*include[ \t]+"([^"]+)"/gm)].map(([, name]) => name!);
+}
+
+/** The source files below a folder, relative to it. */
+function sources(folder: string, pattern: RegExp): string[] {
+  return (readdirSync(folder, { recursive: true }) as string[]).filter((file) => pattern.test(file)).sort();
+}
+
+/**
+ * The imports among the TypeScript files below a folder.
+ *
+ * @throws If a file imports a module of the folder that does not exist.
+ */
+export function readImports(folder: string): Graph {
+  const resolve = (file: string, name: string): string[] => {
+    if (!name.startsWith('.')) return [];
+    const found = normalize(join(dirname(file), name));
+    // Node, and not the compiler, loads what is outside of the folder, such as the addon.
+    if (found.startsWith('../') || !found.endsWith('.js')) return [];
+    return [found.replace(/js$/, 'ts')];
+  };
+  return readGraph(folder, /\.ts$/, (file, text) => importsOf(text).flatMap((name) => resolve(file, name)));
+}
+
+/**
+ * The includes among the C++ files below a folder, but for its tests.
+ *
+ * @throws If a file includes another one that does not exist. System headers are named in angle brackets.
+ */
+export function readIncludes(folder: string): Graph {
+  return readGraph(folder, /^(?!test\/).*\.(cc|h)$/, (_, text) => includesOf(text));
+}
+
+function readGraph(folder: string, pattern: RegExp, namesIn: (file: string, text: string) => string[]): Graph {
+  const files = sources(folder, pattern);
+  return new Map(
+    files.map((file) => {
+      const names = new Set(namesIn(file, readFileSync(join(folder, file), 'utf8')));
+      for (const name of names) {
+        if (!existsSync(join(folder, name))) throw new Error(`${file} imports ${name}, which does not exist`);
+      }
+      return [file, [...names]];
+    }),
+  );
+}
+
+/** The room of a file: itself if the list names it, else its folder directly below the root. */
+function roomOf(house: House, file: string): string {
+  const isNamed = house.floors.some((floor) => floor.some(({ name }) => name === file));
+  return isNamed ? file : file.split('/')[0]!;
+}
+
+/** The rooms that each room may import. */
+function allowed(house: House): Map<string, string[]> {
+  const below: string[] = [];
+  const result = new Map<string, string[]>();
+  for (const floor of house.floors) {
+    for (const { name } of floor) {
+      const exceptions = house.exceptions.filter(({ from }) => from === name).map(({ to }) => to);
+      result.set(name, [...below, ...exceptions]);
+    }
+    below.push(...floor.map(({ name }) => name));
+  }
+  return result;
+}
+
+/** A sentence for each import of a room that its room may not import, for each unknown room, and for each that is empty. */
+export function wrongImports(house: House, graph: Graph): string[] {
+  const { root } = house;
+  const rules = allowed(house);
+  const rooms = new Set([...graph.keys()].map((file) => roomOf(house, file)));
+  const unknown = [...rooms].filter((room) => !rules.has(room));
+  const empty = [...rules.keys()].filter((room) => !rooms.has(room));
+  const wrong = [...graph].flatMap(([file, imports]) => {
+    const room = roomOf(house, file);
+    const others = rules.get(room);
+    if (others === undefined) return [];
+    const may =
+      others.length === 0 ? `${room} may import no other folder` : `${room} may import only ${others.join(', ')}`;
+    return imports
+      .filter((name) => ![room, ...others, ...unknown].includes(roomOf(house, name)))
+      .map((name) => `${root}/${file} imports ${root}/${name}: ${may}`);
+  });
+  return [
+    ...unknown.map((room) => `${root}/${room} belongs to no layer: scripts/layers.mjs does not name it`),
+    ...empty.map((room) => `scripts/layers.mjs names ${root}/${room}, which has no source file`),
+    ...wrong,
+  ];
+}
+
+/** The rooms of a house, each with those that it imports. */
+export function roomGraph(house: House, graph: Graph): Graph {
+  const rooms = new Map<string, Set<string>>();
+  for (const [file, imports] of graph) {
+    const room = roomOf(house, file);
+    const others = rooms.get(room) ?? new Set();
+    for (const name of imports) if (roomOf(house, name) !== room) others.add(roomOf(house, name));
+    rooms.set(room, others);
+  }
+  return new Map([...rooms].map(([room, others]) => [room, [...others]]));
+}
+
+/** The largest sets of nodes that all reach each other, lower ones first. This is Tarjan's algorithm. */
+function components(graph: Graph): string[][] {
+  const result: string[][] = [];
+  const stack: string[] = [];
+  const order = new Map<string, number>();
+  const lowest = new Map<string, number>();
+  const visit = (node: string): void => {
+    order.set(node, order.size);
+    lowest.set(node, order.get(node)!);
+    stack.push(node);
+    for (const next of graph.get(node) ?? []) {
+      if (!order.has(next)) visit(next);
+      if (stack.includes(next)) lowest.set(node, Math.min(lowest.get(node)!, lowest.get(next)!));
+    }
+    if (lowest.get(node) === order.get(node)) result.push(stack.splice(stack.indexOf(node)));
+  };
+  for (const node of graph.keys()) if (!order.has(node)) visit(node);
+  return result;
+}
+
+/** The shortest way from a node back to itself; undefined if there is none. */
+function shortestCircle(graph: Graph, start: string): string[] | undefined {
+  const ways = [[start]];
+  const seen = new Set<string>();
+  for (const way of ways) {
+    for (const next of graph.get(way.at(-1)!) ?? []) {
+      if (next === start) return [...way, start];
+      if (!seen.has(next)) ways.push([...way, next]);
+      seen.add(next);
+    }
+  }
+  return undefined;
+}
+
+/** A sentence for each set of files, or rooms, that all reach each other: one shortest circle in it, and how many there are. */
+export function circles(house: House, graph: Graph): string[] {
+  return components(graph).flatMap((component) => {
+    const ways = component.map((node) => shortestCircle(graph, node)).filter((way) => way !== undefined);
+    const [shortest] = ways.sort((a, b) => a.length - b.length);
+    if (shortest === undefined) return [];
+    const among =
+      component.length + 1 > shortest.length ? `, one among ${component.length} that import each other` : '';
+    return [`${shortest.map((node) => `${house.root}/${node}`).join(' -> ')} is a circle${among}`];
+  });
+}
+
+/** The floors that a graph needs: the nodes on its longest way. Those of a circle share one floor. */
+export function floorsOf(graph: Graph): number {
+  const floors = new Map<string, number>();
+  for (const component of components(graph)) {
+    const below = component.flatMap((node) => graph.get(node) ?? []).filter((node) => !component.includes(node));
+    const floor = 1 + Math.max(0, ...below.map((node) => floors.get(node)!));
+    for (const node of component) floors.set(node, floor);
+  }
+  return Math.max(0, ...floors.values());
+}
