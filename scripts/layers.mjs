@@ -55,13 +55,11 @@ export const layers = {
         { name: 'queues', meaning: 'Queue, JoinableQueue, SimpleQueue' },
         { name: 'process', meaning: 'Process: start, bootstrap, end' },
       ],
-      [
-        { name: 'describe.ts', meaning: 'describe and attach, for objects of every class' },
-        { name: 'python', meaning: "PythonProcess, and this package's objects in pickles" },
-      ],
+      [{ name: 'describe.ts', meaning: 'describe and attach, for objects of every class' }],
+      [{ name: 'python', meaning: "PythonProcess, and this package's objects in pickles" }],
       [
         { name: 'index.ts', meaning: 'everything that users import' },
-        { name: 'process/child-main.ts', meaning: 'the program of a Node child' },
+        { name: 'child-main.ts', meaning: 'the program of a Node child' },
         { name: 'cli', meaning: 'the command line program' },
       ],
     ],
