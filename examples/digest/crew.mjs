@@ -145,8 +145,7 @@ export class Crew {
     for await (const [name, number, digest] of this.#results) {
       const worker = this.workers.find((each) => each.name === name);
       const expected = typeof number === 'number' ? this.#expected.get(number) : undefined;
-      if (worker === undefined || expected === undefined)
-        throw new WorkerError(`Unexpected answer from ${name}.`);
+      if (worker === undefined || expected === undefined) throw new WorkerError(`Unexpected answer from ${name}.`);
       this.#expected.delete(/** @type {number} */ (number));
       worker.messages++;
       worker.bytes += expected.bytes;
