@@ -16,7 +16,7 @@ import {
   systemError,
 } from '../core/errors.js';
 import { native } from '../native/addon.js';
-import { Hold } from '../event-loop/reactor.js';
+import { KeepAlive } from '../event-loop/keep-alive.js';
 import type { ReceiveOptions } from './receiver.js';
 import { ChannelSerialization } from './channel-format.js';
 import { pack, type Packed } from './object-message.js';
@@ -69,7 +69,7 @@ export class Connection<S = unknown, R = S> {
   readonly #channel: Channel;
   readonly #serialization: ChannelSerialization;
   readonly #direction: Direction;
-  readonly #hold = new Hold();
+  readonly #hold = new KeepAlive();
   #closed = false;
 
   /** Connections are made by `Pipe` and `Connection.fromFd`. */
@@ -448,7 +448,7 @@ export class Connection<S = unknown, R = S> {
   }
 
   /** @internal */
-  static holdOf(connection: Connection<never, unknown>): Hold {
+  static holdOf(connection: Connection<never, unknown>): KeepAlive {
     return connection.#hold;
   }
 

@@ -6,26 +6,23 @@ import { millisecondsLeft, startLimits, type Limits } from '../core/deadline.js'
 import { ClosedError, InterruptedError, NotWritable, sendError, systemError, TimeoutError } from '../core/errors.js';
 import { Fifo } from '../core/fifo.js';
 import { native } from '../native/addon.js';
+import type { KeepAlive } from '../event-loop/keep-alive.js';
+import { BYTES_PER_TURN, takeTurn } from '../event-loop/reactor.js';
 import {
   blockOn,
   checkInterrupted,
   flushUnwritten,
   listensForSignals,
-  takeTurn,
   unwritten,
   writeNowIfExiting,
-  type Hold,
   type Writer,
-} from '../event-loop/reactor.js';
+} from '../event-loop/sync-wait.js';
 import type { Packed } from './object-message.js';
 
 const codes = native.status;
 
 /** So much of a message is copied when it has to wait; the rest is read from the caller's memory. */
 const COPIED_BYTES = native.copiedBytes;
-
-/** How much is written in one turn of the event loop. */
-const BUDGET = 256 * 1024;
 
 /** Messages of one tick are gathered up to this size before they are written. */
 const GATHERED_BYTES = 64 * 1024;
@@ -83,7 +80,14 @@ export class Sender implements Writer {
     return this.#waiting.length > 0;
   }
 
-  send(data: Uint8Array, offset: number, size: number, operation: string, limits: Limits, hold: Hold): Promise<void> {
+  send(
+    data: Uint8Array,
+    offset: number,
+    size: number,
+    operation: string,
+    limits: Limits,
+    hold: KeepAlive,
+  ): Promise<void> {
     if (this.#broken) return Promise.reject(this.#brokenError());
     if (this.#waiting.length === 0 && !this.#gathering && takeTurn()) {
       const status = native.send(this.id, data, offset, size);
@@ -104,7 +108,7 @@ export class Sender implements Writer {
   }
 
   /** Bytes that are not a message. Their end the other side has to find by itself. */
-  sendUnframed(data: Uint8Array, hold: Hold): Promise<void> {
+  sendUnframed(data: Uint8Array, hold: KeepAlive): Promise<void> {
     const status = native.appendUnframed(this.id, data);
     if (status < 0) return Promise.reject(systemError(status, 'write'));
     const lent = data.byteLength > COPIED_BYTES ? data : undefined;
@@ -114,7 +118,7 @@ export class Sender implements Writer {
     return sent;
   }
 
-  sendHandle(fd: number, limits: Limits, hold: Hold): Promise<void> {
+  sendHandle(fd: number, limits: Limits, hold: KeepAlive): Promise<void> {
     if (this.#broken) return Promise.reject(this.#brokenError());
     const status = native.appendDescriptor(this.id, fd);
     if (status < 0) return Promise.reject(systemError(status, 'sendmsg'));
@@ -124,7 +128,7 @@ export class Sender implements Writer {
   }
 
   /** Sends a message and the descriptors behind it, between which nothing may come. */
-  sendParcel(packed: Packed, limits: Limits, hold: Hold): Promise<void> {
+  sendParcel(packed: Packed, limits: Limits, hold: KeepAlive): Promise<void> {
     const refused = this.#appendParcel(packed);
     if (refused !== undefined) return Promise.reject(refused);
     const { bytes, fds, failed } = packed;
@@ -170,7 +174,7 @@ export class Sender implements Writer {
     this.#blocked = false;
     if (this.#waiting.length === 0) return;
     const lender = this.#lenders.first;
-    const done = native.flush(this.id, lender?.lent, lender?.offset ?? 0, lender?.size ?? 0, BUDGET);
+    const done = native.flush(this.id, lender?.lent, lender?.offset ?? 0, lender?.size ?? 0, BYTES_PER_TURN);
     if (done > 0) this.#complete(done);
     else if (done < 0 && done !== codes.again) this.#failWrite(done);
     if (this.#waiting.length > 0) this.#setBlocked();
@@ -198,7 +202,7 @@ export class Sender implements Writer {
     size: number,
     operation: string,
     limits: Limits,
-    hold: Hold,
+    hold: KeepAlive,
     descriptors = 0,
   ): Promise<void> {
     const waiting: Waiting = { lent, offset, size, written: ignore, fail: ignore };
@@ -322,7 +326,7 @@ export class Sender implements Writer {
         this.#endTick();
       });
     }
-    if (bytes >= GATHERED_BYTES && this.#early < BUDGET / GATHERED_BYTES) {
+    if (bytes >= GATHERED_BYTES && this.#early < BYTES_PER_TURN / GATHERED_BYTES) {
       this.#early++;
       this.flush();
     }

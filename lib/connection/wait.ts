@@ -13,7 +13,9 @@ import {
 } from '../core/deadline.js';
 import { argumentError, systemError, TimeoutError } from '../core/errors.js';
 import { native, READ } from '../native/addon.js';
-import { arm, blockOn, ensureStarted, flushUnwritten, Hold, takeTurn, type Pollable } from '../event-loop/reactor.js';
+import { KeepAlive } from '../event-loop/keep-alive.js';
+import { arm, ensureStarted, takeTurn, type Pollable } from '../event-loop/reactor.js';
+import { blockOn, flushUnwritten } from '../event-loop/sync-wait.js';
 import { checkDescriptor, checkTimeout } from '../core/validate.js';
 
 /**
@@ -99,7 +101,7 @@ export async function waitForConnections<T extends Waitable>(objects: readonly T
   const isOn = (object: Waitable): boolean => !(object instanceof Connection) || Connection.holdOf(object).on;
   const on = objects.length === 0 || objects.some(isOn);
   return new Promise((resolve, reject) => {
-    const hold = new Hold();
+    const hold = new KeepAlive();
     hold.on = on;
     hold.begin();
     const releases: (() => void)[] = [];

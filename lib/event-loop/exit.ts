@@ -7,7 +7,7 @@ import { writeSync } from 'node:fs';
 import { deadlineAfter } from '../core/deadline.js';
 import { native } from '../native/addon.js';
 import { writeQueuesAtExit } from '../queues/exit.js';
-import { unwritten, writeAtExit } from './reactor.js';
+import { unwritten, writeAtExit } from './sync-wait.js';
 import { endDaemons } from '../process/running-child.js';
 
 /** How long the end of the process may be held up by peers that do not read. */

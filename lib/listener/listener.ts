@@ -10,7 +10,9 @@ import { AuthenticationError, BusyError, ClosedError, TimeoutError } from '../co
 import { Fifo } from '../core/fifo.js';
 import { Handshake } from './handshake.js';
 import { ListeningSocket, type Taken } from './listening-socket.js';
-import { blockOn, flushUnwritten, Hold, takeTurn } from '../event-loop/reactor.js';
+import { KeepAlive } from '../event-loop/keep-alive.js';
+import { takeTurn } from '../event-loop/reactor.js';
+import { blockOn, flushUnwritten } from '../event-loop/sync-wait.js';
 import { shareableMark } from '../reduction/shareable.js';
 import { checkAddress, checkFamily, showAddress, type SocketAddress, type SocketFamily } from './socket-address.js';
 import { makeSocketPath, removeFolder } from './socket-file.js';
@@ -78,7 +80,7 @@ export class Listener<S = unknown, R = S> {
   readonly #authTimeout: number;
   readonly #maxHandshakes: number;
   readonly #options: ConnectionOptions;
-  readonly #hold = new Hold();
+  readonly #hold = new KeepAlive();
   readonly #waiting = new Fifo<Waiting>();
   readonly #candidates = new Set<Candidate>();
   /** Those who have authenticated themselves when nobody was waiting any more. */

@@ -11,7 +11,7 @@ import { Reports, type Report } from './bootstrap.js';
 import { Connection } from '../connection/connection.js';
 import { ChildProcessError, systemError, type ChildFailure } from '../core/errors.js';
 import type { CommonProcessOptions } from './options.js';
-import { flushUnwritten } from '../event-loop/reactor.js';
+import { flushUnwritten } from '../event-loop/sync-wait.js';
 import { RunningChild } from './running-child.js';
 import { Inheritance } from '../reduction/transfer.js';
 

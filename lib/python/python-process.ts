@@ -12,7 +12,7 @@ import { lookAfter } from './queue-recovery.js';
 import { findInterpreter } from './interpreter.js';
 import { pythonShape } from './reduce.js';
 import { commandLine, pickleArguments, spawnPickles, type Task } from './spawn.js';
-import { Hold } from '../event-loop/reactor.js';
+import { KeepAlive } from '../event-loop/keep-alive.js';
 import type { PickleNode } from '../serialization/pickle/nodes.js';
 import { checkObject } from '../core/validate.js';
 
@@ -104,7 +104,7 @@ export class PythonProcess extends BaseProcess {
         args: commandLine(handle),
         what,
         env,
-        send: (to) => Connection.partsOf(to).channel.sender.sendUnframed(pickles, new Hold()),
+        send: (to) => Connection.partsOf(to).channel.sender.sendUnframed(pickles, new KeepAlive()),
         afterEnd: () => {
           lookAfter(queues);
         },

@@ -10,7 +10,7 @@ import { QueueHandle } from './handle.js';
 import { closeParts, type QueueParts } from './parts.js';
 import { QueueReader } from './reader.js';
 import { QueueWriter } from './writer.js';
-import { Hold } from '../event-loop/reactor.js';
+import { KeepAlive } from '../event-loop/keep-alive.js';
 import { shareableMark } from '../reduction/shareable.js';
 import { checkBoolean } from '../core/validate.js';
 
@@ -30,7 +30,7 @@ function checkWait(options: QueueWaitOptions | undefined): Limits {
 /** What all queues have in common. */
 export abstract class BaseQueue<T> {
   readonly #what: string;
-  readonly #hold = new Hold();
+  readonly #hold = new KeepAlive();
   #closed = false;
   /** @internal */
   readonly parts: QueueParts;
@@ -173,7 +173,7 @@ export abstract class BaseQueue<T> {
   protected abstract show(): string;
 
   /** @internal */
-  protected get hold(): Hold {
+  protected get hold(): KeepAlive {
     return this.#hold;
   }
 

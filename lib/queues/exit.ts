@@ -7,7 +7,8 @@ import { completionsFd, dispatchCompletions, request } from '../event-loop/compl
 import { millisecondsLeft } from '../core/deadline.js';
 import { InterruptedError, systemError } from '../core/errors.js';
 import { native } from '../native/addon.js';
-import { blockOn, Hold } from '../event-loop/reactor.js';
+import { KeepAlive } from '../event-loop/keep-alive.js';
+import { blockOn } from '../event-loop/sync-wait.js';
 
 const queues = native.queues;
 
@@ -34,7 +35,7 @@ export function waitForFeedersAtExit(): void {
     if (items === 0) return;
     // Nobody here reads any more. If nobody else does either, the threads learn of it now.
     queues.cutReaders();
-    const hold = new Hold();
+    const hold = new KeepAlive();
     hold.begin();
     const warning = setTimeout(warn, WARNING_MS).unref();
     request(whenIdle, () => {

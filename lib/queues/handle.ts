@@ -7,7 +7,7 @@ import { Connection } from '../connection/connection.js';
 import { queueError, systemError } from '../core/errors.js';
 import { native } from '../native/addon.js';
 import type { QueueParts } from './parts.js';
-import { blockOn } from '../event-loop/reactor.js';
+import { blockOn } from '../event-loop/sync-wait.js';
 import type { SemaphoreHandle } from '../synchronize/semaphore-handle.js';
 
 const queues = native.queues;

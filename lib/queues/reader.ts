@@ -7,7 +7,9 @@ import { Fifo } from '../core/fifo.js';
 import { LargeMessage } from '../connection/large-message.js';
 import { native } from '../native/addon.js';
 import { LOOK_MS, type QueueHandle } from './handle.js';
-import { flushUnwritten, takeTurn, type Hold } from '../event-loop/reactor.js';
+import type { KeepAlive } from '../event-loop/keep-alive.js';
+import { BYTES_PER_TURN, OPERATIONS_PER_TURN, takeTurn } from '../event-loop/reactor.js';
+import { flushUnwritten } from '../event-loop/sync-wait.js';
 import type { Take } from '../serialization/message-decoder.js';
 
 const codes = native.status;
@@ -16,22 +18,16 @@ const queues = native.queues;
 /** Where the native layer puts small items. It is read before the next native call and never handed out. */
 const slab = Buffer.allocUnsafeSlow(native.smallBytes);
 
-/** How much of a large item is read in one turn of the event loop. */
-const BUDGET = 256 * 1024;
-
-/** So many who wait are served in one turn of the event loop. */
-const TURNS = 64;
-
 /** One get that waits. */
 class Request {
-  readonly #hold: Hold;
+  readonly #hold: KeepAlive;
   readonly #take: Take<unknown>;
   readonly #resolve: (value: unknown) => void;
   readonly #reject: (error: Error) => void;
   /** Ends its time limits. */
   cancel: (() => void) | undefined;
 
-  constructor(take: Take<unknown>, hold: Hold, resolve: (value: unknown) => void, reject: (error: Error) => void) {
+  constructor(take: Take<unknown>, hold: KeepAlive, resolve: (value: unknown) => void, reject: (error: Error) => void) {
     this.#take = take;
     this.#hold = hold;
     this.#resolve = resolve;
@@ -83,7 +79,7 @@ export class QueueReader {
   }
 
   /** Gets one item, after those who asked earlier. */
-  get(limits: Limits, hold: Hold): Promise<unknown> {
+  get(limits: Limits, hold: KeepAlive): Promise<unknown> {
     const turn = this.#waiting.length === 0 && takeTurn();
     if (turn) {
       try {
@@ -152,7 +148,7 @@ export class QueueReader {
     return true;
   }
 
-  #wait(limits: Limits, hold: Hold, start: () => void): Promise<unknown> {
+  #wait(limits: Limits, hold: KeepAlive, start: () => void): Promise<unknown> {
     return new Promise<unknown>((resolve, reject) => {
       const request = new Request(this.#take, hold, resolve, reject);
       if (limits.signal !== undefined || limits.timeout !== Infinity) {
@@ -181,7 +177,7 @@ export class QueueReader {
   readonly #serve = (expected: boolean): void => {
     if (this.#immediate || this.#closed) return;
     for (let turn = 0; this.#waiting.length > 0 || this.#inside; turn++) {
-      if (turn === TURNS) {
+      if (turn === OPERATIONS_PER_TURN) {
         this.#serveSoon();
         return;
       }
@@ -280,7 +276,7 @@ export class QueueReader {
   }
 
   /** The length of a small item in the slab, `largeMessage` when `#large` is whole, or why there is neither. */
-  #next(expected: boolean, budget = BUDGET): number {
+  #next(expected: boolean, budget = BYTES_PER_TURN): number {
     if (this.#kept !== undefined) {
       this.#large.use(this.#kept);
       this.#kept = undefined;

@@ -9,7 +9,9 @@ import { Fifo } from '../core/fifo.js';
 import { native } from '../native/addon.js';
 import type { QueueHandle } from './handle.js';
 import { LOOK_MS } from './handle.js';
-import { flushUnwritten, takeTurn, type Hold } from '../event-loop/reactor.js';
+import type { KeepAlive } from '../event-loop/keep-alive.js';
+import { OPERATIONS_PER_TURN, takeTurn } from '../event-loop/reactor.js';
+import { flushUnwritten } from '../event-loop/sync-wait.js';
 import { LentBytes } from '../serialization/borrowed-bytes.js';
 
 const codes = native.status;
@@ -51,7 +53,7 @@ export class QueueWriter {
   }
 
   /** Puts an item, after those that were put earlier. */
-  put(item: Item, limits: Limits, hold: Hold): Promise<void> {
+  put(item: Item, limits: Limits, hold: KeepAlive): Promise<void> {
     if (this.#waiting.length > 0) {
       return limits.timeout > 0 ? this.#wait(item, limits, hold) : Promise.reject(new Full());
     }
@@ -94,7 +96,7 @@ export class QueueWriter {
   }
 
   /** Resolves when everything that was accepted has been written. */
-  whenWritten(limits: Limits, hold: Hold): Promise<void> {
+  whenWritten(limits: Limits, hold: KeepAlive): Promise<void> {
     return this.#whenBelow(0, limits, hold, 'joinThread');
   }
 
@@ -110,14 +112,14 @@ export class QueueWriter {
     this.#rest();
   }
 
-  #accepted(waiting: number, limits: Limits, hold: Hold): Promise<void> {
+  #accepted(waiting: number, limits: Limits, hold: KeepAlive): Promise<void> {
     this.used = true;
     if (waiting <= this.#highWaterMark) return resolved;
     return this.#whenBelow(this.#highWaterMark, limits, hold, undefined);
   }
 
   /** @param operation What times out; undefined if the end of the time is no error. */
-  #whenBelow(most: number, limits: Limits, hold: Hold, operation: string | undefined): Promise<void> {
+  #whenBelow(most: number, limits: Limits, hold: KeepAlive, operation: string | undefined): Promise<void> {
     return new Promise((resolve, reject) => {
       const finish = (settle: () => void): void => {
         withdraw();
@@ -148,7 +150,7 @@ export class QueueWriter {
     });
   }
 
-  #wait(item: Item, limits: Limits, hold: Hold): Promise<void> {
+  #wait(item: Item, limits: Limits, hold: KeepAlive): Promise<void> {
     return new Promise((resolve, reject) => {
       let cancel = (): void => undefined;
       const waiting: Waiting = {
@@ -197,7 +199,7 @@ export class QueueWriter {
     let place = hasPlace;
     if (place && this.#waiting.length === 0) this.#handle.places?.post();
     for (let turn = 0; this.#waiting.length > 0; turn++) {
-      if (turn === 64) {
+      if (turn === OPERATIONS_PER_TURN) {
         this.#serveSoon();
         return;
       }

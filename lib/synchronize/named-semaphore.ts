@@ -4,7 +4,7 @@ import { inspect } from 'node:util';
 import { checkLimits, deadlineAfter, type WaitOptions } from '../core/deadline.js';
 import { argumentError, ReleasedTooOften, semaphoreError } from '../core/errors.js';
 import { native } from '../native/addon.js';
-import { Hold } from '../event-loop/reactor.js';
+import { KeepAlive } from '../event-loop/keep-alive.js';
 import { SemaphoreHandle } from './semaphore-handle.js';
 import { shareableMark } from '../reduction/shareable.js';
 import { SEM_VALUE_MAX } from './sem-lock.js';
@@ -20,7 +20,7 @@ const door = Symbol('NamedSemaphore');
  */
 export class NamedSemaphore {
   readonly #handle: SemaphoreHandle;
-  readonly #hold = new Hold();
+  readonly #hold = new KeepAlive();
   /** The name it was made or opened with. */
   readonly name: string;
 

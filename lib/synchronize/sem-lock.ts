@@ -6,7 +6,7 @@ import { inspect } from 'node:util';
 
 import { checkLimits, deadlineAfter, type Limits, type WaitOptions } from '../core/deadline.js';
 import { argumentError, ReleasedTooOften, TimeoutError } from '../core/errors.js';
-import { Hold } from '../event-loop/reactor.js';
+import { KeepAlive } from '../event-loop/keep-alive.js';
 import { SemaphoreHandle, type SemaphoreAddress } from './semaphore-handle.js';
 import { shareableMark } from '../reduction/shareable.js';
 import { checkBoolean, checkFunction } from '../core/validate.js';
@@ -100,7 +100,7 @@ export class Guard {
 export abstract class SemLock {
   readonly #what: string;
   readonly #most: number;
-  readonly #hold = new Hold();
+  readonly #hold = new KeepAlive();
   /** @internal */
   readonly handle: SemaphoreHandle;
 
@@ -217,7 +217,7 @@ export abstract class SemLock {
   }
 
   /** @internal What pending operations of this object hold the event loop with. */
-  get hold(): Hold {
+  get hold(): KeepAlive {
     return this.#hold;
   }
 

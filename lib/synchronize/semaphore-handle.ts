@@ -9,15 +9,9 @@ import { deadlineAfter, millisecondsLeft, startLimits, throwIfAborted, type Limi
 import { BusyError, ClosedError, NotSupported, OwnerDied, semaphoreError, TimeoutError } from '../core/errors.js';
 import { native } from '../native/addon.js';
 import { hasOneCpu } from '../core/cpus.js';
-import {
-  blockOn,
-  checkInterrupted,
-  ensureStarted,
-  flushUnwritten,
-  takeTurn,
-  unwritten,
-  type Hold,
-} from '../event-loop/reactor.js';
+import type { KeepAlive } from '../event-loop/keep-alive.js';
+import { ensureStarted, takeTurn } from '../event-loop/reactor.js';
+import { blockOn, checkInterrupted, flushUnwritten, unwritten } from '../event-loop/sync-wait.js';
 
 const codes = native.status;
 const semaphores = native.semaphores;
@@ -149,7 +143,7 @@ export class SemaphoreHandle {
   }
 
   /** Takes one from the value; false when the time is up. Those who wait here are served in their order. */
-  async acquire({ timeout, signal }: Limits, hold: Hold): Promise<boolean> {
+  async acquire({ timeout, signal }: Limits, hold: KeepAlive): Promise<boolean> {
     const deadline = deadlineAfter(timeout);
     for (;;) {
       const taken = await this.#acquireOnce({ timeout: millisecondsLeft(deadline), signal }, hold);
@@ -158,7 +152,7 @@ export class SemaphoreHandle {
   }
 
   /** Undefined if the holder was found dead, and somebody else has mended that in the meantime. */
-  async #acquireOnce(limits: Limits, hold: Hold): Promise<boolean | undefined> {
+  async #acquireOnce(limits: Limits, hold: KeepAlive): Promise<boolean | undefined> {
     if (!takeTurn()) await nextTurn();
     // It may have aborted in that turn, or in an earlier step of what this is a part of.
     throwIfAborted(limits);
