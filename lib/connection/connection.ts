@@ -7,7 +7,7 @@ import { reduceChannel, type ConnectionDescriptor } from './channel-reduction.js
 import { checkOptions, narrow, type FromFdOptions } from './options.js';
 import { checkLimits, deadlineAfter, type WaitOptions } from '../core/deadline.js';
 import { argumentError, ClosedError, EOFError, NotReadable, NotSupported, NotWritable } from '../core/errors.js';
-import { Hold } from '../event-loop/reactor.js';
+import { KeepAlive } from '../event-loop/keep-alive.js';
 import type { ReceiveOptions } from './receiver.js';
 import { ChannelSerialization } from './channel-format.js';
 import { isReady, isReadySync } from './readiness.js';
@@ -55,7 +55,7 @@ export class Connection<S = unknown, R = S> {
   readonly #channel: Channel;
   /** Shared with its `dup()`s and the other end of a Pipe. */
   readonly #serialization: ChannelSerialization;
-  readonly #hold = new Hold();
+  readonly #hold = new KeepAlive();
   #closed = false;
 
   /** Connections are made by `Pipe` and `Connection.fromFd`. */
@@ -407,7 +407,7 @@ export class Connection<S = unknown, R = S> {
   }
 
   /** @internal */
-  static holdOf(connection: Connection<never, unknown>): Hold {
+  static holdOf(connection: Connection<never, unknown>): KeepAlive {
     return connection.#hold;
   }
 

@@ -3,9 +3,12 @@
 // Waiting until at least one of several channels and descriptors can be read.
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
-import { deadlineAfter, startLimits, throwIfAborted, type Limits } from '../core/deadline.js';
+import { deadlineAfter, throwIfAborted, type Limits } from '../core/deadline.js';
 import { systemError, TimeoutError } from '../core/errors.js';
-import { arm, blockOn, ensureStarted, flushUnwritten, Hold, takeTurn, type Pollable } from '../event-loop/reactor.js';
+import { KeepAlive } from '../event-loop/keep-alive.js';
+import { PendingCall } from '../event-loop/pending-call.js';
+import { arm, ensureStarted, takeTurn, type Pollable } from '../event-loop/reactor.js';
+import { blockOn, flushUnwritten } from '../event-loop/sync-wait.js';
 import { native, READ } from '../native/addon.js';
 import type { Channel } from './channel.js';
 
@@ -67,63 +70,43 @@ function watch({ fd, channel }: Source, callback: () => void): () => void {
   };
 }
 
-/** One wait that could not be answered at once. */
-class Wait {
-  readonly promise: Promise<boolean[]>;
+/** A wait that could not be answered at once. */
+class Wait extends PendingCall<boolean[]> {
   readonly #find: () => readonly Source[];
-  readonly #hold = new Hold();
   readonly #watches: (() => void)[] = [];
-  #resolve!: (ready: boolean[]) => void;
-  #reject!: (error: unknown) => void;
-  #cancel: (() => void) | undefined;
-  #settled = false;
+  #ended = false;
 
-  constructor(find: () => readonly Source[], count: number, limits: Limits, keepAlive: boolean) {
+  constructor(find: () => readonly Source[], keepAlive: KeepAlive) {
+    super(keepAlive);
     this.#find = find;
-    this.promise = new Promise((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
-    });
-    this.#hold.on = keepAlive;
-    this.#hold.begin();
-    const onLimit = (error: Error): void => {
-      this.#finish();
-      if (error instanceof TimeoutError) this.#resolve(new Array<boolean>(count).fill(false));
-      else this.#reject(error);
+    this.onEnd = () => {
+      this.#ended = true;
+      this.#unwatch();
     };
-    this.#cancel = startLimits(limits, keepAlive, () => new TimeoutError('wait'), onLimit);
-    this.#look(false);
+    this.attempt(() => this.#watch(find()));
   }
 
-  /** @param check Whether something may have become ready; else this only begins to watch. */
-  #look(check: boolean): void {
-    if (this.#settled) return;
-    try {
+  #watch(sources: readonly Source[]): void {
+    for (const source of sources) this.#watches.push(watch(source, this.#look));
+  }
+
+  readonly #look = (): void => {
+    if (this.#ended) return;
+    this.attempt(() => {
       // A Connection that was closed meanwhile is an error, as it would have been at the start.
       const sources = this.#find();
-      const ready = check ? readyNow(sources) : [];
+      const ready = readyNow(sources);
       if (ready.includes(true)) {
-        this.#finish();
-        this.#resolve(ready);
+        this.resolve(ready);
         return;
       }
       this.#unwatch();
-      for (const source of sources) this.#watches.push(watch(source, () => this.#look(true)));
-    } catch (error) {
-      this.#finish();
-      this.#reject(error);
-    }
-  }
+      this.#watch(sources);
+    });
+  };
 
   #unwatch(): void {
     for (const end of this.#watches.splice(0)) end();
-  }
-
-  #finish(): void {
-    this.#settled = true;
-    this.#cancel?.();
-    this.#unwatch();
-    this.#hold.end();
   }
 }
 
@@ -142,7 +125,14 @@ export async function waitForSources(
   throwIfAborted(limits);
   const ready = readyNow(find());
   if (ready.includes(true) || limits.timeout <= 0) return ready;
-  return new Wait(find, ready.length, limits, keepAlive).promise;
+  const keeper = new KeepAlive();
+  keeper.on = keepAlive;
+  const wait = new Wait(find, keeper);
+  const timeoutError = (): Error => new TimeoutError('wait');
+  wait.limit(limits, timeoutError, (error) => {
+    if (error instanceof TimeoutError) wait.resolve(ready);
+  });
+  return wait.promise;
 }
 
 /** The blocking form of `waitForSources`. */
@@ -159,8 +149,12 @@ export function waitForSourcesSync(sources: readonly Source[], timeout: number):
 }
 
 /** Waits until a channel is ready. False when the time is up. `find` throws if the channel is closed. */
-export async function isReady(find: () => Channel, timeout: number, hold: Hold): Promise<boolean> {
-  const [ready = false] = await waitForSources(() => [channelSource(find())], { timeout, signal: undefined }, hold.on);
+export async function isReady(find: () => Channel, timeout: number, keepAlive: KeepAlive): Promise<boolean> {
+  const [ready = false] = await waitForSources(
+    () => [channelSource(find())],
+    { timeout, signal: undefined },
+    keepAlive.on,
+  );
   return ready;
 }
 

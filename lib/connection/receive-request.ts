@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import type { Hold } from '../event-loop/reactor.js';
+import type { KeepAlive } from '../event-loop/keep-alive.js';
 
 /** One receive that waits. */
 export interface Waiting {
@@ -13,7 +13,7 @@ export interface Waiting {
 export class Request<T> implements Waiting {
   readonly owner: object;
   readonly #attempt: (mayWait: boolean) => { value: T } | undefined;
-  readonly #hold: Hold;
+  readonly #hold: KeepAlive;
   readonly #resolve: (value: T) => void;
   readonly #reject: (error: Error) => void;
   #settled = false;
@@ -23,7 +23,7 @@ export class Request<T> implements Waiting {
   constructor(
     attempt: (mayWait: boolean) => { value: T } | undefined,
     owner: object,
-    hold: Hold,
+    hold: KeepAlive,
     resolve: (value: T) => void,
     reject: (error: Error) => void,
   ) {

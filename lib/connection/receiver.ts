@@ -6,15 +6,9 @@ import { BusyError, InterruptedError, receiveError, TimeoutError, TruncatedMessa
 import { Fifo } from '../core/fifo.js';
 import { LargeMessage } from './large-message.js';
 import { native } from '../native/addon.js';
-import {
-  blockOn,
-  checkInterrupted,
-  flushUnwritten,
-  listensForSignals,
-  takeTurn,
-  unwritten,
-  type Hold,
-} from '../event-loop/reactor.js';
+import type { KeepAlive } from '../event-loop/keep-alive.js';
+import { BYTES_PER_TURN, OPERATIONS_PER_TURN, takeTurn } from '../event-loop/reactor.js';
+import { blockOn, checkInterrupted, flushUnwritten, listensForSignals, unwritten } from '../event-loop/sync-wait.js';
 import { Request, type Waiting } from './receive-request.js';
 import { ClaimedMessage } from './deferred-message.js';
 import { openParcel, Parcel } from './object-message.js';
@@ -24,9 +18,6 @@ const codes = native.status;
 
 /** Where the native layer puts small messages. It is read before the next native call and never handed out. */
 const slab = Buffer.allocUnsafeSlow(native.smallBytes);
-
-/** How much of a large message is received in one turn of the event loop. */
-const BUDGET = 256 * 1024;
 
 /** What a receive is called in errors, and the longest message it accepts. */
 export interface ReceiveOptions {
@@ -72,12 +63,18 @@ export class Receiver {
   }
 
   /** Receives one message, after those who asked earlier. */
-  receive<T>(take: MessageDecoder<T>, options: ReceiveOptions, limits: Limits, owner: object, hold: Hold): Promise<T> {
+  receive<T>(
+    take: MessageDecoder<T>,
+    options: ReceiveOptions,
+    limits: Limits,
+    owner: object,
+    hold: KeepAlive,
+  ): Promise<T> {
     return this.#request((mayWait) => this.#tryMessage(take, options, mayWait), options.operation, limits, owner, hold);
   }
 
   /** Receives one descriptor, in the same order. */
-  receiveHandle(limits: Limits, owner: object, hold: Hold): Promise<number> {
+  receiveHandle(limits: Limits, owner: object, hold: KeepAlive): Promise<number> {
     return this.#request(() => this.#tryHandle('recvHandle'), 'recvHandle', limits, owner, hold);
   }
 
@@ -124,7 +121,7 @@ export class Receiver {
     // They have had their share of this turn, or will have it at the end of the turn.
     if (this.#immediate) return;
     for (let turn = 0; this.#queue.length > 0; turn++) {
-      if (turn === 64) {
+      if (turn === OPERATIONS_PER_TURN) {
         this.#serveSoon();
         return;
       }
@@ -161,7 +158,7 @@ export class Receiver {
     operation: string,
     limits: Limits,
     owner: object,
-    hold: Hold,
+    hold: KeepAlive,
   ): Promise<T> {
     const turn = this.#queue.length === 0 && takeTurn();
     if (turn) {
@@ -299,7 +296,7 @@ export class Receiver {
   #nextStatus(maxLength: number, mayWait: boolean): number {
     const status = native.receive(this.#id, slab, maxLength, mayWait);
     if (status !== codes.largeMessage) return status;
-    return this.#fillLarge((bytes) => native.receiveLarge(this.#id, bytes, BUDGET));
+    return this.#fillLarge((bytes) => native.receiveLarge(this.#id, bytes, BYTES_PER_TURN));
   }
 
   #nextStatusSync<T>(take: MessageDecoder<T>, maxLength: number, deadline: number, spinNs: number): number {

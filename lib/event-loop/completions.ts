@@ -2,22 +2,20 @@
 //
 // Requests to other threads of the process, and how their outcome comes back to this environment's event loop.
 import { systemError } from '../core/errors.js';
+import { perEnvironment } from '../core/per-environment.js';
 import { native, READ } from '../native/addon.js';
 import { arm, ensureStarted, type Pollable } from './reactor.js';
 
 const semaphores = native.semaphores;
 
-/** What exists once per environment, as in reactor.ts: copies of this module share the request numbers. */
-interface State {
-  readonly requests: Map<number, (status: number) => void>;
-  readonly pairs: Int32Array;
-  next: number;
-  /** The id of the descriptor that tells of completions. */
-  id: number;
-}
-
-const holder = semaphores as { state?: State };
-const state: State = (holder.state ??= { requests: new Map(), pairs: new Int32Array(2 * 64), next: 1, id: -1 });
+const state = perEnvironment('completions', () => ({
+  requests: new Map<number, (status: number) => void>(),
+  pairs: new Int32Array(2 * 64),
+  /** The number of the next request. */
+  next: 1,
+  /** The id of the descriptor that is readable while completions are to be fetched. */
+  id: -1,
+}));
 
 /** Hands every outcome that has arrived to who asked. */
 export function dispatchCompletions(): void {

@@ -7,7 +7,7 @@ import { writeSync } from 'node:fs';
 import { deadlineAfter, millisecondsLeft } from '../core/deadline.js';
 import { perEnvironment } from '../core/per-environment.js';
 import { native } from '../native/addon.js';
-import { unwritten, writeAtExit } from './reactor.js';
+import { unwritten, writeAtExit } from './sync-wait.js';
 
 /** How long the end of the process may be held up by peers that do not read. */
 export const DEFAULT_EXIT_FLUSH_MS = 5000;

@@ -14,7 +14,9 @@ import {
 import { systemError, TimeoutError } from '../core/errors.js';
 import { Handshake } from './handshake.js';
 import { native, READ, WRITE } from '../native/addon.js';
-import { arm, blockOn, ensureStarted, flushUnwritten, Hold } from '../event-loop/reactor.js';
+import { KeepAlive } from '../event-loop/keep-alive.js';
+import { arm, ensureStarted } from '../event-loop/reactor.js';
+import { blockOn, flushUnwritten } from '../event-loop/sync-wait.js';
 import {
   checkAddress,
   checkFamily,
@@ -137,7 +139,7 @@ function endWith(steps: Steps<unknown>, error: unknown): Error {
 }
 
 function run<T>(steps: Steps<T>, limits: Limits): Promise<T> {
-  const hold = new Hold();
+  const hold = new KeepAlive();
   hold.begin();
   return new Promise<T>((resolve, reject) => {
     let stop: (() => void) | undefined;

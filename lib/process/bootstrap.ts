@@ -8,7 +8,7 @@ import { ChannelSerialization } from '../connection/channel-format.js';
 import { Connection } from '../connection/connection.js';
 import { checkOptions } from '../connection/options.js';
 import { EOFError, type ChildFailure } from '../core/errors.js';
-import { Hold } from '../event-loop/reactor.js';
+import { KeepAlive } from '../event-loop/keep-alive.js';
 import type { ObjectGraph } from '../reduction/object-graph.js';
 import type { Role } from './current-process.js';
 
@@ -71,7 +71,7 @@ export class BootstrapChannel {
 
   /** Sends bytes as they are, for a child that reads no messages. */
   sendUnframed(bytes: Uint8Array): Promise<void> {
-    return this.#channel.sender.sendUnframed(bytes, new Hold());
+    return this.#channel.sender.sendUnframed(bytes, new KeepAlive());
   }
 
   /** Listens for what the child reports, without keeping the event loop alive. */

@@ -7,7 +7,7 @@ import { constants } from 'node:os';
 import { isAbsolute } from 'node:path';
 
 import { ChildProcessError, systemError, type ChildFailure } from '../core/errors.js';
-import { flushUnwritten } from '../event-loop/reactor.js';
+import { flushUnwritten } from '../event-loop/sync-wait.js';
 import { Inheritance } from '../reduction/inheritance.js';
 import type { ChildIdentity, Launched } from './base-process.js';
 import { BootstrapChannel } from './bootstrap.js';

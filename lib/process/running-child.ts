@@ -5,11 +5,12 @@ import type { ChildProcess } from 'node:child_process';
 import type { Socket } from 'node:net';
 import { constants } from 'node:os';
 
-import { deadlineAfter, startLimits, type Limits } from '../core/deadline.js';
+import { deadlineAfter, type Limits } from '../core/deadline.js';
 import { systemError, TimeoutError } from '../core/errors.js';
 import { perEnvironment } from '../core/per-environment.js';
 import { atExit } from '../event-loop/exit.js';
-import { blockOn, flushUnwritten } from '../event-loop/reactor.js';
+import { PendingCall, type CallKeeper } from '../event-loop/pending-call.js';
+import { blockOn, flushUnwritten } from '../event-loop/sync-wait.js';
 import { native } from '../native/addon.js';
 
 const { processes, status: codes } = native;
@@ -50,8 +51,16 @@ export class RunningChild {
   readonly #onEnd: () => void;
   #exitcode: number | undefined;
   #sentinel = -1;
-  /** Those who wait for the end. */
-  readonly #waiting = new Set<() => void>();
+  /** The calls that wait for the end. */
+  readonly #waiting = new Set<PendingCall<boolean>>();
+  /** Keeps the event loop alive while a call waits: of a daemon no other thing does. */
+  readonly #keeper: CallKeeper = {
+    on: true,
+    begin: () => this.process.ref(),
+    end: () => {
+      if (this.#daemon && this.#waiting.size === 0) this.process.unref();
+    },
+  };
   #afterEnd: (() => void) | undefined;
 
   /**
@@ -112,32 +121,14 @@ export class RunningChild {
   async join(limits: Limits): Promise<boolean> {
     if (this.exitcode !== null) return true;
     if (limits.timeout <= 0) return false;
-    this.process.ref();
-    return new Promise<boolean>((resolve, reject) => {
-      const finish = (settle: () => void): void => {
-        cancel();
-        this.#waiting.delete(ended);
-        if (this.#daemon && this.#waiting.size === 0) this.process.unref();
-        settle();
-      };
-      const ended = (): void => {
-        finish(() => {
-          resolve(true);
-        });
-      };
-      this.#waiting.add(ended);
-      const cancel = startLimits(
-        limits,
-        true,
-        () => new TimeoutError('join'),
-        (error) => {
-          finish(() => {
-            if (error instanceof TimeoutError) resolve(this.exitcode !== null);
-            else reject(error);
-          });
-        },
-      );
+    const call = new PendingCall<boolean>(this.#keeper);
+    this.#waiting.add(call);
+    call.onEnd = () => this.#waiting.delete(call);
+    const timeoutError = (): Error => new TimeoutError('join');
+    call.limit(limits, timeoutError, (error) => {
+      if (error instanceof TimeoutError) call.resolve(this.exitcode !== null);
     });
+    return call.promise;
   }
 
   /** As `join`, blocking. */
@@ -189,7 +180,7 @@ export class RunningChild {
     if (!native.isMainThread) processes.ended(this.pid);
     this.#onEnd();
     this.#afterEnd?.();
-    for (const ended of [...this.#waiting]) ended();
+    for (const call of [...this.#waiting]) call.resolve(true);
   }
 
   /** The reading end of a pipe without writers. */

@@ -10,7 +10,7 @@ import { QueueHandle } from './handle.js';
 import type { QueueDescriptor, QueueResources } from './queue-resources.js';
 import { QueueReader } from './reader.js';
 import { QueueWriter } from './writer.js';
-import { Hold } from '../event-loop/reactor.js';
+import { KeepAlive } from '../event-loop/keep-alive.js';
 import { kReduce } from '../reduction/registry.js';
 import { shareableMark } from '../reduction/shareable.js';
 import type { Exporter } from '../reduction/transfer.js';
@@ -32,7 +32,7 @@ function checkWait(options: QueueWaitOptions | undefined): Limits {
 /** What all queues have in common. */
 export abstract class BaseQueue<T> {
   readonly #what: QueueDescriptor['type'];
-  readonly #hold = new Hold();
+  readonly #hold = new KeepAlive();
   #closed = false;
   // Private fields, which no serialisation sees: the first thing that it meets must be the mark.
   readonly #resources: QueueResources;
@@ -198,7 +198,7 @@ export abstract class BaseQueue<T> {
   protected abstract show(): string;
 
   /** @internal */
-  protected get hold(): Hold {
+  protected get hold(): KeepAlive {
     return this.#hold;
   }
 

@@ -9,7 +9,8 @@ import { perEnvironment } from '../core/per-environment.js';
 import { InterruptedError, systemError } from '../core/errors.js';
 import { native } from '../native/addon.js';
 import { atExit, type Warn } from '../event-loop/exit.js';
-import { blockOn, Hold } from '../event-loop/reactor.js';
+import { KeepAlive } from '../event-loop/keep-alive.js';
+import { blockOn } from '../event-loop/sync-wait.js';
 
 const queues = native.queues;
 
@@ -41,7 +42,7 @@ function waitForFeeders(): void {
   if (items === 0) return;
   // This process does not read any more. If no other process does either, the feeder threads learn of it now.
   queues.cutReaders();
-  const hold = new Hold();
+  const hold = new KeepAlive();
   hold.begin();
   const warning = setTimeout(warnOfWait, WARNING_MS).unref();
   request(whenIdle, () => {

@@ -6,7 +6,7 @@ import { completionsFd, dispatchCompletions, request } from '../event-loop/compl
 import { queueError, systemError } from '../core/errors.js';
 import { native } from '../native/addon.js';
 import type { QueueResources } from './queue-resources.js';
-import { blockOn } from '../event-loop/reactor.js';
+import { blockOn } from '../event-loop/sync-wait.js';
 import type { SemaphoreHandle } from '../synchronize/semaphore-handle.js';
 
 const queues = native.queues;

@@ -139,7 +139,7 @@ export class Condition {
    */
   async wait(limits?: WaitLimits): Promise<boolean> {
     const { timeout, signal } = limitsOf(limits);
-    return runSteps(this.waitSteps(this.#lock.currentOwner(), deadlineAfter(timeout), signal), this.#lock.hold);
+    return runSteps(this.waitSteps(this.#lock.currentOwner(), deadlineAfter(timeout), signal), this.#lock.keepAlive);
   }
 
   /** As `wait`, blocking. */
@@ -161,7 +161,7 @@ export class Condition {
     for (;;) {
       const result = await predicate();
       if (result || millisecondsLeft(deadline) <= 0) return result;
-      await runSteps(this.waitSteps(this.#lock.currentOwner(), deadline, signal), this.#lock.hold);
+      await runSteps(this.waitSteps(this.#lock.currentOwner(), deadline, signal), this.#lock.keepAlive);
     }
   }
 
@@ -182,7 +182,7 @@ export class Condition {
    */
   async notify(n = 1): Promise<void> {
     checkInteger(n, 'n');
-    return runSteps(this.notifySteps(this.#lock.currentOwner(), n, 'notify'), this.#lock.hold);
+    return runSteps(this.notifySteps(this.#lock.currentOwner(), n, 'notify'), this.#lock.keepAlive);
   }
 
   /** As `notify`, blocking. */
@@ -194,7 +194,7 @@ export class Condition {
 
   /** Wakes all who wait. CPython: `notify_all()`. */
   async notifyAll(): Promise<void> {
-    return runSteps(this.notifySteps(this.#lock.currentOwner(), Infinity, 'notifyAll'), this.#lock.hold);
+    return runSteps(this.notifySteps(this.#lock.currentOwner(), Infinity, 'notifyAll'), this.#lock.keepAlive);
   }
 
   /** As `notifyAll`, blocking. */
@@ -228,13 +228,13 @@ export class Condition {
 
   /** Pending calls of this object and of its lock keep the process alive, which is the default. */
   ref(): this {
-    this.#lock.hold.on = true;
+    this.#lock.keepAlive.on = true;
     return this;
   }
 
   /** Pending calls of this object and of its lock no longer keep the process alive. */
   unref(): this {
-    this.#lock.hold.on = false;
+    this.#lock.keepAlive.on = false;
     return this;
   }
 

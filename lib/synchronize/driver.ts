@@ -3,7 +3,7 @@
 // Algorithms over semaphores, written once for the async and the blocking form of a method: a generator yields each wait
 // and is sent back whether it succeeded.
 import { millisecondsLeft } from '../core/deadline.js';
-import type { Hold } from '../event-loop/reactor.js';
+import type { KeepAlive } from '../event-loop/keep-alive.js';
 import type { SemaphoreHandle } from './semaphore-handle.js';
 
 /** One wait for a semaphore. */
@@ -22,7 +22,7 @@ export function forever(handle: SemaphoreHandle): Wait {
   return { handle, deadline: Infinity };
 }
 
-export async function runSteps<T>(steps: Steps<T>, hold: Hold): Promise<T> {
+export async function runSteps<T>(steps: Steps<T>, hold: KeepAlive): Promise<T> {
   let next = steps.next();
   while (next.done !== true) {
     const { handle, deadline, signal } = next.value;
