@@ -186,19 +186,19 @@ describe('Semaphores', function () {
     }
 
     it('fail with EACCES if this user may not write, or if a semaphore belongs to another user', async function () {
-      const nobody = ['setpriv', '--reuid', '4321', '--clear-groups'];
+      const asOther = ['setpriv', '--reuid', '4321', '--clear-groups'];
       const addon = join(packageRoot, 'package.json');
-      const [command, ...args] = [...nobody, process.execPath, '-e', `fs.readFileSync(${JSON.stringify(addon)})`];
+      const [command, ...args] = [...asOther, process.execPath, '-e', `fs.readFileSync(${JSON.stringify(addon)})`];
       if (!isRoot || spawnSync(command, args, { env: foreignEnv() }).status !== 0) {
-        console.log('    skipped: only root can become another user, who must be able to read the package');
+        console.log('    skipped: this needs root, and another user that can read the package');
         return this.skip();
       }
       const setup = `
         mount -t tmpfs -o mode=755 tmpfs /dev/shm
-        head -c 32 /dev/zero > /dev/shm/sem.somebody
-        chmod 600 /dev/shm/sem.somebody`;
-      const body = "print({ made: failures(), opened: failure(() => mp.NamedSemaphore.open('/somebody')) });";
-      const { made, opened } = await printed(elsewhere(setup, body, nobody));
+        head -c 32 /dev/zero > /dev/shm/sem.foreign
+        chmod 600 /dev/shm/sem.foreign`;
+      const body = "print({ made: failures(), opened: failure(() => mp.NamedSemaphore.open('/foreign')) });";
+      const { made, opened } = await printed(elsewhere(setup, body, asOther));
       allFailed(made, classes, 'EACCES', 'cannot be written');
       expect(opened).to.include({ code: 'EACCES', syscall: 'sem_open' });
       expect(opened.message).to.include('another user');

@@ -116,9 +116,9 @@ describe('A consumer over a pipe (pipe-eof)', () => {
     output.close();
     child.kill();
     await child.join();
-    await input.send('to nobody');
+    await input.send('never read');
     held.close();
-    const code = await input.send('to nobody').catch((error: unknown) => (error as { code: string }).code);
+    const code = await input.send('never read').catch((error: unknown) => (error as { code: string }).code);
     expect(code).to.equal('EPIPE');
     answers.close();
   });

@@ -132,7 +132,7 @@ describe('A Process that fails', () => {
 
   it('holds up no parent that does not join it', async () => {
     const { child, connection } = startWith(targets.sendAll, [1], { stdio: ['ignore', 'inherit', 'ignore'] });
-    const failing = processOf(targets.fail, ['nobody asks'], { stdio: ['ignore', 'inherit', 'ignore'] });
+    const failing = processOf(targets.fail, ['not joined'], { stdio: ['ignore', 'inherit', 'ignore'] });
     failing.start();
     expect(await connection.recv()).to.equal(1);
     while (failing.isAlive()) await turns();

@@ -140,7 +140,7 @@ const cases: Record<string, () => unknown> = {
     try {
       for (;;) fds.push(openSync('/dev/null', 'r'));
     } catch {
-      // There is none left.
+      // No descriptor is left.
     }
     const results: string[] = [];
     const note = (error: unknown): void => {

@@ -44,7 +44,7 @@ async function mixed(): Promise<void> {
       const controller = new AbortController();
       if (way < 2) all.push(settle(semaphore, semaphore.acquire({ signal: controller.signal })));
       else if (way < 4) all.push(settle(semaphore, semaphore.acquire({ timeout: way === 2 ? 0.1 : 1 })));
-      // Closed by the time when it could give something back, so it is the handle's affair to lose nothing.
+      // The semaphore may be closed by then. The handle itself must lose nothing in that case.
       else all.push(settle(semaphore, closing.acquire()));
       if (way === 0) controller.abort();
       if (way === 1) {

@@ -12,7 +12,7 @@ import * as mp from 'node-multiprocessing';
 type Any = mp.Connection<any, any>;
 
 export function nothing(): void {
-  // It has started, and that is all.
+  // The start of the process is all that the test needs.
 }
 
 /** Sends everything back until the end of data. */
