@@ -176,7 +176,7 @@ describe('Connections inside pickles', () => {
     // Wherever the descriptor is by now, it gets closed, and the other end sees that.
     const broken = async (): Promise<boolean> => {
       try {
-        await w.send('anybody?');
+        await w.send('is it open?');
         return false;
       } catch (error) {
         return (error as { code: string }).code === 'EPIPE';
@@ -221,7 +221,7 @@ describe('Connections inside pickles', () => {
       globalThis.setTimeout = original;
     }
     r.close();
-    await w.send('somebody may still come');
+    await w.send('still kept');
     expire?.();
     await rejects(w.send(1), { code: 'EPIPE' });
     expect(readdirSync(folder())).to.deep.equal([]);

@@ -13,7 +13,7 @@ interface Case {
   readonly elements: readonly (number | bigint)[];
   readonly shape: readonly number[];
   readonly dtype: string;
-  /** Expressions whose value comes back different: in C order and this machine's byte order. */
+  /** What comes back, if it differs: the array in C order and in this machine's byte order. */
   readonly back?: string;
 }
 

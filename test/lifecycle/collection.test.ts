@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 //
-// Garbage collection closes Connections. In children, because the collector is asked for.
+// Garbage collection closes Connections. The tests run in children, which can call the collector.
 import { expect } from 'chai';
 
 import { kinds, makePair, rejects, spawnPeer } from '../helpers/index.js';
 import { expectNumbered } from './support/numbered.js';
 import { child, report } from './support/programs.js';
 
-describe('A Connection that nobody can reach any more', function () {
+describe('A Connection that is collected', function () {
   const program = child('collected', ['--expose-gc']);
 
   async function run(name: string): Promise<unknown> {
@@ -17,7 +17,7 @@ describe('A Connection that nobody can reach any more', function () {
     return result;
   }
 
-  it('is closed, which the other end sees', async function () {
+  it('is closed, and the other end sees it', async function () {
     expect(await run('closes')).to.deep.equal(['ERR_MP_EOF', 'ERR_MP_EOF', 'EPIPE']);
   });
 
@@ -26,7 +26,7 @@ describe('A Connection that nobody can reach any more', function () {
   });
 
   for (const kind of kinds) {
-    it(`still has what was sent on it written (${kind})`, async function () {
+    it(`still writes what was sent (${kind})`, async function () {
       const { reader, writer } = makePair(kind);
       const peer = spawnPeer(program, { fds: [writer], args: ['writes'] });
       expect(await report(peer)).to.equal('dropped');
@@ -36,7 +36,7 @@ describe('A Connection that nobody can reach any more', function () {
     });
   }
 
-  it('is kept by whoever waits for it', async function () {
+  it('is kept by a pending call', async function () {
     expect(await run('pending')).to.deep.equal(['a value', true, 1, 'a value', true]);
   });
 
@@ -44,11 +44,11 @@ describe('A Connection that nobody can reach any more', function () {
     expect(await run('timedOut')).to.equal('ERR_MP_EOF');
   });
 
-  it('does not close what a dup() of it still uses', async function () {
+  it('does not close the descriptor while a dup() uses it', async function () {
     expect(await run('dup')).to.equal('still open');
   });
 
-  it('is not released again if it was closed', async function () {
+  it('does not release its descriptor again after close()', async function () {
     expect(await run('closedBefore')).to.equal(50);
   });
 });

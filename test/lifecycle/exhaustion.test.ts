@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Running out of descriptors, in a child with a low limit.
+// A process without free descriptors: a child with a low limit.
 import { constants } from 'node:os';
 
 import { expect } from 'chai';
@@ -21,8 +21,8 @@ function emfile(syscall: string): object {
   return { code: 'EMFILE', errno: -constants.errno.EMFILE, syscall };
 }
 
-describe('Without a free descriptor', function () {
-  it('Pipe() throws EMFILE and leaks nothing', async function () {
+describe('A process without a free descriptor', function () {
+  it('gets EMFILE from Pipe(), without a leak', async function () {
     expect(await run('pipes')).to.deep.equal({
       errors: [emfile('socketpair'), emfile('pipe')],
       left: 0,
@@ -30,17 +30,17 @@ describe('Without a free descriptor', function () {
     });
   });
 
-  it('Pipe() does not lose the only one that is left', async function () {
+  it('keeps its only free descriptor when Pipe() fails', async function () {
     expect(await run('oneLeft')).to.deep.equal({ errors: 1, first: emfile('socketpair'), after: 'works' });
   });
 
-  it('the first Pipe() throws EMFILE at whatever step, and a later one works', async function () {
+  it('gets EMFILE from its first Pipe() at any step, and a later Pipe() works', async function () {
     const { results, after, again } = await run('first');
     expect(new Set(results)).to.deep.equal(new Set(['EMFILE']));
     expect([after, again]).to.deep.equal(['works', 'works']);
   });
 
-  it('open connections go on working', async function () {
+  it('goes on with its open connections', async function () {
     expect(await run('others')).to.deep.equal({
       wait: 'EMFILE',
       sendHandle: 'EMFILE',
@@ -51,7 +51,7 @@ describe('Without a free descriptor', function () {
     });
   });
 
-  it('the ioMethod of reopening gives way to the next one', async function () {
+  it('uses the next I/O method instead of reopening the pipe', async function () {
     expect(await run('reopen')).to.deep.equal({ value: 'a message', after: 'works' });
   });
 });

@@ -7,7 +7,7 @@ import { makePair, within } from '../helpers/index.js';
 import { child } from './support/programs.js';
 
 describe('A child process', function () {
-  it('inherits the descriptors that were listed for it and no other, of whatever is open', async function () {
+  it('inherits the descriptors that were listed for it and no other, whatever is open', async function () {
     const { reader, writer } = makePair('pipe');
     const { command, args } = child('inherit');
     const stdio: ('ignore' | 'pipe' | 'inherit' | number)[] = Array.from({ length: 21 }, () => 'ignore');
@@ -25,7 +25,7 @@ describe('A child process', function () {
     }
     const { before, after, atFirst, none, one } = JSON.parse(text);
     expect({ before, after }).to.deep.equal({ before: false, after: true });
-    // At first descriptor 20 was inheritable still. Descriptor 3 (or 4) is the folder that is being read.
+    // At first descriptor 20 was still inheritable. Descriptor 3 (or 4) is the folder that `ls` reads.
     expect(none).to.deep.equal(atFirst.filter((fd: string) => fd !== '20'));
     expect(one).to.deep.equal([...none, '4'].sort());
     writer.close();

@@ -13,7 +13,7 @@ describe('A peer that is killed at a random moment', function () {
   for (let i = 0; i < 25; i++) {
     const way = ways[i % ways.length]!;
     const seed = first + i;
-    it(`while it would ${way.peer} (${way.kind}, ${way.mode}, SEED=${seed})`, function () {
+    it(`leaves only whole messages before the end (${way.peer}, ${way.kind}, ${way.mode}, SEED=${seed})`, function () {
       return killPeer({ ...way, seed });
     });
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What many connections cost that only wait: threads, system calls, memory.
+// The cost of many connections that only wait: threads, system calls, memory.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -28,19 +28,19 @@ function callsIn(trace: string): { time: number; text: string }[] {
     .filter(({ text }) => /^\w+\(/.test(text));
 }
 
-describe('Many connections that only wait', function () {
+describe('Many idle connections', function () {
   it('add at most two threads for a thousand receives', async function () {
     const { added, inOrder } = await run('threads');
     expect(added).to.be.at.most(2);
     expect(inOrder).to.be.true;
   });
 
-  it('leave the pool to 64 reads of files beside them', async function () {
+  it("leave libuv's pool to 64 reads of files beside them", async function () {
     expect(await run('reads')).to.deep.equal({ read: 64, settled: 0 });
   });
 
-  // The aim is 4 KiB, which the benchmark shows. A large message that has gone leaves more or less behind as the collector
-  // and the C library see fit, so there it only must not be kept.
+  // The aim is 4 KiB, which the benchmark shows. How much a large message leaves behind depends on the collector and
+  // the C library, so the limit here only shows that the message is not kept.
   for (const [size, most] of [
     [64, 5 * 1024],
     [50_000, 20_000],
@@ -54,7 +54,7 @@ describe('Many connections that only wait', function () {
     });
   }
 
-  it('make at most two system calls a second for a hundred receives', async function () {
+  it('make at most two system calls per second for a hundred receives', async function () {
     if (spawnSync('strace', ['-V']).status !== 0) {
       console.log('      not run: strace is missing');
       return;
@@ -67,7 +67,7 @@ describe('Many connections that only wait', function () {
     const folder = mkdtempSync(join(tmpdir(), 'mp-trace-'));
     try {
       const file = join(folder, 'trace');
-      // V8 collects garbage some eight seconds after the start of a process that does nothing, with hundreds of system calls.
+      // Some eight seconds after the start of an idle process V8 collects garbage, with hundreds of system calls.
       const { command, args } = child('load', ['--no-memory-reducer']);
       const traced: Program = {
         language: 'node',
@@ -77,7 +77,7 @@ describe('Many connections that only wait', function () {
       };
       const peer = spawnPeer(traced, { args: ['idle'] });
       expect(await report(peer)).to.equal('idle');
-      // A rate needs time. The first second belongs to what V8 and Node still do after the start.
+      // A rate needs time. The first second contains what V8 and Node still do after the start.
       await new Promise((resolve) => setTimeout(resolve, 1000 * (SECONDS + 1)));
       await peer.release();
       await peer.succeeded();

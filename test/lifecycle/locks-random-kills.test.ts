@@ -6,7 +6,7 @@ import { freshSeed } from './support/random.js';
 
 describe('Contenders of a lock that are killed at random moments', function () {
   const seed = freshSeed();
-  it(`never leave two holders, or none for ever, 20 times (SEED=${seed})`, async function () {
+  it(`never leave two holders, and never leave the lock without one for ever, 20 times (SEED=${seed})`, async function () {
     this.timeout(300_000);
     await expectNeverTwoHolders(20, seed, 290_000);
   });

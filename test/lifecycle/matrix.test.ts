@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The states that a Connection can be in, times the ways in which its process can end. Looked at: exit code and signal,
-// what was printed, and what the other end receives.
+// The states that a Connection can be in, times the ways in which its process can end. The tests compare the exit code
+// and signal, the output, and what the other end receives.
 import { expect } from 'chai';
 
 import { kinds, makePair, rejects, spawnPeer, type AnyConnection, type Kind, type Peer } from '../helpers/index.js';
@@ -22,7 +22,7 @@ async function enter(kind: Kind, state: State, ending: Ending): Promise<{ peer: 
   return { peer, far };
 }
 
-/** What the other end finds after the end of the process. */
+/** What the other end receives after the end of the process. */
 async function expectEnd(far: AnyConnection, state: State, message: 'whole' | 'cut'): Promise<void> {
   if (state === 'receiving') {
     await rejects(far.sendBytes(Buffer.alloc(1)), { code: 'EPIPE' });
@@ -36,10 +36,10 @@ async function expectEnd(far: AnyConnection, state: State, message: 'whole' | 'c
 
 for (const kind of kinds) {
   for (const state of states) {
-    describe(`A Connection that is ${state} (${kind}), at the end of its process`, function () {
+    describe(`A process whose Connection is ${state} (${kind})`, function () {
       const sends = state === 'sending' || state === 'closing';
 
-      it('by a natural end', async function () {
+      it('ends naturally', async function () {
         const { peer, far } = await enter(kind, state, 'natural');
         if (state === 'receiving') {
           await untilAsleep(peer.pid, 'event loop');
@@ -51,27 +51,27 @@ for (const kind of kinds) {
         expect(peer.stdout).to.equal(state === 'created' ? 'ready\n' : 'ready\nresolved\n');
       });
 
-      it('by process.exit()', async function () {
+      it('ends by process.exit()', async function () {
         const { peer, far } = await enter(kind, state, 'exit');
         if (state === 'receiving') await peer.exit;
         await expectEnd(far, state, 'whole');
         expect(await peer.exit).to.deep.equal({ code: 0, signal: null });
       });
 
-      it('by an uncaught error', async function () {
+      it('ends by an uncaught error', async function () {
         const { peer, far } = await enter(kind, state, 'throw');
         if (state === 'receiving') await peer.exit;
         await expectEnd(far, state, 'whole');
         expect(await peer.exit).to.deep.equal({ code: 1, signal: null });
       });
 
-      it('by SIGTERM', async function () {
+      it('ends by SIGTERM', async function () {
         const { peer, far } = await enter(kind, state, 'SIGTERM');
         expect(await peer.exit).to.deep.equal({ code: null, signal: 'SIGTERM' });
         await expectEnd(far, state, 'cut');
       });
 
-      it('by worker.terminate() and a natural end', async function () {
+      it('ends naturally after worker.terminate()', async function () {
         const { peer, far } = await enter(kind, state, 'terminate');
         expect(await peer.exit, peer.stderr).to.deep.equal({ code: 0, signal: null });
         await expectEnd(far, state, 'cut');
@@ -79,10 +79,10 @@ for (const kind of kinds) {
 
       if (state === 'created') return;
 
-      it('after a SIGKILL of its peer', async function () {
+      it('goes on after a SIGKILL of its peer', async function () {
         const { reader, writer } = makePair(kind);
         const [theirs, far] = state === 'receiving' ? [reader, writer] : [writer, reader];
-        // The peer alone has the other end, and does nothing with it.
+        // Only the peer has the other end, and does nothing with it.
         const holder = spawnPeer({ language: 'c', label: 'sleep', command: 'sleep', args: ['3600'] }, { fds: [far] });
         const peer = spawnPeer(child('matrix'), { fds: [theirs], args: [state, 'natural'] });
         expect(await peer.line()).to.equal('ready');

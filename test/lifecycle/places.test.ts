@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// /dev/shm as it must not be: full, read-only, missing, somebody else's, or swept clean by others. Each child has a
-// namespace of its own, in which its /dev/shm is another file system.
+// Bad states of /dev/shm: full, read-only, missing, owned by another user, or cleaned by another program. Each child
+// has a mount namespace of its own, in which /dev/shm is another file system.
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 
@@ -12,17 +12,17 @@ import { rmSync } from 'node:fs';
 import { foreignEnv, packageRoot, throws, type Peer } from '../helpers/index.js';
 import { allFailed, allSucceeded, classes, node, printed, spawnAfter } from './support/places.js';
 
-/** NamedSemaphore has no family, and therefore no need for its folder. */
+/** NamedSemaphore has no family, and does not need its folder. */
 const familyClasses = classes.filter((name) => name !== 'NamedSemaphore');
 
-/** What makes a mount namespace here; undefined if nothing may. */
+/** The command that makes a mount namespace here; undefined if none may. */
 const unshare = ['-m', '-rm'].find((flag) => {
   const command = ['unshare', flag, 'mount', '-t', 'tmpfs', 'tmpfs', '/dev/shm'] as const;
   return spawnSync(command[0], command.slice(1), { env: foreignEnv() }).status === 0;
 });
 const isRoot = process.geteuid?.() === 0;
 
-/** A program in its own mount namespace, after shell commands in it. */
+/** Runs shell commands in a new mount namespace, and then a program there. */
 function elsewhere(setup: string, body: string, as: readonly string[] = []): Peer {
   return spawnAfter(setup, [...as, ...node(body)], ['unshare', unshare!]);
 }
@@ -33,7 +33,7 @@ mount -t tmpfs -o size=128k tmpfs /dev/shm
 head -c 131072 /dev/zero > /dev/shm/filler`;
 const EMPTY = 'mount -t tmpfs tmpfs /dev/shm';
 
-describe('Where semaphores live', function () {
+describe('Semaphores', function () {
   describe('in another /dev/shm', () => {
     before(function () {
       if (unshare !== undefined) return;
@@ -41,7 +41,7 @@ describe('Where semaphores live', function () {
       this.skip();
     });
 
-    it('a full one is ENOSPC, leaves nothing behind, and is forgotten when there is room', async () => {
+    it('fail with ENOSPC if it is full, leave nothing behind, and work when there is room', async () => {
       const { before, half, after } = await printed(
         elsewhere(
           FULL,
@@ -57,7 +57,7 @@ describe('Where semaphores live', function () {
       allSucceeded(after, classes);
     });
 
-    it('when it fills up, what exists goes on, and what is closed makes room', async () => {
+    it('go on if it fills up, and a closed semaphore makes room', async () => {
       const {
         count,
         error,
@@ -95,7 +95,7 @@ describe('Where semaphores live', function () {
       expect(rest).to.deep.equal([]);
     });
 
-    it('what is made of several semaphores leaves none of them behind if there is room for some only', async () => {
+    it('leave none of several behind if there is room for only some of them', async () => {
       const found = await printed(
         elsewhere(
           'mount -t tmpfs -o size=128k tmpfs /dev/shm',
@@ -125,18 +125,18 @@ describe('Where semaphores live', function () {
       ['a read-only one', ''],
       ["a read-only one with this user's folder", 'mkdir -m 700 /dev/shm/mp-$(id -u)'],
     ]) {
-      it(`${title} is EROFS`, async () => {
+      it(`fail with EROFS in ${title}`, async () => {
         const setup = `${EMPTY}\n${folder}\nmount -o remount,bind,ro /dev/shm`;
         const found = await printed(elsewhere(setup, 'print(failures());'));
         allFailed(found, classes, 'EROFS', 'read-only');
       });
     }
 
-    it('none at all is ENOENT, and there is nothing to list', async () => {
+    it('fail with ENOENT if there is none, and nothing is listed', async () => {
       const cli = JSON.stringify(join(packageRoot, 'dist', 'cli', 'main.js'));
       const { found, outputs } = await printed(
         elsewhere(
-          // Nothing but /dev can hide it.
+          // Only a mount over /dev hides it.
           'mount -t tmpfs tmpfs /dev',
           `
           import { spawnSync } from 'node:child_process';
@@ -158,9 +158,9 @@ describe('Where semaphores live', function () {
       ['others can enter', 'mkdir -m 755 /dev/shm/mp-$(id -u)'],
       ['is a link to another one', 'mkdir -m 700 /dev/shm/other; ln -s other /dev/shm/mp-$(id -u)'],
       ['is a file', 'touch /dev/shm/mp-$(id -u)'],
-      ...(isRoot ? [['belongs to somebody else', 'mkdir -m 700 /dev/shm/mp-0; chown 4321 /dev/shm/mp-0']] : []),
+      ...(isRoot ? [['belongs to another user', 'mkdir -m 700 /dev/shm/mp-0; chown 4321 /dev/shm/mp-0']] : []),
     ]) {
-      it(`a folder that ${title} is EPERM, and is left as it is`, async () => {
+      it(`fail with EPERM if the folder ${title}, which is left as it is`, async () => {
         const cli = JSON.stringify(join(packageRoot, 'dist', 'cli', 'main.js'));
         const { found, attached, codes, content, repaired } = await printed(
           elsewhere(
@@ -185,26 +185,26 @@ describe('Where semaphores live', function () {
       });
     }
 
-    it("one that this user cannot write, and somebody else's semaphore, are EACCES", async function () {
-      const nobody = ['setpriv', '--reuid', '4321', '--clear-groups'];
+    it('fail with EACCES if this user may not write, or if a semaphore belongs to another user', async function () {
+      const asOther = ['setpriv', '--reuid', '4321', '--clear-groups'];
       const addon = join(packageRoot, 'package.json');
-      const [command, ...args] = [...nobody, process.execPath, '-e', `fs.readFileSync(${JSON.stringify(addon)})`];
+      const [command, ...args] = [...asOther, process.execPath, '-e', `fs.readFileSync(${JSON.stringify(addon)})`];
       if (!isRoot || spawnSync(command, args, { env: foreignEnv() }).status !== 0) {
-        console.log('    skipped: only root can become another user, who must be able to read the package');
+        console.log('    skipped: this needs root, and another user that can read the package');
         return this.skip();
       }
       const setup = `
         mount -t tmpfs -o mode=755 tmpfs /dev/shm
-        head -c 32 /dev/zero > /dev/shm/sem.somebody
-        chmod 600 /dev/shm/sem.somebody`;
-      const body = "print({ made: failures(), opened: failure(() => mp.NamedSemaphore.open('/somebody')) });";
-      const { made, opened } = await printed(elsewhere(setup, body, nobody));
+        head -c 32 /dev/zero > /dev/shm/sem.foreign
+        chmod 600 /dev/shm/sem.foreign`;
+      const body = "print({ made: failures(), opened: failure(() => mp.NamedSemaphore.open('/foreign')) });";
+      const { made, opened } = await printed(elsewhere(setup, body, asOther));
       allFailed(made, classes, 'EACCES', 'cannot be written');
       expect(opened).to.include({ code: 'EACCES', syscall: 'sem_open' });
       expect(opened.message).to.include('another user');
     });
 
-    it('what somebody has removed everything from: what is open goes on, the rest says who may have done so', async () => {
+    it('go on when all names were removed from outside, and later errors name the likely causes', async () => {
       const { used, attached, gone } = await printed(
         elsewhere(
           EMPTY,
@@ -228,13 +228,13 @@ describe('Where semaphores live', function () {
     });
   });
 
-  it('a name that somebody has removed is ENOENT, and RemoveIPC is mentioned', () => {
+  it('that were removed from outside are ENOENT, and the message mentions RemoveIPC', () => {
     const lock = new Lock();
     const descriptor = describeObject(lock);
     rmSync(`/dev/shm/sem.${lock.name.slice(1)}`);
     const error = throws(() => attach(descriptor), { code: 'ENOENT', syscall: 'sem_open' });
     expect(error.message).to.include('RemoveIPC').and.to.include(lock.name);
-    // It is a name only that has gone.
+    // Only the name is removed.
     expect(lock.acquireSync()).to.equal(true);
     lock.release();
     lock.close();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// A child loads what it meets: with a Connection alone it does without locks, queues and pickles.
+// A child loads the modules of what it meets: with a Connection alone it needs no locks, queues and pickles.
 import { expect } from 'chai';
 import { Lock, Pipe, Process, Queue, type Connection } from 'node-multiprocessing';
 
@@ -17,7 +17,7 @@ function pipe(serialization?: 'pickle'): [Ours, Parameters<Tell>[0]] {
   return [track(a) as unknown as Ours, track(b) as unknown as Parameters<Tell>[0]];
 }
 
-/** Starts the child with more arguments than it looks at. */
+/** Starts the child with more arguments than it uses. */
 function start(theirs: Parameters<Tell>[0], ...others: unknown[]): Process {
   const child = new Process({ module, target: 'tell', args: [theirs, ...others] });
   child.start();
@@ -25,8 +25,8 @@ function start(theirs: Parameters<Tell>[0], ...others: unknown[]): Process {
   return child;
 }
 
-describe('Parts of the package', () => {
-  it('are not loaded by a child that has a Connection only', async () => {
+describe('Modules that a child needs only for some objects', () => {
+  it('are not loaded by a child with a Connection only', async () => {
     const [ours, theirs] = pipe();
     const child = start(theirs);
     expect(await ours.recv()).to.deep.equal([]);
@@ -34,7 +34,7 @@ describe('Parts of the package', () => {
     await child.join();
   });
 
-  it('are loaded for what is among the arguments', async () => {
+  it('are loaded for the objects among the arguments', async () => {
     using lock = new Lock();
     const [ours, theirs] = pipe();
     const child = start(theirs, [lock]);
@@ -51,7 +51,7 @@ describe('Parts of the package', () => {
     await child.join();
   });
 
-  it('are loaded when an object of theirs arrives in a message, in the middle of the run', async () => {
+  it('are loaded when such an object arrives in a message, in the middle of the run', async () => {
     const queue = new Queue<string>();
     const [ours, theirs] = pipe();
     const child = start(theirs);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Where processes can be started from, and what modules their functions may be in.
+// The programs and modules that a Process can be started from.
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,7 +11,7 @@ import { expect } from 'chai';
 import { packageRoot, spawnPeer, type Peer, type Program } from '../helpers/index.js';
 import { child as program, report } from './support/programs.js';
 
-/** A program in files of its own, which may import the package. */
+/** Makes a program of several files, which may import the package. */
 function node(args: readonly string[], options: { cwd?: string } = {}): Peer {
   const command: Program = { language: 'node', label: 'node', command: process.execPath, args };
   return spawnPeer(command, options);
@@ -70,7 +70,7 @@ ${MAIN.replace('MODULE', '__filename')}`,
     expect(await node([file]).succeeded()).to.equal('42\n0\n');
   });
 
-  it('runs a function of a TypeScript module with the loader that the parent was started with', async () => {
+  it('runs a function of a TypeScript module with the loader of the parent', async () => {
     const typescript = pathToFileURL(join(packageRoot, 'node_modules/typescript/lib/typescript.js')).href;
     const hooks = write(
       'hooks.mjs',
@@ -99,20 +99,20 @@ register(${JSON.stringify(pathToFileURL(hooks).href)});`,
     expect(await node(['--import', register, file]).succeeded()).to.equal('42\n0\n');
   });
 
-  it('knows that it is no main process also in a module that is preloaded', async () => {
+  it('is no main process, also in a module that is preloaded', async () => {
     const preload = write('preload.mjs', "import * as mp from 'node-multiprocessing'; console.log(mp.isMainProcess);");
     const file = write('work.mjs', esm);
     expect(await node(['--import', preload, file]).succeeded()).to.equal('true\nfalse\n42\n0\n');
   });
 
-  it('is refused code that is in no file: node -e, standard input', async () => {
+  it('is refused if its code is in no file: node -e, standard input', async () => {
     for (const args of [['--input-type=module', '-e', esm], ['--input-type=module']]) {
       const peer = node(args, { cwd: folder });
       if (args.length === 1) peer.process.stdin!.end(esm);
       expect((await peer.exit).code).to.equal(1);
       expect(peer.stderr).to.include('ERR_OUT_OF_RANGE').and.include('node -e').and.include('module');
     }
-    // What is in a file can be started from anywhere.
+    // Code in a file can be started from any program.
     const file = write('work.mjs', esm);
     const elsewhere = esm.replace('import.meta.url', JSON.stringify(file)).replace('target: work', "target: 'work'");
     const peer = node(['--input-type=module', '-e', elsewhere], { cwd: folder });
@@ -124,22 +124,22 @@ register(${JSON.stringify(pathToFileURL(hooks).href)});`,
     const { parent, worker, inWorker, names, exitcodes } = await report(peer);
     expect(await peer.exit, peer.stderr).to.deep.equal({ code: 0, signal: null });
     expect([inWorker.parentPid, inWorker.ppid]).to.deep.equal([peer.pid, peer.pid]);
-    // One secret for all threads, and so for all that they start.
+    // All threads have one secret, and so do all processes that they start.
     expect([worker, inWorker.authkey]).to.deep.equal([parent, parent]);
     expect(names).to.deep.equal(['Process-1', 'Process-1']);
     expect(exitcodes).to.deep.equal([0, 0, -9]);
   });
 
   if (process.getuid?.() === 0) {
-    it('of another user is refused the named objects of the first one, and says so', async function () {
-      // A process whose effective user is not its real one gets no runtime preloaded.
+    it('of another user is refused the named objects of the first user, with the reason', async function () {
+      // No runtime is preloaded into a process whose effective user is not its real user.
       if (process.env['NODE_MULTIPROCESSING_SANITIZER'] !== undefined) return this.skip();
       const peer = spawnPeer(program('process-as-nobody'));
       const { stage, message, connection } = await report(peer);
       expect(await peer.exit, peer.stderr).to.deep.equal({ code: 0, signal: null });
       expect(stage).to.equal('attach');
       expect(message).to.include('EACCES').and.include('belong to user 0').and.include('runs as user 65534');
-      // Connections are no names.
+      // Connections have no names.
       expect(connection).to.equal('hello');
     });
   }

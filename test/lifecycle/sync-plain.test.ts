@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// A Sync call that nothing could end waits in read() and write() themselves; one that a signal must end waits in ppoll().
+// A Sync call that nothing could end waits in read() and write() themselves; a Sync call that a signal must end waits
+// in ppoll().
 import { expect } from 'chai';
 
 import { kinds, makeConversation, pattern, spawnPeer } from '../helpers/index.js';

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The Node side of tests of locks, with the commands of sync_peer.py. Its argument says which methods it uses: async or sync.
+// The Node side of tests of locks, with the commands of sync_peer.py. Its argument names the methods that it uses:
+// async or sync.
 import { writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 
@@ -19,7 +20,7 @@ async function perform(target: string, args: unknown[]): Promise<unknown> {
   return undefined;
 }
 
-// With the async methods commands run side by side, as the threads of sync_peer.py do.
+// With the async methods, commands run side by side, as the threads of sync_peer.py do.
 for await (const line of createInterface({ input: process.stdin })) {
   const { id, do: target, args } = JSON.parse(line) as { id: number; do: string; args: unknown[] };
   const done = perform(target, args)

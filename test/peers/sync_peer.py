@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The Python side of tests of locks: CPython's own objects, made here or opened by the names of others.
+"""The Python side of tests of locks: CPython's own objects, made here or opened by their names.
 
 Each line of standard input is a command, {"id", "do", "args"}, and is answered by {"id", "result"} or {"id", "error"}.
 A string among the arguments names an object. Times are in milliseconds.
@@ -23,7 +23,7 @@ def seconds(milliseconds):
 
 
 def rebuild(kind, address, largest=None):
-    """What unpickling does in a process that CPython has spawned."""
+    """Does what unpickling does in a process that CPython has spawned."""
     made = getattr(s, kind).__new__(getattr(s, kind))
     recursive = s.RECURSIVE_MUTEX if kind == "RLock" else s.SEMAPHORE
     made.__setstate__((0, recursive, largest or LARGEST[kind], address["name"]))
@@ -154,7 +154,7 @@ def set_when_waited_for(event, sleepers):
     event.set()
 
 
-# What runs on the main thread, which owns what it acquires.
+# These run on the main thread, which owns what it acquires.
 CALLS = {
     "make": make,
     "open": lambda name, descriptor: OBJECTS.update({name: attach(descriptor)}),
@@ -167,7 +167,7 @@ CALLS = {
     "shown": shown,
 }
 
-# What runs in a thread of its own each time.
+# These run in a thread of their own each time.
 TARGETS = {
     "context": context,
     "f": f,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Every argument of every method: refused with a TypeError or RangeError that names it, before anything happens.
+// Every argument of every method of a Connection: a bad value is refused with a TypeError or RangeError that names the
+// argument, before anything happens.
 import { expect } from 'chai';
 import { Pipe } from 'node-multiprocessing';
 
@@ -23,7 +24,10 @@ const badNumbers: [unknown, string][] = [
   [1n, TYPE],
 ];
 
-/** Calls of one method with one bad argument each: arguments, the name the error must hold, its code. */
+/**
+ * Calls of one method with one bad argument each: the method, its arguments, the name in the error's message, the
+ * error's code.
+ */
 function cases(): [string, unknown[], string, string][] {
   return [
     ...badOptions.flatMap(([options, name, code]): [string, unknown[], string, string][] => [
@@ -66,11 +70,11 @@ function method(connection: AnyConnection, name: string, mode: Mode): Method {
   return (...args) => (methods[mode === 'sync' ? `${name}Sync` : name] as Method).apply(connection, args);
 }
 
-describe('arguments', () => {
+describe('Arguments of a Connection', () => {
   for (const mode of modes) {
     for (const name of new Set(cases().map(([method]) => method))) {
       const calls = cases().filter(([method]) => method === name);
-      it(`${mode}: ${name} refuses ${calls.length} bad calls, and nothing happens`, async () => {
+      it(`make ${name} refuse ${calls.length} bad calls, without an effect (${mode})`, async () => {
         const { reader, writer } = makePair('socketpair');
         await writer.sendBytes(Buffer.from('stays'));
         for (const connection of [reader, writer]) {
@@ -87,7 +91,7 @@ describe('arguments', () => {
     }
   }
 
-  it('Pipe refuses what is no boolean and bad options', () => {
+  it('make Pipe refuse values that are no boolean, and bad options', () => {
     for (const duplex of [1, 0, null, 'true', {}]) throws(() => Pipe(duplex as never), { code: TYPE });
     for (const [options, code] of [
       [{ serialization: 'xml' }, TYPE],
@@ -107,7 +111,7 @@ describe('arguments', () => {
     }
   });
 
-  it('close refuses bad options, and closes nothing', async () => {
+  it('make close refuse bad options, and nothing is closed', async () => {
     const { reader, writer } = makePair('pipe');
     for (const options of [{ discard: 1 }, { discard: 'no' }, { discard: null }, null, 7]) {
       await refuses(

@@ -12,7 +12,7 @@ const { internals } = Connection as unknown as {
   internals(connection: AnyConnection): { format: ChannelSerialization };
 };
 
-/** The class that Connections use, which #lib/ has a second one of. */
+/** The class that Connections use. #lib/ has a second copy of it. */
 const Serialization = ((): typeof ChannelSerialization => {
   const ends = Pipe();
   const { format: serialization } = internals(ends[0]);
@@ -20,8 +20,8 @@ const Serialization = ((): typeof ChannelSerialization => {
   return serialization.constructor as typeof ChannelSerialization;
 })();
 
-describe('the serialization of a channel', () => {
-  it('that the user chose stays as it is', () => {
+describe('The serialization of a channel', () => {
+  it('stays as the user chose it', () => {
     for (const kind of ['structured', 'json'] as const) {
       const serialization = new Serialization(kind, true);
       expect([serialization.explicit, serialization.fixed, serialization.kind]).to.deep.equal([true, true, kind]);
@@ -46,7 +46,7 @@ describe('the serialization of a channel', () => {
     expect([serialization.fix('structured'), serialization.fix('pickle')]).to.deep.equal([false, true]);
   });
 
-  it('is structured once something is sent, and still open after a value that could not be', () => {
+  it('is structured once something is sent, and stays open after a value that cannot be sent', () => {
     for (const adopted of [false, true]) {
       const serialization = new Serialization(undefined, adopted);
       throws(() => serialization.encode(() => 1), { code: 'ERR_MP_PICKLING' });
@@ -56,7 +56,7 @@ describe('the serialization of a channel', () => {
     }
   });
 
-  it('is told by the first message received, where the other end may be anybody', () => {
+   {=>it('follows the first received message if the other end may be any program', () => {=> {
     for (const decode of ['fromBorrowed', 'fromOwned'] as const) {
       const receive = (serialization: ChannelSerialization, bytes: Buffer): unknown =>
         decode === 'fromBorrowed' ? serialization.fromBorrowed(bytes, bytes.length) : serialization.fromOwned(bytes);
@@ -75,14 +75,14 @@ describe('the serialization of a channel', () => {
     }
   });
 
-  it('is not decided by a message without bytes', () => {
+  it('is not fixed by a message without bytes', () => {
     const serialization = new Serialization(undefined, true);
     throws(() => serialization.fromBorrowed(Buffer.alloc(4), 0), { code: 'ERR_MP_UNPICKLING' });
     throws(() => serialization.fromOwned(Buffer.alloc(0)), { code: 'ERR_MP_UNPICKLING' });
     expect(serialization.kind).to.equal(undefined);
   });
 
-  it('is one for both ends of a Pipe and their copies', async () => {
+  it('is the same for both ends of a Pipe and their copies', async () => {
     for (const kind of ['pipe', 'socketpair'] as const) {
       const { reader, writer } = makePair(kind);
       const copy = track(reader.dup());
@@ -97,7 +97,7 @@ describe('the serialization of a channel', () => {
     }
   });
 
-  it('is used as it is when a message arrives, not as it was when the receive began', async () => {
+  it('is that of the moment when a message arrives, not of the call to recv', async () => {
     const { reader, writer } = makePair('pipe');
     const pending = reader.recv();
     expect(internals(reader).format.fix('json')).to.equal(true);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What a Condition's counters say after something went wrong. Python's notify() relies on them: a sleeper that never wakes
-// makes it wait for ever.
+// The counters of a Condition after a failure. Python's notify() relies on them: it would wait for ever for a sleeper
+// that never wakes.
 import { expect } from 'chai';
 import { attach, Condition, describe as describeObject, Lock, type ConditionDescriptor } from 'node-multiprocessing';
 
@@ -20,8 +20,8 @@ function counters(descriptor: ConditionDescriptor): { asleep(): number; close():
 }
 
 describe('The counters of a Condition', function () {
-  it('say that nobody sleeps after close() during waits', async function () {
-    // Regression: those who were waiting were never counted as awake.
+  it('contain no sleeper after close() during waits', async function () {
+    // Regression: the waiters of that moment were never counted as awake.
     const condition = new Condition();
     const descriptor = describeObject(condition) as ConditionDescriptor;
     const count = counters(descriptor);
@@ -38,8 +38,8 @@ describe('The counters of a Condition', function () {
     condition.close();
   });
 
-  it('are untouched by a wait whose lock somebody else has released', async function () {
-    // Regression: it had counted itself as asleep before it gave the lock back, which failed.
+  it('do not change by a wait whose lock another owner has released', async function () {
+    // Regression: the wait had counted itself as asleep before it gave the lock back, which failed.
     const condition = new Condition(new Lock());
     const descriptor = describeObject(condition) as ConditionDescriptor;
     const count = counters(descriptor);

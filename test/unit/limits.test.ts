@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Lengths that are refused, and what they leave behind.
+// Lengths that are refused, and the state afterwards.
 import { expect } from 'chai';
 
 import { frame, header, kinds, makePair, modes, rejects, throws, via, writeRaw } from '../helpers/index.js';
@@ -10,7 +10,7 @@ const MIB = 1024 * 1024;
 describe('recvBytes with maxLength', () => {
   for (const kind of kinds) {
     for (const mode of modes) {
-      it(`${kind}, ${mode}: a message of exactly maxLength is received`, async () => {
+      it(`receives a message of exactly maxLength (${kind}, ${mode})`, async () => {
         const { reader, writer } = makePair(kind);
         await writer.sendBytes(Buffer.from('12345'));
         expect((await via(mode, reader).recvBytes(5)).toString()).to.equal('12345');
@@ -19,7 +19,7 @@ describe('recvBytes with maxLength', () => {
       });
 
       for (const size of [6, 100_000]) {
-        it(`${kind}, ${mode}: BadMessageLength for ${size} bytes, after which nothing is received`, async () => {
+        it(`rejects with BadMessageLength for ${size} bytes, and receives nothing afterwards (${kind}, ${mode})`, async () => {
           const { reader, writer } = makePair(kind);
           const sent = writer.sendBytes(Buffer.alloc(size));
           sent.catch(() => undefined);
@@ -46,7 +46,7 @@ describe('recvBytes with maxLength', () => {
   }
 
   for (const mode of modes) {
-    it(`${mode}: sending on a duplex connection still works afterwards`, async () => {
+    it(`leaves a duplex connection writable (${mode})`, async () => {
       const { reader, writer } = makePair('socketpair');
       await writer.sendBytes(Buffer.alloc(10));
       await rejects(via(mode, reader).recvBytes(5), { code: 'ERR_MP_BAD_MESSAGE_LENGTH' });
@@ -57,11 +57,11 @@ describe('recvBytes with maxLength', () => {
   }
 });
 
-describe('lengths that no message can have', () => {
+describe('Lengths of messages', () => {
   const cases: [string, Buffer, number][] = [
     ['-2', header(-2), -2],
     ['-2^31', header(-(2 ** 31)), -(2 ** 31)],
-    // The long form has no sign. What exceeds 63 bits is reported as the largest length of 63.
+    // The long form has no sign. A length above 63 bits is reported as the largest length of 63 bits.
     ['2^64-1', header(-1, true), 2 ** 63],
     ['2^63', header(2n ** 63n, true), 2 ** 63],
     ['maxMessageBytes + 1', header(1001), 1001],
@@ -71,7 +71,7 @@ describe('lengths that no message can have', () => {
   for (const kind of kinds) {
     for (const mode of modes) {
       for (const [name, bytes, length] of cases) {
-        it(`${kind}, ${mode}: ${name} makes the connection unreadable`, async () => {
+        it(`make the connection unreadable: ${name} (${kind}, ${mode})`, async () => {
           for (const readAhead of [true, false]) {
             const { reader, writer } = makePair(kind, { readAhead, maxMessageBytes: 1000 });
             writeRaw(writer, Buffer.concat([bytes, frame('not to be found')]));
@@ -83,14 +83,14 @@ describe('lengths that no message can have', () => {
         });
       }
 
-      it(`${kind}, ${mode}: maxMessageBytes itself is received`, async () => {
+      it(`may be maxMessageBytes itself (${kind}, ${mode})`, async () => {
         const { reader, writer } = makePair(kind, { maxMessageBytes: 1000 });
         writeRaw(writer, frame(Buffer.alloc(1000)));
         expect((await via(mode, reader).recvBytes()).length).to.equal(1000);
       });
     }
 
-    it(`${kind}: receives that wait behind the refused one fail, too`, async () => {
+    it(`make the receives fail that wait behind a refused message (${kind})`, async () => {
       const { reader, writer } = makePair(kind);
       const pending = [reader.recvBytes(5), reader.recvBytes(), reader.recv()];
       await writer.sendBytes(Buffer.alloc(6));
@@ -101,16 +101,16 @@ describe('lengths that no message can have', () => {
   }
 });
 
-describe('memory for an announced message', () => {
+describe('The memory for an announced message', () => {
   for (const kind of kinds) {
     for (const mode of modes) {
-      it(`${kind}, ${mode}: 1 GiB announced and 10 bytes sent costs no memory`, async () => {
+      it(`does not grow for 1 GiB announced with 10 bytes sent (${kind}, ${mode})`, async () => {
         const { reader, writer } = makePair(kind);
         writeRaw(writer, Buffer.concat([header(1024 * MIB), Buffer.alloc(10)]));
         const before = process.memoryUsage();
         await rejects(via(mode, reader).recvBytes(undefined, { timeout: 20 }), { code: 'ERR_MP_TIMEOUT' });
         const after = process.memoryUsage();
-        // One buffer of 1 MiB is the plan; the rest is room for what the runtime does meanwhile.
+        // One buffer of 1 MiB is needed. The rest is room for what the runtime does meanwhile.
         expect(after.external - before.external).to.be.lessThan(4 * MIB);
         expect(after.rss - before.rss).to.be.lessThan(64 * MIB);
         writer.close();

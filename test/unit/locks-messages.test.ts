@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What stands for something in the operating system is never sent as an empty object; its descriptor travels instead.
+// An object that stands for something in the operating system is never sent as an empty object. Its descriptor travels
+// instead.
 import { expect } from 'chai';
 import * as mp from 'node-multiprocessing';
 import { Packr } from 'msgpackr';
@@ -8,7 +9,7 @@ import { Packr } from 'msgpackr';
 import { closingAfterEach, shareable } from '../helpers/arguments.js';
 import { makePair, modes, rejects, throws, via } from '../helpers/index.js';
 
-describe('A lock as a part of a message', () => {
+describe('An object with a semaphore, as a part of a message', () => {
   const opened = closingAfterEach();
 
   const formats: [string, mp.Serialization][] = [
@@ -25,10 +26,10 @@ describe('A lock as a part of a message', () => {
     },
   };
   for (const [what, make] of Object.entries(makers)) {
-    // What has a descriptor travels between Node processes by 'structured', which parcels.test.ts is about.
+    // Objects with a descriptor travel between Node processes by 'structured'; parcels.test.ts tests that.
     const refusing = what in shareable ? formats.filter(([name]) => name !== 'structured') : formats;
     const names = refusing.map(([name]) => name).join(', ');
-    it(`a ${what} is an error, and never an empty object (${names})`, async () => {
+    it(`is an error instead of an empty object: ${what} (${names})`, async () => {
       const object = opened(make());
       for (const [, serialization] of refusing) {
         const { reader, writer } = makePair('socketpair', { serialization });
@@ -47,7 +48,7 @@ describe('A lock as a part of a message', () => {
     });
   }
 
-  it('a Guard is an error, and never an empty object', async () => {
+  it('is an error instead of an empty object: Guard', async () => {
     const lock = opened(new mp.Lock());
     const guard = await lock.guard();
     const { writer } = makePair('socketpair');
@@ -55,7 +56,7 @@ describe('A lock as a part of a message', () => {
     guard.release();
   });
 
-  it('what describe() makes travels', async () => {
+  it('travels as what describe() returns', async () => {
     for (const Class of Object.values(shareable)) {
       const object = opened(new Class()) as mp.Lock;
       for (const [, serialization] of formats) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The order of messages, and what happens when several calls want the same direction.
+// The order of messages, and several calls in the same direction.
 import { expect } from 'chai';
 
 import {
@@ -19,9 +19,9 @@ import {
 
 const MIB = 1024 * 1024;
 
-describe('sends that are not awaited', () => {
+describe('Sends that are not awaited', () => {
   for (const kind of kinds) {
-    it(`${kind}: arrive in order, whatever their sizes`, async () => {
+    it(`arrive in order, whatever their sizes (${kind})`, async () => {
       const { reader, writer } = makePair(kind);
       const sizes = [0, 1, 100_000, 3, 65_536, 65_537, 0, MIB, 2, 70_000];
       const sends = sizes.map((size, seed) => writer.sendBytes(pattern(size, seed)));
@@ -31,7 +31,7 @@ describe('sends that are not awaited', () => {
       await Promise.all(sends);
     });
 
-    it(`${kind}: resolve in order`, async () => {
+    it(`resolve in order (${kind})`, async () => {
       const { reader, writer } = makePair(kind);
       const resolved: number[] = [];
       const sends = Array.from({ length: 20 }, (_, i) =>
@@ -42,7 +42,7 @@ describe('sends that are not awaited', () => {
       expect(resolved).to.deep.equal([...resolved.keys()]);
     });
 
-    it(`${kind}: are written before a Sync send`, async () => {
+    it(`are written before a Sync send (${kind})`, async () => {
       const { reader, writer } = makePair(kind);
       void writer.sendBytes(Buffer.from('a'));
       void writer.sendBytes(Buffer.from('b'));
@@ -53,7 +53,7 @@ describe('sends that are not awaited', () => {
       expect(received.join('')).to.equal('abcd');
     });
 
-    it(`${kind}: are written when fileno() is asked for and when the Connection is closed`, () => {
+    it(`are written by fileno() and by close() (${kind})`, () => {
       const { reader, writer } = makePair(kind);
       void writer.sendBytes(Buffer.from('a'));
       void writer.sendBytes(Buffer.from('b'));
@@ -68,11 +68,11 @@ describe('sends that are not awaited', () => {
       throws(() => reader.recvBytesSync(), { code: 'ERR_MP_EOF' });
     });
 
-    it(`${kind}: all of an endless stream leave, while timers run`, async () => {
+    it(`all leave in an endless stream, while timers run (${kind})`, async () => {
       const { reader, writer } = makePair(kind);
       let fired = false;
       setTimeout(() => (fired = true), 1);
-      // Neither side ever has to wait here, so only yielding on purpose lets the timer run.
+      // Neither side ever has to wait here, so the timer runs only if both yield on purpose.
       for (let i = 0; !fired && i < 5_000_000; i++) {
         await writer.sendBytes(Buffer.of(i & 0xff));
         expect((await reader.recvBytes())[0]).to.equal(i & 0xff);
@@ -82,7 +82,7 @@ describe('sends that are not awaited', () => {
 
     for (const size of [10, MIB]) {
       for (const language of fewPeers()) {
-        it(`${language.label}: ${kind}: send(); send(); recvSync() does not deadlock with ${size} bytes`, async () => {
+        it(`do not deadlock in send(); send(); recvSync() with ${size} bytes (${language.label}, ${kind})`, async () => {
           const { peer, reader, writer } = startTalk(language, kind, 'echo');
           const sends = [writer.sendBytes(pattern(size, 1)), writer.sendBytes(pattern(size, 2))];
           expect(reader.recvBytesSync().equals(pattern(size, 1))).to.equal(true);
@@ -96,9 +96,9 @@ describe('sends that are not awaited', () => {
   }
 });
 
-describe('receives', () => {
+describe('Receives', () => {
   for (const kind of kinds) {
-    it(`${kind}: are served in the order in which they were asked for`, async () => {
+    it(`are served in the order of the calls (${kind})`, async () => {
       const { reader, writer } = makePair(kind);
       const buffer = Buffer.alloc(10);
       const pending = [reader.recvBytes(), reader.recv(), reader.recvBytesInto(buffer), reader.recvBytes(100)];
@@ -113,7 +113,7 @@ describe('receives', () => {
       expect(String(await pending[3])).to.equal('fourth');
     });
 
-    it(`${kind}: of several Connections for one endpoint share one order`, async () => {
+    it(`of several Connections for one endpoint share one order (${kind})`, async () => {
       const { reader, writer } = makePair(kind);
       const copy = reader.dup();
       const pending = [copy.recvBytes(), reader.recvBytes(), copy.recvBytes()];
@@ -122,7 +122,7 @@ describe('receives', () => {
       copy.close();
     });
 
-    it(`${kind}: a Sync receive or tryRecv never overtakes a pending one`, async () => {
+    it(`are never overtaken by a Sync receive or tryRecv (${kind})`, async () => {
       const { reader, writer } = makePair(kind);
       const pending = reader.recvBytes();
       throws(() => reader.recvBytesSync(), { code: 'ERR_MP_BUSY', name: 'BusyError' });
@@ -139,7 +139,7 @@ describe('receives', () => {
     });
   }
 
-  it('a pending receive does not hinder sending on the same duplex connection', async () => {
+  it('do not hinder sending on the same duplex connection', async () => {
     const { reader: a, writer: b } = makePair('socketpair');
     const pending = a.recvBytes();
     a.sendBytesSync(Buffer.from('question'));
@@ -148,7 +148,7 @@ describe('receives', () => {
     expect(String(await pending)).to.equal('answer');
   });
 
-  it('recvHandleSync is a BusyError while a receive is pending', async () => {
+  it('make recvHandleSync throw BusyError', async () => {
     const { reader, writer } = makePair('socketpair');
     const pending = reader.recvBytes();
     throws(() => reader.recvHandleSync(), { code: 'ERR_MP_BUSY' });
@@ -157,9 +157,9 @@ describe('receives', () => {
   });
 });
 
-describe('tryRecv', () => {
+describe('Connection.tryRecv', () => {
   for (const kind of kinds) {
-    it(`${kind}: a value, or undefined when there is none yet`, async () => {
+    it(`returns a value, or undefined if there is none yet (${kind})`, async () => {
       const { reader, writer } = makePair(kind);
       expect(reader.tryRecv()).to.equal(undefined);
       expect(reader.tryRecvBytes()).to.equal(undefined);
@@ -181,9 +181,9 @@ describe('tryRecv', () => {
   }
 });
 
-describe('both directions at once', () => {
+describe('Both directions at once', () => {
   for (const mode of modes) {
-    it(`${mode}: large messages cross each other in a socketpair`, async () => {
+    it(`carry large messages across each other in a socketpair (${mode})`, async () => {
       const { reader: a, writer: b } = makePair('socketpair');
       const crossing = [a.sendBytes(pattern(MIB, 1)), b.sendBytes(pattern(MIB, 2))];
       expect((await via(mode, a).recvBytes()).equals(pattern(MIB, 2))).to.equal(true);
@@ -191,7 +191,7 @@ describe('both directions at once', () => {
       await Promise.all(crossing);
     });
 
-    it(`${mode}: a send that cannot finish times out and says that it has begun`, async () => {
+    it(`let a send that cannot finish time out and report that it has begun (${mode})`, async () => {
       const { reader, writer } = makePair('pipe');
       await rejects(via(mode, writer).sendBytes(pattern(MIB), 0, undefined, { timeout: 20 }), {
         code: 'ERR_MP_TIMEOUT',

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Objects of this package inside of messages: they arrive as what they are, in order with the messages around them, and
-// what cannot travel that way is refused before anything is sent.
+// Objects of this package inside messages. They arrive as what they are, in order with the other messages. Objects that
+// cannot travel are refused before anything is sent.
 import { expect } from 'chai';
 import { serialize } from 'node:v8';
 
@@ -9,15 +9,15 @@ import * as mp from 'node-multiprocessing';
 
 import { makePair, modes, rejects, track, turns, via, writeRaw, frame, type AnyConnection } from '../helpers/index.js';
 
-/** A parcel as bytes, whose descriptors are sent by somebody else or not at all. */
+/** The bytes of an object message. Its descriptors are sent separately, or not at all. */
 function parcelBytes(descriptors: number): Buffer {
   const content = { magic: Buffer.alloc(16), objects: [[], []], value: serialize('value'), descriptors };
   return frame(Buffer.concat([Buffer.of(0xff, 0), serialize(content)]));
 }
 
-describe('objects in messages', () => {
+describe('Objects in messages', () => {
   for (const mode of modes) {
-    it(`${mode}: a Connection works where it arrives, and ends when every copy is closed`, async () => {
+    it(`may be Connections, which work where they arrive and end when every copy is closed (${mode})`, async () => {
       const { reader, writer } = makePair('socketpair');
       const [ours, theirs] = mp.Pipe().map(track) as [AnyConnection, AnyConnection];
       await via(mode, writer).send({ nested: [new Map([['end', theirs]])] });
@@ -31,7 +31,7 @@ describe('objects in messages', () => {
       await rejects(via(mode, ours).recv(), { code: 'ERR_MP_EOF' });
     });
 
-    it(`${mode}: order with the messages around them`, async () => {
+    it(`keep their place among other messages (${mode})`, async () => {
       const { reader, writer } = makePair('socketpair');
       const [end, other] = mp.Pipe().map(track) as [AnyConnection, AnyConnection];
       const sent: Promise<void>[] = [];
@@ -54,7 +54,7 @@ describe('objects in messages', () => {
     });
   }
 
-  it('the same object twice, also as a part of another, is one object', async () => {
+  it('stay one object if they occur twice, also as a part of another object', async () => {
     const { reader, writer } = makePair('socketpair');
     const lock = new mp.RLock();
     const condition = new mp.Condition(lock);
@@ -77,7 +77,7 @@ describe('objects in messages', () => {
     condition.close();
   });
 
-  it('what was read ahead goes along', async () => {
+  it('carry along what was read ahead', async () => {
     const { reader, writer } = makePair('socketpair');
     const { reader: passed, writer: source } = makePair('pipe');
     await source.send('first');
@@ -91,7 +91,7 @@ describe('objects in messages', () => {
     expect(await arrived.recv()).to.equal('third');
   });
 
-  it('what was read ahead is put back if the message cannot be sent', async () => {
+  it('get back what was read ahead if the message cannot be sent', async () => {
     const { reader, writer } = makePair('socketpair');
     const { reader: passed, writer: source } = makePair('pipe');
     await source.send('first');
@@ -103,7 +103,7 @@ describe('objects in messages', () => {
     expect(await passed.recv()).to.equal('second');
   });
 
-  it('large values and a full socket', async () => {
+  it('travel with large values and over a full socket', async () => {
     const { reader, writer } = makePair('socketpair');
     const { reader: end } = makePair('pipe');
     const sent = writer.send({ end, data: Buffer.alloc(1 << 20, 7) });
@@ -116,7 +116,7 @@ describe('objects in messages', () => {
   });
 
   for (const mode of modes) {
-    it(`${mode}: one that timed out before its first byte is not sent, and neither are its descriptors`, async () => {
+    it(`are not sent, nor their descriptors, if the send timed out before the first byte (${mode})`, async () => {
       const { reader, writer } = makePair('socketpair');
       const { reader: end } = makePair('pipe');
       const first = writer.sendBytes(Buffer.alloc(1 << 20));
@@ -129,19 +129,19 @@ describe('objects in messages', () => {
     });
   }
 
-  it('a receive that times out between the message and its descriptors loses nothing', async () => {
+  it('are kept for the next receive if a receive times out between the message and its descriptors', async () => {
     const { reader, writer } = makePair('socketpair');
     const { reader: end } = makePair('pipe');
     writeRaw(writer, parcelBytes(1));
     await rejects(reader.recv({ timeout: 1 }), { code: 'ERR_MP_TIMEOUT' });
-    // Half of an object is no bytes and no handle.
+    // Half of an object message is neither bytes nor a handle.
     await rejects(reader.recvBytes(), { code: 'ERR_MP_BUSY' });
     await rejects(reader.recvHandle(), { code: 'ERR_MP_BUSY' });
     await writer.sendHandle(end.fileno());
     expect(await reader.recv()).to.equal('value');
   });
 
-  it('is not changed by messages on other connections that arrive before its descriptors', async () => {
+   {=>it('are not changed by messages on other connections that arrive before their descriptors', async () => {=> {
     const { reader, writer } = makePair('socketpair');
     const other = makePair('pipe');
     writeRaw(writer, parcelBytes(1));
@@ -152,18 +152,18 @@ describe('objects in messages', () => {
     expect(await reader.recv()).to.equal('value');
   });
 
-  it('is over when the peer goes before the descriptors', async () => {
+   {=>it('are dropped when the peer ends before the descriptors have come', async () => {=> {
     const { reader, writer } = makePair('socketpair');
     writeRaw(writer, parcelBytes(2));
     await writer.sendHandle(writer.fileno());
     await rejects(reader.recv({ timeout: 1 }), { code: 'ERR_MP_TIMEOUT' });
     writer.close();
-    // The copy that has arrived is the last one, and goes with the connection.
+    // The copy that has arrived is the last one, and is closed with the connection.
     expect(await reader.poll()).to.equal(false);
     reader.close();
   });
 
-  it('refuses a byte without a descriptor', async () => {
+  it('are refused if a byte comes without a descriptor', async () => {
     const { reader, writer } = makePair('socketpair');
     writeRaw(writer, parcelBytes(1));
     writeRaw(writer, Buffer.of(1));
@@ -171,7 +171,7 @@ describe('objects in messages', () => {
     await rejects(reader.recv(), { code: 'ERR_MP_NOT_READABLE' });
   });
 
-  it('refuses what describes nothing, or asks for descriptors that did not come', async () => {
+  it('are refused if they describe nothing, or need descriptors that did not come', async () => {
     const { reader, writer } = makePair('socketpair');
     const connection = { type: 'Connection', readable: true, writable: true, serialization: 'json', options: {} };
     const contents: unknown[] = [
@@ -203,7 +203,7 @@ describe('objects in messages', () => {
     expect(await reader.recv()).to.equal('still in step');
   });
 
-  it('pipes and other serialisations refuse objects, with nothing sent', async () => {
+  it('are refused by pipes and by other serializations, with nothing sent', async () => {
     const { reader, writer } = makePair('pipe');
     await rejects(writer.send([reader]), { code: 'ERR_MP_NOT_SUPPORTED' });
     const json = makePair('socketpair', { serialization: 'json' });
@@ -212,7 +212,7 @@ describe('objects in messages', () => {
     expect(await json.reader.poll()).to.equal(false);
   });
 
-  it('names the path to what cannot be serialised beside an object', async () => {
+  it('are sent only if the values beside them can be; the error has the path', async () => {
     const { reader, writer } = makePair('socketpair');
     const error = await rejects(writer.send({ reader, handlers: [{ onDone: () => 0 }] }), { code: 'ERR_MP_PICKLING' });
     expect(error.message).to.include('value.handlers[0].onDone');

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 //
-// What a queue does in one process. test/interop/catalogue-queue.test.ts has what CPython tests.
+// A queue in one process. test/interop/catalogue-queue.test.ts contains CPython's tests.
 import { expect } from 'chai';
 import { JoinableQueue, Queue, SimpleQueue } from 'node-multiprocessing';
 
 import { rejects, throws, turns } from '../helpers/index.js';
 
-/** Runs `body` with a queue that is closed afterwards. */
+/** Runs `body` with a queue, which is closed afterwards. */
 export async function withQueue<Q extends { close(): void }>(queue: Q, body: (queue: Q) => unknown): Promise<void> {
   try {
     await body(queue);
@@ -15,8 +15,8 @@ export async function withQueue<Q extends { close(): void }>(queue: Q, body: (qu
   }
 }
 
-describe('a queue', () => {
-  it('gives items back in the order in which they were put', () =>
+describe('A Queue', () => {
+  it('returns items in the order in which they were put', () =>
     withQueue(new Queue(), async (queue) => {
       await queue.put('async');
       queue.putSync('sync');
@@ -24,14 +24,14 @@ describe('a queue', () => {
       expect([await queue.get(), queue.getSync(), queue.getNowait()]).to.deep.equal(['async', 'sync', 'now']);
     }));
 
-  it('gives an item to who waits for it longest', () =>
+  it('gives an item to the get that has waited longest', () =>
     withQueue(new Queue<number>(), async (queue) => {
       const gets = [queue.get(), queue.get(), queue.get()];
       for (const item of [1, 2, 3]) await queue.put(item);
       expect(await Promise.all(gets)).to.deep.equal([1, 2, 3]);
     }));
 
-  it('carries items that are larger than the pipe, whether or not somebody waits', () =>
+  it('carries items that are larger than the pipe, with or without a pending get', () =>
     withQueue(new Queue<Buffer>(), async (queue) => {
       const item = Buffer.alloc(3_000_000, 'item');
       const waiting = queue.get();
@@ -43,11 +43,11 @@ describe('a queue', () => {
       expect(item.equals(queue.getSync())).to.equal(true);
     }));
 
-  it('carries Buffers as they were when they were put, in whichever way they wait', () =>
+  it('carries Buffers with their content at the time of the put, wherever they wait', () =>
     withQueue(new Queue<Buffer>(4), async (queue) => {
       const sizes = [100, 16_383, 16_384, 200_000, 300_000, 20_000];
       const before = sizes.map((size) => Buffer.alloc(size, size));
-      // The pipe is full with the fourth, and so is the queue.
+      // With the fourth item the pipe is full, and so is the queue.
       const puts = before.map((bytes) => {
         const item = Buffer.from(bytes);
         const put = queue.put(item);
@@ -64,12 +64,12 @@ describe('a queue', () => {
       expect([(await queue.get())[69_999], (await queue.get())[0]]).to.deep.equal([1, 2]);
     }));
 
-  it('is empty, not full and of no size at first', () =>
+  it('is empty, not full and of size 0 at first', () =>
     withQueue(new Queue(), (queue) => {
       expect([queue.empty(), queue.full(), queue.qsize()]).to.deep.equal([true, false, 0]);
     }));
 
-  it('has an item that cannot be serialised fail, and nothing else', () =>
+  it('rejects the put of an item that cannot be serialized, and nothing else', () =>
     withQueue(new JoinableQueue(1), async (queue) => {
       await rejects(
         queue.put(() => 0),
@@ -87,10 +87,10 @@ describe('a queue', () => {
       expect(await queue.get()).to.equal('next');
     }));
 
-  it('refuses to be a part of an item', () =>
+  it('refuses to be part of an item', () =>
     withQueue(new Queue(), (queue) => rejects(queue.put(queue), { code: 'ERR_MP_NOT_SUPPORTED' })));
 
-  it('waits for a place, and gives it to who waits longest', () =>
+  it('waits for a slot, and gives it to the put that has waited longest', () =>
     withQueue(new Queue<number>(1), async (queue) => {
       await queue.put(1);
       const puts = [queue.put(2), queue.put(3)];
@@ -106,7 +106,7 @@ describe('a queue', () => {
       await Promise.all(puts);
     }));
 
-  it('ends a wait by its time and by its signal, and loses nothing', () =>
+  it('ends a wait by its timeout and by its signal, and loses nothing', () =>
     withQueue(new Queue<number>(1), async (queue) => {
       await rejects(queue.get({ timeout: 20 }), { code: 'ERR_MP_EMPTY' });
       throws(() => queue.getSync({ timeout: 20 }), { code: 'ERR_MP_EMPTY' });
@@ -132,7 +132,7 @@ describe('a queue', () => {
       expect([await queue.get(), queue.empty()]).to.deep.equal([2, true]);
     }));
 
-  it('refuses a Sync call while an asynchronous one waits', () =>
+  it('refuses a Sync call while an asynchronous one is pending', () =>
     withQueue(new Queue<number>(1), async (queue) => {
       const get = queue.get();
       throws(() => queue.getSync(), { code: 'ERR_MP_BUSY' });
@@ -151,7 +151,7 @@ describe('a queue', () => {
       await put;
     }));
 
-  it('ends what waits when it is closed', async () => {
+  it('rejects pending calls when it is closed', async () => {
     const queue = new Queue<number>(1);
     await queue.put(1);
     const put = queue.put(2);
@@ -165,7 +165,7 @@ describe('a queue', () => {
     expect([queue.closed, other.closed]).to.deep.equal([true, true]);
   });
 
-  it('can be iterated over, left and entered again', () =>
+  it('can be iterated over; the loop may be left and entered again', () =>
     withQueue(new Queue<number>(), async (queue) => {
       for (const item of [1, 2, 3]) await queue.put(item);
       const seen: number[] = [];
@@ -183,8 +183,8 @@ describe('a queue', () => {
     }));
 });
 
-describe('joinThread', () => {
-  it('needs the queue to be closed, and resolves when everything was written', async () => {
+describe('Queue.joinThread', () => {
+  it('needs a closed queue, and resolves when everything was written', async () => {
     const queue = new Queue();
     await rejects(queue.joinThread(), { code: 'ERR_MP_NOT_CLOSED' });
     throws(
@@ -199,7 +199,7 @@ describe('joinThread', () => {
     queue.joinThreadSync();
   });
 
-  it('tells that nobody can get what was put', async () => {
+  it('rejects with EPIPE if no process can get the items', async () => {
     const queue = new Queue<Buffer>();
     await queue.put(Buffer.alloc(200_000));
     queue.close();
@@ -222,8 +222,8 @@ describe('joinThread', () => {
   });
 });
 
-describe('shutdown', () => {
-  it('ends puts at once, and gets when nothing is left', () =>
+describe('Queue.shutdown', () => {
+  it('rejects puts at once, and gets when nothing is left', () =>
     withQueue(new Queue<number>(2), async (queue) => {
       await queue.put(1);
       await queue.put(2);
@@ -237,7 +237,7 @@ describe('shutdown', () => {
       throws(() => queue.getNowait(), { code: 'ERR_MP_SHUT_DOWN' });
     }));
 
-  it('with immediate leaves nothing', () =>
+  it('leaves nothing with { immediate: true }', () =>
     withQueue(new JoinableQueue<number>(), async (queue) => {
       await queue.put(1);
       const join = queue.join();
@@ -253,7 +253,7 @@ describe('shutdown', () => {
       );
     }));
 
-  it('ends what waits, and loops', () =>
+  it('ends pending gets and loops', () =>
     withQueue(new Queue<number>(), async (queue) => {
       const get = queue.get();
       const seen: number[] = [];
@@ -271,8 +271,8 @@ describe('shutdown', () => {
     }));
 });
 
-describe('a JoinableQueue', () => {
-  it('is joined when as many items were finished as were put', () =>
+describe('A JoinableQueue', () => {
+  it('is joined when as many items are done as were put', () =>
     withQueue(new JoinableQueue<number>(), async (queue) => {
       await queue.join();
       queue.joinSync();
@@ -300,8 +300,8 @@ describe('a JoinableQueue', () => {
     }));
 });
 
-describe('a SimpleQueue', () => {
-  it('gives items back in order', () =>
+describe('A SimpleQueue', () => {
+  it('returns items in order', () =>
     withQueue(new SimpleQueue(), async (queue) => {
       expect(queue.empty()).to.equal(true);
       await queue.put(1);
@@ -310,7 +310,7 @@ describe('a SimpleQueue', () => {
       expect([await queue.get(), queue.getSync()]).to.deep.equal([1, 2]);
     }));
 
-  it('has put end when the item is in the pipe', () =>
+  it('resolves put when the item is in the pipe', () =>
     withQueue(new SimpleQueue<Buffer>(), async (queue) => {
       let ended = false;
       const put = queue.put(Buffer.alloc(300_000, 'x')).then(() => {

@@ -4,10 +4,10 @@ import { BufferTooShort } from 'node-multiprocessing';
 
 import { instance, kinds, makePair, modes, pattern, rejects, via } from '../helpers/index.js';
 
-describe('recvBytesInto', () => {
+describe('Connection.recvBytesInto', () => {
   for (const kind of kinds) {
     for (const mode of modes) {
-      it(`${kind}, ${mode}: writes at the offset and nowhere else, and resolves to the length`, async () => {
+      it(`writes at the offset and nowhere else, and resolves to the length (${kind}, ${mode})`, async () => {
         const { reader, writer } = makePair(kind);
         const input = via(mode, reader);
         for (const [size, offset, room] of [
@@ -36,11 +36,11 @@ describe('recvBytesInto', () => {
         [1, 5, 5],
         [70_000, 0, 69_999],
       ] as const) {
-        it(`${kind}, ${mode}: BufferTooShort: ${size} bytes at ${offset} of ${room}, consumed, in the error`, async () => {
+        it(`rejects with BufferTooShort and the message for ${size} bytes at ${offset} of ${room} (${kind}, ${mode})`, async () => {
           const { reader, writer } = makePair(kind);
           const input = via(mode, reader);
           const message = pattern(size, 2);
-          // Both fit a socket's buffer; for a pipe the Sync receive itself writes the rest.
+          // Both fit a socket's buffer. For a pipe the Sync receive itself writes the rest.
           void writer.sendBytes(message);
           void writer.sendBytes(Buffer.from('next'));
           const buffer = Buffer.alloc(room, 0xee);
@@ -54,7 +54,7 @@ describe('recvBytesInto', () => {
         });
       }
 
-      it(`${kind}, ${mode}: offsets count bytes in any kind of memory`, async () => {
+      it(`counts offsets in bytes in any kind of memory (${kind}, ${mode})`, async () => {
         const { reader, writer } = makePair(kind);
         const memory = new ArrayBuffer(64);
         const message = Buffer.from('0123456789');

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// inherit: is started with a pipe on descriptor 20, which Node leaves inheritable. Prints as JSON its flags before and
+// inherit: starts with a pipe on descriptor 20, which Node leaves inheritable. Prints as JSON its flags before and
 // after its adoption, and what a child of its own inherits at the end, when descriptors of every kind are open.
 import { spawn } from 'node:child_process';
 import { readFileSync, writeSync } from 'node:fs';
@@ -18,7 +18,7 @@ function closeOnExec(fd: number): boolean {
   return (parseInt(flags as string, 8) & O_CLOEXEC) !== 0;
 }
 
-/** The numbers of the descriptors that `ls` was born with, and the lowest free one, with which it reads the folder. */
+/** The descriptors that `ls` was born with, and the lowest free descriptor, with which it reads the folder. */
 async function inherited(listed: readonly number[]): Promise<string[]> {
   const child = spawn('ls', ['/proc/self/fd'], { stdio: ['ignore', 'pipe', 'inherit', ...listed] });
   let text = '';
@@ -27,7 +27,7 @@ async function inherited(listed: readonly number[]): Promise<string[]> {
   return text.trim().split('\n').sort();
 }
 
-// Whoever started the tests may have passed descriptors on as well.
+// The program that started the tests may have passed descriptors on as well.
 const atFirst = await inherited([]);
 const before = closeOnExec(FD);
 const adopted = Connection.fromFd<never, number>(FD);
@@ -39,7 +39,7 @@ const connections = [true, false].flatMap((duplex) =>
     return [...(duplex ? Pipe<number>(true) : Pipe<number>(false))] as Connection<number>[];
   }),
 );
-// Each of them waits, so that whatever it needs for that exists.
+// Each Connection waits, so that everything that waiting needs exists.
 for (const connection of connections) {
   if (connection.readable) connection.recv().catch(() => undefined);
   else connection.sendBytes(Buffer.alloc(1_000_000)).catch(() => undefined);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// load <case> [size]: many connections at once. Prints as JSON what it counted.
+// load <case> [size]: many connections at once. Prints the counts as JSON.
 import { readdirSync, writeSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { Worker } from 'node:worker_threads';
@@ -23,9 +23,9 @@ function pipes(count: number): (readonly [Connection<never, number>, Connection<
 }
 
 const cases: Record<string, () => Promise<void>> = {
-  /** Threads before and while a thousand receives wait, and that every one of them is served. */
+  /** The threads before and while a thousand receives wait, and that every receive is served. */
   async threads() {
-    // The threads of libuv's pool come with its first use.
+    // The threads of libuv's pool start with its first use.
     await Promise.all(Array.from({ length: 16 }, () => stat('/')));
     const before = threads();
     const pairs = pipes(1000);
@@ -38,7 +38,7 @@ const cases: Record<string, () => Promise<void>> = {
     for (const pair of pairs) for (const end of pair) end.close();
   },
 
-  /** Reads of files go through libuv's pool, of which nothing here may hold a thread. */
+  /** Reads of files need libuv's pool. No receive may hold one of its threads. */
   async reads() {
     const pairs = pipes(1000);
     const settled: unknown[] = [];
@@ -65,11 +65,11 @@ const cases: Record<string, () => Promise<void>> = {
     full.close({ discard: true });
   },
 
-  /** Stays idle with a hundred receives waiting, until the standard input ends. */
+  /** Stays idle with a hundred pending receives, until the standard input ends. */
   async idle() {
     const pairs = pipes(100);
     for (const [reader] of pairs) reader.recv().catch(() => undefined);
-    // Between two connections that have been used, since a poller that forgot to disarm would show only then.
+    // Between two connections that were used: a poller that forgot to disarm would show only then.
     const [near, far] = Pipe<number>();
     for (let i = 0; i < 100; i++) {
       const received = near.recv();
@@ -78,7 +78,7 @@ const cases: Record<string, () => Promise<void>> = {
     }
     process.stdin.resume();
     process.stdin.on('end', () => {
-      // Until then they are in use: the collector would close them, and the receives would end.
+      // Until then the connections are in use. Otherwise the collector would close them, and the receives would end.
       for (const end of [...pairs.flat(), near, far]) end.close();
       process.exit(0);
     });
@@ -86,7 +86,7 @@ const cases: Record<string, () => Promise<void>> = {
     say('idle');
   },
 
-  /** Memory of idle connections that have carried a message of a size, in bytes for each. Needs --expose-gc. */
+  /** The memory of idle connections that have carried a message of a size, in bytes for each. Needs --expose-gc. */
   async memory() {
     const collect = (globalThis as unknown as { gc: () => void }).gc;
     const measure = async (): Promise<number> => {

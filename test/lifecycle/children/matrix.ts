@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // matrix <state> <ending>: brings a Connection on descriptor 3 into a state, prints "ready", and ends. With the ending
-// "terminate" a worker has the Connection and is terminated.
+// "terminate", a worker has the Connection and is terminated.
 import { writeSync } from 'node:fs';
 import { isMainThread, parentPort, Worker } from 'node:worker_threads';
 
@@ -16,7 +16,7 @@ function say(line: string): void {
   writeSync(1, `${line}\n`);
 }
 
-/** Prints how a pending call ended. Nothing is printed if the process ends first. */
+/** Prints how a pending call ended. Prints nothing if the process ends first. */
 function settled(promise: Promise<unknown>): void {
   promise.then(
     () => {
@@ -46,7 +46,7 @@ async function end(): Promise<void> {
       throw new Error('thrown on purpose');
     case 'SIGTERM':
       process.kill(process.pid, 'SIGTERM');
-      // The signal is the end; until it comes this process must not end by itself.
+      // The signal ends this process. It must not end by itself before.
       await new Promise((resolve) => setTimeout(resolve, 60_000));
       break;
     default:
@@ -58,7 +58,7 @@ if (!isMainThread) {
   parentPort?.postMessage('entered');
 } else if (ending === 'terminate') {
   const worker = new Worker(new URL(import.meta.url), { argv: process.argv.slice(2) });
-  // A worker that has nothing to wait for ends by itself, and then there is nothing to terminate.
+  // A worker without anything to wait for would end by itself, and could not be terminated.
   await new Promise((resolve) => worker.once('message', resolve));
   say('ready');
   await worker.terminate();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// process-as-nobody: makes a lock as root, becomes another user, and gives the lock to a child. Prints as JSON what comes of it.
+// process-as-nobody: makes a lock as root, becomes another user, and gives the lock to a child. Prints the outcome as
+// JSON.
 import type { ChildProcessError } from 'node-multiprocessing';
 import { Lock, Pipe, Process } from 'node-multiprocessing';
 
@@ -11,7 +12,7 @@ const NOBODY = 65534;
 
 const lock = new Lock();
 const [ours, theirs] = Pipe();
-// Only in effect, so that the names can be removed at the end.
+// Only the effective user changes, so that the names can be removed at the end.
 process.setegid!(NOBODY);
 process.seteuid!(NOBODY);
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 //
-// The functions of the examples, which tell the test how far they have come.
+// The functions of the examples. They report their progress to the test.
 import { EOFError, type Connection } from 'node-multiprocessing';
 
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
 type Any = Connection<any, any>;
 
-/** Answers whether the end of data is there, and closes what was forgotten when it is told to. */
+/** Answers whether the end of data is there, and on command closes the end that it had left open. */
 async function answer(answers: Any, from: Any, forgotten: Any): Promise<void> {
   for await (const question of answers) {
     if (question === 'close') {
@@ -14,7 +14,7 @@ async function answer(answers: Any, from: Any, forgotten: Any): Promise<void> {
       await answers.send('closed');
       return;
     }
-    // A pending receive takes the end of data; as long as there is none, nothing is there.
+    // A pending receive takes the end of data. Without an end of data, nothing is there.
     await answers.send(await from.poll(0).catch(() => true));
   }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What the children of process-parent.ts do: targets of Processes.
+// The targets of the children of process-parent.ts.
 import type { Connection } from 'node-multiprocessing';
 
 export { block, forever, ignoreTerm, spin, watchParent } from './process-targets.js';
@@ -8,7 +8,7 @@ export { block, forever, ignoreTerm, spin, watchParent } from './process-targets
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
 type Any = Connection<any, any>;
 
-/** Answers once, and then ends when it is told to. */
+/** Answers once, and then ends at a command. */
 export async function untilTwice(connection: Any): Promise<void> {
   await connection.send('running');
   await connection.recv();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Target of a child that imports nothing of the package, as far as this module is concerned: the types are erased.
+// The target of a child. This module imports nothing of the package: the types are erased.
 import { createRequire } from 'node:module';
 
 import type { Connection, Queue } from 'node-multiprocessing';
@@ -13,7 +13,7 @@ function loadedParts(): string[] {
   return LAZY.filter((name) => files.some((file) => file.endsWith(`/dist/cjs/${name}.js`)));
 }
 
-/** Tells which parts of the package are loaded, again after each queue that it receives and has put something on. */
+/** Reports which modules are loaded, at first and after each queue that it receives and puts an item on. */
 export async function tell(connection: Connection<string[], Queue<string> | null>): Promise<void> {
   for (;;) {
     await connection.send(loadedParts());

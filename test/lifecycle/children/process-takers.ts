@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Functions that look at the arguments they get, as targets of Processes.
+// Targets of Processes that look at their arguments.
 import { Connection, Lock, type Condition, type RLock } from 'node-multiprocessing';
 
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
@@ -11,7 +11,7 @@ function kindOf(value: unknown): string {
   return typeof value === 'object' ? value.constructor.name : typeof value;
 }
 
-/** The kinds of values, and whether the last two lead to one object, as they did. */
+/** The types of the values, and whether the last two are one object, as they were. */
 export async function shapeOf(connection: Any, values: unknown[]): Promise<void> {
   const [cyclic, shared] = values.slice(-2) as [Record<string, unknown>, object];
   const map = values.find((value) => value instanceof Map) as Map<object, unknown>;
@@ -22,7 +22,7 @@ export async function shapeOf(connection: Any, values: unknown[]): Promise<void>
   ]);
 }
 
-/** Says what both ends can do, and sends on what comes. */
+/** Reports what both ends can do, and sends on what it receives. */
 export async function forward(connection: Any, from: Any, to: Any): Promise<void> {
   await connection.send([from, to].map(({ readable, writable }) => [readable, writable]));
   for await (const value of from) await to.send(value);
@@ -54,7 +54,7 @@ export async function conditions(
   second: Condition,
   own: Condition,
 ): Promise<void> {
-  // The property is there for this package alone.
+  // Only this package uses the property.
   const [ofFirst, ofSecond, ofOwn] = [first, second, own].map(
     (condition) => (condition as unknown as { lock: RLock }).lock,
   );
@@ -76,7 +76,7 @@ export async function readAll(connection: Any, from: Any): Promise<void> {
   await connection.send(values);
 }
 
-/** Receives with one and the other in turn. */
+/** Receives from the two in turn. */
 export async function alternate(connection: Any, first: Any, second: Any): Promise<void> {
   await connection.send([await second.recv(), await first.recv(), await second.recv()]);
 }

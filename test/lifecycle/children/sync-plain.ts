@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // sync-plain <duplex|pipes> <listens|plain>: echoes messages with Sync calls that do not spin, until the end of data.
-// "listens" has JavaScript listen for a signal, and counts how often a call was interrupted by it.
+// With "listens", JavaScript listens for a signal, and the process counts how often it interrupted a call.
 import { writeSync } from 'node:fs';
 
 import { Connection, EOFError, InterruptedError } from 'node-multiprocessing';

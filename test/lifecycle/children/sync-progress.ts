@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// sync-progress <call>: sends on descriptor 3 without waiting, then makes a Sync call on descriptor 4. With "exchange" both
-// happen on descriptor 3.
+// sync-progress <call>: sends on descriptor 3 without awaiting, then makes a Sync call on descriptor 4. With "exchange"
+// both happen on descriptor 3.
 import { writeSync } from 'node:fs';
 
 import { Connection, waitSync } from 'node-multiprocessing';

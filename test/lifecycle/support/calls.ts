@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT
 //
-// Every call that can be left waiting, by name, for tests that interrupt them all in some way.
+// Every call that can wait, by name, for tests that interrupt all of them in some way.
 import { makePair, type AnyConnection, type Kind } from '../../helpers/channels.js';
 import { wait, waitSync } from 'node-multiprocessing';
 
 export interface Call {
   readonly name: string;
-  /** Whether it waits for room; otherwise it waits for data. */
+  /** Whether the call waits for room; otherwise it waits for data. */
   readonly sends: boolean;
-  /** Whether it needs a socketpair. */
+  /** Whether the call needs a socketpair. */
   readonly handles: boolean;
-  /** Starts the call, which then waits. The Sync ones return when it is over. */
+  /** Starts the call, which then waits. A Sync call returns when it is over. */
   start(connection: AnyConnection): unknown;
 }
 
@@ -84,7 +84,7 @@ export function callNamed(name: string): Call {
   return call;
 }
 
-/** A new pair, as the call needs it: `near` is where the call is made, `far` is the other end. */
+/** Makes a pair for the call: `near` is the Connection of the call, `far` is the other end. */
 export function endsFor(call: Call, kind: Kind): { near: AnyConnection; far: AnyConnection } {
   const { reader, writer } = makePair(kind, { exitFlushMs: 100 });
   return call.sends ? { near: writer, far: reader } : { near: reader, far: writer };

@@ -17,7 +17,7 @@ export interface Killing {
   readonly seed: number;
 }
 
-/** Kills a peer at a random moment, and asserts that this side sees an end, and before it nothing but whole messages. */
+/** Kills a peer at a random moment. Asserts that this side sees an end, and only whole messages before it. */
 export async function killPeer({ kind, mode, peer: way, seed }: Killing): Promise<void> {
   const random = new Random(seed);
   const { reader, writer } = makePair(kind);
@@ -26,7 +26,7 @@ export async function killPeer({ kind, mode, peer: way, seed }: Killing): Promis
   expect(await peer.line()).to.equal('started');
   const sizesSent = new Random(seed);
   const calls = via(mode, near);
-  // Between none and some of the messages are exchanged before, and a few steps of this loop after.
+  // The number of messages before the kill is random, and so is the number of steps of this loop after it.
   const before = random.below(20);
   let step = 0;
   const exchange = async (): Promise<void> => {
@@ -37,7 +37,7 @@ export async function killPeer({ kind, mode, peer: way, seed }: Killing): Promis
   for (let i = 0; i < before; i++) await exchange();
   for (let i = random.below(4); i > 0; i--) await new Promise((resolve) => setImmediate(resolve));
   peer.kill('SIGKILL');
-  // Blocking calls come after the end was sent, so they cannot keep this process from sending it.
+  // Blocking calls come after the signal was sent, so they cannot delay it.
   const untilFailure = (async () => {
     for (;;) await exchange();
   })().catch((error: unknown) => error);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The long loops of the tests of locks, which are short in the suite and long in the stress tests.
+// The loops of the tests of locks: short in the suite and long in the stress tests.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,7 +12,7 @@ import { newestPython, pythons, spawnPeer, within } from '../../helpers/index.js
 import { addressesOf, Member, until, valueOf } from './locks.js';
 import { child, pythonChild, report } from './programs.js';
 
-/** Four processes of Node and four of Python increment a number in a file, each so often. */
+/** Four processes of Node and four of Python increment a number in a file, each `count` times. */
 export async function expectExactCount(each: number, watchdogMs: number): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'mp-count-'));
   const path = join(folder, 'counter');
@@ -38,7 +38,7 @@ export async function expectExactCount(each: number, watchdogMs: number): Promis
   expect(Number(count)).to.equal(each * peers.length);
 }
 
-/** Gives up acquires in all ways while Python acquires and releases. */
+/** Gives up acquires in every way while Python acquires and releases. */
 export async function expectCancelledCleanly(count: number, watchdogMs: number): Promise<void> {
   const semaphore = new Semaphore(1);
   const descriptor = describe(semaphore);
@@ -54,13 +54,15 @@ export async function expectCancelledCleanly(count: number, watchdogMs: number):
     .that.is.above(0);
   expect(semaphore.value).to.equal(1);
   semaphore.close();
-  // Every way of giving up has been gone.
+  // Every way of giving up has occurred.
   expect(outcomes).to.include.all.keys('taken', 'ABORT_ERR', 'ERR_MP_CLOSED');
   expect(threads).to.be.at.most(0);
   if (process.env['NODE_MULTIPROCESSING_SANITIZER'] === undefined) expect(rss).to.be.below(64 * 1024 * 1024);
 }
 
-/** Posts while asynchronous waiters abort: whether one of them takes the value and gives it back or not, Python gets it. */
+/**
+ * Posts while asynchronous waiters abort. Whether one of them takes the value and gives it back or not, Python gets it.
+ */
 export async function expectPythonServed(rounds: number): Promise<void> {
   const semaphore = new Semaphore(0);
   const descriptor = describe(semaphore);
@@ -118,7 +120,7 @@ export async function expectNeverTwoHolders(kills: number, seed: number, watchdo
   const peer = spawnPeer(child('lock-supervisor'), { args, watchdogMs });
   const result = await report(peer);
   await peer.succeeded();
-  // How often somebody was killed between acquiring and recording it is for people to read.
+  // The number of kills between acquiring and recording is information for the reader.
   console.log(`      ${JSON.stringify(result)}`);
   expect(result.problems).to.deep.equal([]);
   expect(result.kills).to.equal(kills);

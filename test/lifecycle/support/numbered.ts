@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 import { expect } from 'chai';
 
-/** Message number `index` of a stream: its number at both ends and a filling that differs from its neighbours'. */
+/**
+ * Message number `index` of a stream: its number at both ends, and a filling that differs from that of its neighbours.
+ */
 export function numbered(index: number, size: number): Buffer {
   const message = Buffer.alloc(size, index & 0xff);
   message.writeUInt32BE(index, 0);

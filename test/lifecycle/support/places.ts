@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 //
-// Programs that make semaphores of every class where that must fail, and what they say of it.
+// Programs that make semaphores of every class where that must fail, and print the errors.
 import { expect } from 'chai';
 
 import { packageRoot, spawnPeer, type Peer, type Program } from '../../helpers/index.js';
 import { report, type Report } from './programs.js';
 
-/** What all programs begin with. */
+/** The beginning of all programs. */
 const PRELUDE = `
 import fs from 'node:fs';
 import * as mp from 'node-multiprocessing';
@@ -55,14 +55,14 @@ export function node(body: string): string[] {
   return ['env', preload, process.execPath, '--input-type=module', '-e', PRELUDE + body];
 }
 
-/** Runs shell commands, and then the program with what they have left. */
+/** Runs shell commands, and then the program in what they have left. */
 export function spawnAfter(setup: string, command: readonly string[], prefix: readonly string[] = []): Peer {
   const [name, ...args] = [...prefix, 'sh', '-ec', `${setup}\nexec "$@"`, 'sh', ...command];
   const program: Program = { language: 'c', label: 'node elsewhere', command: name!, args };
   return spawnPeer(program, { cwd: packageRoot });
 }
 
-/** What a program prints, which must succeed. */
+/** The output of a program, which must succeed. */
 export async function printed(peer: Peer): Promise<Report> {
   const result = await report(peer);
   await peer.succeeded();
@@ -71,11 +71,11 @@ export async function printed(peer: Peer): Promise<Report> {
   return result;
 }
 
-/** Asserts that each class has failed with this code and a message that says what to do about it. */
+/** Asserts that each class has failed with this code and with a message that says what to do about it. */
 export function allFailed(found: Report, names: readonly string[], code: string, hint: string): void {
   for (const name of names) {
     expect(found[name], name).to.include({ code, syscall: 'sem_open' });
-    // Whoever meets one of these needs more than the code.
+    // For these errors the user needs more than the code.
     expect(found[name].message, name).to.include(hint);
   }
 }

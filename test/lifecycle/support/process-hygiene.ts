@@ -6,7 +6,7 @@ import { openFd, track, type AnyConnection } from '../../helpers/index.js';
 import * as targets from '../children/process-targets.js';
 import { startWith } from './processes.js';
 
-/** The descriptors of one more child, which gets these besides the connection that it answers on. */
+/** The descriptors of one more child, which gets `siblings` besides the connection that it answers on. */
 async function descriptorsOf(...rest: unknown[]): Promise<string[]> {
   const { child, connection } = startWith(targets.sendDescriptors as never, rest);
   const found = (await connection.recv()) as string[];
@@ -17,7 +17,7 @@ async function descriptorsOf(...rest: unknown[]): Promise<string[]> {
   return found.filter((descriptor) => !/\.so[.\d]*$/.test(descriptor));
 }
 
-/** How many of each kind: what has a number of its own in its name is counted without it. */
+/** The number of each kind. A name that contains a number of its own is counted without the number. */
 function kinds(descriptors: readonly string[]): Map<string, number> {
   const counts = new Map<string, number>();
   for (const descriptor of descriptors) {
@@ -41,8 +41,8 @@ function more(before: readonly string[], after: readonly string[]): Record<strin
 }
 
 /**
- * Compares a first child with one that has `siblings`, of a parent with `files` open files, Connections and locks: nothing is
- * added but what is in its arguments.
+ * Compares a first child with a child of a parent that has `siblings`, `files` open files, Connections and locks. The
+ * second child has nothing more than its arguments.
  */
 export async function expectHygiene(siblings: number, files: number): Promise<{ inflation: number }> {
   const empty = await descriptorsOf();
@@ -53,7 +53,7 @@ export async function expectHygiene(siblings: number, files: number): Promise<{ 
   const lock = new Lock();
   for (let i = 0; i < siblings; i++) running.push(startWith(targets.untilTold, []));
   const crowded = await descriptorsOf();
-  // The register of the family is there only once the parent has a lock: that is what makes the child a member.
+  // The family's register is there only once the parent has a lock, which makes the child a member of the family.
   const register = Object.keys(more(empty, crowded));
   expect(register.every((kind) => kind === '/dev/shm/mp')).to.equal(true);
   const [reader, writer] = Pipe(false) as unknown as [Connection, Connection];

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Every call of a queue that can be left waiting, by name, and what makes it wait.
+// Every call of a queue that can wait, by name, and what makes it wait.
 import { attach, describe, JoinableQueue, Queue } from 'node-multiprocessing';
 
 /** More than a pipe holds. */
@@ -12,7 +12,7 @@ function full(): Queue {
   return queue;
 }
 
-/** The pipe is full, and the thread that feeds it has more. */
+/** A queue whose pipe is full and whose feeder thread has more. */
 function overfull(highWaterMark?: number): Queue {
   const queue = new Queue({ highWaterMark });
   void queue.put(big).catch(() => undefined);
@@ -25,7 +25,7 @@ function unfinished(): JoinableQueue {
   return queue;
 }
 
-/** Others who could get what is put. */
+/** Other members, which could get what is put. */
 const others: unknown[] = [];
 
 function closed(): Queue {
@@ -35,7 +35,7 @@ function closed(): Queue {
   return queue;
 }
 
-/** Starts the call, which then waits. The Sync ones return when it is over. */
+/** Starts the call, which then waits. A Sync call returns when it is over. */
 export const queueCalls: Readonly<Record<string, () => unknown>> = {
   get: () => new Queue().get(),
   iterate: () => new Queue()[Symbol.asyncIterator]().next(),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What the tests of queues with several processes do, as often as the suite or the stress tests want it.
+// The loops of the tests of queues with several processes: short in the suite and long in the stress tests.
 import { join } from 'node:path';
 
 import { expect } from 'chai';
@@ -15,7 +15,7 @@ const module = join(packageRoot, 'out', 'test', 'lifecycle', 'children', 'queue-
 
 type Roles = typeof roles;
 
-/** Starts a process with a role, which must be ended by the test. */
+/** Starts a process with a role, which the test must end. */
 export function startRole<K extends keyof Roles>(
   target: K,
   ...args: Roles[K] extends (...args: infer A) => unknown ? A : never
@@ -25,13 +25,13 @@ export function startRole<K extends keyof Roles>(
   return started;
 }
 
-/** The two ends of a pipe for what a child has to tell. */
+/** The two ends of a pipe for the reports of a child. */
 export function resultsPipe(): [Connection<never, unknown>, Connection<unknown, never>] {
   const [reader, writer] = Pipe(false);
   return [track(reader), track(writer)];
 }
 
-/** A process that tells something over a pipe of its own. */
+/** Starts a process that reports over a pipe of its own. */
 export function startTeller(
   target: keyof Roles,
   makeArgs: (results: Connection) => unknown[],
@@ -50,7 +50,10 @@ async function ended(processes: readonly Process[]): Promise<void> {
   }
 }
 
-/** Four producers, four consumers: every item arrives once, and those of a producer in their order at each consumer. */
+/**
+ * Four producers, four consumers: every item arrives once, and each consumer gets the items of a producer in their
+ * order.
+ */
 export async function expectExactlyOnce(perProducer: number, maxsize: number, seed: number): Promise<void> {
   const count = 4;
   const queue = new Queue<roles.Item | null>(maxsize);
@@ -75,7 +78,10 @@ export async function expectExactlyOnce(perProducer: number, maxsize: number, se
   }
 }
 
-/** Kills somebody who is at work on a queue, at random moments. The others go on, or are told; nobody waits for ever. */
+/**
+ * Kills a member that is at work on a queue, at random moments. The others go on, or get an error; no call waits for
+ * ever.
+ */
 export async function expectNobodyHangs(kills: number, seed: number): Promise<{ broken: number; wentOn: number }> {
   const random = new Random(seed);
   const outcomes = { broken: 0, wentOn: 0 };
@@ -92,7 +98,7 @@ export async function expectNobodyHangs(kills: number, seed: number): Promise<{ 
       const codes = await within(60_000, workAndKill(queue, process, way, most, random), `kill ${kill} of a ${way}`);
       if (codes.includes('ERR_MP_QUEUE_BROKEN')) outcomes.broken++;
       else outcomes.wentOn++;
-      // Told or not, later calls end too.
+      // With or without an error, later calls end too.
       const later = queue.put('later', { timeout: 2000 }).then(() => queue.get({ timeout: 2000 }));
       const code = await within(
         30_000,
@@ -112,7 +118,7 @@ export async function expectNobodyHangs(kills: number, seed: number): Promise<{ 
   return outcomes;
 }
 
-/** Works on the queue from the other side while the process is killed; the codes of what failed. */
+/** Works on the queue from the other side while the process is killed. Returns the codes of the calls that failed. */
 async function workAndKill(
   queue: Queue<unknown>,
   process: Process,
@@ -131,7 +137,7 @@ async function workAndKill(
   };
   for (let before = random.below(30); before > 0; before--) await step();
   process.kill();
-  // A queue without a limit of its own takes whatever is put.
+  // A queue without a limit of its own takes everything that is put.
   for (let after = 0; after < 40 && codes.length === 0; after++) await step();
   for (const code of codes) {
     expect(['ERR_MP_EMPTY', 'ERR_MP_FULL', 'ERR_MP_QUEUE_BROKEN']).to.include(code);
@@ -139,7 +145,7 @@ async function workAndKill(
   return codes;
 }
 
-/** Queues that are made, passed to a child and dropped, and what is left of them. */
+/** Makes queues, passes each to a child and drops it. The hook after the test checks that nothing stays. */
 export async function makePassAndDrop(count: number): Promise<void> {
   for (let i = 0; i < count; i++) {
     const queue = new Queue<number>();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/** Random numbers that a failing test can repeat: the seed is part of what it prints. */
+/** Random numbers that a failing test can repeat: its title contains the seed. */
 export class Random {
   #state: number;
 
@@ -28,7 +28,7 @@ export class Random {
   }
 }
 
-/** A seed of its own for each run, unless the environment variable SEED names one. */
+/** A new seed for each run, unless the environment variable SEED names one. */
 export function freshSeed(): number {
   return Number(process.env['SEED'] ?? Date.now() % 2 ** 31);
 }
