@@ -16,7 +16,7 @@ import {
   type Hold,
 } from '../event-loop/reactor.js';
 import { Request, type Waiting } from './receive-request.js';
-import { ClaimedMessage } from './deferred-message.js';
+import { DeferredMessage } from './deferred-message.js';
 import { openParcel, Parcel } from './object-message.js';
 import type { MessageDecoder } from '../serialization/message-decoder.js';
 
@@ -41,10 +41,10 @@ export interface ReceiverOwner {
 }
 
 /** A message that is there without its descriptors. */
-type Part = Parcel | ClaimedMessage;
+type Part = Parcel | DeferredMessage;
 
 function isPart(value: unknown): value is Part {
-  return value instanceof Parcel || value instanceof ClaimedMessage;
+  return value instanceof Parcel || value instanceof DeferredMessage;
 }
 
 export class Receiver {
@@ -56,7 +56,7 @@ export class Receiver {
   /** A message that has arrived while its descriptors have not all come. */
   #incomplete: { readonly parcel: Parcel; readonly fds: number[] } | undefined;
   /** A message that has arrived while its descriptors are collected elsewhere. */
-  #claimed: ClaimedMessage | undefined;
+  #claimed: DeferredMessage | undefined;
   #immediate = false;
   /** Set when the stream is out of step with its sender: nothing more can be received. */
   unreadable = false;
@@ -228,7 +228,7 @@ export class Receiver {
     return part instanceof Parcel ? this.#completeParcel(part, operation) : this.#completeClaimed(part);
   }
 
-  #completeClaimed(message: ClaimedMessage): { value: unknown } | undefined {
+  #completeClaimed(message: DeferredMessage): { value: unknown } | undefined {
     this.#claimed = message;
     if (!message.complete) {
       message.start(() => {
@@ -260,7 +260,7 @@ export class Receiver {
   }
 
   #completeSync(part: Part, operation: string, deadline: number): unknown {
-    if (part instanceof ClaimedMessage) {
+    if (part instanceof DeferredMessage) {
       if (part.started && !part.complete) {
         throw new BusyError(`${operation}: an asynchronous receive has begun with this message`);
       }

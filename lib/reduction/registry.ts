@@ -6,7 +6,8 @@ import { createRequire } from 'node:module';
 
 import type { Describable, Descriptor } from '../describe.js';
 import type { PickledArguments } from '../python/rebuild.js';
-import { registerFormat, type RegisteredFormat } from '../serialization/codec.js';
+import { registerFormat } from '../serialization/codec.js';
+import type { PickleFormat, PickleSerializer } from '../serialization/pickle/serializer.js';
 import type { Giving, Taking } from './transfer.js';
 
 /** How an object that another one uses is taken apart and put together, if not as a part of that. */
@@ -23,7 +24,7 @@ export interface SharedClasses {
 interface Parts {
   readonly locks: SharedClasses;
   readonly queues: SharedClasses;
-  readonly pickle: RegisteredFormat;
+  readonly pickle: PickleFormat;
   readonly python: {
     takePickled(args: PickledArguments, taking: Taking): unknown[];
   };
@@ -49,7 +50,7 @@ export function part<Name extends keyof Parts>(name: Name): Parts[Name] {
 }
 
 registerFormat('pickle', {
-  serializer: () => part('pickle').serializer(),
+  serializer: (options) => part('pickle').serializer(options),
   // Without that part there can be no object of its class.
-  includes: (serializer) => loadedPart('pickle')?.includes(serializer) === true,
+  includes: (serializer): serializer is PickleSerializer => loadedPart('pickle')?.includes(serializer) === true,
 });
