@@ -13,6 +13,7 @@ import type * as pickling from './python/pickling.js';
 import type * as rebuild from './python/rebuild.js';
 import { registerRebuild, rebuildObject, type Rebuild } from './reduction/registry.js';
 import { registerFormat } from './serialization/codec.js';
+import type { PickleSerializer } from './serialization/pickle/serializer.js';
 
 const require = createRequire(import.meta.url);
 
@@ -31,9 +32,9 @@ registerRebuild(
 registerRebuild(['Queue', 'JoinableQueue', 'SimpleQueue'], loading('./queues/reduction.js'));
 
 registerFormat('pickle', {
-  serializer: () => (require('./python/pickling.js') as typeof pickling).serializer,
-  // An object of the format can only come from a module that has loaded all of the package.
-  includes: () => false,
+  serializer: (options) => (require('./python/pickling.js') as typeof pickling).format.serializer(options),
+  // Before the format is loaded there is no object of it.
+  includes: (serializer): serializer is PickleSerializer => false,
 });
 
 const channel = Number(process.argv[2]);

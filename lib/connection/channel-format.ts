@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 import { UnpicklingError } from '../core/errors.js';
 import type { MessageDecoder } from '../serialization/message-decoder.js';
-import { ClaimedMessage, decodeClaiming, encodeGiving } from './deferred-message.js';
+import { DecodeContext, DeferredMessage, encodeShared } from './deferred-message.js';
 import { builtIn, codecFor, kindOf, type Codec } from '../serialization/codec.js';
 import type { BuiltInSerialization } from '../serialization/formats.js';
 import type { BorrowedBytes } from '../serialization/borrowed-bytes.js';
@@ -60,7 +60,7 @@ export class ChannelSerialization implements Codec {
 
   encode(value: unknown): Uint8Array {
     const codec = this.#codec;
-    if (codec !== undefined) return this.#kind === 'pickle' ? encodeGiving(codec.encode, value) : codec.encode(value);
+    if (codec !== undefined) return this.#kind === 'pickle' ? encodeShared(codec, value) : codec.encode(value);
     // A value that cannot be serialised decides nothing, since nothing is sent.
     const bytes = builtIn.structured.encode(value);
     this.fix('structured');
@@ -76,40 +76,42 @@ export class ChannelSerialization implements Codec {
   }
 
   fromBorrowed(memory: Buffer, length: number): unknown {
-    return openHere(this.parcels.fromBorrowed(memory, length));
+    return openHere(this.forReceiver.fromBorrowed(memory, length));
   }
 
   fromOwned(message: Buffer): unknown {
-    return openHere(this.parcels.fromOwned(message));
+    return openHere(this.forReceiver.fromOwned(message));
   }
 
   /**
-   * The same for who can receive the descriptors that belong to a message: then what comes of it may be a Parcel or a
-   * ClaimedMessage.
+   * The same for a receiver, which can receive or collect the descriptors that belong to a message: the result may be a
+   * Parcel or a DeferredMessage.
    */
-  readonly parcels: MessageDecoder<unknown> = {
+  readonly forReceiver: MessageDecoder<unknown> = {
     mayBeIncomplete: true,
     fromBorrowed: (memory, length) => {
       const codec = this.#codec ?? this.#decide(memory, length);
+      if (this.#kind === 'pickle') {
+        const context = new DecodeContext();
+        const value = codec.fromBorrowed(memory, length, context);
+        if (context.tickets === undefined) return value;
+        return new DeferredMessage(context.tickets, codec, Buffer.from(memory.subarray(0, length)));
+      }
       if (this.#kind === 'structured' && isParcel(memory, length)) {
         // The borrowed memory is used again before the descriptors of the message are there.
         return readParcel(new Uint8Array(memory.subarray(0, length)));
       }
-      if (this.#kind !== 'pickle') return codec.fromBorrowed(memory, length);
-      return decodeClaiming(
-        () => codec.fromBorrowed(memory, length),
-        () => {
-          const message = Buffer.from(memory.subarray(0, length));
-          return () => codec.fromOwned(message);
-        },
-      );
+      return codec.fromBorrowed(memory, length);
     },
     fromOwned: (message) => {
       const codec = this.#codec ?? this.#decide(message, message.length);
+      if (this.#kind === 'pickle') {
+        const context = new DecodeContext();
+        const value = codec.fromOwned(message, context);
+        return context.tickets === undefined ? value : new DeferredMessage(context.tickets, codec, message);
+      }
       if (this.#kind === 'structured' && isParcel(message, message.length)) return readParcel(message);
-      if (this.#kind !== 'pickle') return codec.fromOwned(message);
-      const decode = (): unknown => codec.fromOwned(message);
-      return decodeClaiming(decode, () => decode);
+      return codec.fromOwned(message);
     },
   };
 
@@ -123,7 +125,7 @@ export class ChannelSerialization implements Codec {
 
 /** A parcel without descriptors can be opened anywhere. */
 function openHere(value: unknown): unknown {
-  if (value instanceof ClaimedMessage) {
+  if (value instanceof DeferredMessage) {
     throw new UnpicklingError('Connections inside of objects are received by recv() of a Connection');
   }
   if (!(value instanceof Parcel)) return value;

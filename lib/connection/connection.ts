@@ -181,12 +181,12 @@ export class Connection<S = unknown, R = S> {
    * `BadMessageLength`, `UnpicklingError`, `ClosedError`, `NotReadable`, `TimeoutError`, an AbortError, or a system error.
    */
   recv(options?: WaitOptions): Promise<R> {
-    return this.#receive(this.#serialization.parcels as MessageDecoder<R>, 'recv', undefined, options);
+    return this.#receive(this.#serialization.forReceiver as MessageDecoder<R>, 'recv', undefined, options);
   }
 
   /** As `recv`, blocking. */
   recvSync(options?: WaitOptions): R {
-    return this.#receiveSync(this.#serialization.parcels as MessageDecoder<R>, 'recvSync', undefined, options);
+    return this.#receiveSync(this.#serialization.forReceiver as MessageDecoder<R>, 'recvSync', undefined, options);
   }
 
   /**
@@ -233,7 +233,7 @@ export class Connection<S = unknown, R = S> {
    */
   tryRecv(): Received<R> | undefined {
     this.#checkReadable();
-    return this.#channel.receiver.tryReceive(this.#serialization.parcels as MessageDecoder<R>, {
+    return this.#channel.receiver.tryReceive(this.#serialization.forReceiver as MessageDecoder<R>, {
       operation: 'tryRecv',
       maxLength: Infinity,
     });

@@ -1,97 +1,89 @@
 // SPDX-License-Identifier: MIT
 //
-// Pickles in which Connections are. Python pickles a Connection as a ticket with which the receiver collects a descriptor
-// from the sender. Collecting waits, and decoding must not, so such a message is decoded twice: first to find the tickets, and
-// again when all descriptors are there.
+// Pickles with Connections in them. Python pickles a Connection as a ticket with which the receiver collects a descriptor
+// from the sender. Collecting waits, and decoding must not. So such a message is decoded twice: first to find the tickets,
+// and again when all descriptors are there.
 import { UnpicklingError } from '../core/errors.js';
 import { native } from '../native/addon.js';
+import type { Codec } from '../serialization/codec.js';
 
-/** One ticket. */
-export interface Ticket {
+/** The right to a descriptor that another process keeps for the receiver of a message. */
+export interface DescriptorTicket {
   /** Collects the descriptor, which belongs to the caller then. */
   collect(): Promise<number>;
-  /** The same, blocking. With a `TimeoutError` nothing has happened, and it can be repeated. */
+  /** The same, blocking. A `TimeoutError` means that nothing has happened yet, and the call can be repeated. */
   collectSync(deadline: number): number;
 }
 
 /** More than a message can be meant to have: each of them is a connection to another process. */
 const MOST_TICKETS = 64;
 
-/** Whether a message is being decoded by somebody who can collect. */
-let claiming = false;
-/** What was found in it. */
-let tickets: Ticket[] | undefined;
-/** Descriptors that have been collected for it, and what takes back what was made of them. */
-let collected: number[] = [];
-let made: (() => void)[] = [];
-/** What takes back what was given away in the value that is being encoded. */
-let given: (() => void)[] = [];
+/** What the hooks of a format are told about one message that a Connection encodes. */
+export class MessageContext {
+  #undo: (() => void)[] | undefined;
 
-/** Whether tickets may be used at this moment: only while a Connection decodes what it has received. */
-export function mayClaim(): boolean {
-  return claiming;
+  /** Calls `undo` if the message cannot be encoded, or decoded, after all. */
+  onFailure(undo: () => void): void {
+    (this.#undo ??= []).push(undo);
+  }
+
+  /** Undoes what was done for the message. */
+  failed(): void {
+    for (const undo of this.#undo?.splice(0) ?? []) undo();
+  }
 }
 
-/** The descriptor for a ticket, which the caller owns then; undefined while it has yet to be collected. */
-export function claim(ticket: Ticket): number | undefined {
-  (tickets ??= []).push(ticket);
-  if (tickets.length > MOST_TICKETS) throw new UnpicklingError(`There are more than ${MOST_TICKETS} Connections`);
-  return collected.shift();
+/** What the reducers of a format are told about one message that a Connection decodes. */
+export class DecodeContext extends MessageContext {
+  readonly #descriptors: number[] | undefined;
+  #tickets: DescriptorTicket[] | undefined;
+
+  /** @param descriptors Those that were collected, in the order of their tickets. They are taken out as they are used. */
+  constructor(descriptors?: number[]) {
+    super();
+    this.#descriptors = descriptors;
+  }
+
+  /** The tickets in the message; undefined if there are none. */
+  get tickets(): readonly DescriptorTicket[] | undefined {
+    return this.#tickets;
+  }
+
+  /** The descriptor for a ticket, which the caller owns from now on; undefined while it has yet to be collected. */
+  claim(ticket: DescriptorTicket): number | undefined {
+    (this.#tickets ??= []).push(ticket);
+    if (this.#tickets.length > MOST_TICKETS)
+      throw new UnpicklingError(`There are more than ${MOST_TICKETS} Connections`);
+    return this.#descriptors?.shift();
+  }
 }
 
-/** What was made of a descriptor is closed by `close` if the rest of the message cannot be decoded. */
-export function hasMade(close: () => void): void {
-  made.push(close);
-}
-
-/** Something was given away with a value that is being encoded; `undo` takes it back if that fails. */
-export function hasGiven(undo: () => void): void {
-  given.push(undo);
-}
-
-function callAll(callbacks: (() => void)[]): void {
-  for (const callback of callbacks.splice(0)) callback();
-}
-
-/** Encodes a value in which there may be something to be given away. */
-export function encodeGiving(encode: (value: unknown) => Uint8Array, value: unknown): Uint8Array {
-  given = [];
+/** Encodes a value in which there may be something to be given away, which is taken back if that fails. */
+export function encodeShared(codec: Codec, value: unknown): Uint8Array {
+  const context = new MessageContext();
   try {
-    return encode(value);
+    return codec.encode(value, context);
   } catch (error) {
-    callAll(given);
+    context.failed();
     throw error;
   }
 }
 
-/** Decodes a message: its value, or a ClaimedMessage. `keep` makes a copy of the message that can be decoded later. */
-export function decodeClaiming(decode: () => unknown, keep: () => () => unknown): unknown {
-  let value: unknown;
-  let found: Ticket[] | undefined;
-  claiming = true;
-  tickets = undefined;
-  try {
-    value = decode();
-  } finally {
-    claiming = false;
-    found = tickets;
-    tickets = undefined;
-  }
-  return found === undefined ? value : new ClaimedMessage(found, keep());
-}
-
 /** A message whose descriptors have to be collected before it can be decoded. */
-export class ClaimedMessage {
-  readonly #tickets: readonly Ticket[];
-  readonly #decode: () => unknown;
+export class DeferredMessage {
+  readonly #tickets: readonly DescriptorTicket[];
+  readonly #codec: Codec;
+  readonly #message: Buffer;
   readonly #fds: number[] = [];
   #failure: { readonly error: unknown } | undefined;
   #started = false;
   #dropped = false;
 
-  constructor(found: readonly Ticket[], decode: () => unknown) {
-    this.#tickets = found;
-    this.#decode = decode;
+  /** @param message The message, in memory that may be kept. */
+  constructor(tickets: readonly DescriptorTicket[], codec: Codec, message: Buffer) {
+    this.#tickets = tickets;
+    this.#codec = codec;
+    this.#message = message;
   }
 
   /** Whether they are being collected in the background. */
@@ -112,7 +104,7 @@ export class ClaimedMessage {
   }
 
   collectSync(deadline: number): void {
-    while (!this.complete) this.#fds.push((this.#tickets[this.#fds.length] as Ticket).collectSync(deadline));
+    while (!this.complete) this.#fds.push((this.#tickets[this.#fds.length] as DescriptorTicket).collectSync(deadline));
   }
 
   /** The value. Throws if a descriptor could not be had. */
@@ -121,19 +113,13 @@ export class ClaimedMessage {
       this.drop();
       throw this.#failure.error;
     }
-    claiming = true;
-    tickets = undefined;
-    collected = this.#fds;
-    made = [];
+    const context = new DecodeContext(this.#fds);
     try {
-      return this.#decode();
+      return this.#codec.fromOwned(this.#message, context);
     } catch (error) {
-      callAll(made);
+      context.failed();
       throw error;
     } finally {
-      claiming = false;
-      tickets = undefined;
-      collected = [];
       this.drop();
     }
   }

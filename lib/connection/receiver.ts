@@ -10,7 +10,7 @@ import type { KeepAlive } from '../event-loop/keep-alive.js';
 import { BYTES_PER_TURN, OPERATIONS_PER_TURN, takeTurn } from '../event-loop/reactor.js';
 import { blockOn, checkInterrupted, flushUnwritten, listensForSignals, unwritten } from '../event-loop/sync-wait.js';
 import { Request, type Waiting } from './receive-request.js';
-import { ClaimedMessage } from './deferred-message.js';
+import { DeferredMessage } from './deferred-message.js';
 import { openParcel, Parcel } from './object-message.js';
 import type { MessageDecoder } from '../serialization/message-decoder.js';
 
@@ -32,10 +32,10 @@ export interface ReceiverOwner {
 }
 
 /** A message that is there without its descriptors. */
-type Part = Parcel | ClaimedMessage;
+type Part = Parcel | DeferredMessage;
 
 function isPart(value: unknown): value is Part {
-  return value instanceof Parcel || value instanceof ClaimedMessage;
+  return value instanceof Parcel || value instanceof DeferredMessage;
 }
 
 export class Receiver {
@@ -47,7 +47,7 @@ export class Receiver {
   /** A message that has arrived while its descriptors have not all come. */
   #incomplete: { readonly parcel: Parcel; readonly fds: number[] } | undefined;
   /** A message that has arrived while its descriptors are collected elsewhere. */
-  #claimed: ClaimedMessage | undefined;
+  #claimed: DeferredMessage | undefined;
   #immediate = false;
   /** Set when the stream is out of step with its sender: nothing more can be received. */
   unreadable = false;
@@ -225,7 +225,7 @@ export class Receiver {
     return part instanceof Parcel ? this.#completeParcel(part, operation) : this.#completeClaimed(part);
   }
 
-  #completeClaimed(message: ClaimedMessage): { value: unknown } | undefined {
+  #completeClaimed(message: DeferredMessage): { value: unknown } | undefined {
     this.#claimed = message;
     if (!message.complete) {
       message.start(() => {
@@ -257,7 +257,7 @@ export class Receiver {
   }
 
   #completeSync(part: Part, operation: string, deadline: number): unknown {
-    if (part instanceof ClaimedMessage) {
+    if (part instanceof DeferredMessage) {
       if (part.started && !part.complete) {
         throw new BusyError(`${operation}: an asynchronous receive has begun with this message`);
       }

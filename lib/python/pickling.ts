@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT
 //
-// The format 'pickle' of channels. Loaded at the first use by a child, and by the package's index.
+// The format 'pickle' of channels, in which Connections can be. The package's index loads it, and a child at the first use.
 import { registerFormat } from '../serialization/codec.js';
-// Connections inside of pickles.
-import './resource-sharer.js';
-import { PickleSerializer } from '../serialization/pickle/serializer.js';
+import { pickleFormat } from '../serialization/pickle/serializer.js';
+import { connectionHooks } from './resource-sharer.js';
 
-/** The serializer of channels that name the format. */
-export const serializer = new PickleSerializer();
+/** The format. */
+export const format = pickleFormat(connectionHooks);
 
-registerFormat('pickle', { serializer: () => serializer, includes: (object) => object instanceof PickleSerializer });
+registerFormat('pickle', format);

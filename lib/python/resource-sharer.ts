@@ -22,10 +22,10 @@ import {
 import { Listener } from '../listener/listener.js';
 import { native } from '../native/addon.js';
 import { ChannelSerialization } from '../connection/channel-format.js';
-import { claim, hasGiven, hasMade, mayClaim, type Ticket } from '../connection/deferred-message.js';
-import { reducerTable } from '../serialization/pickle/hooks.js';
+import { DecodeContext, MessageContext, type DescriptorTicket } from '../connection/deferred-message.js';
+import type { FormatContext } from '../serialization/formats.js';
+import { reducerTable, type PickleHooks } from '../serialization/pickle/hooks.js';
 import { create, PythonGlobal, PythonTuple, reduce, type PickleNode } from '../serialization/pickle/nodes.js';
-import { addChannelHooks } from '../serialization/pickle/serializer.js';
 import { duplicate, type Exporter } from '../reduction/transfer.js';
 import type { SocketAddress } from '../listener/socket-address.js';
 
@@ -124,7 +124,7 @@ function uncollected(error: unknown): Error {
 }
 
 /** The right to a descriptor that another process keeps. */
-class DescriptorTicket implements Ticket {
+class SharedDescriptor implements DescriptorTicket {
   readonly #address: string;
   readonly #key: number;
 
@@ -183,7 +183,7 @@ class DescriptorTicket implements Ticket {
 
 /** A `DupFd` in a pickle. */
 class DupFd {
-  ticket: DescriptorTicket | undefined;
+  descriptor: SharedDescriptor | undefined;
 }
 
 /** What a Connection is until its descriptor is there. The value that it is in is thrown away. */
@@ -198,41 +198,45 @@ const reducers = reducerTable({
         const [address, key] = Array.isArray(id) ? (id as unknown[]) : [];
         if (typeof address !== 'string' || typeof key !== 'number')
           throw new TypeError('it is no ticket of this system');
-        (object as DupFd).ticket = new DescriptorTicket(address, key);
+        (object as DupFd).descriptor = new SharedDescriptor(address, key);
         return undefined;
       },
     },
   },
   [REBUILD.module]: {
     [REBUILD.name]: {
-      call([source, readable, writable]) {
-        if (!mayClaim()) throw new TypeError('only recv() of a Connection can collect its descriptor');
-        if (!(source instanceof DupFd) || source.ticket === undefined) throw new TypeError('it is no DupFd');
+      call([source, readable, writable], _budget, _keywords, context) {
+        if (!(context instanceof DecodeContext)) {
+          throw new TypeError('only recv() of a Connection can collect its descriptor');
+        }
+        if (!(source instanceof DupFd) || source.descriptor === undefined) throw new TypeError('it is no DupFd');
         if (typeof readable !== 'boolean' || typeof writable !== 'boolean') throw new TypeError('it has no direction');
-        const fd = claim(source.ticket);
-        return fd === undefined ? PLACEHOLDER : rebuild(fd, readable, writable);
+        const fd = context.claim(source.descriptor);
+        if (fd === undefined) return PLACEHOLDER;
+        const connection = rebuild(fd, readable, writable);
+        context.onFailure(() => {
+          connection.close();
+        });
+        return connection;
       },
     },
   },
 });
 
 function rebuild(fd: number, readable: boolean, writable: boolean): Connection {
-  let connection: Connection;
   try {
     const channel = Channel.adopt(fd, checkOptions({}, false), (can) => narrow({ readable, writable }, can));
-    connection = Connection.over(channel, new ChannelSerialization('pickle', false));
+    return Connection.over(channel, new ChannelSerialization('pickle', false));
   } catch (error) {
     native.closeDescriptor(fd);
     throw error;
   }
-  hasMade(() => {
-    connection.close();
-  });
-  return connection;
 }
 
-/** What stands for a Connection in a pickle. */
-function giveConnection(connection: Connection<never, unknown>): PickleNode {
+/** What stands for a Connection in a pickle. If the rest of the value cannot be pickled, it is taken back. */
+function reduceConnection(connection: Connection<never, unknown>, context: FormatContext | undefined): PickleNode {
+  const given = new MessageContext();
+  if (context instanceof MessageContext) context.onFailure(() => given.failed());
   let ticket: ReturnType<Sharer['keep']> | undefined;
   const exporter: Exporter = {
     recorded: false,
@@ -240,20 +244,27 @@ function giveConnection(connection: Connection<never, unknown>): PickleNode {
     continues: false,
     descriptor(fd) {
       ticket = sharer.keep(fd);
-      hasGiven(ticket.cancel);
+      given.onFailure(ticket.cancel);
       return { fd };
     },
     semaphore() {
       throw new NotSupported('A semaphore cannot be part of a pickle');
     },
-    onFailure: hasGiven,
+    onFailure: (undo) => given.onFailure(undo),
   };
-  const { readable, writable } = reduceObject(connection, exporter) as ConnectionDescriptor;
-  const { address, key } = ticket as unknown as ReturnType<Sharer['keep']>;
-  return reduce(REBUILD, [create(DUP_FD, [], { _id: new PythonTuple([address, key]) }), readable, writable]);
+  try {
+    const { readable, writable } = reduceObject(connection, exporter) as ConnectionDescriptor;
+    const { address, key } = ticket as unknown as ReturnType<Sharer['keep']>;
+    return reduce(REBUILD, [create(DUP_FD, [], { _id: new PythonTuple([address, key]) }), readable, writable]);
+  } catch (error) {
+    given.failed();
+    throw error;
+  }
 }
 
-addChannelHooks({
-  reduce: (object) => (object instanceof Connection ? giveConnection(object as Connection<never, unknown>) : undefined),
+/** What pickles on channels can hold besides plain values: Connections. */
+export const connectionHooks: PickleHooks = {
+  reduce: (object, context) =>
+    object instanceof Connection ? reduceConnection(object as Connection<never, unknown>, context) : undefined,
   reducers,
-});
+};

@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: MIT
 //
-// How objects become bytes. Only this folder knows formats; everything below moves bytes.
+// How objects become bytes. Only this folder knows formats; everything below it moves bytes.
 import { argumentError, MultiprocessingError, NotSupported, PicklingError, UnpicklingError } from '../core/errors.js';
-import type { BorrowingSerializer, BuiltInSerialization, PackUnpack, Serializer } from './formats.js';
+import type { BuiltInSerialization, Format, FormatContext, PackUnpack, Serializer } from './formats.js';
 import { json } from './json.js';
-import type { MessageDecoder } from './message-decoder.js';
+import type { PickleFormat } from './pickle/serializer.js';
 import { structured } from './structured.js';
 
-/** A format whose errors are those of this package. As a decoder it makes objects of messages. */
-export interface Codec extends MessageDecoder<unknown> {
-  encode(value: unknown): Uint8Array;
+/** A format whose errors are those of this package. */
+export interface Codec {
+  encode(value: unknown, context?: FormatContext): Uint8Array;
+  /** As `MessageDecoder.fromBorrowed`. */
+  fromBorrowed(memory: Buffer, length: number, context?: FormatContext): unknown;
+  /** As `MessageDecoder.fromOwned`. */
+  fromOwned(message: Buffer, context?: FormatContext): unknown;
 }
 
 function hasMethods<K extends string>(value: object, names: readonly K[]): value is Record<K, (arg: never) => unknown> {
@@ -35,22 +39,26 @@ function findSerializer(serialization: unknown): Serializer {
   );
 }
 
-/** A format that is not a part of this folder, or is loaded when it is first used. */
-export interface RegisteredFormat {
-  /** The serializer of channels that name the format. */
-  serializer(): Serializer;
-  /** Whether an object that a user passed as `serialization` is of this format. */
-  includes(serializer: unknown): boolean;
+/** A user's format, whose values may refer to the bytes that it is given. */
+function formatOf(serializer: Serializer): Format {
+  return {
+    encode: (value) => serializer.serialize(value),
+    decode: (bytes, keep) => serializer.deserialize(keep ? bytes : Buffer.from(bytes)),
+  };
 }
 
-const registered = new Map<string, RegisteredFormat>();
+const registered = new Map<string, PickleFormat>();
 
-/** Makes a format known by its name, in the place of what was registered under this name before. */
-export function registerFormat(name: 'pickle', format: RegisteredFormat): void {
+/**
+ * Makes a format known by its name, in the place of what was registered under this name before. A process in which pickles
+ * are rare registers a format that loads the codec with its first use.
+ */
+export function registerFormat(name: 'pickle', format: PickleFormat): void {
   registered.set(name, format);
 }
 
-function registeredFormat(name: 'pickle'): RegisteredFormat {
+/** A format that `registerFormat` made known. */
+export function registeredFormat(name: 'pickle'): PickleFormat {
   const format = registered.get(name);
   if (format === undefined) throw new NotSupported(`The format '${name}' is not registered`);
   return format;
@@ -71,7 +79,8 @@ export function codecFor(serialization: unknown): Codec {
   if (serialization === 'structured' || serialization === 'json' || serialization === 'pickle') {
     return builtIn[serialization];
   }
-  return makeCodec(kindOf(serialization), findSerializer(serialization));
+  if (registered.get('pickle')?.includes(serialization) === true) return makeCodec('pickle', serialization);
+  return makeCodec('custom', formatOf(findSerializer(serialization)));
 }
 
 /** What format a `serialization` option chooses. */
@@ -80,20 +89,21 @@ export function kindOf(serialization: unknown): BuiltInSerialization | 'custom' 
   return typeof serialization === 'string' ? (serialization as BuiltInSerialization) : 'custom';
 }
 
-function makeCodec(name: string, serializer: Serializer | BorrowingSerializer): Codec {
-  const borrowing = 'deserializeBorrowed' in serializer ? serializer : undefined;
-  const decodeOwned = (message: Buffer): unknown => {
+function makeCodec(name: string, format: Format): Codec {
+  const decode = (bytes: Buffer, keep: boolean, context: FormatContext | undefined): unknown => {
     try {
-      return serializer.deserialize(message);
+      return format.decode(bytes, keep, context);
     } catch (error) {
-      throw undecodable(name, message, error);
+      if (error instanceof UnpicklingError) throw error;
+      const text = `A message of ${bytes.length} bytes cannot be decoded (${name})${reason(error)}`;
+      throw new UnpicklingError(text, { cause: error });
     }
   };
   return {
-    encode(value) {
+    encode(value, context) {
       let bytes: unknown;
       try {
-        bytes = serializer.serialize(value);
+        bytes = format.encode(value, context);
       } catch (error) {
         // An object of this package says in its own error why it cannot travel.
         if (error instanceof MultiprocessingError) throw error;
@@ -102,23 +112,9 @@ function makeCodec(name: string, serializer: Serializer | BorrowingSerializer): 
       if (bytes instanceof Uint8Array) return bytes;
       throw new PicklingError('serialize(value) must return a Uint8Array');
     },
-    fromBorrowed(memory, length) {
-      const bytes = memory.subarray(0, length);
-      if (borrowing === undefined) return decodeOwned(Buffer.from(bytes));
-      try {
-        return borrowing.deserializeBorrowed(bytes);
-      } catch (error) {
-        throw undecodable(name, bytes, error);
-      }
-    },
-    fromOwned: decodeOwned,
+    fromBorrowed: (memory, length, context) => decode(memory.subarray(0, length), false, context),
+    fromOwned: (message, context) => decode(message, true, context),
   };
-}
-
-function undecodable(name: string, bytes: Uint8Array, error: unknown): UnpicklingError {
-  if (error instanceof UnpicklingError) return error;
-  const text = `A message of ${bytes.length} bytes cannot be decoded (${name})${reason(error)}`;
-  return new UnpicklingError(text, { cause: error });
 }
 
 function reason(error: unknown): string {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What a format is, and the types of the `serialization` option.
+// The types of formats: those of the `serialization` option, and what the formats of this package have in common.
 
 /** A user's own format, such as a `Packr` of msgpackr. */
 export interface Serializer {
@@ -8,12 +8,6 @@ export interface Serializer {
   serialize(value: unknown): Uint8Array;
   /** The value that bytes stand for. They may be kept. What it throws becomes the `cause` of an `UnpicklingError`. */
   deserialize(bytes: Uint8Array): unknown;
-}
-
-/** A format that also decodes from memory that is only borrowed, which saves a copy. The formats of this package do. */
-export interface BorrowingSerializer extends Serializer {
-  /** The value that bytes stand for. It must not refer to them: their memory is used again. */
-  deserializeBorrowed(bytes: Buffer): unknown;
 }
 
 /** Packages such as msgpackr name the two methods differently. */
@@ -31,3 +25,21 @@ export type BuiltInSerialization = 'structured' | 'json' | 'pickle';
 
 /** How a channel turns objects into messages; both ends must use the same. */
 export type Serialization = BuiltInSerialization | Serializer | PackUnpack;
+
+/**
+ * What the caller of one encode or decode passes to the hooks of a format, such as the descriptors that belong to a message.
+ * The formats themselves do not look into it, and those without hooks ignore it.
+ */
+export type FormatContext = object;
+
+/** A format as this package uses it. */
+export interface Format {
+  /** The bytes that stand for a value. */
+  encode(value: unknown, context?: FormatContext): Uint8Array;
+  /**
+   * The value that bytes stand for.
+   *
+   * @param keep Whether the value may refer to `bytes`. Otherwise their memory is used again.
+   */
+  decode(bytes: Buffer, keep: boolean, context?: FormatContext): unknown;
+}

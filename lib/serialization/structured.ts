@@ -3,7 +3,7 @@ import { DefaultDeserializer, deserialize, serialize } from 'node:v8';
 
 import { allocateCopied } from '../core/large-buffers.js';
 import { BorrowedBytes } from './borrowed-bytes.js';
-import type { BorrowingSerializer } from './formats.js';
+import type { Format } from './formats.js';
 
 /** Copies what Node's deserializer makes as a view of the message, so that the message's memory can be used again. */
 class CopyingDeserializer extends DefaultDeserializer {
@@ -80,15 +80,17 @@ export function serializeBorrowed(value: unknown): BorrowedBytes | undefined {
   return new BorrowedBytes(prefix, value);
 }
 
+/** As V8 decodes, but without views of the message. */
+function deserializeCopy(bytes: Buffer): unknown {
+  const buffer = deserializeBuffer(bytes);
+  if (buffer !== undefined) return buffer;
+  const deserializer = new CopyingDeserializer(bytes);
+  deserializer.readHeader();
+  return deserializer.readValue();
+}
+
 /** The structured clone algorithm in V8's own format: Map, Set, Date, typed arrays, cycles, BigInt and more. */
-export const structured: BorrowingSerializer = {
-  serialize: (value) => (isPlainBuffer(value) ? serializeBuffer(value) : serialize(value)),
-  deserialize,
-  deserializeBorrowed(bytes) {
-    const buffer = deserializeBuffer(bytes);
-    if (buffer !== undefined) return buffer;
-    const deserializer = new CopyingDeserializer(bytes);
-    deserializer.readHeader();
-    return deserializer.readValue() as unknown;
-  },
+export const structured: Format = {
+  encode: (value) => (isPlainBuffer(value) ? serializeBuffer(value) : serialize(value)),
+  decode: (bytes, keep): unknown => (keep ? deserialize(bytes) : deserializeCopy(bytes)),
 };

@@ -56,7 +56,7 @@ describe('The serialization of a channel', () => {
     }
   });
 
-   {=>it('follows the first received message if the other end may be any program', () => {=> {
+  it('follows the first received message if the other end may be any program', () => {
     for (const decode of ['fromBorrowed', 'fromOwned'] as const) {
       const receive = (serialization: ChannelSerialization, bytes: Buffer): unknown =>
         decode === 'fromBorrowed' ? serialization.fromBorrowed(bytes, bytes.length) : serialization.fromOwned(bytes);

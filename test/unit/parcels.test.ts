@@ -141,7 +141,7 @@ describe('Objects in messages', () => {
     expect(await reader.recv()).to.equal('value');
   });
 
-   {=>it('are not changed by messages on other connections that arrive before their descriptors', async () => {=> {
+  it('are not changed by messages on other connections that arrive before their descriptors', async () => {
     const { reader, writer } = makePair('socketpair');
     const other = makePair('pipe');
     writeRaw(writer, parcelBytes(1));
@@ -152,7 +152,7 @@ describe('Objects in messages', () => {
     expect(await reader.recv()).to.equal('value');
   });
 
-   {=>it('are dropped when the peer ends before the descriptors have come', async () => {=> {
+  it('are dropped when the peer ends before the descriptors have come', async () => {
     const { reader, writer } = makePair('socketpair');
     writeRaw(writer, parcelBytes(2));
     await writer.sendHandle(writer.fileno());

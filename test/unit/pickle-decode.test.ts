@@ -7,10 +7,10 @@ import { expect } from 'chai';
 import { pickle } from 'node-multiprocessing';
 
 import { Pipe } from '#lib/connection/pipe.js';
-import { decodePickle } from '#lib/serialization/pickle/codec.js';
+import { decodePickle, encodePickle } from '#lib/serialization/pickle/codec.js';
 import { reducerTable } from '#lib/serialization/pickle/hooks.js';
-import { PythonGlobal } from '#lib/serialization/pickle/nodes.js';
-import { addChannelHooks, PickleSerializer } from '#lib/serialization/pickle/serializer.js';
+import { create, PythonGlobal } from '#lib/serialization/pickle/nodes.js';
+import { pickleFormat } from '#lib/serialization/pickle/serializer.js';
 import {
   assemble,
   global,
@@ -352,15 +352,12 @@ describe("Reducers of this package's channels", () => {
     class Handle {
       readonly handle = true;
     }
-    addChannelHooks({
+    const serialization = pickleFormat({
       reducers,
       reduce: (object) => (object instanceof Handle ? new PythonGlobal('decimal', 'Decimal') : undefined),
-    });
+    }).serializer();
     // Made with the same copy of the modules as the hooks.
-    const [reader, writer] = Pipe(false, { serialization: new PickleSerializer() }).map(track) as [
-      AnyConnection,
-      AnyConnection,
-    ];
+    const [reader, writer] = Pipe(false, { serialization }).map(track) as [AnyConnection, AnyConnection];
     const made = [global('test.hooks', 'Handle'), 'EMPTY_TUPLE', 'NEWOBJ', 'MEMOIZE', 'NEWTRUE', 'BUILD'] as const;
     await writer.sendBytes(assemble(...made, 'BINGET', 0, 'TUPLE2'));
     const [first, second] = (await reader.recv()) as [unknown, unknown];
@@ -373,5 +370,39 @@ describe("Reducers of this package's channels", () => {
     const [global1] = (await reader.recv()) as [unknown];
     expect(instance(global1, PythonGlobal).toString()).to.equal('decimal.Decimal');
     throws(() => dumps(new Handle()), { code: 'ERR_MP_PICKLING' });
+  });
+
+  it('are told what the caller passed for this value alone', () => {
+    const told: unknown[] = [];
+    const reducers = reducerTable({
+      'test.context': {
+        Handle: {
+          call(_args, _budget, _keywords, context) {
+            told.push(context);
+            return {};
+          },
+          build(_object, _state, _budget, context) {
+            told.push(context);
+          },
+        },
+      },
+    });
+    const hooks = {
+      reducers,
+      reduce(object: object, context: unknown) {
+        if (!(object instanceof Date)) return undefined;
+        told.push(context);
+        return create(new PythonGlobal('test.context', 'Handle'), [], {});
+      },
+    };
+    const [encoding, decoding] = [{}, {}];
+    const bytes = encodePickle([new Date()], hooks, encoding);
+    decodePickle(bytes, false, hooks, decoding);
+    expect(told).to.have.lengthOf(3);
+    expect(told[0]).to.equal(encoding);
+    expect(told[1]).to.equal(decoding);
+    expect(told[2]).to.equal(decoding);
+    decodePickle(encodePickle(new Date(), hooks), false, hooks);
+    expect(told.slice(3)).to.deep.equal([undefined, undefined, undefined]);
   });
 });

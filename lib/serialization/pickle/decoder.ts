@@ -2,6 +2,7 @@
 import { getHeapStatistics } from 'node:v8';
 
 import { UnpicklingError } from '../../core/errors.js';
+import type { FormatContext } from '../formats.js';
 import { entriesOf } from './dicts.js';
 import { findGlobal } from './globals.js';
 import { KnownGlobal, NEW_DICT, type Budget, type PickleHooks, type Redirection, type Reducer } from './hooks.js';
@@ -23,13 +24,15 @@ const EXPANSION_BYTES = 2 ** 20;
  */
 export class Decoder extends PickleMachine implements Budget {
   readonly #hooks: PickleHooks;
+  readonly #context: FormatContext | undefined;
   #expansion: number;
   /** How objects that were made get their state. */
   #builders: Map<unknown, Reducer> | undefined;
 
-  constructor(bytes: Buffer, hooks: PickleHooks, keep: boolean, survey = false) {
+  constructor(bytes: Buffer, hooks: PickleHooks, keep: boolean, context: FormatContext | undefined, survey = false) {
     super(bytes, keep, survey);
     this.#hooks = hooks;
+    this.#context = context;
     this.#expansion = EXPANSION * bytes.length + EXPANSION_BYTES;
   }
 
@@ -141,7 +144,7 @@ export class Decoder extends PickleMachine implements Budget {
   }
 
   protected override survey(): ReadonlySet<number> {
-    const decoder = new Decoder(this.bytes, this.#hooks, true, true);
+    const decoder = new Decoder(this.bytes, this.#hooks, true, this.#context, true);
     decoder.decode();
     return decoder.surveyed();
   }
@@ -205,7 +208,7 @@ export class Decoder extends PickleMachine implements Budget {
     }
     const made = this.#attempt(type, () => {
       if (reducer.call === undefined) throw new TypeError('it cannot be called in a pickle');
-      return reducer.call(args, this, keywords);
+      return reducer.call(args, this, keywords, this.#context);
     });
     if (made === NEW_DICT) {
       this.pushDict();
@@ -227,7 +230,7 @@ export class Decoder extends PickleMachine implements Budget {
     }
     const reducer = this.#builders?.get(object);
     if (reducer?.build === undefined) throw this.error('The pickle gives a state to an object that has none here');
-    const built = this.#attempt(undefined, () => (reducer.build as NonNullable<Reducer['build']>)(object, state, this));
+    const built = this.#attempt(undefined, () => reducer.build?.(object, state, this, this.#context));
     if (built === undefined || built === object) return;
     this.exchange(built);
     this.#builders?.set(built, reducer);

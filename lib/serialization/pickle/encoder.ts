@@ -3,9 +3,10 @@ import { types } from 'node:util';
 
 import { NotSupported, PicklingError } from '../../core/errors.js';
 import { isDetached } from '../../core/validate.js';
+import type { FormatContext } from '../formats.js';
 import { replace, unsupported } from './foreign.js';
 import type { PickleHooks } from './hooks.js';
-import { KeyCache } from './key-cache.js';
+import { KeyWriter } from './key-writer.js';
 import { PythonGlobal, PythonObject, PythonTuple } from './nodes.js';
 import {
   ADDITEMS,
@@ -27,7 +28,6 @@ import {
 } from './opcodes.js';
 import { formatPath, type Step } from './path.js';
 import { PythonFloat, PythonInt } from './wrappers.js';
-import { PickleWriter } from './writer.js';
 
 /** How deep objects may be nested. CPython gives up at about the same depth. */
 export const MAX_DEPTH = 1000;
@@ -41,8 +41,9 @@ const FEW = 8;
 const { hasOwnProperty } = Object.prototype;
 
 /** Writes values. One at a time: see `encodePickle`. */
-export class Encoder extends PickleWriter {
+export class Encoder extends KeyWriter {
   #hooks: PickleHooks = {};
+  #context: FormatContext | undefined;
   #depth = 0;
   /** How the value at hand is reached: a step for each level down to `#depth`. */
   readonly #path: unknown[] = [];
@@ -54,11 +55,9 @@ export class Encoder extends PickleWriter {
   /** Those that were written as tuples and frozensets instead of lists and sets. */
   #frozenIndexes: Map<object, number> | undefined;
 
-  readonly #keys = new KeyCache();
-
-  encode(value: unknown, hooks: PickleHooks): Buffer {
+  encode(value: unknown, hooks: PickleHooks, context: FormatContext | undefined): Buffer {
     this.#hooks = hooks;
-    this.#keys.begin();
+    this.#context = context;
     try {
       this.begin();
       this.#value(value);
@@ -70,12 +69,13 @@ export class Encoder extends PickleWriter {
       throw new PicklingError(`${this.#where()} cannot be pickled: ${reason}`, { cause: error });
     } finally {
       this.#hooks = {};
+      this.#context = undefined;
       this.#depth = 0;
       this.#path.length = 0;
       this.#few.length = 0;
       this.#many = undefined;
       this.#frozenIndexes = undefined;
-      this.#keys.end();
+      this.forgetKeys();
     }
   }
 
@@ -186,24 +186,13 @@ export class Encoder extends PickleWriter {
         if (count > 0) this.byte(SETITEMS);
         this.byte(MARK);
       }
-      this.#key(key, count++);
+      this.key(key, depth, count++);
       this.#path[depth] = key;
       this.#value(object[key]);
     }
     if (count === 0) return;
     this.byte(SETITEMS);
-    this.#keys.endObject();
-  }
-
-  #key(key: string, place: number): void {
-    const keys = this.#keys;
-    const index = keys.find(key, this.#depth, place);
-    if (index >= 0) {
-      this.get(index);
-      return;
-    }
-    this.text(key);
-    if (!keys.full) keys.remember(key, this.#depth, place, this.memoize());
+    this.endObject();
   }
 
   #map(map: ReadonlyMap<unknown, unknown>): void {
@@ -343,7 +332,7 @@ export class Encoder extends PickleWriter {
 
   /** Writes what stands for an object that is neither plain data nor Python's own. */
   #replaced(value: object): void {
-    const other = replace(value, this.#hooks);
+    const other = replace(value, this.#hooks, this.#context);
     // Under the object's own identity, so that it is written once however often it occurs, and may contain itself.
     if (other instanceof PythonObject) this.#instance(value, other);
     else if (other instanceof Uint8Array) this.#bytes(value, other);

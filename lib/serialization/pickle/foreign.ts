@@ -3,6 +3,7 @@ import { types } from 'node:util';
 
 import { PicklingError } from '../../core/errors.js';
 import { refuseShareable } from '../../reduction/shareable.js';
+import type { FormatContext } from '../formats.js';
 import type { PickleHooks } from './hooks.js';
 import { encodeDate } from './known/datetime.js';
 import { bytesOf } from './known/elements.js';
@@ -16,9 +17,10 @@ import { registeredEncoder } from './registry.js';
 export function replace(
   object: object,
   hooks: PickleHooks,
+  context: FormatContext | undefined,
 ): PickleNode | Uint8Array | string | number | bigint | boolean | undefined {
   const prototype: unknown = Object.getPrototypeOf(object);
-  const node = hooks.reduce?.(object) ?? registeredEncoder(prototype)?.(object);
+  const node = hooks.reduce?.(object, context) ?? registeredEncoder(prototype)?.(object);
   if (node !== undefined) return node;
   if (isNdArray(object)) return encodeNdArray(object);
   const encode = knownEncoders.get(prototype);

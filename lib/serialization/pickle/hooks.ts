@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+import type { FormatContext } from '../formats.js';
 import { PythonGlobal, type PickleNode } from './nodes.js';
 
 /** Accounts for what a reducer allocates beyond what the pickle itself is worth. */
@@ -19,7 +20,7 @@ export interface Redirection {
 /** What a class or function of Python's means here. It must not trust its arguments. */
 export interface Reducer {
   /** Called as a function, or as a class whose new object is wanted. Missing: it may be mentioned, but not called. */
-  readonly call?: (args: unknown[], budget: Budget, keywords?: unknown) => unknown;
+  readonly call?: (args: unknown[], budget: Budget, keywords?: unknown, context?: FormatContext) => unknown;
   /** Instead of `call`: what class an object is made of after all, by its `__new__`. */
   readonly redirect?: (args: unknown[]) => Redirection;
   /** Instead of `call`: the global that is the attribute of another one. It must be known by its own, dotted, name. */
@@ -27,7 +28,7 @@ export interface Reducer {
   /** Whether `call` wants the keyword arguments of a `__new__` that has some. */
   readonly keywords?: boolean;
   /** Gives a made object its state. What it returns, unless that is undefined, takes the object's place. */
-  readonly build?: (object: unknown, state: unknown, budget: Budget) => unknown;
+  readonly build?: (object: unknown, state: unknown, budget: Budget, context?: FormatContext) => unknown;
   /** Whether calling it twice is as good as calling it once. */
   readonly pure?: boolean;
 }
@@ -58,7 +59,7 @@ export function reducerTable(modules: Readonly<Record<string, Readonly<Record<st
 /** What other parts of this package add to the codec. */
 export interface PickleHooks {
   /** What stands for an object that is no plain data, such as a Connection; undefined if it is none of the hook's. */
-  readonly reduce?: ((object: object) => PickleNode | undefined) | undefined;
+  readonly reduce?: ((object: object, context?: FormatContext) => PickleNode | undefined) | undefined;
   /** What may be called besides what is known, and before it. */
   readonly reducers?: ReducerTable | undefined;
   /** Whether what nobody knows is an error, the default, or a `PythonObject`. */

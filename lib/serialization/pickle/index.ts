@@ -3,8 +3,9 @@
 // What users see as `pickle`.
 import { argumentError } from '../../core/errors.js';
 import { checkBytes, checkObject, type Bytes } from '../../core/validate.js';
+import { registeredFormat } from '../codec.js';
 import { decodePickle, encodePickle } from './codec.js';
-import { PickleSerializer, type PickleOptions } from './serializer.js';
+import type { PickleOptions, PickleSerializer } from './serializer.js';
 
 export type { TypedArray } from './known/elements.js';
 export { ndarray, type NdArray } from './known/numpy.js';
@@ -48,5 +49,5 @@ export function loads(bytes: Bytes, options: PickleOptions = {}): unknown {
 
 /** Pickles with options, as the `serialization` of a channel. */
 export function serializer(options: PickleOptions = {}): PickleSerializer {
-  return new PickleSerializer(checkOptions(options));
+  return registeredFormat('pickle').serializer(checkOptions(options));
 }
