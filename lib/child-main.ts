@@ -34,7 +34,7 @@ registerRebuild(['Queue', 'JoinableQueue', 'SimpleQueue'], loading('./queues/red
 registerFormat('pickle', {
   serializer: (options) => (require('./python/pickling.js') as typeof pickling).format.serializer(options),
   // Before the format is loaded there is no object of it.
-  includes: (serializer): serializer is PickleSerializer => false,
+  includes: (_): _ is PickleSerializer => false,
 });
 
 const channel = Number(process.argv[2]);
