@@ -3,9 +3,9 @@
 // Time limits. A public method turns its timeout into one deadline when it is called; every step of it then works
 // towards that deadline.
 import { abortError } from './errors.js';
-import { checkObject, checkSignal, checkTimeout } from './validate.js';
+import { checkBoolean, checkObject, checkSignal, checkTimeout } from './validate.js';
 
-/** Options of everything that waits. */
+/** Options of all calls that wait. */
 export interface WaitOptions {
   /** Milliseconds; fractions count, negative is 0, and undefined, null or Infinity wait for ever. */
   timeout?: number | null | undefined;
@@ -13,10 +13,10 @@ export interface WaitOptions {
   signal?: AbortSignal | undefined;
 }
 
-/** The longest delay that a timer of Node takes without firing at once. */
+/** The longest delay of a timer of Node, which fires at once with a longer one. */
 const LONGEST_TIMER = 2 ** 31 - 1;
 
-/** A point in time on the monotonic clock, in milliseconds. */
+/** The point in time on the monotonic clock, in milliseconds, at which `timeout` milliseconds are over. */
 export function deadlineAfter(timeout: number): number {
   return timeout === Infinity ? Infinity : performance.now() + timeout;
 }
@@ -26,6 +26,7 @@ export function millisecondsLeft(deadline: number): number {
   return deadline === Infinity ? Infinity : Math.max(0, deadline - performance.now());
 }
 
+/** Validated wait options. */
 export interface Limits {
   readonly timeout: number;
   readonly signal: AbortSignal | undefined;
@@ -33,7 +34,7 @@ export interface Limits {
 
 const unlimited: Limits = { timeout: Infinity, signal: undefined };
 
-/** Validates wait options. A signal that is aborted already ends the call before it did anything. */
+/** Validates wait options. A signal that is aborted already ends the call before it has done anything. */
 export function checkLimits(options: WaitOptions | undefined): Limits {
   if (options === undefined) return unlimited;
   checkObject(options, 'options');
@@ -42,7 +43,25 @@ export function checkLimits(options: WaitOptions | undefined): Limits {
   return limits;
 }
 
-/** To be asked again after every pause before `startLimits`, which listens for what has not happened yet. */
+/** As `checkLimits`, for what may be tried without waiting: `block: false` makes the time limit 0. */
+export function checkBlockingLimits(options: (WaitOptions & { block?: boolean | undefined }) | undefined): Limits {
+  const limits = checkLimits(options);
+  if (options?.block === undefined) return limits;
+  checkBoolean(options.block, 'block');
+  return options.block ? limits : { timeout: 0, signal: limits.signal };
+}
+
+/** As `checkLimits`, for an argument that is a timeout in milliseconds, or options. */
+export function limitsFrom(limits: number | null | WaitOptions | undefined): Limits {
+  return checkLimits(typeof limits === 'object' && limits !== null ? limits : { timeout: limits });
+}
+
+/** Whether a call can end before what it waits for has come. */
+export function isLimited({ timeout, signal }: Limits): boolean {
+  return signal !== undefined || timeout !== Infinity;
+}
+
+/** To be called again after every pause before `startLimits`, which listens for what has not happened yet. */
 export function throwIfAborted({ signal }: Limits): void {
   if (signal?.aborted === true) throw abortError(signal);
 }
@@ -50,8 +69,8 @@ export function throwIfAborted({ signal }: Limits): void {
 /**
  * Calls `expire` once when the time is up or the signal aborts, whichever is first. The returned function cancels both.
  *
- * A loop that was busy looks at the time before it looks at what has come meanwhile. So it gets one more turn for that when
- * the time is up.
+ * An event loop that was busy runs its timers before it looks at what has come meanwhile. So the loop gets one more turn
+ * for that when the time is up.
  *
  * @param timeoutError Made only if the time is up.
  */
@@ -71,7 +90,7 @@ export function startLimits(
       schedule();
       return;
     }
-    // Never unref()ed: a loop that sleeps would come to it with the next event only.
+    // Never unref()ed: a loop that sleeps would run it with the next event only.
     lastTurn = setImmediate(() => {
       cancel();
       expire(timeoutError());

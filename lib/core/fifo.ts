@@ -43,11 +43,6 @@ export class Fifo<T> {
     if (index >= 0) this.#items.splice(this.#head + index, 1);
   }
 
-  replace(item: T, by: T): void {
-    const index = this.indexOf(item);
-    if (index >= 0) this.#items[this.#head + index] = by;
-  }
-
   /** Takes out all items, or those that match, in order. */
   take(matches: (item: T) => boolean = () => true): T[] {
     const all = this.#items.slice(this.#head) as T[];

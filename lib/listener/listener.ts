@@ -6,6 +6,7 @@ import { adoptSocket, checkSocketOptions } from './connected-socket.js';
 import type { Connection } from '../connection/connection.js';
 import type { ConnectionOptions } from '../connection/options.js';
 import { checkLimits, deadlineAfter, millisecondsLeft, startLimits, type WaitOptions } from '../core/deadline.js';
+import { PendingCall } from '../event-loop/pending-call.js';
 import { AuthenticationError, BusyError, ClosedError, TimeoutError } from '../core/errors.js';
 import { Fifo } from '../core/fifo.js';
 import { Handshake } from './handshake.js';
@@ -42,13 +43,6 @@ const DEFAULT_MAX_HANDSHAKES = 64;
 
 const mark = shareableMark('Listener');
 
-/** An accept that waits. */
-interface Waiting {
-  readonly resolve: (accepted: Accepted) => void;
-  readonly reject: (error: Error) => void;
-  cancel: (() => void) | undefined;
-}
-
 interface Accepted {
   readonly connection: Connection<unknown>;
   readonly peer: SocketAddress;
@@ -80,8 +74,8 @@ export class Listener<S = unknown, R = S> {
   readonly #authTimeout: number;
   readonly #maxHandshakes: number;
   readonly #options: ConnectionOptions;
-  readonly #hold = new KeepAlive();
-  readonly #waiting = new Fifo<Waiting>();
+  readonly #keepAlive = new KeepAlive();
+  readonly #waiting = new Fifo<PendingCall<Connection<S, R>>>();
   readonly #candidates = new Set<Candidate>();
   /** Those who have authenticated themselves when nobody was waiting any more. */
   readonly #ready = new Fifo<Accepted>();
@@ -145,27 +139,23 @@ export class Listener<S = unknown, R = S> {
     try {
       this.#checkOpen();
       const limits = checkLimits(options);
-      return new Promise((resolve, reject) => {
-        const waiting: Waiting = { resolve: (accepted) => resolve(this.#hand(accepted)), reject, cancel: undefined };
-        this.#waiting.push(waiting);
-        this.#hold.begin();
-        const end = (error: Error): void => {
-          if (this.#waiting.indexOf(waiting) < 0) return;
-          this.#waiting.remove(waiting);
-          this.#settle(waiting);
-          reject(error);
-          this.#serve();
-        };
-        const timeoutError = (): Error => new TimeoutError('accept');
-        if (limits.timeout > 0) waiting.cancel = startLimits(limits, this.#hold.on, timeoutError, end);
-        const start = (): void => {
-          this.#serve();
-          if (limits.timeout <= 0) end(timeoutError());
-        };
-        // A loop of accepts that never have to wait must let timers run, too.
-        if (takeTurn()) start();
-        else setImmediate(start);
-      });
+      const call = new PendingCall<Connection<S, R>>(this.#keepAlive);
+      this.#waiting.push(call);
+      const endEarly = (error: Error): void => {
+        this.#waiting.remove(call);
+        call.reject(error);
+        this.#serve();
+      };
+      const timeoutError = (): Error => new TimeoutError('accept');
+      if (limits.timeout > 0) call.limit(limits, timeoutError, endEarly);
+      const start = (): void => {
+        this.#serve();
+        if (limits.timeout <= 0) endEarly(timeoutError());
+      };
+      // A loop of accepts that never have to wait must let timers run, too.
+      if (takeTurn()) start();
+      else setImmediate(start);
+      return call.promise;
     } catch (error) {
       return Promise.reject(error);
     }
@@ -201,10 +191,7 @@ export class Listener<S = unknown, R = S> {
     this.#closed = true;
     collected.unregister(this);
     this.#socket.close();
-    for (const waiting of this.#waiting.take()) {
-      this.#settle(waiting);
-      waiting.reject(new ClosedError('Listener'));
-    }
+    for (const call of this.#waiting.take()) call.reject(new ClosedError('Listener'));
     for (const candidate of this.#candidates) {
       this.#drop(candidate);
       candidate.connection.close();
@@ -214,13 +201,13 @@ export class Listener<S = unknown, R = S> {
 
   /** Pending accepts of this object keep the process alive, which is the default. */
   ref(): this {
-    this.#hold.on = true;
+    this.#keepAlive.on = true;
     return this;
   }
 
   /** Pending accepts of this object no longer keep the process alive. */
   unref(): this {
-    this.#hold.on = false;
+    this.#keepAlive.on = false;
     return this;
   }
 
@@ -264,18 +251,6 @@ export class Listener<S = unknown, R = S> {
     return connection as Connection<never, unknown> as Connection<S, R>;
   }
 
-  #settle(waiting: Waiting): void {
-    waiting.cancel?.();
-    this.#hold.end();
-  }
-
-  /** The first one who waits, who is about to be told something. */
-  #shift(): Waiting | undefined {
-    const waiting = this.#waiting.shift();
-    if (waiting !== undefined) this.#settle(waiting);
-    return waiting;
-  }
-
   #hasRoom(): boolean {
     return this.#candidates.size + this.#ready.length < this.#maxHandshakes;
   }
@@ -285,15 +260,15 @@ export class Listener<S = unknown, R = S> {
     try {
       while (this.#waiting.length > 0) {
         const accepted = this.#ready.shift();
-        if (accepted !== undefined) this.#shift()?.resolve(accepted);
+        if (accepted !== undefined) this.#waiting.shift()?.resolve(this.#hand(accepted));
         else if (!this.#hasRoom() || !this.#take()) break;
       }
     } catch (error) {
-      this.#shift()?.reject(error as Error);
+      this.#waiting.shift()?.reject(error);
     }
     const wanted = this.#waiting.length > 0 && this.#hasRoom();
     const failure = this.#socket.watch(wanted ? this.#serve : undefined);
-    if (failure !== undefined) this.#shift()?.reject(failure);
+    if (failure !== undefined) this.#waiting.shift()?.reject(failure);
   };
 
   /** Takes the next connection, if there is one: it becomes ready, or a candidate. */
@@ -374,7 +349,7 @@ export class Listener<S = unknown, R = S> {
     try {
       step();
     } catch (error) {
-      this.#shift()?.reject(error as Error);
+      this.#waiting.shift()?.reject(error);
     }
     if (!this.#closed) this.#serve();
   }

@@ -121,7 +121,7 @@ export class Condition {
    */
   async wait(limits?: WaitLimits): Promise<boolean> {
     const { timeout, signal } = limitsOf(limits);
-    return runSteps(this.waitSteps(this.#lock.currentOwner(), deadlineAfter(timeout), signal), this.#lock.hold);
+    return runSteps(this.waitSteps(this.#lock.currentOwner(), deadlineAfter(timeout), signal), this.#lock.keepAlive);
   }
 
   /** As `wait`, blocking. */
@@ -143,7 +143,7 @@ export class Condition {
     for (;;) {
       const result = await predicate();
       if (result || millisecondsLeft(deadline) <= 0) return result;
-      await runSteps(this.waitSteps(this.#lock.currentOwner(), deadline, signal), this.#lock.hold);
+      await runSteps(this.waitSteps(this.#lock.currentOwner(), deadline, signal), this.#lock.keepAlive);
     }
   }
 
@@ -164,7 +164,7 @@ export class Condition {
    */
   async notify(n = 1): Promise<void> {
     checkInteger(n, 'n');
-    return runSteps(this.notifySteps(this.#lock.currentOwner(), n, 'notify'), this.#lock.hold);
+    return runSteps(this.notifySteps(this.#lock.currentOwner(), n, 'notify'), this.#lock.keepAlive);
   }
 
   /** As `notify`, blocking. */
@@ -176,7 +176,7 @@ export class Condition {
 
   /** Wakes all who wait. CPython: `notify_all()`. */
   async notifyAll(): Promise<void> {
-    return runSteps(this.notifySteps(this.#lock.currentOwner(), Infinity, 'notifyAll'), this.#lock.hold);
+    return runSteps(this.notifySteps(this.#lock.currentOwner(), Infinity, 'notifyAll'), this.#lock.keepAlive);
   }
 
   /** As `notifyAll`, blocking. */
@@ -210,13 +210,13 @@ export class Condition {
 
   /** Pending calls of this object and of its lock keep the process alive, which is the default. */
   ref(): this {
-    this.#lock.hold.on = true;
+    this.#lock.keepAlive.on = true;
     return this;
   }
 
   /** Pending calls of this object and of its lock no longer keep the process alive. */
   unref(): this {
-    this.#lock.hold.on = false;
+    this.#lock.keepAlive.on = false;
     return this;
   }
 

@@ -118,13 +118,13 @@ export class Event {
 
   /** Pending calls of this object keep the process alive, which is the default. */
   ref(): this {
-    this.#condition.lock.hold.on = true;
+    this.#condition.lock.keepAlive.on = true;
     return this;
   }
 
   /** Pending calls of this object no longer keep the process alive. */
   unref(): this {
-    this.#condition.lock.hold.on = false;
+    this.#condition.lock.keepAlive.on = false;
     return this;
   }
 
@@ -144,7 +144,7 @@ export class Event {
   }
 
   #run<T>(body: Body<T>): Promise<T> {
-    return runSteps(this.#withLock(body), this.#condition.lock.hold);
+    return runSteps(this.#withLock(body), this.#condition.lock.keepAlive);
   }
 
   #runSync<T>(operation: string, body: Body<T>): T {

@@ -20,7 +20,7 @@ const door = Symbol('NamedSemaphore');
  */
 export class NamedSemaphore {
   readonly #handle: SemaphoreHandle;
-  readonly #hold = new KeepAlive();
+  readonly #keepAlive = new KeepAlive();
   /** The name it was made or opened with. */
   readonly name: string;
 
@@ -67,8 +67,12 @@ export class NamedSemaphore {
    *
    * Resolves to false when the time is up. Rejects with `ClosedError` or an AbortError.
    */
-  async wait(options?: WaitOptions): Promise<boolean> {
-    return this.#handle.acquire(checkLimits(options), this.#hold);
+  wait(options?: WaitOptions): Promise<boolean> {
+    try {
+      return this.#handle.acquire(checkLimits(options), this.#keepAlive);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   /** As `wait`, blocking. C: `sem_clockwait`. */
@@ -108,13 +112,13 @@ export class NamedSemaphore {
 
   /** Pending waits of this object keep the process alive, which is the default. */
   ref(): this {
-    this.#hold.on = true;
+    this.#keepAlive.on = true;
     return this;
   }
 
   /** Pending waits of this object no longer keep the process alive. */
   unref(): this {
-    this.#hold.on = false;
+    this.#keepAlive.on = false;
     return this;
   }
 

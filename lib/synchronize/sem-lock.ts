@@ -4,12 +4,12 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { inspect } from 'node:util';
 
-import { checkLimits, deadlineAfter, type Limits, type WaitOptions } from '../core/deadline.js';
+import { checkBlockingLimits, checkLimits, deadlineAfter, type Limits, type WaitOptions } from '../core/deadline.js';
 import { argumentError, ReleasedTooOften, TimeoutError } from '../core/errors.js';
 import { KeepAlive } from '../event-loop/keep-alive.js';
 import { SemaphoreHandle, type SemaphoreAddress } from './semaphore-handle.js';
 import { shareableMark } from '../reduction/shareable.js';
-import { checkBoolean, checkFunction } from '../core/validate.js';
+import { checkFunction } from '../core/validate.js';
 
 /** The largest value of a semaphore. CPython: `SemLock.SEM_VALUE_MAX`. */
 export const SEM_VALUE_MAX = 2 ** 31 - 1;
@@ -55,13 +55,6 @@ export function makeAll(makers: readonly (() => SemaphoreHandle)[]): SemaphoreHa
   }
 }
 
-function checkAcquire(options: AcquireOptions | undefined): Limits {
-  const limits = checkLimits(options);
-  if (options?.block === undefined) return limits;
-  checkBoolean(options.block, 'block');
-  return options.block ? limits : { timeout: 0, signal: limits.signal };
-}
-
 const guardMark = shareableMark('Guard');
 
 /**
@@ -100,7 +93,7 @@ export class Guard {
 export abstract class SemLock {
   readonly #what: string;
   readonly #most: number;
-  readonly #hold = new KeepAlive();
+  readonly #keepAlive = new KeepAlive();
   /** @internal */
   readonly handle: SemaphoreHandle;
 
@@ -119,14 +112,17 @@ export abstract class SemLock {
    * Resolves to false when the time is up, or at once with `block: false`. Rejects with `ClosedError`, `OwnerDied` (locks),
    * or an AbortError.
    */
-  async acquire(options?: AcquireOptions): Promise<boolean> {
-    const limits = checkAcquire(options);
-    return this.acquireAs(this.currentOwner(), limits);
+  acquire(options?: AcquireOptions): Promise<boolean> {
+    try {
+      return this.acquireAs(this.currentOwner(), checkBlockingLimits(options));
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   /** As `acquire`, blocking the thread. Throws `BusyError` while an asynchronous acquire is pending here. */
   acquireSync(options?: AcquireOptions): boolean {
-    const { timeout } = checkAcquire(options);
+    const { timeout } = checkBlockingLimits(options);
     return this.acquireAsSync(this.currentOwner(), timeout, 'acquireSync');
   }
 
@@ -201,13 +197,13 @@ export abstract class SemLock {
 
   /** Pending acquires of this object keep the process alive, which is the default. */
   ref(): this {
-    this.#hold.on = true;
+    this.#keepAlive.on = true;
     return this;
   }
 
   /** Pending acquires of this object no longer keep the process alive. */
   unref(): this {
-    this.#hold.on = false;
+    this.#keepAlive.on = false;
     return this;
   }
 
@@ -216,9 +212,9 @@ export abstract class SemLock {
     return this.closed ? `${this.#what} { closed }` : `${this.#what} { value: ${this.value} }`;
   }
 
-  /** @internal What pending operations of this object hold the event loop with. */
-  get hold(): KeepAlive {
-    return this.#hold;
+  /** @internal What the pending operations of this object keep the event loop alive with. */
+  get keepAlive(): KeepAlive {
+    return this.#keepAlive;
   }
 
   /** @internal The token of the innermost `withLock` of this object that the caller runs in. */
@@ -235,11 +231,15 @@ export abstract class SemLock {
   }
 
   /** @internal */
-  async acquireAs(owner: object, limits: Limits): Promise<boolean> {
-    if (this.enters(owner)) return true;
-    const taken = await this.handle.acquire(limits, this.#hold);
-    if (taken) this.adopt(owner);
-    return taken;
+  acquireAs(owner: object, limits: Limits): Promise<boolean> {
+    try {
+      if (this.enters(owner)) return Promise.resolve(true);
+      return this.handle.acquire(limits, this.#keepAlive, () => {
+        this.adopt(owner);
+      });
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   /** @internal */

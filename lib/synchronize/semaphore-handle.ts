@@ -5,11 +5,12 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
 import { completionsFd, dispatchCompletions, request } from '../event-loop/completions.js';
-import { deadlineAfter, millisecondsLeft, startLimits, throwIfAborted, type Limits } from '../core/deadline.js';
+import { deadlineAfter, millisecondsLeft, throwIfAborted, type Limits } from '../core/deadline.js';
 import { BusyError, ClosedError, NotSupported, OwnerDied, semaphoreError, TimeoutError } from '../core/errors.js';
 import { native } from '../native/addon.js';
 import { hasOneCpu } from '../core/cpus.js';
 import type { KeepAlive } from '../event-loop/keep-alive.js';
+import { PendingCall } from '../event-loop/pending-call.js';
 import { ensureStarted, takeTurn } from '../event-loop/reactor.js';
 import { blockOn, checkInterrupted, flushUnwritten, unwritten } from '../event-loop/sync-wait.js';
 
@@ -36,36 +37,36 @@ const collected = new FinalizationRegistry<number>((id) => {
 
 /** Sync calls alone need the environment too: they have to know whether this is a worker, and when it ends. */
 export class SemaphoreHandle {
-  readonly #what: string;
+  readonly #typeName: string;
   readonly #id: number;
   #closed = false;
-  /** Ends the requests that wait. */
-  #pending: Set<(error: Error) => void> | undefined;
+  /** The calls that wait in the background. */
+  #pending: Set<PendingCall<boolean | undefined>> | undefined;
 
   /** A new semaphore of this process' family. */
-  static create(what: string, value: number): SemaphoreHandle {
+  static create(typeName: string, value: number): SemaphoreHandle {
     const id = semaphores.create(value);
     if (id < 0) throw semaphoreError(id, 'sem_open');
-    return new SemaphoreHandle(what, id);
+    return new SemaphoreHandle(typeName, id);
   }
 
   /** One that exists. */
-  static attach(what: string, { name, family, number }: SemaphoreAddress): SemaphoreHandle {
+  static attach(typeName: string, { name, family, number }: SemaphoreAddress): SemaphoreHandle {
     const inFamily = family !== undefined && number !== undefined;
     const id = inFamily ? semaphores.attach(family, number) : semaphores.openNamed(name, false, 0);
     if (id < 0) throw semaphoreError(id, 'sem_open', name);
-    return new SemaphoreHandle(what, id);
+    return new SemaphoreHandle(typeName, id);
   }
 
   /** One under a name that somebody chose. */
-  static createNamed(what: string, name: string, value: number): SemaphoreHandle {
+  static createNamed(typeName: string, name: string, value: number): SemaphoreHandle {
     const id = semaphores.openNamed(name, true, value);
     if (id < 0) throw semaphoreError(id, 'sem_open', name);
-    return new SemaphoreHandle(what, id);
+    return new SemaphoreHandle(typeName, id);
   }
 
-  private constructor(what: string, id: number) {
-    this.#what = what;
+  private constructor(typeName: string, id: number) {
+    this.#typeName = typeName;
     this.#id = id;
     try {
       ensureStarted();
@@ -121,7 +122,7 @@ export class SemaphoreHandle {
   }
 
   checkOpen(): void {
-    if (this.#closed) throw new ClosedError(this.#what);
+    if (this.#closed) throw new ClosedError(this.#typeName);
   }
 
   /** Adds one to the value, unless it has reached `most`: then false. */
@@ -142,53 +143,67 @@ export class SemaphoreHandle {
     throw semaphoreError(status, 'sem_trywait');
   }
 
-  /** Takes one from the value; false when the time is up. Those who wait here are served in their order. */
-  async acquire({ timeout, signal }: Limits, hold: KeepAlive): Promise<boolean> {
-    const deadline = deadlineAfter(timeout);
-    for (;;) {
-      const taken = await this.#acquireOnce({ timeout: millisecondsLeft(deadline), signal }, hold);
-      if (taken !== undefined) return taken;
+  /**
+   * Takes one from the value; resolves to false when the time is up. Calls that wait here are served in their order.
+   *
+   * @param onTaken Called when a value was taken, before the promise resolves.
+   */
+  acquire(limits: Limits, keepAlive: KeepAlive, onTaken?: () => void): Promise<boolean> {
+    try {
+      // The signal may have aborted in an earlier step of the operation that this acquire is a part of.
+      throwIfAborted(limits);
+      const hadTurn = takeTurn();
+      if (!hadTurn || !this.tryAcquire()) return this.#acquireLater(limits, keepAlive, hadTurn, onTaken);
+      onTaken?.();
+      return Promise.resolve(true);
+    } catch (error) {
+      return Promise.reject(error);
     }
   }
 
-  /** Undefined if the holder was found dead, and somebody else has mended that in the meantime. */
-  async #acquireOnce(limits: Limits, hold: KeepAlive): Promise<boolean | undefined> {
-    if (!takeTurn()) await nextTurn();
-    // It may have aborted in that turn, or in an earlier step of what this is a part of.
-    throwIfAborted(limits);
-    if (this.tryAcquire()) return true;
-    if (limits.timeout <= 0) return this.#tryLast();
+  /** @param tried Whether there was nothing to take at the first attempt; otherwise that attempt is still to be made. */
+  async #acquireLater(
+    { timeout, signal }: Limits,
+    keepAlive: KeepAlive,
+    tried: boolean,
+    onTaken: (() => void) | undefined,
+  ): Promise<boolean> {
+    const deadline = deadlineAfter(timeout);
+    let taken = tried ? await this.#wait(deadline, signal, keepAlive) : undefined;
+    while (taken === undefined) {
+      await nextTurn();
+      throwIfAborted({ timeout, signal });
+      taken = this.tryAcquire() || (await this.#wait(deadline, signal, keepAlive));
+    }
+    if (taken) onTaken?.();
+    return taken;
+  }
+
+  /** Undefined if the holder was found dead, and another process has mended that in the meantime. */
+  async #wait(deadline: number, signal: AbortSignal | undefined, keepAlive: KeepAlive): Promise<boolean | undefined> {
+    const timeout = millisecondsLeft(deadline);
+    if (timeout <= 0) return this.#tryLast();
     if (this.#spin()) return true;
-    return new Promise<boolean | undefined>((resolve, reject) => {
-      const finish = (settle: () => void): void => {
-        this.#pending?.delete(fail);
-        cancelLimits();
-        hold.end();
-        settle();
-      };
+    const call = new PendingCall<boolean | undefined>(keepAlive);
+    const pending = (this.#pending ??= new Set());
+    call.attempt(() => {
       const withdraw = this.request((status) => {
-        finish(() => {
-          if (status === 0) {
-            resolve(true);
-            return;
-          }
-          const error = this.#error(status);
-          if (error === undefined) resolve(undefined);
-          else reject(error);
-        });
+        call.attempt(() => call.resolve(this.#outcome(status)));
       });
-      const fail = (error: Error): void => {
+      pending.add(call);
+      call.onEnd = () => {
+        pending.delete(call);
         withdraw();
-        finish(() => {
-          if (!(error instanceof TimeoutError)) reject(error);
-          // Nothing is thrown to the timer that calls this.
-          else new Promise<boolean>((last) => last(this.#tryLast() ?? false)).then(resolve, reject);
-        });
       };
-      (this.#pending ??= new Set()).add(fail);
-      hold.begin();
-      const cancelLimits = startLimits(limits, hold.on, () => new TimeoutError('acquire'), fail);
+      const timeoutError = (): Error => new TimeoutError('acquire');
+      call.limit({ timeout, signal }, timeoutError, (error) => {
+        if (!(error instanceof TimeoutError)) return;
+        // The last attempt is to find the value that the request may have taken.
+        withdraw();
+        call.attempt(() => call.resolve(this.#tryLast() ?? false));
+      });
     });
+    return call.promise;
   }
 
   /** Tries for as long as it is cheaper than waiting in the background, which takes two wake-ups. */
@@ -201,14 +216,10 @@ export class SemaphoreHandle {
     throw semaphoreError(status, 'sem_trywait');
   }
 
+  /** As `#wait`, for a call whose time is up. */
   #tryLast(): boolean | undefined {
     this.checkOpen();
-    const status = semaphores.tryWaitLast(this.#id);
-    if (status === 0) return true;
-    if (status === codes.timedOut) return false;
-    const error = this.#error(status);
-    if (error !== undefined) throw error;
-    return undefined;
+    return this.#outcome(semaphores.tryWaitLast(this.#id));
   }
 
   /**
@@ -232,7 +243,9 @@ export class SemaphoreHandle {
   acquireSync(deadline: number, operation: string): boolean {
     this.checkOpen();
     if (this.#pending !== undefined && this.#pending.size > 0) {
-      throw new BusyError(`${operation}: an asynchronous acquire of this ${this.#what} is pending on the same thread`);
+      throw new BusyError(
+        `${operation}: an asynchronous acquire of this ${this.#typeName} is pending on the same thread`,
+      );
     }
     flushUnwritten();
     for (;;) {
@@ -240,14 +253,12 @@ export class SemaphoreHandle {
         unwritten.size > 0
           ? this.#waitWhileWriting(deadline, operation)
           : semaphores.waitSync(this.#id, millisecondsLeft(deadline));
-      if (status === 0) return true;
-      if (status === codes.timedOut) return false;
       if (status === codes.interrupted) {
         checkInterrupted(status, operation);
         continue;
       }
-      const error = this.#error(status);
-      if (error !== undefined) throw error;
+      const taken = this.#outcome(status);
+      if (taken !== undefined) return taken;
     }
   }
 
@@ -294,14 +305,17 @@ export class SemaphoreHandle {
     if (this.#closed) return;
     this.#closed = true;
     collected.unregister(this);
-    for (const fail of [...(this.#pending ?? [])]) fail(new ClosedError(this.#what));
+    for (const call of this.#pending ?? []) call.reject(new ClosedError(this.#typeName));
     semaphores.close(this.#id);
   }
 
-  /** Undefined if a dead holder is not to be found any more. */
-  #error(status: number): Error | undefined {
-    if (status !== codes.ownerDied) return semaphoreError(status, 'sem_wait');
+  /** Whether a value was taken; undefined if the dead holder that ended the wait is not to be found any more. */
+  #outcome(status: number): boolean | undefined {
+    if (status === 0) return true;
+    if (status === codes.timedOut) return false;
+    if (status !== codes.ownerDied) throw semaphoreError(status, 'sem_wait');
     const pid = semaphores.deadHolder(this.#id);
-    return pid === 0 ? undefined : new OwnerDied(this.#what, pid, false);
+    if (pid !== 0) throw new OwnerDied(this.#typeName, pid, false);
+    return undefined;
   }
 }
