@@ -144,7 +144,7 @@ describe('Objects in messages', () => {
   it('are not changed by messages on other connections that arrive before their descriptors', async () => {
     const { reader, writer } = makePair('socketpair');
     const other = makePair('pipe');
-    writeRaw(writer, parcelBytes(1));
+    writeRaw(writer, objectMessage(1));
     await rejects(reader.recv({ timeout: 1 }), { code: 'ERR_MP_TIMEOUT' });
     await other.writer.sendBytes(Buffer.alloc(2000, 7));
     await other.reader.recvBytes();
