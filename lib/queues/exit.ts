@@ -3,14 +3,13 @@
 // The end of a process that has put items on queues which have not been written yet. Their threads go on by themselves for
 // as long as the process lives, so all there is to do is to wait for them.
 
-import { completionsFd, dispatchCompletions, request } from '../event-loop/completions.js';
+import { request, requestSync } from '../event-loop/completions.js';
 import { millisecondsLeft } from '../core/deadline.js';
 import { perEnvironment } from '../core/per-environment.js';
 import { InterruptedError, systemError } from '../core/errors.js';
 import { native } from '../native/addon.js';
 import { atExit, type Warn } from '../event-loop/exit.js';
 import { KeepAlive } from '../event-loop/keep-alive.js';
-import { blockOn } from '../event-loop/sync-wait.js';
 
 const queues = native.queues;
 
@@ -74,17 +73,14 @@ function writeQueuesAtExit(deadline: number, warn: Warn): void {
 }
 
 function waitUntilIdle(deadline: number): void {
-  let idle = false;
-  request(whenIdle, () => {
-    idle = true;
-  });
-  while (!idle && millisecondsLeft(deadline) > 0) {
+  while (millisecondsLeft(deadline) > 0) {
     try {
-      blockOn([completionsFd()], deadline, 'exit');
+      requestSync(whenIdle, deadline, 'exit');
+      return;
     } catch (error) {
+      // A signal does not end the wait, since its listener cannot run any more.
       if (!(error instanceof InterruptedError)) return;
     }
-    dispatchCompletions();
   }
 }
 

@@ -2,7 +2,7 @@
 //
 // One queue as this environment uses it: its number in the native layer, and what all its Node members are told of.
 import type { Channel } from '../connection/channel.js';
-import { completionsFd, dispatchCompletions, request } from '../event-loop/completions.js';
+import { request, requestSync, type Background } from '../event-loop/completions.js';
 import { queueError, systemError } from '../core/errors.js';
 import { native } from '../native/addon.js';
 import type { QueueResources } from './queue-resources.js';
@@ -80,59 +80,47 @@ export class QueueHandle {
 
   /** Blocks until one of these descriptors is readable or the queue has something to tell. False when the time is up. */
   block(fds: readonly number[], deadline: number, operation: string): boolean {
-    const told = this.flags !== 0;
-    const wait = told ? Math.min(deadline, performance.now() + LOOK_MS) : deadline;
-    const level = told || this.#level === undefined ? [] : [this.#level.fd];
-    const { expired } = blockOn([...fds, ...level], wait, operation);
-    return !expired || wait < deadline;
+    const { level, until } = this.#attention(deadline);
+    const { expired } = blockOn([...fds, ...level], until, operation);
+    return !expired || until < deadline;
   }
 
-  /** Blocks until a value of a semaphore was taken (0), its holder was found dead, or the queue has something to tell (`again`). */
+  /**
+   * Blocks until a value of a semaphore was taken (0), its holder was found dead, the time is up (`timedOut`), or the caller
+   * should look at the queue again (`again`).
+   */
   take(semaphore: SemaphoreHandle, deadline: number, operation: string): number {
-    let outcome: number | undefined;
-    const withdraw = semaphore.request((status) => {
-      outcome = status;
-    });
-    try {
-      const { flags } = this;
-      for (;;) {
-        const expired = !this.block([completionsFd()], deadline, operation);
-        dispatchCompletions();
-        if (outcome !== undefined) return outcome;
-        if (expired) return native.status.timedOut;
-        if (this.flags !== flags) return native.status.again;
-      }
-    } finally {
-      withdraw();
-    }
+    const { level, until } = this.#attention(deadline);
+    const outcome = requestSync(semaphore.background, until, operation, level);
+    return outcome === native.status.timedOut && until < deadline ? native.status.again : outcome;
+  }
+
+  /**
+   * What a blocking call watches besides what it waits for, and until when: the pipe that tells of a change of state. Once
+   * there was a change the pipe tells nothing new, so the call looks every `LOOK_MS`.
+   */
+  #attention(deadline: number): { level: number[]; until: number } {
+    if (this.flags !== 0) return { level: [], until: Math.min(deadline, performance.now() + LOOK_MS) };
+    return { level: this.#level === undefined ? [] : [this.#level.fd], until: deadline };
   }
 
   /** Calls `settle` once when at most `most` bytes wait to be written, with 0, or with what made that impossible. */
   onceWritten(most: number, settle: (status: number) => void): () => void {
-    const background = {
-      start: (number: number) => queues.notifyWhen(this.id, most, number),
-      cancel: (number: number) => {
-        queues.forget(this.id, number);
-      },
-      error: (status: number) => systemError(status, 'write'),
-    };
-    return request(background, settle);
+    return request(this.#whenWritten(most), settle);
   }
 
   /** The blocking form of that; `timedOut` when the time is up. */
   written(most: number, deadline: number, operation: string): number {
-    let outcome: number | undefined;
-    const withdraw = this.onceWritten(most, (status) => {
-      outcome = status;
-    });
-    try {
-      for (;;) {
-        dispatchCompletions();
-        if (outcome !== undefined) return outcome;
-        if (blockOn([completionsFd()], deadline, operation).expired) return native.status.timedOut;
-      }
-    } finally {
-      withdraw();
-    }
+    return requestSync(this.#whenWritten(most), deadline, operation);
+  }
+
+  #whenWritten(most: number): Background {
+    return {
+      start: (number) => queues.notifyWhen(this.id, most, number),
+      cancel: (number) => {
+        queues.forget(this.id, number);
+      },
+      error: (status) => systemError(status, 'write'),
+    };
   }
 }

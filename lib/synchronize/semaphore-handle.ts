@@ -4,7 +4,7 @@
 // What a lock or a condition means is made of these in synchronize.ts.
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
-import { completionsFd, dispatchCompletions, request } from '../event-loop/completions.js';
+import { request, requestSync, type Background } from '../event-loop/completions.js';
 import { deadlineAfter, millisecondsLeft, throwIfAborted, type Limits } from '../core/deadline.js';
 import { BusyError, ClosedError, NotSupported, OwnerDied, semaphoreError, TimeoutError } from '../core/errors.js';
 import { native } from '../native/addon.js';
@@ -13,7 +13,7 @@ import { hasOneCpu } from '../core/cpus.js';
 import type { KeepAlive } from '../event-loop/keep-alive.js';
 import { PendingCall } from '../event-loop/pending-call.js';
 import { ensureStarted, takeTurn } from '../event-loop/reactor.js';
-import { blockOn, checkInterrupted, flushUnwritten, unwritten } from '../event-loop/sync-wait.js';
+import { checkInterrupted, flushUnwritten, unwritten } from '../event-loop/sync-wait.js';
 
 const codes = native.status;
 const semaphores = native.semaphores;
@@ -219,15 +219,19 @@ export class SemaphoreHandle implements TransferableSemaphore {
    * @returns What ends the request: `settle` is not called any more, and a value that was taken is given back.
    */
   request(settle: (status: number) => void): () => void {
+    return request(this.background, settle);
+  }
+
+  /** What `request` asks for. */
+  get background(): Background {
     this.checkOpen();
-    const background = {
-      start: (number: number) => semaphores.wait(this.#id, number),
-      cancel: (number: number) => {
+    return {
+      start: (number) => semaphores.wait(this.#id, number),
+      cancel: (number) => {
         semaphores.cancelWait(number);
       },
-      error: (status: number) => semaphoreError(status, 'pthread_create'),
+      error: (status) => semaphoreError(status, 'pthread_create'),
     };
-    return request(background, settle);
   }
 
   /** The blocking form of `acquire`. */
@@ -255,21 +259,7 @@ export class SemaphoreHandle implements TransferableSemaphore {
 
   /** The holder may be a process that reads what this one has not written yet, so both must go on. */
   #waitWhileWriting(deadline: number, operation: string): number {
-    if (this.tryAcquire()) return 0;
-    let status: number | undefined;
-    const withdraw = this.request((outcome) => {
-      status = outcome;
-    });
-    try {
-      for (;;) {
-        const { expired } = blockOn([completionsFd()], deadline, operation);
-        dispatchCompletions();
-        if (status !== undefined) return status;
-        if (expired) return codes.timedOut;
-      }
-    } finally {
-      withdraw();
-    }
+    return this.tryAcquire() ? 0 : requestSync(this.background, deadline, operation);
   }
 
   /** Whether somebody who is alive has a record of holding it. Python has none. */
