@@ -13,7 +13,6 @@ import type * as pickling from './python/pickling.js';
 import type * as rebuild from './python/rebuild.js';
 import { registerRebuild, rebuildObject, type Rebuild } from './reduction/registry.js';
 import { registerFormat } from './serialization/codec.js';
-import type { PickleSerializer } from './serialization/pickle/serializer.js';
 
 const require = createRequire(import.meta.url);
 
@@ -33,8 +32,6 @@ registerRebuild(['Queue', 'JoinableQueue', 'SimpleQueue'], loading('./queues/red
 
 registerFormat('pickle', {
   serializer: (options) => (require('./python/pickling.js') as typeof pickling).format.serializer(options),
-  // Before the format is loaded there is no object of it.
-  includes: (_): _ is PickleSerializer => false,
 });
 
 const channel = Number(process.argv[2]);

@@ -79,13 +79,13 @@ export function codecFor(serialization: unknown): Codec {
   if (serialization === 'structured' || serialization === 'json' || serialization === 'pickle') {
     return builtIn[serialization];
   }
-  if (registered.get('pickle')?.includes(serialization) === true) return makeCodec('pickle', serialization);
+  if (registered.get('pickle')?.includes?.(serialization) === true) return makeCodec('pickle', serialization);
   return makeCodec('custom', formatOf(findSerializer(serialization)));
 }
 
 /** What format a `serialization` option chooses. */
 export function kindOf(serialization: unknown): BuiltInSerialization | 'custom' {
-  if (registered.get('pickle')?.includes(serialization) === true) return 'pickle';
+  if (registered.get('pickle')?.includes?.(serialization) === true) return 'pickle';
   return typeof serialization === 'string' ? (serialization as BuiltInSerialization) : 'custom';
 }
 

@@ -7,7 +7,7 @@ import { expect } from 'chai';
 
 import { kinds, makePair, rejects, track, turns, within, type AnyConnection } from '../helpers/index.js';
 import { Pipe } from 'node-multiprocessing';
-import { asyncCalls, big, endsFor, possible } from './support/calls.js';
+import { asyncCalls, big, endsFor, possible } from './support/connection-calls.js';
 
 const WATCHDOG_MS = 10_000;
 

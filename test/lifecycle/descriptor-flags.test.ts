@@ -21,7 +21,7 @@ import {
   type AnyConnection,
   type Kind,
 } from '../helpers/index.js';
-import { big } from './support/calls.js';
+import { big } from './support/connection-calls.js';
 import { pythonChild, untilAsleep } from './support/programs.js';
 
 const O_NONBLOCK = 0o4000;

@@ -6,7 +6,7 @@ import { expect } from 'chai';
 import { kinds, makePair, rejects, spawnPeer, track, within } from '../helpers/index.js';
 import { Pipe } from 'node-multiprocessing';
 import { expectNothingMissing, shapes } from './support/exit-flush.js';
-import { expectNumbered } from './support/numbered.js';
+import { expectNumbered } from './support/numbered-messages.js';
 import { child, untilAsleep } from './support/programs.js';
 
 const WARNING = /^\(node:\d+\) Warning: \d+ bytes sent on 1 connection\(s\) were not read within 200 ms .*$/m;

@@ -2,7 +2,7 @@
 //
 // Hostile pickles: 10,000 here and 1,000,000 in the stress tests.
 import { expectPicklesSurvived } from './support/pickle-survival.js';
-import { freshSeed } from './support/random.js';
+import { freshSeed } from '../helpers/random.js';
 
 describe('Hostile pickles', function () {
   const seed = freshSeed();

@@ -2,8 +2,8 @@
 //
 // A peer is killed inside its messages, at 25 random moments here and at 500 in the stress tests.
 import { kinds, modes } from '../helpers/index.js';
-import { killPeer } from './support/killing.js';
-import { freshSeed } from './support/random.js';
+import { killPeer } from './support/killed-peers.js';
+import { freshSeed } from '../helpers/random.js';
 
 describe('A peer that is killed at a random moment', function () {
   const first = freshSeed();

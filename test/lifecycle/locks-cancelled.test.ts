@@ -5,7 +5,7 @@ import { native } from '#lib/native/addon.js';
 import { expect } from 'chai';
 
 import { spawnPeer } from '../helpers/index.js';
-import { expectCancelledCleanly, expectPythonServed } from './support/lock-work.js';
+import { expectCancelledCleanly, expectPythonServed } from './support/lock-loops.js';
 import { child, report } from './support/programs.js';
 
 describe('Acquires that time out or are aborted', function () {

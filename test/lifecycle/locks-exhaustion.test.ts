@@ -4,7 +4,7 @@
 import { expect } from 'chai';
 
 import type { Peer } from '../helpers/index.js';
-import { allFailed, allSucceeded, classes, node, printed, spawnAfter } from './support/places.js';
+import { allFailed, allSucceeded, classes, node, printed, spawnAfter } from './support/dev-shm.js';
 
 describe('Semaphores without a free descriptor', () => {
   function limited(body: string): Peer {

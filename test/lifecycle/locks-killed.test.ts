@@ -5,7 +5,7 @@ import { expect } from 'chai';
 import { describe as describeObject, Lock, RLock, type Descriptor } from 'node-multiprocessing';
 
 import { edgePythons, newestPython, spawnPeer, type Peer } from '../helpers/index.js';
-import { expectStoppedIsNotDead } from './support/lock-work.js';
+import { expectStoppedIsNotDead } from './support/lock-loops.js';
 import { addressesOf, Member } from './support/locks.js';
 import { child, pythonChild } from './support/programs.js';
 

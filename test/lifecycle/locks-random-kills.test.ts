@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // Contenders of a lock are killed at 20 random moments here, and at 1,000 in the stress tests.
-import { expectNeverTwoHolders } from './support/lock-work.js';
-import { freshSeed } from './support/random.js';
+import { expectNeverTwoHolders } from './support/lock-loops.js';
+import { freshSeed } from '../helpers/random.js';
 
 describe('Contenders of a lock that are killed at random moments', function () {
   const seed = freshSeed();

@@ -17,10 +17,10 @@ import {
 
 import { header, rejects, throws, track, writeRaw, type AnyConnection } from '../helpers/index.js';
 import * as targets from './children/process-targets.js';
-import * as takers from './children/process-takers.js';
+import * as argumentTargets from './children/process-arguments.js';
 import { startWith } from './support/processes.js';
 
-const module = new URL('./children/process-takers.js', import.meta.url).href;
+const module = new URL('./children/process-arguments.js', import.meta.url).href;
 
 function pipe(duplex = true): [AnyConnection, AnyConnection] {
   const [a, b] = (duplex ? Pipe() : Pipe(false)) as unknown as [AnyConnection, AnyConnection];
@@ -33,7 +33,7 @@ describe('Arguments of a Process', () => {
     const cyclic: Record<string, unknown> = { shared };
     cyclic['itself'] = cyclic;
     const values = [undefined, null, 1n, new Date(5), /x/g, new Map([[shared, new Set([1])]]), Buffer.from('bytes')];
-    const { child, connection } = startWith(takers.shapeOf, [[...values, cyclic, shared]], { module });
+    const { child, connection } = startWith(argumentTargets.shapeOf, [[...values, cyclic, shared]], { module });
     expect(await connection.recv()).to.deep.equal([
       ['undefined', 'null', 'bigint', 'Date', 'RegExp', 'Map', 'Buffer', 'Object', 'Object'],
       true,
@@ -53,7 +53,7 @@ describe('Arguments of a Process', () => {
   it('_TestPicklingConnections.test_access: keep ends that only receive or only send', async () => {
     const [reader, writer] = pipe(false);
     const [otherReader, otherWriter] = pipe(false);
-    const { child, connection } = startWith(takers.forward, [reader, otherWriter], { module });
+    const { child, connection } = startWith(argumentTargets.forward, [reader, otherWriter], { module });
     reader.close();
     otherWriter.close();
     expect(await connection.recv()).to.deep.equal([
@@ -87,7 +87,7 @@ describe('Arguments of a Process', () => {
     };
     const cyclic: unknown[] = [b];
     cyclic.push(cyclic);
-    const { child, connection } = startWith(takers.inside, [value, new Job(), cyclic], { module });
+    const { child, connection } = startWith(argumentTargets.inside, [value, new Job(), cyclic], { module });
     b.close();
     lock.close();
     expect(await connection.recv()).to.deep.equal([true, true, true, true, true, true, true]);
@@ -99,7 +99,7 @@ describe('Arguments of a Process', () => {
     const lock = new RLock();
     const [first, second] = [new Condition(lock), new Condition(lock)];
     const own = new Condition();
-    const { child, connection } = startWith(takers.conditions, [first, lock, second, own], { module });
+    const { child, connection } = startWith(argumentTargets.conditions, [first, lock, second, own], { module });
     expect(await connection.recv()).to.deep.equal([true, true, true, true]);
     await child.join();
     for (const object of [first, second, own, lock]) object.close();
@@ -141,7 +141,7 @@ describe('Arguments of a Process', () => {
   it('may be locks that the parent closes at once: their names are removed when the child has attached them', async () => {
     const lock = new Lock();
     const { name } = lock;
-    const { child, connection } = startWith(takers.nameOf, [lock], { module });
+    const { child, connection } = startWith(argumentTargets.nameOf, [lock], { module });
     lock.close();
     // A message from the function proves that everything was attached before.
     expect(await connection.recv()).to.equal(name);
@@ -155,7 +155,7 @@ describe('Arguments of a Process', () => {
     const [reader, writer] = pipe(false);
     for (const value of [1, 2, 3]) await writer.send(value);
     expect(await reader.recv()).to.equal(1);
-    const { child, connection } = startWith(takers.readAll, [reader], { module });
+    const { child, connection } = startWith(argumentTargets.readAll, [reader], { module });
     reader.close();
     await writer.send(4);
     writer.close();
@@ -168,7 +168,7 @@ describe('Arguments of a Process', () => {
     const copy = track(reader.dup());
     for (const value of [1, 2, 3, 4]) await writer.send(value);
     expect(await copy.recv()).to.equal(1);
-    const { child, connection } = startWith(takers.alternate, [copy, reader], { module });
+    const { child, connection } = startWith(argumentTargets.alternate, [copy, reader], { module });
     reader.close();
     copy.close();
     expect(await connection.recv()).to.deep.equal([2, 3, 4]);
@@ -187,19 +187,21 @@ describe('Arguments of a Process', () => {
 
   it('may be large', async () => {
     const big = Buffer.alloc(64 * 1024 * 1024, 'abc');
-    const { child, connection } = startWith(takers.sizes, [big, [big.subarray(0, 5)]], { module });
+    const { child, connection } = startWith(argumentTargets.sizes, [big, [big.subarray(0, 5)]], { module });
     expect(await connection.recv()).to.deep.equal([big.length, 'abcab']);
     await child.join();
     // The rest of the arguments is written while the parent is blocked, too.
     const less = big.subarray(0, 8 * 1024 * 1024);
-    const again = startWith(takers.sizes, [less, [big.subarray(1, 3)]], { module });
+    const again = startWith(argumentTargets.sizes, [less, [big.subarray(1, 3)]], { module });
     expect(again.connection.recvSync()).to.deep.equal([less.length, 'bc']);
     expect(again.child.joinSync()).to.equal(true);
   });
 
   it('may be a hundred Connections', async () => {
     const pairs = Array.from({ length: 100 }, () => pipe());
-    const { child, connection } = startWith(takers.sendNumbers, [pairs.map(([, theirs]) => theirs)], { module });
+    const { child, connection } = startWith(argumentTargets.sendNumbers, [pairs.map(([, theirs]) => theirs)], {
+      module,
+    });
     for (const [, theirs] of pairs) theirs.close();
     expect(await connection.recv()).to.equal(100);
     for (const [i, [ours]] of pairs.entries()) {
@@ -257,7 +259,7 @@ describe('Arguments of a Process', () => {
     expect(busy(end as Connection)).to.include('args[0]');
     writeRaw(source, Buffer.alloc(50_000));
     expect((await end.recvBytes()).length).to.equal(100_000);
-    const { child, connection } = startWith(takers.readAll, [end], { module });
+    const { child, connection } = startWith(argumentTargets.readAll, [end], { module });
     end.close();
     await source.send('whole');
     source.close();
@@ -272,7 +274,7 @@ describe('Arguments of a Process', () => {
     };
     const [ours, theirs] = Pipe(true, { serialization: json }) as unknown as [AnyConnection, AnyConnection];
     track(ours);
-    const { child, connection } = startWith(takers.bytesOnly, [theirs], { module });
+    const { child, connection } = startWith(argumentTargets.bytesOnly, [theirs], { module });
     theirs.close();
     expect((await ours.recvBytes()).toString()).to.equal('bytes');
     expect(await connection.recv()).to.deep.equal('ERR_MP_NOT_SUPPORTED');

@@ -8,9 +8,9 @@ import { expect } from 'chai';
 import { Pipe, Process } from 'node-multiprocessing';
 
 import { packageRoot, spawnPeer, track, turns, type AnyConnection, type Program } from '../helpers/index.js';
-import * as enders from './children/process-enders.js';
+import * as targets from './children/process-eof.js';
 
-const module = new URL('./children/process-enders.js', import.meta.url);
+const module = new URL('./children/process-eof.js', import.meta.url);
 
 function example(file: string): Program {
   return { language: 'node', label: 'example', command: process.execPath, args: [join(packageRoot, 'examples', file)] };
@@ -64,7 +64,7 @@ function consume(forgets: boolean): {
 } {
   const [output, input] = pipe();
   const [answers, theirs] = pipe();
-  const child = new Process({ module, target: enders.consumer, args: [theirs, output, input, forgets] });
+  const child = new Process({ module, target: targets.consumer, args: [theirs, output, input, forgets] });
   child.start();
   theirs.close();
   return { child, output, input, answers };
@@ -133,7 +133,7 @@ describe('A server over a pipe (adder)', () => {
   } {
     const [server, client] = pipe();
     const [answers, theirs] = pipe();
-    const child = new Process({ module, target: enders.server, args: [theirs, server, client, forgets] });
+    const child = new Process({ module, target: targets.server, args: [theirs, server, client, forgets] });
     child.start();
     theirs.close();
     return { child, server, client, answers };

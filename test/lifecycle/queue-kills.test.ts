@@ -5,8 +5,8 @@ import { expect } from 'chai';
 import { JoinableQueue, Queue } from 'node-multiprocessing';
 
 import { turns } from '../helpers/index.js';
-import { expectNobodyHangs, startRole, startTeller } from './support/queue-work.js';
-import { freshSeed } from './support/random.js';
+import { expectNobodyHangs, startRole, startTeller } from './support/queue-loops.js';
+import { freshSeed } from '../helpers/random.js';
 
 async function kill(process: { kill(): void; join(): Promise<unknown> }): Promise<void> {
   process.kill();

@@ -5,8 +5,8 @@ import { expect } from 'chai';
 import { JoinableQueue, Queue, type Connection } from 'node-multiprocessing';
 
 import { turns } from '../helpers/index.js';
-import { expectExactlyOnce, makePassAndDrop, resultsPipe, startRole, startTeller } from './support/queue-work.js';
-import { freshSeed } from './support/random.js';
+import { expectExactlyOnce, makePassAndDrop, resultsPipe, startRole, startTeller } from './support/queue-loops.js';
+import { freshSeed } from '../helpers/random.js';
 
 describe('Four producers and four consumers', function () {
   const seed = freshSeed();
@@ -23,7 +23,7 @@ describe('Queue.shutdown', function () {
     it(`ends the waits of other processes (immediate: ${immediate})`, async function () {
       const queue = new Queue<unknown>();
       const full = new Queue<unknown>(1);
-      await full.put('the only place');
+      await full.put('the only item');
       const tellers = [
         startTeller('waitAndTell', (to) => [queue, 'get', to]),
         startTeller('waitAndTell', (to) => [full, 'put', to]),

@@ -5,7 +5,7 @@
 import { expect } from 'chai';
 
 import { makePair, spawnPeer, within, type AnyConnection, type Peer } from '../helpers/index.js';
-import { big } from './support/calls.js';
+import { big } from './support/connection-calls.js';
 import { child, untilAsleep } from './support/programs.js';
 
 function start(name: string): { peer: Peer; reader: AnyConnection } {

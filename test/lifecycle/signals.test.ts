@@ -17,8 +17,8 @@ import {
   type Kind,
   type Peer,
 } from '../helpers/index.js';
-import { possible, syncCalls, type Call } from './support/calls.js';
-import { expectNumbered } from './support/numbered.js';
+import { possible, syncCalls, type Call } from './support/connection-calls.js';
+import { expectNumbered } from './support/numbered-messages.js';
 import { child, report, untilAsleep, untilChildrenEnded, untilWorkersAsleep } from './support/programs.js';
 
 /** Starts a child that makes the call, and returns the other end. The child is not blocked yet. */

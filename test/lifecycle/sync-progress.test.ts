@@ -5,7 +5,7 @@
 import { expect } from 'chai';
 
 import { kinds, makePair, spawnPeer, within, type AnyConnection } from '../helpers/index.js';
-import { expectNumbered } from './support/numbered.js';
+import { expectNumbered } from './support/numbered-messages.js';
 import { child, report } from './support/programs.js';
 
 const COUNT = 64;

@@ -5,7 +5,7 @@
 import { expect } from 'chai';
 
 import { kinds, ioMethods, spawnPeer, type Kind } from '../helpers/index.js';
-import { asyncCalls, possible, syncCalls } from './support/calls.js';
+import { asyncCalls, possible, syncCalls } from './support/connection-calls.js';
 import { child } from './support/programs.js';
 
 function expectAll(stdout: string, calls: readonly { name: string }[]): void {

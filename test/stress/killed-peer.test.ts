@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 import { kinds, modes } from '../helpers/index.js';
-import { killPeer } from '../lifecycle/support/killing.js';
-import { freshSeed } from '../lifecycle/support/random.js';
+import { killPeer } from '../lifecycle/support/killed-peers.js';
+import { freshSeed } from '../helpers/random.js';
 
 describe('500 peers that are killed at random moments', function () {
   const first = freshSeed();

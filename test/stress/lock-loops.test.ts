@@ -5,8 +5,8 @@ import {
   expectNeverTwoHolders,
   expectPythonServed,
   expectStoppedIsNotDead,
-} from '../lifecycle/support/lock-work.js';
-import { freshSeed } from '../lifecycle/support/random.js';
+} from '../lifecycle/support/lock-loops.js';
+import { freshSeed } from '../helpers/random.js';
 
 describe('Locks in long loops', function () {
   it('lose none of the 10,000 increments of each of eight processes', function () {

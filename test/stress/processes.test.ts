@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { expectEndedWell, expectManyAtOnce } from '../lifecycle/support/process-loops.js';
-import { expectHygiene } from '../lifecycle/support/process-hygiene.js';
+import { expectHygiene } from '../lifecycle/support/inherited-descriptors.js';
 
 describe('Many processes', function () {
   it('leave no descriptor, memory, zombie or name: 500 in sequence', function () {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-import { expectExactlyOnce, expectNobodyHangs, makePassAndDrop } from '../lifecycle/support/queue-work.js';
-import { freshSeed } from '../lifecycle/support/random.js';
+import { expectExactlyOnce, expectNobodyHangs, makePassAndDrop } from '../lifecycle/support/queue-loops.js';
+import { freshSeed } from '../helpers/random.js';
 
 describe('Queues in long loops', function () {
   const seed = freshSeed();

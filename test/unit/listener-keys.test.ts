@@ -28,7 +28,7 @@ import {
   type AnyConnection,
   type AnyListener,
 } from '../helpers/index.js';
-import { freshSeed, Random } from '../lifecycle/support/random.js';
+import { freshSeed, Random } from '../helpers/random.js';
 
 const KEY = Buffer.from('supadupasecretkey');
 const AUTH = { code: 'ERR_MP_AUTHENTICATION', name: 'AuthenticationError' };

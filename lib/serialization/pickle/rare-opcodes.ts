@@ -21,14 +21,14 @@ function index(machine: PickleMachine): number {
   return value;
 }
 
-function int(machine: PickleMachine): void {
+function intLine(machine: PickleMachine): void {
   const line = machine.line();
   // Booleans were written as ints once.
   if (line === '01' || line === '00') machine.push(line === '01');
   else machine.push(integer(machine, line));
 }
 
-function float(machine: PickleMachine): void {
+function floatLine(machine: PickleMachine): void {
   const line = machine.line();
   const special = /^([+-]?)(?:(inf|infinity)|nan)$/i.exec(line);
   if (special !== null) {
@@ -134,8 +134,8 @@ const operations: Readonly<Record<number, (machine: PickleMachine) => void>> = {
   [op.BINBYTES]: (machine) => machine.push(machine.binary(machine.u32())),
   [op.BINBYTES8]: (machine) => machine.push(machine.binary(machine.u64())),
   [op.BYTEARRAY8]: (machine) => machine.push(machine.binary(machine.u64())),
-  [op.FLOAT]: float,
-  [op.INT]: int,
+  [op.FLOAT]: floatLine,
+  [op.INT]: intLine,
   [op.LONG]: (machine) => machine.push(integer(machine, machine.line().replace(/L$/, ''))),
   [op.LONG1]: (machine) => long(machine, machine.u8()),
   [op.LONG4]: (machine) => long(machine, machine.length32()),

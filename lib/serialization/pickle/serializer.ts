@@ -43,8 +43,11 @@ export class PickleSerializer {
 export interface PickleFormat {
   /** The serializer of channels that name the format; with options, a new one that has them. */
   serializer(options?: PickleOptions): PickleSerializer;
-  /** Whether an object that a user passed as `serialization` is a serializer of this format. */
-  includes(serializer: unknown): serializer is PickleSerializer;
+  /**
+   * Whether an object that a user passed as `serialization` is a serializer of this format. Missing while the format is not
+   * loaded, so that there is no such object.
+   */
+  includes?(serializer: unknown): serializer is PickleSerializer;
 }
 
 /** Pickles in which there may be what these hooks know, such as handles of Connections. */

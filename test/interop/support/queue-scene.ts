@@ -13,7 +13,7 @@ import {
 
 import { edgePythons, modes, nodePeer, pythonPeer, type Mode, type Program, type Python } from '../../helpers/index.js';
 import { QueueCalls } from './queue-calls.js';
-import { ProcessSide } from './sync-side.js';
+import { ProcessSide } from './locks-side.js';
 
 /** The resources that a queue consists of. */
 export function resourcesOf(queue: object): QueueResources {

@@ -6,7 +6,7 @@ import { readdirSync } from 'node:fs';
 import { Connection, Pipe, wait } from 'node-multiprocessing';
 
 import { turns } from '../../helpers/assertions.js';
-import { numbered } from '../support/numbered.js';
+import { numbered } from '../support/numbered-messages.js';
 
 const collect = (globalThis as unknown as { gc: () => void }).gc;
 

@@ -5,7 +5,7 @@ import { writeSync } from 'node:fs';
 
 import { Connection } from 'node-multiprocessing';
 
-import { numbered } from '../support/numbered.js';
+import { numbered } from '../support/numbered-messages.js';
 
 function sendAll(connection: Connection<never, never>): void {
   for (let i = 0; i < 64; i++) connection.sendBytes(numbered(i, 16384)).catch(() => undefined);

@@ -5,7 +5,7 @@
 import { Connection, NotSupported, pickle, PicklingError, UnpicklingError } from 'node-multiprocessing';
 
 import { hostilePickle } from '../support/hostile-pickles.js';
-import { Random } from '../support/random.js';
+import { Random } from '../../helpers/random.js';
 
 const [count, seed] = process.argv.slice(2).map(Number) as [number, number];
 const input = Connection.fromFd(3);

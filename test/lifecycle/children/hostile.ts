@@ -8,7 +8,7 @@ import { Pipe } from 'node-multiprocessing';
 
 import { turns } from '../../helpers/assertions.js';
 import { frame, header, type AnyConnection } from '../../helpers/channels.js';
-import { Random } from '../support/random.js';
+import { Random } from '../../helpers/random.js';
 
 const KNOWN = new Set([
   'ERR_MP_EOF',

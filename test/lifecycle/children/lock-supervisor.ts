@@ -10,7 +10,7 @@ import { describe, Lock } from 'node-multiprocessing';
 
 import { spawnPeer, endPeers, type Peer } from '../../helpers/peers.js';
 import { child, pythonChild } from '../support/programs.js';
-import { Random } from '../support/random.js';
+import { Random } from '../../helpers/random.js';
 
 /** Longer than a waiter needs to notice a death, and than the others need for a turn on a busy machine. */
 const STUCK_MS = 3000;

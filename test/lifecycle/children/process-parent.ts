@@ -11,7 +11,7 @@ import { Connection, Process } from 'node-multiprocessing';
 import { turns } from '../../helpers/assertions.js';
 
 const [ending, kind, target] = (isMainThread ? process.argv.slice(2) : workerData) as [string, string, string];
-const module = new URL('./process-lifetimes.js', import.meta.url);
+const module = new URL('./process-lifetime-targets.js', import.meta.url);
 
 /** The child has nothing of the parent that would hide the parent's end from the test. */
 function start(...rest: unknown[]): Process {

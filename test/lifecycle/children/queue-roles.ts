@@ -3,7 +3,7 @@
 // Targets of the tests' Processes that have a queue.
 import { type Connection, type JoinableQueue, type Queue } from 'node-multiprocessing';
 
-import { Random } from '../support/random.js';
+import { Random } from '../../helpers/random.js';
 
 /** An item: its producer, how many items that producer had put before, and bytes whose length follows from both. */
 export type Item = readonly [producer: number, number: number, data: Uint8Array];

@@ -6,7 +6,7 @@ import { writeSync } from 'node:fs';
 
 import { Condition, Connection, Event, Lock, Pipe, wait } from 'node-multiprocessing';
 
-import { big } from '../support/calls.js';
+import { big } from '../support/connection-calls.js';
 
 function say(line: string): void {
   writeSync(1, `${line}\n`);

@@ -6,7 +6,7 @@ import { isMainThread, Worker } from 'node:worker_threads';
 
 import { Connection } from 'node-multiprocessing';
 
-import { numbered } from '../support/numbered.js';
+import { numbered } from '../support/numbered-messages.js';
 
 function sendAndEnd(): void {
   const [ending, count, size, exitFlushMs] = process.argv.slice(2);

@@ -10,7 +10,7 @@ import { Connection, waitSync } from 'node-multiprocessing';
 
 import type { AnyConnection } from '../../helpers/channels.js';
 import { turns } from '../../helpers/assertions.js';
-import { numbered } from '../support/numbered.js';
+import { numbered } from '../support/numbered-messages.js';
 
 const [callName, place, ...listeners] = process.argv.slice(2);
 

@@ -6,7 +6,7 @@ import { writeSync } from 'node:fs';
 
 import { Connection, waitSync } from 'node-multiprocessing';
 
-import { expectNumbered, numbered } from '../support/numbered.js';
+import { expectNumbered, numbered } from '../support/numbered-messages.js';
 
 const COUNT = 64;
 const SIZE = 16384;

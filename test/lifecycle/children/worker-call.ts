@@ -5,7 +5,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 
 import { turns } from '../../helpers/assertions.js';
-import { callNamed, endsFor, type Call } from '../support/calls.js';
+import { callNamed, endsFor, type Call } from '../support/connection-calls.js';
 import type { Kind } from '../../helpers/channels.js';
 
 export interface WorkerTask {

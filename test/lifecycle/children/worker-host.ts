@@ -7,7 +7,7 @@ import { Worker } from 'node:worker_threads';
 
 import { turns } from '../../helpers/assertions.js';
 import type { Kind } from '../../helpers/channels.js';
-import { asyncCalls, possible, syncCalls, type Call } from '../support/calls.js';
+import { asyncCalls, possible, syncCalls, type Call } from '../support/connection-calls.js';
 import { untilWorkersAsleep } from '../support/programs.js';
 import type { WorkerTask } from './worker-call.js';
 

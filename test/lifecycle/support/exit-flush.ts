@@ -2,7 +2,7 @@
 import { expect } from 'chai';
 
 import { makePair, rejects, spawnPeer, type Kind } from '../../helpers/index.js';
-import { expectNumbered } from './numbered.js';
+import { expectNumbered } from './numbered-messages.js';
 import { child } from './programs.js';
 
 /**

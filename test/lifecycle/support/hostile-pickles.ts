@@ -2,7 +2,7 @@
 //
 // Hostile pickles: damaged ones, random sequences of opcodes, and random bytes.
 import * as opcodes from '#lib/serialization/pickle/opcodes.js';
-import type { Random } from './random.js';
+import type { Random } from '../../helpers/random.js';
 
 const OPCODES = Object.values(opcodes);
 

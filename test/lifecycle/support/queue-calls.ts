@@ -8,7 +8,7 @@ const big = Buffer.alloc(1024 * 1024, 7);
 
 function full(): Queue {
   const queue = new Queue(1);
-  queue.putSync('the only place');
+  queue.putSync('the only item');
   return queue;
 }
 
@@ -39,13 +39,13 @@ function closed(): Queue {
 export const queueCalls: Readonly<Record<string, () => unknown>> = {
   get: () => new Queue().get(),
   iterate: () => new Queue()[Symbol.asyncIterator]().next(),
-  put: () => full().put('no place'),
+  put: () => full().put('no slot'),
   putAboveMark: () => overfull(1000).put(big),
   joinThread: () => closed().joinThread(),
   join: () => unfinished().join(),
   getSync: () => new Queue().getSync(),
   putSync: () => {
-    full().putSync('no place');
+    full().putSync('no slot');
   },
   putAboveMarkSync: () => {
     overfull(1000).putSync(big);

@@ -5,9 +5,9 @@ import { expect } from 'chai';
 import { Lock, Pipe, Process, Queue, type Connection } from 'node-multiprocessing';
 
 import { track } from '../helpers/index.js';
-import type { tell } from './children/process-parts.js';
+import type { tell } from './children/process-lazy-loading.js';
 
-const module = new URL('./children/process-parts.js', import.meta.url).href;
+const module = new URL('./children/process-lazy-loading.js', import.meta.url).href;
 
 type Tell = typeof tell;
 type Ours = Connection<Queue<string> | null, string[]>;

@@ -12,7 +12,7 @@ import { spawnPeer, within, type Program } from '../helpers/index.js';
 import { child, report, type Report } from './support/programs.js';
 
 async function run(name: string, execArgv: readonly string[] = [], args: readonly string[] = []): Promise<Report> {
-  const peer = spawnPeer(child('load', execArgv), { args: [name, ...args] });
+  const peer = spawnPeer(child('idle-connections', execArgv), { args: [name, ...args] });
   const result = await within(50_000, report(peer), 'the result');
   expect(await peer.exit, peer.stderr).to.deep.equal({ code: 0, signal: null });
   return result;
@@ -68,7 +68,7 @@ describe('Many idle connections', function () {
     try {
       const file = join(folder, 'trace');
       // Some eight seconds after the start of an idle process V8 collects garbage, with hundreds of system calls.
-      const { command, args } = child('load', ['--no-memory-reducer']);
+      const { command, args } = child('idle-connections', ['--no-memory-reducer']);
       const traced: Program = {
         language: 'node',
         label: 'strace node',

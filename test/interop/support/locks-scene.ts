@@ -11,8 +11,8 @@ import {
 } from 'node-multiprocessing';
 
 import { modes, type Mode } from '../../helpers/index.js';
-import { HereSide, node, ProcessSide, type Language, type Side } from './sync-side.js';
-import type { Kind } from './sync-targets.js';
+import { HereSide, node, ProcessSide, type Language, type Side } from './locks-side.js';
+import type { Kind } from './locks-commands.js';
 
 /** The semaphores by which a condition counts its waiters. */
 interface Counters {

@@ -26,7 +26,7 @@ describe('An object with a semaphore, as a part of a message', () => {
     },
   };
   for (const [what, make] of Object.entries(makers)) {
-    // Objects with a descriptor travel between Node processes by 'structured'; parcels.test.ts tests that.
+    // Objects with a descriptor travel between Node processes by 'structured'; object-messages.test.ts tests that.
     const refusing = what in shareable ? formats.filter(([name]) => name !== 'structured') : formats;
     const names = refusing.map(([name]) => name).join(', ');
     it(`is an error instead of an empty object: ${what} (${names})`, async () => {

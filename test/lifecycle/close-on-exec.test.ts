@@ -9,7 +9,7 @@ import { child } from './support/programs.js';
 describe('A child process', function () {
   it('inherits the descriptors that were listed for it and no other, whatever is open', async function () {
     const { reader, writer } = makePair('pipe');
-    const { command, args } = child('inherit');
+    const { command, args } = child('close-on-exec');
     const stdio: ('ignore' | 'pipe' | 'inherit' | number)[] = Array.from({ length: 21 }, () => 'ignore');
     stdio[1] = 'pipe';
     stdio[2] = 'inherit';

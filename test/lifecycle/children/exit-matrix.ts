@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// matrix <state> <ending>: brings a Connection on descriptor 3 into a state, prints "ready", and ends. With the ending
+// exit-matrix <state> <ending>: brings a Connection on descriptor 3 into a state, prints "ready", and ends. With the ending
 // "terminate", a worker has the Connection and is terminated.
 import { writeSync } from 'node:fs';
 import { isMainThread, parentPort, Worker } from 'node:worker_threads';
@@ -8,7 +8,7 @@ import { isMainThread, parentPort, Worker } from 'node:worker_threads';
 import { Connection } from 'node-multiprocessing';
 
 import { turns } from '../../helpers/assertions.js';
-import { numbered } from '../support/numbered.js';
+import { numbered } from '../support/numbered-messages.js';
 
 const [state, ending] = process.argv.slice(2);
 

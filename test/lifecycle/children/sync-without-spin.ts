@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// sync-plain <duplex|pipes> <listens|plain>: echoes messages with Sync calls that do not spin, until the end of data.
+// sync-without-spin <duplex|pipes> <listens|plain>: echoes messages with Sync calls that do not spin, until the end of data.
 // With "listens", JavaScript listens for a signal, and the process counts how often it interrupted a call.
 import { writeSync } from 'node:fs';
 

@@ -3,7 +3,7 @@
 // What a child holds of the operating system: what an empty child holds, and what was listed for it.
 import { expect } from 'chai';
 
-import { expectHygiene } from './support/process-hygiene.js';
+import { expectHygiene } from './support/inherited-descriptors.js';
 
 describe('A child', function () {
   this.timeout(170_000);

@@ -10,7 +10,7 @@ import { attach, describe as describeObject, Lock } from 'node-multiprocessing';
 import { rmSync } from 'node:fs';
 
 import { foreignEnv, packageRoot, throws, type Peer } from '../helpers/index.js';
-import { allFailed, allSucceeded, classes, node, printed, spawnAfter } from './support/places.js';
+import { allFailed, allSucceeded, classes, node, printed, spawnAfter } from './support/dev-shm.js';
 
 /** NamedSemaphore has no family, and does not need its folder. */
 const familyClasses = classes.filter((name) => name !== 'NamedSemaphore');

@@ -4,8 +4,8 @@
 // each peer. The titles begin with their names.
 import { expect } from 'chai';
 
-import { reached, withinNode, withPeers, type Cast, type Scene } from './support/sync-scene.js';
-import { allLanguages, node, someLanguages, type Side } from './support/sync-side.js';
+import { reached, withinNode, withPeers, type Cast, type Scene } from './support/locks-scene.js';
+import { allLanguages, node, someLanguages, type Side } from './support/locks-side.js';
 
 /**
  * The child's signals to the test: it is about to wait for the first time, and it holds the lock again. The last

@@ -5,8 +5,8 @@
 import { expect } from 'chai';
 
 import { rejects } from '../helpers/index.js';
-import { withinNode, withPeers, type Scene } from './support/sync-scene.js';
-import { allLanguages, someLanguages, type Side } from './support/sync-side.js';
+import { withinNode, withPeers, type Scene } from './support/locks-scene.js';
+import { allLanguages, someLanguages, type Side } from './support/locks-side.js';
 
 /** The steps: a call, its arguments, its result, and the value afterwards. */
 const STEPS = [

@@ -5,7 +5,7 @@
 import { expect } from 'chai';
 
 import { kinds, makePair, rejects, spawnPeer, type AnyConnection, type Kind, type Peer } from '../helpers/index.js';
-import { expectNumbered } from './support/numbered.js';
+import { expectNumbered } from './support/numbered-messages.js';
 import { child, untilAsleep } from './support/programs.js';
 
 const states = ['created', 'receiving', 'sending', 'closing'] as const;
@@ -17,7 +17,7 @@ const SIZE = 1024 * 1024;
 async function enter(kind: Kind, state: State, ending: Ending): Promise<{ peer: Peer; far: AnyConnection }> {
   const { reader, writer } = makePair(kind);
   const [theirs, far] = state === 'receiving' ? [reader, writer] : [writer, reader];
-  const peer = spawnPeer(child('matrix'), { fds: [theirs], args: [state, ending] });
+  const peer = spawnPeer(child('exit-matrix'), { fds: [theirs], args: [state, ending] });
   expect(await peer.line()).to.equal('ready');
   return { peer, far };
 }
@@ -84,7 +84,7 @@ for (const kind of kinds) {
         const [theirs, far] = state === 'receiving' ? [reader, writer] : [writer, reader];
         // Only the peer has the other end, and does nothing with it.
         const holder = spawnPeer({ language: 'c', label: 'sleep', command: 'sleep', args: ['3600'] }, { fds: [far] });
-        const peer = spawnPeer(child('matrix'), { fds: [theirs], args: [state, 'natural'] });
+        const peer = spawnPeer(child('exit-matrix'), { fds: [theirs], args: [state, 'natural'] });
         expect(await peer.line()).to.equal('ready');
         await untilAsleep(peer.pid, 'event loop');
         holder.kill('SIGKILL');

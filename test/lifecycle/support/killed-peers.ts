@@ -2,10 +2,10 @@
 import { expect } from 'chai';
 
 import { makePair, spawnPeer, via, within, type Kind, type Mode } from '../../helpers/index.js';
-import { numbered, expectNumbered } from './numbered.js';
+import { numbered, expectNumbered } from './numbered-messages.js';
 import { child } from './programs.js';
-import { Random } from './random.js';
-import { sizes } from './sizes.js';
+import { Random } from '../../helpers/random.js';
+import { sizes } from './message-sizes.js';
 
 const WATCHDOG_MS = 30_000;
 

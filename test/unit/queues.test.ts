@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// A queue in one process. test/interop/catalogue-queue.test.ts contains CPython's tests.
+// A queue in one process. test/interop/cpython-queue.test.ts contains CPython's tests.
 import { expect } from 'chai';
 import { JoinableQueue, Queue, SimpleQueue } from 'node-multiprocessing';
 

@@ -4,7 +4,7 @@
 import { expect } from 'chai';
 
 import { kinds, makePair, rejects, spawnPeer } from '../helpers/index.js';
-import { expectNumbered } from './support/numbered.js';
+import { expectNumbered } from './support/numbered-messages.js';
 import { child, report } from './support/programs.js';
 
 describe('A Connection that is collected', function () {

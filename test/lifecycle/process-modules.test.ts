@@ -34,7 +34,7 @@ describe('A Process', () => {
   let folder: string;
 
   beforeEach(() => {
-    folder = mkdtempSync(join(tmpdir(), 'process-places-'));
+    folder = mkdtempSync(join(tmpdir(), 'process-modules-'));
     mkdirSync(join(folder, 'node_modules'));
     symlinkSync(packageRoot, join(folder, 'node_modules', 'node-multiprocessing'));
   });
@@ -134,7 +134,7 @@ register(${JSON.stringify(pathToFileURL(hooks).href)});`,
     it('of another user is refused the named objects of the first user, with the reason', async function () {
       // No runtime is preloaded into a process whose effective user is not its real user.
       if (process.env['NODE_MULTIPROCESSING_SANITIZER'] !== undefined) return this.skip();
-      const peer = spawnPeer(program('process-as-nobody'));
+      const peer = spawnPeer(program('process-as-another-user'));
       const { stage, message, connection } = await report(peer);
       expect(await peer.exit, peer.stderr).to.deep.equal({ code: 0, signal: null });
       expect(stage).to.equal('attach');

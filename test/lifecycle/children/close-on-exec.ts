@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// inherit: starts with a pipe on descriptor 20, which Node leaves inheritable. Prints as JSON its flags before and
+// close-on-exec: starts with a pipe on descriptor 20, which Node leaves inheritable. Prints as JSON its flags before and
 // after its adoption, and what a child of its own inherits at the end, when descriptors of every kind are open.
 import { spawn } from 'node:child_process';
 import { readFileSync, writeSync } from 'node:fs';

@@ -4,8 +4,8 @@
 // titles begin with their names.
 import { expect } from 'chai';
 
-import { reached, withinNode, withPeers, type Scene } from './support/sync-scene.js';
-import { allLanguages, someLanguages, type Side } from './support/sync-side.js';
+import { reached, withinNode, withPeers, type Scene } from './support/locks-scene.js';
+import { allLanguages, someLanguages, type Side } from './support/locks-side.js';
 
 /** The steps of CPython's test. `setter` changes the event; `asker` looks at it and waits for it. */
 async function testEvent(scene: Scene, setter: Side, asker: Side): Promise<void> {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// load <case> [size]: many connections at once. Prints the counts as JSON.
+// idle-connections <case> [size]: many connections at once. Prints the counts as JSON.
 import { readdirSync, writeSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { Worker } from 'node:worker_threads';

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The commands of sync_peer.py for Node: with the async or the blocking methods, in the test's own process or in
-// test/peers/sync-peer.ts. Each command takes objects by their names.
+// The commands of locks_peer.py for Node: with the async or the blocking methods, in the test's own process or in
+// test/peers/locks-peer.ts. Each command takes objects by their names.
 import { inspect } from 'node:util';
 
 import {

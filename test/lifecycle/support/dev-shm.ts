@@ -11,7 +11,7 @@ const PRELUDE = `
 import fs from 'node:fs';
 import * as mp from 'node-multiprocessing';
 
-const NAME = '/nmp-test-places';
+const NAME = '/nmp-test-dev-shm';
 const folder = '/dev/shm/mp-' + process.geteuid();
 const makers = {
   Lock: () => new mp.Lock(),

@@ -14,7 +14,7 @@ for (const kind of kinds) {
     describe(`A Sync receive that does not spin (${kind}, ${how})`, function () {
       it(`sleeps in ${how === 'plain' ? 'read' : 'ppoll'}, wakes for every message, and sees the end`, async function () {
         const { reader, writer, theirs } = makeConversation(kind);
-        const peer = spawnPeer(child('sync-plain'), {
+        const peer = spawnPeer(child('sync-without-spin'), {
           fds: theirs,
           args: [theirs.length === 1 ? 'duplex' : 'pipes', how],
         });

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The Node side of tests of locks, with the commands of sync_peer.py. Its argument names the methods that it uses:
+// The Node side of tests of locks, with the commands of locks_peer.py. Its argument names the methods that it uses:
 // async or sync.
 import { writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline';
 import type { Descriptor } from 'node-multiprocessing';
 
 import type { Mode } from '../helpers/channels.js';
-import { Workshop, type Kind } from '../interop/support/sync-targets.js';
+import { Workshop, type Kind } from '../interop/support/locks-commands.js';
 
 const mode = process.argv[2] as Mode;
 const workshop = new Workshop(mode);
@@ -20,7 +20,7 @@ async function perform(target: string, args: unknown[]): Promise<unknown> {
   return undefined;
 }
 
-// With the async methods, commands run side by side, as the threads of sync_peer.py do.
+// With the async methods, commands run side by side, as the threads of locks_peer.py do.
 for await (const line of createInterface({ input: process.stdin })) {
   const { id, do: target, args } = JSON.parse(line) as { id: number; do: string; args: unknown[] };
   const done = perform(target, args)

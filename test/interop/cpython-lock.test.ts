@@ -6,8 +6,8 @@ import { expect } from 'chai';
 import type { Lock, RLock } from 'node-multiprocessing';
 
 import { rejects } from '../helpers/index.js';
-import { withinNode, withPeers, type Scene } from './support/sync-scene.js';
-import { allLanguages, someLanguages, type Side } from './support/sync-side.js';
+import { withinNode, withPeers, type Scene } from './support/locks-scene.js';
+import { allLanguages, someLanguages, type Side } from './support/locks-side.js';
 
 async function testLock(scene: Scene, a: Side, b: Side): Promise<void> {
   await scene.make({ lock: ['Lock'] });

@@ -9,7 +9,7 @@ import { JoinableQueue, Pipe, Process, Queue, type Connection } from 'node-multi
 import { packageRoot } from '../../helpers/environment.js';
 import { track, within } from '../../helpers/index.js';
 import type * as roles from '../children/queue-roles.js';
-import { Random } from './random.js';
+import { Random } from '../../helpers/random.js';
 
 const module = join(packageRoot, 'out', 'test', 'lifecycle', 'children', 'queue-roles.js');
 

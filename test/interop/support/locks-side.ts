@@ -6,9 +6,9 @@ import type { Descriptor } from 'node-multiprocessing';
 
 import { edgePythons, nodePeer, pythonPeer, pythons, spawnPeer } from '../../helpers/index.js';
 import type { Mode, Peer, Program, Python } from '../../helpers/index.js';
-import { Workshop, type Kind } from './sync-targets.js';
+import { Workshop, type Kind } from './locks-commands.js';
 
-/** A process that has objects by name and runs commands on them. sync-targets.ts has the commands. */
+/** A process that has objects by name and runs commands on them. locks-commands.ts has the commands. */
 export interface Side {
   /** Whether the process uses blocking methods on its only thread, so that it can do one thing at a time. */
   readonly blocks: boolean;
@@ -23,7 +23,7 @@ export interface Side {
 const NODE_ERRORS = { tooOften: 'ERR_MP_RELEASED_TOO_OFTEN', notOwner: 'ERR_MP_NOT_OWNER' };
 const PYTHON_ERRORS = { tooOften: 'ValueError', notOwner: 'AssertionError' };
 
-/** Another process, which runs sync-peer.ts or sync_peer.py. */
+/** Another process, which runs locks-peer.ts or locks_peer.py. */
 export class ProcessSide implements Side {
   readonly blocks: boolean;
   readonly errors: Side['errors'];
@@ -108,10 +108,10 @@ export interface Language {
   program(): Program;
 }
 
-export const node: Language = { label: 'node', program: () => nodePeer('sync-peer') };
+export const node: Language = { label: 'node', program: () => nodePeer('locks-peer') };
 
 function python(interpreter: Python): Language {
-  return { label: `python${interpreter.version}`, program: () => pythonPeer(interpreter, 'sync_peer') };
+  return { label: `python${interpreter.version}`, program: () => pythonPeer(interpreter, 'locks_peer') };
 }
 
 /** Node, the oldest and the newest Python. */

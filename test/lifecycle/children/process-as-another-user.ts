@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// process-as-nobody: makes a lock as root, becomes another user, and gives the lock to a child. Prints the outcome as
+// process-as-another-user: makes a lock as root, becomes another user, and gives the lock to a child. Prints the outcome as
 // JSON.
 import type { ChildProcessError } from 'node-multiprocessing';
 import { Lock, Pipe, Process } from 'node-multiprocessing';

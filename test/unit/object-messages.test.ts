@@ -10,7 +10,7 @@ import * as mp from 'node-multiprocessing';
 import { makePair, modes, rejects, track, turns, via, writeRaw, frame, type AnyConnection } from '../helpers/index.js';
 
 /** The bytes of an object message. Its descriptors are sent separately, or not at all. */
-function parcelBytes(descriptors: number): Buffer {
+function objectMessage(descriptors: number): Buffer {
   const content = { magic: Buffer.alloc(16), objects: [[], []], value: serialize('value'), descriptors };
   return frame(Buffer.concat([Buffer.of(0xff, 0), serialize(content)]));
 }
@@ -132,7 +132,7 @@ describe('Objects in messages', () => {
   it('are kept for the next receive if a receive times out between the message and its descriptors', async () => {
     const { reader, writer } = makePair('socketpair');
     const { reader: end } = makePair('pipe');
-    writeRaw(writer, parcelBytes(1));
+    writeRaw(writer, objectMessage(1));
     await rejects(reader.recv({ timeout: 1 }), { code: 'ERR_MP_TIMEOUT' });
     // Half of an object message is neither bytes nor a handle.
     await rejects(reader.recvBytes(), { code: 'ERR_MP_BUSY' });
@@ -144,7 +144,7 @@ describe('Objects in messages', () => {
   it('are not changed by messages on other connections that arrive before their descriptors', async () => {
     const { reader, writer } = makePair('socketpair');
     const other = makePair('pipe');
-    writeRaw(writer, parcelBytes(1));
+    writeRaw(writer, objectMessage(1));
     await rejects(reader.recv({ timeout: 1 }), { code: 'ERR_MP_TIMEOUT' });
     await other.writer.sendBytes(Buffer.alloc(2000, 7));
     await other.reader.recvBytes();
@@ -154,7 +154,7 @@ describe('Objects in messages', () => {
 
   it('are dropped when the peer ends before the descriptors have come', async () => {
     const { reader, writer } = makePair('socketpair');
-    writeRaw(writer, parcelBytes(2));
+    writeRaw(writer, objectMessage(2));
     await writer.sendHandle(writer.fileno());
     await rejects(reader.recv({ timeout: 1 }), { code: 'ERR_MP_TIMEOUT' });
     writer.close();
@@ -165,7 +165,7 @@ describe('Objects in messages', () => {
 
   it('are refused if a byte comes without a descriptor', async () => {
     const { reader, writer } = makePair('socketpair');
-    writeRaw(writer, parcelBytes(1));
+    writeRaw(writer, objectMessage(1));
     writeRaw(writer, Buffer.of(1));
     await rejects(reader.recv(), { code: 'EBADMSG' });
     await rejects(reader.recv(), { code: 'ERR_MP_NOT_READABLE' });
