@@ -5,7 +5,8 @@ import { TaskDoneError, TimeoutError } from '../core/errors.js';
 import { Queue, type QueueSource } from './queue.js';
 import type { QueueOptions } from './options.js';
 import type { Joinable, QueueResources } from './queue-resources.js';
-import { runSteps, runStepsSync, type Steps } from '../synchronize/driver.js';
+import { run, runSync } from '../event-loop/driver.js';
+import type { SemaphoreWaits } from '../synchronize/semaphore-wait.js';
 
 /**
  * A Queue that counts which items have been processed. CPython: `multiprocessing.JoinableQueue`.
@@ -27,14 +28,14 @@ export class JoinableQueue<T = unknown> extends Queue<T> {
    */
   async taskDone(): Promise<void> {
     this.checkOpen();
-    return runSteps(this.#taskDoneSteps('taskDone'), this.hold);
+    return run(this.#taskDoneSteps('taskDone'), this.hold);
   }
 
   /** As `taskDone`, blocking the thread. */
   taskDoneSync(): void {
     this.checkOpen();
     this.#joinable.condition.checkNobodyWaitsHere('taskDoneSync');
-    runStepsSync(this.#taskDoneSteps('taskDoneSync'), 'taskDoneSync');
+    runSync(this.#taskDoneSteps('taskDoneSync'), 'taskDoneSync');
   }
 
   /**
@@ -52,7 +53,7 @@ export class JoinableQueue<T = unknown> extends Queue<T> {
     });
     try {
       const either = signal === undefined ? told.signal : AbortSignal.any([signal, told.signal]);
-      await runSteps(this.#joinSteps('join', deadlineAfter(timeout), either), this.hold);
+      await run(this.#joinSteps('join', deadlineAfter(timeout), either), this.hold);
     } catch (error) {
       if (told.signal.aborted && signal?.aborted !== true) throw this.handle.end ?? error;
       throw error;
@@ -65,14 +66,14 @@ export class JoinableQueue<T = unknown> extends Queue<T> {
   joinSync(options?: WaitOptions): void {
     const { timeout } = checkLimits(options);
     this.checkOpen();
-    runStepsSync(this.#joinSteps('joinSync', deadlineAfter(timeout), undefined), 'joinSync');
+    runSync(this.#joinSteps('joinSync', deadlineAfter(timeout), undefined), 'joinSync');
   }
 
   get #joinable(): Joinable {
     return this.resources.joinable as Joinable;
   }
 
-  #taskDoneSteps(operation: string): Steps<void> {
+  #taskDoneSteps(operation: string): SemaphoreWaits<void> {
     const { condition, unfinished } = this.#joinable;
     return condition.lockedSteps((owner) => {
       if (!unfinished.tryAcquire()) throw new TaskDoneError();
@@ -80,11 +81,11 @@ export class JoinableQueue<T = unknown> extends Queue<T> {
     });
   }
 
-  #joinSteps(operation: string, deadline: number, signal: AbortSignal | undefined): Steps<void> {
+  #joinSteps(operation: string, deadline: number, signal: AbortSignal | undefined): SemaphoreWaits<void> {
     const { condition } = this.#joinable;
     const { handle } = this;
     const isFinished = (): boolean => this.#isFinished();
-    return condition.lockedSteps(function* (owner): Steps<void> {
+    return condition.lockedSteps(function* (owner): SemaphoreWaits<void> {
       while (!isFinished()) {
         const { end } = handle;
         if (end !== undefined) throw end;

@@ -4,13 +4,14 @@
 // the lock, how many sleep, how many have woken, and the one they sleep on.
 import { inspect } from 'node:util';
 
-import { checkLimits, deadlineAfter, millisecondsLeft, type Limits, type WaitOptions } from '../core/deadline.js';
+import { deadlineAfter, limitsFrom, millisecondsLeft, type WaitOptions } from '../core/deadline.js';
 import { argumentError, BusyError, ClosedError, InterruptedError } from '../core/errors.js';
 import { kReduce, type ReducePart } from '../reduction/registry.js';
 import { shareableMark } from '../reduction/shareable.js';
 import type { Exporter, SemaphoreAddress } from '../reduction/transfer.js';
 import { SemaphoreHandle } from './semaphore-handle.js';
-import { forever, runSteps, runStepsSync, type Steps } from './driver.js';
+import { run, runSync } from '../event-loop/driver.js';
+import { SemaphoreWait, type SemaphoreWaits } from './semaphore-wait.js';
 import { checkHandle, makeAll, type AcquireOptions, type Guard, type SemLockDescriptor } from './sem-lock.js';
 import { OwnableLock, RLock, type Suspended } from './locks.js';
 import { checkFunction, checkInteger } from '../core/validate.js';
@@ -57,13 +58,8 @@ function makeSemaphores(makers: readonly (() => SemaphoreHandle)[]): ConditionSe
 /** A timeout in milliseconds, or options. */
 export type WaitLimits = number | null | WaitOptions;
 
-/** @internal */
-export function limitsOf(limits: WaitLimits | undefined): Limits {
-  return checkLimits(typeof limits === 'object' && limits !== null ? limits : { timeout: limits });
-}
-
-/** What is done with the lock: steps of its own, or something that was done at once. */
-export type Body<T> = (owner: object) => Steps<T> | { readonly value: T };
+/** What is done with the lock held: an algorithm that waits, or something that is done at once. */
+export type LockedBody<T> = (owner: object) => SemaphoreWaits<T> | { readonly value: T };
 
 const mark = shareableMark('Condition');
 
@@ -138,14 +134,14 @@ export class Condition {
    * is held again then too, except after `OwnerDied` and `ClosedError`.
    */
   async wait(limits?: WaitLimits): Promise<boolean> {
-    const { timeout, signal } = limitsOf(limits);
-    return runSteps(this.waitSteps(this.#lock.currentOwner(), deadlineAfter(timeout), signal), this.#lock.keepAlive);
+    const { timeout, signal } = limitsFrom(limits);
+    return run(this.waitSteps(this.#lock.currentOwner(), deadlineAfter(timeout), signal), this.#lock.keepAlive);
   }
 
   /** As `wait`, blocking. */
   waitSync(limits?: WaitLimits): boolean {
-    const deadline = deadlineAfter(limitsOf(limits).timeout);
-    return runStepsSync(this.waitSteps(this.#lock.currentOwner(), deadline, undefined), 'waitSync');
+    const deadline = deadlineAfter(limitsFrom(limits).timeout);
+    return runSync(this.waitSteps(this.#lock.currentOwner(), deadline, undefined), 'waitSync');
   }
 
   /**
@@ -156,23 +152,23 @@ export class Condition {
    */
   async waitFor<T>(predicate: () => T | PromiseLike<T>, limits?: WaitLimits): Promise<T> {
     checkFunction(predicate, 'predicate');
-    const { timeout, signal } = limitsOf(limits);
+    const { timeout, signal } = limitsFrom(limits);
     const deadline = deadlineAfter(timeout);
     for (;;) {
       const result = await predicate();
       if (result || millisecondsLeft(deadline) <= 0) return result;
-      await runSteps(this.waitSteps(this.#lock.currentOwner(), deadline, signal), this.#lock.keepAlive);
+      await run(this.waitSteps(this.#lock.currentOwner(), deadline, signal), this.#lock.keepAlive);
     }
   }
 
   /** As `waitFor`, blocking, with a predicate that returns its result at once. */
   waitForSync<T>(predicate: () => T, limits?: WaitLimits): T {
     checkFunction(predicate, 'predicate');
-    const deadline = deadlineAfter(limitsOf(limits).timeout);
+    const deadline = deadlineAfter(limitsFrom(limits).timeout);
     for (;;) {
       const result = predicate();
       if (result || millisecondsLeft(deadline) <= 0) return result;
-      runStepsSync(this.waitSteps(this.#lock.currentOwner(), deadline, undefined), 'waitForSync');
+      runSync(this.waitSteps(this.#lock.currentOwner(), deadline, undefined), 'waitForSync');
     }
   }
 
@@ -182,25 +178,25 @@ export class Condition {
    */
   async notify(n = 1): Promise<void> {
     checkInteger(n, 'n');
-    return runSteps(this.notifySteps(this.#lock.currentOwner(), n, 'notify'), this.#lock.keepAlive);
+    return run(this.notifySteps(this.#lock.currentOwner(), n, 'notify'), this.#lock.keepAlive);
   }
 
   /** As `notify`, blocking. */
   notifySync(n = 1): void {
     checkInteger(n, 'n');
     this.checkNobodyWaitsHere('notifySync');
-    runStepsSync(this.notifySteps(this.#lock.currentOwner(), n, 'notifySync'), 'notifySync');
+    runSync(this.notifySteps(this.#lock.currentOwner(), n, 'notifySync'), 'notifySync');
   }
 
   /** Wakes all who wait. CPython: `notify_all()`. */
   async notifyAll(): Promise<void> {
-    return runSteps(this.notifySteps(this.#lock.currentOwner(), Infinity, 'notifyAll'), this.#lock.keepAlive);
+    return run(this.notifySteps(this.#lock.currentOwner(), Infinity, 'notifyAll'), this.#lock.keepAlive);
   }
 
   /** As `notifyAll`, blocking. */
   notifyAllSync(): void {
     this.checkNobodyWaitsHere('notifyAllSync');
-    runStepsSync(this.notifySteps(this.#lock.currentOwner(), Infinity, 'notifyAllSync'), 'notifyAllSync');
+    runSync(this.notifySteps(this.#lock.currentOwner(), Infinity, 'notifyAllSync'), 'notifyAllSync');
   }
 
   /** Whether this object was closed. */
@@ -269,10 +265,10 @@ export class Condition {
     throw new BusyError(`${operation}: asynchronous waits of this object are pending on the same thread`);
   }
 
-  /** @internal Runs something with the lock, which is held for a moment only by whoever takes part. */
-  *lockedSteps<T>(body: Body<T>): Steps<T> {
+  /** @internal Runs something with the lock, which all members hold for moments only. */
+  *lockedSteps<T>(body: LockedBody<T>): SemaphoreWaits<T> {
     const owner = {};
-    yield forever(this.#lock.handle);
+    yield new SemaphoreWait(this.#lock.handle);
     this.#lock.adopt(owner);
     try {
       const result = body(owner);
@@ -283,7 +279,7 @@ export class Condition {
   }
 
   /** @internal */
-  *waitSteps(owner: object, deadline: number, signal: AbortSignal | undefined): Steps<boolean> {
+  *waitSteps(owner: object, deadline: number, signal: AbortSignal | undefined): SemaphoreWaits<boolean> {
     if (this.#closed) throw new ClosedError('Condition');
     this.#lock.checkOwned(owner, 'wait');
     this.#sleeping.post();
@@ -299,7 +295,7 @@ export class Condition {
     let notified = false;
     let failure: { error: unknown } | undefined;
     try {
-      notified = yield { handle: this.#wait, deadline, signal };
+      notified = yield new SemaphoreWait(this.#wait, deadline, signal);
     } catch (error) {
       failure = { error };
     }
@@ -313,10 +309,10 @@ export class Condition {
     return notified;
   }
 
-  *#resumeSteps(suspended: Suspended): Steps<void> {
+  *#resumeSteps(suspended: Suspended): SemaphoreWaits<void> {
     for (let taken = false; !taken;) {
       try {
-        taken = yield forever(this.#lock.handle);
+        taken = yield new SemaphoreWait(this.#lock.handle);
       } catch (error) {
         // The listener of the signal runs when the lock is held again and the call returns.
         if (error instanceof InterruptedError) continue;
@@ -333,7 +329,7 @@ export class Condition {
   }
 
   /** @internal */
-  *notifySteps(owner: object, n: number, operation: string): Steps<void> {
+  *notifySteps(owner: object, n: number, operation: string): SemaphoreWaits<void> {
     if (this.#closed) throw new ClosedError('Condition');
     this.#lock.checkOwned(owner, operation);
     // Those whose time was up have woken without being told to.
@@ -348,7 +344,7 @@ export class Condition {
     const patience = deadlineAfter(LONGEST_MS);
     while (asleep > 0) {
       const deadline = Math.min(patience, deadlineAfter(LOOK_MS));
-      if (yield { handle: this.#woken, deadline }) asleep--;
+      if (yield new SemaphoreWait(this.#woken, deadline)) asleep--;
       else if (millisecondsLeft(patience) <= 0) break;
       else asleep -= Math.min(asleep, this.#wait.reapDeadWaiters());
     }

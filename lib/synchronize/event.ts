@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: MIT
 import { inspect } from 'node:util';
 
-import { Condition, limitsOf, type Body, type ConditionAddress, type WaitLimits } from './condition.js';
-import { deadlineAfter } from '../core/deadline.js';
+import { Condition, type ConditionAddress, type LockedBody, type WaitLimits } from './condition.js';
+import { deadlineAfter, limitsFrom } from '../core/deadline.js';
 import { ClosedError } from '../core/errors.js';
 import { kReduce } from '../reduction/registry.js';
 import { shareableMark } from '../reduction/shareable.js';
 import type { Exporter, SemaphoreAddress } from '../reduction/transfer.js';
 import { checkHandle } from './sem-lock.js';
 import { SemaphoreHandle } from './semaphore-handle.js';
-import { runSteps, runStepsSync, type Steps } from './driver.js';
+import { run, runSync } from '../event-loop/driver.js';
+import type { SemaphoreWaits } from './semaphore-wait.js';
 import { Lock } from './locks.js';
 
 /** Where the semaphores of an existing event are. */
@@ -111,13 +112,13 @@ export class Event {
    * Resolves to false when the time is up. Rejects with `ClosedError`, `OwnerDied`, or an AbortError.
    */
   async wait(limits?: WaitLimits): Promise<boolean> {
-    const { timeout, signal } = limitsOf(limits);
+    const { timeout, signal } = limitsFrom(limits);
     return this.#run((owner) => this.#waitSteps(owner, deadlineAfter(timeout), signal));
   }
 
   /** As `wait`, blocking. */
   waitSync(limits?: WaitLimits): boolean {
-    const deadline = deadlineAfter(limitsOf(limits).timeout);
+    const deadline = deadlineAfter(limitsFrom(limits).timeout);
     return this.#runSync('waitSync', (owner) => this.#waitSteps(owner, deadline, undefined));
   }
 
@@ -165,15 +166,15 @@ export class Event {
     return { type: 'Event', event };
   }
 
-  #run<T>(body: Body<T>): Promise<T> {
-    return runSteps(this.#withLock(body), this.#condition.lock.keepAlive);
+  #run<T>(body: LockedBody<T>): Promise<T> {
+    return run(this.#withLock(body), this.#condition.lock.keepAlive);
   }
 
-  #runSync<T>(operation: string, body: Body<T>): T {
-    return runStepsSync(this.#withLock(body), operation);
+  #runSync<T>(operation: string, body: LockedBody<T>): T {
+    return runSync(this.#withLock(body), operation);
   }
 
-  #withLock<T>(body: Body<T>): Steps<T> {
+  #withLock<T>(body: LockedBody<T>): SemaphoreWaits<T> {
     if (this.closed) throw new ClosedError('Event');
     return this.#condition.lockedSteps(body);
   }
@@ -189,13 +190,13 @@ export class Event {
     return { value: undefined };
   }
 
-  *#setSteps(owner: object): Steps<void> {
+  *#setSteps(owner: object): SemaphoreWaits<void> {
     this.#flag.tryAcquire();
     this.#flag.post();
     yield* this.#condition.notifySteps(owner, Infinity, 'set');
   }
 
-  *#waitSteps(owner: object, deadline: number, signal: AbortSignal | undefined): Steps<boolean> {
+  *#waitSteps(owner: object, deadline: number, signal: AbortSignal | undefined): SemaphoreWaits<boolean> {
     if (this.#isSetNow()) return true;
     yield* this.#condition.waitSteps(owner, deadline, signal);
     return this.#isSetNow();
