@@ -5,7 +5,8 @@ import { DecodeContext, DeferredMessage, encodeShared } from './deferred-message
 import { builtIn, codecFor, kindOf, type Codec } from '../serialization/codec.js';
 import type { BuiltInSerialization } from '../serialization/formats.js';
 import type { BorrowedBytes } from '../serialization/borrowed-bytes.js';
-import { isParcel, openParcel, Parcel, readParcel } from './object-message.js';
+import { IncompleteMessage } from './incomplete-message.js';
+import { IncomingObjectMessage, isObjectMessage } from './object-message.js';
 import { serializeBorrowed } from '../serialization/structured.js';
 
 /** The first byte of what V8's serializer writes. No pickle begins with it. */
@@ -97,9 +98,9 @@ export class ChannelSerialization implements Codec {
         if (context.tickets === undefined) return value;
         return new DeferredMessage(context.tickets, codec, Buffer.from(memory.subarray(0, length)));
       }
-      if (this.#kind === 'structured' && isParcel(memory, length)) {
+      if (this.#kind === 'structured' && isObjectMessage(memory, length)) {
         // The borrowed memory is used again before the descriptors of the message are there.
-        return readParcel(new Uint8Array(memory.subarray(0, length)));
+        return new IncomingObjectMessage(new Uint8Array(memory.subarray(0, length)));
       }
       return codec.fromBorrowed(memory, length);
     },
@@ -110,7 +111,8 @@ export class ChannelSerialization implements Codec {
         const value = codec.fromOwned(message, context);
         return context.tickets === undefined ? value : new DeferredMessage(context.tickets, codec, message);
       }
-      if (this.#kind === 'structured' && isParcel(message, message.length)) return readParcel(message);
+      if (this.#kind === 'structured' && isObjectMessage(message, message.length))
+        return new IncomingObjectMessage(message);
       return codec.fromOwned(message);
     },
   };
@@ -123,12 +125,10 @@ export class ChannelSerialization implements Codec {
   }
 }
 
-/** A parcel without descriptors can be opened anywhere. */
+/** Without descriptors that are still to come, a message with objects can be opened anywhere. */
 function openHere(value: unknown): unknown {
-  if (value instanceof DeferredMessage) {
-    throw new UnpicklingError('Connections inside of objects are received by recv() of a Connection');
-  }
-  if (!(value instanceof Parcel)) return value;
-  if (value.descriptors === 0) return openParcel(value, []);
-  throw new UnpicklingError('Connections inside of objects are received by recv() of a duplex Connection');
+  if (!(value instanceof IncompleteMessage)) return value;
+  if (value.complete) return value.open();
+  const which = value.waitsElsewhere ? 'a Connection' : 'a duplex Connection';
+  throw new UnpicklingError(`Connections inside of objects are received by recv() of ${which}`);
 }

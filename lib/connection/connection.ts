@@ -19,7 +19,7 @@ import { native } from '../native/addon.js';
 import { Hold } from '../event-loop/reactor.js';
 import type { ReceiveOptions } from './receiver.js';
 import { ChannelSerialization } from './channel-format.js';
-import { pack, type Packed } from './object-message.js';
+import { makeObjectMessage, type OutgoingObjectMessage } from './object-message.js';
 import { shareableMark } from '../reduction/shareable.js';
 import { bytesDecoder, decoderInto, type MessageDecoder } from '../serialization/message-decoder.js';
 import {
@@ -479,8 +479,8 @@ export class Connection<S = unknown, R = S> {
     return this.#channel.receiver.receiveSync(decoder, wanted, deadline, this.#channel.options.spinNs);
   }
 
-  /** An object as bytes, or packed if objects of this package are in it. */
-  #encode(value: S): Uint8Array | Packed {
+  /** The message of an object, one with descriptors if objects of this package are in it. */
+  #encode(value: S): Uint8Array | OutgoingObjectMessage {
     try {
       return this.#serialization.encode(value);
     } catch (error) {
@@ -488,7 +488,7 @@ export class Connection<S = unknown, R = S> {
       if (!this.#channel.isSocket) {
         throw new NotSupported('Objects of this package travel over duplex connections only', { cause: error });
       }
-      return pack(value);
+      return makeObjectMessage(value);
     }
   }
 

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: MIT
 import type { Hold } from '../event-loop/reactor.js';
 
-/** One receive that waits. */
-export interface Waiting {
+/** A receive that waits. */
+export interface PendingReceive {
+  /** The Connection that it belongs to. */
   readonly owner: object;
   /** Makes progress with it; true once it is settled. */
   attempt(): boolean;
   fail(error: Error): void;
 }
 
-/** A receive for which there was nothing at first. */
-export class Request<T> implements Waiting {
+/** A receive that found nothing when it was called. */
+export class ReceiveRequest<T> implements PendingReceive {
   readonly owner: object;
   readonly #attempt: (mayWait: boolean) => { value: T } | undefined;
   readonly #hold: Hold;
@@ -52,7 +53,7 @@ export class Request<T> implements Waiting {
     this.#reject(error);
   }
 
-  /** A decoder of the user may have closed the Connection, which ends its requests, the one being decoded too. */
+  /** May be called twice: a user's decoder may close the Connection, which ends the request that is being decoded too. */
   #settle(): void {
     if (this.#settled) return;
     this.#settled = true;

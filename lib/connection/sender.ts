@@ -17,7 +17,7 @@ import {
   type Hold,
   type Writer,
 } from '../event-loop/reactor.js';
-import type { Packed } from './object-message.js';
+import type { OutgoingObjectMessage } from './object-message.js';
 
 const codes = native.status;
 
@@ -124,7 +124,7 @@ export class Sender implements Writer {
   }
 
   /** Sends a message and the descriptors behind it, between which nothing may come. */
-  sendParcel(packed: Packed, limits: Limits, hold: Hold): Promise<void> {
+  sendParcel(packed: OutgoingObjectMessage, limits: Limits, hold: Hold): Promise<void> {
     const refused = this.#appendParcel(packed);
     if (refused !== undefined) return Promise.reject(refused);
     const { bytes, fds, failed } = packed;
@@ -136,7 +136,7 @@ export class Sender implements Writer {
     return sent;
   }
 
-  sendParcelSync(packed: Packed, deadline: number): void {
+  sendParcelSync(packed: OutgoingObjectMessage, deadline: number): void {
     this.#drainSync('sendSync', deadline);
     const refused = this.#appendParcel(packed);
     if (refused !== undefined) throw refused;
@@ -231,13 +231,13 @@ export class Sender implements Writer {
   }
 
   /** Puts a parcel in line natively, whole or not at all. */
-  #appendParcel(packed: Packed): Error | undefined {
+  #appendParcel(packed: OutgoingObjectMessage): Error | undefined {
     const refused = this.#broken ? this.#brokenError() : this.#tryAppendParcel(packed);
     if (refused !== undefined) packed.failed();
     return refused;
   }
 
-  #tryAppendParcel({ bytes, fds }: Packed): Error | undefined {
+  #tryAppendParcel({ bytes, fds }: OutgoingObjectMessage): Error | undefined {
     const appended = native.append(this.id, bytes, 0, bytes.length);
     if (appended < 0) return sendError(appended, 'send');
     for (const [i, fd] of fds.entries()) {

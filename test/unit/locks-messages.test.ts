@@ -25,7 +25,7 @@ describe('A lock as a part of a message', () => {
     },
   };
   for (const [what, make] of Object.entries(makers)) {
-    // What has a descriptor travels between Node processes by 'structured', which parcels.test.ts is about.
+    // What has a descriptor travels between Node processes by 'structured', which object-messages.test.ts is about.
     const refusing = what in shareable ? formats.filter(([name]) => name !== 'structured') : formats;
     const names = refusing.map(([name]) => name).join(', ');
     it(`a ${what} is an error, and never an empty object (${names})`, async () => {

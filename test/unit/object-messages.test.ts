@@ -9,8 +9,8 @@ import * as mp from 'node-multiprocessing';
 
 import { makePair, modes, rejects, track, turns, via, writeRaw, frame, type AnyConnection } from '../helpers/index.js';
 
-/** A parcel as bytes, whose descriptors are sent by somebody else or not at all. */
-function parcelBytes(descriptors: number): Buffer {
+/** A framed message with objects. Its descriptors are sent by the test, or not at all. */
+function objectMessage(descriptors: number): Buffer {
   const content = { magic: Buffer.alloc(16), objects: [[], []], value: serialize('value'), descriptors };
   return frame(Buffer.concat([Buffer.of(0xff, 0), serialize(content)]));
 }
@@ -132,7 +132,7 @@ describe('objects in messages', () => {
   it('a receive that times out between the message and its descriptors loses nothing', async () => {
     const { reader, writer } = makePair('socketpair');
     const { reader: end } = makePair('pipe');
-    writeRaw(writer, parcelBytes(1));
+    writeRaw(writer, objectMessage(1));
     await rejects(reader.recv({ timeout: 1 }), { code: 'ERR_MP_TIMEOUT' });
     // Half of an object is no bytes and no handle.
     await rejects(reader.recvBytes(), { code: 'ERR_MP_BUSY' });
@@ -144,7 +144,7 @@ describe('objects in messages', () => {
   it('is not changed by messages on other connections that arrive before its descriptors', async () => {
     const { reader, writer } = makePair('socketpair');
     const other = makePair('pipe');
-    writeRaw(writer, parcelBytes(1));
+    writeRaw(writer, objectMessage(1));
     await rejects(reader.recv({ timeout: 1 }), { code: 'ERR_MP_TIMEOUT' });
     await other.writer.sendBytes(Buffer.alloc(2000, 7));
     await other.reader.recvBytes();
@@ -154,7 +154,7 @@ describe('objects in messages', () => {
 
   it('is over when the peer goes before the descriptors', async () => {
     const { reader, writer } = makePair('socketpair');
-    writeRaw(writer, parcelBytes(2));
+    writeRaw(writer, objectMessage(2));
     await writer.sendHandle(writer.fileno());
     await rejects(reader.recv({ timeout: 1 }), { code: 'ERR_MP_TIMEOUT' });
     writer.close();
@@ -165,7 +165,7 @@ describe('objects in messages', () => {
 
   it('refuses a byte without a descriptor', async () => {
     const { reader, writer } = makePair('socketpair');
-    writeRaw(writer, parcelBytes(1));
+    writeRaw(writer, objectMessage(1));
     writeRaw(writer, Buffer.of(1));
     await rejects(reader.recv(), { code: 'EBADMSG' });
     await rejects(reader.recv(), { code: 'ERR_MP_NOT_READABLE' });
