@@ -16,10 +16,10 @@ export interface DescriptorTicket {
   collectSync(deadline: number): number;
 }
 
-/** More than a message can be meant to have: each of them is a connection to another process. */
+/** Most tickets of a message. Collecting one takes a connection to another process, so no honest message has more. */
 const MOST_TICKETS = 64;
 
-/** What the hooks of a format are told about one message that a Connection encodes. */
+/** What the hooks of a format get to know about one message that a Connection encodes. */
 export class MessageContext {
   #undo: (() => void)[] | undefined;
 
@@ -34,12 +34,12 @@ export class MessageContext {
   }
 }
 
-/** What the reducers of a format are told about one message that a Connection decodes. */
+/** What the reducers of a format get to know about one message that a Connection decodes. */
 export class DecodeContext extends MessageContext {
   readonly #descriptors: number[] | undefined;
   #tickets: DescriptorTicket[] | undefined;
 
-  /** @param descriptors Those that were collected, in the order of their tickets. They are taken out as they are used. */
+  /** @param descriptors Those that were collected, in the order of their tickets. Each use takes one out. */
   constructor(descriptors?: number[]) {
     super();
     this.#descriptors = descriptors;
@@ -59,7 +59,7 @@ export class DecodeContext extends MessageContext {
   }
 }
 
-/** Encodes a value in which there may be something to be given away, which is taken back if that fails. */
+/** Encodes a value in which there may be objects to be given away. If that fails, they are taken back. */
 export function encodeShared(codec: Codec, value: unknown): Uint8Array {
   const context = new MessageContext();
   try {

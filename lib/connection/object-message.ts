@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// A message of a value with objects of this package in it, between Node processes over a socket: the value taken apart, and
-// behind it one descriptor for each that the objects need, as `sendHandle` sends them.
+// A message of a value with objects of this package in it, between Node processes over a socket. The message holds the value
+// taken apart. The descriptors that the objects need follow it, one by one, as `sendHandle` sends them.
 import { deserialize, serialize } from 'node:v8';
 
 import { IncompleteMessage } from './incomplete-message.js';
@@ -117,10 +117,10 @@ export class IncomingObjectMessage extends IncompleteMessage {
   }
 }
 
-/** Whether something that was received can be taken apart further; what it describes is looked at when it is attached. */
+/** Checks the outer form of what was received. The descriptions of objects are checked when the objects are attached. */
 function checkShared(value: unknown): SharedValue {
   const { magic, objects, value: bytes } = (value ?? {}) as Partial<SharedValue>;
   const lists = Array.isArray(objects) && objects.length === 2 && objects.every(Array.isArray);
   if (magic instanceof Uint8Array && bytes instanceof Uint8Array && lists) return { magic, objects, value: bytes };
-  throw argumentError('type', 'the message is not one of this package');
+  throw argumentError('type', 'the message was not made by this package');
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The receiving half of a channel: who waits, in which order they are served, and the large message that is on its way.
+// The receiving half of a channel: the pending receives, the order in which they are served, and the message that has been
+// received in part.
 import { millisecondsLeft, startLimits, type Limits } from '../core/deadline.js';
 import { BusyError, receiveError, TimeoutError } from '../core/errors.js';
 import { Fifo } from '../core/fifo.js';
@@ -27,15 +28,15 @@ const slab = Buffer.allocUnsafeSlow(native.smallBytes);
 /** How much of a large message is received in one turn of the event loop. */
 const BUDGET = 256 * 1024;
 
-/** What a receive is called in errors, and the longest message it accepts. */
+/** The name of a receive in errors, and the longest message that it accepts. */
 export interface ReceiveOptions {
   readonly operation: string;
   readonly maxLength: number;
 }
 
-/** What a receiver asks of its channel. */
+/** What a receiver needs from its channel. */
 export interface ReceiverOwner {
-  /** To call `serve` when something may have arrived. */
+  /** Asks the channel to call `serve` when something may have arrived. */
   wantRead(): void;
 }
 
@@ -61,7 +62,7 @@ export class Receiver {
     return this.#queue.length > 0;
   }
 
-  /** Receives one message, after those who asked earlier. */
+  /** Receives one message, after the receives that were called earlier. */
   receive<T>(
     decoder: MessageDecoder<T>,
     options: ReceiveOptions,
@@ -83,7 +84,7 @@ export class Receiver {
     return this.#request(() => this.#tryHandle('recvHandle'), 'recvHandle', limits, owner, hold);
   }
 
-  /** A message that can be had without waiting; undefined if there is none or others wait for it. */
+  /** Receives a message without waiting; undefined if there is none, or if pending receives come first. */
   tryReceive<T>(decoder: MessageDecoder<T>, options: ReceiveOptions): { value: T } | undefined {
     return this.pending ? undefined : this.#tryMessage(decoder, options, false);
   }
@@ -96,7 +97,7 @@ export class Receiver {
       return this.#completeSync(this.#incomplete, options.operation, deadline) as T;
     }
     for (;;) {
-      // With nothing left to write elsewhere the whole wait is one native call.
+      // If no other connection has something left to write, the whole wait is one native call.
       const status =
         unwritten.size > 0
           ? this.#nextStatus(options.maxLength, false)
@@ -122,9 +123,9 @@ export class Receiver {
     }
   }
 
-  /** Serves those who wait, as far as there is something for them. */
+  /** Serves the pending receives, as far as there are messages for them. */
   serve(): void {
-    // They have had their share of this turn, or will have it at the end of the turn.
+    // The receives have had their share of this turn, or will have it at the end of the turn.
     if (this.#immediate) return;
     for (let turn = 0; this.#queue.length > 0; turn++) {
       if (turn === 64) {
@@ -133,7 +134,7 @@ export class Receiver {
       }
       const first = this.#queue.first as PendingReceive;
       if (!first.attempt()) return;
-      // The request may have been the last thing that its owner waited for before closing.
+      // The owner may have closed as soon as its receive was settled, which has removed the request.
       if (this.#queue.first === first) this.#queue.shift();
     }
   }
@@ -193,7 +194,7 @@ export class Receiver {
     });
   }
 
-  /** What is held in memory is not reported by the kernel, so those who had no turn are served by the loop itself. */
+  /** Receives that had no turn are served by the loop, since the kernel does not report messages that are held in memory. */
   #serveSoon(): void {
     if (this.#immediate) return;
     this.#immediate = true;
@@ -294,13 +295,13 @@ export class Receiver {
   }
 
   #nextStatusSync<T>(decoder: MessageDecoder<T>, maxLength: number, deadline: number, spinNs: number): number {
-    // Looking for listeners costs more than it spares unless the call is likely to sleep.
+    // Looking for listeners of signals costs more than it saves, unless the call is likely to sleep.
     const uninterrupted = spinNs === 0 && deadline === Infinity && !listensForSignals();
     const left = millisecondsLeft(deadline);
     const status = native.receiveSync(this.#id, slab, maxLength, left, spinNs, uninterrupted);
     if (status !== codes.largeMessage) return status;
-    // No JavaScript runs during a blocking call, so it may use the caller's memory; what has come by the time it gives up
-    // is kept elsewhere.
+    // No JavaScript runs during a blocking call, so the call may use the caller's memory. If it gives up, what has come is
+    // moved to other memory.
     if (!this.#large.begun) this.#large.use(decoder.destination?.(native.messageLength(this.#id)));
     const quiet = deadline === Infinity && !listensForSignals();
     const done = this.#fillLarge((bytes) => {
