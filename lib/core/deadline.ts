@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: MIT
 //
-// Time limits. A public method turns its timeout into one deadline when it is called; every step of it then works
-// towards that deadline.
+// Time limits. A public method turns its timeout into one deadline when it is called, and all of its steps keep that
+// deadline.
 import { abortError } from './errors.js';
 import { checkObject, checkSignal, checkTimeout } from './validate.js';
 
 /** Options of everything that waits. */
 export interface WaitOptions {
-  /** Milliseconds; fractions count, negative is 0, and undefined, null or Infinity wait for ever. */
+  /** In milliseconds. Fractions count, a negative number is 0, and undefined, null or Infinity set no limit. */
   timeout?: number | null | undefined;
   /** Ends the wait with an AbortError. */
   signal?: AbortSignal | undefined;
 }
 
-/** The longest delay that a timer of Node takes without firing at once. */
+/** The longest delay of a timer of Node. A longer one fires at once. */
 const LONGEST_TIMER = 2 ** 31 - 1;
 
 /** A point in time on the monotonic clock, in milliseconds. */
@@ -33,7 +33,7 @@ export interface Limits {
 
 const unlimited: Limits = { timeout: Infinity, signal: undefined };
 
-/** Validates wait options. A signal that is aborted already ends the call before it did anything. */
+/** Checks wait options. Throws for a signal that is already aborted, before the call has done anything. */
 export function checkLimits(options: WaitOptions | undefined): Limits {
   if (options === undefined) return unlimited;
   checkObject(options, 'options');
@@ -42,18 +42,19 @@ export function checkLimits(options: WaitOptions | undefined): Limits {
   return limits;
 }
 
-/** To be asked again after every pause before `startLimits`, which listens for what has not happened yet. */
+/** To be called after every pause before `startLimits`, which does not see a signal that was aborted earlier. */
 export function throwIfAborted({ signal }: Limits): void {
   if (signal?.aborted === true) throw abortError(signal);
 }
 
 /**
- * Calls `expire` once when the time is up or the signal aborts, whichever is first. The returned function cancels both.
+ * Calls `expire` once, when the time is up or when the signal aborts, whichever is first. The returned function cancels
+ * both.
  *
- * A loop that was busy looks at the time before it looks at what has come meanwhile. So it gets one more turn for that when
- * the time is up.
+ * A busy event loop runs its timers before it looks at what has arrived meanwhile. So when the time is up, the loop
+ * gets one more turn for that.
  *
- * @param timeoutError Made only if the time is up.
+ * @param timeoutError Makes the error for the end of the time.
  */
 export function startLimits(
   limits: Limits,
@@ -71,7 +72,7 @@ export function startLimits(
       schedule();
       return;
     }
-    // Never unref()ed: a loop that sleeps would come to it with the next event only.
+    // Never unref()ed: a sleeping loop would run it with its next event only.
     lastTurn = setImmediate(() => {
       cancel();
       expire(timeoutError());
