@@ -47,6 +47,11 @@ export class PendingCall<T> {
     });
   }
 
+  /** Whether the call has ended. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
   resolve(value: T | PromiseLike<T>): void {
     if (this.#end()) this.#resolve(value);
   }
