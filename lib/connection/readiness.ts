@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Waiting until at least one of several channels and descriptors can be read.
+// Waits until at least one of several channels and descriptors can be read.
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
 import { deadlineAfter, startLimits, throwIfAborted, type Limits } from '../core/deadline.js';
@@ -15,18 +15,19 @@ export interface Source {
   readonly channel: Channel | undefined;
 }
 
+/** A channel as a source. */
 export function channelSource(channel: Channel): Source {
   return { fd: channel.fd, channel };
 }
 
-/** @throws a system error (EBADF) for a descriptor that is not open. */
+/** A descriptor as a source. Throws a system error (EBADF) for a descriptor that is not open. */
 export function descriptorSource(fd: number): Source {
   const status = native.describe(fd, new Int32Array(5));
   if (status < 0) throw systemError(status, 'fstat', `descriptor ${fd}`);
   return { fd, channel: undefined };
 }
 
-/** Which of the sources are ready at this moment. A channel may hold a message without asking the kernel. */
+/** Which of the sources are ready now. A channel may hold a message in memory, unknown to the kernel. */
 function readyNow(sources: readonly Source[]): boolean[] {
   const triples = new Int32Array(sources.flatMap(({ fd }) => [fd, READ, 0]));
   const count = sources.length > 0 ? native.poll(triples, 0) : 0;
@@ -58,7 +59,7 @@ class WatchedDescriptor implements Pollable {
   }
 }
 
-/** Calls `callback` when a source may have become readable. Returns what ends the watch. */
+/** Calls `callback` when a source may have become readable. Returns a function that ends the watch. */
 function watch({ fd, channel }: Source, callback: () => void): () => void {
   if (channel !== undefined) return channel.onceReadable(callback);
   const watched = new WatchedDescriptor(fd, callback);
@@ -67,7 +68,7 @@ function watch({ fd, channel }: Source, callback: () => void): () => void {
   };
 }
 
-/** One wait that could not be answered at once. */
+/** A wait that could not be answered at once. */
 class Wait {
   readonly promise: Promise<boolean[]>;
   readonly #find: () => readonly Source[];
@@ -95,11 +96,11 @@ class Wait {
     this.#look(false);
   }
 
-  /** @param check Whether something may have become ready; else this only begins to watch. */
+  /** @param check Whether a source may have become ready; otherwise this only starts the watches. */
   #look(check: boolean): void {
     if (this.#settled) return;
     try {
-      // A Connection that was closed meanwhile is an error, as it would have been at the start.
+      // A Connection that was closed meanwhile makes this throw, as it would have at the start.
       const sources = this.#find();
       const ready = check ? readyNow(sources) : [];
       if (ready.includes(true)) {
@@ -128,9 +129,9 @@ class Wait {
 }
 
 /**
- * Waits until a source is ready. Resolves to which of them are, all false when the time is up.
+ * Waits until a source is ready. Resolves to one flag for each source, all false when the time is up.
  *
- * @param find Finds the sources again at each look, and throws for one that has gone.
+ * @param find Returns the sources. Called at each check, and throws if a source is gone.
  */
 export async function waitForSources(
   find: () => readonly Source[],
