@@ -214,7 +214,9 @@ async function bundleLibrary(modules, folder) {
 async function bundleProgram(modules, folder) {
   const input = { main: path.join(modules, 'cli', 'main.js') };
   const inner = path.join(folder, 'cli');
-  await bundle(input, [], { dir: path.join(output, 'cli'), format: 'es', inlineDynamicImports: true }, inner);
+  /** @type {OutputOptions} */
+  const options = { dir: path.join(output, 'cli'), format: 'es', chunkFileNames: '[name].js' };
+  await bundle(input, [], options, inner);
   chmodSync(path.join(inner, 'main.js'), 0o755);
 }
 
