@@ -74,13 +74,11 @@ function watch({ fd, channel }: Source, callback: () => void): () => void {
 class Wait extends PendingCall<boolean[]> {
   readonly #find: () => readonly Source[];
   readonly #watches: (() => void)[] = [];
-  #ended = false;
 
   constructor(find: () => readonly Source[], keepAlive: KeepAlive) {
     super(keepAlive);
     this.#find = find;
     this.onEnd = () => {
-      this.#ended = true;
       this.#unwatch();
     };
     this.attempt(() => this.#watch(find()));
@@ -91,7 +89,7 @@ class Wait extends PendingCall<boolean[]> {
   }
 
   readonly #look = (): void => {
-    if (this.#ended) return;
+    if (this.ended) return;
     this.attempt(() => {
       // A Connection that was closed meanwhile is an error, as it would have been at the start.
       const sources = this.#find();

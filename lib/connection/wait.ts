@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import { checkLimits, type WaitOptions } from '../core/deadline.js';
+import { limitsFrom, type WaitOptions } from '../core/deadline.js';
 import { argumentError } from '../core/errors.js';
 import { checkDescriptor, checkTimeout } from '../core/validate.js';
 import { Connection } from './connection.js';
@@ -50,8 +50,7 @@ export async function wait<T extends Waitable>(
   timeout?: number | null | WaitOptions,
 ): Promise<T[]> {
   checkObjects(objects);
-  const options = typeof timeout === 'object' && timeout !== null ? timeout : { timeout };
-  const limits = checkLimits(options);
+  const limits = limitsFrom(timeout);
   const keepAlive = objects.length === 0 || objects.some(keepsAlive);
   const ready = await waitForSources(() => objects.map(sourceOf), limits, keepAlive);
   return objects.filter((_, i) => ready[i]);

@@ -47,6 +47,10 @@ export class PendingCall<T> {
     });
   }
 
+  get ended(): boolean {
+    return this.#ended;
+  }
+
   resolve(value: T | PromiseLike<T>): void {
     if (this.#end()) this.#resolve(value);
   }

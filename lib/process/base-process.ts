@@ -3,8 +3,8 @@
 // What all processes that this package starts have in common. How a child is launched is in process.ts and its relatives.
 import type { Readable, Writable } from 'node:stream';
 
-import { currentRole, joinLimits, nextIdentity } from './current-process.js';
-import type { WaitOptions } from '../core/deadline.js';
+import { currentRole, nextIdentity } from './current-process.js';
+import { limitsFrom, type WaitOptions } from '../core/deadline.js';
 import type { ChildProcessError } from '../core/errors.js';
 import { argumentError, BusyError, ClosedError, NotSupported } from '../core/errors.js';
 import type { RunningChild } from './running-child.js';
@@ -73,7 +73,7 @@ export abstract class BaseProcess {
    * found, or failed with an error that nobody caught; or with an AbortError.
    */
   async join(limits?: number | null | WaitOptions): Promise<boolean> {
-    const checked = joinLimits(limits);
+    const checked = limitsFrom(limits);
     const launched = this.#running('join');
     return this.#joined(launched, await launched.child.join(checked));
   }

@@ -3,7 +3,7 @@
 // What all queues have in common: a pipe, a lock for each of its ends, and what has become of it.
 import { inspect } from 'node:util';
 
-import { checkLimits, deadlineAfter, type Limits, type WaitOptions } from '../core/deadline.js';
+import { checkBlockingLimits, deadlineAfter, type WaitOptions } from '../core/deadline.js';
 import { ClosedError, ShutDown } from '../core/errors.js';
 import { waitForFeedersAtExit } from './exit.js';
 import { QueueHandle } from './handle.js';
@@ -14,19 +14,11 @@ import { KeepAlive } from '../event-loop/keep-alive.js';
 import { kReduce } from '../reduction/registry.js';
 import { shareableMark } from '../reduction/shareable.js';
 import type { Exporter } from '../reduction/transfer.js';
-import { checkBoolean } from '../core/validate.js';
 
 /** Options of `put` and `get`. */
 export interface QueueWaitOptions extends WaitOptions {
   /** Whether to wait at all. Default true; with false, `timeout` has no meaning. CPython: `put(item, block)`. */
   block?: boolean | undefined;
-}
-
-function checkWait(options: QueueWaitOptions | undefined): Limits {
-  const limits = checkLimits(options);
-  if (options?.block === undefined) return limits;
-  checkBoolean(options.block, 'block');
-  return options.block ? limits : { timeout: 0, signal: limits.signal };
 }
 
 /** What all queues have in common. */
@@ -66,7 +58,7 @@ export abstract class BaseQueue<T> {
   put(item: T, options?: QueueWaitOptions): Promise<void> {
     try {
       this.checkOpen();
-      const limits = checkWait(options);
+      const limits = checkBlockingLimits(options);
       return this.#writer.put(this.#resources.format.encodeBorrowed(item), limits, this.#hold);
     } catch (error) {
       return Promise.reject(error);
@@ -76,7 +68,7 @@ export abstract class BaseQueue<T> {
   /** As `put`, blocking the thread. */
   putSync(item: T, options?: QueueWaitOptions): void {
     this.checkOpen();
-    const deadline = deadlineAfter(checkWait(options).timeout);
+    const deadline = deadlineAfter(checkBlockingLimits(options).timeout);
     this.#writer.putSync(this.#resources.format.encodeBorrowed(item), deadline, 'putSync');
   }
 
@@ -90,7 +82,7 @@ export abstract class BaseQueue<T> {
   get(options?: QueueWaitOptions): Promise<T> {
     try {
       this.checkOpen();
-      return this.#reader.get(checkWait(options), this.#hold) as Promise<T>;
+      return this.#reader.get(checkBlockingLimits(options), this.#hold) as Promise<T>;
     } catch (error) {
       return Promise.reject(error);
     }
@@ -99,7 +91,7 @@ export abstract class BaseQueue<T> {
   /** As `get`, blocking the thread. */
   getSync(options?: QueueWaitOptions): T {
     this.checkOpen();
-    return this.#reader.getSync(deadlineAfter(checkWait(options).timeout), 'getSync') as T;
+    return this.#reader.getSync(deadlineAfter(checkBlockingLimits(options).timeout), 'getSync') as T;
   }
 
   /**
