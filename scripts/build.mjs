@@ -175,7 +175,9 @@ async function bundle(input, plugins, options, folder) {
     mkdirSync(path.dirname(target), { recursive: true });
     writeFileSync(target, file.type === 'chunk' ? file.code : file.source);
   }
-  return files[0].exports;
+  const [first] = Object.keys(input);
+  const entry = files.find((file) => file.type === 'chunk' && file.isEntry && file.name === first);
+  return entry?.type === 'chunk' ? entry.exports : [];
 }
 
 /**
