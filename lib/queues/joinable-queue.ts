@@ -34,7 +34,7 @@ export class JoinableQueue<T = unknown> extends Queue<T> {
   /** As `taskDone`, blocking the thread. */
   taskDoneSync(): void {
     this.checkOpen();
-    this.#joinable.condition.checkNobodyWaitsHere('taskDoneSync');
+    this.#joinable.condition.checkNoWaitPending('taskDoneSync');
     runSync(this.#taskDoneSteps('taskDoneSync'), 'taskDoneSync');
   }
 
