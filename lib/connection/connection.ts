@@ -11,8 +11,8 @@ import { KeepAlive } from '../event-loop/keep-alive.js';
 import type { ReceiveOptions } from './receiver.js';
 import { ChannelSerialization } from './channel-format.js';
 import { isReady, isReadySync } from './readiness.js';
-import { pack, type Packed } from './object-message.js';
 import { kIdentity, kReduce } from '../reduction/registry.js';
+import { makeObjectMessage, type OutgoingObjectMessage } from './object-message.js';
 import { shareableMark } from '../reduction/shareable.js';
 import type { Exporter } from '../reduction/transfer.js';
 import { bytesDecoder, decoderInto, type MessageDecoder } from '../serialization/message-decoder.js';
@@ -438,8 +438,8 @@ export class Connection<S = unknown, R = S> {
     return this.#channel.receiver.receiveSync(decoder, wanted, deadline, this.#channel.options.spinNs);
   }
 
-  /** An object as bytes, or packed if objects of this package are in it. */
-  #encode(value: S): Uint8Array | Packed {
+  /** The message of an object, one with descriptors if objects of this package are in it. */
+  #encode(value: S): Uint8Array | OutgoingObjectMessage {
     try {
       return this.#serialization.encode(value);
     } catch (error) {
@@ -447,7 +447,7 @@ export class Connection<S = unknown, R = S> {
       if (!this.#channel.isSocket) {
         throw new NotSupported('Objects of this package travel over duplex connections only', { cause: error });
       }
-      return pack(value);
+      return makeObjectMessage(value);
     }
   }
 

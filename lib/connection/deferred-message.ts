@@ -3,7 +3,8 @@
 // Pickles with Connections in them. Python pickles a Connection as a ticket with which the receiver collects a descriptor
 // from the sender. Collecting waits, and decoding must not. So such a message is decoded twice: first to find the tickets,
 // and again when all descriptors are there.
-import { UnpicklingError } from '../core/errors.js';
+import { IncompleteMessage } from './incomplete-message.js';
+import { BusyError, InterruptedError, TimeoutError, UnpicklingError } from '../core/errors.js';
 import { native } from '../native/addon.js';
 import type { Codec } from '../serialization/codec.js';
 
@@ -15,10 +16,10 @@ export interface DescriptorTicket {
   collectSync(deadline: number): number;
 }
 
-/** More than a message can be meant to have: each of them is a connection to another process. */
+/** Most tickets of a message. Collecting one takes a connection to another process, so no honest message has more. */
 const MOST_TICKETS = 64;
 
-/** What the hooks of a format are told about one message that a Connection encodes. */
+/** What the hooks of a format get to know about one message that a Connection encodes. */
 export class MessageContext {
   #undo: (() => void)[] | undefined;
 
@@ -33,12 +34,12 @@ export class MessageContext {
   }
 }
 
-/** What the reducers of a format are told about one message that a Connection decodes. */
+/** What the reducers of a format get to know about one message that a Connection decodes. */
 export class DecodeContext extends MessageContext {
   readonly #descriptors: number[] | undefined;
   #tickets: DescriptorTicket[] | undefined;
 
-  /** @param descriptors Those that were collected, in the order of their tickets. They are taken out as they are used. */
+  /** @param descriptors Those that were collected, in the order of their tickets. Each use takes one out. */
   constructor(descriptors?: number[]) {
     super();
     this.#descriptors = descriptors;
@@ -58,7 +59,7 @@ export class DecodeContext extends MessageContext {
   }
 }
 
-/** Encodes a value in which there may be something to be given away, which is taken back if that fails. */
+/** Encodes a value in which there may be objects to be given away. If that fails, they are taken back. */
 export function encodeShared(codec: Codec, value: unknown): Uint8Array {
   const context = new MessageContext();
   try {
@@ -70,51 +71,56 @@ export function encodeShared(codec: Codec, value: unknown): Uint8Array {
 }
 
 /** A message whose descriptors have to be collected before it can be decoded. */
-export class DeferredMessage {
+export class DeferredMessage extends IncompleteMessage {
+  readonly waitsElsewhere = true;
   readonly #tickets: readonly DescriptorTicket[];
   readonly #codec: Codec;
   readonly #message: Buffer;
   readonly #fds: number[] = [];
+  /** Why a descriptor could not be collected. */
   #failure: { readonly error: unknown } | undefined;
+  /** Whether descriptors are collected in the background. */
   #started = false;
   #dropped = false;
 
   /** @param message The message, in memory that may be kept. */
   constructor(tickets: readonly DescriptorTicket[], codec: Codec, message: Buffer) {
+    super();
     this.#tickets = tickets;
     this.#codec = codec;
     this.#message = message;
   }
 
-  /** Whether they are being collected in the background. */
-  get started(): boolean {
-    return this.#started;
-  }
-
-  /** Whether `open` can be called. */
+  /** Also after a failure, which `open` throws. */
   get complete(): boolean {
     return this.#failure !== undefined || this.#fds.length === this.#tickets.length;
   }
 
-  /** Collects them in the background. `done` is called once, later. */
-  start(done: () => void): void {
-    if (this.#started) return;
-    this.#started = true;
-    void this.#collect().then(done);
-  }
-
-  collectSync(deadline: number): void {
-    while (!this.complete) this.#fds.push((this.#tickets[this.#fds.length] as DescriptorTicket).collectSync(deadline));
-  }
-
-  /** The value. Throws if a descriptor could not be had. */
-  open(): unknown {
-    if (this.#failure !== undefined) {
-      this.drop();
-      throw this.#failure.error;
+  /** Collects the descriptors in the background. */
+  advance(_nextDescriptor: unknown, whenMore: () => void): boolean {
+    if (!this.#started && !this.complete) {
+      this.#started = true;
+      void this.#collect().then(whenMore);
     }
+    return this.complete;
+  }
+
+  advanceSync(_nextDescriptor: unknown, operation: string, deadline: number): void {
+    if (this.complete) return;
+    if (this.#started) throw new BusyError(`${operation}: an asynchronous receive has begun with this message`);
+    try {
+      for (const ticket of this.#tickets.slice(this.#fds.length)) this.#fds.push(ticket.collectSync(deadline));
+    } catch (error) {
+      if (error instanceof TimeoutError || error instanceof InterruptedError) throw error;
+      this.#failure = { error };
+    }
+  }
+
+  /** Decodes the message again, with its descriptors. Throws if one of them could not be collected. */
+  open(): unknown {
     const context = new DecodeContext(this.#fds);
     try {
+      if (this.#failure !== undefined) throw this.#failure.error;
       return this.#codec.fromOwned(this.#message, context);
     } catch (error) {
       context.failed();
@@ -124,7 +130,6 @@ export class DeferredMessage {
     }
   }
 
-  /** Nobody will open it. */
   drop(): void {
     this.#dropped = true;
     for (const fd of this.#fds.splice(0)) native.closeDescriptor(fd);
@@ -132,7 +137,8 @@ export class DeferredMessage {
 
   async #collect(): Promise<void> {
     try {
-      for (const ticket of this.#tickets) {
+      // A blocking receive that timed out may have collected the first ones.
+      for (const ticket of this.#tickets.slice(this.#fds.length)) {
         if (this.#dropped) break;
         this.#fds.push(await ticket.collect());
       }

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 //
-// A message of a value with objects of this package in it, between Node processes over a socket: the value taken apart, and
-// behind it one descriptor for each that the objects need, as `sendHandle` sends them.
+// A message of a value with objects of this package in it, between Node processes over a socket. The message holds the value
+// taken apart. The descriptors that the objects need follow it, one by one, as `sendHandle` sends them.
 import { deserialize, serialize } from 'node:v8';
 
-import { UnpicklingError } from '../core/errors.js';
+import { IncompleteMessage } from './incomplete-message.js';
+import { EOFError, TruncatedMessageError, UnpicklingError } from '../core/errors.js';
 import { checkInteger } from '../core/validate.js';
+import { native } from '../native/addon.js';
 import { AttachedDescriptors, Attachments } from '../reduction/attachments.js';
 import { checkGraph, type ObjectGraph } from '../reduction/object-graph.js';
 import { rebuildValue, reduceValue } from '../reduction/reduce-value.js';
@@ -13,33 +15,21 @@ import { rebuildValue, reduceValue } from '../reduction/reduce-value.js';
 /** V8's own messages have the number of their format, which is not 0, in the second byte. */
 const MARK = Buffer.of(0xff, 0);
 
-/** Whether a message in V8's format is one with objects of this package. It is in the first `length` bytes of `memory`. */
-export function isParcel(memory: Uint8Array, length: number): boolean {
+/** Whether the first `length` bytes of `memory`, a message in V8's format, are a message with objects. */
+export function isObjectMessage(memory: Uint8Array, length: number): boolean {
   return length > 1 && memory[0] === 0xff && memory[1] === 0;
 }
 
-/** A parcel on its way out. */
-export interface Packed {
+/** A message with objects that is to be sent. */
+export interface OutgoingObjectMessage {
   readonly bytes: Uint8Array;
   readonly fds: readonly number[];
   /** Nothing of it will arrive: what was taken along from Connections is put back. */
   failed(): void;
 }
 
-/** Reads a message that has arrived, in memory that may be kept. Fails as decoding any message does. */
-export function readParcel(bytes: Uint8Array): Parcel {
-  try {
-    return new Parcel(bytes);
-  } catch (error) {
-    throw new UnpicklingError(
-      `A message of ${bytes.length} bytes cannot be decoded (structured): ${(error as Error).message}`,
-      { cause: error },
-    );
-  }
-}
-
-/** Packs a value. Throws as `reduceValue` does. */
-export function pack(value: unknown): Packed {
+/** Makes the message of a value. Throws as `reduceValue` does. */
+export function makeObjectMessage(value: unknown): OutgoingObjectMessage {
   const attachments = new Attachments();
   try {
     const graph = reduceValue(value, 'value', attachments);
@@ -51,39 +41,73 @@ export function pack(value: unknown): Packed {
   }
 }
 
-/** Puts together what has arrived. Fails as decoding any message does. */
-export function openParcel(parcel: Parcel, fds: readonly number[]): unknown {
-  try {
-    return parcel.open(fds);
-  } catch (error) {
-    throw new UnpicklingError(`Objects in a message cannot be used here: ${(error as Error).message}`, {
-      cause: error,
-    });
-  }
-}
-
-/** A parcel that has arrived, up to its descriptors. */
-export class Parcel {
+/** A message with objects that has been received, up to its descriptors, which follow on the same stream. */
+export class IncomingObjectMessage extends IncompleteMessage {
+  readonly waitsElsewhere = false;
   readonly #graph: ObjectGraph;
-  /** How many descriptors follow. */
-  readonly descriptors: number;
+  /** How many descriptors belong to it. */
+  readonly #count: number;
+  readonly #fds: number[] = [];
 
   /** @param bytes The message. What is made of it refers to these bytes. */
   constructor(bytes: Uint8Array) {
-    const content: unknown = deserialize(bytes.subarray(MARK.length));
-    this.#graph = checkGraph(content);
-    const { descriptors } = content as { descriptors: unknown };
-    checkInteger(descriptors, 'descriptors', 0, 0xffff);
-    this.descriptors = descriptors;
+    super();
+    try {
+      const content: unknown = deserialize(bytes.subarray(MARK.length));
+      this.#graph = checkGraph(content);
+      const { descriptors } = content as { descriptors: unknown };
+      checkInteger(descriptors, 'descriptors', 0, 0xffff);
+      this.#count = descriptors;
+    } catch (error) {
+      const reason = (error as Error).message;
+      throw new UnpicklingError(`A message of ${bytes.length} bytes cannot be decoded (structured): ${reason}`, {
+        cause: error,
+      });
+    }
   }
 
-  /** Puts the value together. The descriptors are used up, also if that fails. */
-  open(fds: readonly number[]): unknown {
-    const attached = new AttachedDescriptors(fds);
+  get complete(): boolean {
+    return this.#fds.length === this.#count;
+  }
+
+  advance(nextDescriptor: () => number | undefined): boolean {
+    while (!this.complete) {
+      const fd = this.#receive(nextDescriptor);
+      if (fd === undefined) return false;
+      this.#fds.push(fd);
+    }
+    return true;
+  }
+
+  advanceSync(nextDescriptor: () => number): void {
+    while (!this.complete) this.#fds.push(this.#receive(nextDescriptor));
+  }
+
+  /** Puts the value together. Fails as decoding any message does. */
+  open(): unknown {
+    const attached = new AttachedDescriptors(this.#fds.splice(0));
     try {
       return rebuildValue(this.#graph, attached);
+    } catch (error) {
+      throw new UnpicklingError(`Objects in a message cannot be used here: ${(error as Error).message}`, {
+        cause: error,
+      });
     } finally {
       attached.closeRest();
+    }
+  }
+
+  drop(): void {
+    for (const fd of this.#fds.splice(0)) native.closeDescriptor(fd);
+  }
+
+  /** An end of the stream before the last descriptor is one inside the message. */
+  #receive<T>(nextDescriptor: () => T): T {
+    const received = this.#fds.length;
+    try {
+      return nextDescriptor();
+    } catch (error) {
+      throw error instanceof EOFError ? new TruncatedMessageError(received, this.#count) : error;
     }
   }
 }

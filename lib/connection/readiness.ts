@@ -78,9 +78,7 @@ class Wait extends PendingCall<boolean[]> {
   constructor(find: () => readonly Source[], keepAlive: KeepAlive) {
     super(keepAlive);
     this.#find = find;
-    this.onEnd = () => {
-      this.#unwatch();
-    };
+    this.onEnd = () => this.#unwatch();
     this.attempt(() => this.#watch(find()));
   }
 

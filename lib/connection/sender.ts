@@ -18,7 +18,7 @@ import {
   type Writer,
 } from '../event-loop/sync-wait.js';
 import { BlockingSend, PendingSend, type MessageGroup, type QueuedEntry } from './message-group.js';
-import type { Packed } from './object-message.js';
+import type { OutgoingObjectMessage } from './object-message.js';
 import { TickBatch, type BatchOwner } from './tick-batch.js';
 
 const codes = native.status;
@@ -121,7 +121,7 @@ export class Sender implements Writer, BatchOwner {
   }
 
   /** Sends a message and the descriptors behind it, between which nothing may come. */
-  sendParcel(packed: Packed, limits: Limits, keepAlive: KeepAlive): Promise<void> {
+  sendParcel(packed: OutgoingObjectMessage, limits: Limits, keepAlive: KeepAlive): Promise<void> {
     const numbers = this.#appendParcel(packed);
     if (numbers instanceof Error) return Promise.reject(numbers);
     const { bytes, failed } = packed;
@@ -134,7 +134,7 @@ export class Sender implements Writer, BatchOwner {
     return sent;
   }
 
-  sendParcelSync(packed: Packed, deadline: number): void {
+  sendParcelSync(packed: OutgoingObjectMessage, deadline: number): void {
     this.#drainSync('sendSync', deadline);
     const numbers = this.#appendParcel(packed);
     if (numbers instanceof Error) throw numbers;
@@ -219,13 +219,13 @@ export class Sender implements Writer, BatchOwner {
   }
 
   /** Puts a parcel in line natively, whole or not at all. Returns the numbers of the message and of its descriptors. */
-  #appendParcel(packed: Packed): [number, ...number[]] | Error {
+  #appendParcel(packed: OutgoingObjectMessage): [number, ...number[]] | Error {
     const appended = this.#broken ? this.#brokenError() : this.#tryAppendParcel(packed);
     if (appended instanceof Error) packed.failed();
     return appended;
   }
 
-  #tryAppendParcel({ bytes, fds }: Packed): [number, ...number[]] | Error {
+  #tryAppendParcel({ bytes, fds }: OutgoingObjectMessage): [number, ...number[]] | Error {
     const message = native.append(this.id, bytes, 0, bytes.length);
     if (message < 0) return sendError(message, 'send');
     const numbers: [number, ...number[]] = [message];

@@ -54,8 +54,8 @@ function isSamePlace(a: NodeJS.CallSite | undefined, b: NodeJS.CallSite | undefi
 /** The values of an object's properties, and their accessors. */
 function membersOf(owner: object): unknown[] {
   return Reflect.ownKeys(owner).flatMap((key) => {
-    const { value, get, set } = Object.getOwnPropertyDescriptor(owner, key) as PropertyDescriptor;
-    return [value as unknown, get, set];
+    const property = Object.getOwnPropertyDescriptor(owner, key);
+    return [property?.value as unknown, property?.get, property?.set];
   });
 }
 

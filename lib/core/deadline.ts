@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: MIT
 //
-// Time limits. A public method turns its timeout into one deadline when it is called; every step of it then works
-// towards that deadline.
+// Time limits. A public method turns its timeout into one deadline when it is called, and all of its steps keep that
+// deadline.
 import { abortError } from './errors.js';
 import { checkBoolean, checkObject, checkSignal, checkTimeout } from './validate.js';
 
 /** Options of all calls that wait. */
 export interface WaitOptions {
-  /** Milliseconds; fractions count, negative is 0, and undefined, null or Infinity wait for ever. */
+  /** In milliseconds. Fractions count, a negative number is 0, and undefined, null or Infinity set no limit. */
   timeout?: number | null | undefined;
   /** Ends the wait with an AbortError. */
   signal?: AbortSignal | undefined;
 }
 
-/** The longest delay of a timer of Node, which fires at once with a longer one. */
+/** The longest delay of a timer of Node. A longer one fires at once. */
 const LONGEST_TIMER = 2 ** 31 - 1;
 
 /** The point in time on the monotonic clock, in milliseconds, at which `timeout` milliseconds are over. */
@@ -34,7 +34,7 @@ export interface Limits {
 
 const unlimited: Limits = { timeout: Infinity, signal: undefined };
 
-/** Validates wait options. A signal that is aborted already ends the call before it has done anything. */
+/** Checks wait options. Throws for a signal that is already aborted, before the call has done anything. */
 export function checkLimits(options: WaitOptions | undefined): Limits {
   if (options === undefined) return unlimited;
   checkObject(options, 'options');
@@ -61,18 +61,19 @@ export function isLimited({ timeout, signal }: Limits): boolean {
   return signal !== undefined || timeout !== Infinity;
 }
 
-/** To be called again after every pause before `startLimits`, which listens for what has not happened yet. */
+/** To be called after every pause before `startLimits`, which does not see a signal that was aborted earlier. */
 export function throwIfAborted({ signal }: Limits): void {
   if (signal?.aborted === true) throw abortError(signal);
 }
 
 /**
- * Calls `expire` once when the time is up or the signal aborts, whichever is first. The returned function cancels both.
+ * Calls `expire` once, when the time is up or when the signal aborts, whichever is first. The returned function cancels
+ * both.
  *
- * An event loop that was busy runs its timers before it looks at what has come meanwhile. So the loop gets one more turn
- * for that when the time is up.
+ * A busy event loop runs its timers before it looks at what has arrived meanwhile. So when the time is up, the loop
+ * gets one more turn for that.
  *
- * @param timeoutError Made only if the time is up.
+ * @param timeoutError Makes the error for the end of the time.
  */
 export function startLimits(
   limits: Limits,
@@ -90,7 +91,7 @@ export function startLimits(
       schedule();
       return;
     }
-    // Never unref()ed: a loop that sleeps would run it with the next event only.
+    // Never unref()ed: a sleeping loop would run it with its next event only.
     lastTurn = setImmediate(() => {
       cancel();
       expire(timeoutError());

@@ -47,6 +47,7 @@ export class PendingCall<T> {
     });
   }
 
+  /** Whether the call has ended. */
   get ended(): boolean {
     return this.#ended;
   }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
 // Connections inside of pickles, as multiprocessing.resource_sharer sends them. The sender keeps a copy of the descriptor and
-// puts a ticket into the pickle: the address of a Listener of its own, and a number. Whoever unpickles it connects there, proves
-// that he has the key of this family of processes, says the number, and is sent the descriptor.
+// puts a ticket into the pickle: the address of its Listener, and a number. The receiver of the pickle connects to that
+// address, proves that it has the key of this family of processes, and sends the number; the sender answers with the
+// descriptor.
 import { Client, ClientSync } from '../listener/client.js';
 import { checkOptions, narrow } from '../connection/options.js';
 import { reduceObject } from '../reduction/registry.js';
@@ -29,25 +30,25 @@ import { create, PythonGlobal, PythonTuple, reduce, type PickleNode } from '../s
 import { duplicate, type Exporter } from '../reduction/transfer.js';
 import type { SocketAddress } from '../listener/socket-address.js';
 
-/** How long a descriptor is kept for whoever has the ticket. */
+/** How long a descriptor is kept for the holder of its ticket. */
 const LIFETIME_MS = 60_000;
 
-/** How long collecting one may take, and handing it out. */
+/** How long collecting a descriptor may take, and handing it out. */
 const COLLECT_MS = 10_000;
 
-/** How long to leave a Listener alone that cannot accept, for want of descriptors. */
+/** How long to wait when a Listener cannot accept, for lack of descriptors. */
 const PAUSE_MS = 100;
 
 const DUP_FD = new PythonGlobal('multiprocessing.resource_sharer', 'DupFd');
 const REBUILD = new PythonGlobal('multiprocessing.connection', 'rebuild_connection');
 
-/** The descriptors that are kept, and the Listener that there is while there are any. */
+/** The descriptors that are kept, and the Listener, which exists while there are any. */
 class Sharer {
   readonly #kept = new Map<number, { readonly fd: number; readonly timer: NodeJS.Timeout }>();
   #listener: Listener<never> | undefined;
   #last = 0;
 
-  /** Keeps a copy of a descriptor. The ticket for it, and what takes it back. */
+  /** Keeps a copy of a descriptor. Returns the ticket for it, and a function that takes it back. */
   keep(fd: number): { readonly address: SocketAddress; readonly key: number; cancel(): void } {
     const copy = duplicate(fd);
     let listener: Listener<never>;
@@ -66,7 +67,7 @@ class Sharer {
     return { address: listener.address, key, cancel };
   }
 
-  /** The descriptor for a number, once. */
+  /** Takes out the descriptor for a number. */
   #take(key: unknown): number | undefined {
     const kept = this.#kept.get(key as number);
     if (kept === undefined) return undefined;
@@ -98,7 +99,7 @@ class Sharer {
     }
   }
 
-  /** Sends what is asked for, if it is there. Whoever asks for something else sees the end of the connection. */
+  /** Sends the descriptor that the peer asks for, if it is there. Otherwise the peer sees the end of the connection. */
   async #hand(connection: Connection<never, unknown>): Promise<void> {
     let fd: number | undefined;
     try {
@@ -106,7 +107,7 @@ class Sharer {
       fd = Array.isArray(request) ? this.#take(request[0]) : undefined;
       if (fd !== undefined) await connection.sendHandle(fd, { timeout: COLLECT_MS });
     } catch {
-      // He has given up.
+      // The peer has given up. Its ticket is used up, and the descriptor is closed.
     } finally {
       if (fd !== undefined) native.closeDescriptor(fd);
       connection.close();
@@ -114,7 +115,7 @@ class Sharer {
   }
 }
 
-/** What exists once per environment, as in reactor.ts. */
+/** State that an environment has once, as in reactor.ts. */
 const holder = native.sockets as { sharer?: Sharer };
 const sharer = (holder.sharer ??= new Sharer());
 
@@ -163,7 +164,7 @@ class SharedDescriptor implements DescriptorTicket {
       if (error instanceof TimeoutError && millisecondsLeft(deadline) === 0) throw error;
       throw uncollected(error);
     }
-    // A ticket is good for one time, so from here on it has to be seen through.
+    // The sender takes a number once only, so from here on the call goes through with it.
     try {
       connection.sendSync([this.#key, process.pid]);
       for (;;) {
@@ -181,12 +182,12 @@ class SharedDescriptor implements DescriptorTicket {
   }
 }
 
-/** A `DupFd` in a pickle. */
+/** A `DupFd` of a pickle. */
 class DupFd {
   descriptor: SharedDescriptor | undefined;
 }
 
-/** What a Connection is until its descriptor is there. The value that it is in is thrown away. */
+/** Stands for a Connection until its descriptor has been collected. The value around it is thrown away then. */
 const PLACEHOLDER = Object.freeze({});
 
 const reducers = reducerTable({
@@ -197,7 +198,7 @@ const reducers = reducerTable({
         const id = (state as { _id?: unknown } | null)?._id;
         const [address, key] = Array.isArray(id) ? (id as unknown[]) : [];
         if (typeof address !== 'string' || typeof key !== 'number')
-          throw new TypeError('it is no ticket of this system');
+          throw new TypeError('it is not a ticket of this system');
         (object as DupFd).descriptor = new SharedDescriptor(address, key);
         return undefined;
       },
@@ -209,7 +210,7 @@ const reducers = reducerTable({
         if (!(context instanceof DecodeContext)) {
           throw new TypeError('only recv() of a Connection can collect its descriptor');
         }
-        if (!(source instanceof DupFd) || source.descriptor === undefined) throw new TypeError('it is no DupFd');
+        if (!(source instanceof DupFd) || source.descriptor === undefined) throw new TypeError('it is not a DupFd');
         if (typeof readable !== 'boolean' || typeof writable !== 'boolean') throw new TypeError('it has no direction');
         const fd = context.claim(source.descriptor);
         if (fd === undefined) return PLACEHOLDER;
@@ -233,7 +234,7 @@ function rebuild(fd: number, readable: boolean, writable: boolean): Connection {
   }
 }
 
-/** What stands for a Connection in a pickle. If the rest of the value cannot be pickled, it is taken back. */
+/** The form of a Connection in a pickle. If the rest of the value cannot be pickled, the descriptor is taken back. */
 function reduceConnection(connection: Connection<never, unknown>, context: FormatContext | undefined): PickleNode {
   const given = new MessageContext();
   if (context instanceof MessageContext) context.onFailure(() => given.failed());
@@ -262,7 +263,7 @@ function reduceConnection(connection: Connection<never, unknown>, context: Forma
   }
 }
 
-/** What pickles on channels can hold besides plain values: Connections. */
+/** Lets pickles on channels hold Connections. */
 export const connectionHooks: PickleHooks = {
   reduce: (object, context) =>
     object instanceof Connection ? reduceConnection(object as Connection<never, unknown>, context) : undefined,

@@ -24,25 +24,25 @@ describe('The serialization of a channel', () => {
   it('stays as the user chose it', () => {
     for (const kind of ['structured', 'json'] as const) {
       const serialization = new Serialization(kind, true);
-      expect([serialization.explicit, serialization.fixed, serialization.kind]).to.deep.equal([true, true, kind]);
+      expect(serialization.kind).to.equal(kind);
       expect([serialization.fix('pickle'), serialization.fix(kind)]).to.deep.equal([false, true]);
       expect(serialization.kind).to.equal(kind);
     }
     for (const option of ['pickle', pickle.serializer({ unknown: 'opaque' })] as const) {
       const serialization = new Serialization(option, false);
-      expect([serialization.explicit, serialization.fixed, serialization.kind]).to.deep.equal([true, true, 'pickle']);
+      expect(serialization.kind).to.equal('pickle');
       expect([serialization.fix('structured'), serialization.fix('pickle')]).to.deep.equal([false, true]);
     }
     const own = new Serialization({ serialize: () => Buffer.from('x'), deserialize: () => 1 }, false);
-    expect([own.explicit, own.fixed, own.kind]).to.deep.equal([true, true, 'custom']);
+    expect(own.kind).to.equal('custom');
     expect([own.fix('pickle'), own.kind]).to.deep.equal([false, 'custom']);
   });
 
   it('is open until it is fixed', () => {
     const serialization = new Serialization(undefined, false);
-    expect([serialization.explicit, serialization.fixed, serialization.kind]).to.deep.equal([false, false, undefined]);
+    expect(serialization.kind).to.equal(undefined);
     expect(serialization.fix('pickle')).to.equal(true);
-    expect([serialization.explicit, serialization.fixed, serialization.kind]).to.deep.equal([false, true, 'pickle']);
+    expect(serialization.kind).to.equal('pickle');
     expect([serialization.fix('structured'), serialization.fix('pickle')]).to.deep.equal([false, true]);
   });
 
@@ -91,7 +91,7 @@ describe('The serialization of a channel', () => {
       expect(internals(copy).format).to.equal(serialization);
       await writer.sendBytes(Buffer.from('x'));
       expect((await copy.recvBytes()).toString()).to.equal('x');
-      expect(serialization.fixed).to.equal(false);
+      expect(serialization.kind).to.equal(undefined);
       await writer.send('object');
       expect(serialization.kind).to.equal('structured');
     }

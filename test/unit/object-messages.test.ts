@@ -9,7 +9,7 @@ import * as mp from 'node-multiprocessing';
 
 import { makePair, modes, rejects, track, turns, via, writeRaw, frame, type AnyConnection } from '../helpers/index.js';
 
-/** The bytes of an object message. Its descriptors are sent separately, or not at all. */
+/** A framed message with objects. Its descriptors are sent by the test, or not at all. */
 function objectMessage(descriptors: number): Buffer {
   const content = { magic: Buffer.alloc(16), objects: [[], []], value: serialize('value'), descriptors };
   return frame(Buffer.concat([Buffer.of(0xff, 0), serialize(content)]));
