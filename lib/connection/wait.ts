@@ -30,7 +30,7 @@ function sourceOf(object: unknown): Source {
 
 /** Whether a wait for an object keeps the process alive. */
 function keepsAlive(object: Waitable): boolean {
-  return !(object instanceof Connection) || Connection.holdOf(object).on;
+  return !(object instanceof Connection) || Connection.keepAliveOf(object).on;
 }
 
 function checkObjects(objects: unknown): asserts objects is readonly Waitable[] {

@@ -24,7 +24,7 @@ export interface QueueWaitOptions extends WaitOptions {
 /** What all queues have in common. */
 export abstract class BaseQueue<T> {
   readonly #what: QueueDescriptor['type'];
-  readonly #hold = new KeepAlive();
+  readonly #keepAlive = new KeepAlive();
   #closed = false;
   // Private fields, which no serialisation sees: the first thing that it meets must be the mark.
   readonly #resources: QueueResources;
@@ -59,7 +59,7 @@ export abstract class BaseQueue<T> {
     try {
       this.checkOpen();
       const limits = checkBlockingLimits(options);
-      return this.#writer.put(this.#resources.format.encodeBorrowed(item), limits, this.#hold);
+      return this.#writer.put(this.#resources.format.encodeBorrowed(item), limits, this.#keepAlive);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -82,7 +82,7 @@ export abstract class BaseQueue<T> {
   get(options?: QueueWaitOptions): Promise<T> {
     try {
       this.checkOpen();
-      return this.#reader.get(checkBlockingLimits(options), this.#hold) as Promise<T>;
+      return this.#reader.get(checkBlockingLimits(options), this.#keepAlive) as Promise<T>;
     } catch (error) {
       return Promise.reject(error);
     }
@@ -126,13 +126,13 @@ export abstract class BaseQueue<T> {
 
   /** Pending calls of this object keep the process alive, which is the default. */
   ref(): this {
-    this.#hold.on = true;
+    this.#keepAlive.on = true;
     return this;
   }
 
   /** Pending calls of this object no longer keep the process alive. */
   unref(): this {
-    this.#hold.on = false;
+    this.#keepAlive.on = false;
     return this;
   }
 
@@ -190,8 +190,8 @@ export abstract class BaseQueue<T> {
   protected abstract show(): string;
 
   /** @internal */
-  protected get hold(): KeepAlive {
-    return this.#hold;
+  protected get keepAlive(): KeepAlive {
+    return this.#keepAlive;
   }
 
   /** @internal */
