@@ -55,7 +55,7 @@ export class Connection<S = unknown, R = S> {
   readonly #channel: Channel;
   /** Shared with the `dup()`s of this object and with the other end of a Pipe. */
   readonly #serialization: ChannelSerialization;
-  readonly #hold = new KeepAlive();
+  readonly #keepAlive = new KeepAlive();
   #closed = false;
 
   /** Connections are made by `Pipe` and `Connection.fromFd`. */
@@ -127,8 +127,8 @@ export class Connection<S = unknown, R = S> {
       this.#checkWritable();
       const limits = checkLimits(options);
       const bytes = this.#encode(value);
-      if (!(bytes instanceof Uint8Array)) return this.#channel.sender.sendParcel(bytes, limits, this.#hold);
-      return this.#channel.sender.send(bytes, 0, bytes.byteLength, 'send', limits, this.#hold);
+      if (!(bytes instanceof Uint8Array)) return this.#channel.sender.sendParcel(bytes, limits, this.#keepAlive);
+      return this.#channel.sender.send(bytes, 0, bytes.byteLength, 'send', limits, this.#keepAlive);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -162,7 +162,7 @@ export class Connection<S = unknown, R = S> {
       this.#checkWritable();
       const data = checkBytes(buffer, 'buffer');
       const length = checkRange(offset, size, data.byteLength);
-      return this.#channel.sender.send(data, offset, length, 'sendBytes', checkLimits(options), this.#hold);
+      return this.#channel.sender.send(data, offset, length, 'sendBytes', checkLimits(options), this.#keepAlive);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -262,7 +262,7 @@ export class Connection<S = unknown, R = S> {
   async poll(timeout?: number | null): Promise<boolean> {
     this.#checkReadable();
     const limit = timeout === undefined ? 0 : checkTimeout(timeout);
-    return isReady(() => Connection.channelOf(this), limit, this.#hold);
+    return isReady(() => Connection.channelOf(this), limit, this.#keepAlive);
   }
 
   /** As `poll`, blocking. */
@@ -283,7 +283,7 @@ export class Connection<S = unknown, R = S> {
     try {
       this.#checkHandles(true);
       checkDescriptor(fd, 'fd');
-      return this.#channel.sender.sendHandle(fd, checkLimits(options), this.#hold);
+      return this.#channel.sender.sendHandle(fd, checkLimits(options), this.#keepAlive);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -306,7 +306,7 @@ export class Connection<S = unknown, R = S> {
   recvHandle(options?: WaitOptions): Promise<number> {
     try {
       this.#checkHandles(false);
-      return this.#channel.receiver.receiveHandle(checkLimits(options), this, this.#hold);
+      return this.#channel.receiver.receiveHandle(checkLimits(options), this, this.#keepAlive);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -348,13 +348,13 @@ export class Connection<S = unknown, R = S> {
 
   /** Pending operations of this object keep the process alive, which is the default. */
   ref(): this {
-    this.#hold.on = true;
+    this.#keepAlive.on = true;
     return this;
   }
 
   /** Pending operations of this object no longer keep the process alive. */
   unref(): this {
-    this.#hold.on = false;
+    this.#keepAlive.on = false;
     return this;
   }
 
@@ -422,8 +422,8 @@ export class Connection<S = unknown, R = S> {
   }
 
   /** @internal */
-  static holdOf(connection: Connection<never, unknown>): KeepAlive {
-    return connection.#hold;
+  static keepAliveOf(connection: Connection<never, unknown>): KeepAlive {
+    return connection.#keepAlive;
   }
 
   #receive<T>(
@@ -435,7 +435,7 @@ export class Connection<S = unknown, R = S> {
     try {
       this.#checkReadable();
       const wanted = checkReceive(operation, maxLength);
-      return this.#channel.receiver.receive(decoder, wanted, checkLimits(options), this, this.#hold);
+      return this.#channel.receiver.receive(decoder, wanted, checkLimits(options), this, this.#keepAlive);
     } catch (error) {
       return Promise.reject(error);
     }

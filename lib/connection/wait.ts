@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import { checkLimits, type WaitOptions } from '../core/deadline.js';
+import { limitsFrom, type WaitOptions } from '../core/deadline.js';
 import { argumentError } from '../core/errors.js';
 import { checkDescriptor, checkTimeout } from '../core/validate.js';
 import { Connection } from './connection.js';
@@ -30,7 +30,7 @@ function sourceOf(object: unknown): Source {
 
 /** Whether a wait for an object keeps the process alive. */
 function keepsAlive(object: Waitable): boolean {
-  return !(object instanceof Connection) || Connection.holdOf(object).on;
+  return !(object instanceof Connection) || Connection.keepAliveOf(object).on;
 }
 
 function checkObjects(objects: unknown): asserts objects is readonly Waitable[] {
@@ -52,8 +52,7 @@ export async function wait<T extends Waitable>(
   timeout?: number | null | WaitOptions,
 ): Promise<T[]> {
   checkObjects(objects);
-  const options = typeof timeout === 'object' && timeout !== null ? timeout : { timeout };
-  const limits = checkLimits(options);
+  const limits = limitsFrom(timeout);
   const keepAlive = objects.length === 0 || objects.some(keepsAlive);
   const ready = await waitForSources(() => objects.map(sourceOf), limits, keepAlive);
   return objects.filter((_, i) => ready[i]);

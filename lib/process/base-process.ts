@@ -4,8 +4,8 @@
 // runs, launch.ts starts it.
 import type { Readable, Writable } from 'node:stream';
 
-import { currentRole, joinLimits, nextIdentity } from './current-process.js';
-import type { WaitOptions } from '../core/deadline.js';
+import { currentRole, nextIdentity } from './current-process.js';
+import { limitsFrom, type WaitOptions } from '../core/deadline.js';
 import type { ChildProcessError } from '../core/errors.js';
 import { argumentError, BusyError, ClosedError, NotSupported } from '../core/errors.js';
 import type { RunningChild } from './running-child.js';
@@ -77,7 +77,7 @@ export abstract class BaseProcess {
    * @param limits A timeout in milliseconds, or options. Omitted or null: no limit.
    */
   async join(limits?: number | null | WaitOptions): Promise<boolean> {
-    const checked = joinLimits(limits);
+    const checked = limitsFrom(limits);
     const launched = this.#running('join');
     return this.#joined(launched, await launched.child.join(checked));
   }

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 
 import { perEnvironment } from '../core/per-environment.js';
 import { CHILD_PROGRAM } from '../native/child-program.js';
-import { checkLimits, type Limits, type WaitOptions } from '../core/deadline.js';
+import { limitsFrom, type WaitOptions } from '../core/deadline.js';
 import { native, READ } from '../native/addon.js';
 import { checkTimeout } from '../core/validate.js';
 import { descriptorSource, waitForSources, waitForSourcesSync } from '../connection/readiness.js';
@@ -154,7 +154,7 @@ export class ParentProcess {
    * @param limits A timeout in milliseconds, or options. Omitted or null: no limit.
    */
   async join(limits?: number | null | WaitOptions): Promise<boolean> {
-    const checked = joinLimits(limits);
+    const checked = limitsFrom(limits);
     return (await waitForSources(() => [descriptorSource(this.#channel)], checked, true)).includes(true);
   }
 
@@ -162,11 +162,6 @@ export class ParentProcess {
   joinSync(timeout?: number | null): boolean {
     return waitForSourcesSync([descriptorSource(this.#channel)], checkTimeout(timeout)).includes(true);
   }
-}
-
-/** @internal Validates the argument of a `join`: a timeout in milliseconds, or options. */
-export function joinLimits(limits: number | null | WaitOptions | undefined): Limits {
-  return checkLimits(typeof limits === 'object' && limits !== null ? limits : { timeout: limits });
 }
 
 let parent: ParentProcess | undefined;

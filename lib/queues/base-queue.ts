@@ -3,7 +3,7 @@
 // The common part of all queues: a pipe, a lock for each of its ends, and the state of the queue.
 import { inspect } from 'node:util';
 
-import { checkLimits, deadlineAfter, type Limits, type WaitOptions } from '../core/deadline.js';
+import { checkBlockingLimits, deadlineAfter, type WaitOptions } from '../core/deadline.js';
 import { ClosedError, ShutDown } from '../core/errors.js';
 import { waitForFeedersAtExit } from './exit.js';
 import { QueueHandle } from './handle.js';
@@ -14,7 +14,6 @@ import { KeepAlive } from '../event-loop/keep-alive.js';
 import { kReduce } from '../reduction/registry.js';
 import { shareableMark } from '../reduction/shareable.js';
 import type { Exporter } from '../reduction/transfer.js';
-import { checkBoolean } from '../core/validate.js';
 
 /** Options of `put` and `get`. */
 export interface QueueWaitOptions extends WaitOptions {
@@ -22,17 +21,10 @@ export interface QueueWaitOptions extends WaitOptions {
   block?: boolean | undefined;
 }
 
-function checkWait(options: QueueWaitOptions | undefined): Limits {
-  const limits = checkLimits(options);
-  if (options?.block === undefined) return limits;
-  checkBoolean(options.block, 'block');
-  return options.block ? limits : { timeout: 0, signal: limits.signal };
-}
-
 /** The common base class of all queues. */
 export abstract class BaseQueue<T> {
   readonly #typeName: QueueDescriptor['type'];
-  readonly #hold = new KeepAlive();
+  readonly #keepAlive = new KeepAlive();
   #closed = false;
   // Private fields, which no serialisation sees: the first property that a serialisation reads must be the mark.
   readonly #resources: QueueResources;
@@ -67,8 +59,8 @@ export abstract class BaseQueue<T> {
   put(item: T, options?: QueueWaitOptions): Promise<void> {
     try {
       this.checkOpen();
-      const limits = checkWait(options);
-      return this.#writer.put(this.#resources.format.encodeBorrowed(item), limits, this.#hold);
+      const limits = checkBlockingLimits(options);
+      return this.#writer.put(this.#resources.format.encodeBorrowed(item), limits, this.#keepAlive);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -77,7 +69,7 @@ export abstract class BaseQueue<T> {
   /** As `put`, blocking the thread. */
   putSync(item: T, options?: QueueWaitOptions): void {
     this.checkOpen();
-    const deadline = deadlineAfter(checkWait(options).timeout);
+    const deadline = deadlineAfter(checkBlockingLimits(options).timeout);
     this.#writer.putSync(this.#resources.format.encodeBorrowed(item), deadline, 'putSync');
   }
 
@@ -92,7 +84,7 @@ export abstract class BaseQueue<T> {
   get(options?: QueueWaitOptions): Promise<T> {
     try {
       this.checkOpen();
-      return this.#reader.get(checkWait(options), this.#hold) as Promise<T>;
+      return this.#reader.get(checkBlockingLimits(options), this.#keepAlive) as Promise<T>;
     } catch (error) {
       return Promise.reject(error);
     }
@@ -101,7 +93,7 @@ export abstract class BaseQueue<T> {
   /** As `get`, blocking the thread. */
   getSync(options?: QueueWaitOptions): T {
     this.checkOpen();
-    return this.#reader.getSync(deadlineAfter(checkWait(options).timeout), 'getSync') as T;
+    return this.#reader.getSync(deadlineAfter(checkBlockingLimits(options).timeout), 'getSync') as T;
   }
 
   /**
@@ -136,13 +128,13 @@ export abstract class BaseQueue<T> {
 
   /** Pending calls of this object keep the process alive, which is the default. */
   ref(): this {
-    this.#hold.on = true;
+    this.#keepAlive.on = true;
     return this;
   }
 
   /** Pending calls of this object no longer keep the process alive. */
   unref(): this {
-    this.#hold.on = false;
+    this.#keepAlive.on = false;
     return this;
   }
 
@@ -203,8 +195,8 @@ export abstract class BaseQueue<T> {
   protected abstract show(): string;
 
   /** @internal */
-  protected get hold(): KeepAlive {
-    return this.#hold;
+  protected get keepAlive(): KeepAlive {
+    return this.#keepAlive;
   }
 
   /** @internal */

@@ -41,12 +41,12 @@ function waitForFeeders(): void {
   if (items === 0) return;
   // This process no longer reads. If no other process does either, the feeder threads fail with EPIPE now.
   queues.cutReaders();
-  const hold = new KeepAlive();
-  hold.begin();
+  const keepAlive = new KeepAlive();
+  keepAlive.begin();
   const warning = setTimeout(warnOfWait, WARNING_MS).unref();
   request(whenIdle, () => {
     clearTimeout(warning);
-    hold.end();
+    keepAlive.end();
   });
 }
 

@@ -28,13 +28,13 @@ export class JoinableQueue<T = unknown> extends Queue<T> {
    */
   async taskDone(): Promise<void> {
     this.checkOpen();
-    return run(this.#taskDoneSteps('taskDone'), this.hold);
+    return run(this.#taskDoneSteps('taskDone'), this.keepAlive);
   }
 
   /** As `taskDone`, blocking the thread. */
   taskDoneSync(): void {
     this.checkOpen();
-    this.#joinable.condition.checkNobodyWaitsHere('taskDoneSync');
+    this.#joinable.condition.checkNoWaitPending('taskDoneSync');
     runSync(this.#taskDoneSteps('taskDoneSync'), 'taskDoneSync');
   }
 
@@ -53,7 +53,7 @@ export class JoinableQueue<T = unknown> extends Queue<T> {
     });
     try {
       const either = signal === undefined ? told.signal : AbortSignal.any([signal, told.signal]);
-      await run(this.#joinSteps('join', deadlineAfter(timeout), either), this.hold);
+      await run(this.#joinSteps('join', deadlineAfter(timeout), either), this.keepAlive);
     } catch (error) {
       if (told.signal.aborted && signal?.aborted !== true) throw this.handle.end ?? error;
       throw error;

@@ -90,7 +90,7 @@ export class Queue<T = unknown> extends BaseQueue<T> {
   async joinThread(options?: WaitOptions): Promise<void> {
     const limits = checkLimits(options);
     this.#checkJoin();
-    if (this.#thread === 'joined') await this.writer.whenWritten(limits, this.hold);
+    if (this.#thread === 'joined') await this.writer.whenWritten(limits, this.keepAlive);
   }
 
   /** As `joinThread`, blocking the thread. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // CPython's Condition over the same four semaphores, so that waiters and notifiers of both languages count together:
-// the lock, how many sleep, how many have woken, and the one they sleep on.
+// the lock, the number of waiters that sleep, the number that have woken, and the semaphore that they sleep on.
 import { inspect } from 'node:util';
 
 import { deadlineAfter, limitsFrom, millisecondsLeft, type WaitOptions } from '../core/deadline.js';
@@ -16,19 +16,19 @@ import { checkHandle, makeAll, type AcquireOptions, type Guard, type SemLockDesc
 import { OwnableLock, RLock, type Suspended } from './locks.js';
 import { checkFunction, checkInteger } from '../core/validate.js';
 
-/** How long a notifier waits for those it has woken before it looks whether one of them has died. */
+/** How long a notifier waits for the waiters that it has woken before it looks whether one of them has died. */
 const LOOK_MS = 50;
 
-/** How long it waits in all for one that gives no sign of life or death. */
+/** How long a notifier waits in all for a waiter that gives no sign of life or death. */
 const LONGEST_MS = 1000;
 
 /** Where the semaphores of an existing condition are, except that of its lock. */
 export interface ConditionAddress {
-  /** How many calls sleep, or have woken and were not counted off yet. CPython: `_sleeping_count`. */
+  /** How many waiters sleep, or have woken and are not yet deducted. CPython: `_sleeping_count`. */
   readonly sleeping: SemaphoreAddress;
-  /** How many have woken. CPython: `_woken_count`. */
+  /** How many waiters have woken and are not yet deducted. CPython: `_woken_count`. */
   readonly woken: SemaphoreAddress;
-  /** What they sleep on. CPython: `_wait_semaphore`. */
+  /** The semaphore that waiters sleep on. CPython: `_wait_semaphore`. */
   readonly wait: SemaphoreAddress;
 }
 
@@ -127,11 +127,11 @@ export class Condition {
   }
 
   /**
-   * Gives the lock back, waits for a notification, and takes the lock again, as often as it was held. CPython:
+   * Releases the lock, waits for a notification, and acquires the lock again, as often as it was held. CPython:
    * `wait(timeout)`.
    *
-   * Resolves to false when the time is up. Rejects with `NotOwner`, `ClosedError`, `OwnerDied`, or an AbortError; the lock
-   * is held again then too, except after `OwnerDied` and `ClosedError`.
+   * Resolves to false when the time is up. Rejects with `NotOwner`, `ClosedError`, `OwnerDied`, or an AbortError. In each case
+   * the lock is held again, except after `OwnerDied` and `ClosedError`.
    */
   async wait(limits?: WaitLimits): Promise<boolean> {
     const { timeout, signal } = limitsFrom(limits);
@@ -145,10 +145,10 @@ export class Condition {
   }
 
   /**
-   * Waits until `predicate` returns something truthy, which it is asked for before the first wait and after each. CPython:
+   * Waits until `predicate` returns something truthy. It is called before the first wait and after each. CPython:
    * `wait_for(predicate, timeout)`.
    *
-   * @returns Its last result, falsy when the time is up.
+   * @returns The last result of `predicate`, falsy when the time is up.
    */
   async waitFor<T>(predicate: () => T | PromiseLike<T>, limits?: WaitLimits): Promise<T> {
     checkFunction(predicate, 'predicate');
@@ -173,8 +173,8 @@ export class Condition {
   }
 
   /**
-   * Wakes up to `n` of those who wait, and resolves when they have woken. CPython: `notify(n)`. Waiters that were killed
-   * do not count, and cannot hold it up for ever. Rejects with `NotOwner` or `ClosedError`.
+   * Wakes up to `n` waiters, and resolves when they have woken. CPython: `notify(n)`. Waiters that were killed do not count,
+   * and cannot hold it up for ever. Rejects with `NotOwner` or `ClosedError`.
    */
   async notify(n = 1): Promise<void> {
     checkInteger(n, 'n');
@@ -184,18 +184,18 @@ export class Condition {
   /** As `notify`, blocking. */
   notifySync(n = 1): void {
     checkInteger(n, 'n');
-    this.checkNobodyWaitsHere('notifySync');
+    this.checkNoWaitPending('notifySync');
     runSync(this.notifySteps(this.#lock.currentOwner(), n, 'notifySync'), 'notifySync');
   }
 
-  /** Wakes all who wait. CPython: `notify_all()`. */
+  /** Wakes all waiters. CPython: `notify_all()`. */
   async notifyAll(): Promise<void> {
     return run(this.notifySteps(this.#lock.currentOwner(), Infinity, 'notifyAll'), this.#lock.keepAlive);
   }
 
   /** As `notifyAll`, blocking. */
   notifyAllSync(): void {
-    this.checkNobodyWaitsHere('notifyAllSync');
+    this.checkNoWaitPending('notifyAllSync');
     runSync(this.notifySteps(this.#lock.currentOwner(), Infinity, 'notifyAllSync'), 'notifyAllSync');
   }
 
@@ -208,7 +208,7 @@ export class Condition {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    // Those who wait here leave, and have to be counted as awake as long as that can be done.
+    // The pending waits of this object end, and can be counted as awake only before its semaphores are closed.
     for (let left = this.#waiting; left > 0; left--) {
       this.#countWaiting(-1);
       this.#woken.post();
@@ -259,8 +259,8 @@ export class Condition {
     };
   }
 
-  /** @internal Those who wait on this very thread could not wake while it is blocked. */
-  checkNobodyWaitsHere(operation: string): void {
+  /** @internal Throws if waits are pending on this thread: they could not wake while it is blocked. */
+  checkNoWaitPending(operation: string): void {
     if (this.#waiting === 0) return;
     throw new BusyError(`${operation}: asynchronous waits of this object are pending on the same thread`);
   }
@@ -299,7 +299,7 @@ export class Condition {
     } catch (error) {
       failure = { error };
     }
-    // Before the lock: a notifier holds it while it waits for this. close() has done it for those who waited then.
+    // Before the lock: a notifier holds the lock while it waits for this count. close() has counted the waits that it ended.
     if (!this.#closed) {
       this.#countWaiting(-1);
       this.#woken.post();
@@ -332,9 +332,9 @@ export class Condition {
   *notifySteps(owner: object, n: number, operation: string): SemaphoreWaits<void> {
     if (this.#closed) throw new ClosedError('Condition');
     this.#lock.checkOwned(owner, operation);
-    // Those whose time was up have woken without being told to.
+    // Waiters whose time was up have woken without a notification.
     while (this.#woken.tryAcquire()) this.#sleeping.tryAcquire();
-    // Those who have died will never wake.
+    // Waiters that have died will never wake.
     for (let dead = this.#wait.reapDeadWaiters(); dead > 0; dead--) this.#sleeping.tryAcquire();
     let asleep = 0;
     while (asleep < n && this.#sleeping.tryAcquire()) {
@@ -348,9 +348,9 @@ export class Condition {
       else if (millisecondsLeft(patience) <= 0) break;
       else asleep -= Math.min(asleep, this.#wait.reapDeadWaiters());
     }
-    // What nobody took is taken back, so that no later waiter takes it for its own.
+    // Notifications that no waiter took are taken back, or later waiters would take them for their own.
     while (this.#wait.tryAcquire());
-    // Those who gave no sign count as asleep again: they may be stopped, and are not to be forgotten.
+    // Waiters that gave no sign count as asleep again: they may be stopped, and must get a later notification.
     for (; asleep > 0; asleep--) this.#sleeping.post();
   }
 }

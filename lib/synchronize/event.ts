@@ -17,7 +17,7 @@ import { Lock } from './locks.js';
 export interface EventAddress {
   /** The lock of its condition. CPython: `_cond._lock`. */
   readonly lock: SemaphoreAddress;
-  /** The condition that waits sleep on. CPython: `_cond`. */
+  /** The condition that `wait` sleeps on. CPython: `_cond`. */
   readonly condition: ConditionAddress;
   /** 1 while the event is set. CPython: `_flag`. */
   readonly flag: SemaphoreAddress;
@@ -85,14 +85,14 @@ export class Event {
     return this.#runSync('isSetSync', () => ({ value: this.#isSetNow() }));
   }
 
-  /** Sets the flag and wakes all who wait for it. CPython: `set()`. */
+  /** Sets the flag and wakes all waiters. CPython: `set()`. */
   async set(): Promise<void> {
     return this.#run((owner) => this.#setSteps(owner));
   }
 
   /** As `set`, blocking. */
   setSync(): void {
-    this.#condition.checkNobodyWaitsHere('setSync');
+    this.#condition.checkNoWaitPending('setSync');
     this.#runSync('setSync', (owner) => this.#setSteps(owner));
   }
 

@@ -40,8 +40,8 @@ export function semaphoreAddress(reduced: unknown, name: string): SemaphoreAddre
   return checkAddress(semaphore, `${name}.semaphore`);
 }
 
-function attachSemaphore(reduced: unknown, name: string, what: string): SemaphoreHandle {
-  return SemaphoreHandle.attach(what, semaphoreAddress(reduced, name));
+function attachSemaphore(reduced: unknown, name: string, typeName: string): SemaphoreHandle {
+  return SemaphoreHandle.attach(typeName, semaphoreAddress(reduced, name));
 }
 
 /** The highest value in the reduced form of a BoundedSemaphore. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What all locks and semaphores have in common: acquiring and releasing, bare, by a callback, or by a guard.
+// What all locks and semaphores have in common: acquiring and releasing by bare calls, around a callback, or by a guard.
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { inspect } from 'node:util';
 
@@ -26,13 +26,13 @@ export interface AcquireOptions extends WaitOptions {
 export interface SemLockDescriptor {
   /** The class. */
   readonly type: 'Lock' | 'RLock' | 'Semaphore' | 'BoundedSemaphore';
-  /** Where it is. CPython: `_semlock.name`. */
+  /** The address of the semaphore. CPython: `_semlock.name`. */
   readonly semaphore: SemaphoreAddress;
   /** The highest value of a BoundedSemaphore. */
   readonly bound?: number;
 }
 
-/** What a `withLock` callback runs in: which locks it owns, and as whom. */
+/** What a `withLock` callback runs in: the lock, the token that owns it, and the scope around. */
 interface Scope {
   readonly lock: object;
   readonly token: object;
@@ -41,7 +41,7 @@ interface Scope {
 
 const scopes = new AsyncLocalStorage<Scope | undefined>();
 
-/** Refuses what a caller has put in the place of a semaphore that exists already. */
+/** Throws unless `handle` is one: the constructors are public, but their second forms are not. */
 export function checkHandle(handle: unknown): asserts handle is SemaphoreHandle {
   if (!(handle instanceof SemaphoreHandle)) {
     throw argumentError('type', 'Objects for semaphores that exist already are made by attach()');
@@ -63,8 +63,8 @@ export function makeAll(makers: readonly (() => SemaphoreHandle)[]): SemaphoreHa
 const guardMark = shareableMark('Guard');
 
 /**
- * What `guard` resolves to: the right to use what a lock protects, given back by `release()` or at the end of an
- * `await using` or `using` block. CPython: the body of `with lock:`.
+ * What `guard` resolves to: one acquire, which `release()` or the end of an `await using` or `using` block releases.
+ * CPython: the body of `with lock:`.
  */
 export class Guard {
   #release: (() => void) | undefined;
@@ -75,7 +75,7 @@ export class Guard {
     Object.defineProperty(this, 'shareable', guardMark);
   }
 
-  /** Gives it back; doing so again changes nothing. */
+  /** Releases what was acquired; doing so again changes nothing. */
   release(): void {
     const release = this.#release;
     this.#release = undefined;
@@ -96,19 +96,19 @@ export class Guard {
 
 /** What all locks and semaphores have in common. CPython: `multiprocessing.synchronize.SemLock`. */
 export abstract class SemLock {
-  readonly #what: string;
+  readonly #typeName: string;
   readonly #most: number;
   readonly #keepAlive = new KeepAlive();
   /** @internal */
   readonly handle: SemaphoreHandle;
 
   /** @internal */
-  protected constructor(what: string, most: number, handle: SemaphoreHandle) {
+  protected constructor(typeName: string, most: number, handle: SemaphoreHandle) {
     checkHandle(handle);
-    this.#what = what;
+    this.#typeName = typeName;
     this.#most = most;
     this.handle = handle;
-    Object.defineProperty(this, 'shareable', shareableMark(what));
+    Object.defineProperty(this, 'shareable', shareableMark(typeName));
   }
 
   /**
@@ -131,7 +131,7 @@ export abstract class SemLock {
     return this.acquireAsSync(this.currentOwner(), timeout, 'acquireSync');
   }
 
-  /** Gives one back. CPython: `release()`. Throws `ReleasedTooOften`, `ClosedError`, for an RLock `NotOwner`. */
+  /** Releases what one acquire has taken. CPython: `release()`. Throws `ReleasedTooOften`, `ClosedError`, for an RLock `NotOwner`. */
   release(): void {
     this.releaseAs(this.currentOwner());
   }
@@ -155,7 +155,8 @@ export abstract class SemLock {
   }
 
   /**
-   * Acquires, and resolves to what releases. For an RLock each guard owns by itself: only a `withLock` callback re-enters.
+   * Acquires, and resolves to a Guard that releases. Of an RLock each guard is an owner of its own: only a `withLock` callback
+   * re-enters.
    *
    * @param options Limits for acquiring. Rejects with `TimeoutError` when the time is up.
    */
@@ -168,14 +169,14 @@ export abstract class SemLock {
     });
   }
 
-  /** The value of the semaphore: how many more could acquire at this moment. CPython: `get_value()`. */
+  /** The value of the semaphore: how many more acquires would succeed at this moment. CPython: `get_value()`. */
   get value(): number {
     return this.handle.value;
   }
 
   /**
-   * The semaphore's name, for programs in other languages. From now on the death of a holder is reported instead of
-   * mended by itself, since what others do with the name is not known here. CPython: `_semlock.name`.
+   * The semaphore's name, for programs in other languages. From now on the death of a holder is reported and no longer
+   * repaired automatically, since programs that use the name keep no records. CPython: `_semlock.name`.
    */
   get name(): string {
     this.handle.expose();
@@ -188,8 +189,8 @@ export abstract class SemLock {
   }
 
   /**
-   * Closes this object; doing so again changes nothing. Pending acquires reject with `ClosedError`. If it was created
-   * here, its name goes: who has it open goes on, nobody can open it any more.
+   * Closes this object; doing so again changes nothing. Pending acquires reject with `ClosedError`. If the semaphore was
+   * created here, its name is removed: processes that have it open go on using it, but no process can open it any more.
    */
   close(): void {
     this.handle.close();
@@ -214,7 +215,7 @@ export abstract class SemLock {
 
   /** What console.log shows. */
   [inspect.custom](): string {
-    return this.closed ? `${this.#what} { closed }` : `${this.#what} { value: ${this.value} }`;
+    return this.closed ? `${this.#typeName} { closed }` : `${this.#typeName} { value: ${this.value} }`;
   }
 
   /** @internal */
@@ -233,7 +234,7 @@ export abstract class SemLock {
     return undefined;
   }
 
-  /** @internal Who a bare call is made by: a `withLock` callback, or the thread as a whole. */
+  /** @internal The owner that a bare call stands for: a `withLock` callback, or the thread as a whole. */
   currentOwner(): object {
     return this.currentToken() ?? thread;
   }
@@ -264,17 +265,17 @@ export abstract class SemLock {
   /** @internal Records that a value was taken for `owner`. */
   abstract adopt(owner: object): void;
 
-  /** @internal Whether `owner` holds it already, and now does so once more. */
+  /** @internal Whether `owner` holds the lock already; if so, counts one more acquire. */
   protected abstract enters(owner: object): boolean;
 
-  /** @internal Whether `owner` has lost what it held, in a wait that could not take it again. Asked once. */
+  /** @internal Whether `owner` has lost the lock, in a wait that could not acquire it again. True once for each loss. */
   abstract forgetLost(owner: object): boolean;
 
   /** @internal */
   protected post(): void {
-    if (!this.handle.post(this.#most)) throw new ReleasedTooOften(this.#what);
+    if (!this.handle.post(this.#most)) throw new ReleasedTooOften(this.#typeName);
   }
 }
 
-/** Who owns what was acquired outside of any `withLock`. */
+/** The owner of what was acquired outside of any `withLock`. */
 const thread = {};

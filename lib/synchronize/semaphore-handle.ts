@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// One open semaphore as this environment uses it: taking from it and giving back, with time limits, async and blocking.
-// What a lock or a condition means is made of these in synchronize.ts.
+// One open semaphore as this environment uses it: acquiring and posting, with time limits, async and blocking. Locks,
+// conditions and events are built from these.
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
 import { request, requestSync, type Background } from '../event-loop/completions.js';
@@ -26,7 +26,7 @@ const collected = new FinalizationRegistry<number>((id) => {
   semaphores.close(id);
 });
 
-/** Sync calls alone need the environment too: they have to know whether this is a worker, and when it ends. */
+/** Sync calls need a started environment too: they ask it whether this is a worker, and when the worker ends. */
 export class SemaphoreHandle implements TransferableSemaphore {
   readonly #typeName: string;
   readonly #id: number;
@@ -41,7 +41,7 @@ export class SemaphoreHandle implements TransferableSemaphore {
     return new SemaphoreHandle(typeName, id);
   }
 
-  /** One that exists. */
+  /** A semaphore that exists. */
   static attach(typeName: string, { name, family, number }: SemaphoreAddress): SemaphoreHandle {
     const inFamily = family !== undefined && number !== undefined;
     const id = inFamily ? semaphores.attach(family, number) : semaphores.openNamed(name, false, 0);
@@ -49,7 +49,7 @@ export class SemaphoreHandle implements TransferableSemaphore {
     return new SemaphoreHandle(typeName, id);
   }
 
-  /** One under a name that somebody chose. */
+  /** A new semaphore under a name that the caller has chosen. */
   static createNamed(typeName: string, name: string, value: number): SemaphoreHandle {
     const id = semaphores.openNamed(name, true, value);
     if (id < 0) throw semaphoreError(id, 'sem_open', name);
@@ -68,7 +68,7 @@ export class SemaphoreHandle implements TransferableSemaphore {
     collected.register(this, id, this);
   }
 
-  /** Has the family's table tell who holds it, or (`waits`) who waits on the condition that it belongs to. */
+  /** Records the holder in the family's table, or (`waits`) the waiters of the condition that the semaphore belongs to. */
   track(waits = false): this {
     semaphores.track(this.#id, waits);
     return this;
@@ -78,25 +78,25 @@ export class SemaphoreHandle implements TransferableSemaphore {
     return this.#closed;
   }
 
-  /** What the native layer knows it by. */
+  /** The id of the semaphore in the native layer. */
   get id(): number {
     return this.#id;
   }
 
-  /** Where others find it. */
+  /** Where other processes find the semaphore. */
   get address(): SemaphoreAddress {
     this.checkOpen();
     const { name, family, number } = semaphores.describe(this.#id);
     return family === '' ? { name } : { name, family, number };
   }
 
-  /** Its name or address goes to somebody who may not record what it does. */
+  /** Marks the semaphore as used by programs that keep no holder records. To be called before its address goes to one. */
   expose(): void {
     this.checkOpen();
     semaphores.expose(this.#id);
   }
 
-  /** Somebody was told where it is who has not opened it yet: until `unpin` its name stays, even if this is closed. */
+  /** Keeps the name, also after `close`, until `unpin`: a process was given the address and has not opened it yet. */
   pin(): void {
     semaphores.pin(this.#id);
   }
@@ -170,7 +170,7 @@ export class SemaphoreHandle implements TransferableSemaphore {
     return taken;
   }
 
-  /** Undefined if the holder was found dead, and another process has mended that in the meantime. */
+  /** Undefined if the holder was found dead, but another process has released the semaphore in its place meanwhile. */
   async #wait(deadline: number, signal: AbortSignal | undefined, keepAlive: KeepAlive): Promise<boolean | undefined> {
     const timeout = millisecondsLeft(deadline);
     if (timeout <= 0) return this.#tryLast();
@@ -197,9 +197,9 @@ export class SemaphoreHandle implements TransferableSemaphore {
     return call.promise;
   }
 
-  /** Tries for as long as it is cheaper than waiting in the background, which takes two wake-ups. */
+  /** Tries for as long as this is cheaper than waiting in the background, which takes two wake-ups. */
   #spin(): boolean {
-    // Those who wait already come first.
+    // Calls that wait already come first.
     if (this.#pending !== undefined && this.#pending.size > 0) return false;
     const status = semaphores.spin(this.#id, hasOneCpu() ? 0 : SPIN_NS);
     if (status === 0) return true;
@@ -257,17 +257,17 @@ export class SemaphoreHandle implements TransferableSemaphore {
     }
   }
 
-  /** The holder may be a process that reads what this one has not written yet, so both must go on. */
+  /** The holder may wait for a message that this process has not written yet, so writing must go on during the wait. */
   #waitWhileWriting(deadline: number, operation: string): number {
     return this.tryAcquire() ? 0 : requestSync(this.background, deadline, operation);
   }
 
-  /** Whether somebody who is alive has a record of holding it. Python has none. */
+  /** Whether a living process is recorded as the holder. Python processes keep no records. */
   hasLiveHolder(): boolean {
     return semaphores.hasLiveHolder(this.#id) > 0;
   }
 
-  /** See NativeSemaphores. */
+  /** Posts in the place of a dead holder, with `force` also of one without a record. Whether it did. */
   recover(force: boolean): boolean {
     this.checkOpen();
     return semaphores.recover(this.#id, force) > 0;
@@ -281,7 +281,7 @@ export class SemaphoreHandle implements TransferableSemaphore {
     return semaphores.reapDeadWaiters(this.#id);
   }
 
-  /** Pending acquires reject with `ClosedError`. The name goes if this environment made it. */
+  /** Pending acquires reject with `ClosedError`. The name is removed if this environment created it. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
