@@ -30,7 +30,7 @@ const codes = native.status;
 
 /** Options of `Client`. Connecting and authenticating share one time limit. */
 export interface ClientOptions extends ConnectionOptions, WaitOptions {
-  /** Default: that of the address. */
+  /** Default: the family of the address. */
   family?: SocketFamily | undefined;
   /** The secret that both sides must have, as bytes; an empty one counts. Default: none, for a Listener without one. */
   authkey?: Bytes | undefined;
@@ -38,7 +38,7 @@ export interface ClientOptions extends ConnectionOptions, WaitOptions {
   remote?: boolean | undefined;
 }
 
-/** What a step of connecting waits for. */
+/** A wait of the steps of connecting. */
 type Wait =
   | { readonly kind: 'writable'; readonly id: number; readonly fd: number }
   | { readonly kind: 'readable'; readonly handshake: Handshake }
@@ -46,10 +46,10 @@ type Wait =
 
 type Steps<T> = Generator<Wait, T, void>;
 
-/** How long a unix socket's full queue is left alone before the next attempt, at most. */
+/** The longest pause before the next attempt to connect to a unix socket whose queue is full. */
 const LONGEST_PAUSE_MS = 16;
 
-/** On a loopback interface a socket may be given the very port that it connects to, and then be connected to itself. */
+/** On a loopback interface, a socket may get the port that it connects to. Then it is connected to itself. */
 function isConnectedToItself(id: number, where: NativeAddress): boolean {
   if (!where.ip) return false;
   const room = Buffer.alloc(6);
@@ -67,7 +67,7 @@ function* connect(address: SocketAddress, where: NativeAddress): Steps<number> {
   if (id < 0) fail(id, 'socket');
   try {
     let status = native.sockets.connect(id, where.ip, where.name, where.port);
-    // The kernel has no event for a place in a unix socket's queue, so it has to be asked again.
+    // The kernel has no event for room in a unix socket's queue, so the attempt is repeated.
     for (let pause = 1; status === codes.again && !where.ip; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
       yield { kind: 'pause', ms: pause };
       status = native.sockets.connect(id, where.ip, where.name, where.port);
@@ -104,7 +104,7 @@ function* connectAndAuthenticate(
   }
 }
 
-/** Calls `done` once when the wait is over. Returns what takes that back. */
+/** Calls `done` once when the wait is over. The returned function cancels that. */
 function startWait(wait: Wait, done: () => void): () => void {
   switch (wait.kind) {
     case 'pause': {
@@ -126,12 +126,12 @@ function startWait(wait: Wait, done: () => void): () => void {
   }
 }
 
-/** Has steps close what they have open, unless it was they who failed. Returns the error. */
+/** Lets the steps close what they have open, unless they have failed themselves. Returns the error. */
 function endWith(steps: Steps<unknown>, error: unknown): Error {
   try {
     steps.throw(error);
   } catch {
-    // They pass on what they are given.
+    // The steps close what they have open, and throw the same error again.
   }
   return error as Error;
 }
@@ -213,8 +213,8 @@ function prepare(
 /**
  * Connects to a `Listener`, of this package or of Python. CPython: `multiprocessing.connection.Client`.
  *
- * Resolves to the Connection, once both sides have proved that they have the `authkey` if there is one. Rejects with
- * `AuthenticationError`, `TimeoutError`, an AbortError, or a system error: `ECONNREFUSED` when nobody listens there,
+ * Resolves to the Connection, after both sides have proved that they have the `authkey`, if there is one. Rejects with
+ * `AuthenticationError`, `TimeoutError`, an AbortError, or a system error: `ECONNREFUSED` when no socket listens there,
  * `ENOENT` when there is no such path.
  */
 export async function Client<S = unknown, R = S>(
