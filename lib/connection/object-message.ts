@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// A message of a value with objects of this package in it, between Node processes over a socket. The message holds the value
-// taken apart. The descriptors that the objects need follow it, one by one, as `sendHandle` sends them.
+// A message of a value with objects of this package in it, between Node processes over a socket. The message holds the
+// value taken apart. The descriptors that the objects need follow it, one by one, as `sendHandle` sends them.
 import { deserialize, serialize } from 'node:v8';
 
 import { IncompleteMessage } from './incomplete-message.js';
@@ -117,7 +117,9 @@ export class IncomingObjectMessage extends IncompleteMessage {
   }
 }
 
-/** Checks the outer form of what was received. The descriptions of objects are checked when the objects are attached. */
+/**
+ * Checks the outer form of what was received. The descriptions of objects are checked when the objects are attached.
+ */
 function checkShared(value: unknown): SharedValue {
   const { magic, objects, value: bytes } = (value ?? {}) as Partial<SharedValue>;
   const lists = Array.isArray(objects) && objects.length === 2 && objects.every(Array.isArray);

@@ -53,7 +53,9 @@ export class ReceiveRequest<T> implements PendingReceive {
     this.#reject(error);
   }
 
-  /** May be called twice: a user's decoder may close the Connection, which ends the request that is being decoded too. */
+  /**
+   * May be called twice: a user's decoder may close the Connection, which ends the request that is being decoded too.
+   */
   #settle(): void {
     if (this.#settled) return;
     this.#settled = true;

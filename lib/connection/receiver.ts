@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The receiving half of a channel: the pending receives, the order in which they are served, and the message that has been
-// received in part.
+// The receiving half of a channel: the pending receives, the order in which they are served, and the message that has
+// been received in part.
 import { millisecondsLeft, startLimits, type Limits } from '../core/deadline.js';
 import { BusyError, receiveError, TimeoutError } from '../core/errors.js';
 import { Fifo } from '../core/fifo.js';
@@ -194,7 +194,10 @@ export class Receiver {
     });
   }
 
-  /** Receives that had no turn are served by the loop, since the kernel does not report messages that are held in memory. */
+  /**
+   * Receives that had no turn are served by the loop, since the kernel does not report messages that are held in
+   * memory.
+   */
   #serveSoon(): void {
     if (this.#immediate) return;
     this.#immediate = true;
@@ -300,8 +303,8 @@ export class Receiver {
     const left = millisecondsLeft(deadline);
     const status = native.receiveSync(this.#id, slab, maxLength, left, spinNs, uninterrupted);
     if (status !== codes.largeMessage) return status;
-    // No JavaScript runs during a blocking call, so the call may use the caller's memory. If it gives up, what has come is
-    // moved to other memory.
+    // No JavaScript runs during a blocking call, so the call may use the caller's memory. If it gives up, what has come
+    // is moved to other memory.
     if (!this.#large.begun) this.#large.use(decoder.destination?.(native.messageLength(this.#id)));
     const quiet = deadline === Infinity && !listensForSignals();
     const done = this.#fillLarge((bytes) => {
