@@ -141,13 +141,13 @@ export class Receiver {
 
   /** Ends the receives of one Connection. */
   reject(owner: object, makeError: () => Error): void {
-    const ended = this.#queue.take((request) => request.owner === owner);
+    const ended = this.#queue.removeAll((request) => request.owner === owner);
     for (const request of ended) request.fail(makeError());
   }
 
   /** Ends all receives. */
   fail(error: Error): void {
-    for (const request of this.#queue.take()) request.fail(error);
+    for (const request of this.#queue.removeAll()) request.fail(error);
   }
 
   /** Whether a receive would make progress without reading from the kernel. */

@@ -380,8 +380,8 @@ export class Sender implements Writer {
   #failAll(makeError: () => Error, silently = false): void {
     native.dropPending(this.id);
     this.#blocked = false;
-    this.#lenders.take();
-    for (const waiting of this.#waiting.take()) {
+    this.#lenders.removeAll();
+    for (const waiting of this.#waiting.removeAll()) {
       if (silently) waiting.promise?.catch(ignore);
       waiting.fail(makeError());
     }

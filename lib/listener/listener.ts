@@ -212,7 +212,7 @@ export class Listener<S = unknown, R = S> {
     this.#closed = true;
     collected.unregister(this);
     this.#socket.close();
-    for (const waiting of this.#waiting.take()) {
+    for (const waiting of this.#waiting.removeAll()) {
       this.#settle(waiting);
       waiting.reject(new ClosedError('Listener'));
     }
@@ -220,7 +220,7 @@ export class Listener<S = unknown, R = S> {
       this.#drop(candidate);
       candidate.connection.close();
     }
-    for (const { connection } of this.#ready.take()) connection.close();
+    for (const { connection } of this.#ready.removeAll()) connection.close();
   }
 
   /** Pending accepts of this object keep the process alive, which is the default. */

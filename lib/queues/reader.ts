@@ -317,7 +317,7 @@ export class QueueReader {
   }
 
   #failAll(makeError: () => Error): void {
-    for (const request of this.#waiting.take()) request.fail(makeError());
+    for (const request of this.#waiting.removeAll()) request.fail(makeError());
   }
 }
 

@@ -106,7 +106,7 @@ export class QueueWriter {
 
   /** Ends the puts that still wait for a place. */
   close(makeError: () => Error): void {
-    for (const waiting of this.#waiting.take()) waiting.fail(makeError());
+    for (const waiting of this.#waiting.removeAll()) waiting.fail(makeError());
     this.#rest();
   }
 
@@ -222,7 +222,7 @@ export class QueueWriter {
         this.#serve(outcome === 0);
       });
     } catch (error) {
-      for (const waiting of this.#waiting.take()) waiting.fail(error as Error);
+      for (const waiting of this.#waiting.removeAll()) waiting.fail(error as Error);
       return;
     }
     this.#untell ??= this.#handle.onceTold(() => {
