@@ -4,7 +4,10 @@ import { known } from './known/index.js';
 import { PythonGlobal } from './nodes.js';
 import { registeredReducer } from './registry.js';
 
-/** The class or function of this name: the caller's, the user's or a known one, or, if wanted, one that means nothing. */
+/**
+ * The class or function of this name: that of the hooks, of the user, or of the known ones. If none has it and unknown
+ * ones are accepted, a global without a reducer.
+ */
 export function findGlobal(module: string, name: string, hooks: PickleHooks): PythonGlobal | undefined {
   return (
     hooks.reducers?.get(module)?.get(name) ??
