@@ -1,133 +1,189 @@
 // SPDX-License-Identifier: MIT
 //
-// Compiles lib/ to dist/: declarations by the TypeScript compiler, which also checks the types, and JavaScript by a bundler.
-// Every process that this package starts loads it before anything else, and loading forty modules takes several times as
-// long as loading the same code from a few files. These are CommonJS, which loads without a turn of the event loop for each
-// file, and lets lib/reduction/registry.ts load the rest in the middle of a call. What users import is an ES module around them.
+// Compiles lib/. The TypeScript compiler checks the types, writes the declarations to dist/ and each module by itself to
+// out/lib/, from where the tests import what is not public. A bundler makes the JavaScript in dist/ from these modules.
 //
-//   node scripts/build.mjs [--modules]
+// Every process that this package starts loads the package before anything else, and loading forty modules takes several
+// times as long as loading the same code from a few files. These files are CommonJS: Node loads them without a turn of the
+// event loop for each, and a function can load another one in the middle of a call. What users import is an ES module around
+// them.
 //
-// With --modules each module is compiled by itself as well, to out/lib/, for tests that look inside.
-import { build } from 'esbuild';
-import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+//   node scripts/build.mjs
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { main, root, runTool } from './support.mjs';
+import { rollup } from 'rollup';
+import { main, replaceFolder, root, runTool } from './support.mjs';
 
-/** What processes begin with, and what they load later; these share their code. */
-const ENTRIES = ['index', 'process/child-main', 'parts/locks', 'parts/queues', 'parts/pickle', 'parts/python'];
+/** @typedef {import('rollup').Plugin} Plugin */
+/** @typedef {import('rollup').OutputOptions} OutputOptions */
 
-/** @type {import('esbuild').BuildOptions} */
-const common = {
-  bundle: true,
-  platform: 'node',
-  format: 'esm',
-  target: 'node20.19',
-  packages: 'external',
-  sourcemap: true,
-  logLevel: 'warning',
+/**
+ * The modules of lib/ that a process begins with, and those that are loaded in the middle of a call. Each becomes a file of its
+ * own, at the same path below dist/cjs/ as below lib/.
+ */
+const entries = ['index', 'process/child-main', 'parts/locks', 'parts/queues', 'parts/pickle', 'parts/python'];
+
+/**
+ * The files in dist/cjs/shared/, for what more than one entry imports. Each holds what the module on the right imports,
+ * directly or not, except for entries and for what a file above it holds. So a file imports only files above it, and no two
+ * import each other. What index alone imports becomes a part of index.js.
+ */
+const shared = {
+  'child-base': 'process/child-main',
+  synchronize: 'parts/locks',
+  queues: 'parts/queues',
+  pickle: 'serialization/pickle/codec',
+  listener: 'parts/pickle',
 };
 
+/** Where the result is going to be. Source maps are relative to it. */
+const output = path.join(root, 'dist');
+
+/** @param {string} modules The folder of the compiled modules. */
+function checkLists(modules) {
+  for (const name of [...entries, ...Object.values(shared)]) {
+    if (existsSync(path.join(modules, `${name}.js`))) continue;
+    throw new Error(`scripts/build.mjs lists ${name}, but there is no lib/${name}.ts`);
+  }
+}
+
 /**
- * The program for the command line, which stands for itself.
+ * Reads modules together with the compiler's source maps, so that those of dist/ lead to lib/.
  *
+ * @returns {Plugin}
+ */
+function withSourceMaps() {
+  return {
+    name: 'with-source-maps',
+    load(id) {
+      return { code: readFileSync(id, 'utf8'), map: readFileSync(`${id}.map`, 'utf8') };
+    },
+  };
+}
+
+/**
+ * In CommonJS, import.meta.url is what it would be if each module was a file of its own below dist/cjs/. Thereby a relative path
+ * means the same there as in lib/.
+ *
+ * @param {string} modules
+ * @returns {Plugin}
+ */
+function withModuleUrls(modules) {
+  return {
+    name: 'with-module-urls',
+    resolveImportMeta(property, { chunkId, moduleId }) {
+      if (property !== 'url') return null;
+      const file = path.relative(path.dirname(chunkId), path.relative(modules, moduleId));
+      return `new URL('${file}', require('node:url').pathToFileURL(__filename)).href`;
+    },
+  };
+}
+
+/**
+ * Chooses the shared file for each module.
+ *
+ * @param {string} modules
+ * @returns {import('rollup').GetManualChunk}
+ */
+function sharedFileOf(modules) {
+  const fileOf = (/** @type {string} */ name) => path.join(modules, `${name}.js`);
+  const own = new Set(entries.map(fileOf));
+  /** @type {Map<string, string> | undefined} */
+  let names;
+  return (id, { getModuleInfo }) => {
+    if (names === undefined) {
+      const assigned = (names = new Map());
+      for (const [name, module] of Object.entries(shared)) {
+        const visited = new Set();
+        const visit = (/** @type {string} */ file) => {
+          if (visited.has(file)) return;
+          visited.add(file);
+          if (!own.has(file) && !assigned.has(file)) assigned.set(file, name);
+          getModuleInfo(file)?.importedIds.forEach(visit);
+        };
+        visit(fileOf(module));
+      }
+    }
+    return names.get(id);
+  };
+}
+
+/**
+ * Bundles modules, and writes the files below a folder. A warning is an error, such as that two files import each other.
+ *
+ * @param {Record<string, string>} input
+ * @param {readonly Plugin[]} plugins
+ * @param {OutputOptions} options
+ * @param {string} folder
+ * @returns {Promise<string[]>} The exports of the first module.
+ */
+async function bundle(input, plugins, options, folder) {
+  const result = await rollup({
+    input,
+    plugins: [withSourceMaps(), ...plugins],
+    // Packages and what Node has.
+    external: (id) => !id.startsWith('.') && !path.isAbsolute(id),
+    // Other entries may import more from an entry than it exports.
+    preserveEntrySignatures: 'allow-extension',
+    onwarn({ code, message }) {
+      if (code !== 'CIRCULAR_DEPENDENCY') throw new Error(message);
+    },
+  });
+  const { output: files } = await result.generate({ sourcemap: true, generatedCode: 'es2015', ...options });
+  for (const file of files) {
+    const target = path.join(folder, file.fileName);
+    mkdirSync(path.dirname(target), { recursive: true });
+    writeFileSync(target, file.type === 'chunk' ? file.code : file.source);
+  }
+  return files[0].exports;
+}
+
+/**
+ * @param {string} modules
  * @param {string} folder
  */
-async function bundleProgram(folder) {
-  const { outputFiles } = await build({
-    ...common,
-    entryPoints: [path.join(root, 'lib', 'cli', 'main.ts')],
-    outdir: path.join(folder, 'cli'),
-    write: false,
-  });
-  for (const { path: file, text } of outputFiles) write(file, file.endsWith('.js') ? withClassNames(text) : text);
-}
-
-/** @param {string} folder */
-async function bundleLibrary(folder) {
+async function bundleLibrary(modules, folder) {
+  const input = Object.fromEntries(entries.map((name) => [name, path.join(modules, `${name}.js`)]));
+  /** @type {OutputOptions} */
+  const options = {
+    dir: path.join(output, 'cjs'),
+    format: 'cjs',
+    exports: 'named',
+    externalLiveBindings: false,
+    // What a file does not use itself is loaded by the one that uses it.
+    hoistTransitiveImports: false,
+    chunkFileNames: 'shared/[name].js',
+    manualChunks: sharedFileOf(modules),
+  };
   const inner = path.join(folder, 'cjs');
-  const { outputFiles, metafile } = await build({
-    ...common,
-    entryPoints: ENTRIES.map((name) => path.join(root, 'lib', `${name}.ts`)),
-    outbase: path.join(root, 'lib'),
-    outdir: inner,
-    splitting: true,
-    chunkNames: 'shared/[hash]',
-    define: { 'import.meta.url': MODULE_URL },
-    metafile: true,
-    write: false,
-  });
-  write(path.join(inner, 'package.json'), '{ "type": "commonjs" }\n');
-  for (const { path: file, text } of outputFiles) {
-    write(file, file.endsWith('.js') ? toCommonJs(withClassNames(text)) : text);
-  }
-  const [names] = Object.entries(metafile.outputs)
-    .filter(([file]) => path.resolve(file) === path.join(inner, 'index.js'))
-    .map(([, output]) => output.exports.sort().join(', '));
+  const names = await bundle(input, [withModuleUrls(modules)], options, inner);
+  writeFileSync(path.join(inner, 'package.json'), '{ "type": "commonjs" }\n');
+  const list = names.sort().join(', ');
   const load = "process.getBuiltinModule('node:module').createRequire(import.meta.url)";
-  write(path.join(folder, 'index.js'), `export const { ${names} } = ${load}('./cjs/index.js');\n`);
+  writeFileSync(path.join(folder, 'index.js'), `export const { ${list} } = ${load}('./cjs/index.js');\n`);
 }
 
 /**
- * @param {string} file
- * @param {string} text
- */
-function write(file, text) {
-  mkdirSync(path.dirname(file), { recursive: true });
-  writeFileSync(file, text, { mode: text.startsWith('#!') ? 0o755 : 0o644 });
-}
-
-const MODULE_URL = '__moduleUrl';
-
-/**
- * The bundler splits ES modules only. What it writes imports and exports by name and nothing else, and no file imports one
- * that imports it, so that the values can be handed over when a file has run. Lines stay where the source map has them.
+ * The command line program shares no file with the library: it loads less.
  *
- * @param {string} code
+ * @param {string} modules
+ * @param {string} folder
  */
-function toCommonJs(code) {
-  const url = code.includes(MODULE_URL)
-    ? `const ${MODULE_URL} = require('node:url').pathToFileURL(__filename).href; `
-    : '';
-  const converted = code
-    .replace(/^import (\{[^}]*\}) from ("[^"]*");/gm, (_, names, from) => {
-      return `const ${String(names).replace(/ as /g, ': ')} = require(${String(from)});`;
-    })
-    .replace(/^import ("[^"]*");/gm, 'require($1);')
-    .replace(/^export (\{[^}]*\});/gm, (_, names) => {
-      return `module.exports = ${String(names).replace(/(\S+) as ([^\s,]+)/g, '$2: $1')};`;
-    });
-  const left = /^(import [{"*\w]+[^\n]* from |import "|export ).*/m.exec(converted);
-  if (left !== null) throw new Error(`This is not converted to CommonJS: ${left[0]}`);
-  return url + converted;
-}
-
-/**
- * A class that names itself is bundled as `var Name = class _Name`, and would be called so in stack traces.
- *
- * @param {string} code
- */
-function withClassNames(code) {
-  const pattern = /^var (\w+) = class _\1\b/gm;
-  const names = [...code.matchAll(pattern)].map(([, name]) => `${name}`);
-  const declared = code.replace(pattern, 'class $1');
-  return names.reduce((text, name) => text.replace(new RegExp(`\\b_${name}\\b`, 'g'), name), declared);
+async function bundleProgram(modules, folder) {
+  const input = { main: path.join(modules, 'cli', 'main.js') };
+  const inner = path.join(folder, 'cli');
+  await bundle(input, [], { dir: path.join(output, 'cli'), format: 'es', inlineDynamicImports: true }, inner);
+  chmodSync(path.join(inner, 'main.js'), 0o755);
 }
 
 await main(async () => {
-  const output = path.join(root, 'dist');
-  const fresh = path.join(root, 'out', `dist-${process.pid}`);
-  const compile = ['-p', 'tsconfig.build.json', '--outDir'];
-  await runTool('typescript/bin/tsc', [...compile, fresh, '--emitDeclarationOnly']);
-  await bundleLibrary(fresh);
-  await bundleProgram(fresh);
-  if (process.argv.includes('--modules')) {
-    const modules = path.join(root, 'out', 'lib');
-    rmSync(modules, { recursive: true, force: true });
-    await runTool('typescript/bin/tsc', [...compile, modules, '--declaration', 'false']);
-  }
-  // In one step, for those who are loading it at this moment.
-  const previous = path.join(root, 'out', `previous-dist-${process.pid}`);
-  if (existsSync(output)) renameSync(output, previous);
-  renameSync(fresh, output);
-  rmSync(previous, { recursive: true, force: true });
+  await replaceFolder(path.join(root, 'out', 'lib'), async (modules) => {
+    await replaceFolder(output, async (folder) => {
+      const folders = ['--outDir', modules, '--declarationDir', folder];
+      await runTool('typescript/bin/tsc', ['-p', 'tsconfig.build.json', ...folders]);
+      checkLists(modules);
+      await bundleLibrary(modules, folder);
+      await bundleProgram(modules, folder);
+    });
+  });
 });

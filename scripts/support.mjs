@@ -2,7 +2,7 @@
 //
 // What the build and test scripts have in common: running programs, finding files, and reporting counts.
 import { execFileSync, spawn } from 'node:child_process';
-import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -81,6 +81,27 @@ export function filesBelow(folder) {
     .filter((entry) => !entry.isDirectory())
     .map((entry) => path.relative(folder, path.join(entry.parentPath, entry.name)))
     .sort();
+}
+
+/**
+ * Makes a folder anew. The new one takes the place of the old one in one step when it is complete, since another process may be
+ * loading files from it.
+ *
+ * @param {string} folder
+ * @param {(fresh: string) => Promise<void>} fill Gets the folder to fill, which is below out/.
+ */
+export async function replaceFolder(folder, fill) {
+  const place = (/** @type {string} */ kind) =>
+    path.join(root, 'out', `${kind}-${path.basename(folder)}-${process.pid}`);
+  const [fresh, previous] = [place('fresh'), place('previous')];
+  mkdirSync(fresh, { recursive: true });
+  try {
+    await fill(fresh);
+    if (existsSync(folder)) renameSync(folder, previous);
+    renameSync(fresh, folder);
+  } finally {
+    for (const leftover of [fresh, previous]) rmSync(leftover, { recursive: true, force: true });
+  }
 }
 
 /**

@@ -21,14 +21,14 @@ function index(decoder: Decoder): number {
   return value;
 }
 
-function int(decoder: Decoder): void {
+function intLine(decoder: Decoder): void {
   const line = decoder.line();
   // Booleans were written as ints once.
   if (line === '01' || line === '00') decoder.push(line === '01');
   else decoder.push(integer(decoder, line));
 }
 
-function float(decoder: Decoder): void {
+function floatLine(decoder: Decoder): void {
   const line = decoder.line();
   const special = /^([+-]?)(?:(inf|infinity)|nan)$/i.exec(line);
   if (special !== null) {
@@ -134,8 +134,8 @@ const operations: Readonly<Record<number, (decoder: Decoder) => void>> = {
   [op.BINBYTES]: (decoder) => decoder.push(decoder.binary(decoder.u32())),
   [op.BINBYTES8]: (decoder) => decoder.push(decoder.binary(decoder.u64())),
   [op.BYTEARRAY8]: (decoder) => decoder.push(decoder.binary(decoder.u64())),
-  [op.FLOAT]: float,
-  [op.INT]: int,
+  [op.FLOAT]: floatLine,
+  [op.INT]: intLine,
   [op.LONG]: (decoder) => decoder.push(integer(decoder, decoder.line().replace(/L$/, ''))),
   [op.LONG1]: (decoder) => long(decoder, decoder.u8()),
   [op.LONG4]: (decoder) => long(decoder, decoder.length32()),

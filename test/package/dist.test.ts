@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+//
+// The files in dist/: how few of them a child loads, and that their source maps lead to lib/.
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { basename, dirname, join, relative, resolve } from 'node:path';
+
+import { expect } from 'chai';
+import { Pipe, Process } from 'node-multiprocessing';
+
+import { packageRoot, track } from '../helpers/index.js';
+
+const dist = join(packageRoot, 'dist');
+const module = new URL('./support/loaded-files.js', import.meta.url).href;
+
+describe('dist/', () => {
+  it('has two files for a child to load at its start', async () => {
+    const [ours, theirs] = Pipe<never, string[]>();
+    track(ours);
+    const child = new Process({ module, target: 'sendLoadedFiles', args: [theirs] });
+    child.start();
+    theirs.close();
+    const files = (await ours.recv()).map((file) => relative(join(dist, 'cjs'), file));
+    await child.join();
+    expect(files.map((file) => basename(file))).to.have.members(['child-main.js', 'child-base.js']);
+  });
+
+  it('has a source map for each bundled file, with the texts of files in lib/', () => {
+    const files = readdirSync(dist, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.js'));
+    const bundled = files.filter((file) => file !== 'index.js');
+    expect(bundled).to.not.have.lengthOf(0);
+    for (const file of bundled) {
+      const map = JSON.parse(readFileSync(join(dist, `${file}.map`), 'utf8')) as {
+        sources: string[];
+        sourcesContent: string[];
+      };
+      map.sources.forEach((source, i) => {
+        const path = resolve(dist, dirname(file), source);
+        expect(relative(packageRoot, path)).to.match(/^lib\/.*\.ts$/);
+        expect(existsSync(path), path).to.equal(true);
+        expect(map.sourcesContent[i]).to.equal(readFileSync(path, 'utf8'));
+      });
+    }
+  });
+});
