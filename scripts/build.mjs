@@ -80,6 +80,39 @@ function withModuleUrls(modules) {
 }
 
 /**
+ * For an error that nothing catches, Node prints the line that threw it, which says nothing to a user, above the stack, which
+ * begins at the user's call (see lib/core/caller.ts). A line that says this is not printed; Node's own modules say it, too.
+ */
+const UNPRINTED = ' // node-do-not-add-exception-line';
+
+/**
+ * Marks the lines with a throw. The mark is at the end of a line, so that source maps hold as they are.
+ *
+ * @returns {Plugin}
+ */
+function withUnprintedThrows() {
+  return {
+    name: 'with-unprinted-throws',
+    transform(code) {
+      /** @type {Set<number>} */
+      const lineEnds = new Set();
+      /** @type {{ start: number, end: number }[]} */
+      const texts = [];
+      const visit = (/** @type {import('rollup').AstNode} */ node) => {
+        if (node.type === 'ThrowStatement') lineEnds.add(code.indexOf('\n', node.start));
+        if (node.type === 'TemplateElement') texts.push(node);
+        for (const child of Object.values(node).flat()) if (typeof child?.type === 'string') visit(child);
+      };
+      visit(this.parse(code));
+      const isInText = (/** @type {number} */ at) => texts.some(({ start, end }) => start <= at && at < end);
+      const marked = [...lineEnds].filter((at) => !isInText(at)).sort((a, b) => b - a);
+      const result = marked.reduce((text, at) => text.slice(0, at) + UNPRINTED + text.slice(at), code);
+      return { code: result, map: null };
+    },
+  };
+}
+
+/**
  * Chooses the shared file for each module.
  *
  * @param {string} modules
@@ -156,7 +189,7 @@ async function bundleLibrary(modules, folder) {
     manualChunks: sharedFileOf(modules),
   };
   const inner = path.join(folder, 'cjs');
-  const names = await bundle(input, [withModuleUrls(modules)], options, inner);
+  const names = await bundle(input, [withModuleUrls(modules), withUnprintedThrows()], options, inner);
   writeFileSync(path.join(inner, 'package.json'), '{ "type": "commonjs" }\n');
   const list = names.sort().join(', ');
   const load = "process.getBuiltinModule('node:module').createRequire(import.meta.url)";

@@ -5,6 +5,7 @@ import { constants } from 'node:os';
 import { getSystemErrorMap } from 'node:util';
 
 import { native } from '../native/addon.js';
+import { beginAtCaller } from './caller.js';
 
 /** What all semantic errors of this package have in common: a permanent `code`. */
 export abstract class MultiprocessingError extends Error {
@@ -15,7 +16,16 @@ export abstract class MultiprocessingError extends Error {
     super(message, options);
     // Named on the prototype's behalf, so that a subclass of a user keeps the name it is known by.
     Object.defineProperty(this, 'name', { value: new.target.name, configurable: true, writable: true });
+    if (!isRoutine(this)) beginAtCaller(this, new.target);
   }
+}
+
+/**
+ * Whether an error belongs to the ordinary course of a program, as Empty does. Programs make many of these, and to look for the
+ * caller takes several times as long as to make the error.
+ */
+function isRoutine(error: MultiprocessingError): boolean {
+  return [EOFError, Empty, Full, InterruptedError, TimeoutError, Unsendable].some((kind) => error instanceof kind);
 }
 
 /** The other end is closed in every process and nothing is left to receive. CPython: `EOFError`. */
@@ -204,6 +214,14 @@ export class NotSupported extends MultiprocessingError {
 }
 
 /**
+ * @internal A value contains an object of this package, and the serializer does not know such objects. For the formats of this
+ * package that is no failure: they catch this error and serialise the value in another way.
+ */
+export class Unsendable extends NotSupported {
+  static override readonly name = 'NotSupported';
+}
+
+/**
  * A child process could not do what it was started for, or failed with an error that nobody caught there. CPython: the traceback
  * that the child prints.
  */
@@ -260,9 +278,12 @@ export function abortError(signal: AbortSignal): Error {
 
 /** A TypeError or RangeError as Node's own argument errors look. */
 export function argumentError(kind: 'type' | 'range', message: string): TypeError | RangeError {
-  return kind === 'type'
-    ? Object.assign(new TypeError(message), { code: 'ERR_INVALID_ARG_TYPE' })
-    : Object.assign(new RangeError(message), { code: 'ERR_OUT_OF_RANGE' });
+  const error =
+    kind === 'type'
+      ? Object.assign(new TypeError(message), { code: 'ERR_INVALID_ARG_TYPE' })
+      : Object.assign(new RangeError(message), { code: 'ERR_OUT_OF_RANGE' });
+  beginAtCaller(error, argumentError);
+  return error;
 }
 
 const names = getSystemErrorMap();
@@ -272,7 +293,9 @@ const errnoNames = new Map(Object.entries(constants.errno).map(([name, number]) 
 export function systemError(errno: number, syscall: string, detail?: string): NodeJS.ErrnoException {
   const [name, text] = names.get(errno) ?? [errnoNames.get(errno) ?? `E${-errno}`, 'system error'];
   const message = `${syscall} ${name}: ${text}${detail === undefined ? '' : `, ${detail}`}`;
-  return Object.assign(new Error(message), { code: name, errno, syscall });
+  const error = Object.assign(new Error(message), { code: name, errno, syscall });
+  beginAtCaller(error, systemError);
+  return error;
 }
 
 /** What to do about errors that semaphores meet in practice. */

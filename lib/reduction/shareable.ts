@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import { NotSupported } from '../core/errors.js';
+import { Unsendable } from '../core/errors.js';
 
 /** The getters of all marks. */
 const getters = new WeakSet<() => unknown>();
@@ -11,7 +11,7 @@ const getters = new WeakSet<() => unknown>();
  */
 export function shareableMark(what: string): PropertyDescriptor {
   const get = (): never => {
-    throw new NotSupported(`An object of class ${what} cannot be part of a message`);
+    throw new Unsendable(`An object of class ${what} cannot be part of a message`);
   };
   getters.add(get);
   return { enumerable: true, configurable: false, get };

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: MIT
+//
+// The stack of an error begins at the user's call of this package. So the first line of the stack is the user's, and Node prints
+// that line if nothing catches the error. V8 can leave out all calls above that of a given function; the function that the user
+// called is found by its name among the exports of the loaded files. All this takes time only when there is an error.
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+
+/* eslint-disable-next-line @typescript-eslint/no-unsafe-function-type -- Classes are among them. */
+type AnyFunction = Function;
+
+/** The files that require() has loaded, those of this package among them. */
+const loaded = createRequire(import.meta.url).cache;
+
+/** The folder of this package's files. */
+const folder = fileURLToPath(new URL('..', import.meta.url));
+
+/** More than what lies between the user's call and any error. */
+const MOST_FRAMES = 30;
+
+/** The calls that are in progress, innermost first, at most `limit` of them from the caller of `after` on. */
+function calls(after: AnyFunction, limit: number): NodeJS.CallSite[] {
+  const { prepareStackTrace, stackTraceLimit } = Error;
+  const holder: { stack?: NodeJS.CallSite[] } = {};
+  try {
+    Error.stackTraceLimit = limit;
+    Error.prepareStackTrace = (_, sites) => sites;
+    Error.captureStackTrace(holder, after);
+    // The sites are made when the property is read.
+    return holder.stack ?? [];
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
+    (Error as { prepareStackTrace: unknown }).prepareStackTrace = prepareStackTrace;
+  }
+}
+
+function isOurs(site: NodeJS.CallSite): boolean {
+  return site.getFileName()?.startsWith(folder) === true;
+}
+
+/** Whether a call is made in a file of the user, neither in one of this package nor inside Node. */
+function isUsers(site: NodeJS.CallSite): boolean {
+  const file = site.getFileName();
+  return typeof file === 'string' && !file.startsWith('node:') && !isOurs(site);
+}
+
+function isSamePlace(a: NodeJS.CallSite | undefined, b: NodeJS.CallSite | undefined): boolean {
+  return (
+    a?.getFileName() === b?.getFileName() &&
+    a?.getLineNumber() === b?.getLineNumber() &&
+    a?.getColumnNumber() === b?.getColumnNumber()
+  );
+}
+
+/** The values of an object's properties, and their accessors. */
+function membersOf(owner: object): unknown[] {
+  return Reflect.ownKeys(owner).flatMap((key) => {
+    const property = Object.getOwnPropertyDescriptor(owner, key);
+    return [property?.value as unknown, property?.get, property?.set];
+  });
+}
+
+/** Of an exported value what has members that users can call: a class and its prototype, or a namespace. */
+function ownersIn(value: unknown): object[] {
+  if (typeof value === 'function') {
+    const prototype = Object.getOwnPropertyDescriptor(value, 'prototype');
+    // That of a class cannot be replaced.
+    return prototype?.writable === false ? [value, prototype.value as object] : [];
+  }
+  return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === null ? [value] : [];
+}
+
+/** Every function that users can call, by its name. */
+const functions = new Map<string, Set<AnyFunction>>();
+
+/** How many files were loaded when these functions were looked for. */
+let filesSearched = 0;
+
+/** Looks for functions in the files of this package, which are loaded when they are needed. */
+function searchFiles(): void {
+  const files = Object.keys(loaded);
+  if (files.length === filesSearched) return;
+  filesSearched = files.length;
+  const exported = files
+    .filter((file) => file.startsWith(folder))
+    .flatMap((file) => membersOf(loaded[file]?.exports as object));
+  for (const value of [...exported, ...exported.flatMap(ownersIn).flatMap(membersOf)]) {
+    if (typeof value !== 'function') continue;
+    const sameName = functions.get(value.name) ?? new Set();
+    functions.set(value.name, sameName.add(value));
+  }
+}
+
+/** The function that was called at a place by a caller; undefined if it is none that a user can call. */
+function calledFunction(name: string, caller: NodeJS.CallSite | undefined): AnyFunction | undefined {
+  const search = (): AnyFunction | undefined =>
+    [...(functions.get(name) ?? [])].find((candidate) => isSamePlace(calls(candidate, 1)[0], caller));
+  const found = search();
+  if (found !== undefined) return found;
+  searchFiles();
+  return search();
+}
+
+/**
+ * Makes the stack of an error begin at the call of this package that has caused it, if a user's function made that call. The
+ * error must be thrown or passed on whatever happens here, which depends on properties of `Error` that programs may change.
+ *
+ * @param maker The function that makes the error, or its class.
+ */
+export function beginAtCaller(error: Error, maker: AnyFunction): void {
+  try {
+    const sites = calls(maker, MOST_FRAMES);
+    const user = sites.findIndex(isUsers);
+    const outermost = sites.slice(0, user).findLastIndex(isOurs);
+    const name = sites[outermost]?.getFunctionName();
+    if (user < 0 || typeof name !== 'string') return;
+    const called = calledFunction(name, sites[outermost + 1]);
+    if (called !== undefined) Error.captureStackTrace(error, called);
+  } catch {
+    // The stack stays as it was.
+  }
+}
