@@ -12,7 +12,7 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { rollup } from 'rollup';
-import { main, replaceFolder, root, runTool } from './support.mjs';
+import { filesBelow, main, replaceFolder, root, runTool } from './support.mjs';
 
 /** @typedef {import('rollup').Plugin} Plugin */
 /** @typedef {import('rollup').OutputOptions} OutputOptions */
@@ -48,6 +48,19 @@ function checkLists(modules) {
 }
 
 /**
+ * A source in another language becomes a module that exports its text, which a .d.ts file beside it declares.
+ *
+ * @param {string} modules
+ */
+function writeTexts(modules) {
+  for (const file of filesBelow(path.join(root, 'lib')).filter((name) => name.endsWith('.py'))) {
+    const text = readFileSync(path.join(root, 'lib', file), 'utf8');
+    const module = path.join(modules, file.replace(/\.py$/, '.js'));
+    writeFileSync(module, `export const source = ${JSON.stringify(text)};\n`);
+  }
+}
+
+/**
  * Reads modules together with the compiler's source maps, so that those of dist/ lead to lib/.
  *
  * @returns {Plugin}
@@ -56,7 +69,9 @@ function withSourceMaps() {
   return {
     name: 'with-source-maps',
     load(id) {
-      return { code: readFileSync(id, 'utf8'), map: readFileSync(`${id}.map`, 'utf8') };
+      const map = `${id}.map`;
+      // What writeTexts has written has no map.
+      return { code: readFileSync(id, 'utf8'), map: existsSync(map) ? readFileSync(map, 'utf8') : { mappings: '' } };
     },
   };
 }
@@ -86,6 +101,14 @@ function withModuleUrls(modules) {
 const UNPRINTED = ' // node-do-not-add-exception-line';
 
 /**
+ * @param {object} value
+ * @returns {value is { type: string, start: number, end: number }}
+ */
+function isNode(value) {
+  return 'type' in value && 'start' in value && 'end' in value;
+}
+
+/**
  * Marks the lines with a throw. The mark is at the end of a line, so that source maps hold as they are.
  *
  * @returns {Plugin}
@@ -98,10 +121,11 @@ function withUnprintedThrows() {
       const lineEnds = new Set();
       /** @type {{ start: number, end: number }[]} */
       const texts = [];
-      const visit = (/** @type {import('rollup').AstNode} */ node) => {
-        if (node.type === 'ThrowStatement') lineEnds.add(code.indexOf('\n', node.start));
-        if (node.type === 'TemplateElement') texts.push(node);
-        for (const child of Object.values(node).flat()) if (typeof child?.type === 'string') visit(child);
+      const visit = (/** @type {unknown} */ value) => {
+        if (typeof value !== 'object' || value === null) return;
+        if (isNode(value) && value.type === 'ThrowStatement') lineEnds.add(code.indexOf('\n', value.start));
+        if (isNode(value) && value.type === 'TemplateElement') texts.push(value);
+        Object.values(value).forEach(visit);
       };
       visit(this.parse(code));
       const isInText = (/** @type {number} */ at) => texts.some(({ start, end }) => start <= at && at < end);
@@ -214,6 +238,7 @@ await main(async () => {
     await replaceFolder(output, async (folder) => {
       const folders = ['--outDir', modules, '--declarationDir', folder];
       await runTool('typescript/bin/tsc', ['-p', 'tsconfig.build.json', ...folders]);
+      writeTexts(modules);
       checkLists(modules);
       await bundleLibrary(modules, folder);
       await bundleProgram(modules, folder);

@@ -78,8 +78,10 @@ function prebuiltAddon() {
  */
 export function expectedFiles(sources) {
   const top = ['CHANGELOG.md', 'LICENSE', 'README.md', 'binding.gyp', 'package.json'];
-  const declared = filesBelow(path.join(sources, 'lib')).map((file) => `dist/${file.replace(/\.ts$/, '.d.ts')}`);
-  // See build.mjs.
+  const declared = filesBelow(path.join(sources, 'lib'))
+    .filter((file) => /(?<!\.d)\.ts$/.test(file))
+    .map((file) => `dist/${file.replace(/\.ts$/, '.d.ts')}`);
+  // The files that build.mjs lists, and their source maps.
   const parts = filesBelow(path.join(sources, 'dist', 'cjs')).map((file) => `dist/cjs/${file}`);
   const bundled = ['dist/cli/main.js', 'dist/cli/main.js.map', 'dist/index.js', ...parts];
   const native = filesBelow(path.join(sources, 'native'))

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // What the build and test scripts have in common: running programs, finding files, and reporting counts.
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -119,6 +119,19 @@ export function buildEnvironment() {
 /** The file that starts npm: the one that runs this script, or else the one on the PATH. */
 export function npmScript() {
   return process.env['npm_execpath'] ?? outputOf('sh', ['-c', 'readlink -f "$(command -v npm)"']);
+}
+
+/** @returns {string[]} The executables of CPython, version 3.8 and later, that are installed as `python3` or with their version. */
+export function pythons() {
+  // A name that pyenv has put on the PATH runs only versions that are chosen.
+  const pyenv = spawnSync('pyenv', ['versions', '--bare'], { encoding: 'utf8' });
+  const chosen = pyenv.status === 0 ? { PYENV_VERSION: pyenv.stdout.trim().split('\n').join(':') } : {};
+  const env = { ...process.env, ...chosen };
+  const names = ['python3', ...[8, 9, 10, 11, 12, 13].map((minor) => `python3.${minor}`)];
+  const isOne = "sys.implementation.name == 'cpython' and sys.version_info >= (3, 8)";
+  const program = `import sys; print(sys.executable if ${isOne} else '')`;
+  const found = names.map((name) => spawnSync(name, ['-c', program], { encoding: 'utf8', env }));
+  return [...new Set(found.map(({ status, stdout }) => (status === 0 ? stdout.trim() : '')))].filter(Boolean);
 }
 
 /**

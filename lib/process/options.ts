@@ -18,6 +18,9 @@ export interface CommonProcessOptions {
   stdio?: StdioOptions | undefined;
 }
 
+/** @internal How long a daemon may take to end after a SIGTERM before it gets a SIGKILL, in milliseconds. */
+export const DAEMON_GRACE_MS = 2000;
+
 /** @internal What is common to the options of all kinds of processes. */
 export function checkCommon({ env, cwd, stdio }: CommonProcessOptions): void {
   if (env !== undefined) checkObject(env, 'env');

@@ -8,6 +8,7 @@ import { constants } from 'node:os';
 import { startLimits, type Limits } from '../core/deadline.js';
 import { systemError, TimeoutError } from '../core/errors.js';
 import { native } from '../native/addon.js';
+import { DAEMON_GRACE_MS } from './options.js';
 import { waitForConnectionsSync } from '../connection/wait.js';
 
 const { processes, status: codes } = native;
@@ -25,9 +26,6 @@ const collected = new FinalizationRegistry<number>((fd) => {
 /** Daemons of this environment that run. */
 const daemons = new Set<RunningChild>();
 
-/** How long a daemon may take to end by itself when its parent ends, in milliseconds. */
-const GRACE_MS = 2000;
-
 /**
  * Ends the daemons, as the last thing that their parent does. They would end by themselves when it is gone; but then one of
  * them could be the last member of the family, killed before it has removed the names of the semaphores.
@@ -35,9 +33,9 @@ const GRACE_MS = 2000;
 export function endDaemons(): void {
   for (const daemon of daemons) daemon.kill('SIGTERM');
   for (const daemon of daemons) {
-    if (daemon.endsWithin(GRACE_MS)) continue;
+    if (daemon.endsWithin(DAEMON_GRACE_MS)) continue;
     daemon.kill('SIGKILL');
-    daemon.endsWithin(GRACE_MS);
+    daemon.endsWithin(DAEMON_GRACE_MS);
   }
 }
 

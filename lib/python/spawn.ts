@@ -4,10 +4,11 @@
 // descriptor, of a dict that prepares the process and of the process object, which it runs.
 import type { NewChild } from '../process/base-process.js';
 import { currentRole } from '../process/current-process.js';
+import { DAEMON_GRACE_MS } from '../process/options.js';
 import { encodePickle } from '../serialization/pickle/codec.js';
 import type { PickleHooks } from '../serialization/pickle/hooks.js';
 import { create, PythonGlobal, PythonTuple, reduce, type PythonObject } from '../serialization/pickle/nodes.js';
-import { script } from './script.js';
+import { source } from './spawn_child.js';
 
 const Process = new PythonGlobal('multiprocessing.context', 'SpawnProcess');
 const AuthenticationString = new PythonGlobal('multiprocessing.process', 'AuthenticationString');
@@ -46,12 +47,12 @@ export function spawnPickles(handle: number, { name, identity, daemon }: NewChil
   const { name: parentName, authkey } = currentRole();
   const key = Buffer.from(authkey, 'base64');
   const preparation = { name, authkey: key, sys_argv: [task.module], start_method: 'spawn' };
-  // The namespace of the script, in which what is called below is found.
-  const globals = { handle, daemon };
+  // The namespace of spawn_child.py, which has the functions that are called below.
+  const globals = { handle, daemon, grace: DAEMON_GRACE_MS / 1000 };
   const call = (expression: string, locals: object): PythonObject => reduce(evaluate, [expression, globals, locals]);
   // CPython: what Process.__init__ sets. The order is that in which it is to happen.
   const state = {
-    _popen: reduce(exec, [reduce(compile, [script, '<node-multiprocessing>', 'exec']), globals]),
+    _popen: reduce(exec, [reduce(compile, [source, '<node-multiprocessing>', 'exec']), globals]),
     _args: call('load(data)', { data: args }),
     _kwargs: call('kwargs', {}),
     _target: call('find(module, name)', { module: task.module, name: task.name }),
