@@ -17,16 +17,19 @@ import { filesBelow, main, replaceFolder, root, runTool } from './support.mjs';
 /** @typedef {import('rollup').Plugin} Plugin */
 /** @typedef {import('rollup').OutputOptions} OutputOptions */
 
-/**
- * The modules of lib/ that a process begins with, and those that are loaded in the middle of a call. Each becomes a file of its
- * own, at the same path below dist/cjs/ as below lib/.
- */
-const entries = ['index', 'process/child-main', 'parts/locks', 'parts/queues', 'parts/pickle', 'parts/python'];
+/** The modules that a process begins with. */
+const programs = ['index', 'process/child-main'];
+
+/** The modules that lib/ loads by require() in the middle of a call. */
+const loadedLater = ['parts/locks', 'parts/queues', 'parts/pickle', 'parts/python'];
+
+/** Each of these becomes a file of its own, at the same path below dist/cjs/ as below lib/. */
+const entries = [...programs, ...loadedLater];
 
 /**
- * The files in dist/cjs/shared/, for what more than one entry imports. Each holds what the module on the right imports,
- * directly or not, except for entries and for what a file above it holds. So a file imports only files above it, and no two
- * import each other. What index alone imports becomes a part of index.js.
+ * The files in dist/cjs/shared/, for modules that several entries import. Each file has the modules that the one on the right
+ * imports, directly or not, except for entries and for modules of a file above it. So a file imports only files above it, and no
+ * two import each other. Modules that only index imports become a part of index.js.
  */
 const shared = {
   'child-base': 'process/child-main',
@@ -36,10 +39,14 @@ const shared = {
   listener: 'parts/pickle',
 };
 
-/** Where the result is going to be. Source maps are relative to it. */
+/** The folder of the result. The paths in source maps are relative to it. */
 const output = path.join(root, 'dist');
 
-/** @param {string} modules The folder of the compiled modules. */
+/**
+ * Fails if a module in the lists does not exist.
+ *
+ * @param {string} modules The folder of the compiled modules.
+ */
 function checkLists(modules) {
   for (const name of [...entries, ...Object.values(shared)]) {
     if (existsSync(path.join(modules, `${name}.js`))) continue;
@@ -48,7 +55,7 @@ function checkLists(modules) {
 }
 
 /**
- * A source in another language becomes a module that exports its text, which a .d.ts file beside it declares.
+ * Writes a module for each source in another language. It exports the text, which a .d.ts file beside the source declares.
  *
  * @param {string} modules
  */
@@ -70,15 +77,15 @@ function withSourceMaps() {
     name: 'with-source-maps',
     load(id) {
       const map = `${id}.map`;
-      // What writeTexts has written has no map.
+      // A module that writeTexts has written has no map.
       return { code: readFileSync(id, 'utf8'), map: existsSync(map) ? readFileSync(map, 'utf8') : { mappings: '' } };
     },
   };
 }
 
 /**
- * In CommonJS, import.meta.url is what it would be if each module was a file of its own below dist/cjs/. Thereby a relative path
- * means the same there as in lib/.
+ * Gives import.meta.url a value in CommonJS: the URL that the module would have as a file of its own below dist/cjs/. So a
+ * relative path means the same there as in lib/.
  *
  * @param {string} modules
  * @returns {Plugin}
@@ -95,8 +102,9 @@ function withModuleUrls(modules) {
 }
 
 /**
- * For an error that nothing catches, Node prints the line that threw it, which says nothing to a user, above the stack, which
- * begins at the user's call (see lib/core/caller.ts). A line that says this is not printed; Node's own modules say it, too.
+ * For an error that nothing catches, Node prints the line that threw it, above the stack. A line of this package says nothing to
+ * a user, and the stack begins at the user's call (lib/core/caller.ts). Node does not print a line with this comment, which
+ * its own modules have, too.
  */
 const UNPRINTED = ' // node-do-not-add-exception-line';
 
@@ -109,7 +117,7 @@ function isNode(value) {
 }
 
 /**
- * Marks the lines with a throw. The mark is at the end of a line, so that source maps hold as they are.
+ * Adds the comment to each line with a throw, at the end, so that source maps need no change.
  *
  * @returns {Plugin}
  */
@@ -119,6 +127,7 @@ function withUnprintedThrows() {
     transform(code) {
       /** @type {Set<number>} */
       const lineEnds = new Set();
+      // A line that ends inside a template can have no comment.
       /** @type {{ start: number, end: number }[]} */
       const texts = [];
       const visit = (/** @type {unknown} */ value) => {
@@ -166,7 +175,7 @@ function sharedFileOf(modules) {
 }
 
 /**
- * Bundles modules, and writes the files below a folder. A warning is an error, such as that two files import each other.
+ * Bundles modules, and writes the files below a folder. Fails at a warning, such as one about files that import each other.
  *
  * @param {Record<string, string>} input
  * @param {readonly Plugin[]} plugins
@@ -178,11 +187,12 @@ async function bundle(input, plugins, options, folder) {
   const result = await rollup({
     input,
     plugins: [withSourceMaps(), ...plugins],
-    // Packages and what Node has.
+    // Packages, and modules of Node.
     external: (id) => !id.startsWith('.') && !path.isAbsolute(id),
     // Other entries may import more from an entry than it exports.
     preserveEntrySignatures: 'allow-extension',
     onwarn({ code, message }) {
+      // Modules of one file may import each other.
       if (code !== 'CIRCULAR_DEPENDENCY') throw new Error(message);
     },
   });
@@ -207,7 +217,7 @@ async function bundleLibrary(modules, folder) {
     format: 'cjs',
     exports: 'named',
     externalLiveBindings: false,
-    // What a file does not use itself is loaded by the one that uses it.
+    // A file loads only the files whose exports it uses itself.
     hoistTransitiveImports: false,
     chunkFileNames: 'shared/[name].js',
     manualChunks: sharedFileOf(modules),
@@ -221,7 +231,7 @@ async function bundleLibrary(modules, folder) {
 }
 
 /**
- * The command line program shares no file with the library: it loads less.
+ * Bundles the command line program. It shares no file with the library, so that it loads less.
  *
  * @param {string} modules
  * @param {string} folder

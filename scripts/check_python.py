@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 #
-# check_python.py <file ...>: compiles each file for the interpreter that runs this, and looks for names that nothing defines,
-# which a program would only report where it uses them. A file declares names that its caller provides in a line
+# check_python.py <file ...>: compiles each file with the interpreter that runs this, and reports global names that nothing
+# defines: Python itself reports them only when it reaches them. A file declares the names that its caller provides in a line
 # "# globals: name, name".
 import builtins
 import re
