@@ -231,7 +231,8 @@ async function bundleLibrary(modules, folder) {
 }
 
 /**
- * Bundles the command line program. It shares no file with the library, so that it loads less.
+ * Bundles the command line program. It shares no file with the library, so that it loads less. What needs the addon is in a file
+ * of its own, since the program reports an addon that is missing.
  *
  * @param {string} modules
  * @param {string} folder
@@ -239,7 +240,7 @@ async function bundleLibrary(modules, folder) {
 async function bundleProgram(modules, folder) {
   const input = { main: path.join(modules, 'cli', 'main.js') };
   const inner = path.join(folder, 'cli');
-  await bundle(input, [], { dir: path.join(output, 'cli'), format: 'es', inlineDynamicImports: true }, inner);
+  await bundle(input, [], { dir: path.join(output, 'cli'), format: 'es', chunkFileNames: '[name].js' }, inner);
   chmodSync(path.join(inner, 'main.js'), 0o755);
 }
 

@@ -82,15 +82,16 @@ export function expectedFiles(sources) {
     .filter((file) => /(?<!\.d)\.ts$/.test(file))
     .map((file) => `dist/${file.replace(/\.ts$/, '.d.ts')}`);
   // The files that build.mjs lists, and their source maps.
-  const parts = filesBelow(path.join(sources, 'dist', 'cjs')).map((file) => `dist/cjs/${file}`);
-  const bundled = ['dist/cli/main.js', 'dist/cli/main.js.map', 'dist/index.js', ...parts];
+  const bundled = ['cjs', 'cli']
+    .flatMap((name) => filesBelow(path.join(sources, 'dist', name)).map((file) => `dist/${name}/${file}`))
+    .filter((file) => !file.endsWith('.d.ts'));
   const native = filesBelow(path.join(sources, 'native'))
     .filter((file) => /^(?!test\/).+\.(cc|h)$/.test(file))
     .map((file) => `native/${file}`);
   const interop = filesBelow(path.join(sources, 'interop'))
     .filter((file) => /\.(h|md|py)$/.test(file))
     .map((file) => `interop/${file}`);
-  return [...top, ...declared, ...bundled, ...native, ...interop, prebuiltAddon()].sort();
+  return [...top, ...declared, 'dist/index.js', ...bundled, ...native, ...interop, prebuiltAddon()].sort();
 }
 
 /**
