@@ -23,6 +23,9 @@ export interface CommonProcessOptions {
   stdio?: StdioOptions | undefined;
 }
 
+/** @internal How long a daemon may take to end after a SIGTERM before it gets a SIGKILL, in milliseconds. */
+export const DAEMON_GRACE_MS = 2000;
+
 /** @internal Validates the options common to all kinds of processes. */
 export function checkCommon({ env, cwd, stdio }: CommonProcessOptions): void {
   if (env !== undefined) checkObject(env, 'env');

@@ -12,6 +12,7 @@ import { atExit } from '../event-loop/exit.js';
 import { PendingCall, type CallKeeper } from '../event-loop/pending-call.js';
 import { blockOn, flushUnwritten } from '../event-loop/sync-wait.js';
 import { native } from '../native/addon.js';
+import { DAEMON_GRACE_MS } from './options.js';
 
 const { processes, status: codes } = native;
 
@@ -28,9 +29,6 @@ const collected = new FinalizationRegistry<number>((fd) => {
 /** The running daemons of this environment. */
 const daemons = perEnvironment('process/daemons', () => new Set<RunningChild>());
 
-/** How long a daemon may take to end after each signal when its parent ends, in milliseconds. */
-const GRACE_MS = 2000;
-
 /**
  * Ends the daemons, as the last step of the exit of their parent. Daemons also end by themselves once the parent is
  * gone, but then one of them could be the last member of the family, killed before it has removed the names of the
@@ -39,9 +37,9 @@ const GRACE_MS = 2000;
 function endDaemons(): void {
   for (const daemon of daemons) daemon.kill('SIGTERM');
   for (const daemon of daemons) {
-    if (daemon.endsWithin(GRACE_MS)) continue;
+    if (daemon.endsWithin(DAEMON_GRACE_MS)) continue;
     daemon.kill('SIGKILL');
-    daemon.endsWithin(GRACE_MS);
+    daemon.endsWithin(DAEMON_GRACE_MS);
   }
 }
 

@@ -5,10 +5,11 @@
 // child runs.
 import type { ChildIdentity } from '../process/base-process.js';
 import { currentRole } from '../process/current-process.js';
+import { DAEMON_GRACE_MS } from '../process/options.js';
 import { encodePickle } from '../serialization/pickle/codec.js';
 import type { PickleHooks } from '../serialization/pickle/hooks.js';
 import { create, PythonGlobal, PythonTuple, reduce, type PythonObject } from '../serialization/pickle/nodes.js';
-import { script } from './script.js';
+import { source } from './spawn_child.js';
 
 const Process = new PythonGlobal('multiprocessing.context', 'SpawnProcess');
 const AuthenticationString = new PythonGlobal('multiprocessing.process', 'AuthenticationString');
@@ -52,12 +53,12 @@ export function spawnPickles(
   const { name: parentName, authkey } = currentRole();
   const key = Buffer.from(authkey, 'base64');
   const preparation = { name, authkey: key, sys_argv: [task.module], start_method: 'spawn' };
-  // The script's namespace, in which the functions called below are defined.
-  const globals = { handle, daemon };
+  // The namespace of spawn_child.py, which has the functions that are called below.
+  const globals = { handle, daemon, grace: DAEMON_GRACE_MS / 1000 };
   const call = (expression: string, locals: object): PythonObject => reduce(evaluate, [expression, globals, locals]);
   // The attributes that Process.__init__ of CPython sets. The child evaluates them in this order, which matters.
   const state = {
-    _popen: reduce(exec, [reduce(compile, [script, '<node-multiprocessing>', 'exec']), globals]),
+    _popen: reduce(exec, [reduce(compile, [source, '<node-multiprocessing>', 'exec']), globals]),
     _args: call('load(data)', { data: args }),
     _kwargs: call('kwargs', {}),
     _target: call('find(module, name)', { module: task.module, name: task.name }),
