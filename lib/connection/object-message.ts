@@ -14,7 +14,7 @@ import { Cargo, takeFrom, type Giving, type Taking } from '../reduction/transfer
 /** V8's own messages have the number of their format, which is not 0, in the second byte. */
 const MARK = Buffer.of(0xff, 0);
 
-/** How values are taken apart and put together. Filled in by giving-values.ts. */
+/** How values are taken apart and put together. Filled in by reduce-value.ts. */
 export const packing = {} as {
   give(value: unknown, name: string, giving: Giving): SharedValue;
   take(shared: SharedValue, taking: Taking): unknown;
