@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-import type { PickleHooks } from './hooks.js';
-import { known } from './known/index.js';
-import { PythonGlobal } from './nodes.js';
-import { registeredReducer } from './registry.js';
+import type { PickleHooks } from '../hooks.js';
+import { known } from '../known/index.js';
+import { PythonGlobal } from '../nodes.js';
+import { registeredReducer } from '../registry.js';
 
 /**
  * The class or function of this name: that of the hooks, of the user, or of the known ones. If none has it and unknown

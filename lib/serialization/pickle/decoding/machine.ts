@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-import { isDict, setOwn } from './dicts.js';
-import { PythonObject } from './nodes.js';
+import { isDict, setOwn } from '../dicts.js';
+import { PythonObject } from '../nodes.js';
 import { PickleReader } from './reader.js';
 
 /** The stack and the memo of a pickle, and the containers on them. */

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
 // The opcodes that are too rare for the decoder's loop, among them those of old protocols.
-import { unescapeBytes, unescapeText } from './escapes.js';
-import { parseInteger, readInteger } from './integers.js';
+import { unescapeBytes, unescapeText } from '../escapes.js';
+import { parseInteger, readInteger } from '../integers.js';
 import type { PickleMachine } from './machine.js';
-import * as op from './opcodes.js';
+import * as op from '../opcodes.js';
 
 /** The longest text that is parsed as a float. */
 const MAX_FLOAT = 1000;

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 import { getHeapStatistics } from 'node:v8';
 
-import { UnpicklingError } from '../../core/errors.js';
-import type { FormatContext } from '../formats.js';
-import { entriesOf } from './dicts.js';
+import { UnpicklingError } from '../../../core/errors.js';
+import type { FormatContext } from '../../formats.js';
+import { entriesOf } from '../dicts.js';
 import { findGlobal } from './globals.js';
-import { KnownGlobal, NEW_DICT, type Budget, type PickleHooks, type Redirection, type Reducer } from './hooks.js';
+import { KnownGlobal, NEW_DICT, type Budget, type PickleHooks, type Redirection, type Reducer } from '../hooks.js';
 import { PickleMachine } from './machine.js';
-import { PythonGlobal, PythonObject } from './nodes.js';
+import { PythonGlobal, PythonObject } from '../nodes.js';
 import { rareOpcodes } from './rare-opcodes.js';
 
 /** The most bytes of the heap that the result of an opcode takes, besides the bytes that it has in the pickle. */

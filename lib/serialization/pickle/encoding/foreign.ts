@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: MIT
 import { types } from 'node:util';
 
-import { PicklingError } from '../../core/errors.js';
-import { refuseShareable } from '../../reduction/shareable.js';
-import type { FormatContext } from '../formats.js';
-import type { PickleHooks } from './hooks.js';
-import { encodeDate } from './known/datetime.js';
-import { bytesOf } from './known/elements.js';
-import { encodeError } from './known/exceptions.js';
-import { knownEncoders } from './known/index.js';
-import { encodeNdArray, isNdArray } from './known/numpy.js';
-import type { PickleNode } from './nodes.js';
-import { registeredEncoder } from './registry.js';
+import { PicklingError } from '../../../core/errors.js';
+import { refuseShareable } from '../../../reduction/shareable.js';
+import type { FormatContext } from '../../formats.js';
+import type { PickleHooks } from '../hooks.js';
+import { encodeDate } from '../known/datetime.js';
+import { bytesOf } from '../known/elements.js';
+import { encodeError } from '../known/exceptions.js';
+import { knownEncoders } from '../known/index.js';
+import { encodeNdArray, isNdArray } from '../known/numpy.js';
+import type { PickleNode } from '../nodes.js';
+import { registeredEncoder } from '../registry.js';
 
 /** The replacement of an object that is neither plain data nor an object of Python; undefined if it has none. */
 export function replace(

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-import { UnpicklingError } from '../../core/errors.js';
-import { hostIsLittleEndian } from './integers.js';
-import { readShortText, readText, SHORT_TEXT } from './text.js';
+import { UnpicklingError } from '../../../core/errors.js';
+import { hostIsLittleEndian } from '../integers.js';
+import { readShortText, readText, SHORT_TEXT } from '../text.js';
 
 const double = new Float64Array(1);
 const doubleBytes = new Uint8Array(double.buffer);

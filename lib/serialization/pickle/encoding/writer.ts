@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import { hostIsLittleEndian, integerBytes } from './integers.js';
+import { hostIsLittleEndian, integerBytes } from '../integers.js';
 import {
   BINBYTES,
   BINBYTES8,
@@ -21,8 +21,8 @@ import {
   SHORT_BINBYTES,
   SHORT_BINUNICODE,
   STOP,
-} from './opcodes.js';
-import { writeIllFormed } from './text.js';
+} from '../opcodes.js';
+import { writeIllFormed } from '../text.js';
 
 /** Many small pickles share one slab, as Node's own small Buffers do. */
 const SLAB_BYTES = 64 * 1024;

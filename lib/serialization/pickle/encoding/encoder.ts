@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 import { types } from 'node:util';
 
-import { NotSupported, PicklingError } from '../../core/errors.js';
-import { isDetached } from '../../core/validate.js';
-import type { FormatContext } from '../formats.js';
+import { NotSupported, PicklingError } from '../../../core/errors.js';
+import { isDetached } from '../../../core/validate.js';
+import type { FormatContext } from '../../formats.js';
 import { replace, unsupported } from './foreign.js';
-import type { PickleHooks } from './hooks.js';
+import type { PickleHooks } from '../hooks.js';
 import { KeyWriter } from './key-writer.js';
-import { PythonGlobal, PythonObject, PythonTuple } from './nodes.js';
+import { PythonGlobal, PythonObject, PythonTuple } from '../nodes.js';
 import {
   ADDITEMS,
   APPENDS,
@@ -25,9 +25,9 @@ import {
   STACK_GLOBAL,
   TUPLE,
   TUPLE1,
-} from './opcodes.js';
+} from '../opcodes.js';
 import { formatPath, type Step } from './path.js';
-import { PythonFloat, PythonInt } from './wrappers.js';
+import { PythonFloat, PythonInt } from '../wrappers.js';
 
 /** How deep objects may be nested. CPython gives up at about the same depth. */
 export const MAX_DEPTH = 1000;
