@@ -53,7 +53,10 @@ export function readImports(folder: string): Graph {
     const found = normalize(join(dirname(file), name));
     // The addon, for one, is outside of the folder and has no source in it.
     if (found.startsWith('../') || !found.endsWith('.js')) return [];
-    return [found.replace(/js$/, 'ts')];
+    const source = found.replace(/js$/, 'ts');
+    const declaration = found.replace(/js$/, 'd.ts');
+    // The build makes a module of a source in another language, which a declaration describes.
+    return [existsSync(join(folder, declaration)) ? declaration : source];
   };
   return readGraph(folder, /\.ts$/, (file, text) => importsOf(text).flatMap((name) => resolve(file, name)));
 }
