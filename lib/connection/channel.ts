@@ -24,14 +24,6 @@ export interface Direction {
   readonly writable: boolean;
 }
 
-/** The ladder of ways to do I/O without waiting, for tests of the lower rungs. */
-const RUNGS = ['nowait', 'reopen', 'poll'];
-
-function firstRung(): number {
-  const named = process.env['NODE_MULTIPROCESSING_RUNG'];
-  return named === undefined || named === '' ? 0 : Math.max(0, RUNGS.indexOf(named));
-}
-
 export class Channel implements Pollable, ReceiverOwner, SenderOwner {
   readonly id: number;
   readonly isSocket: boolean;
@@ -49,7 +41,7 @@ export class Channel implements Pollable, ReceiverOwner, SenderOwner {
   static pair(socket: boolean, options: ChannelOptions): [Channel, Channel] {
     ensureStarted();
     const ids = new Int32Array(2);
-    const status = native.makePair(socket, ids, options.maxMessageBytes, options.readAhead, firstRung());
+    const status = native.makePair(socket, ids, options.maxMessageBytes, options.readAhead);
     if (status < 0) throw systemError(status, socket ? 'socketpair' : 'pipe');
     const [first, second] = ids as unknown as [number, number];
     return [
@@ -61,7 +53,7 @@ export class Channel implements Pollable, ReceiverOwner, SenderOwner {
   /** A channel that takes over an open descriptor. */
   static adopt(fd: number, socket: boolean, direction: Direction, options: ChannelOptions): Channel {
     ensureStarted();
-    const id = native.adopt(fd, options.maxMessageBytes, options.readAhead, firstRung());
+    const id = native.adopt(fd, options.maxMessageBytes, options.readAhead);
     if (id < 0) throw systemError(id, 'fcntl');
     return new Channel(id, socket, direction, options);
   }

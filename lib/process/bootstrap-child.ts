@@ -20,6 +20,9 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? `${error.name}: ${error.message}` : format('%o', error);
 }
 
+/** How long a daemon may take to end by itself after its parent has ended, in milliseconds. */
+const GRACE_MS = 2000;
+
 /** A report must fit what a parent that does not listen leaves room for. */
 const MOST_CHARACTERS = 16 * 1024;
 
@@ -147,7 +150,7 @@ export function runChild(fd: number, parent: 'node' | 'python'): void {
   process.argv.push(isAbsolute(module) ? module : fileURLToPath(module));
   const reporter = new Reporter(parent === 'node' ? channel : undefined, role.name);
   if (role.daemon) {
-    const status = native.processes.endWithParent(fd);
+    const status = native.processes.endWithParent(fd, GRACE_MS);
     if (status < 0) throw systemError(status, 'pthread_create');
   }
   run(preparation, reporter).catch((error: unknown) => {

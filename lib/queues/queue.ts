@@ -120,7 +120,7 @@ export class Queue<T = unknown> extends BaseQueue<T> {
   }
 
   #free(): number {
-    const free = queues.freePlaces(this.handle.id);
+    const free = queues.freeSlots(this.handle.id);
     if (free < 0) throw new NotSupported('This system does not tell the value of a semaphore');
     return free;
   }

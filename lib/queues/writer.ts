@@ -20,7 +20,7 @@ export type Item = Uint8Array | LentBytes;
 
 function putNative(id: number, item: Item, hasPlace: boolean): number {
   return item instanceof LentBytes
-    ? queues.putLed(id, item.bytes, hasPlace, item.lead)
+    ? queues.putWithPrefix(id, item.bytes, hasPlace, item.lead)
     : queues.put(id, item, hasPlace);
 }
 

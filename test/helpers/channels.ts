@@ -4,6 +4,7 @@
 import { writeSync } from 'node:fs';
 
 import { native } from '#lib/native/addon.js';
+import { readSettings } from '#lib/native/settings.js';
 import type { Connection } from 'node-multiprocessing';
 import { Pipe, wait, type Bytes, type ConnectionOptions, type WaitOptions } from 'node-multiprocessing';
 
@@ -64,20 +65,19 @@ export function makeConversation(
 
 /** Runs `fn` with every channel made in it starting on this rung. */
 export function withRung<T>(rung: Rung, fn: () => T): T {
-  const before = process.env['NODE_MULTIPROCESSING_RUNG'];
-  process.env['NODE_MULTIPROCESSING_RUNG'] = rung;
+  const { ioMethod, semaphoresInTurn } = readSettings();
+  native.configure(rungs.indexOf(rung), semaphoresInTurn);
   try {
     return fn();
   } finally {
-    if (before === undefined) delete process.env['NODE_MULTIPROCESSING_RUNG'];
-    else process.env['NODE_MULTIPROCESSING_RUNG'] = before;
+    native.configure(ioMethod, semaphoresInTurn);
   }
 }
 
 /** The rung that a Connection's endpoint uses at this moment. */
 export function rungOf(connection: AnyConnection, direction: 'read' | 'write'): Rung {
-  const { readRung, writeRung } = native.inspect(idOf(connection));
-  return rungs[direction === 'read' ? readRung : writeRung] as Rung;
+  const { readMethod, writeMethod } = native.inspect(idOf(connection));
+  return rungs[direction === 'read' ? readMethod : writeMethod] as Rung;
 }
 
 // Nothing public leads from a Connection to its endpoint, so the ids are noted where they are made.
