@@ -1,6 +1,6 @@
 {
   "variables": {
-    # node-gyp rebuild --sanitize=address|thread builds an instrumented addon for the sanitizer runs.
+    # "node-gyp rebuild --sanitize=address|thread" builds an instrumented addon for the sanitizer runs.
     "sanitize%": "",
     "strict_warnings%": "<!(node -p \"process.env.CI ? 1 : 0\")",
   },
@@ -45,6 +45,8 @@
         "native/semaphores/family_register.cc",
         "native/semaphores/holder_table.cc",
         "native/semaphores/named_semaphore.cc",
+        "native/semaphores/register_file.cc",
+        "native/semaphores/register_folder.cc",
         "native/semaphores/semaphore_waiter.cc",
         "native/semaphores/tracked_semaphore.cc",
         "native/sockets/socket_address.cc",
@@ -60,9 +62,9 @@
         "-Wextra",
       ],
       "conditions": [
-        ["OS=='linux'", {"sources": ["native/loop/event_set_epoll.cc", "native/os/glibc_compat.cc", "native/os/platform_linux.cc", "native/sockets/stream_socket_linux.cc"]}],
+        ["OS=='linux'", {"sources": ["native/loop/event_set_epoll.cc", "native/os/glibc_compat.cc", "native/os/platform_linux.cc", "native/os/processes_linux.cc", "native/sockets/stream_socket_linux.cc"]}],
         ["OS=='mac'", {
-          "sources": ["native/loop/event_set_kqueue.cc", "native/os/platform_darwin.cc", "native/sockets/stream_socket_darwin.cc"],
+          "sources": ["native/loop/event_set_kqueue.cc", "native/os/platform_darwin.cc", "native/os/processes_darwin.cc", "native/sockets/stream_socket_darwin.cc"],
           "xcode_settings": {
             "CLANG_CXX_LANGUAGE_STANDARD": "c++20",
             "GCC_ENABLE_CPP_EXCEPTIONS": "YES",
@@ -71,14 +73,15 @@
           },
         }],
         ["strict_warnings==1", {"cflags_cc": ["-Werror"]}],
-        # Without default libraries every symbol binds to what the node process itself has loaded, so one binary asks for no
-        # particular version of glibc or libstdc++. -z nodelete keeps the code mapped: native threads outlive a worker that loaded it.
-        # Binding at the first call instead of at once halves the time and the memory that loading takes, for every child process.
+        # Without default libraries every symbol binds to what the node process itself has loaded, so the binary requires
+        # no particular version of glibc or libstdc++. -z nodelete keeps the code mapped, since native threads outlive the
+        # worker that loaded it. Binding symbols at their first call, instead of all at once, halves the time and the
+        # memory that loading takes in every child process.
         ["OS=='linux' and sanitize==''", {
           "ldflags": ["-nodefaultlibs", "-Wl,-z,nodelete", "-Wl,-z,lazy", "-Wl,-z,relro", "-Wl,--exclude-libs,ALL"],
           "libraries!": ["-lstdc++"],
         }],
-        # The helpers that choose between kinds of atomic instructions at run time are in libgcc, which is not linked.
+        # The functions that choose between kinds of atomic instructions at run time are in libgcc, which is not linked.
         ["OS=='linux' and sanitize=='' and target_arch=='arm64'", {"cflags_cc": ["-mno-outline-atomics"]}],
         ["OS=='linux' and sanitize=='address'", {
           "cflags_cc": ["-O1", "-g", "-fno-omit-frame-pointer", "-fsanitize=address,undefined"],

@@ -10,14 +10,6 @@ import type { ChannelOptions, Direction } from './options.js';
 import { Receiver, type ReceiverOwner } from './receiver.js';
 import { Sender, type SenderOwner } from './sender.js';
 
-/** The methods of I/O without waiting, best first. Tests choose a lower one. */
-const RUNGS = ['nowait', 'reopen', 'poll'];
-
-function firstRung(): number {
-  const named = process.env['NODE_MULTIPROCESSING_RUNG'];
-  return named === undefined || named === '' ? 0 : Math.max(0, RUNGS.indexOf(named));
-}
-
 /** One endpoint of a pipe or socketpair. */
 export class Channel implements Pollable, ReceiverOwner, SenderOwner {
   readonly id: number;
@@ -36,7 +28,7 @@ export class Channel implements Pollable, ReceiverOwner, SenderOwner {
   static pair(socket: boolean, options: ChannelOptions): [Channel, Channel] {
     ensureStarted();
     const ids = new Int32Array(2);
-    const status = native.makePair(socket, ids, options.maxMessageBytes, options.readAhead, firstRung());
+    const status = native.makePair(socket, ids, options.maxMessageBytes, options.readAhead);
     if (status < 0) throw systemError(status, socket ? 'socketpair' : 'pipe');
     const [first, second] = ids as unknown as [number, number];
     return [
@@ -62,7 +54,7 @@ export class Channel implements Pollable, ReceiverOwner, SenderOwner {
     if (owned === 1) throw new BusyError(`Descriptor ${fd} already belongs to a Connection`);
     const direction = narrow({ readable: canRead === 1, writable: canWrite === 1 });
     ensureStarted();
-    const id = native.adopt(fd, options.maxMessageBytes, options.readAhead, firstRung());
+    const id = native.adopt(fd, options.maxMessageBytes, options.readAhead);
     if (id < 0) throw systemError(id, 'fcntl');
     return new Channel(id, kind === 1, direction, options);
   }

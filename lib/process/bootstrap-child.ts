@@ -10,6 +10,7 @@ import { format } from 'node:util';
 import type { PickledArguments, Preparation, Report } from './bootstrap.js';
 import { Connection } from '../connection/connection.js';
 import { becomeChild } from './current-process.js';
+import { DAEMON_GRACE_MS } from './options.js';
 import { EOFError, systemError, TruncatedMessageError, type ChildFailure } from '../core/errors.js';
 import { native } from '../native/addon.js';
 import { inherited } from '../reduction/inheritance.js';
@@ -169,7 +170,7 @@ export function runChild(fd: number, parent: 'node' | 'python', rebuildPickled: 
   process.argv.push(isAbsolute(module) ? module : fileURLToPath(module));
   const reporter = new Reporter(parent === 'node' ? channel : undefined, role.name);
   if (role.daemon) {
-    const status = native.processes.endWithParent(fd);
+    const status = native.processes.endWithParent(fd, DAEMON_GRACE_MS);
     if (status < 0) throw systemError(status, 'pthread_create');
   }
   run(preparation, reporter, rebuildPickled).catch((error: unknown) => {

@@ -188,7 +188,7 @@ export class RunningChild {
     if (this.#exitcode === undefined) this.#look();
     if (this.#exitcode === undefined) throw systemError(this.#sentinel, 'pidfd_open');
     const ids = new Int32Array(2);
-    const made = native.makePair(false, ids, 0, false, 0);
+    const made = native.makePair(false, ids, 0, false);
     if (made < 0) throw systemError(made, 'pipe');
     const [reader, writer] = ids as unknown as [number, number];
     const copy = native.duplicate(native.fileno(reader));

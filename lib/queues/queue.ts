@@ -130,7 +130,7 @@ export class Queue<T = unknown> extends BaseQueue<T> {
   }
 
   #free(): number {
-    const free = queues.freePlaces(this.handle.id);
+    const free = queues.freeSlots(this.handle.id);
     if (free < 0) throw new NotSupported('This system cannot read the value of a semaphore');
     return free;
   }

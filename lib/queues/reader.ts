@@ -243,10 +243,6 @@ export class QueueReader {
       this.#kept = undefined;
       return codes.largeMessage;
     }
-    // Inside an item that nobody can complete any more nothing comes.
-    const { end } = this.#handle;
-    if (end !== undefined && this.#inside)
-      return (this.#handle.flags & queues.broken) !== 0 ? codes.queueBroken : codes.shutDown;
     const status = queues.get(this.#handle.id, slab, expected);
     if (status !== codes.largeMessage) return status;
     const length = queues.messageLength(this.#handle.id);

@@ -23,7 +23,7 @@ export type Item = Uint8Array | BorrowedBytes;
 
 function putNative(id: number, item: Item, hasPlace: boolean): number {
   return item instanceof BorrowedBytes
-    ? queues.putLed(id, item.bytes, hasPlace, item.prefix)
+    ? queues.putWithPrefix(id, item.bytes, hasPlace, item.prefix)
     : queues.put(id, item, hasPlace);
 }
 

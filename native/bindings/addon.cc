@@ -19,7 +19,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   }
   uv_loop_t* loop = nullptr;
   const bool known = napi_get_uv_event_loop(env, &loop) == napi_ok;
-  // Asking node:worker_threads would load all of it, which a child that just starts does not need.
+  // Asking node:worker_threads would load all of it, which a starting child does not need.
   exports.Set("isMainThread", known && loop == uv_default_loop());
   napi_set_instance_data(
       env, new mp::AddonEnv(env),

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// The functions that lib/native/addon.ts declares, which documents them. Endpoints are named by
-// small integers; results are >= 0, -errno or a Status. Nothing here may throw, since Node's frames
-// cannot be unwound; what is left is std::bad_alloc, which ends the process as V8's own does.
+// Functions that lib/native/addon.ts declares and documents. Endpoints are named by small integers.
+// Results are >= 0, -errno or a Status. Nothing here may throw, since Node's frames cannot be
+// unwound. Only std::bad_alloc is left, which ends the process as a lack of memory in V8 does.
 #include "bindings/endpoint_api.h"
 
 #include <algorithm>
@@ -17,20 +17,21 @@
 #include "os/describe.h"
 #include "os/platform.h"
 #include "os/sys.h"
+#include "semaphores/semaphore_waiter.h"
 #include "util/status.h"
 
 namespace mp {
 
 namespace {
 
-// Options as they arrive from JavaScript at argument `first`: maxMessageBytes, readAhead, rung.
+// Options as they arrive from JavaScript at argument `first`: maxMessageBytes, readAhead.
 template <size_t N>
 Endpoint::Options ReadOptions(const Args<N>& args, size_t first) {
   Endpoint::Options options;
   const double max = args.Number(first);
   options.max_message_bytes = max >= 9e15 ? static_cast<uint64_t>(9e15) : args.Size(first);
   options.read_ahead = args.Flag(first + 1);
-  options.first_rung = static_cast<Rung>(args.Int(first + 2));
+  options.first_method = args.addon().first_method();
   return options;
 }
 
@@ -41,9 +42,17 @@ int32_t Wrap(AddonEnv& addon, UniqueFd fd, const Endpoint::Options& options) {
   return addon.Add(std::make_shared<Endpoint>(std::move(fd), what, options));
 }
 
-// makePair(socket, ids, maxMessageBytes, readAhead, rung): both ids are written to `ids`.
+// configure(ioMethod, semaphoresInTurn)
+napi_value Configure(napi_env env, napi_callback_info info) {
+  const Args<2> args(env, info);
+  args.addon().set_first_method(static_cast<IoMethod>(args.Int(0)));
+  SemaphoreWaiter::Configure(args.Flag(1));
+  return nullptr;
+}
+
+// makePair(socket, ids, maxMessageBytes, readAhead): both ids are written to `ids`.
 napi_value MakePair(napi_env env, napi_callback_info info) {
-  const Args<5> args(env, info);
+  const Args<4> args(env, info);
   const Bytes ids = args.Bytes(1);
   if (ids.size < 2 * sizeof(int32_t)) return args.Return(-EINVAL);
   int fds[2];
@@ -62,15 +71,15 @@ napi_value MakePair(napi_env env, napi_callback_info info) {
   return args.Return(0);
 }
 
-// adopt(fd, maxMessageBytes, readAhead, rung): the descriptor has been inspected by describe().
+// adopt(fd, maxMessageBytes, readAhead): the descriptor has been inspected by describe().
 napi_value Adopt(napi_env env, napi_callback_info info) {
-  const Args<4> args(env, info);
+  const Args<3> args(env, info);
   const int fd = args.Int(0);
   sys::Description what;
   const int status = sys::Describe(fd, &what);
   if (status < 0) return args.Return(status);
-  // Checked and taken in one step as far as this thread goes; another one that adopts the same
-  // number at the same moment is a double ownership that no check could prevent.
+  // Within this thread, check and adoption are one step. That another thread adopts the same number
+  // at the same moment is a double ownership that no check could prevent.
   if (Endpoint::Owns(fd)) return args.Return(-EBUSY);
   return args.Return(
       args.addon().Add(std::make_shared<Endpoint>(UniqueFd(fd), what, ReadOptions(args, 1))));
@@ -120,8 +129,8 @@ napi_value SetSpin(napi_env env, napi_callback_info info) {
 
 napi_value Fileno(napi_env env, napi_callback_info info) {
   const Args<1> args(env, info);
-  const AddonEnv::Slot* slot = args.addon().Find(args.Int(0));
-  return args.Return(slot == nullptr ? -EBADF : slot->fd());
+  const AddonEnv::Pollable* pollable = args.addon().Find(args.Int(0));
+  return args.Return(pollable == nullptr ? -EBADF : pollable->fd());
 }
 
 napi_value SetReadAhead(napi_env env, napi_callback_info info) {
@@ -137,7 +146,7 @@ napi_value TakeHeld(napi_env env, napi_callback_info info) {
   Endpoint* endpoint = args.addon().FindEndpoint(args.Int(0));
   const Bytes out = args.Bytes(1);
   if (endpoint == nullptr) return args.Return(-EBADF);
-  if (out.size < FrameReader::kMostHeld) return args.Return(-EINVAL);
+  if (out.size < FrameReader::kMaxHeldBytes) return args.Return(-EINVAL);
   return args.Return(endpoint->reader().TakeOut(out.data));
 }
 
@@ -155,13 +164,13 @@ napi_value Duplicate(napi_env env, napi_callback_info info) {
   return args.Return(sys::Duplicate(args.Int(0)));
 }
 
-// inspect(id): rungs, length and received of the last message, pending bytes.
+// inspect(id): I/O methods, length and received of the last message, pending bytes.
 napi_value Inspect(napi_env env, napi_callback_info info) {
   const Args<1> args(env, info);
   Endpoint* endpoint = args.addon().FindEndpoint(args.Int(0));
   if (endpoint == nullptr) return args.Return(-EBADF);
-  // Raw calls, whose failure is ignored: while the worker is being terminated the wrapper's throw,
-  // through Node's frames, which ends the process.
+  // Raw calls, whose failure is ignored. While the worker is being terminated, those of the wrapper
+  // throw through Node's frames, which ends the process.
   napi_value out = nullptr;
   napi_create_object(env, &out);
   const auto set = [&](const char* key, double value) {
@@ -169,8 +178,8 @@ napi_value Inspect(napi_env env, napi_callback_info info) {
     napi_create_double(env, value, &number);
     napi_set_named_property(env, out, key, number);
   };
-  set("readRung", static_cast<double>(endpoint->rung(false)));
-  set("writeRung", static_cast<double>(endpoint->rung(true)));
+  set("readMethod", static_cast<double>(endpoint->method(false)));
+  set("writeMethod", static_cast<double>(endpoint->method(true)));
   set("length", static_cast<double>(endpoint->reader().length()));
   set("received", static_cast<double>(endpoint->reader().received()));
   set("pending", static_cast<double>(endpoint->writer().pending_bytes()));
@@ -225,6 +234,7 @@ napi_value Start(napi_env env, napi_callback_info info) {
 
 void ExportEndpointApi(Napi::Env env, Napi::Object exports) {
   const NamedFunction functions[] = {
+      {"configure", Configure},
       {"start", Start},
       {"makePair", MakePair},
       {"adopt", Adopt},
@@ -259,7 +269,7 @@ void ExportEndpointApi(Napi::Env env, Napi::Object exports) {
   status.Set("ownerDied", static_cast<double>(kOwnerDied));
   status.Set("queueBroken", static_cast<double>(kQueueBroken));
   status.Set("shutDown", static_cast<double>(kShutDown));
-  // errno numbers differ between systems, so those that lib/ tells apart are told by name.
+  // errno numbers differ between systems, so lib/ finds those that it distinguishes by name.
   status.Set("again", static_cast<double>(-EAGAIN));
   status.Set("interrupted", static_cast<double>(-EINTR));
   status.Set("timedOut", static_cast<double>(-ETIMEDOUT));
@@ -271,7 +281,7 @@ void ExportEndpointApi(Napi::Env env, Napi::Object exports) {
   status.Set("refused", static_cast<double>(-ECONNREFUSED));
   exports.Set("status", status);
   exports.Set("smallBytes", static_cast<double>(FrameReader::kSmallBytes));
-  exports.Set("mostHeldBytes", static_cast<double>(FrameReader::kMostHeld));
+  exports.Set("mostHeldBytes", static_cast<double>(FrameReader::kMaxHeldBytes));
   exports.Set("copiedBytes", static_cast<double>(FrameWriter::kCopiedBytes));
 }
 

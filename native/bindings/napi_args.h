@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Reading arguments on the hot paths, where raw Node-API calls cost a third less than the
-// wrapper's. lib/ has validated what users pass; here only what could corrupt memory is checked
-// again.
+// Reads arguments on the hot paths, where raw Node-API calls cost a third less than the wrapper's.
+// lib/ has validated what users pass. Here only what could corrupt memory is checked again.
 #pragma once
 
 #include <napi.h>
@@ -32,7 +31,7 @@ class Args {
 
   AddonEnv& addon() const noexcept { return *AddonEnv::From(env_); }
 
-  // Like JavaScript's own conversion, a missing or odd value is 0.
+  // As in JavaScript's own conversion, a missing value or one of another type is 0.
   int32_t Int(size_t index) const noexcept {
     int32_t value = 0;
     napi_get_value_int32(env_, values_[index], &value);
@@ -51,15 +50,15 @@ class Args {
     return value;
   }
 
-  // A size or an offset; what does not fit a size_t becomes the largest one, so that a check
-  // against a real size fails.
+  // A size or an offset. A value that does not fit a size_t becomes the largest one, so that a
+  // check against a real size fails.
   size_t Size(size_t index) const noexcept {
     const double value = Number(index);
     if (!(value >= 0)) return 0;
     return value >= 9e15 ? SIZE_MAX : static_cast<size_t>(value);
   }
 
-  // Empty for anything that is not a typed array, and for a detached one.
+  // Empty for anything but a typed array, and for a detached one.
   mp::Bytes Bytes(size_t index) const noexcept {
     mp::Bytes bytes;
     napi_typedarray_type type{};
@@ -75,7 +74,7 @@ class Args {
     return bytes;
   }
 
-  // Empty for anything that is no string.
+  // Empty for anything but a string.
   std::string String(size_t index) const {
     size_t size = 0;
     if (napi_get_value_string_utf8(env_, values_[index], nullptr, 0, &size) != napi_ok) return {};
@@ -85,6 +84,27 @@ class Args {
   }
 
   napi_value Value(size_t index) const noexcept { return values_[index]; }
+
+  napi_value Boolean(bool value) const noexcept {
+    napi_value result = nullptr;
+    napi_get_boolean(env_, value, &result);
+    return result;
+  }
+
+  napi_value Text(const std::string& text) const noexcept {
+    napi_value result = nullptr;
+    napi_create_string_utf8(env_, text.c_str(), text.size(), &result);
+    return result;
+  }
+
+  // An array whose element number i is make(i).
+  template <typename Make>
+  napi_value Array(size_t size, Make make) const {
+    napi_value result = nullptr;
+    napi_create_array_with_length(env_, size, &result);
+    for (uint32_t i = 0; i < size; i++) napi_set_element(env_, result, i, make(i));
+    return result;
+  }
 
   napi_value Return(int64_t value) const noexcept {
     napi_value result = nullptr;
@@ -106,7 +126,7 @@ struct NamedFunction {
   napi_callback function;
 };
 
-// For start-up code, where the wrapper's exceptions are welcome.
+// For the code that runs at loading, where the wrapper's exceptions do no harm.
 template <size_t N>
 void ExportFunctions(Napi::Env env, Napi::Object exports, const NamedFunction (&functions)[N]) {
   for (const auto& [name, function] : functions) {

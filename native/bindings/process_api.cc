@@ -3,10 +3,11 @@
 // Processes, as lib/native/addon.ts declares them. The rules are those of endpoint_api.cc.
 #include "bindings/process_api.h"
 
+#include <chrono>
 #include <utility>
 
 #include "bindings/napi_args.h"
-#include "os/platform.h"
+#include "os/processes.h"
 #include "os/sys.h"
 #include "process/child_process.h"
 
@@ -24,14 +25,15 @@ napi_value End(napi_env env, napi_callback_info info) {
   return args.Return(EndOfChild(args.Int(0)));
 }
 
-// endWithParent(channel): watches a copy of the descriptor.
+// endWithParent(channel, graceMs): watches a copy of the descriptor.
 napi_value WatchParent(napi_env env, napi_callback_info info) {
-  const Args<1> args(env, info);
+  const Args<2> args(env, info);
   const int copy = sys::Duplicate(args.Int(0));
-  return args.Return(copy < 0 ? copy : EndWithParent(UniqueFd(copy)));
+  if (copy < 0) return args.Return(copy);
+  return args.Return(EndWithParent(UniqueFd(copy), std::chrono::milliseconds(args.Int(1))));
 }
 
-// started(pid, channel): a copy of the channel, unless it is -1, stays open until the child ends.
+// started(pid, channel): a copy of the channel, unless that is -1, stays open until the child ends.
 napi_value Started(napi_env env, napi_callback_info info) {
   const Args<2> args(env, info);
   UniqueFd copy;
@@ -52,10 +54,7 @@ napi_value Ended(napi_env env, napi_callback_info info) {
 
 napi_value GetRole(napi_env env, napi_callback_info info) {
   const Args<1> args(env, info);
-  const std::string role = ProcessRole(args.String(0));
-  napi_value text = nullptr;
-  napi_create_string_utf8(env, role.c_str(), role.size(), &text);
-  return text;
+  return args.Text(ProcessRole(args.String(0)));
 }
 
 napi_value SetRole(napi_env env, napi_callback_info info) {

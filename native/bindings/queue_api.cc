@@ -9,6 +9,7 @@
 #include "bindings/napi_args.h"
 #include "environment/addon_env.h"
 #include "queue/feeders.h"
+#include "queue/queue_recovery.h"
 #include "util/status.h"
 
 namespace mp {
@@ -16,44 +17,44 @@ namespace mp {
 namespace {
 
 template <size_t N>
-EnvironmentQueues::Open* Find(const Args<N>& args) {
+EnvironmentQueues::OpenQueue* Find(const Args<N>& args) {
   return args.addon().queues().Find(args.Int(0));
 }
 
 template <size_t N>
 std::shared_ptr<Endpoint> EndpointOf(const Args<N>& args, size_t index) {
-  const AddonEnv::Slot* slot = args.addon().Find(args.Int(index));
-  return slot == nullptr ? nullptr : slot->endpoint;
+  const AddonEnv::Pollable* pollable = args.addon().Find(args.Int(index));
+  return pollable == nullptr ? nullptr : pollable->endpoint;
 }
 
 template <size_t N>
-EnvironmentSemaphores::Open* SemaphoreOf(const Args<N>& args, size_t index) {
+EnvironmentSemaphores::OpenSemaphore* SemaphoreOf(const Args<N>& args, size_t index) {
   return args.addon().semaphores().Find(args.Int(index));
 }
 
-// open(reader, writer, rlock, wlock, places, unfinished, levelReader, levelWriter, most, make)
+// open(reader, writer, rlock, wlock, slots, unfinished, stateReader, stateWriter, maxsize, make)
 napi_value Open(napi_env env, napi_callback_info info) {
   const Args<10> args(env, info);
   const auto* rlock = SemaphoreOf(args, 2);
   const auto* wlock = SemaphoreOf(args, 3);
-  QueueParts parts;
-  parts.reader = EndpointOf(args, 0);
-  parts.writer = EndpointOf(args, 1);
-  if (!parts.reader || !parts.writer || rlock == nullptr || wlock == nullptr) {
+  QueueResources resources;
+  resources.reader = EndpointOf(args, 0);
+  resources.writer = EndpointOf(args, 1);
+  if (!resources.reader || !resources.writer || rlock == nullptr || wlock == nullptr) {
     return args.Return(-EBADF);
   }
-  parts.rlock = rlock->semaphore;
-  parts.wlock = wlock->semaphore;
-  const auto* places = SemaphoreOf(args, 4);
-  if (places != nullptr) {
-    parts.places = places->semaphore;
-    parts.places_number = places->number;
+  resources.rlock = rlock->semaphore;
+  resources.wlock = wlock->semaphore;
+  const auto* slots = SemaphoreOf(args, 4);
+  if (slots != nullptr) {
+    resources.slots = slots->semaphore;
+    resources.slots_number = slots->number;
   }
   const auto* unfinished = SemaphoreOf(args, 5);
-  if (unfinished != nullptr) parts.unfinished = unfinished->semaphore;
-  parts.level = {EndpointOf(args, 6), EndpointOf(args, 7)};
-  parts.most_places = static_cast<int64_t>(args.Number(8));
-  return args.Return(args.addon().queues().Add(parts, args.Flag(9)));
+  if (unfinished != nullptr) resources.unfinished = unfinished->semaphore;
+  resources.state_pipe = {EndpointOf(args, 6), EndpointOf(args, 7)};
+  resources.max_slots = static_cast<int64_t>(args.Number(8));
+  return args.Return(args.addon().queues().Add(resources, args.Flag(9)));
 }
 
 napi_value Get(napi_env env, napi_callback_info info) {
@@ -82,20 +83,28 @@ napi_value MessageLength(napi_env env, napi_callback_info info) {
 napi_value AdoptLock(napi_env env, napi_callback_info info) {
   const Args<1> args(env, info);
   const auto* open = Find(args);
-  if (open != nullptr && open->reader) open->reader->Adopt();
+  if (open != nullptr && open->reader) open->reader->AdoptLock();
   return nullptr;
 }
 
 napi_value Inside(napi_env env, napi_callback_info info) {
   const Args<1> args(env, info);
   const auto* open = Find(args);
-  return args.Return(open != nullptr && open->reader && open->reader->inside() ? 1 : 0);
+  return args.Return(open != nullptr && open->reader && open->reader->in_message() ? 1 : 0);
 }
 
 napi_value Check(napi_env env, napi_callback_info info) {
   const Args<1> args(env, info);
   const auto* open = Find(args);
   return args.Return(open == nullptr || !open->reader ? -EBADF : open->reader->Check());
+}
+
+// 1 if a process without records of its locks may be moving data through the pipe.
+napi_value MayBeMovedByNonMember(napi_env env, napi_callback_info info) {
+  const Args<1> args(env, info);
+  const auto* open = Find(args);
+  if (open == nullptr || !open->reader) return args.Return(-EBADF);
+  return args.Return(mp::MayBeMovedByNonMember(open->reader->fd()) ? 1 : 0);
 }
 
 napi_value Readable(napi_env env, napi_callback_info info) {
@@ -105,7 +114,7 @@ napi_value Readable(napi_env env, napi_callback_info info) {
   return args.Return(open->reader->BytesReadable());
 }
 
-// Memory of no bytes has an address, too.
+// Memory of no bytes needs an address, too.
 const uint8_t* DataOf(const Bytes& bytes) noexcept {
   static const uint8_t kNothing = 0;
   return bytes.data == nullptr ? &kNothing : bytes.data;
@@ -119,18 +128,18 @@ napi_value Put(napi_env env, napi_callback_info info) {
   return args.Return(open->writer->Put({nullptr, 0, DataOf(data), data.size}, args.Flag(2)));
 }
 
-napi_value PutLed(napi_env env, napi_callback_info info) {
+napi_value PutWithPrefix(napi_env env, napi_callback_info info) {
   const Args<4> args(env, info);
   const auto* open = Find(args);
   const Bytes data = args.Bytes(1);
-  const Bytes lead = args.Bytes(3);
+  const Bytes prefix = args.Bytes(3);
   if (open == nullptr) return args.Return(-EBADF);
-  if (lead.size > QueueItem::kMostLeadBytes) return args.Return(-EINVAL);
+  if (prefix.size > QueueItem::kMaxPrefixBytes) return args.Return(-EINVAL);
   return args.Return(
-      open->writer->Put({DataOf(lead), lead.size, DataOf(data), data.size}, args.Flag(2)));
+      open->writer->Put({DataOf(prefix), prefix.size, DataOf(data), data.size}, args.Flag(2)));
 }
 
-// notifyWhen(id, most, request)
+// notifyWhen(id, maxBytes, request)
 napi_value NotifyWhen(napi_env env, napi_callback_info info) {
   const Args<3> args(env, info);
   const auto* open = Find(args);
@@ -157,10 +166,10 @@ napi_value Cancel(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-napi_value FreePlaces(napi_env env, napi_callback_info info) {
+napi_value FreeSlots(napi_env env, napi_callback_info info) {
   const Args<1> args(env, info);
   const auto* open = Find(args);
-  return args.Return(open == nullptr || !open->places ? -EBADF : open->places->Value());
+  return args.Return(open == nullptr || !open->slots ? -EBADF : open->slots->Value());
 }
 
 napi_value Flags(napi_env env, napi_callback_info info) {
@@ -199,16 +208,10 @@ napi_value Finish(napi_env env, napi_callback_info info) {
 napi_value ProcessWaiting(napi_env env, napi_callback_info info) {
   const Args<1> args(env, info);
   const Feeders::Load load = Feeders::Waiting();
-  napi_value out = nullptr;
-  napi_create_array_with_length(env, 4, &out);
   const uint64_t numbers[] = {load.queues, load.items, load.bytes};
-  for (uint32_t i = 0; i < 3; i++) {
-    napi_set_element(env, out, i, args.Return(static_cast<int64_t>(numbers[i])));
-  }
-  napi_value name = nullptr;
-  napi_create_string_utf8(env, load.name.c_str(), load.name.size(), &name);
-  napi_set_element(env, out, 3, name);
-  return out;
+  return args.Array(4, [&](uint32_t i) {
+    return i < 3 ? args.Return(static_cast<int64_t>(numbers[i])) : args.Text(load.name);
+  });
 }
 
 napi_value NotifyWhenIdle(napi_env env, napi_callback_info info) {
@@ -241,13 +244,14 @@ void ExportQueueApi(Napi::Env env, Napi::Object exports) {
       {"adoptLock", AdoptLock},
       {"inside", Inside},
       {"check", Check},
+      {"mayBeMovedByNonMember", MayBeMovedByNonMember},
       {"readable", Readable},
       {"put", Put},
-      {"putLed", PutLed},
+      {"putWithPrefix", PutWithPrefix},
       {"notifyWhen", NotifyWhen},
       {"forget", Forget},
       {"cancel", Cancel},
-      {"freePlaces", FreePlaces},
+      {"freeSlots", FreeSlots},
       {"flags", Flags},
       {"addFlags", AddFlags},
       {"close", Close},

@@ -7,14 +7,18 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
-#include <cstring>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "bindings/napi_args.h"
 #include "environment/addon_env.h"
 #include "environment/blocking.h"
-#include "semaphores/semaphore_waiter.h"
+#include "os/platform.h"
+#include "os/sys.h"
+#include "semaphores/family.h"
+#include "semaphores/register_file.h"
+#include "semaphores/register_folder.h"
 #include "util/spinner.h"
 #include "util/status.h"
 
@@ -22,13 +26,12 @@ namespace mp {
 
 namespace {
 
-// So long a blocked thread may take to notice that a holder has died.
-constexpr std::chrono::milliseconds kHolderCheck{500};
-// A wait with an end is interrupted by signals, whatever their handlers say about restarting.
-constexpr std::chrono::hours kLongest{1};
+// Waits always have an end, since only these are interrupted by a signal whose handler was
+// installed with SA_RESTART.
+constexpr std::chrono::hours kMaxSlice{1};
 
 template <size_t N>
-EnvironmentSemaphores::Open* Find(const Args<N>& args) {
+EnvironmentSemaphores::OpenSemaphore* Find(const Args<N>& args) {
   return args.addon().semaphores().Find(args.Int(0));
 }
 
@@ -79,16 +82,10 @@ napi_value Describe(napi_env env, napi_callback_info info) {
   if (open == nullptr) return args.Return(-EBADF);
   napi_value out = nullptr;
   napi_create_object(env, &out);
-  const auto set = [&](const char* key, const std::string& value) {
-    napi_value text = nullptr;
-    napi_create_string_utf8(env, value.c_str(), value.size(), &text);
-    napi_set_named_property(env, out, key, text);
-  };
-  set("name", open->semaphore->semaphore().name());
-  set("family", open->family ? open->family->name() : "");
-  napi_value number = nullptr;
-  napi_create_uint32(env, open->number, &number);
-  napi_set_named_property(env, out, "number", number);
+  const std::string family = open->family ? open->family->name() : "";
+  napi_set_named_property(env, out, "name", args.Text(open->semaphore->semaphore().name()));
+  napi_set_named_property(env, out, "family", args.Text(family));
+  napi_set_named_property(env, out, "number", args.Return(open->number));
   return out;
 }
 
@@ -116,8 +113,8 @@ napi_value TryWait(napi_env env, napi_callback_info info) {
   return args.Return(open == nullptr ? -EBADF : open->semaphore->TryAcquire());
 }
 
-// For one who does not wait any longer: also a short wait, repeated, is to notice that a holder
-// died.
+// For a caller whose time is up. Checks the holder too, so that its death is also noticed by short
+// waits that are repeated.
 int TryLast(TrackedSemaphore& semaphore) {
   const int holder = semaphore.CheckHolder();
   if (holder < 0) return holder;
@@ -125,14 +122,14 @@ int TryLast(TrackedSemaphore& semaphore) {
   return status == -EAGAIN ? -ETIMEDOUT : status;
 }
 
-// Sleeps in slices: a worker has to ask whether it is being ended, and everybody whether the holder
-// is still there.
+// Sleeps in slices: a worker must ask whether it is being terminated, and every thread whether the
+// holder has died.
 int Block(AddonEnv& addon, TrackedSemaphore& semaphore, const Deadline& deadline) {
   for (;;) {
     const int status = semaphore.TryAcquire();
     if (status != -EAGAIN) return status;
-    std::chrono::nanoseconds slice = kLongest;
-    if (semaphore.has_checks()) slice = kHolderCheck;
+    std::chrono::nanoseconds slice = kMaxSlice;
+    if (semaphore.has_checks()) slice = kCheckInterval;
     if (!addon.is_main_thread()) slice = std::min<std::chrono::nanoseconds>(slice, kWorkerSlice);
     if (!deadline.never()) slice = std::min(slice, deadline.Left());
     const int slept = semaphore.semaphore().Wait(slice);
@@ -148,9 +145,9 @@ int Block(AddonEnv& addon, TrackedSemaphore& semaphore, const Deadline& deadline
   }
 }
 
-// spin(id, ns): tries again and again for so long, or less if that has not paid off: the holder may
-// be a task of this very thread, for which no time is long enough. Handing a wait to another
-// thread, and its outcome back, costs several times what a lock is mostly held for.
+// spin(id, ns): tries repeatedly for at most this time, and for less after it was in vain: the
+// holder may be a task of this very thread, which cannot go on meanwhile. Handing a wait to another
+// thread, and its outcome back, costs several times the time for which a lock is usually held.
 napi_value Spin(napi_env env, napi_callback_info info) {
   const Args<2> args(env, info);
   auto* open = Find(args);
@@ -197,14 +194,14 @@ napi_value Completions(napi_env env, napi_callback_info info) {
   return args.Return(copy < 0 ? copy : addon.AddWatched(UniqueFd(copy)));
 }
 
-// takeCompletions(pairs): (request, status) into an Int32Array; how many.
+// takeCompletions(pairs): (request, status) into an Int32Array. Returns how many pairs.
 napi_value TakeCompletions(napi_env env, napi_callback_info info) {
   const Args<1> args(env, info);
   const Bytes bytes = args.Bytes(0);
   const auto& queue = args.addon().semaphores().completions();
   if (queue == nullptr) return args.Return(0);
   auto* pairs = reinterpret_cast<int32_t*>(bytes.data);
-  const auto taken = queue->Take(bytes.size / (2 * sizeof(int32_t)));
+  const auto taken = queue->Dequeue(bytes.size / (2 * sizeof(int32_t)));
   for (size_t i = 0; i < taken.size(); i++) {
     pairs[2 * i] = taken[i].request;
     pairs[2 * i + 1] = taken[i].status;
@@ -256,53 +253,76 @@ napi_value ReapDeadWaiters(napi_env env, napi_callback_info info) {
   return args.Return(open == nullptr ? 0 : open->semaphore->ReapDeadWaiters());
 }
 
-napi_value FolderOfFamilies(napi_env env, napi_callback_info) {
-  const std::string folder = FamilyFolder();
-  napi_value text = nullptr;
-  napi_create_string_utf8(env, folder.c_str(), folder.size(), &text);
-  return text;
+napi_value FamilyFolder(napi_env env, napi_callback_info info) {
+  const Args<1> args(env, info);
+  return args.Text(register_file::DefaultFolder());
 }
 
-// ownFamily(): the name and the descriptor of the family in which this process makes semaphores, or
-// undefined if it has made none and inherited none.
-napi_value OwnFamily(napi_env env, napi_callback_info) {
-  const std::shared_ptr<Family> own = Families::Existing();
+// listFamilies(): an array of names, or -errno.
+napi_value ListFamilies(napi_env env, napi_callback_info info) {
+  const Args<1> args(env, info);
+  std::vector<std::string> families;
+  const int status = mp::ListFamilies(register_file::DefaultFolder(), &families);
+  if (status < 0) return args.Return(status);
+  return args.Array(families.size(), [&](uint32_t i) { return args.Text(families[i]); });
+}
+
+// readRegister(family): an array of [name, whether the semaphore exists], or -errno.
+napi_value ReadRegister(napi_env env, napi_callback_info info) {
+  const Args<1> args(env, info);
+  std::vector<RegisteredName> names;
+  const int status = mp::ReadRegister(register_file::DefaultFolder(), args.String(0), &names);
+  if (status < 0) return args.Return(status);
+  return args.Array(names.size(), [&](uint32_t i) {
+    return args.Array(2, [&](uint32_t field) {
+      return field == 0 ? args.Text(names[i].name) : args.Boolean(names[i].exists);
+    });
+  });
+}
+
+// listMembers(): an array of [family, pid], or -errno.
+napi_value ListMembers(napi_env env, napi_callback_info info) {
+  const Args<1> args(env, info);
+  std::vector<std::pair<std::string, pid_t>> members;
+  const int status = mp::ListMembers(register_file::DefaultFolder(), &members);
+  if (status < 0) return args.Return(status);
+  return args.Array(members.size(), [&](uint32_t i) {
+    return args.Array(2, [&](uint32_t field) {
+      return field == 0 ? args.Text(members[i].first) : args.Return(members[i].second);
+    });
+  });
+}
+
+// ownFamily(): the name and the descriptor of the family in which this process creates semaphores,
+// or undefined if it has created none and inherited none.
+napi_value OwnFamily(napi_env env, napi_callback_info info) {
+  const Args<1> args(env, info);
+  const std::shared_ptr<Family> own = Family::OwnIfAny();
   napi_value out = nullptr;
   if (!own) return out;
   napi_create_object(env, &out);
-  napi_value name = nullptr;
-  napi_create_string_utf8(env, own->name().c_str(), own->name().size(), &name);
-  napi_set_named_property(env, out, "family", name);
-  napi_value fd = nullptr;
-  napi_create_int32(env, own->fd(), &fd);
-  napi_set_named_property(env, out, "fd", fd);
+  napi_set_named_property(env, out, "family", args.Text(own->name()));
+  napi_set_named_property(env, out, "fd", args.Return(own->fd()));
   return out;
 }
 
 // inheritFamily(family, fd)
 napi_value InheritFamily(napi_env env, napi_callback_info info) {
   const Args<2> args(env, info);
-  return args.Return(Families::Inherit(args.String(0), UniqueFd(args.Int(1))));
+  return args.Return(Family::Inherit(args.String(0), UniqueFd(args.Int(1))));
 }
 
 // sweep(): an array of [family, number of names], or -errno.
 napi_value SweepFamilies(napi_env env, napi_callback_info info) {
   const Args<1> args(env, info);
   std::vector<SweptFamily> swept;
-  const int status = Sweep(FamilyFolder(), &swept);
+  const int status = Sweep(register_file::DefaultFolder(), &swept);
   if (status < 0) return args.Return(status);
-  napi_value out = nullptr;
-  napi_create_array_with_length(env, swept.size(), &out);
-  for (uint32_t i = 0; i < swept.size(); i++) {
-    napi_value pair = nullptr;
-    napi_value name = nullptr;
-    napi_create_array_with_length(env, 2, &pair);
-    napi_create_string_utf8(env, swept[i].family.c_str(), swept[i].family.size(), &name);
-    napi_set_element(env, pair, 0, name);
-    napi_set_element(env, pair, 1, args.Return(swept[i].names));
-    napi_set_element(env, out, i, pair);
-  }
-  return out;
+  return args.Array(swept.size(), [&](uint32_t i) {
+    return args.Array(2, [&](uint32_t field) {
+      return field == 0 ? args.Text(swept[i].family) : args.Return(swept[i].names);
+    });
+  });
 }
 
 }  // namespace
@@ -337,11 +357,14 @@ void ExportSemaphoreApi(Napi::Env env, Napi::Object exports) {
       {"recover", Recover},
       {"setWaiting", SetWaiting},
       {"reapDeadWaiters", ReapDeadWaiters},
-      {"familyFolder", FolderOfFamilies},
+      {"familyFolder", FamilyFolder},
+      {"listFamilies", ListFamilies},
+      {"readRegister", ReadRegister},
+      {"listMembers", ListMembers},
       {"sweep", SweepFamilies},
   };
   ExportFunctions(env, semaphores, functions);
-  semaphores.Set("waitsForMany", SemaphoreWaiter::WaitsForMany());
+  semaphores.Set("waitsForMany", platform::MaxSemaphoreWords() > 0);
   exports.Set("semaphores", semaphores);
 }
 

@@ -43,8 +43,8 @@ void WriteAddress(const SocketAddress& address, const Bytes& out) {
 // The descriptor of an id, or -EBADF.
 template <size_t N>
 int FdOf(const Args<N>& args) {
-  const AddonEnv::Slot* slot = args.addon().Find(args.Int(0));
-  return slot == nullptr ? -EBADF : slot->fd();
+  const AddonEnv::Pollable* pollable = args.addon().Find(args.Int(0));
+  return pollable == nullptr ? -EBADF : pollable->fd();
 }
 
 napi_value Open(napi_env env, napi_callback_info info) {
@@ -102,15 +102,15 @@ napi_value LocalAddress(napi_env env, napi_callback_info info) {
   return args.Return(status);
 }
 
-// take(id, ip): the connected descriptor, which is the caller's from now on.
+// take(id, ip): the connected descriptor, which the caller owns from now on.
 napi_value Take(napi_env env, napi_callback_info info) {
   const Args<2> args(env, info);
-  AddonEnv::Slot* slot = args.addon().Find(args.Int(0));
-  if (slot == nullptr || !slot->watched) return args.Return(-EBADF);
-  const int status = stream_socket::Finish(slot->fd(), args.Flag(1));
+  AddonEnv::Pollable* pollable = args.addon().Find(args.Int(0));
+  if (pollable == nullptr || !pollable->watched) return args.Return(-EBADF);
+  const int status = stream_socket::Finish(pollable->fd(), args.Flag(1));
   if (status < 0) return args.Return(status);
   args.addon().Arm(args.Int(0), 0);
-  const int fd = slot->watched.Release();
+  const int fd = pollable->watched.Release();
   args.addon().Release(args.Int(0));
   return args.Return(fd);
 }

@@ -32,9 +32,9 @@ napi_value Receive(napi_env env, napi_callback_info info) {
   return args.Return(endpoint->reader().ReadSmall(endpoint->source(), slab.data, args.Size(2)));
 }
 
-// Whether a Sync call may wait inside read() or write(), where neither a deadline nor a signal nor
-// the end of a worker reaches it. lib/ says whether JavaScript listens for signals.
-bool MayWaitInside(const AddonEnv& addon, const Deadline& deadline, bool no_listeners) noexcept {
+// Whether a Sync call may block inside read() or write(), where neither a deadline nor a signal nor
+// the end of a worker can end it. lib/ says whether JavaScript listens for signals.
+bool MayBlockInside(const AddonEnv& addon, const Deadline& deadline, bool no_listeners) noexcept {
   return no_listeners && addon.is_main_thread() && deadline.never();
 }
 
@@ -49,17 +49,17 @@ napi_value ReceiveSync(napi_env env, napi_callback_info info) {
   const uint64_t limit = args.Size(2);
   const Deadline deadline = Deadline::After(args.Number(3));
   Spinner spinner(static_cast<int64_t>(args.Number(4)), &endpoint->spin_history);
-  const Endpoint::Waiting waiting(
-      *endpoint, !spinner.enabled() && MayWaitInside(addon, deadline, args.Flag(5)));
+  const Endpoint::BlockingScope blocking(
+      *endpoint, !spinner.enabled() && MayBlockInside(addon, deadline, args.Flag(5)));
   const bool wait_first =
-      !waiting.on() && endpoint->receive_habit.ExpectsToWait() && !endpoint->reader().Ready();
+      !blocking.on() && endpoint->receive_habit.ExpectsToWait() && !endpoint->reader().Ready();
   int attempts = 0;
   const int64_t result = BlockUntilDone(
       addon, endpoint->fd(), POLLIN, deadline, &spinner, wait_first, [&]() -> int64_t {
         attempts++;
         return endpoint->reader().ReadSmall(endpoint->source(), slab.data, limit);
       });
-  if (!wait_first && !waiting.on()) endpoint->receive_habit.Learn(attempts > 1);
+  if (!wait_first && !blocking.on()) endpoint->receive_habit.Learn(attempts > 1);
   return args.Return(result);
 }
 
@@ -75,7 +75,7 @@ napi_value ReceiveLarge(napi_env env, napi_callback_info info) {
       endpoint->reader().ReadLarge(endpoint->source(), into.data, into.size, args.Size(2)));
 }
 
-// Until `into` is full or the message complete.
+// Blocks until `into` is full or the message is complete.
 napi_value ReceiveLargeSync(napi_env env, napi_callback_info info) {
   const Args<4> args(env, info);
   AddonEnv& addon = args.addon();
@@ -88,7 +88,7 @@ napi_value ReceiveLargeSync(napi_env env, napi_callback_info info) {
   const std::shared_ptr<Endpoint> endpoint = addon.Find(args.Int(0))->endpoint;
   const auto target = std::min(static_cast<int64_t>(into.size), endpoint->reader().length());
   const Deadline deadline = Deadline::After(args.Number(2));
-  const Endpoint::Waiting waiting(*endpoint, MayWaitInside(addon, deadline, args.Flag(3)));
+  const Endpoint::BlockingScope blocking(*endpoint, MayBlockInside(addon, deadline, args.Flag(3)));
   return args.Return(
       BlockUntilDone(addon, endpoint->fd(), POLLIN, deadline, nullptr, false, [&]() -> int64_t {
         const int64_t have =
@@ -104,7 +104,7 @@ napi_value ReceiveDescriptor(napi_env env, napi_callback_info info) {
   return args.Return(endpoint->reader().ReadDescriptor(endpoint->source()));
 }
 
-// The part of a typed array that a message is; false if the array is too short for it by now.
+// Finds a message in a typed array. False if the array is too short for it by now.
 bool Part(const Bytes& whole, size_t offset, size_t size, const uint8_t** data) noexcept {
   if (offset > whole.size || size > whole.size - offset) return false;
   static const uint8_t kNothing = 0;
@@ -169,10 +169,11 @@ napi_value Flush(napi_env env, napi_callback_info info) {
   const Args<5> args(env, info);
   Endpoint* endpoint = args.addon().FindEndpoint(args.Int(0));
   if (endpoint == nullptr) return args.Return(-EBADF);
-  return args.Return(endpoint->writer().Flush(endpoint->sink(), ReadBorrowed(args, 1), args.Size(4)));
+  return args.Return(
+      endpoint->writer().Flush(endpoint->sink(), ReadBorrowed(args, 1), args.Size(4)));
 }
 
-// Until the first waiting message is complete.
+// Blocks until the first waiting message is complete.
 napi_value FlushSync(napi_env env, napi_callback_info info) {
   const Args<6> args(env, info);
   AddonEnv& addon = args.addon();
@@ -180,7 +181,7 @@ napi_value FlushSync(napi_env env, napi_callback_info info) {
   const std::shared_ptr<Endpoint> endpoint = addon.Find(args.Int(0))->endpoint;
   const FrameWriter::Borrowed borrowed = ReadBorrowed(args, 1);
   const Deadline deadline = Deadline::After(args.Number(4));
-  const Endpoint::Waiting waiting(*endpoint, MayWaitInside(addon, deadline, args.Flag(5)));
+  const Endpoint::BlockingScope blocking(*endpoint, MayBlockInside(addon, deadline, args.Flag(5)));
   return args.Return(
       BlockUntilDone(addon, endpoint->fd(), POLLOUT, deadline, nullptr, false, [&]() -> int64_t {
         const int64_t done = endpoint->writer().Flush(endpoint->sink(), borrowed, SIZE_MAX);

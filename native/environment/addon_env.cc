@@ -36,7 +36,7 @@ AddonEnv::~AddonEnv() {
   const std::lock_guard lock(AllEnvironments().mutex);
   std::erase(AllEnvironments().all, this);
   if (!AllEnvironments().all.empty()) return;
-  // The addon may be unloaded now.
+  // The addon may be unloaded after this.
   EnvironmentSemaphores::EndOfProcess();
 }
 
@@ -49,7 +49,7 @@ AddonEnv* AddonEnv::From(napi_env env) noexcept {
 int AddonEnv::Start(bool is_main_thread, napi_value on_ready, napi_value events) {
   if (async_context_ != nullptr) return -EALREADY;
   is_main_thread_ = is_main_thread;
-  // What can fail comes first, so that a later attempt finds nothing half done.
+  // Steps that can fail come first, so that a later attempt finds nothing half done.
   {
     // Another thread's CancelAllBlockedCalls may be looking at it.
     const std::lock_guard lock(AllEnvironments().mutex);
@@ -84,10 +84,10 @@ int AddonEnv::Start(bool is_main_thread, napi_value on_ready, napi_value events)
 void AddonEnv::OnCleanup(napi_async_cleanup_hook_handle handle, void* context) {
   auto* self = static_cast<AddonEnv*>(context);
   // Every descriptor leaves the event set before it is closed.
-  self->slots_.ForEach([&](const Slot& slot) {
-    if (slot.interest != 0) self->poller_.set().Remove(slot.fd());
+  self->pollables_.ForEach([&](const Pollable& pollable) {
+    if (pollable.interest != 0) self->poller_.set().Remove(pollable.fd());
   });
-  self->slots_.Clear();
+  self->pollables_.Clear();
   for (napi_ref reference : {self->on_ready_, self->events_, self->probe_}) {
     napi_delete_reference(self->env_, reference);
   }
@@ -100,68 +100,68 @@ void AddonEnv::OnCleanup(napi_async_cleanup_hook_handle handle, void* context) {
 }
 
 int32_t AddonEnv::Add(std::shared_ptr<Endpoint> endpoint) {
-  Slot slot;
-  slot.endpoint = std::move(endpoint);
-  return slots_.Add(std::move(slot));
+  Pollable pollable;
+  pollable.endpoint = std::move(endpoint);
+  return pollables_.Add(std::move(pollable));
 }
 
 int32_t AddonEnv::AddWatched(UniqueFd fd) {
-  Slot slot;
-  slot.watched = std::move(fd);
-  return slots_.Add(std::move(slot));
+  Pollable pollable;
+  pollable.watched = std::move(fd);
+  return pollables_.Add(std::move(pollable));
 }
 
 Endpoint* AddonEnv::FindEndpoint(int32_t id) noexcept {
-  Slot* slot = Find(id);
-  return slot != nullptr ? slot->endpoint.get() : nullptr;
+  Pollable* pollable = Find(id);
+  return pollable != nullptr ? pollable->endpoint.get() : nullptr;
 }
 
 void AddonEnv::Release(int32_t id) noexcept {
-  Slot* slot = Find(id);
-  if (slot == nullptr) return;
-  Forget(id, *slot);
-  slots_.Remove(id);
+  Pollable* pollable = Find(id);
+  if (pollable == nullptr) return;
+  Forget(id, *pollable);
+  pollables_.Remove(id);
 }
 
 int AddonEnv::Arm(int32_t id, uint32_t interest) noexcept {
-  Slot* slot = Find(id);
-  if (slot == nullptr) return -EBADF;
+  Pollable* pollable = Find(id);
+  if (pollable == nullptr) return -EBADF;
   if (interest == 0) {
-    Forget(id, *slot);
+    Forget(id, *pollable);
     return 0;
   }
-  const bool known = slot->interest != 0;
-  const int status = poller_.set().Arm(slot->fd(), static_cast<uint64_t>(id), interest, known);
+  const bool known = pollable->interest != 0;
+  const int status = poller_.set().Arm(pollable->fd(), static_cast<uint64_t>(id), interest, known);
   if (status < 0) return status;
-  slot->interest = interest;
+  pollable->interest = interest;
   if (!known) watched_xor_ ^= id;
   return 0;
 }
 
-void AddonEnv::Forget(int32_t id, Slot& slot) noexcept {
-  if (slot.interest == 0) return;
-  poller_.set().Remove(slot.fd());
-  slot.interest = 0;
+void AddonEnv::Forget(int32_t id, Pollable& pollable) noexcept {
+  if (pollable.interest == 0) return;
+  poller_.set().Remove(pollable.fd());
+  pollable.interest = 0;
   watched_xor_ ^= id;
 }
 
-// With a single id in the set nothing has to be asked: it is what made the set ready. Trying
-// something that turns out not to be possible is harmless.
-int AddonEnv::TakeReady(Event* events, int most) noexcept {
-  if (poller_.set().size() != 1) return poller_.set().Take(events, most);
-  const Slot* slot = Find(watched_xor_);
-  if (slot == nullptr) return 0;
-  events[0] = {static_cast<uint64_t>(watched_xor_), slot->interest};
+// With a single id in the set no system call is needed: that id has made the set ready. An attempt
+// that turns out to be impossible is harmless.
+int AddonEnv::CollectReady(Event* events, int max) noexcept {
+  if (poller_.set().size() != 1) return poller_.set().Collect(events, max);
+  const Pollable* pollable = Find(watched_xor_);
+  if (pollable == nullptr) return 0;
+  events[0] = {static_cast<uint64_t>(watched_xor_), pollable->interest};
   return 1;
 }
 
 void AddonEnv::OnReady(void* context) noexcept { static_cast<AddonEnv*>(context)->DispatchReady(); }
 
-// Hands the ready ids to JavaScript in one call. JavaScript catches what its own code throws; an
-// exception that arrives here all the same is a defect and ends as an uncaught one.
+// Gives the ready ids to JavaScript in one call. lib/ catches what its callbacks throw. An
+// exception that arrives here all the same is a defect, and is treated as an uncaught one.
 void AddonEnv::DispatchReady() {
   Event ready[64];
-  const int count = TakeReady(ready, 64);
+  const int count = CollectReady(ready, 64);
   if (count <= 0) return;
   napi_handle_scope scope = nullptr;
   if (napi_open_handle_scope(env_, &scope) != napi_ok) return;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// What one JavaScript environment (the main thread or a worker) has of this addon: its endpoints,
-// semaphores and queues, by small integers, its children and its poller. Everything here runs on
-// the environment's own thread, except CancelAllBlockedCalls.
+// The state of the addon in one JavaScript environment, that is, the main thread or a worker:
+// endpoints, semaphores and queues by small integers, children, and the poller. Everything here
+// runs on the environment's own thread, except CancelAllBlockedCalls().
 #pragma once
 
 #include <node_api.h>
@@ -10,12 +10,12 @@
 #include <cstdint>
 #include <memory>
 
+#include "environment/environment_children.h"
 #include "environment/environment_queues.h"
 #include "environment/environment_semaphores.h"
 #include "io/endpoint.h"
 #include "loop/poller.h"
 #include "os/wake.h"
-#include "environment/environment_children.h"
 #include "util/id_table.h"
 
 namespace mp {
@@ -29,15 +29,19 @@ class AddonEnv {
 
   static AddonEnv* From(napi_env env) noexcept;
 
-  // Starts the poller. `on_ready` is called with the number of events, which were written to
+  // The I/O method that new endpoints try first.
+  IoMethod first_method() const noexcept { return first_method_; }
+  void set_first_method(IoMethod method) noexcept { first_method_ = method; }
+
+  // Starts the poller. `on_ready` is called with the number of events, after they were written to
   // `events` as pairs (id, interest). 0 or -errno.
   int Start(bool is_main_thread, napi_value on_ready, napi_value events);
 
   // What an id stands for: an endpoint, or a descriptor that is only watched.
-  struct Slot {
+  struct Pollable {
     std::shared_ptr<Endpoint> endpoint;
     UniqueFd watched;
-    uint32_t interest = 0;  // What it is in the event set for; 0 when it is not.
+    uint32_t interest = 0;  // What it is in the event set for; 0 when it is not in the set.
 
     int fd() const noexcept { return endpoint ? endpoint->fd() : watched.get(); }
   };
@@ -47,7 +51,7 @@ class AddonEnv {
   int32_t AddWatched(UniqueFd fd);
 
   // nullptr for an id that is not (or no longer) in use.
-  Slot* Find(int32_t id) noexcept { return slots_.Find(id); }
+  Pollable* Find(int32_t id) noexcept { return pollables_.Find(id); }
   Endpoint* FindEndpoint(int32_t id) noexcept;
 
   void Release(int32_t id) noexcept;
@@ -65,19 +69,19 @@ class AddonEnv {
   // Whether CancelAllBlockedCalls was called for this environment.
   bool IsCanceled() const noexcept { return cancel_.signaled(); }
 
-  // Whether JavaScript can still run here. A worker that is being terminated cannot, and only an
-  // attempt to call a function shows it.
+  // Whether JavaScript can no longer run here. Only an attempt to call a function shows that a
+  // worker is being terminated.
   bool IsTerminating() noexcept;
 
-  // Makes the blocked calls of all other environments return. For the end of the process: a worker
-  // blocked in a call of ours would hold it up. Any thread.
+  // Makes the blocked calls of all other environments return. For the end of the process, which a
+  // worker in a blocked call of this addon would delay. Any thread.
   static void CancelAllBlockedCalls(const AddonEnv* except);
 
  private:
   static void OnReady(void* context) noexcept;
   static void OnCleanup(napi_async_cleanup_hook_handle handle, void* context);
-  void Forget(int32_t id, Slot& slot) noexcept;
-  int TakeReady(Event* events, int most) noexcept;
+  void Forget(int32_t id, Pollable& pollable) noexcept;
+  int CollectReady(Event* events, int max) noexcept;
   void DispatchReady();
 
   napi_env env_;
@@ -87,11 +91,12 @@ class AddonEnv {
   napi_async_context async_context_ = nullptr;
   Poller poller_;
   Wake cancel_;
-  IdTable<Slot> slots_;
+  IdTable<Pollable> pollables_;
   EnvironmentSemaphores semaphores_;
   EnvironmentChildren children_;
   EnvironmentQueues queues_;
-  int32_t watched_xor_ = 0;  // All ids in the event set combined: the id itself when there is one.
+  int32_t watched_xor_ = 0;  // All ids in the event set combined: the id itself if there is one.
+  IoMethod first_method_ = IoMethod::kNoWait;
   bool is_main_thread_ = true;
 };
 

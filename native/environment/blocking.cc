@@ -6,8 +6,8 @@
 namespace mp {
 
 int BlockOnDescriptors(AddonEnv& env, pollfd* fds, int count, const Deadline& deadline) {
-  // Blocked calls of workers are ended by the main thread when the process ends. Its own are ended
-  // by nobody, and polling one descriptor fewer is measurable in a short round trip.
+  // The main thread ends the blocked calls of workers when the process ends. Nothing ends its own
+  // in this way, and polling one descriptor fewer is measurable in a short round trip.
   const int cancellable = env.is_main_thread() ? 0 : 1;
   fds[count] = {env.cancel().fd(), POLLIN, 0};
   for (;;) {
@@ -22,7 +22,8 @@ int BlockOnDescriptors(AddonEnv& env, pollfd* fds, int count, const Deadline& de
         platform::WaitForEvents(fds, static_cast<nfds_t>(count + cancellable), timeout_ns);
     if (ready < 0) return ready;
     if (cancellable != 0 && fds[count].revents != 0) {
-      // Left readable: every blocked call of this environment ends, also those still to come.
+      // The descriptor stays readable, so that every later blocked call of this environment ends
+      // too.
       return -ECANCELED;
     }
     if (ready > 0) return ready;

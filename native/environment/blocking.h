@@ -17,18 +17,18 @@
 
 namespace mp {
 
-// A worker cannot be told that it is being terminated, it has to ask. So long a terminate() or an
-// exit of the process may have to wait for a blocked worker.
+// How often a blocked worker asks whether it is being terminated, which no event tells it. So a
+// terminate() or an exit of the process may have to wait this long for a blocked worker.
 constexpr std::chrono::milliseconds kWorkerSlice{50};
 
-// Waits until one of the descriptors is ready: the number of those that are, 0 at the deadline,
-// -EINTR, or -ECANCELED when the environment or the process is ending. fds[count] must be room for
-// one entry more.
+// Waits until one of the descriptors is ready. Returns how many are, 0 at the deadline, -EINTR, or
+// -ECANCELED when the environment or the process is ending. The array must have room for one more
+// entry.
 int BlockOnDescriptors(AddonEnv& env, pollfd* fds, int count, const Deadline& deadline);
 
-// Repeats `attempt` until it returns something other than -EAGAIN, waiting for `events` on `fd` in
-// between. -ETIMEDOUT at the deadline. With `wait_first` the wait precedes the first attempt, which
-// saves a call where the attempt would most likely find nothing.
+// Repeats `attempt` until it returns something other than -EAGAIN, and waits for `events` on `fd`
+// in between. -ETIMEDOUT at the deadline. With `wait_first` the wait precedes the first attempt,
+// which saves a call where the attempt would most likely find nothing.
 template <typename Attempt>
 int64_t BlockUntilDone(AddonEnv& env, int fd, short events, const Deadline& deadline,
                        Spinner* spinner, bool wait_first, Attempt attempt) {

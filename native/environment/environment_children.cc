@@ -21,7 +21,7 @@ struct Orphan {
 void* AwaitEnd(void* argument) {
   const std::unique_ptr<Orphan> orphan(static_cast<Orphan*>(argument));
   siginfo_t info{};
-  // If it was reaped at the last moment by the environment that ends, this fails at once.
+  // If the ending environment has reaped it at the last moment, this fails at once.
   (void)sys::RetryOnInterrupt(
       [&] { return ::waitid(P_PID, static_cast<id_t>(orphan->pid), &info, WEXITED); });
   return nullptr;
@@ -35,7 +35,7 @@ void EnvironmentChildren::OutliveEnvironment() {
     pthread_t thread;
     const bool started = StartThread(&thread, "mp-orphan", AwaitEnd, orphan.get()) == 0;
     if (started) ::pthread_detach(thread);
-    // Without a thread it stays a zombie, but it does not end before its time.
+    // Without a thread the child becomes a zombie, but its channel stays open.
     (void)orphan.release();
   }
   all_.clear();

@@ -12,52 +12,53 @@
 
 namespace mp {
 
-// What a queue consists of. The last three are missing where they have no meaning.
-struct QueueParts {
+// What a queue consists of. Slots, unfinished and the ends of the state pipe are null for queues
+// that do not have them.
+struct QueueResources {
   std::shared_ptr<Endpoint> reader;
   std::shared_ptr<Endpoint> writer;
   std::shared_ptr<TrackedSemaphore> rlock;
   std::shared_ptr<TrackedSemaphore> wlock;
-  std::shared_ptr<TrackedSemaphore> places;
+  std::shared_ptr<TrackedSemaphore> slots;
   std::shared_ptr<TrackedSemaphore> unfinished;
-  QueueState::Level level;
-  uint32_t places_number = 0;
-  int64_t most_places = 0;
+  StatePipe state_pipe;
+  uint32_t slots_number = 0;
+  int64_t max_slots = 0;
 };
 
 // The queues that one JavaScript environment has open, by small integers. Used on the environment's
 // own thread.
 class EnvironmentQueues {
  public:
-  struct Open {
+  struct OpenQueue {
     std::unique_ptr<QueueReader> reader;  // Null once closed.
     std::unique_ptr<QueueWriter> writer;
     std::shared_ptr<QueueState> state;  // Null once closed.
-    // Also of a closed queue it can be asked how many items are on it.
-    std::shared_ptr<NamedSemaphore> places;
+    // Kept when the queue is closed: its size can still be asked for.
+    std::shared_ptr<NamedSemaphore> slots;
   };
 
   ~EnvironmentQueues() { CloseAll(); }
 
-  // `make` for a queue that has just been made, of which nobody else knows.
-  int32_t Add(const QueueParts& parts, bool make);
-  Open* Find(int32_t id) noexcept { return all_.Find(id); }
-  // Ends getting. What was put is still written.
+  // `make` for a queue that has just been created, which no other process knows.
+  int32_t Add(const QueueResources& resources, bool make);
+  OpenQueue* Find(int32_t id) noexcept { return all_.Find(id); }
+  // Ends getting. Items that were put are still written.
   void Close(int32_t id);
   // The id is no longer used. Implies Close().
   void Release(int32_t id);
 
-  // Reads to its end what is half read, as far as it comes before the deadline, since others could
-  // not go on.
+  // Finishes messages of which a part was read, as far as they come before the deadline, since no
+  // other member could read on.
   void Finish(const Deadline& deadline);
 
   // For the end of the environment.
   void CloseAll();
 
  private:
-  static void Close(Open& open);
+  static void Close(OpenQueue& open);
 
-  IdTable<Open> all_;
+  IdTable<OpenQueue> all_;
 };
 
 }  // namespace mp

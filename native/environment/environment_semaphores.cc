@@ -9,11 +9,11 @@
 namespace mp {
 
 int32_t EnvironmentSemaphores::Create(uint32_t value) {
-  Open open;
-  int status = Families::Own(&open.family);
+  OpenSemaphore open;
+  int status = Family::Own(&open.family);
   if (status < 0) return status;
   std::shared_ptr<NamedSemaphore> semaphore;
-  status = open.family->Create(value, &open.number, &semaphore);
+  status = open.family->CreateSemaphore(value, &open.number, &semaphore);
   if (status < 0) return status;
   open.semaphore = std::make_shared<TrackedSemaphore>(std::move(semaphore));
   open.created = true;
@@ -21,11 +21,11 @@ int32_t EnvironmentSemaphores::Create(uint32_t value) {
 }
 
 int32_t EnvironmentSemaphores::Attach(const std::string& family, uint32_t number) {
-  Open open;
-  int status = Families::Join(family, &open.family);
+  OpenSemaphore open;
+  int status = Family::Join(family, &open.family);
   if (status < 0) return status;
   std::shared_ptr<NamedSemaphore> semaphore;
-  status = open.family->Open(number, &semaphore);
+  status = open.family->OpenSemaphore(number, &semaphore);
   if (status < 0) return status;
   open.semaphore = std::make_shared<TrackedSemaphore>(std::move(semaphore));
   open.number = number;
@@ -33,7 +33,7 @@ int32_t EnvironmentSemaphores::Attach(const std::string& family, uint32_t number
 }
 
 int32_t EnvironmentSemaphores::OpenNamed(const std::string& name, bool create, uint32_t value) {
-  Open open;
+  OpenSemaphore open;
   std::shared_ptr<NamedSemaphore> semaphore;
   const int status = NamedSemaphore::Open(name, create, value, &semaphore);
   if (status < 0) return status;
@@ -41,8 +41,8 @@ int32_t EnvironmentSemaphores::OpenNamed(const std::string& name, bool create, u
   return Insert(std::move(open));
 }
 
-int32_t EnvironmentSemaphores::Insert(Open&& open) {
-  // process.exit() cleans no environment up, but it does run destructors.
+int32_t EnvironmentSemaphores::Insert(OpenSemaphore&& open) {
+  // process.exit() runs no cleanup of environments, but it runs static destructors.
   static const struct AtExit {
     ~AtExit() { EndOfProcess(); }
   } at_exit;
@@ -51,26 +51,26 @@ int32_t EnvironmentSemaphores::Insert(Open&& open) {
 
 void EnvironmentSemaphores::EndOfProcess() {
   SemaphoreWaiter::Stop();
-  Families::LeaveAll();
+  Family::LeaveAll();
 }
 
 void EnvironmentSemaphores::Close(int32_t id) {
-  Open* open = all_.Find(id);
+  OpenSemaphore* open = all_.Find(id);
   if (open == nullptr) return;
   open->closed = true;
   if (open->pins > 0) return;
-  const Open closed = std::move(*open);
+  const OpenSemaphore closed = std::move(*open);
   all_.Remove(id);
   Unlink(closed);
 }
 
 void EnvironmentSemaphores::Pin(int32_t id) noexcept {
-  Open* open = all_.Find(id);
+  OpenSemaphore* open = all_.Find(id);
   if (open != nullptr) open->pins++;
 }
 
 void EnvironmentSemaphores::Unpin(int32_t id) {
-  Open* open = all_.Find(id);
+  OpenSemaphore* open = all_.Find(id);
   if (open == nullptr || open->pins == 0) return;
   open->pins--;
   if (open->closed) Close(id);
@@ -85,7 +85,7 @@ int EnvironmentSemaphores::OpenCompletions() {
 }
 
 int EnvironmentSemaphores::StartWaiting(int32_t id, int32_t request) {
-  const Open* open = all_.Find(id);
+  const OpenSemaphore* open = all_.Find(id);
   if (open == nullptr || !completions_) return -EBADF;
   return SemaphoreWaiter::Start(open->semaphore, completions_, request);
 }
@@ -96,13 +96,13 @@ void EnvironmentSemaphores::CancelWaiting(int32_t request) {
 
 void EnvironmentSemaphores::CloseAll(bool unlink) {
   if (completions_) SemaphoreWaiter::CancelAll(completions_);
-  if (unlink) all_.ForEach([](const Open& open) { Unlink(open); });
+  if (unlink) all_.ForEach([](const OpenSemaphore& open) { Unlink(open); });
   all_.Clear();
 }
 
-void EnvironmentSemaphores::Unlink(const Open& open) {
+void EnvironmentSemaphores::Unlink(const OpenSemaphore& open) {
   if (!open.created || !open.family) return;
-  open.family->Unlink(open.number);
+  open.family->UnlinkSemaphore(open.number);
   open.family->table()->Close(open.number);
 }
 

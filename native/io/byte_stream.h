@@ -8,14 +8,14 @@
 
 namespace mp {
 
-// Where framed bytes come from and go to. Endpoint implements it over a descriptor; the C++ tests
+// Where framed bytes come from and go to. Endpoint implements both over a descriptor, the C++ tests
 // over scripts of short counts and errors. No call waits.
 class ByteSource {
  public:
   // > 0 bytes read (fewer than asked for: nothing more is there now), 0 at the end of the stream,
-  // or -errno (-EAGAIN: nothing there now). A descriptor that travelled with the bytes belongs to
-  // the last of them and is stored in `descriptor`; more than one, or a second before the first was
-  // taken, is -EBADMSG.
+  // or -errno (-EAGAIN: nothing is there now). A descriptor that came with the bytes belongs to the
+  // last of them and is stored in `descriptor`. More than one, or a second one while `descriptor`
+  // still holds the first, is -EBADMSG.
   virtual ssize_t Read(const iovec* iov, int count, UniqueFd* descriptor) = 0;
 
  protected:
@@ -24,7 +24,8 @@ class ByteSource {
 
 class ByteSink {
  public:
-  // >= 0 bytes written (fewer than asked for: no more room now) or -errno (-EAGAIN: no room now).
+  // >= 0 bytes written (fewer than asked for: there is no more room now) or -errno (-EAGAIN: there
+  // is no room now).
   virtual ssize_t Write(const iovec* iov, int count) = 0;
   // Sends one byte together with a descriptor: 1 or -errno.
   virtual ssize_t WriteDescriptor(uint8_t byte, int descriptor) = 0;

@@ -17,8 +17,8 @@ namespace mp {
 
 namespace {
 
-// The descriptor numbers that endpoints of this process own, in whatever environment. Leaked on
-// purpose: worker threads may still run when static destructors do.
+// The descriptor numbers that endpoints of all environments of this process own. Leaked on purpose:
+// worker threads may still run when static destructors do.
 struct OwnedDescriptors {
   std::mutex mutex;
   std::set<int> numbers;
@@ -33,19 +33,20 @@ bool IsUnsupported(ssize_t status) noexcept {
   return status == -EOPNOTSUPP || status == -ENOSYS || status == -EINVAL;
 }
 
-// The kernel's limit of descriptors in one message; with room for all of them none is dropped
-// silently and every one that arrived can be closed.
+// The kernel's limit of descriptors in one message. With room for all of them none is dropped
+// silently, and every one that arrived can be closed.
 constexpr size_t kMaxDescriptors = 253;
 
-// So few bytes are gathered here and sent from one place, for which the kernel takes less time than
-// for several: a twentieth of a round trip of 64 bytes.
+// Up to this size the parts of a message are copied together and sent as one. The kernel takes less
+// time for one part than for several: a twentieth of a round trip of 64 bytes.
 constexpr size_t kGatheredBytes = 512;
 
-// What does not fit a pipe takes several writes anyway, so one more costs nothing that shows.
+// A message that does not fit a pipe takes several writes anyway, so one more costs little.
 constexpr size_t kHeaderAloneFrom = 64 * 1024;
 
-// A pipe that polls writable has room for PIPE_BUF bytes: so much is written at a time, for as long
-// as it does. A small message stays one write, which the kernel keeps in one piece.
+// A pipe that polls writable has room for PIPE_BUF bytes. So pieces of at most that size are
+// written, for as long as it polls writable. A small message stays one write, which the kernel
+// keeps in one piece.
 ssize_t WriteWhileReady(int fd, const iovec* iov, int count) noexcept {
   ssize_t written = 0;
   int part = 0;
@@ -78,8 +79,8 @@ Endpoint::Endpoint(UniqueFd fd, const sys::Description& what, const Options& opt
     : fd_(std::move(fd)),
       reader_(options.max_message_bytes),
       writer_(what.kind == sys::Kind::kSocket ? SIZE_MAX : kHeaderAloneFrom),
-      read_rung_(options.first_rung),
-      write_rung_(options.first_rung),
+      read_method_(options.first_method),
+      write_method_(options.first_method),
       socket_(what.kind == sys::Kind::kSocket) {
   sys::SetCloseOnExec(fd_.get());
   reader_.set_read_ahead(options.read_ahead);
@@ -119,7 +120,7 @@ ssize_t Endpoint::ReadSocket(const iovec* iov, int count, UniqueFd* descriptor) 
   message.msg_iovlen = static_cast<decltype(message.msg_iovlen)>(count);
   message.msg_control = control;
   message.msg_controllen = sizeof control;
-  const ssize_t n = platform::ReceiveMessage(fd_.get(), &message, waits_);
+  const ssize_t n = platform::ReceiveMessage(fd_.get(), &message, blocks_);
   if (n < 0 || message.msg_controllen == 0) return n;
   size_t received = 0;
   for (cmsghdr* c = CMSG_FIRSTHDR(&message); c != nullptr; c = CMSG_NXTHDR(&message, c)) {
@@ -139,18 +140,18 @@ ssize_t Endpoint::ReadSocket(const iovec* iov, int count, UniqueFd* descriptor) 
 }
 
 ssize_t Endpoint::ReadPipe(const iovec* iov, int count) {
-  if (waits_) return sys::Readv(fd_.get(), iov, count);
-  if (read_rung_ == Rung::kNoWait) {
+  if (blocks_) return sys::Readv(fd_.get(), iov, count);
+  if (read_method_ == IoMethod::kNoWait) {
     const ssize_t n = platform::ReadNoWait(fd_.get(), iov, count);
     if (!IsUnsupported(n)) return n;
-    read_rung_ = Rung::kReopen;
+    read_method_ = IoMethod::kReopen;
   }
-  if (read_rung_ == Rung::kReopen) {
+  if (read_method_ == IoMethod::kReopen) {
     const int fd = Reopened(&reopened_reader_, false);
     if (fd >= 0) return sys::Readv(fd, iov, count);
-    read_rung_ = Rung::kPoll;
+    read_method_ = IoMethod::kPoll;
   }
-  // Whatever is there is returned by one read(), which waits only when nothing is.
+  // One read() returns what is there, and waits only when nothing is.
   return sys::IsReady(fd_.get(), POLLIN) ? sys::Readv(fd_.get(), iov, count) : -EAGAIN;
 }
 
@@ -165,24 +166,24 @@ ssize_t Endpoint::Write(const iovec* iov, int count) {
     }
     size += length;
   }
-  if (size <= kGatheredBytes) return platform::Send(fd_.get(), gathered, size, waits_);
+  if (size <= kGatheredBytes) return platform::Send(fd_.get(), gathered, size, blocks_);
   msghdr message{};
   message.msg_iov = const_cast<iovec*>(iov);
   message.msg_iovlen = static_cast<decltype(message.msg_iovlen)>(count);
-  return platform::SendMessage(fd_.get(), &message, waits_);
+  return platform::SendMessage(fd_.get(), &message, blocks_);
 }
 
 ssize_t Endpoint::WritePipe(const iovec* iov, int count) {
-  if (waits_) return platform::WriteWithoutSignal(fd_.get(), iov, count);
-  if (write_rung_ == Rung::kNoWait) {
+  if (blocks_) return platform::WriteWithoutSignal(fd_.get(), iov, count);
+  if (write_method_ == IoMethod::kNoWait) {
     const ssize_t n = platform::WriteNoWait(fd_.get(), iov, count);
     if (!IsUnsupported(n)) return n;
-    write_rung_ = Rung::kReopen;
+    write_method_ = IoMethod::kReopen;
   }
-  if (write_rung_ == Rung::kReopen) {
+  if (write_method_ == IoMethod::kReopen) {
     const int fd = Reopened(&reopened_writer_, true);
     if (fd >= 0) return platform::WriteWithoutSignal(fd, iov, count);
-    write_rung_ = Rung::kPoll;
+    write_method_ = IoMethod::kPoll;
   }
   return WriteWhileReady(fd_.get(), iov, count);
 }

@@ -2,14 +2,14 @@
 //
 // An endpoint is one descriptor together with the framing state of both its directions. It is
 // shared by std::shared_ptr: every Connection, environment and running call that uses it holds a
-// reference, and the descriptor is closed when the last one goes, never under a running call.
+// reference. The descriptor is closed when the last one goes, never under a running call.
 //
 // The descriptor may be open in other processes too, so it is never made non-blocking. Attempts
-// that do not wait use, for sockets, MSG_DONTWAIT, and for pipes the first rung that works:
+// that do not wait use MSG_DONTWAIT for sockets, and for pipes the first I/O method that works:
 //   kNoWait  preadv2/pwritev2 with RWF_NOWAIT (Linux 6.4 and later),
 //   kReopen  a private non-blocking description of the same pipe, from /proc/self/fd,
 //   kPoll    poll() says ready, then a call small enough not to wait. Another process that uses
-//            the same end at the same time could make it wait, which is why this comes last.
+//            the same end at the same time could make it wait, so this method comes last.
 #pragma once
 
 #include <cstddef>
@@ -26,17 +26,17 @@
 
 namespace mp {
 
-enum class Rung : uint8_t { kNoWait, kReopen, kPoll };
+enum class IoMethod : uint8_t { kNoWait, kReopen, kPoll };
 
 class Endpoint final : private ByteSource, private ByteSink {
  public:
   struct Options {
     uint64_t max_message_bytes = 0;
     bool read_ahead = false;
-    Rung first_rung = Rung::kNoWait;
+    IoMethod first_method = IoMethod::kNoWait;
   };
 
-  // Takes over a descriptor that Describe() found to be a stream. Makes it close-on-exec.
+  // Owns the descriptor, which Describe() found to be a stream. Makes it close-on-exec.
   Endpoint(UniqueFd fd, const sys::Description& what, const Options& options);
   ~Endpoint();
   Endpoint(const Endpoint&) = delete;
@@ -44,39 +44,42 @@ class Endpoint final : private ByteSource, private ByteSink {
 
   int fd() const noexcept { return fd_.get(); }
   bool is_socket() const noexcept { return socket_; }
-  Rung rung(bool writing) const noexcept { return writing ? write_rung_ : read_rung_; }
+  IoMethod method(bool writing) const noexcept { return writing ? write_method_ : read_method_; }
 
   ByteSource& source() noexcept { return *this; }
   ByteSink& sink() noexcept { return *this; }
   FrameReader& reader() noexcept { return reader_; }
   FrameWriter& writer() noexcept { return writer_; }
 
-  // While one exists, reads and writes wait in the kernel for what they are asked to move, which
-  // spares a call to poll. Nothing can end such a wait: only for a thread that nobody would.
-  class Waiting {
+  // While a scope that is on exists, reads and writes wait in the kernel for what they are asked to
+  // move, which spares a call to poll. Nothing can end such a wait. So it is only for a call that
+  // nothing has to end: without a deadline, a signal listener or a worker that may be terminated.
+  class BlockingScope {
    public:
-    Waiting(Endpoint& endpoint, bool on) noexcept : endpoint_(endpoint) { endpoint_.waits_ = on; }
-    ~Waiting() { endpoint_.waits_ = false; }
-    bool on() const noexcept { return endpoint_.waits_; }
-    Waiting(const Waiting&) = delete;
-    Waiting& operator=(const Waiting&) = delete;
+    BlockingScope(Endpoint& endpoint, bool on) noexcept : endpoint_(endpoint) {
+      endpoint_.blocks_ = on;
+    }
+    ~BlockingScope() { endpoint_.blocks_ = false; }
+    bool on() const noexcept { return endpoint_.blocks_; }
+    BlockingScope(const BlockingScope&) = delete;
+    BlockingScope& operator=(const BlockingScope&) = delete;
 
    private:
     Endpoint& endpoint_;
   };
 
-  // For the end of the process: from now on the descriptor leads nowhere, so that the kernel no
-  // longer counts this process at this end. Its number stays taken.
+  // For the end of the process: makes the descriptor refer to /dev/null, so that the kernel no
+  // longer counts this process at this end. Its number stays in use.
   void CutOff() noexcept;
 
   // Whether any endpoint of this process owns this descriptor number. Any thread.
   static bool Owns(int fd);
 
-  // Of Sync receives.
+  // For Sync receives.
   SpinHistory spin_history;
 
-  // Whether Sync receives usually find nothing at first. Once in a while the other way is tried,
-  // since a wait that comes first does not show whether it was needed.
+  // Whether Sync receives usually find nothing at first. A wait that comes first does not show
+  // whether it was needed, so one call in 16 tries before it waits.
   class Habit {
    public:
     bool ExpectsToWait() noexcept { return waits_ && ++calls_ % 16 != 0; }
@@ -103,9 +106,9 @@ class Endpoint final : private ByteSource, private ByteSink {
   UniqueFd reopened_writer_;
   FrameReader reader_;
   FrameWriter writer_;
-  Rung read_rung_;
-  Rung write_rung_;
-  bool waits_ = false;
+  IoMethod read_method_;
+  IoMethod write_method_;
+  bool blocks_ = false;
   bool socket_;
 };
 

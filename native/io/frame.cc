@@ -38,7 +38,7 @@ HeaderState DecodeHeader(const uint8_t* bytes, size_t have, size_t* needed,
   const auto announced = static_cast<int32_t>(GetBigEndian(bytes, kShortHeaderBytes));
   *length = announced;
   if (announced >= 0) return HeaderState::kComplete;
-  // CPython takes any other negative length for an empty message and loses step with the sender.
+  // CPython takes any other negative length for an empty message, and then misreads what follows.
   if (announced != -1) return HeaderState::kInvalid;
   *needed = kLongHeaderBytes;
   if (have < kLongHeaderBytes) return HeaderState::kIncomplete;

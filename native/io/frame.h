@@ -19,8 +19,9 @@ size_t EncodeHeader(uint64_t length, uint8_t out[kLongHeaderBytes]) noexcept;
 
 enum class HeaderState : uint8_t { kIncomplete, kComplete, kInvalid };
 
-// Decodes a header from its first `have` bytes. `needed` is how many bytes the header takes as far
-// as is known; `length` is set when complete, and for an invalid one holds what was announced.
+// Decodes a header from its first `have` bytes. `needed` is how many bytes the header takes, as far
+// as these bytes tell. `length` is set when the header is complete. For an invalid header it is the
+// announced length.
 HeaderState DecodeHeader(const uint8_t* bytes, size_t have, size_t* needed,
                          int64_t* length) noexcept;
 

@@ -25,9 +25,9 @@ int64_t FrameReader::ReadSmall(ByteSource& source, uint8_t* out, uint64_t max_le
   return AssembleSmall(source, out);
 }
 
-// Reads a header and whatever follows it in one call, the latter straight to where a small message
-// is wanted: in the common case that nothing else is there, a message costs one system call and no
-// copy. kNotWhole: what was read is held, and the general way goes on with it.
+// Reads a header and what follows it in one call, the latter straight to `out`. In the common case
+// that only one small message is there, it costs one system call and no copy. kNotWhole: the bytes
+// that were read are held, and the general way goes on with them.
 int64_t FrameReader::ReadAhead(ByteSource& source, uint8_t* out, uint64_t max_length) {
   const iovec iov[2] = {{header_, frame::kShortHeaderBytes}, {out, kSmallBytes}};
   const ssize_t n = Receive(source, iov, 2);
@@ -64,8 +64,8 @@ int64_t FrameReader::ReadHeader(ByteSource& source) {
     if (state == frame::HeaderState::kInvalid) return Refuse(kBadLength);
     if (state == frame::HeaderState::kComplete) break;
     if (end_ == begin_) {
-      // Without reading ahead exactly the missing bytes are read: whatever follows may be meant
-      // for another process that shares the descriptor.
+      // Without reading ahead exactly the missing bytes are read: what follows may be meant for
+      // another process that shares the descriptor.
       const size_t missing = needed - header_have_;
       const ssize_t n =
           read_ahead_ ? Fill(source, kSmallBytes) : Pull(source, header_ + header_have_, missing);
@@ -84,8 +84,8 @@ int64_t FrameReader::ReadHeader(ByteSource& source) {
         continue;
       }
     }
-    // Taking the byte that a descriptor came with for a part of a header means that a message was
-    // asked for where the peer sent a handle.
+    // The byte that a descriptor came with cannot be part of a header: the caller asks for a
+    // message where the peer sent a handle.
     header_have_ += TakeHeld(header_ + header_have_, needed - header_have_);
     if (descriptor_ && end_ == begin_) return Refuse(kUnexpectedDescriptor);
   }
@@ -103,7 +103,7 @@ int64_t FrameReader::AssembleSmall(ByteSource& source, uint8_t* out) {
     if (n < 0) return n;
     if (descriptor_) return Refuse(kUnexpectedDescriptor);
     if (static_cast<size_t>(n) == size) return Finish();
-    // The caller may not come back with the same memory.
+    // The next call may come with other memory.
     Keep(out, static_cast<size_t>(n));
   }
   for (;;) {
@@ -164,7 +164,7 @@ int64_t FrameReader::SkipLarge(ByteSource& source) {
 int64_t FrameReader::ReadDescriptor(ByteSource& source) {
   if (phase_ == Phase::kEnded) return kEndOfFile;
   if (phase_ == Phase::kUnreadable) return kUnreadable;
-  // Inside a message the byte that is due is not a handle's.
+  // Inside a message the next byte is not one that a handle comes with.
   if (in_message()) return kNoDescriptor;
   if (end_ == begin_) {
     const ssize_t n = Fill(source, 1);
@@ -196,8 +196,8 @@ int64_t FrameReader::TakeOut(uint8_t* out) noexcept {
 
 int FrameReader::PutIn(const uint8_t* bytes, size_t size) {
   if (phase_ != Phase::kHeader || header_have_ > 0 || begin_ != end_) return -EBUSY;
-  if (size > kMostHeld) return -EINVAL;
-  // More than the buffer holds is there only if a part of it is a header.
+  if (size > kMaxHeldBytes) return -EINVAL;
+  // More bytes than the buffer holds can only begin with part of a header.
   header_have_ = size > kSmallBytes ? size - kSmallBytes : 0;
   std::memcpy(header_, bytes, header_have_);
   Keep(bytes + header_have_, size - header_have_);
@@ -208,7 +208,8 @@ bool FrameReader::Ready() const noexcept {
   if (phase_ == Phase::kEnded || phase_ == Phase::kUnreadable) return true;
   const size_t in_buffer = end_ - begin_;
   if (in_buffer == 0) return false;
-  // It is handed out, or it is in the way of the next message, which fails: progress either way.
+  // The next call hands it out, or fails because it is in the way of a message: progress either
+  // way.
   if (descriptor_) return true;
   if (phase_ == Phase::kBody) return in_buffer >= static_cast<uint64_t>(length_) || IsLarge();
   uint8_t header[frame::kLongHeaderBytes];
@@ -286,7 +287,7 @@ size_t FrameReader::TakeHeld(uint8_t* into, size_t most) noexcept {
   return taken;
 }
 
-// Holds bytes that were read and that nobody has been given. Only while nothing else is held.
+// Holds bytes that were read and not handed out. Only while nothing else is held.
 void FrameReader::Keep(const uint8_t* bytes, size_t size) {
   if (size == 0) return;
   Allocate();

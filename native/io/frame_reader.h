@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 //
-// Takes messages out of a byte stream. Every call makes what progress the source allows and can be
-// resumed at any byte: a caller that gave up (timeout, abort) leaves a state with which the next
-// one goes on, so nothing is lost and nothing is read twice.
+// Reads messages from a byte stream. Every call makes the progress that the source allows and can
+// be resumed at any byte. A caller that gave up (timeout, abort) leaves a state from which the next
+// call goes on, so nothing is lost and nothing is read twice.
 //
 // Small messages are assembled here and handed out whole. A large one is announced first
-// (kLargeMessage) and then read straight into memory that the caller provides, so that memory
-// grows with what arrives and never with what a peer announces.
+// (kLargeMessage) and then read straight into memory that the caller provides. So memory grows with
+// the bytes that arrive and never with the length that a peer announces.
 #pragma once
 
 #include <cstddef>
@@ -20,53 +20,54 @@ namespace mp {
 
 class FrameReader {
  public:
-  // The largest message that is handed out whole; also the capacity for reading ahead. Larger ones
-  // are worth reading to where they are wanted, which costs a call more and spares two copies.
+  // The largest message that is handed out whole; also the capacity for reading ahead. A larger one
+  // is read straight to its destination, which costs one more call and spares two copies.
   static constexpr size_t kSmallBytes = 16 * 1024;
 
   // A message longer than `max_message_bytes` makes the stream unreadable.
   explicit FrameReader(uint64_t max_message_bytes) noexcept : max_bytes_(max_message_bytes) {}
 
-  // The length of one whole message of at most kSmallBytes, copied to `out` (which holds that
-  // many), or a Status, or -errno. A message longer than `max_length` is kTooLong.
+  // Returns the length of one whole message, copied to `out` (which has room for kSmallBytes), or a
+  // Status, or -errno. A message longer than `max_length` is kTooLong.
   int64_t ReadSmall(ByteSource& source, uint8_t* out, uint64_t max_length);
 
-  // After kLargeMessage: reads at most `budget` bytes more into `into` (which holds the message's
-  // bytes from its start, `size` in all) and returns how many bytes of the message are there. At
-  // length() the message is complete and the reader is ready for the next one.
+  // After kLargeMessage: reads at most `budget` more bytes into `into`, which has room for the
+  // first `size` bytes of the message, and returns how many bytes of the message are there. At
+  // length() the message is complete, and the reader is ready for the next one.
   int64_t ReadLarge(ByteSource& source, uint8_t* into, size_t size, size_t budget);
 
-  // The same for a message that nobody wants: what is there of it is read and forgotten.
+  // The same without a destination: reads what is there of the message and drops it.
   int64_t SkipLarge(ByteSource& source);
 
-  // One byte and the descriptor that came with it, as multiprocessing.reduction.send_handle sends
-  // them. Returns the descriptor (now the caller's), kNoDescriptor if the byte came alone (it is
-  // consumed), a Status or -errno.
+  // Reads one byte and the descriptor that came with it, as multiprocessing.reduction.send_handle
+  // sends them. Returns the descriptor, which the caller owns then, kNoDescriptor if the byte came
+  // alone (it is consumed), a Status or -errno.
   int64_t ReadDescriptor(ByteSource& source);
 
-  // Reading ahead takes what is there in one call and serves later messages from memory. Turning
+  // Reading ahead reads in one call what is there, and serves later messages from memory. Turning
   // it off keeps what is held.
   void set_read_ahead(bool on) noexcept { read_ahead_ = on; }
 
-  // Takes out what is held, header included, so that another reader of the same stream can go on
-  // with it: at most kMostHeld bytes. -EBUSY when that cannot be done: a large message has arrived
-  // in part in the caller's memory, or a descriptor is held.
-  static constexpr size_t kMostHeld = kSmallBytes + frame::kLongHeaderBytes;
+  // Hands out what is held, header included, so that another reader of the same stream can go on
+  // with it: at most kMaxHeldBytes. -EBUSY when that is impossible: a large message has arrived in
+  // part in the caller's memory, or a descriptor is held.
+  static constexpr size_t kMaxHeldBytes = kSmallBytes + frame::kLongHeaderBytes;
   int64_t TakeOut(uint8_t* out) noexcept;
 
-  // The other side of that, for a reader that has not read anything yet.
+  // The counterpart, for a reader that has not read anything yet.
   int PutIn(const uint8_t* bytes, size_t size);
 
   // Whether the next call makes progress from memory alone: a whole message, the beginning of a
-  // large one, a descriptor or a lasting failure is held. A part of a small message does not count,
-  // or a loop of waiting and trying would spin until the rest comes.
+  // large one, a descriptor or a lasting failure is held. A part of a small message does not count:
+  // a loop of waiting and trying would spin until the rest comes.
   bool Ready() const noexcept;
 
-  // Whether the last read found less than it asked for and a call now would have to read again:
-  // most likely in vain, unless something has come meanwhile.
+  // Whether the last read found less than it asked for and a call now would have to read again,
+  // most likely in vain.
   bool drained() const noexcept { return drained_ && !Ready(); }
 
-  // The message being received or last refused: its announced length, and what has arrived of it.
+  // The message being received or last refused: its announced length, and how many of its bytes
+  // have arrived.
   int64_t length() const noexcept { return length_; }
   int64_t received() const noexcept { return received_; }
 

@@ -31,11 +31,11 @@ void EventSet::Remove(int fd) noexcept {
   size_--;
 }
 
-int EventSet::Take(Event* events, int most) noexcept {
+int EventSet::Collect(Event* events, int max) noexcept {
   constexpr int kBatch = 64;
   epoll_event ready[kBatch];
   const int count = sys::RetryOnInterrupt(
-      [&] { return ::epoll_wait(set_.get(), ready, std::min(most, kBatch), 0); });
+      [&] { return ::epoll_wait(set_.get(), ready, std::min(max, kBatch), 0); });
   for (int i = 0; i < count; i++) {
     const uint32_t flags = ready[i].events;
     events[i].id = ready[i].data.u64;

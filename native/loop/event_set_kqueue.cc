@@ -17,8 +17,8 @@ int EventSet::Open() noexcept {
   return sys::SetCloseOnExec(fd);
 }
 
-// kqueue watches each direction by itself. A filter that is not wanted is deleted, which fails
-// harmlessly where there is none.
+// kqueue watches each direction separately. The filter of a direction that is not wanted is
+// deleted, which fails harmlessly if there is none.
 int EventSet::Arm(int fd, uint64_t id, uint32_t interest, bool known) noexcept {
   void* data = reinterpret_cast<void*>(static_cast<uintptr_t>(id));
   for (const auto& [bit, filter] : {std::pair<uint32_t, int16_t>{kRead, EVFILT_READ},
@@ -43,12 +43,12 @@ void EventSet::Remove(int fd) noexcept {
   size_--;
 }
 
-int EventSet::Take(Event* events, int most) noexcept {
+int EventSet::Collect(Event* events, int max) noexcept {
   constexpr int kBatch = 64;
   struct kevent ready[kBatch];
   const timespec now{};
   const int count = sys::RetryOnInterrupt(
-      [&] { return ::kevent(set_.get(), nullptr, 0, ready, std::min(most, kBatch), &now); });
+      [&] { return ::kevent(set_.get(), nullptr, 0, ready, std::min(max, kBatch), &now); });
   for (int i = 0; i < count; i++) {
     events[i].id = reinterpret_cast<uintptr_t>(ready[i].udata);
     events[i].interest = ready[i].filter == EVFILT_WRITE ? kWrite : kRead;

@@ -13,7 +13,7 @@ namespace mp {
 
 namespace {
 
-// A handle of libuv's, which is never what keeps the loop alive by itself.
+// A libuv handle that does not keep the loop alive.
 template <typename Handle, typename Init>
 int MakeHandle(Handle** handle, uv_handle_type type, Init init) {
   auto* made = static_cast<Handle*>(std::calloc(1, uv_handle_size(type)));
@@ -28,8 +28,8 @@ int MakeHandle(Handle** handle, uv_handle_type type, Init init) {
   return 0;
 }
 
-// One in so many looks at the set is also one at everything else that the loop waits for.
-constexpr int kLooksAtOthers = 8;
+// One poll of the set in so many also asks for everything else that the loop waits for.
+constexpr int kPollOthersEvery = 8;
 
 }  // namespace
 
@@ -107,8 +107,8 @@ void Poller::Close(void (*closed)(void* context), void* context) {
   }
 }
 
-// A status below zero means that the set itself failed. Taking from the set then reports nothing,
-// so the callback is made all the same: the attempts that follow show what is wrong.
+// A status below zero means that the set itself failed. The callback is made even then: the
+// attempts that follow show what is wrong.
 void Poller::OnReady(uv_poll_t* handle, int, int) noexcept {
   auto* watch = static_cast<Watch*>(handle->data);
   if (watch->spinner) watch->spinner->Slept();
@@ -120,20 +120,20 @@ void Poller::OnPrepare(uv_prepare_t* handle) noexcept {
   auto* watch = static_cast<Watch*>(handle->data);
   EventSet& set = watch->poller->set_;
   uv_idle_stop(watch->idle);
-  // Something else woke the loop.
+  // Something other than the set ended the sleep.
   if (watch->spinner) watch->spinner->Failed();
   watch->spinner.reset();
-  // Looking takes the place of sleeping, so there is none while the loop has something else to do.
+  // Polling replaces a sleep, so it is omitted while the loop has something else to do.
   const int timeout = set.size() > 0 ? uv_backend_timeout(handle->loop) : 0;
   if (timeout == 0) return;
   watch->spinner.emplace(watch->spin_ns, &watch->history);
-  int looks = 0;
+  int polls = 0;
   const int64_t found =
       watch->spinner->Spin(Deadline::After(timeout < 0 ? INFINITY : timeout), [&]() -> int64_t {
         const bool others =
-            ++looks % kLooksAtOthers == 0 && sys::IsReady(uv_backend_fd(handle->loop), POLLIN);
+            ++polls % kPollOthersEvery == 0 && sys::IsReady(uv_backend_fd(handle->loop), POLLIN);
         Event event;
-        if (set.Take(&event, 1) != 0) return 1;
+        if (set.Collect(&event, 1) != 0) return 1;
         return others ? -ECANCELED : -EAGAIN;
       });
   if (found == -EAGAIN) return;
@@ -141,7 +141,7 @@ void Poller::OnPrepare(uv_prepare_t* handle) noexcept {
   if (!met) watch->spinner->Failed();
   watch->spinner.reset();
   if (!met) return;
-  // After the callback the loop looks at everything else it waits for, without sleeping, and comes
+  // After the callback the loop handles everything else it waits for, without sleeping, and comes
   // back here.
   uv_idle_start(watch->idle, [](uv_idle_t*) {});
   watch->callback(watch->context);

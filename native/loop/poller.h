@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Lets an event loop wait for many descriptors without touching their flags: they are in a private
-// event set, and libuv watches that set alone. (uv_poll on the descriptors themselves would make
+// An event loop waits for many descriptors without a change of their flags: they are in a private
+// event set, and libuv watches only that set. (uv_poll on the descriptors themselves would make
 // them non-blocking for every process that has them.)
 #pragma once
 
@@ -27,27 +27,27 @@ class Poller {
 
   void SetRef(bool on) noexcept;
 
-  // For how long the loop, each time before it would sleep, looks at the set again and again; 0
-  // (the default) for not at all. A peer that answers within microseconds is then met without the
-  // cost of a sleep. It looks no longer once something else is ready that the loop waits for, and
-  // for shorter times when looking has not paid off. 0 or -errno.
+  // How long the loop polls the set each time before it would sleep; 0 (the default) turns that
+  // off. A peer that answers within microseconds is then met without a sleep. Polling ends once
+  // something else that the loop waits for is ready, and is shorter after it was in vain. 0 or
+  // -errno.
   int SetSpin(int64_t ns);
 
-  // Closes the handle and calls `closed` when libuv is done with it, as an environment must wait
+  // Closes the handles and calls `closed` when libuv has done so, which an environment must wait
   // for before it ends. Calls it at once if nothing was opened.
   void Close(void (*closed)(void* context), void* context);
 
  private:
-  // What libuv keeps a pointer to. Its handle's size is libuv's secret at run time, so it is
-  // allocated with the size that libuv states.
+  // What libuv keeps a pointer to. The size of a libuv handle is known only at run time, so handles
+  // are allocated with the size that libuv states.
   struct Watch {
     Poller* poller = nullptr;  // Until Close().
     uv_poll_t* handle = nullptr;
-    uv_prepare_t* prepare = nullptr;  // Runs before the loop sleeps; made by SetSpin,
-    uv_idle_t* idle = nullptr;        // with this, which keeps it from sleeping while active.
+    uv_prepare_t* prepare = nullptr;  // Runs before the loop sleeps. Made by SetSpin().
+    uv_idle_t* idle = nullptr;        // Keeps the loop from sleeping while active. Likewise.
     int64_t spin_ns = 0;
     SpinHistory history;
-    std::optional<Spinner> spinner;  // Of the last look, if a sleep had to follow.
+    std::optional<Spinner> spinner;  // Of the last polling, while the sleep after it lasts.
     Callback callback = nullptr;
     void* context = nullptr;
     int open_handles = 0;

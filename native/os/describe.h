@@ -5,7 +5,7 @@
 
 namespace mp::sys {
 
-// What a descriptor is, as far as framing over it is concerned.
+// What a descriptor refers to, as far as framing over it is concerned.
 enum class Kind : uint8_t { kPipe, kSocket, kOther };
 
 struct Description {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What differs between operating systems. Each side has one file: platform_linux.cc and
-// platform_darwin.cc. All functions return >= 0 or -errno.
+// What differs between operating systems in descriptors and semaphores. Each side has one file:
+// platform_linux.cc and platform_darwin.cc. All functions return >= 0 or -errno.
 #pragma once
 
 #include <poll.h>
@@ -25,13 +25,13 @@ int MakeSocketPair(int fds[2]) noexcept;
 int FileStatus(int fd, struct stat* out) noexcept;
 
 // One attempt that never waits, on a descriptor that may be in blocking mode. -EOPNOTSUPP (or
-// -ENOSYS, -EINVAL from an old kernel) means that this descriptor needs another way; it can appear
-// at any time, because splicing from a pipe takes the ability away again.
+// -ENOSYS, -EINVAL from an old kernel) means that this descriptor needs another I/O method. It can
+// appear at any time, because splicing from a pipe takes the ability away again.
 ssize_t ReadNoWait(int fd, const iovec* iov, int count) noexcept;
 ssize_t WriteNoWait(int fd, const iovec* iov, int count) noexcept;
 
-// writev() that reports EPIPE and never raises SIGPIPE, whatever the process does with that signal:
-// Node ignores it, but once a listener for it was added and removed libuv restores the default,
+// writev() that reports EPIPE and never raises SIGPIPE, whatever the process does with that signal.
+// Node ignores it. But once a listener for it was added and removed, libuv restores the default,
 // which ends the process.
 ssize_t WriteWithoutSignal(int fd, const iovec* iov, int count) noexcept;
 
@@ -52,18 +52,18 @@ ssize_t Send(int fd, const void* data, size_t size, bool wait) noexcept;
 // a Node process (SIGCHLD, SIGWINCH, SIGPROF) stay pending instead of interrupting the wait.
 int WaitForEvents(pollfd* fds, nfds_t count, long long timeout_ns) noexcept;
 
-// Gives a file at least so many bytes that the file system really has.
+// Reserves space for a file in the file system, of at least `size` bytes.
 int AllocateFile(int fd, off_t size) noexcept;
 
-// Sleeps on a semaphore for at most so long: 0 once the value was taken, -ETIMEDOUT or -EINTR. The
-// time counts on the monotonic clock where the system can.
+// Sleeps on a semaphore for at most `slice_ns`: 0 once the value was taken, -ETIMEDOUT or -EINTR.
+// The time is measured on the monotonic clock where the system can do that.
 int WaitForSemaphore(sem_t* semaphore, int64_t slice_ns) noexcept;
 
 // -ENOSYS where the system cannot tell.
 int SemaphoreValue(sem_t* semaphore) noexcept;
 
 // Waiting for many semaphores at once, for systems whose semaphores are known to be futexes of this
-// shape: the value in the low half, the number of sleepers in the high half. sem_post() increments
+// layout: the value in the low half, the number of sleepers in the high half. sem_post() increments
 // the value and, if there are sleepers, wakes one of them.
 struct SemaphoreWord {
   std::atomic<uint64_t> data;
@@ -71,29 +71,14 @@ struct SemaphoreWord {
   std::atomic<uint32_t>* value() noexcept { return reinterpret_cast<std::atomic<uint32_t>*>(this); }
 };
 
-// How many semaphores one call can wait for; 0 where it cannot be done.
-size_t MostSemaphoreWords() noexcept;
+// How many semaphores one call can wait for; 0 where the system has no such call.
+size_t MaxSemaphoreWords() noexcept;
 SemaphoreWord* WordOf(sem_t* semaphore) noexcept;
 
-// Sleeps until one of the values is no longer 0, `control` is no longer `expected`, or the time
-// (negative: none) is up. May return early.
+// Sleeps until one of the values is no longer 0, `control` is no longer `expected`, or the time is
+// up (negative: no limit). May return early.
 void SleepOnWords(SemaphoreWord* const* words, size_t count, std::atomic<uint32_t>* control,
                   uint32_t expected, int64_t timeout_ns) noexcept;
 void WakeOne(std::atomic<uint32_t>* value, bool shared) noexcept;
-
-// What tells one process from every other, also from a later one with its number.
-struct ProcessIdentity {
-  uint32_t pid = 0;
-  uint64_t start = 0;          // Clock ticks from boot to start; 0 where the system does not tell.
-  uint64_t pid_namespace = 0;  // 0 likewise.
-};
-
-ProcessIdentity ThisProcess() noexcept;
-// A descriptor that is readable once a child of this process has ended.
-int OpenProcess(pid_t pid) noexcept;
-
-// Whether a process has certainly ended. One that is stopped has not, and of one in another pid
-// namespace nothing is known.
-bool IsDead(const ProcessIdentity& process) noexcept;
 
 }  // namespace mp::platform

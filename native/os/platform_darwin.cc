@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
 // macOS has no pipe2(), no RWF_NOWAIT, and /dev/fd only duplicates a descriptor. Pipes therefore
-// use the last rung (poll, then a call that cannot wait); sockets work as on Linux.
+// use the last I/O method (poll, then a call that cannot wait). Sockets work as on Linux.
 #include <fcntl.h>
 #include <pthread.h>
-#include <sys/event.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -21,7 +20,7 @@ namespace mp::platform {
 
 namespace {
 
-// Between creation and F_SETFD another thread could fork; libuv spawns with
+// Between creation and F_SETFD another thread could fork. libuv spawns with
 // POSIX_SPAWN_CLOEXEC_DEFAULT on this system, so a Node child does not inherit the pair even then.
 int Protect(int fds[2]) noexcept {
   UniqueFd ends[2] = {UniqueFd(fds[0]), UniqueFd(fds[1])};
@@ -97,7 +96,7 @@ int WaitForEvents(pollfd* fds, nfds_t count, long long timeout_ns) noexcept {
   sigaddset(&routine, SIGWINCH);
   sigaddset(&routine, SIGPROF);
   ::pthread_sigmask(SIG_BLOCK, &routine, &before);
-  // Longer waits end early and are taken up again by the caller, whose deadline has not come.
+  // Longer waits end early. The caller, whose deadline has not passed, repeats them.
   const long long rounded = (timeout_ns + 999999LL) / 1000000LL;
   const int timeout_ms =
       timeout_ns < 0 ? -1 : static_cast<int>(std::min<long long>(rounded, INT_MAX));
@@ -110,7 +109,7 @@ int AllocateFile(int fd, off_t size) noexcept {
   return static_cast<int>(sys::RetryOnInterrupt([=] { return ::ftruncate(fd, size); }));
 }
 
-// There is no timed wait, so the semaphore is tried with growing pauses, as CPython does.
+// macOS has no timed wait, so the semaphore is tried with growing pauses, as CPython does.
 int WaitForSemaphore(sem_t* semaphore, int64_t slice_ns) noexcept {
   constexpr int64_t kLongestPause = 20'000'000;
   for (int64_t pause = 1'000'000;; pause = std::min(pause + 1'000'000, kLongestPause)) {
@@ -126,28 +125,10 @@ int WaitForSemaphore(sem_t* semaphore, int64_t slice_ns) noexcept {
 
 int SemaphoreValue(sem_t*) noexcept { return -ENOSYS; }
 
-size_t MostSemaphoreWords() noexcept { return 0; }
+size_t MaxSemaphoreWords() noexcept { return 0; }
 SemaphoreWord* WordOf(sem_t*) noexcept { return nullptr; }
 void SleepOnWords(SemaphoreWord* const*, size_t, std::atomic<uint32_t>*, uint32_t,
                   int64_t) noexcept {}
 void WakeOne(std::atomic<uint32_t>*, bool) noexcept {}
-
-// There are no pid namespaces; any number but 0 says that the pid means something here.
-ProcessIdentity ThisProcess() noexcept { return {static_cast<uint32_t>(::getpid()), 0, 1}; }
-
-int OpenProcess(pid_t pid) noexcept {
-  UniqueFd queue(::kqueue());
-  if (queue.get() < 0) return -errno;
-  sys::SetCloseOnExec(queue.get());
-  struct kevent event;
-  EV_SET(&event, static_cast<uintptr_t>(pid), EVFILT_PROC, EV_ADD, NOTE_EXIT, 0, nullptr);
-  const int status =
-      sys::RetryOnInterrupt([&] { return ::kevent(queue.get(), &event, 1, nullptr, 0, nullptr); });
-  return status < 0 ? status : queue.Release();
-}
-
-bool IsDead(const ProcessIdentity& process) noexcept {
-  return process.pid != 0 && ::kill(static_cast<pid_t>(process.pid), 0) < 0 && errno == ESRCH;
-}
 
 }  // namespace mp::platform

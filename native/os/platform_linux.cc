@@ -11,8 +11,6 @@
 #include <climits>
 #include <csignal>
 #include <cstdio>
-#include <cstdlib>
-#include <cstring>
 #include <ctime>
 
 #include "os/platform.h"
@@ -30,7 +28,7 @@ namespace mp::platform {
 
 namespace {
 
-// A process may have been started with a standard stream closed; a pipe must not take its place,
+// A process may have been started with a standard stream closed. A pipe must not take its number,
 // since libuv and child processes treat the numbers 0 to 2 specially.
 int LiftAboveStandardStreams(int fds[2]) noexcept {
   UniqueFd ends[2] = {UniqueFd(fds[0]), UniqueFd(fds[1])};
@@ -45,8 +43,8 @@ int LiftAboveStandardStreams(int fds[2]) noexcept {
   return 0;
 }
 
-// Keeps SIGPIPE from ending the process while it exists. It costs one system call where the signal
-// is ignored, as it nearly always is.
+// While it exists, SIGPIPE does not end the process. It costs one system call where the signal is
+// ignored, as it nearly always is.
 class PipeSignalGuard {
  public:
   PipeSignalGuard() noexcept {
@@ -55,7 +53,7 @@ class PipeSignalGuard {
     sigemptyset(&signal_);
     sigaddset(&signal_, SIGPIPE);
     sigset_t pending;
-    // One that was pending before is not ours to take.
+    // A signal that was pending before must stay pending.
     active_ = ::sigpending(&pending) == 0 && sigismember(&pending, SIGPIPE) == 0 &&
               ::pthread_sigmask(SIG_BLOCK, &signal_, &before_) == 0;
   }
@@ -81,8 +79,8 @@ ssize_t WriteVector(int fd, const iovec* iov, int count, int flags) noexcept {
       [=]() -> ssize_t { return ::syscall(SYS_pwritev2, fd, iov, count, -1L, -1L, flags); });
 }
 
-// The calling thread's own mask and three signals: ppoll() replaces the mask for the wait only, and
-// a signal that arrives meanwhile is delivered when the wait is over.
+// The calling thread's own mask and three signals. ppoll() replaces the mask for the wait only. A
+// signal that arrives during the wait is delivered after it.
 sigset_t MaskWithRoutineSignals() noexcept {
   sigset_t mask;
   ::pthread_sigmask(SIG_SETMASK, nullptr, &mask);
@@ -92,7 +90,7 @@ sigset_t MaskWithRoutineSignals() noexcept {
   return mask;
 }
 
-// Cleared when the kernel turns out not to know the flag. Any thread may be the one to find out.
+// Whether the kernel knows RWF_NOSIGNAL, as far as any thread has found out.
 std::atomic<bool> knows_no_signal{true};
 
 }  // namespace
@@ -107,8 +105,7 @@ int MakeSocketPair(int fds[2]) noexcept {
   return LiftAboveStandardStreams(fds);
 }
 
-// glibc has fstat() as a function of its own only since 2.33; the kernel's structure is the same on
-// 64-bit systems.
+// glibc exports fstat() only since 2.33. The kernel's structure is the same on 64-bit systems.
 int FileStatus(int fd, struct stat* out) noexcept {
   static_assert(sizeof(void*) == 8, "the kernel's stat structure differs on 32-bit systems");
   return static_cast<int>(
@@ -116,8 +113,8 @@ int FileStatus(int fd, struct stat* out) noexcept {
 }
 
 // The system calls are made directly: musl before 1.2.5 has no wrapper, and glibc's is newer than
-// the oldest version this addon loads with. The offset of -1 (both halves) means "the current
-// position", which is all that a pipe has.
+// the oldest version that this addon loads with. The offset of -1 (both halves) means "the current
+// position", which is the only one that a pipe has.
 ssize_t ReadNoWait(int fd, const iovec* iov, int count) noexcept {
   return sys::RetryOnInterrupt(
       [=]() -> ssize_t { return ::syscall(SYS_preadv2, fd, iov, count, -1L, -1L, RWF_NOWAIT); });
@@ -130,7 +127,7 @@ ssize_t WriteNoWait(int fd, const iovec* iov, int count) noexcept {
   }
   const PipeSignalGuard guard;
   const ssize_t n = WriteVector(fd, iov, count, RWF_NOWAIT);
-  // The same call without the flag was understood, so the flag is what is unknown.
+  // The kernel knows the same call without RWF_NOSIGNAL, so it does not know that flag.
   if (n != -EOPNOTSUPP && n != -EINVAL) knows_no_signal.store(false, std::memory_order_relaxed);
   return n;
 }
@@ -197,8 +194,8 @@ using ClockWait = int (*)(sem_t*, clockid_t, const timespec*);
 
 }  // namespace
 
-// sem_clockwait() came with glibc 2.30. Without it the real-time clock has to do, in slices so
-// short that setting that clock costs little.
+// sem_clockwait() came with glibc 2.30. Without it the real-time clock is used, in slices so short
+// that a change of that clock delays the wait only a little.
 int WaitForSemaphore(sem_t* semaphore, int64_t slice_ns) noexcept {
   static const auto clock_wait =
       reinterpret_cast<ClockWait>(::dlsym(RTLD_DEFAULT, "sem_clockwait"));
@@ -216,8 +213,8 @@ int SemaphoreValue(sem_t* semaphore) noexcept {
   return ::sem_getvalue(semaphore, &value) == 0 ? value : -errno;
 }
 
-// Since glibc 2.21 processes with different versions of it share semaphores, so their shape cannot
-// change any more. That of musl is another one.
+// Since glibc 2.21 processes with different versions of glibc share semaphores, so the layout
+// cannot change any more. musl's layout is another one.
 #if defined(__GLIBC__) && __SIZEOF_POINTER__ == 8
 
 namespace {
@@ -226,7 +223,7 @@ namespace {
 #define SYS_futex_waitv 449
 #endif
 
-struct WaitWord {
+struct FutexWaiter {
   uint64_t value;
   uint64_t address;
   uint32_t flags;
@@ -235,19 +232,19 @@ struct WaitWord {
 
 constexpr uint32_t kWord32 = 2;
 constexpr uint32_t kWordPrivate = 128;
-constexpr size_t kMostWords = 128;
+constexpr size_t kMaxWords = 128;
 
 bool KernelWaitsForMany() noexcept {
-  // Without words to wait for the call fails, in another way than one that is not there.
+  // Without words to wait for the call fails with EINVAL, unless the kernel does not have it.
   return ::syscall(SYS_futex_waitv, nullptr, 0, 0, nullptr, CLOCK_MONOTONIC) < 0 && errno == EINVAL;
 }
 
 }  // namespace
 
-size_t MostSemaphoreWords() noexcept {
+size_t MaxSemaphoreWords() noexcept {
   static_assert(std::endian::native == std::endian::little);
-  static const size_t most = KernelWaitsForMany() ? kMostWords - 1 : 0;
-  return most;
+  static const size_t max = KernelWaitsForMany() ? kMaxWords - 1 : 0;
+  return max;
 }
 
 SemaphoreWord* WordOf(sem_t* semaphore) noexcept {
@@ -256,7 +253,7 @@ SemaphoreWord* WordOf(sem_t* semaphore) noexcept {
 
 void SleepOnWords(SemaphoreWord* const* words, size_t count, std::atomic<uint32_t>* control,
                   uint32_t expected, int64_t timeout_ns) noexcept {
-  WaitWord all[kMostWords];
+  FutexWaiter all[kMaxWords];
   for (size_t i = 0; i < count; i++) {
     all[i] = {0, reinterpret_cast<uintptr_t>(words[i]->value()), kWord32, 0};
   }
@@ -269,7 +266,7 @@ void SleepOnWords(SemaphoreWord* const* words, size_t count, std::atomic<uint32_
 
 #else
 
-size_t MostSemaphoreWords() noexcept { return 0; }
+size_t MaxSemaphoreWords() noexcept { return 0; }
 SemaphoreWord* WordOf(sem_t*) noexcept { return nullptr; }
 void SleepOnWords(SemaphoreWord* const*, size_t, std::atomic<uint32_t>*, uint32_t,
                   int64_t) noexcept {}
@@ -279,84 +276,6 @@ void SleepOnWords(SemaphoreWord* const*, size_t, std::atomic<uint32_t>*, uint32_
 void WakeOne(std::atomic<uint32_t>* value, bool shared) noexcept {
   (void)::syscall(SYS_futex, value, shared ? FUTEX_WAKE : FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr,
                   0);
-}
-
-namespace {
-
-// The state letter and the start time of a process; false if there is none.
-bool ReadProcess(uint32_t pid, char* state, uint64_t* start) noexcept {
-  char path[32];
-  std::snprintf(path, sizeof path, "/proc/%u/stat", pid);
-  const UniqueFd fd(
-      static_cast<int>(sys::RetryOnInterrupt([&] { return ::open(path, O_RDONLY | O_CLOEXEC); })));
-  if (fd.get() < 0) return fd.get() != -ENOENT && fd.get() != -ESRCH;
-  char text[1024];
-  const ssize_t size =
-      sys::RetryOnInterrupt([&] { return ::read(fd.get(), text, sizeof text - 1); });
-  if (size <= 0) return size != 0 && size != -ESRCH;
-  text[size] = 0;
-  // The name in parentheses may hold anything, so the fields are counted from its end.
-  const char* field = std::strrchr(text, ')');
-  if (field == nullptr || field[1] == 0) return true;
-  field += 2;
-  *state = *field;
-  for (int i = 3; i < 22 && field != nullptr; i++) {
-    field = std::strchr(field, ' ');
-    if (field != nullptr) field++;
-  }
-  if (field != nullptr) *start = std::strtoull(field, nullptr, 10);
-  return true;
-}
-
-uint64_t PidNamespace() noexcept {
-  char target[64];
-  const ssize_t size = ::readlink("/proc/self/ns/pid", target, sizeof target - 1);
-  if (size <= 0) return 0;
-  target[size] = 0;
-  const char* number = std::strchr(target, '[');
-  return number == nullptr ? 0 : std::strtoull(number + 1, nullptr, 10);
-}
-
-ProcessIdentity IdentifyThisProcess() noexcept {
-  ProcessIdentity self;
-  self.pid = static_cast<uint32_t>(::getpid());
-  self.pid_namespace = PidNamespace();
-  char state = 0;
-  ReadProcess(self.pid, &state, &self.start);
-  return self;
-}
-
-}  // namespace
-
-ProcessIdentity ThisProcess() noexcept {
-  static const ProcessIdentity self = IdentifyThisProcess();
-  // A child of fork() has the parent's memory of it.
-  return self.pid == static_cast<uint32_t>(::getpid()) ? self : IdentifyThisProcess();
-}
-
-#ifndef SYS_pidfd_open
-#define SYS_pidfd_open 434
-#endif
-
-// Close-on-exec from birth. It must not take the place of a closed standard stream.
-int OpenProcess(pid_t pid) noexcept {
-  const long fd = sys::RetryOnInterrupt([=] { return ::syscall(SYS_pidfd_open, pid, 0); });
-  if (fd < 0 || fd > STDERR_FILENO) return static_cast<int>(fd);
-  const UniqueFd low(static_cast<int>(fd));
-  return sys::Duplicate(low.get());
-}
-
-bool IsDead(const ProcessIdentity& process) noexcept {
-  const ProcessIdentity self = ThisProcess();
-  if (process.pid == 0 || process.pid_namespace == 0 || self.pid_namespace == 0 ||
-      process.pid_namespace != self.pid_namespace) {
-    return false;
-  }
-  if (process.pid == self.pid && process.start == self.start) return false;
-  char state = 0;
-  uint64_t start = 0;
-  if (!ReadProcess(process.pid, &state, &start)) return true;
-  return state == 'Z' || state == 'X' || (start != 0 && start != process.start);
 }
 
 }  // namespace mp::platform

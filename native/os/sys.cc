@@ -16,7 +16,7 @@ int SetCloseOnExec(int fd) noexcept {
 }
 
 int Duplicate(int fd) noexcept {
-  // 3 as the lowest number: a copy must never take the place of a closed standard stream.
+  // 3 as the lowest number: a copy must never take the number of a closed standard stream.
   return RetryOnInterrupt([fd] { return ::fcntl(fd, F_DUPFD_CLOEXEC, 3); });
 }
 

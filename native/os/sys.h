@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// POSIX calls as the rest of the code wants them: EINTR is handled here, the result is >= 0 or
-// -errno, and errno is read on the line after the call so that nothing in between can change it.
+// POSIX calls in the form that the rest of the code uses. EINTR is handled here. The result is >= 0
+// or -errno. errno is read on the line after the call, so that nothing in between can change it.
 #pragma once
 
 #include <fcntl.h>
@@ -13,8 +13,8 @@
 
 namespace mp::sys {
 
-// Repeats a call for as long as a signal interrupts it. Not for waiting calls, whose callers decide
-// what an interruption means, and never for close().
+// Repeats a call for as long as a signal interrupts it. Not for calls that wait, whose callers
+// decide what an interruption means, and never for close().
 template <typename Call>
 auto RetryOnInterrupt(Call call) noexcept -> decltype(call()) {
   for (;;) {
@@ -25,8 +25,8 @@ auto RetryOnInterrupt(Call call) noexcept -> decltype(call()) {
   }
 }
 
-// Closes once and ignores the result: the descriptor is gone even when close() reports EINTR, and a
-// second attempt could close one that another thread has just been given.
+// Closes once and ignores the result. The descriptor is gone even when close() reports EINTR, and a
+// second attempt could close one that another thread has just opened.
 void Close(int fd) noexcept;
 
 // Sets the flag only where it is missing.
@@ -35,16 +35,16 @@ int SetCloseOnExec(int fd) noexcept;
 // A second descriptor for the same open file description, close-on-exec.
 int Duplicate(int fd) noexcept;
 
-// Makes `fd` another descriptor for what `by` stands for, in one step. Close-on-exec.
+// Makes `fd` refer to what `by` refers to, in one step. Close-on-exec.
 void Replace(int fd, int by) noexcept;
 
 ssize_t Readv(int fd, const iovec* iov, int count) noexcept;
 ssize_t Writev(int fd, const iovec* iov, int count) noexcept;
 
-// poll(2). An interruption is returned as -EINTR: what it means is the caller's decision.
+// poll(2). An interruption is returned as -EINTR: the caller decides what it means.
 int Poll(pollfd* fds, nfds_t count, int timeout_ms) noexcept;
 
-// Whether one of `events` can be had without waiting.
+// Whether one of `events` is there without waiting.
 bool IsReady(int fd, short events) noexcept;
 
 // How many bytes can be read from a pipe or a socket at this moment.

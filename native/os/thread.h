@@ -8,9 +8,9 @@
 
 namespace mp {
 
-// Starts a thread that runs `body(argument)` with all signals blocked: signals are for threads that
-// know what to do with them. Its stack is small, since it runs nothing but this addon's code. The
-// name is what tools show, at most 15 characters. 0 or -errno.
+// Starts a thread that runs `body(argument)` with all signals blocked, so that the threads of Node
+// receive them. Its stack is small, since it runs nothing but this addon's code. Debugging tools
+// show the name, of at most 15 characters. 0 or -errno.
 inline int StartThread(pthread_t* thread, const char* name, void* (*body)(void*),
                        void* argument) noexcept {
   sigset_t all;

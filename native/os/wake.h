@@ -11,8 +11,8 @@
 
 namespace mp {
 
-// A descriptor for poll sets that any thread can make readable. It is a pipe of this process alone,
-// so it may be non-blocking, and it works the same on every system.
+// A descriptor for poll sets that any thread can make readable. It is a pipe that no other process
+// has, so it may be non-blocking. It works the same on every system.
 class Wake {
  public:
   // 0 or -errno.

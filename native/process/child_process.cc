@@ -7,9 +7,9 @@
 
 #include <cerrno>
 #include <csignal>
-#include <cstdint>
-#include <ctime>
+#include <memory>
 #include <mutex>
+#include <thread>
 #include <utility>
 
 #include "os/sys.h"
@@ -19,17 +19,19 @@ namespace mp {
 
 namespace {
 
-// So long a child may take to end by itself, as its SIGTERM handlers see fit.
-constexpr timespec kGrace{2, 0};
+struct ParentWatch {
+  UniqueFd channel;
+  std::chrono::milliseconds grace;
+};
 
 void* WatchParent(void* argument) {
-  const int channel = static_cast<int>(reinterpret_cast<intptr_t>(argument));
+  const std::unique_ptr<ParentWatch> watch(static_cast<ParentWatch*>(argument));
   // No event is asked for, so that only the end of the other side is reported, never a message.
-  pollfd wanted{channel, 0, 0};
+  pollfd wanted{watch->channel.get(), 0, 0};
   while (sys::Poll(&wanted, 1, -1) <= 0) {
   }
   ::kill(::getpid(), SIGTERM);
-  ::nanosleep(&kGrace, nullptr);
+  std::this_thread::sleep_for(watch->grace);
   ::kill(::getpid(), SIGKILL);
   return nullptr;
 }
@@ -56,14 +58,14 @@ int EndOfChild(pid_t pid) noexcept {
   return info.si_code == CLD_EXITED ? info.si_status : kKilledBy + info.si_status;
 }
 
-int EndWithParent(UniqueFd channel) noexcept {
+int EndWithParent(UniqueFd channel, std::chrono::milliseconds grace) noexcept {
+  std::unique_ptr<ParentWatch> watch(new ParentWatch{std::move(channel), grace});
   pthread_t thread;
-  const auto argument = reinterpret_cast<void*>(static_cast<intptr_t>(channel.get()));
-  const int status = StartThread(&thread, "mp-parent", WatchParent, argument);
+  const int status = StartThread(&thread, "mp-parent", WatchParent, watch.get());
   if (status < 0) return status;
-  // Both last as long as the process.
+  // Thread and channel last as long as the process.
   ::pthread_detach(thread);
-  (void)channel.Release();
+  (void)watch.release();
   return 0;
 }
 

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 //
-// What a process needs to know of the children it has started, and a child of its parent. Starting
-// processes and reaping them is libuv's business; nothing here takes that away from it.
+// How children of this process have ended, and how this process, as a child, follows its parent.
+// libuv starts processes and reaps them; nothing here takes that away from it.
 #pragma once
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <string>
 
 #include "os/unique_fd.h"
@@ -13,17 +14,18 @@
 namespace mp {
 
 // How a child of this process has ended: its exit code, or kKilledBy + the number of the signal
-// that ended it. -EAGAIN while it runs, -ECHILD once somebody has reaped it. It is not reaped.
+// that ended it. -EAGAIN while it runs, -ECHILD once it was reaped. It is not reaped here.
 constexpr int kKilledBy = 256;
 int EndOfChild(pid_t pid) noexcept;
 
 // Ends this process when the other end of `channel` has been closed everywhere: when the parent has
-// ended, however it did. SIGTERM comes first; who has not ended within the grace period is killed.
-// A thread of its own watches, so that a busy or blocked event loop does not matter. 0 or -errno.
-int EndWithParent(UniqueFd channel) noexcept;
+// ended, in whatever way. First by SIGTERM, so that handlers of that signal run, and by SIGKILL if
+// it has not ended `grace` later. A thread of its own watches, so that a busy or blocked event loop
+// does not delay the end. 0 or -errno.
+int EndWithParent(UniqueFd channel, std::chrono::milliseconds grace) noexcept;
 
-// What this process is to the package, as text that all environments share. Empty until one of them
-// has set it; `initial` is set if it is empty.
+// What this process is for the package, as text that all environments share. The first call sets it
+// to `initial`, unless SetProcessRole() has set it before.
 std::string ProcessRole(std::string initial);
 void SetProcessRole(std::string role);
 

@@ -6,8 +6,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <chrono>
-#include <thread>
 #include <utility>
 
 #include "os/sys.h"
@@ -19,23 +17,13 @@ namespace mp {
 
 namespace {
 
-// The thread stays for so long after the last message, since another burst often follows.
+// How long the thread waits for another burst after the last message.
 constexpr int kLingerMs = 100;
 
-// So often somebody who waits looks whether the reason for waiting still holds.
-constexpr std::chrono::milliseconds kLook{500};
-
-// How often a dead holder's lock that cannot be judged is looked at before it is given up.
-constexpr int kMostLooks = 4;
-
-// How often the lock is tried before the message is left to the thread. Another process holds it
-// for about as long as a write takes.
-constexpr int kTries = 20;
-
-// How much is written before somebody else gets the lock.
+// How much is written before other members get the lock.
 constexpr size_t kTurnBytes = 64 * 1024;
 
-constexpr int kMostParts = 64;
+constexpr int kMaxParts = 64;
 
 }  // namespace
 
@@ -44,60 +32,56 @@ int64_t Feeder::Put(const QueueItem& item) {
     QueueMessage rest;
     const int64_t status = PutNow(item, &rest);
     if (status != -EAGAIN) return status;
-    if (rest.memory) return Keep(std::move(rest), true);
+    if (rest.memory) return Enqueue(std::move(rest), true);
   }
-  return Keep(QueueMessage(item, 0), false);
+  return Enqueue(QueueMessage(item, 0), false);
 }
 
-// 0 when it was written; -EAGAIN when it was not, or not whole: then the rest is in `rest`, and the
-// lock is held.
+// 0 when the item was written. -EAGAIN when it was not, or only in part: then the rest is in
+// `rest`, and the lock is held.
 int64_t Feeder::PutNow(const QueueItem& item, QueueMessage* rest) {
   {
     const std::lock_guard lock(mutex_);
     if (failure_ < 0) return failure_;
     if (closed_) return -EBADF;
   }
-  TrackedSemaphore& wlock = *parts_.wlock;
-  int taken = wlock.TryAcquire();
-  for (int i = 0; taken == -EAGAIN && i < kTries; i++) {
-    std::this_thread::yield();
-    taken = wlock.TryAcquire();
-  }
+  TrackedSemaphore& wlock = *resources_.wlock;
+  const int taken = wlock.TryAcquireBriefly();
   if (taken < 0) return taken;
   QueueMessageHead head(item);
   const size_t total = head.size + item.size;
   const iovec iov[2] = {{head.bytes, head.size}, {const_cast<uint8_t*>(item.payload), item.size}};
   if (total > PIPE_BUF) wlock.MarkMoving();
-  const ssize_t n = parts_.writer->sink().Write(iov, item.size > 0 ? 2 : 1);
+  const ssize_t n = resources_.writer->sink().Write(iov, item.size > 0 ? 2 : 1);
   if (n > 0 && static_cast<size_t>(n) < total) {
     *rest = QueueMessage(item, static_cast<size_t>(n));
     return -EAGAIN;
   }
   wlock.Release(TrackedSemaphore::kNoLimit);
   if (n < 0) return n;
-  if (parts_.places) parts_.places->CountTaken(-1);
+  if (resources_.slots) resources_.slots->CountReserved(-1);
   return 0;
 }
 
-int64_t Feeder::Keep(QueueMessage&& message, bool holds_lock) {
+int64_t Feeder::Enqueue(QueueMessage&& message, bool holds_lock) {
   const std::lock_guard lock(mutex_);
   if (failure_ < 0) return failure_;
   if (closed_) return -EBADF;
   const size_t left = message.left();
-  // Before the thread runs, which alone uses it then.
-  if (holds_lock) holds_lock_ = inside_ = true;
+  // Set before the thread runs. From then on only the thread uses it.
+  if (holds_lock) holds_lock_ = in_message_ = true;
   incoming_.push_back(std::move(message));
   waiting_messages_.fetch_add(1);
   const uint64_t bytes = waiting_bytes_.fetch_add(left) + left;
   const int started = StartLocked();
   if (started < 0) {
-    // Nothing else is there, or the thread would run.
+    // The queue holds nothing else, since the thread would run otherwise.
     incoming_.pop_back();
     waiting_messages_.store(0);
     waiting_bytes_.store(0);
     if (holds_lock) {
-      holds_lock_ = inside_ = false;
-      parts_.state->Add(QueueState::kBroken);
+      holds_lock_ = in_message_ = false;
+      resources_.state->Add(QueueState::kBroken);
     }
     return started;
   }
@@ -133,14 +117,15 @@ void* Feeder::ThreadMain(void* argument) {
 }
 
 void Feeder::Run() {
-  while (TakeIncoming()) {
+  while (AwaitIncoming()) {
     const int status = Write();
     if (status < 0) Fail(status);
   }
 }
 
-// Waits for something to write. False when the thread is to end, which is noted before.
-bool Feeder::TakeIncoming() {
+// Waits for something to write. False when the thread must end, of which it has informed the
+// others.
+bool Feeder::AwaitIncoming() {
   for (bool lingered = false;;) {
     {
       const std::lock_guard lock(mutex_);
@@ -153,7 +138,7 @@ bool Feeder::TakeIncoming() {
       if (closed_ || lingered || failure_ < 0) {
         running_ = false;
         wake_.Close();
-        if (closed_) LetGo();
+        if (closed_) ReleaseResources();
         Feeders::Remove(this);
         return false;
       }
@@ -165,7 +150,7 @@ bool Feeder::TakeIncoming() {
   }
 }
 
-// Writes what the thread has, as far as it is one turn's share.
+// Writes what the thread has, at most one turn's share of it.
 int Feeder::Write() {
   if (!holds_lock_) {
     // A process that is killed while it waits for room holds nothing.
@@ -176,16 +161,16 @@ int Feeder::Write() {
     holds_lock_ = true;
   }
   const int status = WriteHeld();
-  holds_lock_ = inside_ = false;
-  // Nobody may begin another message where this one ends.
-  if (status != kQueueBroken) parts_.wlock->Release(TrackedSemaphore::kNoLimit);
+  holds_lock_ = in_message_ = false;
+  // No member may begin another message inside an unfinished one.
+  if (status != kQueueBroken) resources_.wlock->Release(TrackedSemaphore::kNoLimit);
   return status;
 }
 
 int Feeder::Acquire() {
-  TrackedSemaphore& wlock = *parts_.wlock;
-  for (int looks = 0; wlock.TryAcquire() < 0;) {
-    const int waited = wlock.semaphore().Wait(kLook);
+  TrackedSemaphore& wlock = *resources_.wlock;
+  for (int undecided = 0; wlock.TryAcquire() < 0;) {
+    const int waited = wlock.semaphore().Wait(kCheckInterval);
     if (waited == 0) {
       wlock.MarkHeld();
       return 0;
@@ -194,52 +179,53 @@ int Feeder::Acquire() {
     const int reason = StopReason();
     if (reason < 0) return reason;
     if (wlock.CheckHolder() != kOwnerDied) continue;
-    const std::shared_ptr<Endpoint> reader = parts_.reader.lock();
-    // Without it nothing can be proved.
-    const int mended = reader ? MendQueue(wlock, *parts_.rlock, reader->fd()) : int{kQueueBroken};
-    if (mended == kQueueBroken || (mended == -EAGAIN && ++looks == kMostLooks)) {
-      parts_.state->Add(QueueState::kBroken);
+    const std::shared_ptr<Endpoint> reader = resources_.reader.lock();
+    // Without the pipe's reader nothing can be proved.
+    const int recovered =
+        reader ? RecoverLock(wlock, *resources_.rlock, reader->fd()) : int{kQueueBroken};
+    if (recovered == kQueueBroken || (recovered == -EAGAIN && ++undecided == kMaxUndecided)) {
+      resources_.state->Add(QueueState::kBroken);
       return kQueueBroken;
     }
   }
   return 0;
 }
 
-// With the lock. Ends between two messages.
+// With the lock. Ends at the boundary of two messages.
 int Feeder::WriteHeld() {
-  for (size_t written = 0; !messages_.empty() && (inside_ || written < kTurnBytes);) {
+  for (size_t written = 0; !messages_.empty() && (in_message_ || written < kTurnBytes);) {
     const int reason = StopReason();
-    if (reason < 0 && !inside_) return reason;
+    if (reason < 0 && !in_message_) return reason;
     const ssize_t n = WriteSome();
     if (n >= 0) {
       written += static_cast<size_t>(n);
       continue;
     }
     if (n != -EAGAIN) return static_cast<int>(n);
-    if (!inside_) return 0;
+    if (!in_message_) return 0;
     const int room = WaitForRoom();
     if (room < 0) return room == kShutDown ? static_cast<int>(kQueueBroken) : room;
   }
   return 0;
 }
 
-// As many messages as the kernel keeps together, or (a part of) one that is longer.
+// Writes as many messages as the kernel keeps in one piece, or (a part of) one that is longer.
 ssize_t Feeder::WriteSome() {
-  iovec iov[kMostParts];
+  iovec iov[kMaxParts];
   int count = 0;
   size_t total = 0;
   for (const QueueMessage& message : messages_) {
     const size_t left = message.left();
-    if (count == kMostParts || (count > 0 && total + left > PIPE_BUF)) break;
+    if (count == kMaxParts || (count > 0 && total + left > PIPE_BUF)) break;
     iov[count++] = {message.bytes + message.sent, left};
     total += left;
     if (total > PIPE_BUF) break;
   }
-  const bool whole = total <= PIPE_BUF && !inside_;
-  if (!whole) parts_.wlock->MarkMoving();
-  const ssize_t n = parts_.writer->sink().Write(iov, count);
+  const bool whole = total <= PIPE_BUF && !in_message_;
+  if (!whole) resources_.wlock->MarkMoving();
+  const ssize_t n = resources_.writer->sink().Write(iov, count);
   if (n < 0) {
-    if (!inside_) parts_.wlock->MarkHeld();
+    if (!in_message_) resources_.wlock->MarkHeld();
     return n;
   }
   size_t left = static_cast<size_t>(n);
@@ -253,17 +239,17 @@ ssize_t Feeder::WriteSome() {
     messages_.pop_front();
     done++;
   }
-  inside_ = !messages_.empty() && messages_.front().sent > 0;
-  if (!inside_) parts_.wlock->MarkHeld();
-  Account(done, static_cast<size_t>(n));
+  in_message_ = !messages_.empty() && messages_.front().sent > 0;
+  if (!in_message_) resources_.wlock->MarkHeld();
+  CountWritten(done, static_cast<size_t>(n));
   return n;
 }
 
-// 0 when there may be room.
+// 0 once there may be room.
 int Feeder::WaitForRoom() noexcept {
   for (;;) {
-    pollfd room{parts_.writer->fd(), POLLOUT, 0};
-    const int ready = sys::Poll(&room, 1, static_cast<int>(kLook.count()));
+    pollfd room{resources_.writer->fd(), POLLOUT, 0};
+    const int ready = sys::Poll(&room, 1, static_cast<int>(kCheckInterval.count()));
     if (ready > 0) return 0;
     const int reason = StopReason();
     if (reason < 0) return reason;
@@ -271,28 +257,29 @@ int Feeder::WaitForRoom() noexcept {
 }
 
 int Feeder::StopReason() noexcept {
-  if (stopped_ && !inside_) return -ECANCELED;
-  const uint32_t flags = parts_.state->Flags();
+  if (stopped_ && !in_message_) return -ECANCELED;
+  const uint32_t flags = resources_.state->Flags();
   if ((flags & QueueState::kBroken) != 0) return kQueueBroken;
-  // What has been put before is to be written unless it was to be dropped.
+  // After a shutdown, items that were put before are still written, unless they are dropped.
   return (flags & QueueState::kDropped) != 0 ? kShutDown : 0;
 }
 
-void Feeder::Account(size_t messages, size_t bytes) {
-  if (parts_.places && messages > 0) parts_.places->CountTaken(-static_cast<int>(messages));
+void Feeder::CountWritten(size_t messages, size_t bytes) {
+  if (resources_.slots && messages > 0)
+    resources_.slots->CountReserved(-static_cast<int>(messages));
   const std::lock_guard lock(mutex_);
   waiting_bytes_.fetch_sub(bytes);
-  if (waiting_messages_.fetch_sub(messages) == messages) Feeders::Look();
+  if (waiting_messages_.fetch_sub(messages) == messages) Feeders::CheckIdle();
   NotifyLocked(0);
 }
 
-// Nothing of what waits will be written, nor what is put later.
+// Neither the messages that wait will be written, nor those that are put later.
 void Feeder::Fail(int status) {
   const std::lock_guard lock(mutex_);
   const size_t lost = messages_.size() + incoming_.size();
-  if (parts_.places) {
-    parts_.places->CountTaken(-static_cast<int>(lost));
-    for (size_t i = 0; i < lost; i++) parts_.places->Release(TrackedSemaphore::kNoLimit);
+  if (resources_.slots) {
+    resources_.slots->CountReserved(-static_cast<int>(lost));
+    for (size_t i = 0; i < lost; i++) resources_.slots->Release(TrackedSemaphore::kNoLimit);
   }
   messages_.clear();
   incoming_.clear();
@@ -300,26 +287,27 @@ void Feeder::Fail(int status) {
   waiting_bytes_.store(0);
   waiting_messages_.store(0);
   NotifyLocked(status);
-  Feeders::Look();
+  Feeders::CheckIdle();
 }
 
 void Feeder::Cancel() {
   canceled_ = true;
-  Feeders::Look();
+  Feeders::CheckIdle();
 }
 
 void Feeder::NotifyLocked(int status) {
   const uint64_t bytes = waiting_bytes_.load();
   std::erase_if(notices_, [&](const Notice& notice) {
-    if (status == 0 && bytes > notice.most) return false;
+    if (status == 0 && bytes > notice.max_bytes) return false;
     notice.queue->Push({notice.request, status, nullptr});
     return true;
   });
 }
 
-void Feeder::NotifyWhen(uint64_t most, std::shared_ptr<CompletionQueue> queue, int32_t request) {
+void Feeder::NotifyWhen(uint64_t max_bytes, std::shared_ptr<CompletionQueue> queue,
+                        int32_t request) {
   const std::lock_guard lock(mutex_);
-  notices_.push_back({most, std::move(queue), request});
+  notices_.push_back({max_bytes, std::move(queue), request});
   NotifyLocked(failure_);
 }
 
@@ -330,20 +318,20 @@ void Feeder::Forget(const std::shared_ptr<CompletionQueue>& queue, int32_t reque
       return notice.queue == queue && notice.request == request;
     });
   }
-  queue->Undo([&](int32_t pushed) { return pushed == request; });
+  queue->Withdraw([&](int32_t pushed) { return pushed == request; });
 }
 
 void Feeder::Close() {
   const std::lock_guard lock(mutex_);
   closed_ = true;
   if (!running_) {
-    LetGo();
+    ReleaseResources();
   } else if (sleeping_) {
     wake_.Signal();
   }
 }
 
-void Feeder::LetGo() noexcept { parts_ = Parts(); }
+void Feeder::ReleaseResources() noexcept { resources_ = FeederResources(); }
 
 Feeder::Load Feeder::load() const noexcept {
   if (canceled_.load(std::memory_order_relaxed)) return {};
@@ -352,13 +340,13 @@ Feeder::Load Feeder::load() const noexcept {
 
 void Feeder::CutReader() noexcept {
   const std::lock_guard lock(mutex_);
-  const std::shared_ptr<Endpoint> reader = parts_.reader.lock();
+  const std::shared_ptr<Endpoint> reader = resources_.reader.lock();
   if (reader) reader->CutOff();
 }
 
 bool Feeder::Stop() noexcept {
   stopped_ = true;
-  return !inside_;
+  return !in_message_;
 }
 
 }  // namespace mp

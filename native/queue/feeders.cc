@@ -10,16 +10,16 @@ namespace mp {
 
 namespace {
 
-struct Waiter {
+struct IdleRequest {
   std::shared_ptr<CompletionQueue> queue;
   int32_t request;
 };
 
-// Leaked on purpose: their threads may still run when static destructors do.
+// Leaked on purpose: the threads may still run when static destructors do.
 struct All {
   std::mutex mutex;
   std::vector<std::shared_ptr<RunningFeeder>> feeders;
-  std::vector<Waiter> waiters;
+  std::vector<IdleRequest> requests;
 };
 
 All& AllFeeders() {
@@ -52,7 +52,7 @@ void Feeders::Add(std::shared_ptr<RunningFeeder> feeder) {
 }
 
 void Feeders::Remove(const RunningFeeder* feeder) {
-  // Let go outside of the lock: it may be the last reference.
+  // Released after the lock: it may be the last reference.
   std::shared_ptr<RunningFeeder> removed;
   const std::lock_guard lock(AllFeeders().mutex);
   auto& feeders = AllFeeders().feeders;
@@ -71,17 +71,17 @@ Feeders::Load Feeders::Waiting() {
 void Feeders::NotifyWhenIdle(std::shared_ptr<CompletionQueue> queue, int32_t request) {
   {
     const std::lock_guard lock(AllFeeders().mutex);
-    AllFeeders().waiters.push_back({std::move(queue), request});
+    AllFeeders().requests.push_back({std::move(queue), request});
   }
-  Look();
+  CheckIdle();
 }
 
-void Feeders::Look() {
+void Feeders::CheckIdle() {
   const std::lock_guard lock(AllFeeders().mutex);
-  auto& waiters = AllFeeders().waiters;
-  if (waiters.empty() || WaitingLocked().items > 0) return;
-  for (const Waiter& waiter : waiters) waiter.queue->Push({waiter.request, 0, nullptr});
-  waiters.clear();
+  auto& requests = AllFeeders().requests;
+  if (requests.empty() || WaitingLocked().items > 0) return;
+  for (const IdleRequest& each : requests) each.queue->Push({each.request, 0, nullptr});
+  requests.clear();
 }
 
 void Feeders::CutReaders() {

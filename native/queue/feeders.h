@@ -28,25 +28,25 @@ class RunningFeeder {
   virtual bool Stop() noexcept = 0;
 };
 
-// All feeders of this process whose threads run, of whatever environment. Any thread.
+// All feeders of this process whose threads run, of all environments. Any thread.
 class Feeders {
  public:
   struct Load {
     uint64_t queues = 0;
     uint64_t items = 0;
     uint64_t bytes = 0;
-    std::string name;  // Of a lock of one of the queues.
+    std::string name;  // Of one of the queues, as RunningFeeder::name().
   };
 
   static void Add(std::shared_ptr<RunningFeeder> feeder);
   static void Remove(const RunningFeeder* feeder);
 
-  // What is still to be written before the process may end.
+  // What waits to be written before the process may end.
   static Load Waiting();
-  // Pushes (request, 0) once nothing is.
+  // Pushes (request, 0) once nothing waits.
   static void NotifyWhenIdle(std::shared_ptr<CompletionQueue> queue, int32_t request);
-  // To be called when a feeder has nothing left.
-  static void Look();
+  // To be called when nothing waits in a feeder any more.
+  static void CheckIdle();
 
   // For the end of the process.
   static void CutReaders();

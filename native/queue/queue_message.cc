@@ -11,8 +11,8 @@ constexpr size_t kPageBytes = 4096;
 constexpr size_t kCacheLineBytes = 64;
 
 // Some processors copy up to seventeen times more slowly to a target less than a cache line above
-// its source, modulo the size of a page: they wait for stores that only look as if the next load
-// needed them. Large allocations, which all begin at the same place of a page, are such a case.
+// its source, modulo the size of a page: they wait for stores that only seem to overlap the next
+// load. Large allocations, which all begin at the same offset in a page, are such a case.
 bool CopiesSlowly(const uint8_t* to, const uint8_t* from) noexcept {
   const uintptr_t above = reinterpret_cast<uintptr_t>(to) - reinterpret_cast<uintptr_t>(from);
   return above % kPageBytes < kCacheLineBytes;
@@ -21,9 +21,9 @@ bool CopiesSlowly(const uint8_t* to, const uint8_t* from) noexcept {
 }  // namespace
 
 QueueMessageHead::QueueMessageHead(const QueueItem& item) noexcept
-    : size(frame::EncodeHeader(item.lead_size + item.size, bytes)) {
-  if (item.lead_size > 0) std::memcpy(bytes + size, item.lead, item.lead_size);
-  size += item.lead_size;
+    : size(frame::EncodeHeader(item.prefix_size + item.size, bytes)) {
+  if (item.prefix_size > 0) std::memcpy(bytes + size, item.prefix, item.prefix_size);
+  size += item.prefix_size;
 }
 
 QueueMessage::QueueMessage(const QueueItem& item, size_t sent_bytes) : sent(sent_bytes) {

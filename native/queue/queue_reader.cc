@@ -6,10 +6,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
-#include <thread>
 #include <vector>
 
-#include "os/sys.h"
 #include "os/thread.h"
 #include "queue/queue_recovery.h"
 #include "util/status.h"
@@ -18,90 +16,90 @@ namespace mp {
 
 namespace {
 
-// How often the lock is tried before it is waited for. Another process holds it for about as long
-// as a read takes.
-constexpr int kTries = 20;
+int SliceMs(const Deadline& deadline) noexcept {
+  if (deadline.never()) return static_cast<int>(kCheckInterval.count());
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline.Left());
+  return static_cast<int>(std::min<std::chrono::milliseconds>(left, kCheckInterval).count());
+}
 
-// So often somebody who waits for the rest of a message looks whether it can still come.
-constexpr int kLookMs = 500;
-
-// How often a dead holder's lock that cannot be judged is looked at before it is given up.
-constexpr int kMostLooks = 4;
-
-int Slice(const Deadline& deadline) noexcept {
-  if (deadline.never()) return kLookMs;
-  const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline.Left()).count();
-  return static_cast<int>(std::min<int64_t>(left, kLookMs));
+// Why nothing can be got any more, whatever is in the pipe; 0 while something can.
+int EndOf(uint32_t flags) noexcept {
+  if ((flags & QueueState::kBroken) != 0) return kQueueBroken;
+  return (flags & QueueState::kDropped) != 0 ? kShutDown : 0;
 }
 
 }  // namespace
 
 int64_t QueueReader::Get(uint8_t* out, bool expected) {
-  if (!inside()) {
-    const uint32_t flags = parts_.state->Flags();
-    if ((flags & (QueueState::kBroken | QueueState::kDropped)) != 0) {
-      GiveBack();
-      return (flags & QueueState::kBroken) != 0 ? kQueueBroken : kShutDown;
-    }
-    const int nothing = (flags & QueueState::kIsShutDown) != 0 ? kShutDown : -EAGAIN;
-    // After an item there is mostly another one, so the lock is not taken for nothing then.
-    const bool look = !expected && !std::exchange(likely_, false);
-    if (look && !sys::IsReady(parts_.reader->fd(), POLLIN)) {
-      GiveBack();
-      return nothing;
-    }
-    if (!holds_) {
-      int taken = parts_.rlock->TryAcquire();
-      // Who has it may be waiting for an item himself, as getters in Python do.
-      if (taken == -EAGAIN && !look && !expected && !sys::IsReady(parts_.reader->fd(), POLLIN))
-        return nothing;
-      for (int i = 0; taken == -EAGAIN && i < kTries; i++) {
-        std::this_thread::yield();
-        taken = parts_.rlock->TryAcquire();
-      }
-      if (taken < 0) return taken == -EAGAIN ? -EBUSY : taken;
-      holds_ = true;
-    }
-    parts_.rlock->MarkMoving();
-    const int64_t result =
-        End(parts_.reader->reader().ReadSmall(parts_.reader->source(), out, UINT64_MAX));
-    return result == -EAGAIN && !holds_ ? nothing : result;
+  const uint32_t flags = resources_.state->Flags();
+  const int end = EndOf(flags);
+  // A message whose rest no member will write keeps the lock.
+  if (in_message()) return end < 0 ? end : Read(out);
+  if (end < 0) {
+    ReleaseLock();
+    return end;
   }
-  return End(parts_.reader->reader().ReadSmall(parts_.reader->source(), out, UINT64_MAX));
+  const int nothing = (flags & QueueState::kIsShutDown) != 0 ? int{kShutDown} : -EAGAIN;
+  // An item is often followed by another one, so after it the lock is taken without a look.
+  const bool look = !expected && !std::exchange(expects_more_, false);
+  if (look && !sys::IsReady(fd(), POLLIN)) {
+    ReleaseLock();
+    return nothing;
+  }
+  if (!holds_lock_) {
+    int taken = resources_.rlock->TryAcquire();
+    // A getter in Python holds the lock while it waits for an item, so a taken lock alone does not
+    // mean that there is one.
+    if (taken == -EAGAIN && !look && !expected && !sys::IsReady(fd(), POLLIN)) return nothing;
+    if (taken == -EAGAIN) taken = resources_.rlock->TryAcquireBriefly();
+    if (taken < 0) return taken == -EAGAIN ? -EBUSY : taken;
+    holds_lock_ = true;
+  }
+  resources_.rlock->MarkMoving();
+  const int64_t result = Read(out);
+  return result == -EAGAIN && !holds_lock_ ? nothing : result;
 }
 
 int64_t QueueReader::GetLarge(uint8_t* into, size_t size, size_t budget) {
-  return End(parts_.reader->reader().ReadLarge(parts_.reader->source(), into, size, budget));
+  Endpoint& endpoint = *resources_.reader;
+  return FinishRead(endpoint.reader().ReadLarge(endpoint.source(), into, size, budget));
 }
 
-// After every read: at the boundary of two messages the lock goes back.
-int64_t QueueReader::End(int64_t result) noexcept {
-  if (inside()) return result;
+int64_t QueueReader::Read(uint8_t* out) {
+  Endpoint& endpoint = *resources_.reader;
+  return FinishRead(endpoint.reader().ReadSmall(endpoint.source(), out, UINT64_MAX));
+}
+
+// To be called after every read: at the boundary of two messages the lock is released.
+int64_t QueueReader::FinishRead(int64_t result) noexcept {
+  if (in_message()) return result;
   const bool got = result >= 0;
-  likely_ = got;
+  expects_more_ = got;
   const bool out_of_step = !got && result != -EAGAIN && result != kEndOfFile;
   if (out_of_step) {
-    // The lock stays taken: nobody could make anything of what comes next.
-    parts_.state->Add(QueueState::kBroken);
+    // The lock stays taken: no member could make sense of what comes next.
+    resources_.state->Add(QueueState::kBroken);
     return result;
   }
-  if (got && parts_.places) parts_.places->CountTaken(1);
-  GiveBack();
-  if (got && parts_.places) {
-    // Too many places are somebody else's error. The item is delivered all the same.
-    (void)parts_.places->Release(parts_.most_places);
-    parts_.places->CountTaken(-1);
+  TrackedSemaphore* slots = resources_.slots.get();
+  if (got && slots != nullptr) slots->CountReserved(1);
+  ReleaseLock();
+  if (got && slots != nullptr) {
+    // More free slots than the queue has are the error of another member. The item is delivered all
+    // the same.
+    (void)slots->Release(resources_.max_slots);
+    slots->CountReserved(-1);
   }
   return result;
 }
 
 QueueReader::~QueueReader() {
-  if (!inside()) {
-    GiveBack();
+  if (!in_message()) {
+    ReleaseLock();
     return;
   }
-  auto* rest = new QueueReader(std::move(parts_));
-  rest->holds_ = std::exchange(holds_, false);
+  auto* rest = new QueueReader(std::move(resources_));
+  rest->holds_lock_ = std::exchange(holds_lock_, false);
   pthread_t thread{};
   const int started = StartThread(
       &thread, "mp-reader",
@@ -115,43 +113,42 @@ QueueReader::~QueueReader() {
     ::pthread_detach(thread);
     return;
   }
-  // What is recorded of the lock tells the others that they cannot go on.
-  rest->holds_ = false;
+  // The record of the lock tells the other members that they cannot go on.
+  rest->holds_lock_ = false;
   delete rest;
 }
 
 void QueueReader::SkipRest(const Deadline& deadline) noexcept {
-  std::vector<uint8_t> nowhere(FrameReader::kSmallBytes);
-  while (inside()) {
-    int64_t result =
-        parts_.reader->reader().ReadSmall(parts_.reader->source(), nowhere.data(), UINT64_MAX);
-    if (result == kLargeMessage)
-      result = parts_.reader->reader().SkipLarge(parts_.reader->source());
-    (void)End(result);
-    pollfd more{parts_.reader->fd(), POLLIN, 0};
-    if (!inside()) return;
+  Endpoint& endpoint = *resources_.reader;
+  std::vector<uint8_t> slab(FrameReader::kSmallBytes);
+  while (in_message()) {
+    int64_t result = endpoint.reader().ReadSmall(endpoint.source(), slab.data(), UINT64_MAX);
+    if (result == kLargeMessage) result = endpoint.reader().SkipLarge(endpoint.source());
+    (void)FinishRead(result);
+    pollfd more{fd(), POLLIN, 0};
+    if (!in_message()) return;
     if (!deadline.never() && deadline.Left().count() == 0) return;
-    if (sys::Poll(&more, 1, Slice(deadline)) == 0 && Check() < 0) return;
+    if (sys::Poll(&more, 1, SliceMs(deadline)) == 0 && Check() < 0) return;
   }
 }
 
-void QueueReader::GiveBack() noexcept {
-  if (!holds_) return;
-  holds_ = false;
-  parts_.rlock->Release(TrackedSemaphore::kNoLimit);
+void QueueReader::ReleaseLock() noexcept {
+  if (!holds_lock_) return;
+  holds_lock_ = false;
+  resources_.rlock->Release(TrackedSemaphore::kNoLimit);
 }
 
 int QueueReader::Check() noexcept {
   int status = 0;
-  if (inside()) {
-    status = CheckWriter(*parts_.wlock, parts_.reader->fd());
+  if (in_message()) {
+    status = CheckWriter(*resources_.wlock, fd());
   } else {
-    (void)parts_.rlock->CheckHolder();
-    status = MendQueue(*parts_.rlock, *parts_.wlock, parts_.reader->fd());
-    looks_ = status == -EAGAIN ? looks_ + 1 : 0;
-    if (status == -EAGAIN) status = looks_ < kMostLooks ? 0 : static_cast<int>(kQueueBroken);
+    (void)resources_.rlock->CheckHolder();
+    status = RecoverLock(*resources_.rlock, *resources_.wlock, fd());
+    undecided_ = status == -EAGAIN ? undecided_ + 1 : 0;
+    if (status == -EAGAIN) status = undecided_ < kMaxUndecided ? 0 : int{kQueueBroken};
   }
-  if (status == kQueueBroken) parts_.state->Add(QueueState::kBroken);
+  if (status == kQueueBroken) resources_.state->Add(QueueState::kBroken);
   return status;
 }
 

@@ -14,61 +14,69 @@
 
 namespace mp {
 
-// Takes items out of a queue's pipe, as one environment does it. `rlock` is taken only when there
-// is something to read, held until a whole message was read, and given back before anybody looks at
-// the message. So while a message is on its way the lock stays here, whoever has asked for it.
+struct ReaderResources {
+  std::shared_ptr<Endpoint> reader;
+  std::shared_ptr<TrackedSemaphore> rlock;
+  // Only checked, unless its holder has died.
+  std::shared_ptr<TrackedSemaphore> wlock;
+  // One slot is returned per item. Null if the queue has none.
+  std::shared_ptr<TrackedSemaphore> slots;
+  int64_t max_slots = 0;
+  std::shared_ptr<QueueState> state;
+};
+
+// Reads items from a queue's pipe on behalf of one environment. `rlock` is taken only when there is
+// something to read, held until a whole message was read, and released before the message is looked
+// at. So the reader keeps the lock while a part of a message is missing, also after the call that
+// asked for it has given up.
 class QueueReader {
  public:
-  struct Parts {
-    std::shared_ptr<Endpoint> reader;
-    std::shared_ptr<TrackedSemaphore> rlock;
-    std::shared_ptr<TrackedSemaphore> wlock;  // Looked at only, unless its holder has died.
-    std::shared_ptr<TrackedSemaphore>
-        places;  // One is given back per item; null if there are none.
-    int64_t most_places = 0;
-    std::shared_ptr<QueueState> state;
-  };
-
-  explicit QueueReader(Parts parts) noexcept : parts_(std::move(parts)) {}
-  // A message of which a part was read is finished in the background, for the others' sake.
+  explicit QueueReader(ReaderResources resources) noexcept : resources_(std::move(resources)) {}
+  // A message of which a part was read is finished in the background, since no other member could
+  // read on.
   ~QueueReader();
   QueueReader(const QueueReader&) = delete;
   QueueReader& operator=(const QueueReader&) = delete;
 
-  // The length of one whole message, copied to `out` (FrameReader::kSmallBytes), or kLargeMessage,
-  // which GetLarge() continues. -EAGAIN when there is nothing now, -EBUSY when there is but
-  // somebody else has the lock, kShutDown, kQueueBroken, or a failure. With `expected` it is tried
-  // without looking first.
+  // Returns the length of one whole message, copied to `out` (FrameReader::kSmallBytes), or
+  // kLargeMessage, which GetLarge() continues. -EAGAIN when there is nothing now, -EBUSY when there
+  // is something but another member has the lock, kShutDown, kQueueBroken, or a failure. With
+  // `expected` the lock is taken without a look at the pipe.
   int64_t Get(uint8_t* out, bool expected);
   // As FrameReader::ReadLarge.
   int64_t GetLarge(uint8_t* into, size_t size, size_t budget);
-  int64_t length() const noexcept { return parts_.reader->reader().length(); }
+  int64_t length() const noexcept { return resources_.reader->reader().length(); }
 
-  // The lock was taken for this reader.
-  void Adopt() noexcept { holds_ = true; }
+  // The caller has acquired the lock for this reader.
+  void AdoptLock() noexcept { holds_lock_ = true; }
   // Whether a part of a message was read.
-  bool inside() const noexcept { return holds_ && parts_.reader->reader().in_message(); }
-
-  // For the end of the process: reads to its end what is half read, for the others' sake.
-  void Finish(const Deadline& deadline) noexcept {
-    if (inside()) SkipRest(deadline);
+  bool in_message() const noexcept {
+    return holds_lock_ && resources_.reader->reader().in_message();
   }
 
-  // What is in the pipe; -errno.
-  int64_t BytesReadable() const noexcept { return sys::BytesReadable(parts_.reader->fd()); }
+  // For the end of the process: reads a message of which a part was read to its end, since no other
+  // member could read on.
+  void Finish(const Deadline& deadline) noexcept {
+    if (in_message()) SkipRest(deadline);
+  }
 
-  // What those who wait do about members that have died: 0, or kQueueBroken.
+  // How many bytes are in the pipe, or -errno.
+  int64_t BytesReadable() const noexcept { return sys::BytesReadable(resources_.reader->fd()); }
+  int fd() const noexcept { return resources_.reader->fd(); }
+
+  // For a waiting caller: recovers from the death of other members. 0 or kQueueBroken.
   int Check() noexcept;
 
  private:
-  void GiveBack() noexcept;
-  int64_t End(int64_t result) noexcept;
+  int64_t Read(uint8_t* out);
+  int64_t FinishRead(int64_t result) noexcept;
+  void ReleaseLock() noexcept;
   void SkipRest(const Deadline& deadline) noexcept;
 
-  Parts parts_;
-  bool holds_ = false;
-  bool likely_ = false;  // The last attempt has found an item.
-  int looks_ = 0;
+  ReaderResources resources_;
+  bool holds_lock_ = false;
+  bool expects_more_ = false;  // The last attempt has found an item.
+  int undecided_ = 0;          // How often in succession RecoverLock() could not decide.
 };
 
 }  // namespace mp

@@ -1,24 +1,31 @@
 // SPDX-License-Identifier: MIT
 //
-// What is to be done when the holder of one of a queue's locks has died while it may have moved a
-// part of a message.
+// Recovery of a queue one of whose locks has a dead holder that may have moved a part of a message,
+// or a holder that leaves no records.
 #pragma once
 
 #include "semaphores/tracked_semaphore.h"
 
 namespace mp {
 
-// The pipe is at the boundary of two messages if nobody moves bytes and none are in it: then all
-// that was written has been read, and a message of which a part was missing would keep its reader
-// from giving its lock back. In that case the dead one's lock is released in its place.
-//
-// `dead` is the lock whose holder has died, `other` the queue's other one, which the caller does
-// not hold. 0 when there is nothing to mend (any more), kQueueBroken when nothing proves that the
-// pipe is at a boundary, -EAGAIN when somebody is at work, so that it cannot be told yet.
-int MendQueue(TrackedSemaphore& dead, TrackedSemaphore& other, int reader_fd) noexcept;
+// How often RecoverLock() may answer -EAGAIN in succession before the queue is given up.
+inline constexpr int kMaxUndecided = 4;
 
-// For one who has read a part of a message, and waits for the rest: kQueueBroken if its writer has
-// died, 0 if not.
+// The pipe is at the boundary of two messages if no member moves bytes and the pipe is empty. Then
+// all that was written has been read, and the reader of a message whose rest is missing would still
+// hold its lock. In that case the lock of the dead holder is released on its behalf.
+//
+// `dead` is the lock whose holder has died, `other` the queue's other lock, which the caller does
+// not hold. 0 when there is nothing (more) to recover, kQueueBroken when nothing proves that the
+// pipe is at a boundary, -EAGAIN when another member is moving data, so that it is undecided yet.
+int RecoverLock(TrackedSemaphore& dead, TrackedSemaphore& other, int reader_fd) noexcept;
+
+// For a reader inside a message, which waits for the rest: kQueueBroken if the writer has died, 0
+// if it has not.
 int CheckWriter(TrackedSemaphore& wlock, int reader_fd) noexcept;
+
+// Whether a process that is no member of a family, and so leaves no records of its locks, may be
+// moving data through this pipe, or may be about to. True where the system does not tell.
+bool MayBeMovedByNonMember(int pipe_fd);
 
 }  // namespace mp

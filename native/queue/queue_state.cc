@@ -9,9 +9,9 @@ namespace mp {
 
 uint32_t QueueState::Flags() noexcept {
   uint32_t flags = own_.load(std::memory_order_relaxed);
-  if (slot_ != nullptr) return flags | HolderTable::Flags(slot_, number_);
-  // Without a place in the table the level alone tells, and cannot tell more than that it is up.
-  if (flags == 0 && IsLevelUp()) {
+  if (record_ != nullptr) return flags | HolderTable::Flags(record_, number_);
+  // Without a record only the pipe tells of a change, and not of which one.
+  if (flags == 0 && IsPipeReadable()) {
     flags = kIsShutDown;
     own_.store(flags, std::memory_order_relaxed);
   }
@@ -20,16 +20,16 @@ uint32_t QueueState::Flags() noexcept {
 
 void QueueState::Add(uint32_t flags) noexcept {
   own_.fetch_or(flags);
-  if (slot_ != nullptr) HolderTable::AddFlags(slot_, number_, flags);
-  if (!level_.writer || IsLevelUp()) return;
-  // Nobody ever reads it, so that it is seen by everybody and for good.
+  if (record_ != nullptr) HolderTable::AddFlags(record_, number_, flags);
+  if (!pipe_.writer || IsPipeReadable()) return;
+  // No member ever reads the byte, so every member sees it, now and later.
   uint8_t byte = 0;
   const iovec iov{&byte, 1};
-  (void)level_.writer->sink().Write(&iov, 1);
+  (void)pipe_.writer->sink().Write(&iov, 1);
 }
 
-bool QueueState::IsLevelUp() const noexcept {
-  return level_.reader && sys::IsReady(level_.reader->fd(), POLLIN);
+bool QueueState::IsPipeReadable() const noexcept {
+  return pipe_.reader && sys::IsReady(pipe_.reader->fd(), POLLIN);
 }
 
 }  // namespace mp

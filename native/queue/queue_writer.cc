@@ -7,46 +7,46 @@
 
 namespace mp {
 
-int64_t QueueWriter::Put(const QueueItem& item, bool has_place) {
+int64_t QueueWriter::Put(const QueueItem& item, bool has_slot) {
   if (!state_) return -EBADF;
   const uint32_t flags = state_->Flags();
   int64_t result = 0;
   if (flags != 0) {
     result = (flags & QueueState::kBroken) != 0 ? kQueueBroken : kShutDown;
-    if (has_place && places_) places_->Release(TrackedSemaphore::kNoLimit);
+    if (has_slot && slots_) slots_->Release(TrackedSemaphore::kNoLimit);
     return result;
   }
-  const int taken = Take(has_place);
-  if (taken < 0) return taken;
+  const int counted = Count(has_slot);
+  if (counted < 0) return counted;
   result = feeder_->Put(item);
   if (result >= 0) return result;
   if (unfinished_) (void)unfinished_->TryAcquire();
-  if (places_) {
-    places_->CountTaken(-1);
-    places_->Release(TrackedSemaphore::kNoLimit);
+  if (slots_) {
+    slots_->CountReserved(-1);
+    slots_->Release(TrackedSemaphore::kNoLimit);
   }
   return result;
 }
 
 void QueueWriter::Close() {
   feeder_->Close();
-  places_.reset();
+  slots_.reset();
   unfinished_.reset();
   state_.reset();
 }
 
-// The item counts as unfinished before anybody can get it, and so before it can be finished.
-int QueueWriter::Take(bool has_place) noexcept {
-  if (places_ && !has_place) {
-    const int status = places_->TryAcquire();
+// The item counts as unfinished before a member can get it, and so before it can be finished.
+int QueueWriter::Count(bool has_slot) noexcept {
+  if (slots_ && !has_slot) {
+    const int status = slots_->TryAcquire();
     if (status < 0) return status;
   }
-  if (places_) places_->CountTaken(1);
+  if (slots_) slots_->CountReserved(1);
   if (!unfinished_) return 0;
   const int counted = unfinished_->Release(TrackedSemaphore::kNoLimit);
-  if (counted < 0 && places_) {
-    places_->CountTaken(-1);
-    places_->Release(TrackedSemaphore::kNoLimit);
+  if (counted < 0 && slots_) {
+    slots_->CountReserved(-1);
+    slots_->Release(TrackedSemaphore::kNoLimit);
   }
   return counted;
 }

@@ -13,32 +13,33 @@
 
 namespace mp {
 
-// Puts items on a queue, as one environment does it: takes a place, counts the item as unfinished,
-// and hands it to the feeder.
+// Puts items on a queue on behalf of one environment: takes a slot, counts the item as unfinished,
+// and gives it to the feeder.
 class QueueWriter {
  public:
-  QueueWriter(std::shared_ptr<Feeder> feeder, std::shared_ptr<TrackedSemaphore> places,
+  QueueWriter(std::shared_ptr<Feeder> feeder, std::shared_ptr<TrackedSemaphore> slots,
               std::shared_ptr<TrackedSemaphore> unfinished,
               std::shared_ptr<QueueState> state) noexcept
       : feeder_(std::move(feeder)),
-        places_(std::move(places)),
+        slots_(std::move(slots)),
         unfinished_(std::move(unfinished)),
         state_(std::move(state)) {}
 
-  // How many bytes wait now, 0 if all was written. -EAGAIN when there is no place; `has_place` says
-  // that one was taken before. kShutDown, kQueueBroken or another failure: nothing was counted.
-  int64_t Put(const QueueItem& item, bool has_place);
+  // Returns how many bytes wait now: 0 if all was written. -EAGAIN when there is no free slot;
+  // `has_slot` says that the caller has taken one before. After kShutDown, kQueueBroken or another
+  // failure nothing is counted.
+  int64_t Put(const QueueItem& item, bool has_slot);
 
-  // Nothing is put any more; what was put is still written.
+  // Nothing is put any more. Items that were put are still written.
   void Close();
 
   const std::shared_ptr<Feeder>& feeder() const noexcept { return feeder_; }
 
  private:
-  int Take(bool has_place) noexcept;
+  int Count(bool has_slot) noexcept;
 
   std::shared_ptr<Feeder> feeder_;
-  std::shared_ptr<TrackedSemaphore> places_;
+  std::shared_ptr<TrackedSemaphore> slots_;
   std::shared_ptr<TrackedSemaphore> unfinished_;
   std::shared_ptr<QueueState> state_;
 };

@@ -15,14 +15,15 @@
 
 namespace mp {
 
-// What has become of an environment's requests to other threads, for semaphores first of all. The
-// descriptor is readable while something is there to take.
+// The results of what an environment has asked of other threads: waiting for a semaphore, or until
+// a queue's items are written. The descriptor is readable while there are results.
 class CompletionQueue {
  public:
   struct Completion {
     int32_t request = 0;
     int32_t status = 0;
-    // If the status is 0, a value was taken from this semaphore, to be given back if unwanted.
+    // If the status is 0, a value was taken from this semaphore. It is posted again if the request
+    // was withdrawn.
     std::shared_ptr<TrackedSemaphore> semaphore;
   };
 
@@ -36,24 +37,25 @@ class CompletionQueue {
     completions_.push_back(std::move(completion));
   }
 
-  // At most so many, in their order.
-  std::vector<Completion> Take(size_t most) {
+  // Removes at most `max` completions, in their order.
+  std::vector<Completion> Dequeue(size_t max) {
     const std::lock_guard lock(mutex_);
     const auto end =
-        completions_.begin() + static_cast<std::ptrdiff_t>(std::min(most, completions_.size()));
-    std::vector<Completion> taken(std::make_move_iterator(completions_.begin()),
-                                  std::make_move_iterator(end));
+        completions_.begin() + static_cast<std::ptrdiff_t>(std::min(max, completions_.size()));
+    std::vector<Completion> dequeued(std::make_move_iterator(completions_.begin()),
+                                     std::make_move_iterator(end));
     completions_.erase(completions_.begin(), end);
     if (completions_.empty()) wake_.Clear();
-    return taken;
+    return dequeued;
   }
 
-  // Gives back what the requests have got that nobody has taken notice of.
-  template <typename Wanted>
-  void Undo(Wanted wanted) {
+  // Withdraws requests that are completed but whose completion was not dequeued. Values that they
+  // took are posted again.
+  template <typename IsWithdrawn>
+  void Withdraw(IsWithdrawn is_withdrawn) {
     const std::lock_guard lock(mutex_);
     std::erase_if(completions_, [&](const Completion& each) {
-      if (!wanted(each.request)) return false;
+      if (!is_withdrawn(each.request)) return false;
       if (each.status == 0 && each.semaphore) each.semaphore->Release(TrackedSemaphore::kNoLimit);
       return true;
     });

@@ -5,124 +5,102 @@
 #include <utility>
 #include <vector>
 
+#include "semaphores/register_file.h"
+#include "semaphores/register_folder.h"
+
 namespace mp {
 
 namespace {
 
-// Leaked on purpose: threads may still run when static destructors do.
-struct All {
+// The families of this process. Leaked on purpose: threads may still run when static destructors
+// do.
+struct Families {
   std::mutex mutex;
   std::shared_ptr<Family> own;
-  // Left when nothing of them is open any more.
+  // Each is left when none of its semaphores is open any more.
   std::vector<std::weak_ptr<Family>> joined;
 };
 
-All& AllFamilies() {
-  static auto& all = *new All;
-  return all;
+Families& AllFamilies() {
+  static auto& families = *new Families;
+  return families;
 }
 
-int WithTable(std::unique_ptr<FamilyMember> member, std::shared_ptr<Family>* out) {
+int WithTable(std::unique_ptr<FamilyRegister> registered, std::shared_ptr<Family>* out) {
   std::shared_ptr<HolderTable> table;
-  const int status = HolderTable::Open(member->HoldersPath(), true, &table);
+  const int status = HolderTable::Open(registered->HoldersPath(), true, &table);
   if (status < 0) return status;
-  *out = std::make_shared<Family>(std::move(member), std::move(table));
+  *out = std::make_shared<Family>(std::move(registered), std::move(table));
   return 0;
 }
 
 }  // namespace
 
-int Family::Create(uint32_t value, uint32_t* number, std::shared_ptr<NamedSemaphore>* out) {
-  const std::lock_guard lock(mutex_);
-  for (;;) {
-    *number = table_->NextNumber();
-    const int added = member_->AddName(*number);
-    if (added < 0) return added;
-    const int status = NamedSemaphore::Open(member_->NameOf(*number), true, value, out);
-    if (status >= 0) return 0;
-    member_->RemoveName(*number);
-    // A name of ours that somebody else has taken is theirs.
-    if (status != -EEXIST) return status;
-  }
-}
-
-int Family::Open(uint32_t number, std::shared_ptr<NamedSemaphore>* out) {
-  return NamedSemaphore::Open(member_->NameOf(number), false, 0, out);
-}
-
-void Family::Unlink(uint32_t number) {
-  const std::lock_guard lock(mutex_);
-  NamedSemaphore::Unlink(member_->NameOf(number));
-  member_->RemoveName(number);
-}
-
-void Family::Leave() {
-  const std::lock_guard lock(mutex_);
-  member_->Leave();
-}
-
-int Families::Own(std::shared_ptr<Family>* out) {
+// Sweeping at the first semaphore of a process is policy. It is decided here because the state
+// belongs to the process, which no single environment stands for.
+int Family::Own(std::shared_ptr<Family>* out) {
   const std::lock_guard lock(AllFamilies().mutex);
   std::shared_ptr<Family>& own = AllFamilies().own;
-  // What cleans a user's semaphores up at the end of a session takes the registers too. What was
-  // made before goes on; new semaphores need a register that others find.
+  // A program that removes a user's semaphores at the end of a session also removes the registers.
+  // Existing semaphores keep working, but new ones need a register that other processes find.
   if (own && !own->IsCurrent()) {
     AllFamilies().joined.push_back(own);
     own.reset();
   }
   if (!own) {
-    const std::string folder = FamilyFolder();
+    const std::string folder = register_file::DefaultFolder();
     std::vector<SweptFamily> swept;
-    // What cannot be swept now is so at the next start; it keeps nobody from going on.
+    // A failure is no reason to fail here: the next process that starts sweeps again.
     (void)Sweep(folder, &swept);
-    std::unique_ptr<FamilyMember> member;
-    int status = FamilyMember::Create(folder, &member);
-    if (status >= 0) status = WithTable(std::move(member), &own);
+    std::unique_ptr<FamilyRegister> registered;
+    int status = FamilyRegister::Create(folder, &registered);
+    if (status >= 0) status = WithTable(std::move(registered), &own);
     if (status < 0) return status;
   }
   *out = own;
   return 0;
 }
 
-std::shared_ptr<Family> Families::Existing() {
+std::shared_ptr<Family> Family::OwnIfAny() {
   const std::lock_guard lock(AllFamilies().mutex);
   return AllFamilies().own;
 }
 
-int Families::Inherit(const std::string& name, UniqueFd fd) {
+int Family::Inherit(const std::string& name, UniqueFd fd) {
   const std::lock_guard lock(AllFamilies().mutex);
   std::shared_ptr<Family>& own = AllFamilies().own;
   if (own) {
     (void)fd.Release();
     return -EALREADY;
   }
-  std::unique_ptr<FamilyMember> member;
-  const int status = FamilyMember::Adopt(FamilyFolder(), name, std::move(fd), &member);
-  return status < 0 ? status : WithTable(std::move(member), &own);
+  std::unique_ptr<FamilyRegister> registered;
+  const int status =
+      FamilyRegister::Adopt(register_file::DefaultFolder(), name, std::move(fd), &registered);
+  return status < 0 ? status : WithTable(std::move(registered), &own);
 }
 
-int Families::Join(const std::string& name, std::shared_ptr<Family>* out) {
+int Family::Join(const std::string& name, std::shared_ptr<Family>* out) {
   const std::lock_guard lock(AllFamilies().mutex);
-  All& all = AllFamilies();
-  if (all.own && all.own->name() == name) {
-    *out = all.own;
+  Families& families = AllFamilies();
+  if (families.own && families.own->name() == name) {
+    *out = families.own;
     return 0;
   }
-  std::erase_if(all.joined, [](const auto& family) { return family.expired(); });
-  for (const auto& joined : all.joined) {
+  std::erase_if(families.joined, [](const auto& family) { return family.expired(); });
+  for (const auto& joined : families.joined) {
     const auto family = joined.lock();
     if (!family || family->name() != name) continue;
     *out = family;
     return 0;
   }
-  std::unique_ptr<FamilyMember> member;
-  int status = FamilyMember::Join(FamilyFolder(), name, &member);
-  if (status >= 0) status = WithTable(std::move(member), out);
-  if (status >= 0) all.joined.push_back(*out);
+  std::unique_ptr<FamilyRegister> registered;
+  int status = FamilyRegister::Join(register_file::DefaultFolder(), name, &registered);
+  if (status >= 0) status = WithTable(std::move(registered), out);
+  if (status >= 0) families.joined.push_back(*out);
   return status;
 }
 
-void Families::LeaveAll() {
+void Family::LeaveAll() {
   std::vector<std::shared_ptr<Family>> left;
   {
     const std::lock_guard lock(AllFamilies().mutex);
@@ -134,6 +112,37 @@ void Families::LeaveAll() {
   for (const auto& family : left) {
     if (family) family->Leave();
   }
+}
+
+// Trying further numbers is policy too, and here for the same reason as in Own().
+int Family::CreateSemaphore(uint32_t value, uint32_t* number,
+                            std::shared_ptr<NamedSemaphore>* out) {
+  const std::lock_guard lock(mutex_);
+  for (;;) {
+    *number = table_->NextNumber();
+    const int added = register_->AddName(*number);
+    if (added < 0) return added;
+    const int status = NamedSemaphore::Open(register_->NameOf(*number), true, value, out);
+    if (status >= 0) return 0;
+    register_->RemoveName(*number);
+    // A semaphore that exists under this name belongs to another program.
+    if (status != -EEXIST) return status;
+  }
+}
+
+int Family::OpenSemaphore(uint32_t number, std::shared_ptr<NamedSemaphore>* out) {
+  return NamedSemaphore::Open(register_->NameOf(number), false, 0, out);
+}
+
+void Family::UnlinkSemaphore(uint32_t number) {
+  const std::lock_guard lock(mutex_);
+  NamedSemaphore::Unlink(register_->NameOf(number));
+  register_->RemoveName(number);
+}
+
+void Family::Leave() {
+  const std::lock_guard lock(mutex_);
+  register_->Leave();
 }
 
 }  // namespace mp

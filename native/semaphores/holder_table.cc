@@ -8,6 +8,7 @@
 #include <cerrno>
 
 #include "os/platform.h"
+#include "os/processes.h"
 #include "os/sys.h"
 #include "os/unique_fd.h"
 
@@ -17,7 +18,7 @@ namespace {
 
 constexpr uint64_t kMagic = 0x31726c6864706d6e;
 constexpr size_t kBytes = 65536;
-constexpr size_t kSlots = kBytes / sizeof(HolderTable::Slot) - 2;
+constexpr size_t kRecords = kBytes / sizeof(HolderTable::Record) - 2;
 
 uint32_t NumberOf(uint64_t state) noexcept { return static_cast<uint32_t>(state >> 32); }
 Phase PhaseOf(uint64_t state) noexcept { return static_cast<Phase>(state & 0xf); }
@@ -25,32 +26,29 @@ uint32_t CountOf(uint64_t state) noexcept { return static_cast<uint32_t>(state >
 
 uint32_t TagOf(uint64_t state) noexcept { return static_cast<uint32_t>(state >> 16) & 0xffff; }
 
-// What a record of this phase becomes when its owner's thread ends; not used: nothing.
-struct Left {
-  bool used;
-  Phase phase;
-};
-
-Left Remains(Phase phase) noexcept {
+// What a record of this phase becomes when its owner's thread ends; kIdle if nothing remains.
+Phase Orphaned(Phase phase) noexcept {
   switch (phase) {
     case Phase::kHolding:
-      return {true, Phase::kOrphan};
+      return Phase::kOrphanedHolder;
     case Phase::kMoving:
-      return {true, Phase::kTorn};
+      return Phase::kOrphanedMover;
     case Phase::kWaiting:
-      return {true, Phase::kLost};
-    case Phase::kTaken:
-      return {true, Phase::kLeft};
+      return Phase::kOrphanedWaiters;
+    case Phase::kReserved:
+      return Phase::kOrphanedSlots;
     default:
-      return {false, Phase::kIdle};
+      return Phase::kIdle;
   }
 }
 
 bool IsHolding(Phase phase) noexcept { return phase == Phase::kHolding || phase == Phase::kMoving; }
 
-bool IsOrphan(Phase phase) noexcept { return phase == Phase::kOrphan || phase == Phase::kTorn; }
+bool IsOrphanedHolder(Phase phase) noexcept {
+  return phase == Phase::kOrphanedHolder || phase == Phase::kOrphanedMover;
+}
 
-// While a slot is being filled in. No semaphore has this number.
+// The state while a record is being filled in. No semaphore has this number.
 constexpr uint64_t kClaimed = ~uint64_t{0} << 32;
 
 }  // namespace
@@ -58,20 +56,20 @@ constexpr uint64_t kClaimed = ~uint64_t{0} << 32;
 struct HolderTable::Page {
   std::atomic<uint64_t> magic;
   std::atomic<uint32_t> next_number;
-  std::atomic<uint32_t> all_exposed;  // When there was no slot left to say so of one.
+  std::atomic<uint32_t> all_exposed;  // Set when no record was left to mark a single semaphore.
   std::atomic<uint32_t> claims;
   uint32_t reserved[11];
-  Slot slots[kSlots];
+  Record records[kRecords];
 };
 
 int HolderTable::Open(const std::string& path, bool create, std::shared_ptr<HolderTable>* out) {
-  static_assert(sizeof(Slot) == 32 && sizeof(Page) == kBytes);
+  static_assert(sizeof(Record) == 32 && sizeof(Page) == kBytes);
   static_assert(std::atomic<uint64_t>::is_always_lock_free);
   const int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | (create ? O_CREAT : 0);
   const UniqueFd fd(static_cast<int>(
       sys::RetryOnInterrupt([&] { return ::open(path.c_str(), flags, S_IRUSR | S_IWUSR); })));
   if (fd.get() < 0) return fd.get();
-  // Memory that the file system does not have would be a SIGBUS at its first use.
+  // Without a reservation, a full file system would show as SIGBUS at the first use.
   const int allocated = platform::AllocateFile(fd.get(), kBytes);
   if (allocated < 0) return allocated;
   void* memory = ::mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
@@ -91,75 +89,76 @@ HolderTable::~HolderTable() { ::munmap(page_, kBytes); }
 
 uint32_t HolderTable::NextNumber() noexcept { return page_->next_number.fetch_add(1) + 1; }
 
-HolderTable::Slot* HolderTable::Claim(uint32_t number) noexcept {
+HolderTable::Record* HolderTable::Claim(uint32_t number) noexcept {
   const platform::ProcessIdentity self = platform::ThisProcess();
   for (const bool reclaim : {false, true}) {
-    for (Slot& slot : page_->slots) {
-      uint64_t state = slot.state.load(std::memory_order_acquire);
-      const bool usable = state == 0 || (reclaim && PhaseOf(state) == Phase::kIdle && IsDead(slot));
-      if (!usable || !slot.state.compare_exchange_strong(state, kClaimed)) continue;
-      slot.start.store(self.start, std::memory_order_relaxed);
-      slot.space.store(self.pid_namespace, std::memory_order_relaxed);
-      slot.pid.store(self.pid, std::memory_order_relaxed);
-      slot.tag.store(page_->claims.fetch_add(1), std::memory_order_relaxed);
-      Set(&slot, number, Phase::kIdle, 0);
-      return &slot;
+    for (Record& record : page_->records) {
+      uint64_t state = record.state.load(std::memory_order_acquire);
+      const bool usable =
+          state == 0 || (reclaim && PhaseOf(state) == Phase::kIdle && IsDead(record));
+      if (!usable || !record.state.compare_exchange_strong(state, kClaimed)) continue;
+      record.start.store(self.start, std::memory_order_relaxed);
+      record.space.store(self.pid_namespace, std::memory_order_relaxed);
+      record.pid.store(self.pid, std::memory_order_relaxed);
+      record.tag.store(page_->claims.fetch_add(1), std::memory_order_relaxed);
+      Set(&record, number, Phase::kIdle, 0);
+      return &record;
     }
   }
   return nullptr;
 }
 
-uint32_t HolderTable::Count(const Slot* slot, Phase phase) noexcept {
-  const uint64_t state = slot->state.load(std::memory_order_acquire);
+uint32_t HolderTable::Count(const Record* record, Phase phase) noexcept {
+  const uint64_t state = record->state.load(std::memory_order_acquire);
   return PhaseOf(state) == phase ? CountOf(state) : 0;
 }
 
-void HolderTable::Abandon(Slot* slot) noexcept {
-  const uint64_t state = slot->state.load(std::memory_order_acquire);
+void HolderTable::Abandon(Record* record) noexcept {
+  const uint64_t state = record->state.load(std::memory_order_acquire);
   const uint32_t number = NumberOf(state);
-  const auto [used, left] = Remains(PhaseOf(state));
-  if (used && CountOf(state) > 0) {
-    Set(slot, number, left, CountOf(state));
+  const Phase orphaned = Orphaned(PhaseOf(state));
+  if (orphaned != Phase::kIdle && CountOf(state) > 0) {
+    Set(record, number, orphaned, CountOf(state));
   } else {
-    slot->state.store(0, std::memory_order_release);
+    record->state.store(0, std::memory_order_release);
   }
   if (HasMark(number, Phase::kClosed)) ForgetIfUnused(number);
 }
 
 template <typename Visit>
 void HolderTable::ForEach(uint32_t number, Visit visit) noexcept {
-  for (Slot& slot : page_->slots) {
-    const uint64_t state = slot.state.load(std::memory_order_acquire);
-    if (state != 0 && NumberOf(state) == number && !visit(slot, state)) return;
+  for (Record& record : page_->records) {
+    const uint64_t state = record.state.load(std::memory_order_acquire);
+    if (state != 0 && NumberOf(state) == number && !visit(record, state)) return;
   }
 }
 
-bool HolderTable::IsDead(const Slot& slot) noexcept {
-  return platform::IsDead({slot.pid.load(std::memory_order_relaxed),
-                           slot.start.load(std::memory_order_relaxed),
-                           slot.space.load(std::memory_order_relaxed)});
+bool HolderTable::IsDead(const Record& record) noexcept {
+  return platform::IsDead({record.pid.load(std::memory_order_relaxed),
+                           record.start.load(std::memory_order_relaxed),
+                           record.space.load(std::memory_order_relaxed)});
 }
 
 void HolderTable::ClearHolder(uint32_t number) noexcept {
-  ForEach(number, [&](Slot& slot, uint64_t state) {
+  ForEach(number, [&](Record& record, uint64_t state) {
     if (IsHolding(PhaseOf(state))) {
-      return !slot.state.compare_exchange_strong(state,
-                                                 Pack(number, TagOf(state), Phase::kIdle, 0));
+      return !record.state.compare_exchange_strong(state,
+                                                   Pack(number, TagOf(state), Phase::kIdle, 0));
     }
-    if (IsOrphan(PhaseOf(state))) return !slot.state.compare_exchange_strong(state, 0);
+    if (IsOrphanedHolder(PhaseOf(state))) return !record.state.compare_exchange_strong(state, 0);
     return true;
   });
 }
 
-HolderTable::Dead HolderTable::FindDeadHolder(uint32_t number) noexcept {
-  Dead found;
-  ForEach(number, [&](Slot& slot, uint64_t state) {
+HolderTable::DeadHolder HolderTable::FindDeadHolder(uint32_t number) noexcept {
+  DeadHolder found;
+  ForEach(number, [&](Record& record, uint64_t state) {
     const Phase phase = PhaseOf(state);
-    const bool dead = IsOrphan(phase) || (IsHolding(phase) && IsDead(slot));
-    const uint32_t pid = slot.pid.load(std::memory_order_relaxed);
-    // The slot may have changed hands while it was looked at.
-    if (!dead || slot.state.load(std::memory_order_acquire) != state) return true;
-    found = {&slot, state, pid, phase == Phase::kMoving || phase == Phase::kTorn};
+    const bool dead = IsOrphanedHolder(phase) || (IsHolding(phase) && IsDead(record));
+    const uint32_t pid = record.pid.load(std::memory_order_relaxed);
+    // The record may have changed its owner since its state was read.
+    if (!dead || record.state.load(std::memory_order_acquire) != state) return true;
+    found = {&record, state, pid, phase == Phase::kMoving || phase == Phase::kOrphanedMover};
     return false;
   });
   return found;
@@ -167,69 +166,69 @@ HolderTable::Dead HolderTable::FindDeadHolder(uint32_t number) noexcept {
 
 bool HolderTable::HasLiveHolder(uint32_t number) noexcept {
   bool found = false;
-  ForEach(number, [&](Slot& slot, uint64_t state) {
-    found = IsHolding(PhaseOf(state)) && !IsDead(slot);
+  ForEach(number, [&](Record& record, uint64_t state) {
+    found = IsHolding(PhaseOf(state)) && !IsDead(record);
     return !found;
   });
   return found;
 }
 
-uint32_t HolderTable::ReapDead(uint32_t number, Phase counted, Phase left) noexcept {
+uint32_t HolderTable::ReapDead(uint32_t number, Phase counted, Phase orphaned) noexcept {
   uint32_t reaped = 0;
-  ForEach(number, [&](Slot& slot, uint64_t state) {
-    const bool dead = PhaseOf(state) == left || (PhaseOf(state) == counted && IsDead(slot));
-    if (dead && slot.state.compare_exchange_strong(state, 0)) reaped += CountOf(state);
+  ForEach(number, [&](Record& record, uint64_t state) {
+    const bool dead = PhaseOf(state) == orphaned || (PhaseOf(state) == counted && IsDead(record));
+    if (dead && record.state.compare_exchange_strong(state, 0)) reaped += CountOf(state);
     return true;
   });
   return reaped;
 }
 
-HolderTable::Slot* HolderTable::AddMark(uint32_t number, Phase phase) noexcept {
-  Slot* found = FindMark(number, phase);
+HolderTable::Record* HolderTable::AddMark(uint32_t number, Phase phase) noexcept {
+  Record* found = FindMark(number, phase);
   if (found != nullptr) return found;
-  for (Slot& slot : page_->slots) {
+  for (Record& record : page_->records) {
     uint64_t state = 0;
-    if (slot.state.compare_exchange_strong(state, Pack(number, 0, phase, 0))) return &slot;
+    if (record.state.compare_exchange_strong(state, Pack(number, 0, phase, 0))) return &record;
   }
-  // What cannot be noted of one is taken to be true of all.
+  // Without a free record for this semaphore, all count as exposed.
   if (phase == Phase::kExposed) page_->all_exposed.store(1);
   return nullptr;
 }
 
-HolderTable::Slot* HolderTable::FindMark(uint32_t number, Phase phase) noexcept {
-  Slot* found = nullptr;
-  ForEach(number, [&](Slot& slot, uint64_t state) {
-    if (PhaseOf(state) == phase) found = &slot;
+HolderTable::Record* HolderTable::FindMark(uint32_t number, Phase phase) noexcept {
+  Record* found = nullptr;
+  ForEach(number, [&](Record& record, uint64_t state) {
+    if (PhaseOf(state) == phase) found = &record;
     return found == nullptr;
   });
   return found;
 }
 
-HolderTable::Slot* HolderTable::QueueFlags(uint32_t number, bool make) noexcept {
+HolderTable::Record* HolderTable::QueueFlags(uint32_t number, bool make) noexcept {
   return make ? AddMark(number, Phase::kQueue) : FindMark(number, Phase::kQueue);
 }
 
-uint32_t HolderTable::Flags(const Slot* slot, uint32_t number) noexcept {
-  const uint64_t state = slot->state.load(std::memory_order_acquire);
+uint32_t HolderTable::Flags(const Record* record, uint32_t number) noexcept {
+  const uint64_t state = record->state.load(std::memory_order_acquire);
   return NumberOf(state) == number && PhaseOf(state) == Phase::kQueue ? CountOf(state) : 0;
 }
 
-void HolderTable::AddFlags(Slot* slot, uint32_t number, uint32_t flags) noexcept {
-  uint64_t state = slot->state.load(std::memory_order_acquire);
+void HolderTable::AddFlags(Record* record, uint32_t number, uint32_t flags) noexcept {
+  uint64_t state = record->state.load(std::memory_order_acquire);
   while (NumberOf(state) == number && PhaseOf(state) == Phase::kQueue) {
     const uint64_t added = Pack(number, TagOf(state), Phase::kQueue, CountOf(state) | flags);
-    if (slot->state.compare_exchange_weak(state, added)) return;
+    if (record->state.compare_exchange_weak(state, added)) return;
   }
 }
 
-void HolderTable::Add(Slot* slot, uint32_t number, Phase phase, int change) noexcept {
-  uint64_t state = slot->state.load(std::memory_order_acquire);
+void HolderTable::Add(Record* record, uint32_t number, Phase phase, int change) noexcept {
+  uint64_t state = record->state.load(std::memory_order_acquire);
   for (;;) {
     const int before = PhaseOf(state) == phase ? static_cast<int>(CountOf(state)) : 0;
     const auto after = static_cast<uint32_t>(std::max(0, before + change));
     const Phase phase_after = after > 0 ? phase : Phase::kIdle;
     const uint64_t changed = Pack(number, TagOf(state), phase_after, after);
-    if (slot->state.compare_exchange_weak(state, changed)) return;
+    if (record->state.compare_exchange_weak(state, changed)) return;
   }
 }
 
@@ -244,17 +243,17 @@ void HolderTable::Close(uint32_t number) noexcept {
   ForgetIfUnused(number);
 }
 
-// Only for a semaphore that nobody can open any more, so that nobody comes while this looks.
+// Only for a semaphore whose name is gone: no process can open it while this function reads.
 void HolderTable::ForgetIfUnused(uint32_t number) noexcept {
   bool used = false;
-  ForEach(number, [&](Slot& slot, uint64_t state) {
+  ForEach(number, [&](Record& record, uint64_t state) {
     const Phase phase = PhaseOf(state);
-    used = (phase == Phase::kIdle || Remains(phase).used) && !IsDead(slot);
+    used = (phase == Phase::kIdle || Orphaned(phase) != Phase::kIdle) && !IsDead(record);
     return !used;
   });
   if (used) return;
-  ForEach(number, [](Slot& slot, uint64_t state) {
-    slot.state.compare_exchange_strong(state, 0);
+  ForEach(number, [](Record& record, uint64_t state) {
+    record.state.compare_exchange_strong(state, 0);
     return true;
   });
 }

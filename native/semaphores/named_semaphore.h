@@ -11,12 +11,12 @@
 
 namespace mp {
 
-// One named POSIX semaphore that this process has open. CPython's synchronisation objects are made
-// of the same, so nothing about it may be anything but what sem_open(3) and its relatives do. Any
+// One named POSIX semaphore that this process has open. CPython's synchronisation objects use the
+// same semaphores, so nothing here may differ from what sem_open(3) and its relatives do. Any
 // thread may use it. Results are >= 0 or -errno.
 class NamedSemaphore {
  public:
-  // With `create` it must not exist yet (EEXIST) and gets `value`; without, it must (ENOENT).
+  // With `create` it must not exist yet (EEXIST) and gets `value`. Without, it must exist (ENOENT).
   static int Open(const std::string& name, bool create, uint32_t value,
                   std::shared_ptr<NamedSemaphore>* out);
   static int Unlink(const std::string& name) noexcept;
@@ -33,7 +33,7 @@ class NamedSemaphore {
   int Post() noexcept;
   // -EAGAIN when the value is 0.
   int TryWait() noexcept;
-  // Sleeps for at most `slice`: 0 once the value was taken, -ETIMEDOUT, -EINTR.
+  // Sleeps for at most `slice`: 0 once the value was taken, -ETIMEDOUT or -EINTR.
   int Wait(std::chrono::nanoseconds slice) noexcept;
   // -ENOSYS on macOS.
   int Value() const noexcept;

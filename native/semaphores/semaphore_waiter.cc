@@ -8,9 +8,6 @@
 #include <atomic>
 #include <cerrno>
 #include <chrono>
-#include <csignal>
-#include <cstdlib>
-#include <cstring>
 #include <list>
 #include <memory>
 #include <mutex>
@@ -25,26 +22,22 @@ namespace mp {
 
 namespace {
 
-// So long the death of a holder may go unnoticed. No system tells it of somebody else's process
-// together with a change of a semaphore.
-constexpr std::chrono::milliseconds kHolderCheck{500};
-
-struct Request {
+struct WaitRequest {
   std::shared_ptr<TrackedSemaphore> semaphore;
   std::shared_ptr<CompletionQueue> queue;
   int32_t number = 0;
 };
 
-// A semaphore and those who wait for it, in their order.
+// A semaphore and the requests for it, in their order.
 struct Entry {
   std::shared_ptr<TrackedSemaphore> semaphore;
-  platform::SemaphoreWord* word = nullptr;  // Null where there is no waiting for many.
-  std::list<Request> requests;
+  platform::SemaphoreWord* word = nullptr;  // Null if semaphores are tried in turn.
+  std::list<WaitRequest> requests;
 };
 
 constexpr uint64_t kOneSleeper = uint64_t{1} << 32;
 
-bool TryTake(platform::SemaphoreWord& word) noexcept {
+bool TryAcquire(platform::SemaphoreWord& word) noexcept {
   uint64_t data = word.data.load(std::memory_order_relaxed);
   while (static_cast<uint32_t>(data) > 0) {
     if (word.data.compare_exchange_weak(data, data - 1, std::memory_order_acquire)) return true;
@@ -52,15 +45,15 @@ bool TryTake(platform::SemaphoreWord& word) noexcept {
   return false;
 }
 
-// One thread with the semaphores it waits for.
+// A thread and the semaphores that it waits for.
 class Shard {
  public:
-  explicit Shard(size_t most) noexcept : most_(most) {}
+  explicit Shard(size_t capacity) noexcept : capacity_(capacity) {}
   Shard(const Shard&) = delete;
   Shard& operator=(const Shard&) = delete;
 
   int Start() {
-    if (most_ == 0) {
+    if (capacity_ == 0) {
       const int opened = wake_.Open();
       if (opened < 0) return opened;
     }
@@ -73,12 +66,12 @@ class Shard {
         this);
   }
 
-  // False if it has no room for one more semaphore.
-  bool Add(Request&& request) {
+  // False if there is no room for one more semaphore.
+  bool Add(WaitRequest&& request) {
     const std::lock_guard lock(mutex_);
     Entry* entry = Find(request.semaphore->semaphore().get());
     if (entry == nullptr) {
-      if (most_ > 0 && entries_.size() >= most_) return false;
+      if (capacity_ > 0 && entries_.size() >= capacity_) return false;
       entries_.push_back(MakeEntry(request.semaphore));
       entry = &entries_.back();
     }
@@ -92,13 +85,13 @@ class Shard {
     return Find(semaphore.semaphore().get()) != nullptr;
   }
 
-  // Afterwards such a request is not here and will not be pushed; it may have been.
-  template <typename Wanted>
-  void Remove(Wanted wanted) {
+  // Afterwards no such request is pushed any more. It may have been pushed before.
+  template <typename Matches>
+  void Remove(Matches matches) {
     const std::lock_guard lock(mutex_);
     bool any = false;
     for (Entry& entry : entries_) {
-      any = entry.requests.remove_if(wanted) > 0 || any;
+      any = entry.requests.remove_if(matches) > 0 || any;
     }
     if (any) Interrupt();
   }
@@ -116,9 +109,9 @@ class Shard {
   Entry MakeEntry(const std::shared_ptr<TrackedSemaphore>& semaphore) {
     Entry entry;
     entry.semaphore = semaphore;
-    if (most_ > 0) {
+    if (capacity_ > 0) {
       entry.word = platform::WordOf(semaphore->semaphore().get());
-      // From now on sem_post() wakes somebody.
+      // From now on sem_post() wakes a sleeper.
       entry.word->data.fetch_add(kOneSleeper);
     }
     return entry;
@@ -132,7 +125,7 @@ class Shard {
   }
 
   void Interrupt() noexcept {
-    if (most_ > 0) {
+    if (capacity_ > 0) {
       control_.fetch_add(1);
       platform::WakeOne(&control_, false);
     } else {
@@ -143,7 +136,7 @@ class Shard {
   void Run() {
     for (;;) {
       std::vector<platform::SemaphoreWord*> words;
-      // Kept open while the thread sleeps on them.
+      // Keeps them open while the thread sleeps on them.
       std::vector<std::shared_ptr<TrackedSemaphore>> kept;
       uint32_t expected = 0;
       bool checks = false;
@@ -152,7 +145,7 @@ class Shard {
         if (stopped_) break;
         expected = control_.load();
         const auto now = Deadline::Clock::now();
-        const bool due = now - checked_ >= kHolderCheck;
+        const bool due = now - checked_ >= kCheckInterval;
         if (due) checked_ = now;
         bool progress = false;
         for (Entry& entry : entries_) {
@@ -164,7 +157,8 @@ class Shard {
         for (const Entry& entry : entries_) {
           words.push_back(entry.word);
           kept.push_back(entry.semaphore);
-          for (const Request& request : entry.requests) checks |= request.semaphore->has_checks();
+          for (const WaitRequest& request : entry.requests)
+            checks |= request.semaphore->has_checks();
         }
       }
       Sleep(words, expected, checks);
@@ -174,13 +168,13 @@ class Shard {
     DropIdle();
   }
 
-  // Gives values to those who wait; whether there was one.
+  // Completes requests with the values that are there. Whether there was one.
   bool Serve(Entry& entry) {
     bool any = false;
     while (!entry.requests.empty()) {
-      const bool took = entry.word != nullptr ? TryTake(*entry.word)
-                                              : entry.semaphore->semaphore().TryWait() == 0;
-      if (!took) break;
+      const bool taken = entry.word != nullptr ? TryAcquire(*entry.word)
+                                               : entry.semaphore->semaphore().TryWait() == 0;
+      if (!taken) break;
       any = true;
       entry.requests.front().semaphore->MarkHeld();
       Complete(entry, 0);
@@ -189,10 +183,10 @@ class Shard {
   }
 
   void CheckHolder(Entry& entry) {
-    for (const Request& request : entry.requests) {
+    for (const WaitRequest& request : entry.requests) {
       if (!request.semaphore->has_checks()) continue;
       if (request.semaphore->CheckHolder() == kOwnerDied) {
-        // All of them would find out the same, and each decides for itself.
+        // The same holds for every request, and each caller decides for itself.
         while (!entry.requests.empty()) Complete(entry, kOwnerDied);
       }
       return;
@@ -200,13 +194,13 @@ class Shard {
   }
 
   void Complete(Entry& entry, int32_t status) {
-    Request request = std::move(entry.requests.front());
+    WaitRequest request = std::move(entry.requests.front());
     entry.requests.pop_front();
     request.queue->Push({request.number, status, std::move(request.semaphore)});
   }
 
-  // Only on the thread itself, which is asleep on none of them here: a wake-up that reached it for
-  // a semaphore that nobody waits for any more is passed on.
+  // Only on the shard's own thread, which does not sleep at this moment. A wake-up that reached it
+  // for a semaphore without requests is passed on.
   void DropIdle() {
     for (Entry& entry : entries_) {
       if (!entry.requests.empty() || entry.word == nullptr) continue;
@@ -220,8 +214,8 @@ class Shard {
   }
 
   void Sleep(const std::vector<platform::SemaphoreWord*>& words, uint32_t expected, bool checks) {
-    constexpr auto kCheckNs = std::chrono::nanoseconds(kHolderCheck).count();
-    if (most_ > 0) {
+    constexpr auto kCheckNs = std::chrono::nanoseconds(kCheckInterval).count();
+    if (capacity_ > 0) {
       platform::SleepOnWords(words.data(), words.size(), &control_, expected,
                              checks ? kCheckNs : -1);
       return;
@@ -239,7 +233,7 @@ class Shard {
   static constexpr std::chrono::milliseconds kShortestPause{1};
   static constexpr std::chrono::milliseconds kLongestPause{16};
 
-  const size_t most_;  // How many semaphores it can wait for at once; 0: it tries them in turn.
+  const size_t capacity_;  // How many semaphores it can wait for at once; 0: it tries them in turn.
   std::mutex mutex_;
   std::list<Entry> entries_;
   std::atomic<uint32_t> control_{0};
@@ -250,7 +244,7 @@ class Shard {
   pthread_t thread_{};
 };
 
-// Leaked on purpose: its threads may still run when static destructors do.
+// Leaked on purpose: the threads may still run when static destructors do.
 struct Shards {
   std::mutex mutex;
   std::vector<std::unique_ptr<Shard>> all;
@@ -262,18 +256,19 @@ Shards& AllShards() {
   return shards;
 }
 
-size_t MostOfAShard() noexcept {
-  static const size_t most = [] {
-    const char* named = std::getenv("NODE_MULTIPROCESSING_WAITER");
-    if (named != nullptr && std::strcmp(named, "poll") == 0) return size_t{0};
-    return platform::MostSemaphoreWords();
-  }();
-  return most;
+enum class Method : uint8_t { kUndecided, kBestOfSystem, kInTurn };
+std::atomic<Method> method{Method::kUndecided};
+
+size_t ShardCapacity() noexcept {
+  return method.load() == Method::kInTurn ? 0 : platform::MaxSemaphoreWords();
 }
 
 }  // namespace
 
-bool SemaphoreWaiter::WaitsForMany() noexcept { return MostOfAShard() > 0; }
+void SemaphoreWaiter::Configure(bool in_turn) noexcept {
+  Method undecided = Method::kUndecided;
+  method.compare_exchange_strong(undecided, in_turn ? Method::kInTurn : Method::kBestOfSystem);
+}
 
 int SemaphoreWaiter::Start(std::shared_ptr<TrackedSemaphore> semaphore,
                            std::shared_ptr<CompletionQueue> queue, int32_t number) {
@@ -285,13 +280,14 @@ int SemaphoreWaiter::Start(std::shared_ptr<TrackedSemaphore> semaphore,
                    [&](const auto& known) { return known.lock() == queue; })) {
     queues.push_back(queue);
   }
-  // All requests for a semaphore are with one thread, which keeps their order.
-  for (const bool has_it : {true, false}) {
+  // All requests for a semaphore go to one thread, so that their order is kept.
+  for (const bool has_semaphore : {true, false}) {
     for (const auto& shard : all) {
-      if (shard->Waits(*semaphore) == has_it && shard->Add({semaphore, queue, number})) return 0;
+      if (shard->Waits(*semaphore) == has_semaphore && shard->Add({semaphore, queue, number}))
+        return 0;
     }
   }
-  auto shard = std::make_unique<Shard>(MostOfAShard());
+  auto shard = std::make_unique<Shard>(ShardCapacity());
   const int started = shard->Start();
   if (started < 0) return started;
   shard->Add({std::move(semaphore), std::move(queue), number});
@@ -302,18 +298,19 @@ int SemaphoreWaiter::Start(std::shared_ptr<TrackedSemaphore> semaphore,
 void SemaphoreWaiter::Cancel(const std::shared_ptr<CompletionQueue>& queue, int32_t number) {
   const std::lock_guard lock(AllShards().mutex);
   for (const auto& shard : AllShards().all) {
-    shard->Remove(
-        [&](const Request& request) { return request.queue == queue && request.number == number; });
+    shard->Remove([&](const WaitRequest& request) {
+      return request.queue == queue && request.number == number;
+    });
   }
-  queue->Undo([&](int32_t request) { return request == number; });
+  queue->Withdraw([&](int32_t request) { return request == number; });
 }
 
 void SemaphoreWaiter::CancelAll(const std::shared_ptr<CompletionQueue>& queue) {
   const std::lock_guard lock(AllShards().mutex);
   for (const auto& shard : AllShards().all) {
-    shard->Remove([&](const Request& request) { return request.queue == queue; });
+    shard->Remove([&](const WaitRequest& request) { return request.queue == queue; });
   }
-  queue->Undo([](int32_t) { return true; });
+  queue->Withdraw([](int32_t) { return true; });
 }
 
 void SemaphoreWaiter::Stop() {
@@ -321,7 +318,7 @@ void SemaphoreWaiter::Stop() {
   for (const auto& shard : AllShards().all) shard->Stop();
   AllShards().all.clear();
   for (const auto& known : AllShards().queues) {
-    if (const auto queue = known.lock()) queue->Undo([](int32_t) { return true; });
+    if (const auto queue = known.lock()) queue->Withdraw([](int32_t) { return true; });
   }
 }
 

@@ -10,12 +10,12 @@
 namespace mp {
 
 int SocketAddress::SetUnix(const uint8_t* name, size_t size) noexcept {
-  // With no name at all Linux would choose one.
+  // For an empty name Linux would choose one.
   if (size == 0) return -EINVAL;
   const bool abstract = name[0] == 0;
   if (!abstract && std::memchr(name, 0, size) != nullptr) return -EINVAL;
   sockaddr_un address{};
-  // A path ends with a zero byte, which the length of an abstract name takes the place of.
+  // A path ends with a zero byte. An abstract name has none at its end: its length is given.
   if (size + (abstract ? 0 : 1) > sizeof address.sun_path) return -ENAMETOOLONG;
   address.sun_family = AF_UNIX;
   std::memcpy(address.sun_path, name, size);

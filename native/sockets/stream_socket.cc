@@ -45,7 +45,7 @@ int Open(bool ip, bool non_blocking) noexcept {
 
 int Bind(int fd, const SocketAddress& address) noexcept {
   if (address.is_ip()) {
-    // Otherwise a server could not start again while connections of its predecessor linger.
+    // Otherwise a server could not be restarted while connections of its previous run linger.
     const int on = 1;
     ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   }
@@ -59,7 +59,7 @@ int Listen(int fd, int backlog) noexcept {
 }
 
 int Accept(int fd, SocketAddress* peer) noexcept {
-  // No more of them in one go than a queue usually holds.
+  // At most as many skipped connections as a listener's queue usually holds.
   for (int i = 0; i < 128; i++) {
     pollfd listening{fd, POLLIN, 0};
     const int ready = sys::RetryOnInterrupt([&] { return ::poll(&listening, 1, 0); });
@@ -81,7 +81,7 @@ int Accept(int fd, SocketAddress* peer) noexcept {
 
 int Connect(int fd, const SocketAddress& address) noexcept {
   if (::connect(fd, address.get(), address.size()) == 0) return 0;
-  // Interrupted or asked a second time, it goes on all the same.
+  // After an interruption or a second call connecting goes on.
   return errno == EINTR || errno == EALREADY ? -EINPROGRESS : -errno;
 }
 
@@ -93,7 +93,7 @@ int ConnectResult(int fd) noexcept {
 
 int Finish(int fd, bool ip) noexcept {
   if (ip) {
-    // A message is written whole, so there is nothing to gather and every reason to send it now.
+    // A message is written whole, so waiting for more bytes would only delay it.
     const int on = 1;
     ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   }

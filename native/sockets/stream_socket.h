@@ -5,13 +5,13 @@
 // and stream_socket_darwin.cc.
 //
 // Accepting must not wait, and the only switch for that, O_NONBLOCK, belongs to the open file
-// description, which an inheriting process would share. So the flag is left alone: accept() is
-// called only when poll() has just said that a connection is there, and nobody else can take it in
-// between, because nobody else can have the listening socket. It is close-on-exec from birth, lib/
-// tells its number to no one, and it belongs to one environment, that is, one thread. A receive
-// timeout on the socket would not be better, since that is shared in the same way.
+// description, which a process that inherits it would share. So the flag is left alone: accept() is
+// called only when poll() has just said that a connection is there. Nothing else can accept it in
+// between, because no other process or thread has the listening socket: it is close-on-exec from
+// birth, lib/ does not publish its number, and it belongs to one environment, that is, one thread.
+// A receive timeout on the socket would be no better, since it is shared in the same way.
 //
-// A socket that connects has not been handed to anybody either, and nothing but O_NONBLOCK lets a
+// A connecting socket is not shared with any process either, and nothing but O_NONBLOCK lets a
 // connect() go on in the background. It has the flag from birth and loses it before it becomes an
 // endpoint.
 #pragma once
@@ -27,22 +27,23 @@ int Open(bool ip, bool non_blocking) noexcept;
 int Bind(int fd, const SocketAddress& address) noexcept;
 int Listen(int fd, int backlog) noexcept;
 
-// The next connection, ready to be an endpoint, or -EAGAIN. Connections that their peers have given
-// up already are passed over.
+// The next connection, ready to be an endpoint, or -EAGAIN. Connections that their peers have
+// already closed are skipped.
 int Accept(int fd, SocketAddress* peer) noexcept;
 
-// For a non-blocking socket: 0 when it is connected; -EINPROGRESS when it will be writable once
-// that is decided; -EAGAIN when the listener's queue is full, which on a unix socket no event ends.
+// For a non-blocking socket: 0 when it is connected; -EINPROGRESS when it becomes writable once the
+// result is known; -EAGAIN when the listener's queue is full, whose change a unix socket does not
+// report.
 int Connect(int fd, const SocketAddress& address) noexcept;
-// What became of a connection that was in progress.
+// The result of a connection that was in progress.
 int ConnectResult(int fd) noexcept;
 // Makes a connected socket ready to be an endpoint: in blocking mode.
 int Finish(int fd, bool ip) noexcept;
 
-// Of each system.
+// One implementation for each system.
 namespace platform {
 int OpenSocket(int family, bool non_blocking) noexcept;
-// May leave the connection in any mode; what it returns is close-on-exec.
+// The connection is close-on-exec, and may be in blocking or non-blocking mode.
 int AcceptConnection(int fd, sockaddr* peer, socklen_t* size) noexcept;
 // Before a listening socket is used.
 int PrepareListening(int fd) noexcept;

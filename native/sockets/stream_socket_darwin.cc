@@ -42,7 +42,7 @@ int OpenSocket(int family, bool non_blocking) noexcept {
 
 int AcceptConnection(int fd, sockaddr* peer, socklen_t* size) noexcept {
   UniqueFd connection(::accept(fd, peer, size));
-  // A negative result with errno is what the caller knows how to repeat.
+  // The caller repeats the call if errno says EINTR.
   if (!connection) return -1;
   const int status = Protect(std::move(connection));
   if (status >= 0) return status;
@@ -50,8 +50,8 @@ int AcceptConnection(int fd, sockaddr* peer, socklen_t* size) noexcept {
   return -1;
 }
 
-// Here a connection that its peer gives up leaves the queue, so that accept() could wait although
-// poll() has seen it. No other process can have this descriptor: see stream_socket.h.
+// On macOS a connection that its peer closes leaves the queue, so accept() could wait although
+// poll() has reported the connection. No other process has this descriptor: see stream_socket.h.
 int PrepareListening(int fd) noexcept { return SetNonBlocking(fd); }
 
 }  // namespace mp::stream_socket::platform

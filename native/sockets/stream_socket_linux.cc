@@ -13,8 +13,8 @@ int OpenSocket(int family, bool non_blocking) noexcept {
   return fd < 0 ? -errno : fd;
 }
 
-// Called after poll(), and on this system a connection stays in the queue until it is accepted,
-// also when its peer has gone.
+// Called after poll(). On Linux a connection stays in the queue until it is accepted, even when its
+// peer has closed it.
 int AcceptConnection(int fd, sockaddr* peer, socklen_t* size) noexcept {
   return ::accept4(fd, peer, size, SOCK_CLOEXEC);
 }

@@ -48,7 +48,7 @@ UniqueFd ReceiveHandle(Endpoint& endpoint) {
 
 const Test kArrives("descriptors: one arrives as another number for the same file", [] {
   for (const bool read_ahead : {false, true}) {
-    EndpointPair pair(RawSocketPair(), Rung::kNoWait, read_ahead);
+    EndpointPair pair(RawSocketPair(), IoMethod::kNoWait, read_ahead);
     RawPair sent = RawPipe();
     const int original = sent.reader.get();
     Equal(SendHandle(*pair.writer, UniqueFd(sys::Duplicate(original))), 1);
@@ -66,7 +66,7 @@ const Test kArrives("descriptors: one arrives as another number for the same fil
 
 const Test kAmong("descriptors: among messages that are read ahead", [] {
   for (const bool read_ahead : {false, true}) {
-    EndpointPair pair(RawSocketPair(), Rung::kNoWait, read_ahead);
+    EndpointPair pair(RawSocketPair(), IoMethod::kNoWait, read_ahead);
     FrameWriter& writer = pair.writer->writer();
     const Blob message = Pattern(20);
     for (int i = 0; i < 10; i++) {
@@ -93,7 +93,7 @@ const Test kMany("descriptors: many in one message are all closed, and nothing c
         RawPair raw = RawSocketPair();
         Equal(SendMany(raw.writer.get(), {1}, count), 1);
         const int before = OpenDescriptors();
-        const auto reader = MakeEndpoint(std::move(raw.reader), Rung::kNoWait, read_ahead);
+        const auto reader = MakeEndpoint(std::move(raw.reader), IoMethod::kNoWait, read_ahead);
         Blob message;
         Equal(asked_for ? reader->reader().ReadDescriptor(reader->source())
                         : ReceiveOn(*reader, &message),
@@ -111,7 +111,7 @@ const Test kWithMessage("descriptors: one that comes with a message's bytes is r
       RawPair raw = RawSocketPair();
       const Blob bytes = Frame(Pattern(size));
       Equal(SendMany(raw.writer.get(), bytes, 1), bytes.size());
-      const auto reader = MakeEndpoint(std::move(raw.reader), Rung::kNoWait, read_ahead);
+      const auto reader = MakeEndpoint(std::move(raw.reader), IoMethod::kNoWait, read_ahead);
       Blob message;
       Equal(ReceiveOn(*reader, &message), kUnexpectedDescriptor);
       Equal(ReceiveOn(*reader, &message), kUnreadable);
@@ -120,7 +120,7 @@ const Test kWithMessage("descriptors: one that comes with a message's bytes is r
 });
 
 const Test kMessageInstead("descriptors: a message where one is due", [] {
-  EndpointPair pair(RawSocketPair(), Rung::kNoWait);
+  EndpointPair pair(RawSocketPair(), IoMethod::kNoWait);
   const Blob message = Pattern(3);
   Equal(pair.writer->writer().Send(pair.writer->sink(), message.data(), 3), 0);
   Equal(pair.reader->reader().ReadDescriptor(pair.reader->source()), kNoDescriptor);
@@ -130,7 +130,7 @@ const Test kInFlight("descriptors: those on their way are closed with the socket
   RawPair carried = RawPipe();
   const auto reader = MakeEndpoint(std::move(carried.reader));
   {
-    EndpointPair pair(RawSocketPair(), Rung::kNoWait);
+    EndpointPair pair(RawSocketPair(), IoMethod::kNoWait);
     Equal(SendHandle(*pair.writer, std::move(carried.writer)), 1);
     Blob message;
     Equal(ReceiveOn(*reader, &message), -EAGAIN, "on its way it is open");
@@ -140,12 +140,12 @@ const Test kInFlight("descriptors: those on their way are closed with the socket
 });
 
 const Test kNotOnPipe("descriptors: a pipe carries none", [] {
-  EndpointPair pair(RawPipe(), Rung::kNoWait);
+  EndpointPair pair(RawPipe(), IoMethod::kNoWait);
   Equal(SendHandle(*pair.writer, AnyDescriptor()), -ENOTSOCK);
 });
 
 const Test kReset("descriptors: a peer that closed with unread bytes resets the connection", [] {
-  EndpointPair pair(RawSocketPair(), Rung::kNoWait);
+  EndpointPair pair(RawSocketPair(), IoMethod::kNoWait);
   const Blob message = Pattern(3);
   Equal(pair.writer->writer().Send(pair.writer->sink(), message.data(), 3), 0);
   pair.reader.reset();

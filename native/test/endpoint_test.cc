@@ -31,7 +31,7 @@ ssize_t ReadSome(Endpoint& endpoint, Blob* bytes) {
 const Test kMessages("endpoint: messages small and large, which the kernel takes in pieces", [] {
   OnEveryTransport([](const Transport& transport) {
     for (const bool read_ahead : {false, true}) {
-      EndpointPair pair(transport.make(), transport.rung, read_ahead);
+      EndpointPair pair(transport.make(), transport.method, read_ahead);
       for (const size_t size : {size_t{0}, size_t{5}, size_t{4092}, size_t{4093}, size_t{65536},
                                 size_t{65537}, size_t{1000000}}) {
         const Blob message = Pattern(size);
@@ -55,7 +55,7 @@ const Test kMessages("endpoint: messages small and large, which the kernel takes
 
 const Test kEmpty("endpoint: nothing there and no room are EAGAIN on a blocking descriptor", [] {
   OnEveryTransport([](const Transport& transport) {
-    EndpointPair pair(transport.make(), transport.rung);
+    EndpointPair pair(transport.make(), transport.method);
     Blob bytes(100);
     Equal(ReadSome(*pair.reader, &bytes), -EAGAIN);
     ssize_t n = 0;
@@ -71,7 +71,7 @@ const Test kFlags("endpoint: the descriptor is never made non-blocking", [] {
     // The flag belongs to what both numbers stand for: this is how another process would see it.
     const UniqueFd reader(sys::Duplicate(raw.reader.get()));
     const UniqueFd writer(sys::Duplicate(raw.writer.get()));
-    EndpointPair pair(std::move(raw), transport.rung);
+    EndpointPair pair(std::move(raw), transport.method);
     Blob bytes(10);
     Equal(ReadSome(*pair.reader, &bytes), -EAGAIN);
     Equal(WriteAll(*pair.writer, bytes), 10);
@@ -87,7 +87,7 @@ const Test kAlreadyNonBlocking("endpoint: a descriptor that is non-blocking alre
     RawPair raw = transport.make();
     SetNonBlocking(raw.reader.get());
     SetNonBlocking(raw.writer.get());
-    EndpointPair pair(std::move(raw), transport.rung);
+    EndpointPair pair(std::move(raw), transport.method);
     Blob bytes(10);
     Equal(ReadSome(*pair.reader, &bytes), -EAGAIN);
     Equal(WriteAll(*pair.writer, Pattern(7)), 7);
@@ -102,7 +102,7 @@ const Test kAlreadyNonBlocking("endpoint: a descriptor that is non-blocking alre
 
 const Test kEnd("endpoint: the end comes after what was written, and stays", [] {
   OnEveryTransport([](const Transport& transport) {
-    EndpointPair pair(transport.make(), transport.rung);
+    EndpointPair pair(transport.make(), transport.method);
     // Both have found their way of working before the writer goes.
     Blob bytes(10);
     Equal(ReadSome(*pair.reader, &bytes), -EAGAIN);
@@ -116,7 +116,7 @@ const Test kEnd("endpoint: the end comes after what was written, and stays", [] 
 
 const Test kEndAtFirstUse("endpoint: the end is found by the first call, too", [] {
   OnEveryTransport([](const Transport& transport) {
-    EndpointPair pair(transport.make(), transport.rung);
+    EndpointPair pair(transport.make(), transport.method);
     pair.writer.reset();
     Blob bytes(10);
     Equal(ReadSome(*pair.reader, &bytes), 0);
@@ -126,7 +126,7 @@ const Test kEndAtFirstUse("endpoint: the end is found by the first call, too", [
 const Test kBroken("endpoint: writing without a reader fails, at first use and later", [] {
   OnEveryTransport([](const Transport& transport) {
     for (const bool used_before : {false, true}) {
-      EndpointPair pair(transport.make(), transport.rung);
+      EndpointPair pair(transport.make(), transport.method);
       if (used_before) {
         Blob bytes(10);
         Equal(WriteAll(*pair.writer, Pattern(4)), 4);
@@ -149,7 +149,7 @@ const Test kNoSignal("endpoint: writing without a reader raises no signal", [] {
   ::sigaction(SIGPIPE, &action, &before);
   OnEveryTransport([](const Transport& transport) {
     for (const bool used_before : {false, true}) {
-      EndpointPair pair(transport.make(), transport.rung);
+      EndpointPair pair(transport.make(), transport.method);
       if (used_before) Equal(WriteAll(*pair.writer, Pattern(4)), 4);
       pair.reader.reset();
       Equal(WriteAll(*pair.writer, Pattern(4)), -EPIPE);
@@ -168,7 +168,7 @@ const Test kCloseOnExec("endpoint: the descriptor is close-on-exec from adoption
     RawPair raw = transport.make();
     ::fcntl(raw.reader.get(), F_SETFD, 0);
     ::fcntl(raw.writer.get(), F_SETFD, 0);
-    EndpointPair pair(std::move(raw), transport.rung);
+    EndpointPair pair(std::move(raw), transport.method);
     Check(IsCloseOnExec(pair.reader->fd()));
     Check(IsCloseOnExec(pair.writer->fd()));
   });
@@ -189,7 +189,7 @@ const Test kOwns("endpoint: Owns() knows every endpoint's descriptor for as long
 
 const Test kLastReference("endpoint: the last reference closes, and not an earlier one", [] {
   OnEveryTransport([](const Transport& transport) {
-    EndpointPair pair(transport.make(), transport.rung);
+    EndpointPair pair(transport.make(), transport.method);
     Blob bytes(10);
     Equal(WriteAll(*pair.writer, Pattern(1)), 1);
     Equal(ReadSome(*pair.reader, &bytes), 1);
@@ -205,9 +205,9 @@ const Test kLastReference("endpoint: the last reference closes, and not an earli
 });
 
 const Test kSocket("endpoint: a socket is told from a pipe", [] {
-  EndpointPair pipe(RawPipe(), Rung::kNoWait);
+  EndpointPair pipe(RawPipe(), IoMethod::kNoWait);
   Check(!pipe.reader->is_socket() && !pipe.writer->is_socket());
-  EndpointPair sockets(RawSocketPair(), Rung::kNoWait);
+  EndpointPair sockets(RawSocketPair(), IoMethod::kNoWait);
   Check(sockets.reader->is_socket() && sockets.writer->is_socket());
 });
 
@@ -217,34 +217,34 @@ const Test kFallback("endpoint: a FIFO falls back to a way that the kernel suppo
   const iovec iov{&byte, 1};
   // What the kernel says decides what is expected: a later one may support FIFOs, too.
   const bool supported = platform::ReadNoWait(raw.reader.get(), &iov, 1) == -EAGAIN;
-  EndpointPair pair(std::move(raw), Rung::kNoWait);
-  Equal(pair.reader->rung(false), Rung::kNoWait);
+  EndpointPair pair(std::move(raw), IoMethod::kNoWait);
+  Equal(pair.reader->method(false), IoMethod::kNoWait);
   Blob bytes(10);
   Equal(ReadSome(*pair.reader, &bytes), -EAGAIN);
   Equal(WriteAll(*pair.writer, Pattern(3)), 3);
   Equal(ReadSome(*pair.reader, &bytes), 3);
 #ifdef __linux__
-  Equal(pair.reader->rung(false), supported ? Rung::kNoWait : Rung::kReopen);
-  Equal(pair.writer->rung(true), supported ? Rung::kNoWait : Rung::kReopen);
+  Equal(pair.reader->method(false), supported ? IoMethod::kNoWait : IoMethod::kReopen);
+  Equal(pair.writer->method(true), supported ? IoMethod::kNoWait : IoMethod::kReopen);
 #else
   Check(!supported);
-  Equal(pair.reader->rung(false), Rung::kPoll);
+  Equal(pair.reader->method(false), IoMethod::kPoll);
 #endif
 });
 
 const Test kReopenFails("endpoint: a FIFO end that cannot be opened again is polled", [] {
   // The kernel refuses to open a FIFO's writer without waiting when there is no reader.
-  EndpointPair pair(RawFifo(), Rung::kReopen);
+  EndpointPair pair(RawFifo(), IoMethod::kReopen);
   pair.reader.reset();
   Equal(WriteAll(*pair.writer, Pattern(3)), -EPIPE);
-  Equal(pair.writer->rung(true), Rung::kPoll);
+  Equal(pair.writer->method(true), IoMethod::kPoll);
 });
 
 #ifdef F_SETPIPE_SZ
-const Test kPollNeverWaits("endpoint: on the poll rung no write is larger than the room", [] {
+const Test kPollNeverWaits("endpoint: with the poll method no write is larger than the room", [] {
   RawPair raw = RawPipe();
   ::fcntl(raw.writer.get(), F_SETPIPE_SZ, 4 * 4096);
-  EndpointPair pair(std::move(raw), Rung::kPoll);
+  EndpointPair pair(std::move(raw), IoMethod::kPoll);
   const Blob expected = Pattern(200000);
   size_t written = 0;
   Blob received;
@@ -268,7 +268,7 @@ const Test kPollNeverWaits("endpoint: on the poll rung no write is larger than t
 
 const Test kManyParts("endpoint: a list of many parts", [] {
   OnEveryTransport([](const Transport& transport) {
-    EndpointPair pair(transport.make(), transport.rung);
+    EndpointPair pair(transport.make(), transport.method);
     const Blob bytes = Pattern(1280);
     std::vector<iovec> parts;
     for (size_t i = 0; i < 128; i++) {
@@ -298,7 +298,7 @@ const Test kManyParts("endpoint: a list of many parts", [] {
 
 const Test kThreads("endpoint: two threads on the two ends, a third one asking who owns what", [] {
   OnEveryTransport([](const Transport& transport) {
-    EndpointPair pair(transport.make(), transport.rung, true);
+    EndpointPair pair(transport.make(), transport.method, true);
     constexpr size_t kCount = 300;
     const auto size_of = [](size_t i) { return i % 50 == 7 ? size_t{90000} : i % 200; };
     const auto wait_for = [](int fd, short events) {

@@ -20,23 +20,23 @@ class Watching {
 
   EventSet set;
 
-  std::vector<Event> Take(int most = 64) {
-    std::vector<Event> events(static_cast<size_t>(most));
-    const int count = set.Take(events.data(), most);
+  std::vector<Event> Collect(int max = 64) {
+    std::vector<Event> events(static_cast<size_t>(max));
+    const int count = set.Collect(events.data(), max);
     Check(count >= 0, Shown(count));
     events.resize(static_cast<size_t>(count));
     return events;
   }
 
   void ExpectOne(uint64_t id, uint32_t interest, int line = __builtin_LINE()) {
-    const std::vector<Event> events = Take();
+    const std::vector<Event> events = Collect();
     Equal(events.size(), 1u, "events", __FILE__, line);
     Equal(events[0].id, id, "id", __FILE__, line);
     Equal(events[0].interest, interest, "interest", __FILE__, line);
   }
 
   void ExpectNothing(int line = __builtin_LINE()) {
-    Equal(Take().size(), 0u, "events", __FILE__, line);
+    Equal(Collect().size(), 0u, "events", __FILE__, line);
   }
 };
 
@@ -119,10 +119,10 @@ const Test kHangUp("event set: a peer that is gone is reported to whoever waits"
       UniqueFd& watched = interest == kRead ? pair.reader : pair.writer;
       UniqueFd& peer = interest == kRead ? pair.writer : pair.reader;
       Equal(watching.set.Arm(watched.get(), 4, interest, false), 0);
-      if (interest == kWrite) (void)watching.Take();
+      if (interest == kWrite) (void)watching.Collect();
       Equal(watching.set.Arm(watched.get(), 4, interest, true), 0);
       peer.Reset();
-      const std::vector<Event> events = watching.Take();
+      const std::vector<Event> events = watching.Collect();
       Equal(events.size(), 1u);
       Check((events[0].interest & interest) != 0);
     }
@@ -167,7 +167,7 @@ const Test kMany("event set: more ready descriptors than one call takes", [] {
   std::vector<Event> events;
   // Whoever was reported goes to the end of the queue, so a few calls reach everybody.
   for (int call = 0; call < 30 && seen.size() < 150; call++) {
-    events = watching.Take(seen.size() < 50 ? 10 : 200);
+    events = watching.Collect(seen.size() < 50 ? 10 : 200);
     for (const Event& event : events) seen.insert(event.id);
   }
   Equal(seen.size(), 150u);
@@ -189,7 +189,7 @@ const Test kErrors("event set: what cannot be watched", [] {
   EventSet unopened;
   Equal(unopened.Arm(0, 1, kRead, false), -EBADF);
   Event event;
-  Equal(unopened.Take(&event, 1), -EBADF);
+  Equal(unopened.Collect(&event, 1), -EBADF);
 });
 
 const Test kCloseOnExec("event set: it is close-on-exec and can itself be polled", [] {

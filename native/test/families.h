@@ -23,10 +23,12 @@
 #include "pairs.h"
 #include "scripted.h"
 #include "semaphores/family_register.h"
+#include "semaphores/register_file.h"
+#include "semaphores/register_folder.h"
 
 namespace mp::test {
 
-using Member = std::unique_ptr<FamilyMember>;
+using Member = std::unique_ptr<FamilyRegister>;
 
 inline bool Exists(const std::string& path) {
   struct stat info {};
@@ -176,17 +178,17 @@ class Child {
 
 Member Created(const std::string& folder) {
   Member member;
-  Equal(FamilyMember::Create(folder, &member), 0, "Create");
+  Equal(FamilyRegister::Create(folder, &member), 0, "Create");
   return member;
 }
 
 Member Joined(const std::string& folder, const std::string& family) {
   Member member;
-  Equal(FamilyMember::Join(folder, family, &member), 0, "Join");
+  Equal(FamilyRegister::Join(folder, family, &member), 0, "Join");
   return member;
 }
 
-inline std::string Register(const FamilyMember& member) {
+inline std::string Register(const FamilyRegister& member) {
   return member.folder() + "/" + member.family();
 }
 
@@ -216,10 +218,10 @@ inline std::string Abandoned(const std::string& folder, uint32_t count = 0) {
 inline void ExpectAll(const std::string& folder, int expected) {
   Member member;
   std::vector<SweptFamily> swept;
-  Equal(FamilyMember::Create(folder, &member), expected, "Create");
-  Equal(FamilyMember::Join(folder, "abc", &member), expected, "Join");
+  Equal(FamilyRegister::Create(folder, &member), expected, "Create");
+  Equal(FamilyRegister::Join(folder, "abc", &member), expected, "Join");
   const UniqueFd fd = AnyDescriptor();
-  const int adopted = FamilyMember::Adopt(folder, "abc", UniqueFd(fd.get()), &member);
+  const int adopted = FamilyRegister::Adopt(folder, "abc", UniqueFd(fd.get()), &member);
   Equal(adopted, expected, "Adopt");
   Equal(Sweep(folder, &swept), expected, "Sweep");
 }

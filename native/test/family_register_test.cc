@@ -9,7 +9,7 @@ namespace {
 const Test kFolderMade("family: the folder is made for its owner alone", [] {
   const Scratch scratch;
   Member member;
-  Equal(FamilyMember::Join(scratch.folder(), "abc", &member), -ENOENT);
+  Equal(FamilyRegister::Join(scratch.folder(), "abc", &member), -ENOENT);
   Equal(Swept(scratch.folder()), "");
   Check(!Exists(scratch.folder()));
   member = Created(scratch.folder());
@@ -19,7 +19,7 @@ const Test kFolderMade("family: the folder is made for its owner alone", [] {
   Equal(info.st_mode, S_IFDIR | 0700);
   Equal(::lstat(Register(*member).c_str(), &info), 0);
   Equal(info.st_mode, S_IFREG | 0600);
-  const std::string usual = FamilyFolder();
+  const std::string usual = register_file::DefaultFolder();
   Check(usual.ends_with("/mp-" + std::to_string(::geteuid())), usual);
 });
 
@@ -69,10 +69,10 @@ const Test kNames("family: names", [] {
   Member member;
   for (const char* bad :
        {"", ".", "a.b", "../families/a", "A", "a b", "a\n", "12345678901234567"}) {
-    Equal(FamilyMember::Join(scratch.folder(), bad, &member), -EINVAL, bad);
-    Equal(FamilyMember::Adopt(scratch.folder(), bad, UniqueFd(one->fd()), &member), -EINVAL, bad);
+    Equal(FamilyRegister::Join(scratch.folder(), bad, &member), -EINVAL, bad);
+    Equal(FamilyRegister::Adopt(scratch.folder(), bad, UniqueFd(one->fd()), &member), -EINVAL, bad);
   }
-  Equal(FamilyMember::Join(scratch.folder(), "1234567890123456", &member), -ENOENT);
+  Equal(FamilyRegister::Join(scratch.folder(), "1234567890123456", &member), -ENOENT);
 });
 
 const Test kRegister("family: a name is one line of the register, and its line is used again", [] {
@@ -109,13 +109,13 @@ const Test kRegister("family: a name is one line of the register, and its line i
 // Adds the names from `first` on, and removes every third one again. The names are looked for
 // afterwards: threads cannot use the checks, which are counted.
 constexpr uint32_t kChurn = 300;
-void Churn(FamilyMember& member, uint32_t first) {
+void Churn(FamilyRegister& member, uint32_t first) {
   for (uint32_t n = first; n < first + kChurn; n++) {
     if (member.AddName(n) == 0 && n % 3 == 0) member.RemoveName(n);
   }
 }
 
-void ExpectChurned(const FamilyMember& member, uint32_t writers) {
+void ExpectChurned(const FamilyRegister& member, uint32_t writers) {
   const std::string text = ReadText(Register(member));
   std::multiset<std::string> expected;
   for (uint32_t n = 0; n < writers * kChurn; n++)
@@ -133,7 +133,7 @@ const Test kWriters("family: members that write at the same time lose no line", 
   Child adopted([&](Voice&) {
     Member own;
     const std::string& family = member->family();
-    Equal(FamilyMember::Adopt(scratch.folder(), family, UniqueFd(member->fd()), &own), 0);
+    Equal(FamilyRegister::Adopt(scratch.folder(), family, UniqueFd(member->fd()), &own), 0);
     Churn(*own, kChurn);
   });
   Churn(*member, 2 * kChurn);

@@ -71,20 +71,21 @@ const Test kCopiedAtLimit("writer: a message of 64 KiB is copied whole, a longer
   Equal(writer.pending_bytes(), 1u);
 });
 
-const Test kNothingBorrowed("writer: without the caller's memory only the copied part is written", [] {
-  const Blob message = Pattern(100000);
-  ScriptedSink sink;
-  FrameWriter writer;
-  writer.Append(message.data(), message.size());
-  Equal(writer.Flush(sink, kNothing, SIZE_MAX), 0);
-  Equal(sink.written.size(), kCopied + 4);
-  const int calls = sink.calls;
-  Equal(writer.Flush(sink, kNothing, SIZE_MAX), 0);
-  Equal(sink.calls, calls);
-  const Moved moved(message);
-  Equal(writer.Flush(sink, moved.borrowed(), size_t{1} << 30), 1);
-  Check(sink.written == Frame(message));
-});
+const Test kNothingBorrowed("writer: without the caller's memory only the copied part is written",
+                            [] {
+                              const Blob message = Pattern(100000);
+                              ScriptedSink sink;
+                              FrameWriter writer;
+                              writer.Append(message.data(), message.size());
+                              Equal(writer.Flush(sink, kNothing, SIZE_MAX), 0);
+                              Equal(sink.written.size(), kCopied + 4);
+                              const int calls = sink.calls;
+                              Equal(writer.Flush(sink, kNothing, SIZE_MAX), 0);
+                              Equal(sink.calls, calls);
+                              const Moved moved(message);
+                              Equal(writer.Flush(sink, moved.borrowed(), size_t{1} << 30), 1);
+                              Check(sink.written == Frame(message));
+                            });
 
 const Test kTooShort(
     "writer: memory that is too short by now is an error, not a read beyond it", [] {

@@ -49,7 +49,8 @@ const Test kHeaderAlone(
           Equal(writer.Send(sink, message.data(), size), 1);
           writer.Append(message.data(), 1);
           int64_t done = 0;
-          while (!writer.empty()) done += std::max<int64_t>(writer.Flush(sink, borrowed, SIZE_MAX), 0);
+          while (!writer.empty())
+            done += std::max<int64_t>(writer.Flush(sink, borrowed, SIZE_MAX), 0);
           Equal(done, 2);
           // The first write and the EAGAIN after it, the rest, and what needs a call of its own: a
           // header that is not out yet, and borrowed memory, which ends the list.

@@ -14,7 +14,7 @@ namespace {
 constexpr uint32_t kNumber = 7;
 
 bool HasDeadHolder(HolderTable& table, uint32_t number = kNumber) {
-  return table.FindDeadHolder(number).slot != nullptr;
+  return table.FindDeadHolder(number).record != nullptr;
 }
 
 const Test kNumbers("holder table: numbers are never given twice", [] {
@@ -25,7 +25,7 @@ const Test kNumbers("holder table: numbers are never given twice", [] {
 
 const Test kLive("holder table: a holder that lives is never dead, also when it is stopped", [] {
   const auto table = MakeTable();
-  HolderTable::Slot* own = table->Claim(kNumber);
+  HolderTable::Record* own = table->Claim(kNumber);
   HolderTable::Set(own, kNumber, Phase::kHolding, 1);
   Check(!HasDeadHolder(*table));
   Check(table->HasLiveHolder(kNumber));
@@ -48,14 +48,14 @@ const Test kDead("holder table: one that was killed is dead, as a zombie and aft
   KillOnly(child);
   Equal(table->FindDeadHolder(kNumber).pid, static_cast<uint32_t>(child));
   KillAndReap(child);
-  const HolderTable::Dead dead = table->FindDeadHolder(kNumber);
-  Check(dead.slot != nullptr);
+  const HolderTable::DeadHolder dead = table->FindDeadHolder(kNumber);
+  Check(dead.record != nullptr);
   Check(!table->HasLiveHolder(kNumber));
-  // One caller gets it, even if another process has claimed and holds the same slot meanwhile.
+  // One caller gets it, even if another process has claimed and holds the same record meanwhile.
   Check(HolderTable::Reap(dead));
   Check(!HolderTable::Reap(dead));
-  HolderTable::Slot* own = table->Claim(kNumber);
-  Check(own == dead.slot);
+  HolderTable::Record* own = table->Claim(kNumber);
+  Check(own == dead.record);
   HolderTable::Set(own, kNumber, Phase::kHolding, 1);
   Check(!HolderTable::Reap(dead));
   Check(table->HasLiveHolder(kNumber));
@@ -64,9 +64,9 @@ const Test kDead("holder table: one that was killed is dead, as a zombie and aft
 const Test kReused("holder table: a pid that belongs to a later process is no sign of life", [] {
   const auto table = MakeTable();
   const pid_t child = StartChild([&] {
-    HolderTable::Slot* slot = table->Claim(kNumber);
-    slot->start.store(slot->start.load() - 1);
-    HolderTable::Set(slot, kNumber, Phase::kHolding, 1);
+    HolderTable::Record* record = table->Claim(kNumber);
+    record->start.store(record->start.load() - 1);
+    HolderTable::Set(record, kNumber, Phase::kHolding, 1);
   });
   Check(HasDeadHolder(*table));
   KillAndReap(child);
@@ -74,23 +74,23 @@ const Test kReused("holder table: a pid that belongs to a later process is no si
 
 const Test kNamespace("holder table: of another pid namespace nothing is known", [] {
   const auto table = MakeTable();
-  HolderTable::Slot* slot = table->Claim(kNumber);
-  slot->space.store(slot->space.load() + 1);
-  slot->pid.store(0x7ffffff0);
-  HolderTable::Set(slot, kNumber, Phase::kHolding, 1);
+  HolderTable::Record* record = table->Claim(kNumber);
+  record->space.store(record->space.load() + 1);
+  record->pid.store(0x7ffffff0);
+  HolderTable::Set(record, kNumber, Phase::kHolding, 1);
   Check(!HasDeadHolder(*table));
   Check(table->HasLiveHolder(kNumber));
 });
 
-const Test kOrphan(
+const Test kOrphanedHolder(
     "holder table: a thread that ends leaves an orphan, and nothing if it held nothing", [] {
       const auto table = MakeTable();
-      HolderTable::Slot* slot = table->Claim(kNumber);
-      table->Abandon(slot);
-      Equal(slot->state.load(), 0u);
-      slot = table->Claim(kNumber);
-      HolderTable::Set(slot, kNumber, Phase::kHolding, 1);
-      table->Abandon(slot);
+      HolderTable::Record* record = table->Claim(kNumber);
+      table->Abandon(record);
+      Equal(record->state.load(), 0u);
+      record = table->Claim(kNumber);
+      HolderTable::Set(record, kNumber, Phase::kHolding, 1);
+      table->Abandon(record);
       Check(HasDeadHolder(*table));
       Check(!table->HasLiveHolder(kNumber));
       table->ClearHolder(kNumber);
@@ -99,14 +99,14 @@ const Test kOrphan(
 
 const Test kClear("holder table: who posts for the holder clears its record", [] {
   const auto table = MakeTable();
-  HolderTable::Slot* slot = table->Claim(kNumber);
-  HolderTable::Set(slot, kNumber, Phase::kHolding, 1);
+  HolderTable::Record* record = table->Claim(kNumber);
+  HolderTable::Set(record, kNumber, Phase::kHolding, 1);
   table->ClearHolder(kNumber + 1);
-  Equal(HolderTable::Count(slot, Phase::kHolding), 1u);
+  Equal(HolderTable::Count(record, Phase::kHolding), 1u);
   table->ClearHolder(kNumber);
-  Equal(HolderTable::Count(slot, Phase::kHolding), 0u);
+  Equal(HolderTable::Count(record, Phase::kHolding), 0u);
   // It stays the owner's.
-  HolderTable::Set(slot, kNumber, Phase::kHolding, 1);
+  HolderTable::Set(record, kNumber, Phase::kHolding, 1);
   Check(table->HasLiveHolder(kNumber));
 });
 
@@ -115,11 +115,11 @@ const Test kWaiters("holder table: dead waiters are counted once", [] {
   HolderTable::Set(table->Claim(kNumber), kNumber, Phase::kWaiting, 2);
   const pid_t child =
       StartChild([&] { HolderTable::Set(table->Claim(kNumber), kNumber, Phase::kWaiting, 3); });
-  Equal(table->ReapDead(kNumber, Phase::kWaiting, Phase::kLost), 0u);
+  Equal(table->ReapDead(kNumber, Phase::kWaiting, Phase::kOrphanedWaiters), 0u);
   KillAndReap(child);
-  Equal(table->ReapDead(kNumber + 1, Phase::kWaiting, Phase::kLost), 0u);
-  Equal(table->ReapDead(kNumber, Phase::kWaiting, Phase::kLost), 3u);
-  Equal(table->ReapDead(kNumber, Phase::kWaiting, Phase::kLost), 0u);
+  Equal(table->ReapDead(kNumber + 1, Phase::kWaiting, Phase::kOrphanedWaiters), 0u);
+  Equal(table->ReapDead(kNumber, Phase::kWaiting, Phase::kOrphanedWaiters), 3u);
+  Equal(table->ReapDead(kNumber, Phase::kWaiting, Phase::kOrphanedWaiters), 0u);
 });
 
 const Test kFull("holder table: when it is full the records of the dead are used again", [] {
@@ -141,8 +141,8 @@ const Test kFull("holder table: when it is full the records of the dead are used
 
 const Test kExposed("holder table: a name is exposed for as long as somebody has it open", [] {
   const auto table = MakeTable();
-  HolderTable::Slot* creator = table->Claim(kNumber);
-  HolderTable::Slot* other = table->Claim(kNumber);
+  HolderTable::Record* creator = table->Claim(kNumber);
+  HolderTable::Record* other = table->Claim(kNumber);
   table->Expose(kNumber);
   table->Expose(kNumber);
   Check(table->IsExposed(kNumber));
@@ -158,11 +158,11 @@ const Test kNothingLeft("holder table: nothing is left of locks that were closed
                         [] {
                           const auto table = MakeTable();
                           for (uint32_t number = 1; number < 2000; number++) {
-                            HolderTable::Slot* slot = table->Claim(number);
-                            Check(slot != nullptr, Shown(number));
+                            HolderTable::Record* record = table->Claim(number);
+                            Check(record != nullptr, Shown(number));
                             table->Expose(number);
-                            HolderTable::Set(slot, number, Phase::kHolding, 1);
-                            table->Abandon(slot);
+                            HolderTable::Set(record, number, Phase::kHolding, 1);
+                            table->Abandon(record);
                             table->Close(number);
                           }
                           Check(!table->IsExposed(kNumber));
@@ -202,7 +202,7 @@ const Test kReported("tracked semaphore: and reported where not, until somebody 
   KillAndReap(child);
   Equal(lock->CheckHolder(), static_cast<int>(kOwnerDied));
   // Not beside somebody who has it by now.
-  HolderTable::Slot* live = table->Claim(kNumber);
+  HolderTable::Record* live = table->Claim(kNumber);
   HolderTable::Set(live, kNumber, Phase::kHolding, 1);
   Equal(lock->CheckHolder(), 0);
   table->Abandon(live);

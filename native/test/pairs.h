@@ -14,7 +14,9 @@
 
 #include "check.h"
 #include "io/endpoint.h"
+#include "os/describe.h"
 #include "os/platform.h"
+#include "os/sys.h"
 #include "receiving.h"
 
 namespace mp::test {
@@ -36,15 +38,15 @@ inline RawPair RawSocketPair() {
   return {UniqueFd(fds[0]), UniqueFd(fds[1])};
 }
 
-// The two ends of a pipe that has, or had, a name. Its ends are ordinary open files, for which the
-// kernel offers less than for those of pipe2().
+// The two ends of a pipe that had a name. They are ordinary open files, for which the kernel offers
+// fewer I/O methods than for those of pipe2().
 inline RawPair RawFifo() {
   char folder[] = "/tmp/native-test-XXXXXX";
   Check(::mkdtemp(folder) != nullptr, "mkdtemp");
   const std::string path = std::string(folder) + "/fifo";
   const int made = ::mkfifo(path.c_str(), 0600);
   RawPair pair;
-  // A reader that does not wait for a writer comes first, and becomes an ordinary one.
+  // The reader is opened first, without waiting for a writer, and made blocking afterwards.
   pair.reader.Reset(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
   pair.writer.Reset(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
   ::unlink(path.c_str());
@@ -59,14 +61,14 @@ inline bool IsCloseOnExec(int fd) { return (::fcntl(fd, F_GETFD) & FD_CLOEXEC) !
 
 inline void SetNonBlocking(int fd) { ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK); }
 
-inline std::shared_ptr<Endpoint> MakeEndpoint(UniqueFd fd, Rung rung = Rung::kNoWait,
+inline std::shared_ptr<Endpoint> MakeEndpoint(UniqueFd fd, IoMethod method = IoMethod::kNoWait,
                                               bool read_ahead = false) {
   sys::Description what;
   Equal(sys::Describe(fd.get(), &what), 0);
   Endpoint::Options options;
   options.max_message_bytes = kNoLimit;
   options.read_ahead = read_ahead;
-  options.first_rung = rung;
+  options.first_method = method;
   return std::make_shared<Endpoint>(std::move(fd), what, options);
 }
 
@@ -74,22 +76,22 @@ struct EndpointPair {
   std::shared_ptr<Endpoint> reader;
   std::shared_ptr<Endpoint> writer;
 
-  EndpointPair(RawPair pair, Rung rung, bool read_ahead = false)
-      : reader(MakeEndpoint(std::move(pair.reader), rung, read_ahead)),
-        writer(MakeEndpoint(std::move(pair.writer), rung)) {}
+  EndpointPair(RawPair pair, IoMethod method, bool read_ahead = false)
+      : reader(MakeEndpoint(std::move(pair.reader), method, read_ahead)),
+        writer(MakeEndpoint(std::move(pair.writer), method)) {}
 };
 
-// Every kind of stream with every way of using it.
+// Every kind of stream with every I/O method.
 struct Transport {
   const char* name;
   RawPair (*make)();
-  Rung rung;
+  IoMethod method;
 };
 
 inline constexpr Transport kTransports[] = {
-    {"pipe, nowait", RawPipe, Rung::kNoWait}, {"pipe, reopen", RawPipe, Rung::kReopen},
-    {"pipe, poll", RawPipe, Rung::kPoll},     {"fifo, nowait", RawFifo, Rung::kNoWait},
-    {"fifo, poll", RawFifo, Rung::kPoll},     {"socketpair", RawSocketPair, Rung::kNoWait},
+    {"pipe, nowait", RawPipe, IoMethod::kNoWait}, {"pipe, reopen", RawPipe, IoMethod::kReopen},
+    {"pipe, poll", RawPipe, IoMethod::kPoll},     {"fifo, nowait", RawFifo, IoMethod::kNoWait},
+    {"fifo, poll", RawFifo, IoMethod::kPoll},     {"socketpair", RawSocketPair, IoMethod::kNoWait},
 };
 
 // Runs `body` for each of them and names the one that failed.

@@ -39,12 +39,12 @@ const Test kLed("queue: an item in two pieces is one message, written at once, i
                 [] {
                   for (const size_t size : {size_t{0}, size_t{100}, size_t{300000}}) {
                     TestQueue queue;
-                    const Blob lead = Pattern(QueueItem::kMostLeadBytes);
+                    const Blob prefix = Pattern(QueueItem::kMaxPrefixBytes);
                     const Blob payload = Pattern(size);
-                    Blob whole = lead;
+                    Blob whole = prefix;
                     whole.insert(whole.end(), payload.begin(), payload.end());
                     for (int i = 0; i < 3; i++)
-                      Equal(queue.Put(payload, false, lead) > 0, size == 300000);
+                      Equal(queue.Put(payload, false, prefix) > 0, size == 300000);
                     Blob item;
                     for (int i = 0; i < 3; i++) {
                       Equal(queue.Get(&item), whole.size());
@@ -91,12 +91,12 @@ const Test kNotice("queue: who waits for what was put is told when it has been w
   Equal(told->Open(), 0);
   Check(queue.Put(Pattern(1000000)) > 0);
   queue.writer->feeder()->NotifyWhen(0, told, 5);
-  Check(told->Take(1).empty());
+  Check(told->Dequeue(1).empty());
   Blob item;
   Equal(queue.Get(&item), 1000000);
   pollfd readable{told->fd(), POLLIN, 0};
   Equal(::poll(&readable, 1, 60000), 1);
-  const auto taken = told->Take(1);
+  const auto taken = told->Dequeue(1);
   Equal(taken.size(), 1u);
   Equal(taken.front().request, 5);
   Equal(taken.front().status, 0);
@@ -114,7 +114,7 @@ const Test kNobody("queue: with nobody left to read, what waits is given up with
   queue.pair.reader.reset();
   pollfd readable{told->fd(), POLLIN, 0};
   Equal(::poll(&readable, 1, 60000), 1);
-  Equal(told->Take(1).front().status, -EPIPE);
+  Equal(told->Dequeue(1).front().status, -EPIPE);
   Equal(queue.Put(Pattern(1)), -EPIPE);
   Equal(Value(queue.free), 3);
   queue.Settle();
@@ -174,7 +174,7 @@ const Test kHalfRead("queue: a reader that goes away inside an item leaves its e
                        item.resize(200000);
                        const int64_t some = queue.reader->GetLarge(item.data(), item.size(), 1000);
                        Check(some > 0 && some < 200000, "a part was read");
-                       Check(queue.reader->inside());
+                       Check(queue.reader->in_message());
                        queue.reader = queue.MakeReader(queue.Copy());
                        Equal(queue.Put(Pattern(7)) >= 0, true);
                        Equal(queue.Get(&item), 7);
@@ -187,7 +187,7 @@ pid_t StartMoving(const std::shared_ptr<TrackedSemaphore>& lock) {
     // With a record of its own, which is to stay.
     auto& own = *new TrackedSemaphore(lock->shared());
     own.Track(lock->table(), lock->number(), TrackedSemaphore::Role::kHolder);
-    own.UseForTransfer();
+    own.UseAsQueueLock();
     (void)own.TryAcquire();
     own.MarkMoving();
   });
@@ -201,11 +201,11 @@ const Test kMended("queue mender: an empty pipe that nobody works at is between 
     KillAndReap(StartMoving(dead));
     Equal(Value(dead), 0);
     Equal(other->TryAcquire(), 0);
-    Equal(MendQueue(*dead, *other, queue.pair.reader->fd()), -EAGAIN);
+    Equal(RecoverLock(*dead, *other, queue.pair.reader->fd()), -EAGAIN);
     Equal(other->Release(TrackedSemaphore::kNoLimit), 0);
-    Equal(MendQueue(*dead, *other, queue.pair.reader->fd()), 0);
+    Equal(RecoverLock(*dead, *other, queue.pair.reader->fd()), 0);
     Equal(Value(dead), 1);
-    Equal(MendQueue(*dead, *other, queue.pair.reader->fd()), 0);
+    Equal(RecoverLock(*dead, *other, queue.pair.reader->fd()), 0);
   }
   Blob item;
   Equal(queue.Put(Pattern(9)), 0);
@@ -217,7 +217,7 @@ const Test kTorn("queue mender: a pipe that is not empty may begin inside an ite
   TestQueue queue;
   Equal(queue.Put(Pattern(100)), 0);
   KillAndReap(StartMoving(queue.rlock));
-  Equal(MendQueue(*queue.rlock, *queue.wlock, queue.pair.reader->fd()), kQueueBroken);
+  Equal(RecoverLock(*queue.rlock, *queue.wlock, queue.pair.reader->fd()), kQueueBroken);
   Equal(Value(queue.rlock), 0);
   Equal(queue.reader->Check(), kQueueBroken);
   Blob item;

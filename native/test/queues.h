@@ -26,42 +26,42 @@ namespace mp::test {
 struct TestQueue {
   static constexpr uint32_t kRlock = 1;
   static constexpr uint32_t kWlock = 2;
-  static constexpr uint32_t kPlaces = 3;
+  static constexpr uint32_t kSlots = 3;
 
-  explicit TestQueue(uint32_t places = 1000)
-      : pair(RawPipe(), Rung::kNoWait),
+  explicit TestQueue(uint32_t slots = 1000)
+      : pair(RawPipe(), IoMethod::kNoWait),
         table(MakeTable()),
         rlock(MakeTracked(1)),
         wlock(MakeTracked(1)),
-        free(MakeTracked(places)),
+        free(MakeTracked(slots)),
         unfinished(MakeTracked(0)),
-        state(std::make_shared<QueueState>(table, kRlock, true, QueueState::Level{})),
-        most(places) {
+        state(std::make_shared<QueueState>(table, kRlock, true, StatePipe{})),
+        most(slots) {
     rlock->Track(table, kRlock, TrackedSemaphore::Role::kHolder);
     wlock->Track(table, kWlock, TrackedSemaphore::Role::kHolder);
-    free->Track(table, kPlaces, TrackedSemaphore::Role::kPlaces);
-    rlock->UseForTransfer();
-    wlock->UseForTransfer();
+    free->Track(table, kSlots, TrackedSemaphore::Role::kSlots);
+    rlock->UseAsQueueLock();
+    wlock->UseAsQueueLock();
     writer = MakeWriter();
     reader = MakeReader(pair.reader);
   }
 
   std::unique_ptr<QueueWriter> MakeWriter() const {
     auto feeder = std::make_shared<Feeder>(
-        Feeder::Parts{pair.reader, pair.writer, rlock, wlock, free, state});
+        FeederResources{pair.reader, pair.writer, rlock, wlock, free, state});
     return std::make_unique<QueueWriter>(std::move(feeder), free, unfinished, state);
   }
   // With an end of its own, as another process has it.
   std::shared_ptr<Endpoint> Copy() const {
-    return MakeEndpoint(UniqueFd(sys::Duplicate(pair.reader->fd())), Rung::kNoWait);
+    return MakeEndpoint(UniqueFd(sys::Duplicate(pair.reader->fd())), IoMethod::kNoWait);
   }
   std::unique_ptr<QueueReader> MakeReader(std::shared_ptr<Endpoint> end) const {
     return std::make_unique<QueueReader>(
-        QueueReader::Parts{std::move(end), rlock, wlock, free, most, state});
+        ReaderResources{std::move(end), rlock, wlock, free, most, state});
   }
 
-  int64_t Put(const Blob& item, bool has_place = false, const Blob& lead = {}) const {
-    return writer->Put({lead.data(), lead.size(), item.data(), item.size()}, has_place);
+  int64_t Put(const Blob& item, bool has_slot = false, const Blob& prefix = {}) const {
+    return writer->Put({prefix.data(), prefix.size(), item.data(), item.size()}, has_slot);
   }
 
   // As one who waits for the pipe to be readable does it, and for the lock when another has it.
@@ -84,7 +84,7 @@ struct TestQueue {
         const int taken = rlock->semaphore().Wait(std::chrono::milliseconds(wait_ms));
         if (taken < 0) return taken;
         rlock->MarkHeld();
-        reader->Adopt();
+        reader->AdoptLock();
         continue;
       }
       if (result != -EAGAIN) return result;

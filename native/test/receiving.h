@@ -63,7 +63,7 @@ class Receiving {
 
   // How many bytes the reader has read and not handed out. It has them no longer.
   int64_t TakeHeld() {
-    Blob bytes(FrameReader::kMostHeld);
+    Blob bytes(FrameReader::kMaxHeldBytes);
     return reader.TakeOut(bytes.data());
   }
 

@@ -130,8 +130,8 @@ class Sending {
 
   void Withdraw(size_t index) {
     Item& item = waiting_[index];
-    const int64_t status = writer_.Withdraw(
-        item.number, item.borrows ? BorrowedFrom(index) : FrameWriter::Borrowed{});
+    const int64_t status =
+        writer_.Withdraw(item.number, item.borrows ? BorrowedFrom(index) : FrameWriter::Borrowed{});
     item.borrows = false;
     if (status == 1)
       waiting_.erase(waiting_.begin() + static_cast<std::ptrdiff_t>(index));

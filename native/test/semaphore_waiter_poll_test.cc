@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: MIT
-#include <cstdlib>
-
 #include "waiter_tests.h"
 
 namespace mp::test {
 namespace {
 
-// Before the waiter is used for the first time.
-const bool kForced = ::setenv("NODE_MULTIPROCESSING_WAITER", "poll", 1) == 0;
+// Static initialisation precedes the first use of the waiter.
+const bool kConfigured = (SemaphoreWaiter::Configure(true), true);
 
-const Test kWay("waiter: semaphores are tried in turn where it was told to", [] {
-  Check(kForced);
-  Check(!SemaphoreWaiter::WaitsForMany());
+const Test kMethod("waiter: semaphores are tried in turn where that was configured", [] {
+  Check(kConfigured);
+  ExpectSleepersWhileWaiting(0);
+});
+
+const Test kDecidedOnce("waiter: the method is decided once", [] {
+  SemaphoreWaiter::Configure(false);
+  ExpectSleepersWhileWaiting(0);
 });
 
 }  // namespace

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The tests of the waiter, which hold for both of its ways to wait. Which one it uses is decided
-// once per process, hence the two programs.
+// The tests of the waiter that hold for both of its methods. The method is decided once per process,
+// so there are two programs.
 #pragma once
 
 #include <poll.h>
@@ -30,19 +30,34 @@ inline std::shared_ptr<CompletionQueue> MakeQueue() {
 inline CompletionQueue::Completion Next(CompletionQueue& queue) {
   pollfd readable{queue.fd(), POLLIN, 0};
   Equal(::poll(&readable, 1, 60000), 1);
-  auto taken = queue.Take(1);
+  auto taken = queue.Dequeue(1);
   Equal(taken.size(), 1u);
   return std::move(taken.front());
 }
 
-inline bool IsEmpty(CompletionQueue& queue) { return queue.Take(1).empty(); }
+inline bool IsEmpty(CompletionQueue& queue) { return queue.Dequeue(1).empty(); }
 
-// Nobody counts as a sleeper any more, once the thread has noticed.
-inline void ExpectNoSleepers(TrackedSemaphore& semaphore) {
-  if (!SemaphoreWaiter::WaitsForMany()) return;
-  platform::SemaphoreWord* word = platform::WordOf(semaphore.semaphore().get());
-  for (int i = 0; i < 60000 && word->data.load() >> 32 != 0; i++) ::usleep(1000);
-  Equal(word->data.load() >> 32, 0u);
+// How many threads sleep on a semaphore; 0 where its layout is not known.
+inline uint64_t SleepersOf(const TrackedSemaphore& semaphore) {
+  if (platform::MaxSemaphoreWords() == 0) return 0;
+  return platform::WordOf(semaphore.semaphore().get())->data.load() >> 32;
+}
+
+// The thread has to notice first that there is no request any more.
+inline void ExpectNoSleepers(const TrackedSemaphore& semaphore) {
+  for (int i = 0; i < 60000 && SleepersOf(semaphore) != 0; i++) ::usleep(1000);
+  Equal(SleepersOf(semaphore), 0u);
+}
+
+// A waiter that can wait for many semaphores counts as a sleeper from the request on.
+inline void ExpectSleepersWhileWaiting(uint64_t expected) {
+  const auto queue = MakeQueue();
+  const auto semaphore = MakeTracked(0);
+  Equal(SemaphoreWaiter::Start(semaphore, queue, 1), 0);
+  Equal(SleepersOf(*semaphore), expected);
+  Equal(semaphore->Release(TrackedSemaphore::kNoLimit), 0);
+  Equal(Next(*queue).request, 1);
+  SemaphoreWaiter::Stop();
 }
 
 inline const Test kInOrder("waiter: requests for one semaphore are served in their order", [] {
@@ -60,7 +75,7 @@ inline const Test kInOrder("waiter: requests for one semaphore are served in the
   SemaphoreWaiter::Stop();
 });
 
-inline const Test kThere("waiter: a value that is there already is taken", [] {
+inline const Test kPresent("waiter: a value that is there already is taken", [] {
   const auto queue = MakeQueue();
   const auto semaphore = MakeTracked(2);
   for (int32_t i = 1; i <= 2; i++) Equal(SemaphoreWaiter::Start(semaphore, queue, i), 0);
@@ -94,13 +109,13 @@ inline const Test kMany("waiter: three hundred semaphores at once", [] {
   SemaphoreWaiter::Stop();
 });
 
-inline const Test kCancel("waiter: who gives up leaves the value, whenever it was posted", [] {
+inline const Test kCancel("waiter: a withdrawn request leaves the value, whenever it was posted", [] {
   const auto queue = MakeQueue();
   const auto semaphore = MakeTracked(0);
   for (int32_t i = 0; i < 300; i++) {
     Equal(SemaphoreWaiter::Start(semaphore, queue, i), 0);
     if (i % 3 != 0) semaphore->Release(TrackedSemaphore::kNoLimit);
-    // Taken already, or about to be.
+    // Taken already.
     if (i % 3 == 2) {
       pollfd readable{queue->fd(), POLLIN, 0};
       Equal(::poll(&readable, 1, 60000), 1);
@@ -114,7 +129,7 @@ inline const Test kCancel("waiter: who gives up leaves the value, whenever it wa
   SemaphoreWaiter::Stop();
 });
 
-inline const Test kPassedOn("waiter: a value never lies beside another process that sleeps", [] {
+inline const Test kPassedOn("waiter: no value is left while another process sleeps", [] {
   constexpr int32_t kRounds = 2000;
   const auto queue = MakeQueue();
   const auto semaphore = MakeTracked(0);
@@ -135,7 +150,7 @@ inline const Test kPassedOn("waiter: a value never lies beside another process t
   SemaphoreWaiter::Stop();
 });
 
-inline const Test kCancelAll("waiter: an environment that ends gives everything back", [] {
+inline const Test kCancelAll("waiter: an environment that ends posts again what its requests took", [] {
   const auto ending = MakeQueue();
   const auto staying = MakeQueue();
   const auto semaphore = MakeTracked(2);
@@ -161,7 +176,7 @@ inline const Test kStop("waiter: stops with requests waiting, and starts again",
   SemaphoreWaiter::Stop();
 });
 
-inline const Test kHolder("waiter: the death of a holder is mended, or reported to all who wait",
+inline const Test kHolder("waiter: the death of a holder is recovered from, or reported to every request",
                           [] {
                             for (const bool exposed : {false, true}) {
                               const auto table = MakeTable();

@@ -12,8 +12,8 @@ class Deadline {
  public:
   using Clock = std::chrono::steady_clock;
 
-  // From a timeout in milliseconds as JavaScript gives it: fractions count, zero and less is now,
-  // and what would overflow the clock (Infinity first of all) is never.
+  // From a timeout in milliseconds as JavaScript gives it. Fractions count. Zero and less is now.
+  // What would overflow the clock, such as Infinity, is never.
   static Deadline After(double milliseconds) noexcept {
     constexpr double kLongest = 9e15 / 1e6;  // About 104 days in nanoseconds.
     Deadline deadline;
@@ -26,7 +26,7 @@ class Deadline {
 
   bool never() const noexcept { return never_; }
 
-  // What is left, at least zero. Not for a deadline that never comes.
+  // The time that is left, at least zero. Not for a deadline that never comes.
   std::chrono::nanoseconds Left() const noexcept {
     const auto left = std::chrono::duration_cast<std::chrono::nanoseconds>(at_ - Clock::now());
     return left.count() > 0 ? left : std::chrono::nanoseconds(0);

@@ -8,56 +8,56 @@
 
 namespace mp {
 
-// Objects that JavaScript knows by small integers. An id is an index and, above it, as many bits of
-// the place's generation as an int32 has room for, so that a stale id is noticed and never reaches
-// another object.
+// Objects that JavaScript knows by small integers. An id is the index of an entry and, above it, as
+// many bits of the entry's generation as an int32 has room for, so that a stale id is noticed and
+// never reaches another object.
 template <typename T>
 class IdTable {
  public:
   // The new id, or -EMFILE.
   int32_t Add(T&& value) {
     if (free_.empty()) {
-      if (places_.size() > kIndexMask) return -EMFILE;
-      places_.push_back({std::move(value), 0, true});
-      return MakeId(static_cast<uint32_t>(places_.size() - 1), 0);
+      if (entries_.size() > kIndexMask) return -EMFILE;
+      entries_.push_back({std::move(value), 0, true});
+      return MakeId(static_cast<uint32_t>(entries_.size() - 1), 0);
     }
     const uint32_t index = free_.back();
     free_.pop_back();
-    Place& place = places_[index];
-    place = {std::move(value), place.generation + 1, true};
-    return MakeId(index, place.generation);
+    Entry& entry = entries_[index];
+    entry = {std::move(value), entry.generation + 1, true};
+    return MakeId(index, entry.generation);
   }
 
   // nullptr for an id that is not (or no longer) in use.
   T* Find(int32_t id) noexcept {
     const uint32_t index = static_cast<uint32_t>(id) & kIndexMask;
-    if (id < 0 || index >= places_.size()) return nullptr;
-    Place& place = places_[index];
-    return place.used && MakeId(index, place.generation) == id ? &place.value : nullptr;
+    if (id < 0 || index >= entries_.size()) return nullptr;
+    Entry& entry = entries_[index];
+    return entry.used && MakeId(index, entry.generation) == id ? &entry.value : nullptr;
   }
 
   // Only for an id that Find() finds.
   void Remove(int32_t id) {
     const uint32_t index = static_cast<uint32_t>(id) & kIndexMask;
-    places_[index].value = T();
-    places_[index].used = false;
+    entries_[index].value = T();
+    entries_[index].used = false;
     free_.push_back(index);
   }
 
   template <typename Visit>
   void ForEach(Visit visit) {
-    for (Place& place : places_) {
-      if (place.used) visit(place.value);
+    for (Entry& entry : entries_) {
+      if (entry.used) visit(entry.value);
     }
   }
 
   void Clear() noexcept {
-    places_.clear();
+    entries_.clear();
     free_.clear();
   }
 
  private:
-  struct Place {
+  struct Entry {
     T value;
     uint32_t generation = 0;
     bool used = false;
@@ -71,7 +71,7 @@ class IdTable {
     return static_cast<int32_t>((generation & kGenerationMask) << kIndexBits | index);
   }
 
-  std::vector<Place> places_;
+  std::vector<Entry> entries_;
   std::vector<uint32_t> free_;
 };
 

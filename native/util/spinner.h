@@ -11,16 +11,16 @@
 
 namespace mp {
 
-// What earlier waits at the same place have taught.
+// What earlier waits for the same thing have shown.
 struct SpinHistory {
-  int64_t ns = -1;         // How long to retry next; -1 at first, for as long as is allowed.
-  uint32_t fruitless = 0;  // How many waits it is since retrying has paid off.
+  int64_t ns = -1;         // How long to retry next time. -1 at first: for as long as is allowed.
+  uint32_t fruitless = 0;  // How many waits in a row were not met by retrying.
 };
 
-// How long it is worth while to retry before sleeping. A peer that answers within microseconds is
-// met without the cost of a sleep, which on most machines is far more than the answer took. Each
-// time nothing comes of it the next one is half as long. So that a peer is found that has become
-// faster, one wait in kAgain retries for the whole time.
+// Retries for a short time before a wait goes to sleep. A peer that answers within microseconds is
+// then met without a sleep, which on most machines costs far more than the answer took. After each
+// failure the next retrying is half as long. One wait in kFullEvery retries for the whole time, so
+// that a peer that has become faster is noticed.
 class Spinner {
  public:
   Spinner(int64_t max_ns, SpinHistory* history) noexcept : max_ns_(max_ns), history_(history) {
@@ -30,7 +30,7 @@ class Spinner {
   bool enabled() const noexcept { return max_ns_ > 0; }
 
   // Retries until `attempt` no longer returns -EAGAIN, the time is used up or the deadline passes.
-  // -ECANCELED from it ends the retrying too, without having met what is waited for.
+  // -ECANCELED from it also ends the retrying, which then has not succeeded.
   template <typename Attempt>
   int64_t Spin(const Deadline& deadline, Attempt attempt) {
     start_ = Deadline::Clock::now();
@@ -50,27 +50,27 @@ class Spinner {
     return -EAGAIN;
   }
 
-  // Nothing came of it.
+  // The retrying was in vain.
   void Failed() noexcept {
     history_->fruitless++;
     const int64_t half = history_->ns < 2 * kShortestNs ? 0 : history_->ns / 2;
-    history_->ns = history_->fruitless % kAgain == 0 ? max_ns_ : half;
+    history_->ns = history_->fruitless % kFullEvery == 0 ? max_ns_ : half;
   }
 
-  // What was waited for came in the sleep that followed. A short one would have been worth retrying
-  // for, unless that was tried often enough.
+  // What is waited for came during the sleep that followed. For a short sleep, retrying for longer
+  // would have been better, unless it has failed too often.
   void Slept() noexcept {
     const auto waited = Deadline::Clock::now() - start_;
     Failed();
     const bool short_sleep = waited < std::chrono::nanoseconds(2 * max_ns_);
-    if (short_sleep && history_->fruitless < kPatience) history_->ns = max_ns_;
+    if (short_sleep && history_->fruitless < kMaxFruitless) history_->ns = max_ns_;
   }
 
  private:
-  // Less than this is not worth the look at the clock.
+  // A shorter time is not worth reading the clock for.
   static constexpr int64_t kShortestNs = 1000;
-  static constexpr uint32_t kPatience = 8;
-  static constexpr uint32_t kAgain = 32;
+  static constexpr uint32_t kMaxFruitless = 8;
+  static constexpr uint32_t kFullEvery = 32;
 
   int64_t max_ns_;
   SpinHistory* history_;

@@ -4,6 +4,7 @@
 import { writeSync } from 'node:fs';
 
 import { native } from '#lib/native/addon.js';
+import { readSettings } from '#lib/native/settings.js';
 import type { Connection } from 'node-multiprocessing';
 import { Pipe, wait, type Bytes, type ConnectionOptions, type WaitOptions } from 'node-multiprocessing';
 
@@ -67,20 +68,19 @@ export function makeConversation(
 
 /** Runs `fn`. Every channel made in it starts with this I/O method. */
 export function withIoMethod<T>(ioMethod: IoMethod, fn: () => T): T {
-  const before = process.env['NODE_MULTIPROCESSING_RUNG'];
-  process.env['NODE_MULTIPROCESSING_RUNG'] = ioMethod;
+  const { ioMethod: before, semaphoresInTurn } = readSettings();
+  native.configure(ioMethods.indexOf(ioMethod), semaphoresInTurn);
   try {
     return fn();
   } finally {
-    if (before === undefined) delete process.env['NODE_MULTIPROCESSING_RUNG'];
-    else process.env['NODE_MULTIPROCESSING_RUNG'] = before;
+    native.configure(before, semaphoresInTurn);
   }
 }
 
 /** The I/O method that a Connection's endpoint uses at this moment. */
 export function ioMethodOf(connection: AnyConnection, direction: 'read' | 'write'): IoMethod {
-  const { readRung, writeRung } = native.inspect(idOf(connection));
-  return ioMethods[direction === 'read' ? readRung : writeRung] as IoMethod;
+  const { readMethod, writeMethod } = native.inspect(idOf(connection));
+  return ioMethods[direction === 'read' ? readMethod : writeMethod] as IoMethod;
 }
 
 // No public member leads from a Connection to its endpoint, so the ids are noted where they are made.

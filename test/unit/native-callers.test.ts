@@ -88,7 +88,7 @@ function findUsed(program: ts.Program, functions: ReadonlyMap<ts.Node, string>):
     ts.forEachChild(node, visit);
   };
   for (const file of program.getSourceFiles()) {
-    if (file.fileName.startsWith(lib) && file.fileName !== declarations) visit(file);
+    if (file.fileName.startsWith(lib)) visit(file);
   }
   return used;
 }

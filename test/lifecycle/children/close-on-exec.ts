@@ -6,9 +6,11 @@ import { spawn } from 'node:child_process';
 import { readFileSync, writeSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 
+import { native } from '#lib/native/addon.js';
 import { Connection, Pipe, wait } from 'node-multiprocessing';
 
 import { turns } from '../../helpers/assertions.js';
+import { ioMethods } from '../../helpers/channels.js';
 
 const FD = 20;
 const O_CLOEXEC = 0o2000000;
@@ -34,8 +36,8 @@ const adopted = Connection.fromFd<never, number>(FD);
 const after = closeOnExec(FD);
 
 const connections = [true, false].flatMap((duplex) =>
-  ['nowait', 'reopen', 'poll'].flatMap((ioMethod) => {
-    process.env['NODE_MULTIPROCESSING_RUNG'] = ioMethod;
+  ioMethods.flatMap((_, ioMethod) => {
+    native.configure(ioMethod, false);
     return [...(duplex ? Pipe<number>(true) : Pipe<number>(false))] as Connection<number>[];
   }),
 );

@@ -3,10 +3,12 @@
 // exhausted <case>: runs out of descriptors, under a low limit that the test sets. Prints the findings as JSON.
 import { closeSync, openSync, readdirSync } from 'node:fs';
 
+import { native } from '#lib/native/addon.js';
 import type { Connection } from 'node-multiprocessing';
 import { Pipe, wait } from 'node-multiprocessing';
 
 import { turns } from '../../helpers/assertions.js';
+import { ioMethods } from '../../helpers/channels.js';
 
 function descriptors(): number {
   return readdirSync('/proc/self/fd').length;
@@ -126,7 +128,7 @@ const cases: Record<string, () => Promise<unknown>> = {
 
   /** Reopening needs a descriptor of its own. Without one, the next I/O method is used. */
   async reopen() {
-    process.env['NODE_MULTIPROCESSING_RUNG'] = 'reopen';
+    native.configure(ioMethods.indexOf('reopen'), false);
     const [reader, writer] = Pipe<string>(false);
     const fds = exhaust();
     const received = reader.recv();

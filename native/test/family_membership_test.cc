@@ -102,7 +102,7 @@ const Test kInherited("family: a child with the inherited lock is a member until
     ::fcntl(number, F_SETFD, 0);
     Member own;
     const std::string& family = member->family();
-    Equal(FamilyMember::Adopt(scratch.folder(), family, UniqueFd(number), &own), 0);
+    Equal(FamilyRegister::Adopt(scratch.folder(), family, UniqueFd(number), &own), 0);
     Equal(own->fd(), number);
     Check(IsCloseOnExec(number));
     Equal(own->family(), family);
@@ -127,7 +127,7 @@ const Test kChildFirst("family: a child that leaves does not take the lock from 
   Child child([&](Voice&) {
     Member own;
     const std::string& family = member->family();
-    Equal(FamilyMember::Adopt(scratch.folder(), family, UniqueFd(member->fd()), &own), 0);
+    Equal(FamilyRegister::Adopt(scratch.folder(), family, UniqueFd(member->fd()), &own), 0);
     Check(!own->Leave());
   });
   child.End();
@@ -143,15 +143,15 @@ const Test kAdopt("family: what is not the register is neither adopted nor close
   Member out;
   for (const int number : {pipe.reader.get(), other->fd()}) {
     const int status =
-        FamilyMember::Adopt(scratch.folder(), member->family(), UniqueFd(number), &out);
+        FamilyRegister::Adopt(scratch.folder(), member->family(), UniqueFd(number), &out);
     Equal(status, -ESTALE);
     Check(IsOpen(number));
   }
-  Equal(FamilyMember::Adopt(scratch.folder(), member->family(), UniqueFd(999), &out), -EBADF);
-  Equal(FamilyMember::Adopt(scratch.folder(), "nobody", UniqueFd(member->fd()), &out), -ENOENT);
+  Equal(FamilyRegister::Adopt(scratch.folder(), member->family(), UniqueFd(999), &out), -EBADF);
+  Equal(FamilyRegister::Adopt(scratch.folder(), "nobody", UniqueFd(member->fd()), &out), -ENOENT);
   ::unlink(Register(*member).c_str());
   const int number = member->fd();
-  Equal(FamilyMember::Adopt(scratch.folder(), member->family(), UniqueFd(number), &out), -ENOENT);
+  Equal(FamilyRegister::Adopt(scratch.folder(), member->family(), UniqueFd(number), &out), -ENOENT);
   Check(!out);
   Check(IsOpen(number));
   Check(!member->Leave());
@@ -161,18 +161,18 @@ const Test kJoin("family: joining what is gone or no register", [] {
   const Scratch scratch;
   const Member member = Created(scratch.folder());
   Member out;
-  Equal(FamilyMember::Join(scratch.folder(), "gone", &out), -ENOENT);
+  Equal(FamilyRegister::Join(scratch.folder(), "gone", &out), -ENOENT);
   Equal(::symlink(Register(*member).c_str(), (scratch.folder() + "/link").c_str()), 0);
-  Equal(FamilyMember::Join(scratch.folder(), "link", &out), -EPERM);
+  Equal(FamilyRegister::Join(scratch.folder(), "link", &out), -EPERM);
   ::mkdir((scratch.folder() + "/folder").c_str(), 0700);
-  Equal(FamilyMember::Join(scratch.folder(), "folder", &out), -EPERM);
+  Equal(FamilyRegister::Join(scratch.folder(), "folder", &out), -EPERM);
   ::mkfifo((scratch.folder() + "/fifo").c_str(), 0600);
-  Equal(FamilyMember::Join(scratch.folder(), "fifo", &out), -EPERM);
+  Equal(FamilyRegister::Join(scratch.folder(), "fifo", &out), -EPERM);
   if (::geteuid() == 0) {
     const std::string path = scratch.folder() + "/foreign";
     Append(path, "");
     Equal(::chown(path.c_str(), 12345, 0), 0);
-    Equal(FamilyMember::Join(scratch.folder(), "foreign", &out), -EPERM);
+    Equal(FamilyRegister::Join(scratch.folder(), "foreign", &out), -EPERM);
   }
   // Nor is any of them swept.
   const size_t before = Entries(scratch.folder()).size();
@@ -217,7 +217,7 @@ const Test kWaits("family: joining waits for a removal, then starts over", [] {
       voice.Say("ready");
       voice.Expect("go");
       Member member;
-      Equal(FamilyMember::Join(scratch.folder(), family, &member), replaced ? 0 : -ENOENT);
+      Equal(FamilyRegister::Join(scratch.folder(), family, &member), replaced ? 0 : -ENOENT);
       voice.Say("joined");
       voice.Expect("leave");
       if (replaced) Check(member->Leave());

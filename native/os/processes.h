@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+//
+// What the system tells of processes. Each side has one file: processes_linux.cc and
+// processes_darwin.cc. Functions that return a number return >= 0 or -errno.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <vector>
+
+namespace mp::platform {
+
+// What tells one process from every other, also from a later one with the same pid.
+struct ProcessIdentity {
+  uint32_t pid = 0;
+  uint64_t start = 0;          // Clock ticks from boot to start; 0 where the system does not tell.
+  uint64_t pid_namespace = 0;  // Likewise.
+};
+
+ProcessIdentity ThisProcess() noexcept;
+
+// A descriptor that is readable once a child of this process has ended.
+int OpenProcess(pid_t pid) noexcept;
+
+// Whether a process has certainly ended. A stopped process has not. Of a process in another pid
+// namespace nothing is known.
+bool IsDead(const ProcessIdentity& process) noexcept;
+
+// Calls visit(context, pid, fd, target) for every descriptor of every other process that this one
+// may ask about. `target` is the path of the open file, or what stands for one: "pipe:[inode]".
+// -ENOSYS where the system does not tell.
+using DescriptorVisitor = void (*)(void* context, pid_t pid, int fd, const char* target);
+int VisitDescriptors(DescriptorVisitor visit, void* context);
+
+template <typename Visit>
+int ForEachDescriptor(Visit visit) {
+  const auto call = [](void* context, pid_t pid, int fd, const char* target) {
+    (*static_cast<Visit*>(context))(pid, fd, target);
+  };
+  return VisitDescriptors(call, &visit);
+}
+
+// Whether a thread of a process may be moving data through one of these descriptors, or may be
+// about to. True where the system does not tell.
+bool MayBeMovingData(pid_t pid, const std::vector<int>& fds);
+
+}  // namespace mp::platform

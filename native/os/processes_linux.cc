@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: MIT
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+
+#include "os/processes.h"
+#include "os/sys.h"
+#include "os/unique_fd.h"
+
+namespace mp::platform {
+
+namespace {
+
+// The text of a small file of /proc, ended by a zero byte. Its size, or -errno; 0 and -ESRCH also
+// mean that the process has just ended.
+template <size_t N>
+ssize_t ReadText(const char* path, char (&text)[N]) noexcept {
+  const UniqueFd fd(
+      static_cast<int>(sys::RetryOnInterrupt([&] { return ::open(path, O_RDONLY | O_CLOEXEC); })));
+  if (fd.get() < 0) return fd.get();
+  const ssize_t size = sys::RetryOnInterrupt([&] { return ::read(fd.get(), text, N - 1); });
+  text[size < 0 ? 0 : size] = 0;
+  return size;
+}
+
+bool MeansEnded(ssize_t status) noexcept {
+  return status == 0 || status == -ENOENT || status == -ESRCH;
+}
+
+// The state letter and the start time of a process. False if there is no such process.
+bool ReadProcess(uint32_t pid, char* state, uint64_t* start) noexcept {
+  char path[32];
+  std::snprintf(path, sizeof path, "/proc/%u/stat", pid);
+  char text[1024];
+  const ssize_t size = ReadText(path, text);
+  if (size <= 0) return !MeansEnded(size);
+  // The name in parentheses may contain anything, so the fields are counted from its end.
+  const char* field = std::strrchr(text, ')');
+  if (field == nullptr || field[1] == 0) return true;
+  field += 2;
+  *state = *field;
+  for (int i = 3; i < 22 && field != nullptr; i++) {
+    field = std::strchr(field, ' ');
+    if (field != nullptr) field++;
+  }
+  if (field != nullptr) *start = std::strtoull(field, nullptr, 10);
+  return true;
+}
+
+// Empty if the link has gone, or must not be read.
+template <size_t N>
+const char* ReadLink(const char* path, char (&target)[N]) noexcept {
+  const ssize_t size = ::readlink(path, target, N - 1);
+  target[size < 0 ? 0 : size] = 0;
+  return target;
+}
+
+uint64_t PidNamespace() noexcept {
+  char target[64];
+  const char* number = std::strchr(ReadLink("/proc/self/ns/pid", target), '[');
+  return number == nullptr ? 0 : std::strtoull(number + 1, nullptr, 10);
+}
+
+ProcessIdentity IdentifyThisProcess() noexcept {
+  ProcessIdentity self;
+  self.pid = static_cast<uint32_t>(::getpid());
+  self.pid_namespace = PidNamespace();
+  char state = 0;
+  ReadProcess(self.pid, &state, &self.start);
+  return self;
+}
+
+}  // namespace
+
+ProcessIdentity ThisProcess() noexcept {
+  static const ProcessIdentity self = IdentifyThisProcess();
+  // A child of fork() inherits the parent's memory, and with it the parent's identity.
+  return self.pid == static_cast<uint32_t>(::getpid()) ? self : IdentifyThisProcess();
+}
+
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
+
+// Close-on-exec from birth. It must not take the number of a closed standard stream.
+int OpenProcess(pid_t pid) noexcept {
+  const long fd = sys::RetryOnInterrupt([=] { return ::syscall(SYS_pidfd_open, pid, 0); });
+  if (fd < 0 || fd > STDERR_FILENO) return static_cast<int>(fd);
+  const UniqueFd low(static_cast<int>(fd));
+  return sys::Duplicate(low.get());
+}
+
+bool IsDead(const ProcessIdentity& process) noexcept {
+  const ProcessIdentity self = ThisProcess();
+  if (process.pid == 0 || process.pid_namespace == 0 || self.pid_namespace == 0 ||
+      process.pid_namespace != self.pid_namespace) {
+    return false;
+  }
+  if (process.pid == self.pid && process.start == self.start) return false;
+  char state = 0;
+  uint64_t start = 0;
+  if (!ReadProcess(process.pid, &state, &start)) return true;
+  return state == 'Z' || state == 'X' || (start != 0 && start != process.start);
+}
+
+namespace {
+
+struct CloseDirectory {
+  void operator()(DIR* directory) const noexcept { ::closedir(directory); }
+};
+using Directory = std::unique_ptr<DIR, CloseDirectory>;
+
+// Calls visit(number) for every entry of a directory whose name is a number. 0 or -errno.
+template <typename Visit>
+int ForEachNumber(const char* path, Visit visit) {
+  const Directory directory(::opendir(path));
+  if (!directory) return -errno;
+  while (const dirent* entry = ::readdir(directory.get())) {
+    char* end = nullptr;
+    const long number = std::strtol(entry->d_name, &end, 10);
+    if (end != entry->d_name && *end == 0) visit(static_cast<int>(number));
+  }
+  return 0;
+}
+
+// A /proc of another pid namespace lists other processes under the same numbers.
+bool KnowsThisProcess() noexcept {
+  char target[32];
+  return std::atoi(ReadLink("/proc/self", target)) == ::getpid();
+}
+
+enum class Activity : uint8_t { kOther, kMoving, kPolling };
+
+// What a thread inside a system call is doing, as far as data is concerned.
+Activity ActivityOf(long call) noexcept {
+  switch (call) {
+    case SYS_read:
+    case SYS_write:
+    case SYS_readv:
+    case SYS_writev:
+      return Activity::kMoving;
+#ifdef SYS_poll
+    case SYS_poll:
+#endif
+#ifdef SYS_select
+    case SYS_select:
+#endif
+#ifdef SYS_epoll_wait
+    case SYS_epoll_wait:
+#endif
+    case SYS_pselect6:
+    case SYS_ppoll:
+    case SYS_epoll_pwait:
+      return Activity::kPolling;
+    default:
+      return Activity::kOther;
+  }
+}
+
+// A thread that waits for a lock is inside none of these calls. One that polls may be about to move
+// data.
+bool MayBeMovingData(pid_t pid, int thread, const std::vector<int>& fds) {
+  char path[64];
+  std::snprintf(path, sizeof path, "/proc/%d/task/%d/syscall", pid, thread);
+  char text[256];
+  const ssize_t size = ReadText(path, text);
+  if (size <= 0) {
+    std::snprintf(path, sizeof path, "/proc/%d/task/%d", pid, thread);
+    // Of a thread that is there and whose call cannot be read, nothing is known.
+    return !MeansEnded(size) || ::access(path, F_OK) == 0;
+  }
+  char* end = nullptr;
+  const long call = std::strtol(text, &end, 10);
+  // It runs ("running"), or was stopped outside of any call (-1).
+  if (end == text || call < 0) return true;
+  const Activity activity = ActivityOf(call);
+  if (activity != Activity::kMoving) return activity == Activity::kPolling;
+  const auto fd = static_cast<int>(std::strtoull(end, nullptr, 16));
+  return std::find(fds.begin(), fds.end(), fd) != fds.end();
+}
+
+}  // namespace
+
+int VisitDescriptors(DescriptorVisitor visit, void* context) {
+  if (!KnowsThisProcess()) return -ENOSYS;
+  return ForEachNumber("/proc", [=](int pid) {
+    if (pid == ::getpid()) return;
+    char folder[32];
+    std::snprintf(folder, sizeof folder, "/proc/%d/fd", pid);
+    // A process that has ended, and one of another user, is passed over.
+    (void)ForEachNumber(folder, [&](int fd) {
+      char path[64];
+      std::snprintf(path, sizeof path, "%s/%d", folder, fd);
+      char target[256];
+      if (*ReadLink(path, target) != 0) visit(context, pid, fd, target);
+    });
+  });
+}
+
+bool MayBeMovingData(pid_t pid, const std::vector<int>& fds) {
+  char folder[32];
+  std::snprintf(folder, sizeof folder, "/proc/%d/task", pid);
+  bool moving = false;
+  const int status = ForEachNumber(
+      folder, [&](int thread) { moving = moving || MayBeMovingData(pid, thread, fds); });
+  return moving || (status < 0 && !MeansEnded(status));
+}
+
+}  // namespace mp::platform

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: MIT
+#include "semaphores/register_file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "os/platform.h"
+#include "os/sys.h"
+
+namespace mp::register_file {
+
+namespace {
+
+// Without the newline.
+constexpr size_t kTextBytes = kLineBytes - 1;
+constexpr size_t kMaxRegisterBytes = 4 * 1024 * 1024;
+constexpr size_t kMaxFamilyLength = 16;
+constexpr std::string_view kHolders = ".holders";
+
+#ifdef __APPLE__
+constexpr std::string_view kFolderPrefix = "/private/tmp/mp-";
+#else
+constexpr std::string_view kFolderPrefix = "/dev/shm/mp-";
+#endif
+
+#ifdef O_PATH
+constexpr int kPathOnly = O_PATH;
+#else
+constexpr int kPathOnly = O_RDONLY;
+#endif
+
+bool IsAlphanumeric(std::string_view text) noexcept {
+  return !text.empty() && text.find_first_not_of(kDigits) == std::string_view::npos;
+}
+
+std::string NamePrefix(const std::string& family) { return "/mp-" + family + "-"; }
+
+// Never through a symbolic link, never waiting for the other end of a FIFO, and never with the
+// number of a standard stream.
+int OpenAt(int folder, const std::string& name, int flags, UniqueFd* out) {
+  const int all = flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+  const int fd = sys::RetryOnInterrupt([&] { return ::openat(folder, name.c_str(), all, 0600); });
+  if (fd < 0) return fd == -ELOOP ? -EPERM : fd;
+  out->Reset(fd);
+  if (fd > STDERR_FILENO) return 0;
+  const int lifted = sys::Duplicate(fd);
+  out->Reset(lifted);
+  return std::min(lifted, 0);
+}
+
+}  // namespace
+
+std::string DefaultFolder() { return std::string(kFolderPrefix) + std::to_string(::geteuid()); }
+
+bool IsInDefaultFolder(std::string_view path) noexcept {
+  return path.substr(0, kFolderPrefix.size()) == kFolderPrefix;
+}
+
+bool IsFamily(std::string_view text) noexcept {
+  return IsAlphanumeric(text) && text.size() <= kMaxFamilyLength;
+}
+
+std::string SemaphoreName(const std::string& family, uint32_t n) {
+  std::string digits;
+  do {
+    digits.insert(digits.begin(), kDigits[n % kDigits.size()]);
+    n /= kDigits.size();
+  } while (n > 0);
+  return NamePrefix(family) + digits;
+}
+
+std::string HoldersFile(const std::string& family) { return family + std::string(kHolders); }
+
+std::string FamilyOfHolders(const std::string& file) {
+  if (!file.ends_with(kHolders)) return {};
+  std::string family = file.substr(0, file.size() - kHolders.size());
+  return IsFamily(family) ? family : std::string();
+}
+
+int OpenFolder(const std::string& folder, UniqueFd* out) {
+  int status = OpenAt(AT_FDCWD, folder, O_RDONLY | O_DIRECTORY, out);
+  if (status == -ENOTDIR || status == -EACCES) return -EPERM;
+  if (status < 0) return status;
+  struct stat info {};
+  status = platform::FileStatus(out->get(), &info);
+  if (status < 0) return status;
+  return info.st_uid == ::geteuid() && (info.st_mode & (S_IRWXG | S_IRWXO)) == 0 ? 0 : -EPERM;
+}
+
+int Open(int folder, const std::string& family, int flags, UniqueFd* out) {
+  const int status = OpenAt(folder, family, flags, out);
+  return status < 0 ? status : Check(out->get());
+}
+
+int Check(int fd) noexcept {
+  struct stat info {};
+  const int status = platform::FileStatus(fd, &info);
+  if (status < 0) return status;
+  return S_ISREG(info.st_mode) && info.st_uid == ::geteuid() ? 0 : -EPERM;
+}
+
+int CheckSame(int one, int other) noexcept {
+  struct stat first {};
+  struct stat second {};
+  int status = platform::FileStatus(one, &first);
+  if (status == 0) status = platform::FileStatus(other, &second);
+  if (status < 0) return status;
+  return first.st_dev == second.st_dev && first.st_ino == second.st_ino ? 0 : -ESTALE;
+}
+
+int CheckPath(int folder, const std::string& family, int fd) {
+  UniqueFd found;
+  const int status = OpenAt(folder, family, kPathOnly, &found);
+  return status < 0 ? status : CheckSame(found.get(), fd);
+}
+
+bool IsMissing(int folder, const std::string& family) {
+  UniqueFd found;
+  return OpenAt(folder, family, kPathOnly, &found) == -ENOENT;
+}
+
+std::string FormatLine(std::string text) {
+  text.resize(kTextBytes, ' ');
+  return text + '\n';
+}
+
+int ReadNames(int fd, const std::string& family, std::vector<std::string>* names) {
+  struct stat info {};
+  const int status = platform::FileStatus(fd, &info);
+  if (status < 0) return status;
+  std::string text(std::min(static_cast<size_t>(info.st_size), kMaxRegisterBytes), '\0');
+  size_t have = 0;
+  while (have < text.size()) {
+    const ssize_t n = sys::RetryOnInterrupt([&] {
+      return ::pread(fd, text.data() + have, text.size() - have, static_cast<off_t>(have));
+    });
+    if (n < 0) return static_cast<int>(n);
+    if (n == 0) break;
+    have += static_cast<size_t>(n);
+  }
+  text.resize(have);
+  const std::string prefix = NamePrefix(family);
+  size_t begin = 0;
+  for (size_t end; (end = text.find('\n', begin)) != std::string::npos; begin = end + 1) {
+    if (end - begin < kTextBytes) continue;
+    // A whole line may follow the beginning of one for which there was no space.
+    std::string name = text.substr(end - kTextBytes, kTextBytes);
+    name.erase(name.find_last_not_of(' ') + 1);
+    if (name.starts_with(prefix) && IsAlphanumeric(std::string_view(name).substr(prefix.size())))
+      names->push_back(std::move(name));
+  }
+  return 0;
+}
+
+}  // namespace mp::register_file

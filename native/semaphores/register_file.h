@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: MIT
+//
+// The registers of families as files: where they are, what is accepted as one, and what is in it. A
+// register is the file <folder>/<family>. Its lines have one length, and each holds a semaphore's
+// name or spaces.
+//
+// All results are >= 0 or -errno. -EPERM means that the folder or the register is a symbolic link,
+// is no folder or file, belongs to another user, or (the folder) is open to other users.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "os/unique_fd.h"
+
+namespace mp::register_file {
+
+inline constexpr size_t kLineBytes = 32;
+inline constexpr std::string_view kDigits = "0123456789abcdefghijklmnopqrstuvwxyz";
+
+// Where this user's registers are: beside the semaphores if the system has a folder for those.
+std::string DefaultFolder();
+
+// Whether a path is that of a register, or of a file beside one, in the default folder of any user.
+bool IsInDefaultFolder(std::string_view path) noexcept;
+
+// Whether a text can be the name of a family.
+bool IsFamily(std::string_view text) noexcept;
+
+// "/mp-<family>-<n in base 36>"
+std::string SemaphoreName(const std::string& family, uint32_t n);
+
+// The file of a family's holder table, beside its register.
+std::string HoldersFile(const std::string& family);
+
+// The family of a holder table's file; empty for any other file.
+std::string FamilyOfHolders(const std::string& file);
+
+// Verifies the folder as it opens it. Everything else is done below the descriptor, so what was
+// verified is what is used.
+int OpenFolder(const std::string& folder, UniqueFd* out);
+
+// Opens and verifies a register.
+int Open(int folder, const std::string& family, int flags, UniqueFd* out);
+int Check(int fd) noexcept;
+
+// 0 if both descriptors refer to the same file, else -ESTALE.
+int CheckSame(int one, int other) noexcept;
+
+// 0 when the family's path leads to the open file, -ENOENT when it leads to nothing, -ESTALE when
+// it leads to another file.
+int CheckPath(int folder, const std::string& family, int fd);
+
+// Whether a family's path leads to nothing.
+bool IsMissing(int folder, const std::string& family);
+
+// A line with this text.
+std::string FormatLine(std::string text);
+
+// The semaphores that a family's register lists. Anything else in it is ignored, so that its
+// content cannot make any process remove what is not the family's. A register is read up to 4 MiB.
+int ReadNames(int fd, const std::string& family, std::vector<std::string>* names);
+
+}  // namespace mp::register_file

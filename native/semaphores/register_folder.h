@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+//
+// What happens to the registers of a folder as a whole: removing those whose families have no
+// members left, and listing them.
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace mp {
+
+// Removes a family if it has no members: the semaphores that its register lists, its holder table
+// and its register. Returns how many of the semaphores existed; -EWOULDBLOCK when it has members.
+int RemoveIfDeserted(int folder, const std::string& family);
+
+struct SweptFamily {
+  std::string family;
+  int names;  // How many of the registered names still existed.
+};
+
+// Removes every family that has no members. There is nothing to do when there is no folder.
+int Sweep(const std::string& folder, std::vector<SweptFamily>* swept);
+
+// The functions that follow become no member of a family and take no lock, so they change nothing.
+
+// The families with a register. None when there is no folder.
+int ListFamilies(const std::string& folder, std::vector<std::string>* families);
+
+struct RegisteredName {
+  std::string name;
+  bool exists;  // True where the system does not tell.
+};
+
+// What a family's register lists, each name once. -ENOENT when the family is gone.
+int ReadRegister(const std::string& folder, const std::string& family,
+                 std::vector<RegisteredName>* names);
+
+// The other processes that are members of families, as pairs of a family and a pid. -ENOSYS where
+// the system does not tell.
+int ListMembers(const std::string& folder, std::vector<std::pair<std::string, pid_t>>* members);
+
+}  // namespace mp
