@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// A test is a name and a function that throws at the first thing that is wrong. Results are printed
-// as TAP. Every test must leave as many descriptors open as it found: a leak fails it.
+// A test is a name and a function that throws at the first failure. Results are printed as TAP.
+// Every test must leave as many descriptors open as it found: a leak fails it.
 #pragma once
 
 #include <dirent.h>
@@ -32,13 +32,13 @@ inline std::vector<Case>& Cases() {
   return cases;
 }
 
-// Counts what was compared, so that a loop that ran zero times shows.
+// Counts the comparisons, so that a loop that ran zero times is noticed.
 inline long& Checks() {
   static long checks = 0;
   return checks;
 }
 
-// Registers a test; meant for constants at namespace scope.
+// Registers a test. Meant for constants at namespace scope.
 class Test {
  public:
   Test(const char* name, void (*body)()) { Cases().push_back({name, body}); }
@@ -86,7 +86,7 @@ auto Plain(Value value) {
   }
 }
 
-// Numbers of different types are compared by value, not after a conversion that changes one.
+// Numbers of different types are compared by value, without a conversion that changes one of them.
 template <typename Actual, typename Expected>
 void Equal(const Actual& actual, const Expected& expected, const std::string& what = "",
            const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
@@ -120,7 +120,7 @@ inline unsigned long long Setting(const char* name, unsigned long long usual) {
 
 // Runs the tests whose name contains argv[1], or all of them.
 inline int Run(int argc, char** argv) {
-  // As in a Node process: a write without a reader is an error and not the end.
+  // As in a Node process: a write without a reader is an error and does not end the process.
   std::signal(SIGPIPE, SIG_IGN);
   const char* filter = argc > 1 ? argv[1] : "";
   int number = 0;

@@ -30,7 +30,7 @@ const Test kNow("deadline: zero, negative and tiny negative timeouts have passed
   }
 });
 
-// What is left is at most the timeout, and less by at most the time that the test has taken.
+// The time left is at most the timeout, and less by at most the time that the test has taken.
 void ExpectLeft(double milliseconds, nanoseconds expected) {
   const auto before = Deadline::Clock::now();
   const Deadline deadline = Deadline::After(milliseconds);
@@ -41,7 +41,7 @@ void ExpectLeft(double milliseconds, nanoseconds expected) {
   Check(left + spent >= expected, Shown(left.count()) + " ns left after " + Shown(spent.count()));
 }
 
-const Test kWhole("deadline: milliseconds", [] {
+const Test kWhole("deadline: timeouts are in milliseconds", [] {
   ExpectLeft(1000, std::chrono::seconds(1));
   ExpectLeft(3600e3, std::chrono::hours(1));
 });

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Descriptors that travel over socketpairs.
+// Descriptors that are sent over socketpairs.
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -16,7 +16,7 @@
 namespace mp::test {
 namespace {
 
-// Sends `bytes` with so many descriptors in one message, as no correct peer does.
+// Sends `bytes` with `count` descriptors in one message, as no correct peer does.
 ssize_t SendMany(int socket, Blob bytes, size_t count) {
   const UniqueFd any = AnyDescriptor();
   std::vector<int> numbers(count, any.get());
@@ -46,7 +46,7 @@ UniqueFd ReceiveHandle(Endpoint& endpoint) {
   return UniqueFd(static_cast<int>(fd));
 }
 
-const Test kArrives("descriptors: one arrives as another number for the same file", [] {
+const Test kArrives("descriptors: a descriptor arrives as another number for the same file", [] {
   for (const bool read_ahead : {false, true}) {
     EndpointPair pair(RawSocketPair(), IoMethod::kNoWait, read_ahead);
     RawPair sent = RawPipe();
@@ -64,7 +64,7 @@ const Test kArrives("descriptors: one arrives as another number for the same fil
   }
 });
 
-const Test kAmong("descriptors: among messages that are read ahead", [] {
+const Test kAmong("descriptors: descriptors among messages that are read ahead", [] {
   for (const bool read_ahead : {false, true}) {
     EndpointPair pair(RawSocketPair(), IoMethod::kNoWait, read_ahead);
     FrameWriter& writer = pair.writer->writer();
@@ -86,26 +86,28 @@ const Test kAmong("descriptors: among messages that are read ahead", [] {
   }
 });
 
-const Test kMany("descriptors: many in one message are all closed, and nothing can be read", [] {
-  for (const bool read_ahead : {false, true}) {
-    for (const size_t count : {size_t{2}, size_t{3}, size_t{100}, size_t{253}}) {
-      for (const bool asked_for : {false, true}) {
-        RawPair raw = RawSocketPair();
-        Equal(SendMany(raw.writer.get(), {1}, count), 1);
-        const int before = OpenDescriptors();
-        const auto reader = MakeEndpoint(std::move(raw.reader), IoMethod::kNoWait, read_ahead);
-        Blob message;
-        Equal(asked_for ? reader->reader().ReadDescriptor(reader->source())
-                        : ReceiveOn(*reader, &message),
-              kUnexpectedDescriptor);
-        Equal(OpenDescriptors(), before, "while the endpoint lives");
-        Equal(ReceiveOn(*reader, &message), kUnreadable);
-      }
-    }
-  }
-});
+const Test kMany("descriptors: several with one byte are all closed, and nothing more can be read",
+                 [] {
+                   for (const bool read_ahead : {false, true}) {
+                     for (const size_t count : {size_t{2}, size_t{3}, size_t{100}, size_t{253}}) {
+                       for (const bool asked_for : {false, true}) {
+                         RawPair raw = RawSocketPair();
+                         Equal(SendMany(raw.writer.get(), {1}, count), 1);
+                         const int before = OpenDescriptors();
+                         const auto reader =
+                             MakeEndpoint(std::move(raw.reader), IoMethod::kNoWait, read_ahead);
+                         Blob message;
+                         Equal(asked_for ? reader->reader().ReadDescriptor(reader->source())
+                                         : ReceiveOn(*reader, &message),
+                               kUnexpectedDescriptor);
+                         Equal(OpenDescriptors(), before, "while the endpoint lives");
+                         Equal(ReceiveOn(*reader, &message), kUnreadable);
+                       }
+                     }
+                   }
+                 });
 
-const Test kWithMessage("descriptors: one that comes with a message's bytes is refused", [] {
+const Test kWithMessage("descriptors: a descriptor with the bytes of a message is refused", [] {
   for (const bool read_ahead : {false, true}) {
     for (const size_t size : {size_t{0}, size_t{3}, size_t{1000}}) {
       RawPair raw = RawSocketPair();
@@ -119,27 +121,29 @@ const Test kWithMessage("descriptors: one that comes with a message's bytes is r
   }
 });
 
-const Test kMessageInstead("descriptors: a message where one is due", [] {
+const Test kMessageInstead("descriptors: a message where a descriptor is expected", [] {
   EndpointPair pair(RawSocketPair(), IoMethod::kNoWait);
   const Blob message = Pattern(3);
   Equal(pair.writer->writer().Send(pair.writer->sink(), message.data(), 3), 0);
   Equal(pair.reader->reader().ReadDescriptor(pair.reader->source()), kNoDescriptor);
 });
 
-const Test kInFlight("descriptors: those on their way are closed with the sockets", [] {
-  RawPair carried = RawPipe();
-  const auto reader = MakeEndpoint(std::move(carried.reader));
-  {
-    EndpointPair pair(RawSocketPair(), IoMethod::kNoWait);
-    Equal(SendHandle(*pair.writer, std::move(carried.writer)), 1);
-    Blob message;
-    Equal(ReceiveOn(*reader, &message), -EAGAIN, "on its way it is open");
-  }
-  Blob message;
-  Equal(ReceiveOn(*reader, &message), kEndOfFile);
-});
+const Test kInFlight("descriptors: descriptors that were not received are closed with the sockets",
+                     [] {
+                       RawPair carried = RawPipe();
+                       const auto reader = MakeEndpoint(std::move(carried.reader));
+                       {
+                         EndpointPair pair(RawSocketPair(), IoMethod::kNoWait);
+                         Equal(SendHandle(*pair.writer, std::move(carried.writer)), 1);
+                         Blob message;
+                         Equal(ReceiveOn(*reader, &message), -EAGAIN,
+                               "it is open until it is received");
+                       }
+                       Blob message;
+                       Equal(ReceiveOn(*reader, &message), kEndOfFile);
+                     });
 
-const Test kNotOnPipe("descriptors: a pipe carries none", [] {
+const Test kNotOnPipe("descriptors: a pipe cannot carry descriptors", [] {
   EndpointPair pair(RawPipe(), IoMethod::kNoWait);
   Equal(SendHandle(*pair.writer, AnyDescriptor()), -ENOTSOCK);
 });

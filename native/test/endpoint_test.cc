@@ -28,32 +28,33 @@ ssize_t ReadSome(Endpoint& endpoint, Blob* bytes) {
   return endpoint.source().Read(&iov, 1, &descriptor);
 }
 
-const Test kMessages("endpoint: messages small and large, which the kernel takes in pieces", [] {
-  OnEveryTransport([](const Transport& transport) {
-    for (const bool read_ahead : {false, true}) {
-      EndpointPair pair(transport.make(), transport.method, read_ahead);
-      for (const size_t size : {size_t{0}, size_t{5}, size_t{4092}, size_t{4093}, size_t{65536},
-                                size_t{65537}, size_t{1000000}}) {
-        const Blob message = Pattern(size);
-        int64_t sent = pair.writer->writer().Send(pair.writer->sink(), message.data(), size);
-        Check(sent >= 0, Shown(sent));
-        Blob received;
-        int64_t status = -EAGAIN;
-        for (int i = 0; i < 100000 && status == -EAGAIN; i++) {
-          status = ReceiveOn(*pair.reader, &received);
-          const FrameWriter::Borrowed borrowed{message.data(), message.size()};
-          sent = pair.writer->writer().Flush(pair.writer->sink(), borrowed, SIZE_MAX);
-          Check(sent >= 0 || sent == -EAGAIN, Shown(sent));
+const Test kMessages(
+    "endpoint: small messages, and large ones that the kernel takes in pieces", [] {
+      OnEveryTransport([](const Transport& transport) {
+        for (const bool read_ahead : {false, true}) {
+          EndpointPair pair(transport.make(), transport.method, read_ahead);
+          for (const size_t size : {size_t{0}, size_t{5}, size_t{4092}, size_t{4093}, size_t{65536},
+                                    size_t{65537}, size_t{1000000}}) {
+            const Blob message = Pattern(size);
+            int64_t sent = pair.writer->writer().Send(pair.writer->sink(), message.data(), size);
+            Check(sent >= 0, Shown(sent));
+            Blob received;
+            int64_t status = -EAGAIN;
+            for (int i = 0; i < 100000 && status == -EAGAIN; i++) {
+              status = ReceiveOn(*pair.reader, &received);
+              const FrameWriter::Borrowed borrowed{message.data(), message.size()};
+              sent = pair.writer->writer().Flush(pair.writer->sink(), borrowed, SIZE_MAX);
+              Check(sent >= 0 || sent == -EAGAIN, Shown(sent));
+            }
+            Equal(status, size);
+            Check(received == message);
+            Check(pair.writer->writer().empty());
+          }
         }
-        Equal(status, size);
-        Check(received == message);
-        Check(pair.writer->writer().empty());
-      }
-    }
-  });
-});
+      });
+    });
 
-const Test kEmpty("endpoint: nothing there and no room are EAGAIN on a blocking descriptor", [] {
+const Test kEmpty("endpoint: an empty and a full pipe are EAGAIN on a blocking descriptor", [] {
   OnEveryTransport([](const Transport& transport) {
     EndpointPair pair(transport.make(), transport.method);
     Blob bytes(100);
@@ -68,7 +69,7 @@ const Test kEmpty("endpoint: nothing there and no room are EAGAIN on a blocking 
 const Test kFlags("endpoint: the descriptor is never made non-blocking", [] {
   OnEveryTransport([](const Transport& transport) {
     RawPair raw = transport.make();
-    // The flag belongs to what both numbers stand for: this is how another process would see it.
+    // The flag belongs to the open file that both numbers refer to, as it would in another process.
     const UniqueFd reader(sys::Duplicate(raw.reader.get()));
     const UniqueFd writer(sys::Duplicate(raw.writer.get()));
     EndpointPair pair(std::move(raw), transport.method);
@@ -100,10 +101,10 @@ const Test kAlreadyNonBlocking("endpoint: a descriptor that is non-blocking alre
   });
 });
 
-const Test kEnd("endpoint: the end comes after what was written, and stays", [] {
+const Test kEnd("endpoint: the end follows what was written, and is reported again and again", [] {
   OnEveryTransport([](const Transport& transport) {
     EndpointPair pair(transport.make(), transport.method);
-    // Both have found their way of working before the writer goes.
+    // Both ends have chosen their I/O method before the writer is closed.
     Blob bytes(10);
     Equal(ReadSome(*pair.reader, &bytes), -EAGAIN);
     Equal(WriteAll(*pair.writer, Pattern(4)), 4);
@@ -114,7 +115,7 @@ const Test kEnd("endpoint: the end comes after what was written, and stays", [] 
   });
 });
 
-const Test kEndAtFirstUse("endpoint: the end is found by the first call, too", [] {
+const Test kEndAtFirstUse("endpoint: the first call can find the end, too", [] {
   OnEveryTransport([](const Transport& transport) {
     EndpointPair pair(transport.make(), transport.method);
     pair.writer.reset();
@@ -140,7 +141,8 @@ const Test kBroken("endpoint: writing without a reader fails, at first use and l
 
 #ifdef __linux__
 const Test kNoSignal("endpoint: writing without a reader raises no signal", [] {
-  // Node restores the default, which ends the process, once a listener was added and removed.
+  // Node restores the default action, which ends the process, once a listener was added and
+  // removed.
   static std::atomic<int> raised;
   raised = 0;
   struct sigaction action {};
@@ -174,7 +176,7 @@ const Test kCloseOnExec("endpoint: the descriptor is close-on-exec from adoption
   });
 });
 
-const Test kOwns("endpoint: Owns() knows every endpoint's descriptor for as long as it lives", [] {
+const Test kOwns("endpoint: Owns() knows the descriptor of every endpoint that exists", [] {
   RawPair raw = RawPipe();
   const int number = raw.reader.get();
   Check(!Endpoint::Owns(number));
@@ -187,35 +189,36 @@ const Test kOwns("endpoint: Owns() knows every endpoint's descriptor for as long
   Check(!Endpoint::Owns(number));
 });
 
-const Test kLastReference("endpoint: the last reference closes, and not an earlier one", [] {
-  OnEveryTransport([](const Transport& transport) {
-    EndpointPair pair(transport.make(), transport.method);
-    Blob bytes(10);
-    Equal(WriteAll(*pair.writer, Pattern(1)), 1);
-    Equal(ReadSome(*pair.reader, &bytes), 1);
-    std::shared_ptr<Endpoint> other = pair.writer;
-    const int number = other->fd();
-    pair.writer.reset();
-    Check(IsOpen(number));
-    Equal(ReadSome(*pair.reader, &bytes), -EAGAIN);
-    other.reset();
-    Check(!IsOpen(number));
-    Equal(ReadSome(*pair.reader, &bytes), 0);
-  });
-});
+const Test kLastReference(
+    "endpoint: the last reference closes the descriptor, and no earlier one does", [] {
+      OnEveryTransport([](const Transport& transport) {
+        EndpointPair pair(transport.make(), transport.method);
+        Blob bytes(10);
+        Equal(WriteAll(*pair.writer, Pattern(1)), 1);
+        Equal(ReadSome(*pair.reader, &bytes), 1);
+        std::shared_ptr<Endpoint> other = pair.writer;
+        const int number = other->fd();
+        pair.writer.reset();
+        Check(IsOpen(number));
+        Equal(ReadSome(*pair.reader, &bytes), -EAGAIN);
+        other.reset();
+        Check(!IsOpen(number));
+        Equal(ReadSome(*pair.reader, &bytes), 0);
+      });
+    });
 
-const Test kSocket("endpoint: a socket is told from a pipe", [] {
+const Test kSocket("endpoint: a socket is distinguished from a pipe", [] {
   EndpointPair pipe(RawPipe(), IoMethod::kNoWait);
   Check(!pipe.reader->is_socket() && !pipe.writer->is_socket());
   EndpointPair sockets(RawSocketPair(), IoMethod::kNoWait);
   Check(sockets.reader->is_socket() && sockets.writer->is_socket());
 });
 
-const Test kFallback("endpoint: a FIFO falls back to a way that the kernel supports", [] {
+const Test kFallback("endpoint: a FIFO falls back to an I/O method that the kernel supports", [] {
   RawPair raw = RawFifo();
   uint8_t byte = 0;
   const iovec iov{&byte, 1};
-  // What the kernel says decides what is expected: a later one may support FIFOs, too.
+  // The expectation depends on what the kernel says: a later one may support FIFOs, too.
   const bool supported = platform::ReadNoWait(raw.reader.get(), &iov, 1) == -EAGAIN;
   EndpointPair pair(std::move(raw), IoMethod::kNoWait);
   Equal(pair.reader->method(false), IoMethod::kNoWait);
@@ -248,7 +251,7 @@ const Test kPollNeverWaits("endpoint: with the poll method no write is larger th
   const Blob expected = Pattern(200000);
   size_t written = 0;
   Blob received;
-  // A write that waited would never return, since the same thread reads.
+  // A write that waits would never return, since the same thread reads.
   while (received.size() < expected.size()) {
     ssize_t n = 0;
     while (n >= 0 && written < expected.size()) {
@@ -256,7 +259,7 @@ const Test kPollNeverWaits("endpoint: with the poll method no write is larger th
       n = WriteAll(*pair.writer, rest);
       if (n > 0) written += static_cast<size_t>(n);
     }
-    // An odd amount, so that the room is not a whole number of pages.
+    // An odd size, so that the room is not a whole number of pages.
     Blob some(4097);
     const ssize_t got = ReadSome(*pair.reader, &some);
     Check(got > 0, Shown(got));
@@ -296,48 +299,50 @@ const Test kManyParts("endpoint: a list of many parts", [] {
   });
 });
 
-const Test kThreads("endpoint: two threads on the two ends, a third one asking who owns what", [] {
-  OnEveryTransport([](const Transport& transport) {
-    EndpointPair pair(transport.make(), transport.method, true);
-    constexpr size_t kCount = 300;
-    const auto size_of = [](size_t i) { return i % 50 == 7 ? size_t{90000} : i % 200; };
-    const auto wait_for = [](int fd, short events) {
-      pollfd wanted{fd, events, 0};
-      (void)platform::WaitForEvents(&wanted, 1, -1);
-    };
-    std::thread sender([&] {
-      Endpoint& endpoint = *pair.writer;
-      for (size_t i = 0; i < kCount; i++) {
-        const Blob message = Pattern(size_of(i), static_cast<uint8_t>(i));
-        int64_t status = endpoint.writer().Send(endpoint.sink(), message.data(), message.size());
-        while (!endpoint.writer().empty() && status > -4096) {
-          wait_for(endpoint.fd(), POLLOUT);
-          status =
-              endpoint.writer().Flush(endpoint.sink(), {message.data(), message.size()}, SIZE_MAX);
+const Test kThreads(
+    "endpoint: a thread on each end, while a third one asks which descriptors are owned", [] {
+      OnEveryTransport([](const Transport& transport) {
+        EndpointPair pair(transport.make(), transport.method, true);
+        constexpr size_t kCount = 300;
+        const auto size_of = [](size_t i) { return i % 50 == 7 ? size_t{90000} : i % 200; };
+        const auto wait_for = [](int fd, short events) {
+          pollfd wanted{fd, events, 0};
+          (void)platform::WaitForEvents(&wanted, 1, -1);
+        };
+        std::thread sender([&] {
+          Endpoint& endpoint = *pair.writer;
+          for (size_t i = 0; i < kCount; i++) {
+            const Blob message = Pattern(size_of(i), static_cast<uint8_t>(i));
+            int64_t status =
+                endpoint.writer().Send(endpoint.sink(), message.data(), message.size());
+            while (!endpoint.writer().empty() && status > -4096) {
+              wait_for(endpoint.fd(), POLLOUT);
+              status = endpoint.writer().Flush(endpoint.sink(), {message.data(), message.size()},
+                                               SIZE_MAX);
+            }
+          }
+        });
+        std::thread asker([] {
+          for (int i = 0; i < 1000; i++) {
+            RawPair raw = RawPipe();
+            const auto endpoint = MakeEndpoint(std::move(raw.reader));
+            (void)Endpoint::Owns(endpoint->fd());
+          }
+        });
+        size_t wrong = 0;
+        for (size_t i = 0; i < kCount; i++) {
+          Blob message;
+          int64_t status = -EAGAIN;
+          while ((status = ReceiveOn(*pair.reader, &message)) == -EAGAIN) {
+            wait_for(pair.reader->fd(), POLLIN);
+          }
+          if (message != Pattern(size_of(i), static_cast<uint8_t>(i))) wrong++;
         }
-      }
+        sender.join();
+        asker.join();
+        Equal(wrong, 0u);
+      });
     });
-    std::thread asker([] {
-      for (int i = 0; i < 1000; i++) {
-        RawPair raw = RawPipe();
-        const auto endpoint = MakeEndpoint(std::move(raw.reader));
-        (void)Endpoint::Owns(endpoint->fd());
-      }
-    });
-    size_t wrong = 0;
-    for (size_t i = 0; i < kCount; i++) {
-      Blob message;
-      int64_t status = -EAGAIN;
-      while ((status = ReceiveOn(*pair.reader, &message)) == -EAGAIN) {
-        wait_for(pair.reader->fd(), POLLIN);
-      }
-      if (message != Pattern(size_of(i), static_cast<uint8_t>(i))) wrong++;
-    }
-    sender.join();
-    asker.join();
-    Equal(wrong, 0u);
-  });
-});
 
 }  // namespace
 }  // namespace mp::test

@@ -47,7 +47,7 @@ void ReadByte(const UniqueFd& fd) {
   Equal(::read(fd.get(), &byte, 1), 1);
 }
 
-const Test kLasting("event set: a descriptor reports for as long as it is ready", [] {
+const Test kLasting("event set: a descriptor is reported for as long as it is ready", [] {
   Watching watching;
   const RawPair pair = RawPipe();
   Equal(watching.set.Arm(pair.reader.get(), 7, kRead, false), 0);
@@ -61,7 +61,7 @@ const Test kLasting("event set: a descriptor reports for as long as it is ready"
   watching.ExpectOne(7, kRead);
 });
 
-const Test kLevel("event set: arming again changes nothing about what is ready", [] {
+const Test kLevel("event set: arming again does not change what is ready", [] {
   Watching watching;
   const RawPair pair = RawPipe();
   WriteByte(pair.writer);
@@ -71,7 +71,7 @@ const Test kLevel("event set: arming again changes nothing about what is ready",
   }
 });
 
-const Test kIds("event set: ids come back whole and may change", [] {
+const Test kIds("event set: ids are reported whole and may change", [] {
   Watching watching;
   const RawPair pair = RawPipe();
   WriteByte(pair.writer);
@@ -111,7 +111,7 @@ const Test kFull("event set: a full pipe is not writable until something is read
   watching.ExpectOne(3, kWrite);
 });
 
-const Test kHangUp("event set: a peer that is gone is reported to whoever waits", [] {
+const Test kHangUp("event set: a closed peer is reported for either interest", [] {
   for (const bool socket : {false, true}) {
     for (const uint32_t interest : {kRead, kWrite}) {
       Watching watching;
@@ -129,7 +129,7 @@ const Test kHangUp("event set: a peer that is gone is reported to whoever waits"
   }
 });
 
-const Test kRemove("event set: what was removed reports no more and can be added again", [] {
+const Test kRemove("event set: a removed descriptor is not reported and can be added again", [] {
   Watching watching;
   const RawPair pair = RawPipe();
   WriteByte(pair.writer);
@@ -143,19 +143,19 @@ const Test kRemove("event set: what was removed reports no more and can be added
   watching.set.Remove(-1);
 });
 
-const Test kRemovedBeforeClosing("event set: removing comes before closing when there are copies",
-                                 [] {
-                                   Watching watching;
-                                   RawPair pair = RawPipe();
-                                   const UniqueFd copy(sys::Duplicate(pair.reader.get()));
-                                   Equal(watching.set.Arm(pair.reader.get(), 8, kRead, false), 0);
-                                   watching.set.Remove(pair.reader.get());
-                                   pair.reader.Reset();
-                                   WriteByte(pair.writer);
-                                   watching.ExpectNothing();
-                                 });
+const Test kRemovedBeforeClosing(
+    "event set: a descriptor with a copy is removed before it is closed", [] {
+      Watching watching;
+      RawPair pair = RawPipe();
+      const UniqueFd copy(sys::Duplicate(pair.reader.get()));
+      Equal(watching.set.Arm(pair.reader.get(), 8, kRead, false), 0);
+      watching.set.Remove(pair.reader.get());
+      pair.reader.Reset();
+      WriteByte(pair.writer);
+      watching.ExpectNothing();
+    });
 
-const Test kMany("event set: more ready descriptors than one call takes", [] {
+const Test kMany("event set: more ready descriptors than one call collects", [] {
   Watching watching;
   std::vector<RawPair> pairs;
   for (uint64_t i = 0; i < 150; i++) {
@@ -165,7 +165,7 @@ const Test kMany("event set: more ready descriptors than one call takes", [] {
   }
   std::set<uint64_t> seen;
   std::vector<Event> events;
-  // Whoever was reported goes to the end of the queue, so a few calls reach everybody.
+  // A reported descriptor moves to the end of the queue, so a few calls report all of them.
   for (int call = 0; call < 30 && seen.size() < 150; call++) {
     events = watching.Collect(seen.size() < 50 ? 10 : 200);
     for (const Event& event : events) seen.insert(event.id);
@@ -173,7 +173,7 @@ const Test kMany("event set: more ready descriptors than one call takes", [] {
   Equal(seen.size(), 150u);
 });
 
-const Test kErrors("event set: what cannot be watched", [] {
+const Test kErrors("event set: descriptors that cannot be watched", [] {
   Watching watching;
   Equal(watching.set.Arm(-1, 1, kRead, false), -EBADF);
 #ifdef __linux__

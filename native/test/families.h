@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Scratch folders of registers, and processes that are members of families, for the tests of
-// families.
+// Temporary folders of registers, and processes that are members of families.
 #pragma once
 
 #include <fcntl.h>
@@ -65,7 +64,7 @@ inline std::vector<std::string> Entries(const std::string& folder) {
   return names;
 }
 
-// A real semaphore. A test that fails leaves none behind.
+// A real semaphore. Its name is removed even if the test fails.
 class Semaphore {
  public:
   explicit Semaphore(std::string name) : name_(std::move(name)) {
@@ -87,7 +86,7 @@ class Semaphore {
   const std::string name_;
 };
 
-// Where the tests' folders are: beside the semaphores, if the system has such a place.
+// A temporary folder: beside the semaphores, if the system has a folder for those.
 class Scratch {
  public:
   Scratch() {
@@ -103,7 +102,7 @@ class Scratch {
     ::remove(folder().c_str());
     ::rmdir(path_);
   }
-  // Not there yet.
+  // Does not exist at first.
   std::string folder() const { return path() + "/families"; }
   std::string path() const { return path_; }
 
@@ -133,7 +132,7 @@ class Voice {
   UniqueFd fd_;
 };
 
-// A forked process that runs `body(voice)`. It never runs destructors of what the test had.
+// A forked process that runs `body(voice)`. It never runs destructors of the test's objects.
 class Child {
  public:
   template <typename Body>
@@ -214,7 +213,7 @@ inline std::string Abandoned(const std::string& folder, uint32_t count = 0) {
   return child->Hear();
 }
 
-// What the four ways of using a folder say about it.
+// Checks what the four ways of using a folder return.
 inline void ExpectAll(const std::string& folder, int expected) {
   Member member;
   std::vector<SweptFamily> swept;

@@ -1,46 +1,47 @@
 // SPDX-License-Identifier: MIT
 //
-// Belonging to a family: joining, inheriting, leaving, and dying.
+// Membership of a family: joining, inheriting, leaving, and being killed.
 #include "families.h"
 
 namespace mp::test {
 namespace {
 
-const Test kKilled("family: sweeping removes what the dead left, and nothing of the living", [] {
-  const Scratch scratch;
-  const Member alive = Created(scratch.folder());
-  Equal(alive->AddName(1), 0);
-  const Semaphore kept(alive->NameOf(1));
-  Append(alive->HoldersPath(), "x");
-  Child child([&](Voice& voice) {
-    const Member member = Created(scratch.folder());
-    for (uint32_t n = 1; n <= 3; n++) Equal(member->AddName(n), 0);
-    voice.Say(member->family());
-    voice.Hear();
-  });
-  const std::string family = child->Hear();
-  const std::string prefix = "/mp-" + family + "-";
-  const Semaphore one(prefix + "1");
-  const Semaphore other(prefix + "3");
-  const Semaphore unregistered(prefix + "4");
-  Append(scratch.folder() + "/" + family + ".holders", "x");
-  Equal(Swept(scratch.folder()), "");
-  Check(one.exists());
-  child.Kill();
-  // The second of the three was never made, or is gone already.
-  Equal(Swept(scratch.folder()), family + ":2");
-  Check(!one.exists());
-  Check(!other.exists());
-  Check(unregistered.exists());
-  Check(kept.exists());
-  Equal(Entries(scratch.folder()).size(), 2U);
-  Check(Exists(Register(*alive)));
-  Check(Exists(alive->HoldersPath()));
-  Equal(Swept(scratch.folder()), "");
-  Check(alive->Leave());
-  Check(!kept.exists());
-  Equal(Entries(scratch.folder()).size(), 0U);
-});
+const Test kKilled("family: sweeping removes what killed members left, and nothing of living ones",
+                   [] {
+                     const Scratch scratch;
+                     const Member alive = Created(scratch.folder());
+                     Equal(alive->AddName(1), 0);
+                     const Semaphore kept(alive->NameOf(1));
+                     Append(alive->HoldersPath(), "x");
+                     Child child([&](Voice& voice) {
+                       const Member member = Created(scratch.folder());
+                       for (uint32_t n = 1; n <= 3; n++) Equal(member->AddName(n), 0);
+                       voice.Say(member->family());
+                       voice.Hear();
+                     });
+                     const std::string family = child->Hear();
+                     const std::string prefix = "/mp-" + family + "-";
+                     const Semaphore one(prefix + "1");
+                     const Semaphore other(prefix + "3");
+                     const Semaphore unregistered(prefix + "4");
+                     Append(scratch.folder() + "/" + family + ".holders", "x");
+                     Equal(Swept(scratch.folder()), "");
+                     Check(one.exists());
+                     child.Kill();
+                     // The second of the three semaphores was not created.
+                     Equal(Swept(scratch.folder()), family + ":2");
+                     Check(!one.exists());
+                     Check(!other.exists());
+                     Check(unregistered.exists());
+                     Check(kept.exists());
+                     Equal(Entries(scratch.folder()).size(), 2U);
+                     Check(Exists(Register(*alive)));
+                     Check(Exists(alive->HoldersPath()));
+                     Equal(Swept(scratch.folder()), "");
+                     Check(alive->Leave());
+                     Check(!kept.exists());
+                     Equal(Entries(scratch.folder()).size(), 0U);
+                   });
 
 const Test kStopped("family: a stopped member is a member", [] {
   const Scratch scratch;
@@ -66,7 +67,7 @@ const Test kStopped("family: a stopped member is a member", [] {
   Equal(Entries(scratch.folder()).size(), 0U);
 });
 
-const Test kLast("family: the last to leave removes everything, once", [] {
+const Test kLast("family: the last member to leave removes everything, once", [] {
   const Scratch scratch;
   Member one = Created(scratch.folder());
   const Member other = Joined(scratch.folder(), one->family());
@@ -135,7 +136,7 @@ const Test kChildFirst("family: a child that leaves does not take the lock from 
   Check(member->Leave());
 });
 
-const Test kAdopt("family: what is not the register is neither adopted nor closed", [] {
+const Test kAdopt("family: a descriptor of another file is neither adopted nor closed", [] {
   const Scratch scratch;
   const Member member = Created(scratch.folder());
   const Member other = Created(scratch.folder());
@@ -148,7 +149,7 @@ const Test kAdopt("family: what is not the register is neither adopted nor close
     Check(IsOpen(number));
   }
   Equal(FamilyRegister::Adopt(scratch.folder(), member->family(), UniqueFd(999), &out), -EBADF);
-  Equal(FamilyRegister::Adopt(scratch.folder(), "nobody", UniqueFd(member->fd()), &out), -ENOENT);
+  Equal(FamilyRegister::Adopt(scratch.folder(), "missing", UniqueFd(member->fd()), &out), -ENOENT);
   ::unlink(Register(*member).c_str());
   const int number = member->fd();
   Equal(FamilyRegister::Adopt(scratch.folder(), member->family(), UniqueFd(number), &out), -ENOENT);
@@ -157,7 +158,7 @@ const Test kAdopt("family: what is not the register is neither adopted nor close
   Check(!member->Leave());
 });
 
-const Test kJoin("family: joining what is gone or no register", [] {
+const Test kJoin("family: joining a family that is gone, or by a file that is no register", [] {
   const Scratch scratch;
   const Member member = Created(scratch.folder());
   Member out;
@@ -181,7 +182,8 @@ const Test kJoin("family: joining what is gone or no register", [] {
   Check(!out);
 });
 
-// Waits until the process waits for a flock; where that cannot be seen, for a while.
+// Waits until the process waits for a flock. Where the system does not show that, waits for a
+// while.
 void AwaitBlocked(pid_t pid) {
   for (int i = 0; Exists("/proc/locks") || i < 50; i++) {
     const std::string locks = ReadText("/proc/locks");

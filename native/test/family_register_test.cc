@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 //
-// The folder of registers, and the lines of one.
+// The folder of registers, and the lines of a register.
 #include "families.h"
 
 namespace mp::test {
 namespace {
 
-const Test kFolderMade("family: the folder is made for its owner alone", [] {
+const Test kFolderMade("family: the folder is accessible to its owner only", [] {
   const Scratch scratch;
   Member member;
   Equal(FamilyRegister::Join(scratch.folder(), "abc", &member), -ENOENT);
@@ -23,31 +23,32 @@ const Test kFolderMade("family: the folder is made for its owner alone", [] {
   Check(usual.ends_with("/mp-" + std::to_string(::geteuid())), usual);
 });
 
-const Test kFolderRefused("family: a folder that is a link, a file, too open or not ours", [] {
-  const Scratch scratch;
-  const std::string folder = scratch.folder();
-  Equal(::symlink(scratch.path().c_str(), folder.c_str()), 0);
-  ExpectAll(folder, -EPERM);
-  ::unlink(folder.c_str());
-  Append(folder, "a file");
-  ExpectAll(folder, -EPERM);
-  ::unlink(folder.c_str());
-  for (const mode_t mode : {0710, 0740, 0701, 0755}) {
-    ::mkdir(folder.c_str(), 0700);
-    ::chmod(folder.c_str(), mode);
-    ExpectAll(folder, -EPERM);
-    struct stat info {};
-    ::lstat(folder.c_str(), &info);
-    Equal(info.st_mode, S_IFDIR | mode);
-    ::rmdir(folder.c_str());
-  }
-  // Only root can give a folder away; nobody else owns the root folder.
-  ::mkdir(folder.c_str(), 0700);
-  const bool given = ::geteuid() == 0 && ::chown(folder.c_str(), 12345, 0) == 0;
-  ExpectAll(given ? folder : "/", -EPERM);
-});
+const Test kFolderRefused(
+    "family: a folder is refused if it is a link, a file, open to others or another user's", [] {
+      const Scratch scratch;
+      const std::string folder = scratch.folder();
+      Equal(::symlink(scratch.path().c_str(), folder.c_str()), 0);
+      ExpectAll(folder, -EPERM);
+      ::unlink(folder.c_str());
+      Append(folder, "a file");
+      ExpectAll(folder, -EPERM);
+      ::unlink(folder.c_str());
+      for (const mode_t mode : {0710, 0740, 0701, 0755}) {
+        ::mkdir(folder.c_str(), 0700);
+        ::chmod(folder.c_str(), mode);
+        ExpectAll(folder, -EPERM);
+        struct stat info {};
+        ::lstat(folder.c_str(), &info);
+        Equal(info.st_mode, S_IFDIR | mode);
+        ::rmdir(folder.c_str());
+      }
+      // Only root can change the owner of a folder. Other users do not own the root folder.
+      ::mkdir(folder.c_str(), 0700);
+      const bool given = ::geteuid() == 0 && ::chown(folder.c_str(), 12345, 0) == 0;
+      ExpectAll(given ? folder : "/", -EPERM);
+    });
 
-const Test kNames("family: names", [] {
+const Test kNames("family: the names of families and of their semaphores", [] {
   const Scratch scratch;
   const Member one = Created(scratch.folder());
   const Member other = Created(scratch.folder());
@@ -88,7 +89,7 @@ const Test kRegister("family: a name is one line of the register, and its line i
   member->RemoveName(1);
   member->RemoveName(77);
   Equal(ReadText(path), Line("") + Line(member->NameOf(2)));
-  // Another member does not take it, nor does it remove what it has not added.
+  // Another member does not use the free line, nor does it remove a name that it has not added.
   const Member other = Joined(scratch.folder(), member->family());
   Equal(other->AddName(3), 0);
   other->RemoveName(2);
@@ -106,7 +107,7 @@ const Test kRegister("family: a name is one line of the register, and its line i
   Equal(ReadText(path), Line("") + Line(member->NameOf(2)) + Line(member->NameOf(3)) + Line(""));
 });
 
-// Adds the names from `first` on, and removes every third one again. The names are looked for
+// Adds the names from `first` on, and removes every third one again. The result is checked
 // afterwards: threads cannot use the checks, which are counted.
 constexpr uint32_t kChurn = 300;
 void Churn(FamilyRegister& member, uint32_t first) {
@@ -157,38 +158,39 @@ const Test kThreads("family: threads may share a member", [] {
   Check(last[0] != last[1]);
 });
 
-const Test kTorn("family: a line not written whole is an error and spoils no other", [] {
-  const Scratch scratch;
-  Child child([&](Voice& voice) {
-    const Member member = Created(scratch.folder());
-    Equal(member->AddName(1), 0);
-    rlimit before{};
-    ::getrlimit(RLIMIT_FSIZE, &before);
-    // So much that the part looks like another name.
-    const size_t part = member->NameOf(72).size() - 1;
-    const rlimit tight{static_cast<rlim_t>(32 + part), before.rlim_max};
-    ::setrlimit(RLIMIT_FSIZE, &tight);
-    const int status = member->AddName(72);
-    ::setrlimit(RLIMIT_FSIZE, &before);
-    Equal(status, -ENOSPC);
-    Equal(ReadText(Register(*member)), Line(member->NameOf(1)) + member->NameOf(2));
-    Equal(member->AddName(3), 0);
-    Equal(member->AddName(4), 0);
-    member->RemoveName(3);
-    Equal(member->AddName(5), 0);
-    voice.Say(member->family());
-    voice.Hear();
-  });
-  const std::string family = child->Hear();
-  const std::string prefix = "/mp-" + family + "-";
-  const Semaphore whole[] = {Semaphore(prefix + "1"), Semaphore(prefix + "4"),
-                             Semaphore(prefix + "5")};
-  const Semaphore partly(prefix + "2");
-  child.Kill();
-  Equal(Swept(scratch.folder()), family + ":3");
-  for (const Semaphore& one : whole) Check(!one.exists());
-  Check(partly.exists());
-});
+const Test kPartialLine(
+    "family: a line that was not written whole is an error and affects no other line", [] {
+      const Scratch scratch;
+      Child child([&](Voice& voice) {
+        const Member member = Created(scratch.folder());
+        Equal(member->AddName(1), 0);
+        rlimit before{};
+        ::getrlimit(RLIMIT_FSIZE, &before);
+        // The part that is written looks like another name.
+        const size_t part = member->NameOf(72).size() - 1;
+        const rlimit tight{static_cast<rlim_t>(32 + part), before.rlim_max};
+        ::setrlimit(RLIMIT_FSIZE, &tight);
+        const int status = member->AddName(72);
+        ::setrlimit(RLIMIT_FSIZE, &before);
+        Equal(status, -ENOSPC);
+        Equal(ReadText(Register(*member)), Line(member->NameOf(1)) + member->NameOf(2));
+        Equal(member->AddName(3), 0);
+        Equal(member->AddName(4), 0);
+        member->RemoveName(3);
+        Equal(member->AddName(5), 0);
+        voice.Say(member->family());
+        voice.Hear();
+      });
+      const std::string family = child->Hear();
+      const std::string prefix = "/mp-" + family + "-";
+      const Semaphore whole[] = {Semaphore(prefix + "1"), Semaphore(prefix + "4"),
+                                 Semaphore(prefix + "5")};
+      const Semaphore partly(prefix + "2");
+      child.Kill();
+      Equal(Swept(scratch.folder()), family + ":3");
+      for (const Semaphore& one : whole) Check(!one.exists());
+      Check(partly.exists());
+    });
 
 }  // namespace
 }  // namespace mp::test

@@ -9,7 +9,7 @@
 namespace mp::test {
 namespace {
 
-const Test kHandle("reader: a descriptor with its byte", [] {
+const Test kHandle("reader: a descriptor arrives with its byte", [] {
   WithAndWithoutReadAhead([](bool read_ahead) {
     ScriptedSource source(Blob{1, 1}, true);
     source.DescriptorsAt(0, 1);
@@ -26,17 +26,18 @@ const Test kHandle("reader: a descriptor with its byte", [] {
   });
 });
 
-const Test kHandleLater("reader: waiting for a descriptor takes nothing", [] {
-  WithAndWithoutReadAhead([](bool read_ahead) {
-    ScriptedSource source(Blob{});
-    Receiving receiving(kNoLimit, read_ahead);
-    Equal(receiving.reader.ReadDescriptor(source), -EAGAIN);
-    source.DescriptorsAt(0, 1);
-    source.Extend({1});
-    const UniqueFd arrived(static_cast<int>(receiving.reader.ReadDescriptor(source)));
-    Check(IsOpen(arrived.get()));
-  });
-});
+const Test kHandleLater(
+    "reader: an attempt to read a descriptor consumes nothing before it is there", [] {
+      WithAndWithoutReadAhead([](bool read_ahead) {
+        ScriptedSource source(Blob{});
+        Receiving receiving(kNoLimit, read_ahead);
+        Equal(receiving.reader.ReadDescriptor(source), -EAGAIN);
+        source.DescriptorsAt(0, 1);
+        source.Extend({1});
+        const UniqueFd arrived(static_cast<int>(receiving.reader.ReadDescriptor(source)));
+        Check(IsOpen(arrived.get()));
+      });
+    });
 
 const Test kBetween("reader: descriptors between messages, in order", [] {
   WithAndWithoutReadAhead([](bool read_ahead) {
@@ -109,15 +110,16 @@ const Test kUnexpectedInLarge("reader: a descriptor inside a large message", [] 
   });
 });
 
-const Test kDroppedReader("reader: a descriptor that nobody takes is closed with the reader", [] {
-  Blob stream = Frame(Pattern(3));
-  stream.push_back(1);
-  ScriptedSource source(stream);
-  source.DescriptorsAt(7, 1);
-  Receiving receiving(kNoLimit, true);
-  receiving.Expect(source, Pattern(3));
-  Check(receiving.reader.Ready(), "the descriptor is held");
-});
+const Test kDroppedReader("reader: a descriptor that was not handed out is closed with the reader",
+                          [] {
+                            Blob stream = Frame(Pattern(3));
+                            stream.push_back(1);
+                            ScriptedSource source(stream);
+                            source.DescriptorsAt(7, 1);
+                            Receiving receiving(kNoLimit, true);
+                            receiving.Expect(source, Pattern(3));
+                            Check(receiving.reader.Ready(), "the descriptor is held");
+                          });
 
 const Test kNoHandle("reader: a byte without a descriptor is consumed", [] {
   WithAndWithoutReadAhead([](bool read_ahead) {
@@ -130,10 +132,10 @@ const Test kNoHandle("reader: a byte without a descriptor is consumed", [] {
   });
 });
 
-const Test kHandleInside("reader: no descriptor is due inside a message", [] {
+const Test kHandleInside("reader: inside a message no descriptor is read", [] {
   for (const ssize_t have : {2, 4, 6}) {
     ScriptedSource source(Frame(Pattern(5)));
-    // The header is read by itself.
+    // The header is read with a call of its own.
     if (have > 4)
       source.script.Add({4, have - 4, 0});
     else
@@ -147,7 +149,7 @@ const Test kHandleInside("reader: no descriptor is due inside a message", [] {
   }
 });
 
-// Ready() must be true exactly when an attempt with a source that has nothing makes progress.
+// Ready() must be true exactly when an attempt with an empty source makes progress.
 const Test kReadyAgrees("reader: Ready() agrees with the next attempt, at every byte", [] {
   for (const bool long_form : {false, true}) {
     for (const size_t size : {size_t{0}, size_t{1}, size_t{9}, size_t{65536}, size_t{65537}}) {
@@ -195,19 +197,19 @@ const Test kReadyInvalid("reader: Ready() when an invalid header is held", [] {
   Check(receiving.reader.Ready());
 });
 
-const Test kReadyAfterGivingUp("reader: a part of a message is not ready, the rest completes it",
-                               [] {
-                                 ScriptedSource source(Frame(Pattern(8)));
-                                 source.script.Add({3, 0, 4, 0});
-                                 Receiving receiving(kNoLimit, true);
-                                 for (int i = 0; i < 2; i++) {
-                                   Equal(receiving.Try(source), -EAGAIN);
-                                   Check(!receiving.reader.Ready());
-                                   Check(receiving.reader.in_message());
-                                 }
-                                 receiving.Expect(source, Pattern(8));
-                                 Check(!receiving.reader.Ready());
-                               });
+const Test kReadyAfterGivingUp(
+    "reader: a part of a message is not ready, and the rest completes it", [] {
+      ScriptedSource source(Frame(Pattern(8)));
+      source.script.Add({3, 0, 4, 0});
+      Receiving receiving(kNoLimit, true);
+      for (int i = 0; i < 2; i++) {
+        Equal(receiving.Try(source), -EAGAIN);
+        Check(!receiving.reader.Ready());
+        Check(receiving.reader.in_message());
+      }
+      receiving.Expect(source, Pattern(8));
+      Check(!receiving.reader.Ready());
+    });
 
 }  // namespace
 }  // namespace mp::test

@@ -87,7 +87,7 @@ const Test kOneCall("reader: reading ahead serves many messages with one call", 
 });
 
 const Test kAcrossBuffer("reader: reading ahead across the end of the buffer", [] {
-  // Sizes that divide the capacity badly, so that messages and headers lie across its end.
+  // Sizes that do not divide the capacity, so that messages and headers lie across its end.
   for (const size_t size : {size_t{1}, size_t{997}, size_t{30000}, kSmall - 7, kSmall}) {
     std::vector<Blob> messages;
     size_t total = 0;
@@ -104,23 +104,24 @@ const Test kAcrossBuffer("reader: reading ahead across the end of the buffer", [
   }
 });
 
-const Test kSwitchedOff("reader: reading ahead can end anywhere and keeps what is held", [] {
-  const std::vector<Blob> messages = {Pattern(3), Pattern(10), Pattern(0), Pattern(70000),
-                                      Pattern(4)};
-  const Blob stream = Joined(messages);
-  for (size_t cut = 1; cut < 40; cut++) {
-    ScriptedSource source(stream);
-    source.script.Add({static_cast<ssize_t>(cut), 0});
-    Receiving receiving(kNoLimit, true);
-    size_t received = 0;
-    while (receiving.Try(source) >= 0) received++;
-    receiving.reader.set_read_ahead(false);
-    for (; received < messages.size(); received++) receiving.Expect(source, messages[received]);
-    Equal(receiving.TakeHeld(), 0);
-  }
-});
+const Test kSwitchedOff(
+    "reader: reading ahead can be turned off anywhere, and what is held is kept", [] {
+      const std::vector<Blob> messages = {Pattern(3), Pattern(10), Pattern(0), Pattern(70000),
+                                          Pattern(4)};
+      const Blob stream = Joined(messages);
+      for (size_t cut = 1; cut < 40; cut++) {
+        ScriptedSource source(stream);
+        source.script.Add({static_cast<ssize_t>(cut), 0});
+        Receiving receiving(kNoLimit, true);
+        size_t received = 0;
+        while (receiving.Try(source) >= 0) received++;
+        receiving.reader.set_read_ahead(false);
+        for (; received < messages.size(); received++) receiving.Expect(source, messages[received]);
+        Equal(receiving.TakeHeld(), 0);
+      }
+    });
 
-const Test kEndAtEveryByte("reader: the end at every byte, and what had arrived", [] {
+const Test kEndAtEveryByte("reader: the end at every byte, and how many bytes had arrived", [] {
   WithAndWithoutReadAhead([](bool read_ahead) {
     for (const bool long_form : {false, true}) {
       Blob stream = long_form ? LongHeader(6) : ShortHeader(6);
@@ -188,7 +189,7 @@ const Test kLimitOfLaterCall("reader: the limit of the call that completes the m
   Equal(receiving.Try(source, 10), kTooLong);
 });
 
-const Test kBadLengthStatus("reader: lengths that no message has", [] {
+const Test kBadLengthStatus("reader: invalid lengths", [] {
   WithAndWithoutReadAhead([](bool read_ahead) {
     const struct {
       Blob header;
@@ -267,7 +268,7 @@ const Test kMovedMemory("reader: a large message may move to other memory betwee
   receiving.Expect(source, message);
 });
 
-const Test kLargeWithoutOne("reader: ReadLarge with no large message at hand", [] {
+const Test kLargeWithoutOne("reader: ReadLarge without a large message", [] {
   ScriptedSource source(Frame(Pattern(3)));
   FrameReader reader(kNoLimit);
   uint8_t bytes[8];

@@ -18,7 +18,8 @@ struct Decoded {
   int64_t length;
 };
 
-// The bytes are copied to memory of exactly their size, so that a sanitizer notices a read beyond.
+// The bytes are copied to memory of exactly their size, so that a sanitizer notices a read beyond
+// it.
 Decoded Decode(const Blob& bytes, size_t have) {
   const Blob exact(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(have));
   Decoded decoded{HeaderState::kInvalid, 0, -42};
@@ -33,7 +34,7 @@ const uint64_t kLengths[] = {
     65535,      65536,      65537,      1 << 20,     0x7ffffffe,  0x7fffffff,    0x80000000,
     0x80000001, 0xfffffffe, 0xffffffff, 0x100000000, 0x100000001, kInt64Max - 1, kInt64Max};
 
-const Test kRoundTrip("frame: every header is decoded to the length it was made for", [] {
+const Test kRoundTrip("frame: every header is decoded to the length that was encoded", [] {
   for (const uint64_t length : kLengths) {
     uint8_t header[frame::kLongHeaderBytes];
     const size_t size = frame::EncodeHeader(length, header);
@@ -59,14 +60,15 @@ const Test kWireBytes("frame: the bytes are those of struct '!i' and '!Q'", [] {
   Check(Blob(header, header + 12) == Blob{0xff, 0xff, 0xff, 0xff, 1, 2, 3, 4, 5, 6, 7, 8});
 });
 
-const Test kShortHeaderWritesFour("frame: a short header leaves the bytes behind it alone", [] {
-  uint8_t header[frame::kLongHeaderBytes];
-  std::memset(header, 0xaa, sizeof header);
-  frame::EncodeHeader(5, header);
-  for (size_t i = 4; i < sizeof header; i++) Equal(header[i], 0xaa);
-});
+const Test kShortHeaderWritesFour(
+    "frame: encoding a short header does not change the bytes behind it", [] {
+      uint8_t header[frame::kLongHeaderBytes];
+      std::memset(header, 0xaa, sizeof header);
+      frame::EncodeHeader(5, header);
+      for (size_t i = 4; i < sizeof header; i++) Equal(header[i], 0xaa);
+    });
 
-const Test kLongForm("frame: the long form is taken for any length", [] {
+const Test kLongForm("frame: the long form is accepted for any length", [] {
   for (const uint64_t length : kLengths) {
     const Decoded decoded = Decode(LongHeader(length), 12);
     Equal(decoded.state, HeaderState::kComplete, Shown(length));
@@ -91,7 +93,7 @@ const Test kBeyondInt64("frame: a long length that no int64 holds is invalid", [
   }
 });
 
-const Test kIncomplete("frame: an incomplete header says how much it needs", [] {
+const Test kIncomplete("frame: an incomplete header says how many bytes it needs", [] {
   for (size_t have = 0; have < 4; have++) {
     const Decoded decoded = Decode(ShortHeader(7), have);
     Equal(decoded.state, HeaderState::kIncomplete);

@@ -15,8 +15,8 @@ namespace {
 constexpr size_t kCopied = FrameWriter::kCopiedBytes;
 constexpr FrameWriter::Borrowed kNothing{};
 
-// The same bytes at a new address, of which a sanitizer knows the exact end; the part that was
-// copied is not to be read again and is spoilt.
+// The same bytes at a new address, whose exact end a sanitizer knows. The part that was copied must
+// not be read again, so its bytes are changed.
 class Moved {
  public:
   explicit Moved(const Blob& message) : size_(message.size()), data_(new uint8_t[message.size()]) {
@@ -40,26 +40,27 @@ std::vector<ssize_t> Cuts(size_t size) {
   return cuts;
 }
 
-const Test kRestIsBorrowed("writer: the rest of a long message is read from a changed address", [] {
-  for (const size_t size : {kCopied + 1, kCopied + 2, size_t{100000}, size_t{400000}}) {
-    const Blob message = Pattern(size);
-    for (const ssize_t cut : Cuts(size)) {
-      ScriptedSink sink;
-      FrameWriter writer;
-      sink.script.Add({cut});
-      Equal(writer.Send(sink, message.data(), size), 1);
-      sink.script.Repeat(20, {7000, 0});
-      for (;;) {
-        const Moved moved(message);
-        const int64_t done = writer.Flush(sink, moved.borrowed(), size_t{1} << 30);
-        if (done > 0) break;
-        Check(done == 0 || done == -EAGAIN, Shown(done));
+const Test kRestIsBorrowed(
+    "writer: the rest of a long message is read from an address that changes", [] {
+      for (const size_t size : {kCopied + 1, kCopied + 2, size_t{100000}, size_t{400000}}) {
+        const Blob message = Pattern(size);
+        for (const ssize_t cut : Cuts(size)) {
+          ScriptedSink sink;
+          FrameWriter writer;
+          sink.script.Add({cut});
+          Equal(writer.Send(sink, message.data(), size), 1);
+          sink.script.Repeat(20, {7000, 0});
+          for (;;) {
+            const Moved moved(message);
+            const int64_t done = writer.Flush(sink, moved.borrowed(), size_t{1} << 30);
+            if (done > 0) break;
+            Check(done == 0 || done == -EAGAIN, Shown(done));
+          }
+          Check(sink.written == Frame(message), Shown(size) + " cut at " + Shown(cut));
+          Check(writer.empty());
+        }
       }
-      Check(sink.written == Frame(message), Shown(size) + " cut at " + Shown(cut));
-      Check(writer.empty());
-    }
-  }
-});
+    });
 
 const Test kCopiedAtLimit("writer: a message of 64 KiB is copied whole, a longer one is not", [] {
   ScriptedSink sink;
@@ -88,7 +89,7 @@ const Test kNothingBorrowed("writer: without the caller's memory only the copied
                             });
 
 const Test kTooShort(
-    "writer: memory that is too short by now is an error, not a read beyond it", [] {
+    "writer: memory that has become too short is an error, and not read beyond its end", [] {
       const Blob message = Pattern(100000);
       for (const ssize_t cut : Cuts(message.size())) {
         ScriptedSink sink;
@@ -102,14 +103,14 @@ const Test kTooShort(
           if (cut > 0) Equal(writer.Withdraw(1, {shorter.data(), left}), kBufferChanged);
         }
         Equal(writer.pending_bytes(), pending);
-        // Nothing is lost by the attempts.
+        // The attempts lose nothing.
         const Moved moved(message);
         Equal(writer.Flush(sink, moved.borrowed(), size_t{1} << 30), 1);
         Check(sink.written == Frame(message));
       }
     });
 
-const Test kTooShortBehind("writer: messages before one whose memory is gone are written first",
+const Test kTooShortBehind("writer: messages in front of one whose memory has gone are written",
                            [] {
                              ScriptedSink sink;
                              FrameWriter writer;

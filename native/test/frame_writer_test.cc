@@ -28,7 +28,7 @@ const Test kAtOnce("writer: a message is written with one call when there is roo
 });
 
 const Test kHeaderAlone(
-    "writer: the header of a long message leaves alone where that was asked for", [] {
+    "writer: the header of a long message is written alone if that was configured", [] {
       constexpr size_t kFrom = 100;
       for (const size_t size : {size_t{99}, size_t{100}, size_t{300000}}) {
         const int calls = size < kFrom ? 1 : 2;
@@ -53,14 +53,14 @@ const Test kHeaderAlone(
             done += std::max<int64_t>(writer.Flush(sink, borrowed, SIZE_MAX), 0);
           Equal(done, 2);
           // The first write and the EAGAIN after it, the rest, and what needs a call of its own: a
-          // header that is not out yet, and borrowed memory, which ends the list.
+          // header that is not written yet, and borrowed memory, which ends the list.
           const int alone = size >= kFrom && cut < 4 ? 1 : 0;
           Equal(sink.calls, 3 + alone + (size == 300000 ? 1 : 0));
           Blob expected = Frame(message);
           AppendTo(expected, Frame(Blob(message.begin(), message.begin() + 1)));
           Check(sink.written == expected, Shown(cut));
         }
-        // The error that follows a header is that of the message.
+        // An error after the header is reported for the message.
         ScriptedSink sink;
         FrameWriter writer(kFrom);
         sink.script.Add({4, -EPIPE, -EPIPE});
@@ -134,7 +134,7 @@ const Test kGathered("writer: many small messages leave with few calls", [] {
   Check(sink.calls <= 20, Shown(sink.calls) + " calls");
 });
 
-const Test kNothingToDo("writer: nothing waits, nothing is written", [] {
+const Test kNothingToDo("writer: nothing is written when nothing waits", [] {
   ScriptedSink sink;
   FrameWriter writer;
   Equal(writer.Flush(sink, kNothing, SIZE_MAX), 0);

@@ -23,7 +23,7 @@ const Test kNumbers("holder table: numbers are never given twice", [] {
   Equal(table->NextNumber(), 2u);
 });
 
-const Test kLive("holder table: a holder that lives is never dead, also when it is stopped", [] {
+const Test kLive("holder table: a living holder is never dead, even if it is stopped", [] {
   const auto table = MakeTable();
   HolderTable::Record* own = table->Claim(kNumber);
   HolderTable::Set(own, kNumber, Phase::kHolding, 1);
@@ -41,7 +41,7 @@ const Test kLive("holder table: a holder that lives is never dead, also when it 
   KillAndReap(child);
 });
 
-const Test kDead("holder table: one that was killed is dead, as a zombie and afterwards", [] {
+const Test kDead("holder table: a killed holder is dead, as a zombie and afterwards", [] {
   const auto table = MakeTable();
   const pid_t child =
       StartChild([&] { HolderTable::Set(table->Claim(kNumber), kNumber, Phase::kHolding, 1); });
@@ -51,7 +51,7 @@ const Test kDead("holder table: one that was killed is dead, as a zombie and aft
   const HolderTable::DeadHolder dead = table->FindDeadHolder(kNumber);
   Check(dead.record != nullptr);
   Check(!table->HasLiveHolder(kNumber));
-  // One caller gets it, even if another process has claimed and holds the same record meanwhile.
+  // One caller reaps it, even if another process has claimed and holds the same record by then.
   Check(HolderTable::Reap(dead));
   Check(!HolderTable::Reap(dead));
   HolderTable::Record* own = table->Claim(kNumber);
@@ -61,16 +61,17 @@ const Test kDead("holder table: one that was killed is dead, as a zombie and aft
   Check(table->HasLiveHolder(kNumber));
 });
 
-const Test kReused("holder table: a pid that belongs to a later process is no sign of life", [] {
-  const auto table = MakeTable();
-  const pid_t child = StartChild([&] {
-    HolderTable::Record* record = table->Claim(kNumber);
-    record->start.store(record->start.load() - 1);
-    HolderTable::Set(record, kNumber, Phase::kHolding, 1);
-  });
-  Check(HasDeadHolder(*table));
-  KillAndReap(child);
-});
+const Test kReused("holder table: a later process with the same pid does not make a holder living",
+                   [] {
+                     const auto table = MakeTable();
+                     const pid_t child = StartChild([&] {
+                       HolderTable::Record* record = table->Claim(kNumber);
+                       record->start.store(record->start.load() - 1);
+                       HolderTable::Set(record, kNumber, Phase::kHolding, 1);
+                     });
+                     Check(HasDeadHolder(*table));
+                     KillAndReap(child);
+                   });
 
 const Test kNamespace("holder table: of another pid namespace nothing is known", [] {
   const auto table = MakeTable();
@@ -83,7 +84,7 @@ const Test kNamespace("holder table: of another pid namespace nothing is known",
 });
 
 const Test kOrphanedHolder(
-    "holder table: a thread that ends leaves an orphan, and nothing if it held nothing", [] {
+    "holder table: a thread that ends leaves an orphaned record only of what it holds", [] {
       const auto table = MakeTable();
       HolderTable::Record* record = table->Claim(kNumber);
       table->Abandon(record);
@@ -97,7 +98,7 @@ const Test kOrphanedHolder(
       Check(!HasDeadHolder(*table));
     });
 
-const Test kClear("holder table: who posts for the holder clears its record", [] {
+const Test kClear("holder table: posting on behalf of the holder clears its record", [] {
   const auto table = MakeTable();
   HolderTable::Record* record = table->Claim(kNumber);
   HolderTable::Set(record, kNumber, Phase::kHolding, 1);
@@ -105,7 +106,7 @@ const Test kClear("holder table: who posts for the holder clears its record", []
   Equal(HolderTable::Count(record, Phase::kHolding), 1u);
   table->ClearHolder(kNumber);
   Equal(HolderTable::Count(record, Phase::kHolding), 0u);
-  // It stays the owner's.
+  // The record still belongs to its owner.
   HolderTable::Set(record, kNumber, Phase::kHolding, 1);
   Check(table->HasLiveHolder(kNumber));
 });
@@ -122,7 +123,7 @@ const Test kWaiters("holder table: dead waiters are counted once", [] {
   Equal(table->ReapDead(kNumber, Phase::kWaiting, Phase::kOrphanedWaiters), 0u);
 });
 
-const Test kFull("holder table: when it is full the records of the dead are used again", [] {
+const Test kFull("holder table: when it is full, records of dead processes are used again", [] {
   const auto table = MakeTable();
   size_t claimed = 0;
   const pid_t child = StartChild([&] {
@@ -130,7 +131,7 @@ const Test kFull("holder table: when it is full the records of the dead are used
     }
   });
   Check(table->Claim(1) == nullptr);
-  // What cannot be noted of one is taken to be true of all.
+  // Without a free record for this semaphore, all count as exposed.
   Check(!table->IsExposed(kNumber));
   table->Expose(kNumber);
   Check(table->IsExposed(kNumber));
@@ -139,84 +140,86 @@ const Test kFull("holder table: when it is full the records of the dead are used
   Check(claimed > 100, Shown(claimed));
 });
 
-const Test kExposed("holder table: a name is exposed for as long as somebody has it open", [] {
+const Test kExposed("holder table: a semaphore is exposed for as long as a process has it open",
+                    [] {
+                      const auto table = MakeTable();
+                      HolderTable::Record* creator = table->Claim(kNumber);
+                      HolderTable::Record* other = table->Claim(kNumber);
+                      table->Expose(kNumber);
+                      table->Expose(kNumber);
+                      Check(table->IsExposed(kNumber));
+                      Check(!table->IsExposed(kNumber + 1));
+                      table->Abandon(creator);
+                      table->Close(kNumber);
+                      Check(table->IsExposed(kNumber));
+                      table->Abandon(other);
+                      Check(!table->IsExposed(kNumber));
+                    });
+
+const Test kNothingLeft("holder table: locks that their holder closed leave no records", [] {
   const auto table = MakeTable();
-  HolderTable::Record* creator = table->Claim(kNumber);
-  HolderTable::Record* other = table->Claim(kNumber);
-  table->Expose(kNumber);
-  table->Expose(kNumber);
-  Check(table->IsExposed(kNumber));
-  Check(!table->IsExposed(kNumber + 1));
-  table->Abandon(creator);
-  table->Close(kNumber);
-  Check(table->IsExposed(kNumber));
-  table->Abandon(other);
+  for (uint32_t number = 1; number < 2000; number++) {
+    HolderTable::Record* record = table->Claim(number);
+    Check(record != nullptr, Shown(number));
+    table->Expose(number);
+    HolderTable::Set(record, number, Phase::kHolding, 1);
+    table->Abandon(record);
+    table->Close(number);
+  }
   Check(!table->IsExposed(kNumber));
 });
 
-const Test kNothingLeft("holder table: nothing is left of locks that were closed by their holder",
-                        [] {
-                          const auto table = MakeTable();
-                          for (uint32_t number = 1; number < 2000; number++) {
-                            HolderTable::Record* record = table->Claim(number);
-                            Check(record != nullptr, Shown(number));
-                            table->Expose(number);
-                            HolderTable::Set(record, number, Phase::kHolding, 1);
-                            table->Abandon(record);
-                            table->Close(number);
-                          }
-                          Check(!table->IsExposed(kNumber));
-                        });
+const Test kRecovered(
+    "tracked semaphore: a dead holder's lock is posted where every process keeps records", [] {
+      const auto table = MakeTable();
+      const auto lock = MakeTracked(1);
+      lock->Track(table, kNumber, TrackedSemaphore::Role::kHolder);
+      const pid_t child = StartChild([&] {
+        lock->semaphore().TryWait();
+        HolderTable::Set(table->Claim(kNumber), kNumber, Phase::kHolding, 1);
+      });
+      Equal(lock->CheckHolder(), 0);
+      Equal(lock->TryAcquire(), -EAGAIN);
+      KillAndReap(child);
+      Equal(lock->DeadHolder(), static_cast<uint32_t>(child));
+      Equal(lock->CheckHolder(), 0);
+      Equal(lock->TryAcquire(), 0);
+      Equal(lock->CheckHolder(), 0);
+      Equal(lock->Release(1), 0);
+      Equal(lock->Release(1), -EOVERFLOW);
+    });
 
-const Test kMended("tracked semaphore: a dead holder is mended where all record", [] {
-  const auto table = MakeTable();
-  const auto lock = MakeTracked(1);
-  lock->Track(table, kNumber, TrackedSemaphore::Role::kHolder);
-  const pid_t child = StartChild([&] {
-    lock->semaphore().TryWait();
-    HolderTable::Set(table->Claim(kNumber), kNumber, Phase::kHolding, 1);
-  });
-  Equal(lock->CheckHolder(), 0);
-  Equal(lock->TryAcquire(), -EAGAIN);
-  KillAndReap(child);
-  Equal(lock->DeadHolder(), static_cast<uint32_t>(child));
-  Equal(lock->CheckHolder(), 0);
-  Equal(lock->TryAcquire(), 0);
-  Equal(lock->CheckHolder(), 0);
-  Equal(lock->Release(1), 0);
-  Equal(lock->Release(1), -EOVERFLOW);
-});
-
-const Test kReported("tracked semaphore: and reported where not, until somebody recovers", [] {
-  const auto table = MakeTable();
-  const auto lock = MakeTracked(1);
-  lock->Track(table, kNumber, TrackedSemaphore::Role::kHolder);
-  lock->Expose();
-  const pid_t child = StartChild([&] {
-    lock->semaphore().TryWait();
-    HolderTable::Set(table->Claim(kNumber), kNumber, Phase::kHolding, 1);
-  });
-  Equal(lock->CheckHolder(), 0);
-  Equal(lock->Recover(false), 0);
-  Equal(lock->Recover(true), 0);
-  KillAndReap(child);
-  Equal(lock->CheckHolder(), static_cast<int>(kOwnerDied));
-  // Not beside somebody who has it by now.
-  HolderTable::Record* live = table->Claim(kNumber);
-  HolderTable::Set(live, kNumber, Phase::kHolding, 1);
-  Equal(lock->CheckHolder(), 0);
-  table->Abandon(live);
-  table->ClearHolder(kNumber);
-  Equal(lock->CheckHolder(), static_cast<int>(kOwnerDied));
-  Equal(lock->Recover(false), 1);
-  Equal(lock->Recover(false), 0);
-  Equal(lock->semaphore().Value(), 1);
-  // Taken without a record, by whoever writes none.
-  Equal(lock->semaphore().TryWait(), 0);
-  Equal(lock->CheckHolder(), 0);
-  Equal(lock->Recover(false), 0);
-  Equal(lock->Recover(true), 1);
-});
+const Test kReported(
+    "tracked semaphore: a dead holder is reported elsewhere, until the lock is recovered", [] {
+      const auto table = MakeTable();
+      const auto lock = MakeTracked(1);
+      lock->Track(table, kNumber, TrackedSemaphore::Role::kHolder);
+      lock->Expose();
+      const pid_t child = StartChild([&] {
+        lock->semaphore().TryWait();
+        HolderTable::Set(table->Claim(kNumber), kNumber, Phase::kHolding, 1);
+      });
+      Equal(lock->CheckHolder(), 0);
+      Equal(lock->Recover(false), 0);
+      Equal(lock->Recover(true), 0);
+      KillAndReap(child);
+      Equal(lock->CheckHolder(), static_cast<int>(kOwnerDied));
+      // A living holder has the lock by now.
+      HolderTable::Record* live = table->Claim(kNumber);
+      HolderTable::Set(live, kNumber, Phase::kHolding, 1);
+      Equal(lock->CheckHolder(), 0);
+      table->Abandon(live);
+      table->ClearHolder(kNumber);
+      Equal(lock->CheckHolder(), static_cast<int>(kOwnerDied));
+      Equal(lock->Recover(false), 1);
+      Equal(lock->Recover(false), 0);
+      Equal(lock->semaphore().Value(), 1);
+      // Taken by a process that keeps no records.
+      Equal(lock->semaphore().TryWait(), 0);
+      Equal(lock->CheckHolder(), 0);
+      Equal(lock->Recover(false), 0);
+      Equal(lock->Recover(true), 1);
+    });
 
 }  // namespace
 }  // namespace mp::test

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// How much memory readers and writers hold. Every allocation of this program is counted.
+// How much memory readers and writers use. Every allocation of this program is counted.
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
@@ -19,26 +19,26 @@ namespace {
 
 std::atomic<size_t> live_bytes{0};
 
-// What is larger cannot be had.
+// A larger allocation fails.
 std::atomic<size_t> largest{SIZE_MAX};
 
-// In front of each piece of memory its size is kept.
-constexpr size_t kPrefix = alignof(std::max_align_t);
+// The size of each allocation is stored in front of it.
+constexpr size_t kSizeBytes = alignof(std::max_align_t);
 
 }  // namespace
 
 void* operator new(size_t size) {
   if (size > largest) throw std::bad_alloc();
-  auto* base = static_cast<std::byte*>(std::malloc(size + kPrefix));
+  auto* base = static_cast<std::byte*>(std::malloc(size + kSizeBytes));
   if (base == nullptr) throw std::bad_alloc();
   ::new (base) size_t(size);
   live_bytes += size;
-  return base + kPrefix;
+  return base + kSizeBytes;
 }
 
 void operator delete(void* memory) noexcept {
   if (memory == nullptr) return;
-  auto* base = static_cast<std::byte*>(memory) - kPrefix;
+  auto* base = static_cast<std::byte*>(memory) - kSizeBytes;
   live_bytes -= *std::launder(reinterpret_cast<size_t*>(base));
   std::free(base);
 }
@@ -46,7 +46,7 @@ void operator delete(void* memory) noexcept {
 void operator delete(void* memory, size_t) noexcept { ::operator delete(memory); }
 void* operator new[](size_t size) { return ::operator new(size); }
 
-// Written out, since a sanitizer's own would not be the counterpart of the delete below.
+// Defined here, since the sanitizer's own does not match the delete below.
 void* operator new(size_t size, const std::nothrow_t&) noexcept {
   try {
     return ::operator new(size);
@@ -69,10 +69,10 @@ constexpr size_t kSmall = FrameReader::kSmallBytes;
 
 uint8_t slab[kSmall];
 
-// What has been allocated since it was made.
+// How much has been allocated since it was constructed.
 class Growth {
  public:
-  // Signed, since memory from before may have been given back.
+  // Signed, since memory that was allocated before may have been freed.
   long long now() const {
     return static_cast<long long>(live_bytes) - static_cast<long long>(before_);
   }
@@ -81,12 +81,12 @@ class Growth {
   size_t before_ = live_bytes;
 };
 
-// The number is taken before this function's own strings are.
+// The argument is evaluated before this function allocates its own strings.
 void ExpectAtMost(long long held, size_t most, int line = __builtin_LINE()) {
   Check(held <= static_cast<long long>(most), Shown(held) + " bytes held", __FILE__, line);
 }
 
-// Holds its bytes outside of what is counted, and gives at most so many at a time.
+// Its bytes are not counted. A read returns at most `most` of them.
 class PlainSource final : public ByteSource {
  public:
   PlainSource(const uint8_t* data, size_t size) : data_(data), left_(size) {}
@@ -132,25 +132,26 @@ const Test kIdle("memory: an idle reader holds no buffer", [] {
   }
 });
 
-const Test kPartial("memory: part of a message costs one buffer, which goes with it", [] {
-  for (const bool read_ahead : {false, true}) {
-    const Blob stream = Frame(Pattern(kSmall));
-    PlainSource source(stream.data(), stream.size());
-    source.most = 1000;
-    FrameReader reader(1 << 20);
-    reader.set_read_ahead(read_ahead);
-    const Growth growth;
-    int64_t status = -EAGAIN;
-    while (status == -EAGAIN) {
-      status = reader.ReadSmall(source, slab, UINT64_MAX);
-      ExpectAtMost(growth.now(), kSmall);
-    }
-    Equal(status, kSmall);
-    ExpectAtMost(growth.now(), 0);
-  }
-});
+const Test kPartial("memory: a part of a message takes one buffer, until the message is complete",
+                    [] {
+                      for (const bool read_ahead : {false, true}) {
+                        const Blob stream = Frame(Pattern(kSmall));
+                        PlainSource source(stream.data(), stream.size());
+                        source.most = 1000;
+                        FrameReader reader(1 << 20);
+                        reader.set_read_ahead(read_ahead);
+                        const Growth growth;
+                        int64_t status = -EAGAIN;
+                        while (status == -EAGAIN) {
+                          status = reader.ReadSmall(source, slab, UINT64_MAX);
+                          ExpectAtMost(growth.now(), kSmall);
+                        }
+                        Equal(status, kSmall);
+                        ExpectAtMost(growth.now(), 0);
+                      }
+                    });
 
-const Test kAnnounced("memory: an announced length costs nothing", [] {
+const Test kAnnounced("memory: an announced length takes no memory", [] {
   for (const bool read_ahead : {false, true}) {
     Blob stream = LongHeader(1ull << 50);
     AppendTo(stream, Pattern(10));
@@ -196,22 +197,21 @@ const Test kWaiting("memory: a waiting message is copied up to 64 KiB", [] {
   }
 });
 
-const Test kTakenBack("memory: a begun message that there is no memory to copy stays as it was",
-                      [] {
-                        const Blob message = Pattern(10 << 20);
-                        ScriptedSink sink;
-                        FrameWriter writer;
-                        sink.script.Add({70000});
-                        Equal(writer.Send(sink, message.data(), message.size()), 1);
-                        largest = 1 << 20;
-                        const int64_t status = writer.Withdraw(1, {message.data(), message.size()});
-                        largest = SIZE_MAX;
-                        Equal(status, -ENOMEM);
-                        Equal(writer.Flush(sink, {message.data(), message.size()}, SIZE_MAX), 1);
-                        Check(sink.written == Frame(message));
-                      });
+const Test kTakenBack("memory: a begun message that cannot be copied stays as it was", [] {
+  const Blob message = Pattern(10 << 20);
+  ScriptedSink sink;
+  FrameWriter writer;
+  sink.script.Add({70000});
+  Equal(writer.Send(sink, message.data(), message.size()), 1);
+  largest = 1 << 20;
+  const int64_t status = writer.Withdraw(1, {message.data(), message.size()});
+  largest = SIZE_MAX;
+  Equal(status, -ENOMEM);
+  Equal(writer.Flush(sink, {message.data(), message.size()}, SIZE_MAX), 1);
+  Check(sink.written == Frame(message));
+});
 
-const Test kDrained("memory: a writer gives back what its queue took", [] {
+const Test kDrained("memory: a writer frees what its waiting messages took", [] {
   const Blob message = Pattern(2000);
   FrameWriter writer;
   writer.Append(message.data(), 1);

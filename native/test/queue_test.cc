@@ -17,44 +17,42 @@ int Value(const std::shared_ptr<TrackedSemaphore>& semaphore) {
   return semaphore->semaphore().Value();
 }
 
-const Test kSmall(
-    "queue: small items are written at once, in their order, and everything is counted", [] {
-      TestQueue queue(10);
-      for (const size_t size : {size_t{0}, size_t{1}, size_t{4092}})
-        Equal(queue.Put(Pattern(size)), 0);
-      Equal(Value(queue.free), 7);
-      Equal(Value(queue.unfinished), 3);
-      Blob item;
-      for (const size_t size : {size_t{0}, size_t{1}, size_t{4092}}) {
-        Equal(queue.Get(&item), size);
-        Check(item == Pattern(size));
-      }
-      Equal(queue.Get(&item, 0), -EAGAIN);
-      Equal(Value(queue.free), 10);
-      for (const auto& lock : {queue.rlock, queue.wlock}) Equal(Value(lock), 1);
-      queue.Settle();
-    });
+const Test kSmall("queue: small items are written at once, in order, and are counted", [] {
+  TestQueue queue(10);
+  for (const size_t size : {size_t{0}, size_t{1}, size_t{4092}}) Equal(queue.Put(Pattern(size)), 0);
+  Equal(Value(queue.free), 7);
+  Equal(Value(queue.unfinished), 3);
+  Blob item;
+  for (const size_t size : {size_t{0}, size_t{1}, size_t{4092}}) {
+    Equal(queue.Get(&item), size);
+    Check(item == Pattern(size));
+  }
+  Equal(queue.Get(&item, 0), -EAGAIN);
+  Equal(Value(queue.free), 10);
+  for (const auto& lock : {queue.rlock, queue.wlock}) Equal(Value(lock), 1);
+  queue.Settle();
+});
 
-const Test kLed("queue: an item in two pieces is one message, written at once, in part or later",
-                [] {
-                  for (const size_t size : {size_t{0}, size_t{100}, size_t{300000}}) {
-                    TestQueue queue;
-                    const Blob prefix = Pattern(QueueItem::kMaxPrefixBytes);
-                    const Blob payload = Pattern(size);
-                    Blob whole = prefix;
-                    whole.insert(whole.end(), payload.begin(), payload.end());
-                    for (int i = 0; i < 3; i++)
-                      Equal(queue.Put(payload, false, prefix) > 0, size == 300000);
-                    Blob item;
-                    for (int i = 0; i < 3; i++) {
-                      Equal(queue.Get(&item), whole.size());
-                      Check(item == whole);
-                    }
-                    queue.Settle();
-                  }
-                });
+const Test kPrefix("queue: an item in two pieces is one message, written at once, in part or later",
+                   [] {
+                     for (const size_t size : {size_t{0}, size_t{100}, size_t{300000}}) {
+                       TestQueue queue;
+                       const Blob prefix = Pattern(QueueItem::kMaxPrefixBytes);
+                       const Blob payload = Pattern(size);
+                       Blob whole = prefix;
+                       whole.insert(whole.end(), payload.begin(), payload.end());
+                       for (int i = 0; i < 3; i++)
+                         Equal(queue.Put(payload, false, prefix) > 0, size == 300000);
+                       Blob item;
+                       for (int i = 0; i < 3; i++) {
+                         Equal(queue.Get(&item), whole.size());
+                         Check(item == whole);
+                       }
+                       queue.Settle();
+                     }
+                   });
 
-const Test kLarge("queue: what the pipe has no room for is written by a thread, as room comes", [] {
+const Test kLarge("queue: a thread writes what the pipe has no room for, once there is room", [] {
   TestQueue queue;
   const Blob large = Pattern(3000000);
   Check(queue.Put(large) > 0, "bytes wait");
@@ -69,23 +67,23 @@ const Test kLarge("queue: what the pipe has no room for is written by a thread, 
   Equal(Feeders::Waiting().items, 0u);
 });
 
-const Test kPlaces("queue: without a place nothing is put, and one that was taken before is used",
-                   [] {
-                     TestQueue queue(1);
-                     Equal(queue.Put(Pattern(1)), 0);
-                     Equal(queue.Put(Pattern(2)), -EAGAIN);
-                     Equal(Value(queue.unfinished), 1);
-                     Blob item;
-                     Equal(queue.Get(&item), 1);
-                     Equal(queue.free->TryAcquire(), 0);
-                     Equal(queue.Put(item, true), 0);
-                     Equal(Value(queue.free), 0);
-                     Equal(queue.Get(&item), 1);
-                     Equal(Value(queue.free), 1);
-                     queue.Settle();
-                   });
+const Test kSlots("queue: without a slot nothing is put, and a slot that was taken before is used",
+                  [] {
+                    TestQueue queue(1);
+                    Equal(queue.Put(Pattern(1)), 0);
+                    Equal(queue.Put(Pattern(2)), -EAGAIN);
+                    Equal(Value(queue.unfinished), 1);
+                    Blob item;
+                    Equal(queue.Get(&item), 1);
+                    Equal(queue.free->TryAcquire(), 0);
+                    Equal(queue.Put(item, true), 0);
+                    Equal(Value(queue.free), 0);
+                    Equal(queue.Get(&item), 1);
+                    Equal(Value(queue.free), 1);
+                    queue.Settle();
+                  });
 
-const Test kNotice("queue: who waits for what was put is told when it has been written", [] {
+const Test kNotice("queue: a completion comes when the items that were put have been written", [] {
   TestQueue queue;
   const auto told = std::make_shared<CompletionQueue>();
   Equal(told->Open(), 0);
@@ -103,24 +101,25 @@ const Test kNotice("queue: who waits for what was put is told when it has been w
   queue.Settle();
 });
 
-const Test kNobody("queue: with nobody left to read, what waits is given up with its places", [] {
-  TestQueue queue(3);
-  const auto told = std::make_shared<CompletionQueue>();
-  Equal(told->Open(), 0);
-  Check(queue.Put(Pattern(1000000)) > 0);
-  Check(queue.Put(Pattern(1)) > 0);
-  queue.writer->feeder()->NotifyWhen(0, told, 1);
-  queue.reader.reset();
-  queue.pair.reader.reset();
-  pollfd readable{told->fd(), POLLIN, 0};
-  Equal(::poll(&readable, 1, 60000), 1);
-  Equal(told->Dequeue(1).front().status, -EPIPE);
-  Equal(queue.Put(Pattern(1)), -EPIPE);
-  Equal(Value(queue.free), 3);
-  queue.Settle();
-});
+const Test kNoReader(
+    "queue: when no reader is left, waiting items are dropped and their slots returned", [] {
+      TestQueue queue(3);
+      const auto told = std::make_shared<CompletionQueue>();
+      Equal(told->Open(), 0);
+      Check(queue.Put(Pattern(1000000)) > 0);
+      Check(queue.Put(Pattern(1)) > 0);
+      queue.writer->feeder()->NotifyWhen(0, told, 1);
+      queue.reader.reset();
+      queue.pair.reader.reset();
+      pollfd readable{told->fd(), POLLIN, 0};
+      Equal(::poll(&readable, 1, 60000), 1);
+      Equal(told->Dequeue(1).front().status, -EPIPE);
+      Equal(queue.Put(Pattern(1)), -EPIPE);
+      Equal(Value(queue.free), 3);
+      queue.Settle();
+    });
 
-const Test kBusy("queue: the lock of somebody else is waited for by the thread, and by no caller",
+const Test kBusy("queue: the thread waits for a lock that another member holds, and no caller does",
                  [] {
                    TestQueue queue;
                    Equal(queue.wlock->TryAcquire(), 0);
@@ -128,7 +127,7 @@ const Test kBusy("queue: the lock of somebody else is waited for by the thread, 
                    Equal(queue.wlock->Release(TrackedSemaphore::kNoLimit), 0);
                    Blob item;
                    Equal(queue.Get(&item), 5);
-                   Check(queue.Put(Pattern(6)) >= 0, "the thread may have its lock still");
+                   Check(queue.Put(Pattern(6)) >= 0, "the thread may still hold its lock");
                    pollfd readable{queue.pair.reader->fd(), POLLIN, 0};
                    Equal(::poll(&readable, 1, 60000), 1);
                    Equal(queue.rlock->TryAcquire(), 0);
@@ -139,20 +138,21 @@ const Test kBusy("queue: the lock of somebody else is waited for by the thread, 
                    queue.Settle();
                  });
 
-const Test kEnded("queue: after a shutdown nothing can be put, and what is left can be got", [] {
-  TestQueue queue(2);
-  Equal(queue.Put(Pattern(3)), 0);
-  queue.state->Add(QueueState::kIsShutDown);
-  Equal(queue.Put(Pattern(4)), kShutDown);
-  Equal(Value(queue.free), 1);
-  Blob item;
-  Equal(queue.Get(&item), 3);
-  Equal(queue.Get(&item), kShutDown);
-  Equal(Value(queue.free), 2);
-  queue.Settle();
-});
+const Test kEnded("queue: after a shutdown nothing can be put, and items that are left can be got",
+                  [] {
+                    TestQueue queue(2);
+                    Equal(queue.Put(Pattern(3)), 0);
+                    queue.state->Add(QueueState::kIsShutDown);
+                    Equal(queue.Put(Pattern(4)), kShutDown);
+                    Equal(Value(queue.free), 1);
+                    Blob item;
+                    Equal(queue.Get(&item), 3);
+                    Equal(queue.Get(&item), kShutDown);
+                    Equal(Value(queue.free), 2);
+                    queue.Settle();
+                  });
 
-const Test kNonsense("queue: a length that is none breaks the queue, and the lock stays taken", [] {
+const Test kNonsense("queue: an invalid length breaks the queue, and the lock stays taken", [] {
   TestQueue queue;
   const uint8_t bad[] = {0x80, 0, 0, 1};
   const iovec iov{const_cast<uint8_t*>(bad), sizeof(bad)};
@@ -165,26 +165,25 @@ const Test kNonsense("queue: a length that is none breaks the queue, and the loc
   queue.Settle();
 });
 
-const Test kHalfRead("queue: a reader that goes away inside an item leaves its end to a thread",
-                     [] {
-                       TestQueue queue;
-                       Check(queue.Put(Pattern(200000)) > 0);
-                       Blob item(FrameReader::kSmallBytes);
-                       Equal(queue.reader->Get(item.data(), false), kLargeMessage);
-                       item.resize(200000);
-                       const int64_t some = queue.reader->GetLarge(item.data(), item.size(), 1000);
-                       Check(some > 0 && some < 200000, "a part was read");
-                       Check(queue.reader->in_message());
-                       queue.reader = queue.MakeReader(queue.Copy());
-                       Equal(queue.Put(Pattern(7)) >= 0, true);
-                       Equal(queue.Get(&item), 7);
-                       queue.Settle();
-                     });
+const Test kHalfRead("queue: a thread finishes an item whose reader was closed inside it", [] {
+  TestQueue queue;
+  Check(queue.Put(Pattern(200000)) > 0);
+  Blob item(FrameReader::kSmallBytes);
+  Equal(queue.reader->Get(item.data(), false), kLargeMessage);
+  item.resize(200000);
+  const int64_t some = queue.reader->GetLarge(item.data(), item.size(), 1000);
+  Check(some > 0 && some < 200000, "a part was read");
+  Check(queue.reader->in_message());
+  queue.reader = queue.MakeReader(queue.Copy());
+  Equal(queue.Put(Pattern(7)) >= 0, true);
+  Equal(queue.Get(&item), 7);
+  queue.Settle();
+});
 
-// A child that has a lock and may have moved a part of an item.
+// A child that holds a lock and may have moved a part of an item.
 pid_t StartMoving(const std::shared_ptr<TrackedSemaphore>& lock) {
   return StartChild([&] {
-    // With a record of its own, which is to stay.
+    // With a record of its own, which stays.
     auto& own = *new TrackedSemaphore(lock->shared());
     own.Track(lock->table(), lock->number(), TrackedSemaphore::Role::kHolder);
     own.UseAsQueueLock();
@@ -193,27 +192,28 @@ pid_t StartMoving(const std::shared_ptr<TrackedSemaphore>& lock) {
   });
 }
 
-const Test kMended("queue mender: an empty pipe that nobody works at is between two items", [] {
-  TestQueue queue;
-  for (const bool writing : {false, true}) {
-    const auto& dead = writing ? queue.wlock : queue.rlock;
-    const auto& other = writing ? queue.rlock : queue.wlock;
-    KillAndReap(StartMoving(dead));
-    Equal(Value(dead), 0);
-    Equal(other->TryAcquire(), 0);
-    Equal(RecoverLock(*dead, *other, queue.pair.reader->fd()), -EAGAIN);
-    Equal(other->Release(TrackedSemaphore::kNoLimit), 0);
-    Equal(RecoverLock(*dead, *other, queue.pair.reader->fd()), 0);
-    Equal(Value(dead), 1);
-    Equal(RecoverLock(*dead, *other, queue.pair.reader->fd()), 0);
-  }
-  Blob item;
-  Equal(queue.Put(Pattern(9)), 0);
-  Equal(queue.Get(&item), 9);
-  queue.Settle();
-});
+const Test kRecovered("queue recovery: an empty pipe whose other lock is free is between two items",
+                      [] {
+                        TestQueue queue;
+                        for (const bool writing : {false, true}) {
+                          const auto& dead = writing ? queue.wlock : queue.rlock;
+                          const auto& other = writing ? queue.rlock : queue.wlock;
+                          KillAndReap(StartMoving(dead));
+                          Equal(Value(dead), 0);
+                          Equal(other->TryAcquire(), 0);
+                          Equal(RecoverLock(*dead, *other, queue.pair.reader->fd()), -EAGAIN);
+                          Equal(other->Release(TrackedSemaphore::kNoLimit), 0);
+                          Equal(RecoverLock(*dead, *other, queue.pair.reader->fd()), 0);
+                          Equal(Value(dead), 1);
+                          Equal(RecoverLock(*dead, *other, queue.pair.reader->fd()), 0);
+                        }
+                        Blob item;
+                        Equal(queue.Put(Pattern(9)), 0);
+                        Equal(queue.Get(&item), 9);
+                        queue.Settle();
+                      });
 
-const Test kTorn("queue mender: a pipe that is not empty may begin inside an item", [] {
+const Test kUnproved("queue recovery: a pipe that is not empty may begin inside an item", [] {
   TestQueue queue;
   Equal(queue.Put(Pattern(100)), 0);
   KillAndReap(StartMoving(queue.rlock));

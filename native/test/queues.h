@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// A queue with everything in it, all in this process.
+// A queue with all its resources in this process.
 #pragma once
 
 #include <poll.h>
@@ -51,7 +51,7 @@ struct TestQueue {
         FeederResources{pair.reader, pair.writer, rlock, wlock, free, state});
     return std::make_unique<QueueWriter>(std::move(feeder), free, unfinished, state);
   }
-  // With an end of its own, as another process has it.
+  // Another descriptor of the reading end, as another process has one.
   std::shared_ptr<Endpoint> Copy() const {
     return MakeEndpoint(UniqueFd(sys::Duplicate(pair.reader->fd())), IoMethod::kNoWait);
   }
@@ -64,8 +64,8 @@ struct TestQueue {
     return writer->Put({prefix.data(), prefix.size(), item.data(), item.size()}, has_slot);
   }
 
-  // As one who waits for the pipe to be readable does it, and for the lock when another has it.
-  // -EAGAIN when nothing comes for so long.
+  // Gets an item, and waits for the pipe to be readable, and for the lock when another member has
+  // it. -EAGAIN when nothing comes for `wait_ms`.
   int64_t Get(Blob* item, int wait_ms = 60000) const {
     item->resize(FrameReader::kSmallBytes);
     for (;;) {
@@ -93,7 +93,7 @@ struct TestQueue {
     }
   }
 
-  // Nothing of this queue waits in the process any more, and its thread is gone.
+  // Closes the writer and waits until its thread has ended, so that nothing waits to be written.
   void Settle() const {
     writer->Close();
     for (int i = 0; i < 60000 && writer->feeder().use_count() > 1; i++) ::usleep(1000);

@@ -14,7 +14,7 @@
 
 namespace mp::test {
 
-// So large that the limit plays no part.
+// So large that the limit has no effect.
 constexpr uint64_t kNoLimit = 1ull << 40;
 
 class Receiving {
@@ -31,7 +31,7 @@ class Receiving {
 
   // One attempt. The length of a complete message, -EAGAIN, or a failure.
   int64_t Try(ByteSource& source, uint64_t max_length = UINT64_MAX) {
-    // A new slab each time: nothing may depend on what an earlier attempt left there.
+    // A new slab each time: no attempt may depend on what an earlier one left there.
     Blob slab(FrameReader::kSmallBytes, 0xcc);
     const int64_t status = reader.ReadSmall(source, slab.data(), max_length);
     if (status != kLargeMessage) {
@@ -61,7 +61,7 @@ class Receiving {
     }
   }
 
-  // How many bytes the reader has read and not handed out. It has them no longer.
+  // How many bytes the reader has read and not handed out. They are removed from it.
   int64_t TakeHeld() {
     Blob bytes(FrameReader::kMaxHeldBytes);
     return reader.TakeOut(bytes.data());

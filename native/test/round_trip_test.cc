@@ -25,14 +25,14 @@ class Random {
   size_t UpTo(size_t most) { return std::uniform_int_distribution<size_t>(0, most)(engine_); }
   bool OneIn(size_t n) { return UpTo(n - 1) == 0; }
 
-  // Mostly small, sometimes around the limits that the code has.
+  // Mostly small, sometimes around the limits in the code.
   size_t MessageSize() {
     if (OneIn(12)) return FrameReader::kSmallBytes - 3 + UpTo(6);
     if (OneIn(20)) return UpTo(300000);
     return OneIn(3) ? UpTo(5000) : UpTo(40);
   }
 
-  // Small chunks for a while, then large ones, so that a round comes to its end.
+  // Small chunks and large ones, so that a round ends.
   ssize_t Step() {
     if (OneIn(4)) return 0;
     return static_cast<ssize_t>(OneIn(2) ? 1 + UpTo(5) : 1 + UpTo(100000));
@@ -56,7 +56,7 @@ void ForEachSeed(size_t usual_rounds, Round round) {
   }
 }
 
-// One thing that the reader is to find: a message or a descriptor.
+// What the reader must find: a message or a descriptor.
 struct Item {
   Blob message;
   bool descriptor = false;
@@ -64,7 +64,7 @@ struct Item {
   bool borrows = false;  // While a part of it is read from `message`.
 };
 
-// Feeds a writer with random calls and remembers what it has to write.
+// Makes random calls of a writer and records what it must write.
 class Sending {
  public:
   explicit Sending(Random& random)
@@ -106,7 +106,7 @@ class Sending {
     waiting_.push_back(std::move(item));
   }
 
-  // The memory of the first message that borrows, as its owner would supply it now.
+  // The memory of the first message that borrows, as its owner supplies it now.
   FrameWriter::Borrowed BorrowedFrom(size_t first) {
     for (size_t i = first; i < waiting_.size(); i++) {
       if (!waiting_[i].borrows) continue;
@@ -145,42 +145,43 @@ class Sending {
   Blob borrowed_;
 };
 
-const Test kRoundTrip("round trip: what a writer writes in pieces a reader reads in others", [] {
-  ForEachSeed(150, [](Random& random) {
-    Sending sending(random);
-    sending.Run(3 + random.UpTo(20));
-    Blob expected;
-    for (const Item& item : sending.written) {
-      AppendTo(expected, item.descriptor ? Blob{1} : Frame(item.message));
-    }
-    Check(sending.sink.written == expected, "the bytes differ");
+const Test kRoundTrip(
+    "round trip: a reader reads in pieces what a writer has written in other pieces", [] {
+      ForEachSeed(150, [](Random& random) {
+        Sending sending(random);
+        sending.Run(3 + random.UpTo(20));
+        Blob expected;
+        for (const Item& item : sending.written) {
+          AppendTo(expected, item.descriptor ? Blob{1} : Frame(item.message));
+        }
+        Check(sending.sink.written == expected, "the bytes differ");
 
-    ScriptedSource source(expected, true);
-    for (const size_t position : sending.sink.descriptor_positions)
-      source.DescriptorsAt(position, 1);
-    const size_t steps = random.UpTo(200);
-    for (size_t i = 0; i < steps; i++) source.script.Add({random.Step()});
-    Receiving receiving(kNoLimit, random.OneIn(2));
-    receiving.budget = random.OneIn(2) ? SIZE_MAX : 1 + random.UpTo(50000);
-    receiving.growth = 1 + random.UpTo(100000);
-    for (const Item& item : sending.written) {
-      if (random.OneIn(10)) receiving.reader.set_read_ahead(random.OneIn(2));
-      if (!item.descriptor) {
-        receiving.Expect(source, item.message);
-        continue;
-      }
-      int64_t fd = -EAGAIN;
-      while (fd == -EAGAIN) fd = receiving.reader.ReadDescriptor(source);
-      Check(fd >= 0, "no descriptor: " + Shown(fd));
-      const UniqueFd arrived(static_cast<int>(fd));
-    }
-    Equal(receiving.Receive(source), kEndOfFile);
-  });
-});
+        ScriptedSource source(expected, true);
+        for (const size_t position : sending.sink.descriptor_positions)
+          source.DescriptorsAt(position, 1);
+        const size_t steps = random.UpTo(200);
+        for (size_t i = 0; i < steps; i++) source.script.Add({random.Step()});
+        Receiving receiving(kNoLimit, random.OneIn(2));
+        receiving.budget = random.OneIn(2) ? SIZE_MAX : 1 + random.UpTo(50000);
+        receiving.growth = 1 + random.UpTo(100000);
+        for (const Item& item : sending.written) {
+          if (random.OneIn(10)) receiving.reader.set_read_ahead(random.OneIn(2));
+          if (!item.descriptor) {
+            receiving.Expect(source, item.message);
+            continue;
+          }
+          int64_t fd = -EAGAIN;
+          while (fd == -EAGAIN) fd = receiving.reader.ReadDescriptor(source);
+          Check(fd >= 0, "no descriptor: " + Shown(fd));
+          const UniqueFd arrived(static_cast<int>(fd));
+        }
+        Equal(receiving.Receive(source), kEndOfFile);
+      });
+    });
 
 constexpr size_t kFuzzLimit = 100000;
 
-// What a stream means, decoded in the plainest way: messages, and how it ends.
+// A stream decoded in the simplest way: its messages, and how it ends.
 struct Meaning {
   std::vector<Blob> messages;
   int64_t end = kEndOfFile;
@@ -242,7 +243,7 @@ const Test kMutated("round trip: streams with changed, lost and added bytes", []
       }
     }
     for (size_t changes = random.UpTo(3); changes > 0 && !stream.empty(); changes--) {
-      // Near the beginning more often than elsewhere, where headers are.
+      // Near the beginning, where headers are, more often than elsewhere.
       const size_t at =
           random.UpTo(std::min<size_t>(stream.size() - 1, random.OneIn(2) ? 80 : SIZE_MAX));
       const auto where = stream.begin() + static_cast<std::ptrdiff_t>(at);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// A byte source and a byte sink that do what a script says: so many bytes now, an error next. They
-// behave like a kernel object otherwise, in particular a read ends after the byte that a descriptor
-// travels with.
+// A byte source and a byte sink that follow a script, such as some bytes now and an error next.
+// Otherwise they behave like a kernel object. In particular, a read ends after a byte that a
+// descriptor comes with.
 #pragma once
 
 #include <fcntl.h>
@@ -26,7 +26,7 @@ namespace mp::test {
 
 using Blob = std::vector<uint8_t>;
 
-// Distinguishable bytes, so that a byte in the wrong place is noticed.
+// Bytes that differ, so that one in the wrong place is noticed.
 inline Blob Pattern(size_t size, uint8_t seed = 1) {
   Blob bytes(size);
   for (size_t i = 0; i < size; i++) bytes[i] = static_cast<uint8_t>(seed + i * 31 + (i >> 8) * 7);
@@ -44,7 +44,7 @@ inline Blob Frame(const Blob& payload) {
   return bytes;
 }
 
-// The form that senders use above 2^31-1 only, and that receivers must take for any length.
+// The form that senders use only above 2^31-1, and that receivers must accept for any length.
 inline Blob LongHeader(uint64_t length) {
   Blob bytes(4, 0xff);
   for (int shift = 56; shift >= 0; shift -= 8) {
@@ -59,12 +59,13 @@ inline Blob ShortHeader(int32_t length) {
           static_cast<uint8_t>(bits >> 8), static_cast<uint8_t>(bits)};
 }
 
-// A descriptor of no importance that can be counted and closed.
+// Any descriptor, to be counted and closed.
 inline UniqueFd AnyDescriptor() { return UniqueFd(::open("/dev/null", O_RDONLY | O_CLOEXEC)); }
 
 inline bool IsOpen(int fd) { return ::fcntl(fd, F_GETFD) >= 0; }
 
-// Each step of a script is one call: > 0 at most so many bytes, 0 is EAGAIN, < 0 that error.
+// Each step of a script is one call: > 0 moves at most so many bytes, 0 is EAGAIN, < 0 is that
+// error.
 class Script {
  public:
   void Add(std::initializer_list<ssize_t> steps) { steps_.insert(steps_.end(), steps); }
@@ -72,7 +73,7 @@ class Script {
     for (size_t i = 0; i < times; i++) Add(steps);
   }
 
-  // What the next call does; `otherwise` when the script is over.
+  // The step of the next call; `otherwise` when the script is over.
   ssize_t Next(ssize_t otherwise) {
     if (steps_.empty()) return otherwise;
     const ssize_t step = steps_.front();
@@ -91,7 +92,7 @@ class ScriptedSource final : public ByteSource {
 
   Script script;
 
-  // So many descriptors arrive with the byte at `position`.
+  // `count` descriptors arrive with the byte at `position`.
   void DescriptorsAt(size_t position, int count) { descriptors_[position] = count; }
   void Extend(const Blob& more) { AppendTo(bytes_, more); }
   void End() { ends_ = true; }
@@ -99,7 +100,7 @@ class ScriptedSource final : public ByteSource {
   size_t taken() const { return at_; }
   size_t left() const { return bytes_.size() - at_; }
   int calls() const { return calls_; }
-  // Whether it will say EAGAIN from now on.
+  // Whether every further call returns EAGAIN.
   bool dry() const { return left() == 0 && script.over() && !ends_; }
 
   ssize_t Read(const iovec* iov, int count, UniqueFd* descriptor) override {
@@ -134,11 +135,11 @@ class ScriptedSource final : public ByteSource {
 class ScriptedSink final : public ByteSink {
  public:
   Script script;
-  // What happens when the script is over: as in a script, so SSIZE_MAX writes everything.
+  // The step of every call when the script is over: SSIZE_MAX writes everything.
   ssize_t otherwise = SSIZE_MAX;
 
   Blob written;
-  // Positions in `written` of the bytes that a descriptor was sent with.
+  // Positions in `written` of the bytes with which a descriptor was sent.
   std::vector<size_t> descriptor_positions;
   int calls = 0;
   size_t largest_call = 0;

@@ -4,9 +4,8 @@
 namespace mp::test {
 namespace {
 
-const Test kMethod("waiter: one thread waits for many semaphores where the kernel can", [] {
-  ExpectSleepersWhileWaiting(platform::MaxSemaphoreWords() > 0 ? 1 : 0);
-});
+const Test kMethod("waiter: one thread waits for many semaphores where the kernel can",
+                   [] { ExpectSleepersWhileWaiting(platform::MaxSemaphoreWords() > 0 ? 1 : 0); });
 
 }  // namespace
 }  // namespace mp::test

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Semaphores and tables that leave no name behind, and processes that do one thing and end.
+// Semaphores and tables that leave no names, and child processes that a test ends.
 #pragma once
 
 #include <sys/wait.h>
@@ -22,7 +22,7 @@ inline std::string FreshName() {
   return "/mp-test-" + std::to_string(::getpid()) + "-" + std::to_string(++count);
 }
 
-// The name is gone as soon as it is open.
+// The name is removed as soon as the semaphore is open.
 inline std::shared_ptr<NamedSemaphore> MakeSemaphore(uint32_t value) {
   const std::string name = FreshName();
   std::shared_ptr<NamedSemaphore> semaphore;

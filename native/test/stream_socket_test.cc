@@ -86,7 +86,7 @@ const Test kBoth("stream socket: two ends, blocking and close-on-exec, for every
                  });
 
 #ifdef __linux__
-const Test kFlags("stream socket: a listening one stays in blocking mode", [] {
+const Test kFlags("stream socket: a listening socket stays in blocking mode", [] {
   for (const bool ip : {false, true}) {
     const Listening listening(ip);
     const UniqueFd near = Connected(listening);
@@ -96,7 +96,7 @@ const Test kFlags("stream socket: a listening one stays in blocking mode", [] {
   }
 });
 
-const Test kFull("stream socket: a full queue is -EAGAIN, until there is room", [] {
+const Test kFull("stream socket: connecting to a full queue is -EAGAIN, until there is room", [] {
   const Listening listening(false, 0);
   const UniqueFd first = Connected(listening);
   const UniqueFd second(socket::Open(false, true));
@@ -107,7 +107,7 @@ const Test kFull("stream socket: a full queue is -EAGAIN, until there is room", 
 });
 #endif
 
-const Test kNoDelay("stream socket: TCP does not gather", [] {
+const Test kNoDelay("stream socket: TCP sends small messages without delay", [] {
   const Listening listening(true);
   const UniqueFd near = Connected(listening);
   SocketAddress peer;
@@ -120,7 +120,7 @@ const Test kNoDelay("stream socket: TCP does not gather", [] {
   }
 });
 
-const Test kGone("stream socket: one that has gone before it was accepted", [] {
+const Test kGone("stream socket: a connection whose peer has closed it before it was accepted", [] {
   for (const bool ip : {false, true}) {
     const Listening listening(ip);
     {
@@ -135,7 +135,7 @@ const Test kGone("stream socket: one that has gone before it was accepted", [] {
   }
 });
 
-const Test kNobody("stream socket: nobody listens", [] {
+const Test kRefused("stream socket: connecting to an address without a listener", [] {
   SocketAddress address;
   {
     const Listening listening(true);
@@ -153,22 +153,23 @@ const Test kNobody("stream socket: nobody listens", [] {
   Equal(socket::Connect(unix_socket.get(), UnixAddress("/nonexistent/socket")), -ENOENT);
 });
 
-const Test kStandardStreams("stream socket: never takes the place of a standard stream", [] {
-  UniqueFd saved(sys::Duplicate(STDIN_FILENO));
-  ::close(STDIN_FILENO);
-  {
-    const Listening listening(false);
-    Check(listening.fd.get() > STDERR_FILENO);
-    const UniqueFd near = Connected(listening);
-    Check(near.get() > STDERR_FILENO);
-    SocketAddress peer;
-    const UniqueFd far(socket::Accept(listening.fd.get(), &peer));
-    Check(far.get() > STDERR_FILENO);
-  }
-  Equal(::dup2(saved.get(), STDIN_FILENO), STDIN_FILENO);
-});
+const Test kStandardStreams("stream socket: a socket never has the number of a standard stream",
+                            [] {
+                              UniqueFd saved(sys::Duplicate(STDIN_FILENO));
+                              ::close(STDIN_FILENO);
+                              {
+                                const Listening listening(false);
+                                Check(listening.fd.get() > STDERR_FILENO);
+                                const UniqueFd near = Connected(listening);
+                                Check(near.get() > STDERR_FILENO);
+                                SocketAddress peer;
+                                const UniqueFd far(socket::Accept(listening.fd.get(), &peer));
+                                Check(far.get() > STDERR_FILENO);
+                              }
+                              Equal(::dup2(saved.get(), STDIN_FILENO), STDIN_FILENO);
+                            });
 
-const Test kAddresses("socket address: what is none", [] {
+const Test kAddresses("socket address: invalid and longest names", [] {
   SocketAddress address;
   const auto set = [&](const std::string& name) {
     return address.SetUnix(reinterpret_cast<const uint8_t*>(name.data()), name.size());
@@ -183,7 +184,7 @@ const Test kAddresses("socket address: what is none", [] {
   Check(!address.is_ip());
 });
 
-const Test kIp("socket address: four bytes and a port", [] {
+const Test kIp("socket address: an IPv4 address is four bytes and a port", [] {
   SocketAddress address;
   const uint8_t ip[] = {127, 1, 2, 3};
   address.SetIp(ip, 54321);

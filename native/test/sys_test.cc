@@ -22,7 +22,7 @@ namespace {
 
 using sys::Kind;
 
-const Test kOwnership("unique_fd: one owner, which closes once", [] {
+const Test kOwnership("unique_fd: one owner closes the descriptor once", [] {
   UniqueFd empty;
   Check(!empty);
   Equal(empty.get(), -1);
@@ -52,7 +52,7 @@ const Test kAssignment("unique_fd: assignment closes what was owned before", [] 
   Check(IsOpen(kept));
 });
 
-const Test kRelease("unique_fd: what was released is not closed", [] {
+const Test kRelease("unique_fd: a released descriptor is not closed", [] {
   int number = -1;
   {
     UniqueFd owner = AnyDescriptor();
@@ -78,16 +78,17 @@ const Test kInterrupted("sys: a call is repeated while it is interrupted", [] {
   Equal(failure, -ENOSPC);
 });
 
-const Test kDuplicate("sys: a duplicate is close-on-exec and no standard stream", [] {
-  const UniqueFd standard_input(sys::Duplicate(0));
-  const UniqueFd any = AnyDescriptor();
-  if (standard_input) ::close(0);
-  const UniqueFd copy(sys::Duplicate(any.get()));
-  if (standard_input) ::dup2(standard_input.get(), 0);
-  Check(copy.get() > 2, Shown(copy.get()));
-  Check(IsCloseOnExec(copy.get()));
-  Equal(sys::Duplicate(-1), -EBADF);
-});
+const Test kDuplicate(
+    "sys: a duplicate is close-on-exec and never has the number of a standard stream", [] {
+      const UniqueFd standard_input(sys::Duplicate(0));
+      const UniqueFd any = AnyDescriptor();
+      if (standard_input) ::close(0);
+      const UniqueFd copy(sys::Duplicate(any.get()));
+      if (standard_input) ::dup2(standard_input.get(), 0);
+      Check(copy.get() > 2, Shown(copy.get()));
+      Check(IsCloseOnExec(copy.get()));
+      Equal(sys::Duplicate(-1), -EBADF);
+    });
 
 const Test kSetCloseOnExec("sys: close-on-exec is set where it is missing", [] {
   const UniqueFd any = AnyDescriptor();
@@ -150,28 +151,30 @@ const Test kNotOpen("sys: Describe() of a number that is not open", [] {
   Equal(sys::Describe(number, &found), -EBADF);
 });
 
-const Test kFromBirth("platform: pairs are close-on-exec, blocking, and no standard streams", [] {
-  for (const bool with_input : {true, false}) {
-    const UniqueFd standard_input(sys::Duplicate(0));
-    if (!with_input) ::close(0);
-    RawPair pairs[2];
-    int fds[2] = {-1, -1};
-    const int pipe_status = platform::MakePipe(fds);
-    if (pipe_status == 0) pairs[0] = {UniqueFd(fds[0]), UniqueFd(fds[1])};
-    const int sockets_status = platform::MakeSocketPair(fds);
-    if (sockets_status == 0) pairs[1] = {UniqueFd(fds[0]), UniqueFd(fds[1])};
-    if (!with_input && standard_input) ::dup2(standard_input.get(), 0);
-    Equal(pipe_status, 0);
-    Equal(sockets_status, 0);
-    for (const RawPair& pair : pairs) {
-      for (const int fd : {pair.reader.get(), pair.writer.get()}) {
-        Check(fd > 2, Shown(fd));
-        Check(IsCloseOnExec(fd));
-        Check(!IsNonBlocking(fd));
+const Test kFromBirth(
+    "platform: pairs are close-on-exec and blocking, and never have a standard stream's number",
+    [] {
+      for (const bool with_input : {true, false}) {
+        const UniqueFd standard_input(sys::Duplicate(0));
+        if (!with_input) ::close(0);
+        RawPair pairs[2];
+        int fds[2] = {-1, -1};
+        const int pipe_status = platform::MakePipe(fds);
+        if (pipe_status == 0) pairs[0] = {UniqueFd(fds[0]), UniqueFd(fds[1])};
+        const int sockets_status = platform::MakeSocketPair(fds);
+        if (sockets_status == 0) pairs[1] = {UniqueFd(fds[0]), UniqueFd(fds[1])};
+        if (!with_input && standard_input) ::dup2(standard_input.get(), 0);
+        Equal(pipe_status, 0);
+        Equal(sockets_status, 0);
+        for (const RawPair& pair : pairs) {
+          for (const int fd : {pair.reader.get(), pair.writer.get()}) {
+            Check(fd > 2, Shown(fd));
+            Check(IsCloseOnExec(fd));
+            Check(!IsNonBlocking(fd));
+          }
+        }
       }
-    }
-  }
-});
+    });
 
 const Test kTimeout("platform: a wait ends at its timeout, not before", [] {
   const RawPair pair = RawPipe();

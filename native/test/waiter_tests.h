@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The tests of the waiter that hold for both of its methods. The method is decided once per process,
-// so there are two programs.
+// The tests of the waiter that hold for both of its methods. The method is decided once per
+// process, so there are two programs.
 #pragma once
 
 #include <poll.h>
@@ -109,25 +109,26 @@ inline const Test kMany("waiter: three hundred semaphores at once", [] {
   SemaphoreWaiter::Stop();
 });
 
-inline const Test kCancel("waiter: a withdrawn request leaves the value, whenever it was posted", [] {
-  const auto queue = MakeQueue();
-  const auto semaphore = MakeTracked(0);
-  for (int32_t i = 0; i < 300; i++) {
-    Equal(SemaphoreWaiter::Start(semaphore, queue, i), 0);
-    if (i % 3 != 0) semaphore->Release(TrackedSemaphore::kNoLimit);
-    // Taken already.
-    if (i % 3 == 2) {
-      pollfd readable{queue->fd(), POLLIN, 0};
-      Equal(::poll(&readable, 1, 60000), 1);
-    }
-    SemaphoreWaiter::Cancel(queue, i);
-    Check(IsEmpty(*queue));
-    Equal(semaphore->semaphore().Value(), i % 3 == 0 ? 0 : 1);
-    if (i % 3 != 0) Equal(semaphore->TryAcquire(), 0);
-  }
-  ExpectNoSleepers(*semaphore);
-  SemaphoreWaiter::Stop();
-});
+inline const Test kCancel("waiter: a withdrawn request leaves the value, whenever it was posted",
+                          [] {
+                            const auto queue = MakeQueue();
+                            const auto semaphore = MakeTracked(0);
+                            for (int32_t i = 0; i < 300; i++) {
+                              Equal(SemaphoreWaiter::Start(semaphore, queue, i), 0);
+                              if (i % 3 != 0) semaphore->Release(TrackedSemaphore::kNoLimit);
+                              // Taken already.
+                              if (i % 3 == 2) {
+                                pollfd readable{queue->fd(), POLLIN, 0};
+                                Equal(::poll(&readable, 1, 60000), 1);
+                              }
+                              SemaphoreWaiter::Cancel(queue, i);
+                              Check(IsEmpty(*queue));
+                              Equal(semaphore->semaphore().Value(), i % 3 == 0 ? 0 : 1);
+                              if (i % 3 != 0) Equal(semaphore->TryAcquire(), 0);
+                            }
+                            ExpectNoSleepers(*semaphore);
+                            SemaphoreWaiter::Stop();
+                          });
 
 inline const Test kPassedOn("waiter: no value is left while another process sleeps", [] {
   constexpr int32_t kRounds = 2000;
@@ -150,18 +151,20 @@ inline const Test kPassedOn("waiter: no value is left while another process slee
   SemaphoreWaiter::Stop();
 });
 
-inline const Test kCancelAll("waiter: an environment that ends posts again what its requests took", [] {
-  const auto ending = MakeQueue();
-  const auto staying = MakeQueue();
-  const auto semaphore = MakeTracked(2);
-  for (int32_t i = 0; i < 4; i++) Equal(SemaphoreWaiter::Start(semaphore, ending, i), 0);
-  Equal(SemaphoreWaiter::Start(semaphore, staying, 4), 0);
-  SemaphoreWaiter::CancelAll(ending);
-  Check(IsEmpty(*ending));
-  Equal(Next(*staying).request, 4);
-  Equal(semaphore->semaphore().Value(), 1);
-  SemaphoreWaiter::Stop();
-});
+inline const Test kCancelAll("waiter: an environment that ends posts again what its requests took",
+                             [] {
+                               const auto ending = MakeQueue();
+                               const auto staying = MakeQueue();
+                               const auto semaphore = MakeTracked(2);
+                               for (int32_t i = 0; i < 4; i++)
+                                 Equal(SemaphoreWaiter::Start(semaphore, ending, i), 0);
+                               Equal(SemaphoreWaiter::Start(semaphore, staying, 4), 0);
+                               SemaphoreWaiter::CancelAll(ending);
+                               Check(IsEmpty(*ending));
+                               Equal(Next(*staying).request, 4);
+                               Equal(semaphore->semaphore().Value(), 1);
+                               SemaphoreWaiter::Stop();
+                             });
 
 inline const Test kStop("waiter: stops with requests waiting, and starts again", [] {
   const auto queue = MakeQueue();
@@ -176,30 +179,29 @@ inline const Test kStop("waiter: stops with requests waiting, and starts again",
   SemaphoreWaiter::Stop();
 });
 
-inline const Test kHolder("waiter: the death of a holder is recovered from, or reported to every request",
-                          [] {
-                            for (const bool exposed : {false, true}) {
-                              const auto table = MakeTable();
-                              const auto queue = MakeQueue();
-                              const auto lock = MakeTracked(1);
-                              lock->Track(table, 1, TrackedSemaphore::Role::kHolder);
-                              if (exposed) lock->Expose();
-                              const pid_t child = StartChild([&] {
-                                lock->semaphore().TryWait();
-                                HolderTable::Set(table->Claim(1), 1, Phase::kHolding, 1);
-                              });
-                              for (int32_t i = 1; i <= 2; i++)
-                                Equal(SemaphoreWaiter::Start(lock, queue, i), 0);
-                              KillAndReap(child);
-                              const auto first = Next(*queue);
-                              Equal(first.request, 1);
-                              Equal(first.status, exposed ? static_cast<int32_t>(kOwnerDied) : 0);
-                              if (!exposed) Equal(lock->Release(1), 0);
-                              const auto second = Next(*queue);
-                              Equal(second.request, 2);
-                              Equal(second.status, first.status);
-                              SemaphoreWaiter::Stop();
-                            }
-                          });
+inline const Test kHolder(
+    "waiter: the death of a holder is recovered from, or reported to every request", [] {
+      for (const bool exposed : {false, true}) {
+        const auto table = MakeTable();
+        const auto queue = MakeQueue();
+        const auto lock = MakeTracked(1);
+        lock->Track(table, 1, TrackedSemaphore::Role::kHolder);
+        if (exposed) lock->Expose();
+        const pid_t child = StartChild([&] {
+          lock->semaphore().TryWait();
+          HolderTable::Set(table->Claim(1), 1, Phase::kHolding, 1);
+        });
+        for (int32_t i = 1; i <= 2; i++) Equal(SemaphoreWaiter::Start(lock, queue, i), 0);
+        KillAndReap(child);
+        const auto first = Next(*queue);
+        Equal(first.request, 1);
+        Equal(first.status, exposed ? static_cast<int32_t>(kOwnerDied) : 0);
+        if (!exposed) Equal(lock->Release(1), 0);
+        const auto second = Next(*queue);
+        Equal(second.request, 2);
+        Equal(second.status, first.status);
+        SemaphoreWaiter::Stop();
+      }
+    });
 
 }  // namespace mp::test

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 //
-// What removing a family does, and what nobody can make it do.
+// What removing a family does, what no content of a register can make it do, and listing families.
 #include "families.h"
 
 namespace mp::test {
 namespace {
 
-const Test kBusy("family: who is removing a family is not disturbed", [] {
+const Test kBusy("family: a family that another process is removing is left alone", [] {
   const Scratch scratch;
   const std::string family = Abandoned(scratch.folder(), 1);
   const UniqueFd other(::open((scratch.folder() + "/" + family).c_str(), O_RDONLY | O_CLOEXEC));
@@ -15,7 +15,7 @@ const Test kBusy("family: who is removing a family is not disturbed", [] {
   Check(Exists(scratch.folder() + "/" + family));
 });
 
-const Test kCorrupt("family: a register can make nobody remove what is not the family's", [] {
+const Test kCorrupt("family: no content of a register removes what is not the family's", [] {
   const Scratch scratch;
   const Member alive = Created(scratch.folder());
   const std::string family = Abandoned(scratch.folder(), 1);
@@ -66,7 +66,7 @@ const Test kHuge("family: a register is read up to 4 MiB", [] {
   Check(beyond.exists());
 });
 
-const Test kOtherFiles("family: sweeping leaves alone what is not a family's", [] {
+const Test kOtherFiles("family: sweeping leaves other files alone", [] {
   const Scratch scratch;
   const std::string folder = scratch.folder();
   const Member alive = Created(folder);
@@ -96,19 +96,20 @@ const Test kOtherLibrary("family: semaphores of the other C library are removed 
 });
 #endif
 
-const Test kStandardStreams("family: a member's descriptors are no standard streams", [] {
-  const Scratch scratch;
-  Child child([&](Voice&) {
-    for (const int number : {0, 1, 2}) ::close(number);
-    const Member member = Created(scratch.folder());
-    Check(member->fd() > 2);
-    Check(IsCloseOnExec(member->fd()));
-    for (const int number : {0, 1, 2}) Check(!IsOpen(number));
-  });
-  child.End();
-});
+const Test kStandardStreams(
+    "family: a member's descriptors never have the number of a standard stream", [] {
+      const Scratch scratch;
+      Child child([&](Voice&) {
+        for (const int number : {0, 1, 2}) ::close(number);
+        const Member member = Created(scratch.folder());
+        Check(member->fd() > 2);
+        Check(IsCloseOnExec(member->fd()));
+        for (const int number : {0, 1, 2}) Check(!IsOpen(number));
+      });
+      child.End();
+    });
 
-const Test kReplaced("family: a register that was replaced is not taken for the new one", [] {
+const Test kReplaced("family: a register that was replaced is not mistaken for the new one", [] {
   const Scratch scratch;
   const Member member = Created(scratch.folder());
   const std::string path = Register(*member);
@@ -117,7 +118,7 @@ const Test kReplaced("family: a register that was replaced is not taken for the 
     for (;;) Equal(Swept(scratch.folder()), "");
   });
   child->Expect("sweeping");
-  // From now on the lock of the newest file is all that keeps the family from being swept.
+  // From now on only the lock of the newest file keeps the family from being swept.
   UniqueFd held;
   for (int i = 0; i < 2000; i++) {
     const std::string next = path + ".new";
@@ -130,7 +131,7 @@ const Test kReplaced("family: a register that was replaced is not taken for the 
   }
 });
 
-const Test kRaces("family: no family is lost to others that sweep all the time", [] {
+const Test kRaces("family: no family is lost to processes that sweep all the time", [] {
   const Scratch scratch;
   const auto body = [&](Voice& voice) {
     voice.Expect("go");
@@ -156,10 +157,78 @@ const Test kRaces("family: no family is lost to others that sweep all the time",
   other->Say("go");
   one.End();
   other.End();
-  // Who left while the other one swept was not the last.
+  // A process that left while the other one swept may have left its family to the next sweep.
   Swept(scratch.folder());
   Equal(Entries(scratch.folder()).size(), 0U);
 });
+
+// "family name:exists ..." of what a register lists.
+std::string Listed(const std::string& folder, const std::string& family) {
+  std::vector<RegisteredName> names;
+  Equal(ReadRegister(folder, family, &names), 0, "ReadRegister");
+  std::string text = family;
+  for (const RegisteredName& each : names) text += " " + each.name + ":" + Shown(each.exists);
+  return text;
+}
+
+const Test kListed("family: listing shows the families, their names, and which of these exist", [] {
+  const Scratch scratch;
+  std::vector<std::string> families;
+  Equal(ListFamilies(scratch.folder(), &families), 0);
+  Check(families.empty(), "without a folder");
+  const Member member = Created(scratch.folder());
+  const std::string family = member->family();
+  for (uint32_t n = 1; n <= 2; n++) Equal(member->AddName(n), 0);
+  const Semaphore semaphore(member->NameOf(2));
+  Append(Register(*member), Line("/mp-other-1") + Line(member->NameOf(2)));
+  Append(member->HoldersPath(), "x");
+  Append(scratch.folder() + "/Other", "x");
+  Equal(ListFamilies(scratch.folder(), &families), 0);
+  Equal(families.size(), 1u);
+  Equal(families[0], family);
+#ifdef __linux__
+  const std::string first = "false ";
+#else
+  const std::string first = "true ";
+#endif
+  Equal(Listed(scratch.folder(), family),
+        family + " " + member->NameOf(1) + ":" + first + member->NameOf(2) + ":true");
+  std::vector<RegisteredName> names;
+  Equal(ReadRegister(scratch.folder(), "gone", &names), -ENOENT);
+  Equal(ReadRegister(scratch.folder(), "../" + family, &names), -EINVAL);
+  Check(names.empty());
+});
+
+const Test kListingChangesNothing("family: listing takes no lock and becomes no member", [] {
+  const Scratch scratch;
+  const std::string family = Abandoned(scratch.folder(), 1);
+  const UniqueFd other(::open((scratch.folder() + "/" + family).c_str(), O_RDONLY | O_CLOEXEC));
+  Equal(::flock(other.get(), LOCK_EX | LOCK_NB), 0);
+  std::vector<std::string> families;
+  Equal(ListFamilies(scratch.folder(), &families), 0);
+  Equal(families.size(), 1u);
+  Check(Listed(scratch.folder(), family).size() > family.size());
+});
+
+#ifdef __linux__
+const Test kMembers("family: the members of families are found, but for this process", [] {
+  const Scratch scratch;
+  const Member member = Created(scratch.folder());
+  std::vector<std::pair<std::string, pid_t>> members;
+  Equal(ListMembers(scratch.folder(), &members), 0);
+  Check(members.empty());
+  Child child([&](Voice& voice) {
+    const Member own = Joined(scratch.folder(), member->family());
+    voice.Say("joined");
+    voice.Hear();
+  });
+  child->Expect("joined");
+  Equal(ListMembers(scratch.folder(), &members), 0);
+  Equal(members.size(), 1u);
+  Equal(members[0].first, member->family());
+  Equal(members[0].second, child.pid());
+});
+#endif
 
 }  // namespace
 }  // namespace mp::test
