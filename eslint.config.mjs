@@ -47,6 +47,8 @@ export default defineConfig(
     rules: {
       // The methods in CPython's spelling are declared by merging and defined from one table.
       '@typescript-eslint/no-unsafe-declaration-merging': 'off',
+      // Of the two constructors of such a class, one is public and one internal.
+      '@typescript-eslint/unified-signatures': ['error', { ignoreOverloadsWithDifferentJSDoc: true }],
     },
   },
   {

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
-// The figures the project promises, judged by what was measured.
+// The figures that the project promises, and whether the measurements meet them.
 import type { AheadResult } from './probes/ahead.js';
 import { comparisonIds, comparisonProbes, type Claim, type ComparisonResult } from './probes/comparisons.js';
 import type { ProbeResults } from './probes/index.js';
+import { describe, KiB, reads, tolerance, writes, type SyscallCount } from './probes/syscalls.js';
 import { median, summarizeRatios, type Summary } from './statistics.js';
 import type { Measurement } from './suite.js';
 
@@ -53,8 +54,8 @@ function ratioFigure(
   return [{ claim, measured: formatRatio(ratio), met: ratio.median <= limit }];
 }
 
-function judgeClaim({ claim, what, ours, theirs, limit, extraNs = 0 }: Claim, results: ComparisonResult): Figure {
-  const { [ours]: our = [], [theirs]: their = [] } = results[what] ?? {};
+function judgeClaim({ claim, operation, ours, theirs, limit, extraNs = 0 }: Claim, results: ComparisonResult): Figure {
+  const { [ours]: our = [], [theirs]: their = [] } = results[operation] ?? {};
   const ratio = summarizeRatios(our, their);
   const allowed = summarizeRatios(
     our,
@@ -76,6 +77,25 @@ function aheadFigures({ busyMs, gotMs, highWaterMark, grownBytes, seconds }: Ahe
       claim: `a producer ${seconds} s ahead of a stopped consumer grows by at most ${mib(limit)}`,
       measured: mib(grownBytes),
       met: grownBytes <= limit,
+    },
+  ];
+}
+
+function sum(calls: Readonly<Record<string, number>>, names: readonly string[]): number {
+  return names.reduce((total, name) => total + (calls[name] ?? 0), 0);
+}
+
+function syscallFigures(count: SyscallCount): Figure[] {
+  if (count.style === 'two-processes') return [];
+  // A message above 16 KiB is read to its place, after a read for its header, with reading ahead as well.
+  const wanted = count.readAhead && count.sizeBytes <= 16 * KiB ? 1 : 2;
+  const written = sum(count.calls, writes);
+  const read = sum(count.calls, reads);
+  return [
+    {
+      claim: `system calls per message, ${describe(count)}: 1 write, at most ${wanted} read${wanted === 1 ? '' : 's'}`,
+      measured: `${written.toFixed(2)} and ${read.toFixed(2)}`,
+      met: Math.abs(written - 1) <= tolerance && read <= wanted + tolerance,
     },
   ];
 }
@@ -131,6 +151,6 @@ export function judge(measurements: readonly Measurement[], probes: ProbeResults
     });
   }
   if (probes.ahead) figures.push(...aheadFigures(probes.ahead));
-  for (const count of probes.syscalls ?? []) figures.push(...count.figures);
+  figures.push(...(probes.syscalls ?? []).flatMap(syscallFigures));
   return figures;
 }

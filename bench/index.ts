@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// `npm run bench`: our connections beside what else moves messages between two processes, in one run.
+// `npm run bench`: the connections of this package beside other ways to move messages between two processes, in one
+// run.
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -15,7 +16,7 @@ import { figuresTable, probeTables, settingsLines, suiteTables } from './report.
 import { select, type Selection } from './selection.js';
 import { runSuite, type SuiteResult } from './suite.js';
 
-/** One line that replaces itself on a terminal, and nothing elsewhere: a log needs no progress. */
+/** Shows a line that replaces itself on a terminal. Shows nothing elsewhere: a log needs no progress. */
 function showProgress(line: string): void {
   if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${line}`);
 }
@@ -40,7 +41,7 @@ async function plot(
 }
 
 async function benchmark(options: Options): Promise<void> {
-  // With JSON on standard output everything else has to go elsewhere.
+  // Standard output takes the JSON alone, so that another program can parse it.
   const say = (text: string): void => void (options.json === '-' ? process.stderr : process.stdout).write(`${text}\n`);
   const machine = describeMachine();
   const selection = select(options);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
-// What one trial has to do, and how it says so on a command line.
+// The work of one trial, and its form on a command line.
 //
-// A trial is a program of its own in C, Python or JavaScript, so the job travels as plain arguments and the answer
-// comes back as one line of JSON. All programs warm up, then time whole batches until the measured time is over, with
-// the parent's clock alone.
+// A trial is a program of its own in C, Python or JavaScript. It gets the job as plain arguments and answers with one
+// line of JSON. All trials warm up and then time whole batches until the measured time is over. Only the parent's clock
+// counts.
 
 export type Mode = 'round-trip' | 'one-way';
 
@@ -17,7 +17,7 @@ export interface Job {
   readonly measuredMs: number;
 }
 
-/** The line every trial prints: the nanoseconds per message (or per round trip) of each measured batch. */
+/** The line that every trial prints: the nanoseconds per message (or per round trip) of each measured batch. */
 export interface TrialOutput {
   readonly nsPerOperation: number[];
 }
@@ -40,7 +40,7 @@ export function jobFromArguments([mode, ...numbers]: readonly string[]): Job {
   return { mode, sizeBytes, batch, warmUpMs, measuredMs };
 }
 
-/** Bytes that are neither text nor constant, so that no codec or memory trick gets an easy case. */
+/** Makes bytes that are neither text nor constant, so that no codec or memory trick gets an easy case. */
 export function makePayload(sizeBytes: number): Buffer {
   // Not from the shared pool: a transfer or clone of a pooled Buffer would move the whole pool.
   const payload = Buffer.allocUnsafeSlow(sizeBytes);
@@ -52,10 +52,10 @@ export function makePayload(sizeBytes: number): Buffer {
 }
 
 /**
- * Memory in the middle of a page, as the C program's is: between large allocations, which begin at the start of one, and the
- * kernel's pages some processors copy several times more slowly.
+ * Memory in the middle of a page, as in the C program. Some processors copy several times more slowly between the
+ * kernel's pages and large allocations, which begin at the start of a page.
  */
 export function makeBuffer(size: number): Buffer {
-  const lead = 2048;
-  return Buffer.allocUnsafeSlow(lead + size).subarray(lead);
+  const offset = 2048;
+  return Buffer.allocUnsafeSlow(offset + size).subarray(offset);
 }

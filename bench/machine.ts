@@ -12,7 +12,7 @@ export interface Machine {
   readonly python: string | undefined;
   readonly compiler: string | undefined;
   readonly date: string;
-  /** How many others wanted the cores as the benchmark began: with more than a few tenths, only the ratios count. */
+  /** The load when the benchmark began. Above a few tenths, only the ratios count. */
   readonly loadAverage: number;
 }
 
@@ -49,7 +49,7 @@ export function machineLines(machine: Machine): string[] {
  */
 export function oneCorePrefix(): readonly string[] | undefined {
   if (firstLine('taskset', '--version') === undefined) return undefined;
-  // A container may not own core 0, so it is the first one allowed.
+  // A container may not own core 0, so the first core that is allowed is taken.
   const allowed = /^Cpus_allowed_list:\s*(\d+)/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1];
   return allowed === undefined ? undefined : ['taskset', '-c', allowed];
 }

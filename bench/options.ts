@@ -9,7 +9,7 @@ export interface Options {
   readonly measuredMs: number;
   readonly syscalls: boolean;
   readonly plot: boolean;
-  /** A file, or `-` for standard output, in which case the tables go to standard error. */
+  /** A file, or `-` for standard output; the tables then go to standard error. */
   readonly json: string | undefined;
   readonly help: boolean;
 }
@@ -24,7 +24,7 @@ export const usage = `npm run bench -- [options]
   --json [file]   Write everything measured as JSON, to standard output without a file
   --help          This text`;
 
-/** `parseArgs` knows no option whose value may be left out, so a bare `--json` gets its value here. */
+/** Gives a bare `--json` its value, because `parseArgs` knows no option whose value may be left out. */
 function withJsonTarget(args: readonly string[]): string[] {
   return args.map((arg, i) => (arg === '--json' && (args[i + 1] ?? '--').startsWith('--') ? '--json=-' : arg));
 }

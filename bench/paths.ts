@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-// The benchmark runs compiled, from out/bench, while the C and Python peers stay where they were written.
+// The benchmark runs compiled, from out/bench, while the C and Python peers stay in bench/peers.
 const packageRoot = path.dirname(createRequire(import.meta.url).resolve('node-multiprocessing/package.json'));
 const compiled = path.dirname(fileURLToPath(import.meta.url));
 

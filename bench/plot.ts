@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Horizontal bar charts as SVG, without a library: one panel per workload, one bar per peer, a whisker for the
+// Horizontal bar charts as SVG, without a library: one panel per workload, one bar per peer, and a whisker for the
 // quartiles.
 import { lookupIn } from './figures.js';
 import { machineLines, type Machine } from './machine.js';
@@ -19,7 +19,7 @@ const headHeight = 66;
 const panelHeadHeight = 40;
 const barSpace = width - labelWidth - valueWidth;
 
-// A background of its own keeps the text readable on a dark page.
+// With its own background, the text is readable on a dark page.
 const style = `text { font: 13px system-ui, sans-serif; fill: #1f2933 } .title { font-size: 18px; font-weight: 600 }
 .note { font-size: 11px; fill: #52606d } .panel { font-weight: 600 } .bar { fill: #b5bfca } .ours { fill: #2a6fbb }
 .c { fill: #3e4c59 } .whisker { stroke: #1f2933; stroke-width: 1 }`;
@@ -66,7 +66,7 @@ function drawPanel(workload: Workload, bars: readonly Bar[], top: number): strin
   ];
 }
 
-/** Draws the given workloads below each other. */
+/** Draws the given workloads, one below the other. */
 export function drawChart(
   title: string,
   workloads: readonly Workload[],

@@ -8,10 +8,10 @@ import type { SuiteResult } from './suite.js';
 import type { Trial } from './trials/trial.js';
 import type { Workload } from './workloads.js';
 
-/** The column every peer is compared with besides C: what `Pipe()` and `await` give without any option. */
+/** The column that every peer is compared with, besides C: `Pipe()` and `await` without any option. */
 const ourReference = 'async/socketpair';
 
-/** Columns side by side: the first one to the left, numbers to the right. */
+/** Aligns columns: the first one to the left, the numbers to the right. */
 export function formatTable(rows: readonly (readonly string[])[]): string {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   return rows
@@ -32,7 +32,7 @@ function ratioTo(lookup: Lookup, workload: Workload, own: readonly number[], bas
   return theirs ? summarizeRatios(own, theirs).median.toFixed(2) : '';
 }
 
-/** Messages a second where the count is what limits, bytes a second where the bytes do. */
+/** Messages per second where the count is the limit, bytes per second where the bytes are. */
 function rate(workload: Workload, micros: number): string {
   return workload.sizeBytes < 1024
     ? `${(1000 / micros).toFixed(0)} k msg/s`
@@ -45,7 +45,7 @@ function workloadTable(workload: Workload, trials: readonly Trial[], lookup: Loo
     const micros = lookup(workload.id, trial.id);
     if (!micros) return [];
     const { median: middle, lowerQuartile, upperQuartile } = summarize(micros);
-    // Peers without a descriptor of their own are held against C's faster kind for a round trip, the socketpair.
+    // Peers without a descriptor of their own are compared with C's socketpair, its faster kind for a round trip.
     const c = trial.kind === 'pipe' ? 'c/pipe' : 'c/socketpair';
     return [
       [
@@ -94,11 +94,11 @@ function comparisonTables({ comparisons = {} }: ProbeResults): string[] {
     const results = comparisons[id];
     if (results === undefined) return [];
     const { title, comparisons: made } = comparisonProbes[id];
-    const rows = made.flatMap(({ what, ways, yardstick }) =>
-      ways.map(({ who }) => {
-        const samples = results[what]?.[who] ?? [];
-        const ratio = summarizeRatios(samples, results[what]?.[yardstick] ?? []);
-        return [`${what}, ${who}`, formatMicros(median(samples) / 1000), formatRatio(ratio)];
+    const rows = made.flatMap(({ operation, ways, yardstick }) =>
+      ways.map(({ label }) => {
+        const samples = results[operation]?.[label] ?? [];
+        const ratio = summarizeRatios(samples, results[operation]?.[yardstick] ?? []);
+        return [`${operation}, ${label}`, formatMicros(median(samples) / 1000), formatRatio(ratio)];
       }),
     );
     return [formatTable([[title, 'median', 'x the last'], ...rows])];

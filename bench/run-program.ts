@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 import { spawn } from 'node:child_process';
 
-/** Far above the longest trial: a hang must end the run with a message, not stop it. */
+/** Far above the longest trial: a program that hangs must end the run with a message instead of stopping it. */
 const watchdogMs = 20_000;
 
-/** Runs one program to its end and returns what it printed. Rejects with its error output when it fails or hangs. */
+/** Runs one program to its end. Resolves to its output; rejects with its error output if it fails or hangs. */
 export function runProgram(command: readonly string[], extraSeconds = 0): Promise<string> {
   const [file = '', ...args] = command;
   return new Promise((resolve, reject) => {
@@ -15,7 +15,7 @@ export function runProgram(command: readonly string[], extraSeconds = 0): Promis
     const limitMs = watchdogMs + 1000 * extraSeconds;
     const watchdog = setTimeout(() => {
       hung = true;
-      // Its own child sees the end of the connection and goes as well.
+      // The program's own child sees the end of the connection and ends as well.
       child.kill('SIGKILL');
     }, limitMs);
     child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));

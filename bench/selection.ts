@@ -12,8 +12,8 @@ export interface Selection {
 }
 
 /**
- * What `--only` leaves. Naming peers keeps all workloads and naming workloads keeps all peers; probes run when they are
- * named, or when nothing is.
+ * Applies `--only`. Names of peers keep all workloads, and names of workloads keep all peers. A probe runs if it is
+ * named, or if nothing is.
  */
 export function select({ only, syscalls }: Options): Selection {
   const named = (id: string): boolean => only.some((prefix) => id.toLowerCase().startsWith(prefix.toLowerCase()));

@@ -19,15 +19,15 @@ export function median(samples: readonly number[]): number {
   return quantile(samples, 0.5);
 }
 
-/** Median and quartiles: on a machine with neighbours a mean says more about them than about the subject. */
+/** Median and quartiles: on a machine with neighbours a mean describes these more than the subject. */
 export function summarize(samples: readonly number[]): Summary {
   return { median: median(samples), lowerQuartile: quantile(samples, 0.25), upperQuartile: quantile(samples, 0.75) };
 }
 
 /**
- * The quotients of samples taken in the same repetition, summarized.
+ * Summarizes the quotients of samples of the same repetition.
  *
- * Neighbours in time share the machine's mood, so a quotient per repetition is steadier than the quotient of two
+ * Such samples share the state of the machine, so a quotient per repetition is steadier than the quotient of two
  * medians.
  */
 export function summarizeRatios(numerators: readonly number[], denominators: readonly number[]): Summary {

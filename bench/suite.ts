@@ -18,14 +18,14 @@ export interface Measurement {
 
 export interface SuiteResult {
   readonly measurements: readonly Measurement[];
-  /** What was not measured because this machine lacks something, and what. */
+  /** What was not measured because this machine lacks something, with the reason. */
   readonly skipped: readonly string[];
   /** Trials that should have worked and did not. */
   readonly failures: readonly string[];
 }
 
 /**
- * Runs every trial once per repetition, so that a slow spell of the machine hits all peers and not one.
+ * Runs every trial once per repetition, so that a slow spell of the machine hits all peers instead of one.
  *
  * @param folder Where peers may put what they build.
  * @param progress Called with a line to show before each trial.
@@ -63,7 +63,7 @@ export async function runSuite(
         micros.push(median((output as TrialOutput).nsPerOperation) / 1000);
       } catch (error) {
         failures.push(`${trial.label}, ${workload.title}: ${(error as Error).message}`);
-        // The other repetitions would fail as well, and the ratios need a sample from each.
+        // The other repetitions would fail as well, and the ratios need a sample from each repetition.
         pairs = pairs.filter((other) => other !== pair);
       }
     }
@@ -72,7 +72,7 @@ export async function runSuite(
   return { measurements, skipped, failures };
 }
 
-/** Another first trial each time, so that none always follows the same neighbour. */
+/** Rotates the trials, so that none always follows the same neighbour. */
 function startingAt<T>(list: readonly T[], repetition: number): T[] {
   const start = list.length === 0 ? 0 : (repetition * 5) % list.length;
   return [...list.slice(start), ...list.slice(0, start)];

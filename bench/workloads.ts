@@ -6,9 +6,11 @@ export interface Workload {
   readonly title: string;
   readonly mode: Mode;
   readonly sizeBytes: number;
-  /** Makes a batch last some milliseconds: long against the clock's cost, short against the measured time. */
+  /**
+   * The number that makes a batch last some milliseconds: long beside the clock's cost, short beside the measured time.
+   */
   readonly batch: number;
-  /** Both processes share one core: without the cost of waking another one, the work itself is left. */
+  /** Both processes share one core: without the cost of waking another core, the work itself is left. */
   readonly oneCore?: boolean;
 }
 

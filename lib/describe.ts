@@ -1,26 +1,27 @@
 // SPDX-License-Identifier: MIT
 //
-// Plain values that stand for objects, to be handed to another process or thread by whatever means there are.
-import type { Condition } from './synchronize/condition.js';
-import { attachConnection, describeConnection, type ConnectionDescriptor } from './connection/reduction.js';
-import { Connection } from './connection/connection.js';
+// Descriptors: plain values that stand for objects of this package, and can be handed to another process or thread by
+// any means.
+import type { ConnectionDescriptor } from './connection/channel-reduction.js';
+import type { Connection } from './connection/connection.js';
 import { argumentError } from './core/errors.js';
-import type { Event } from './synchronize/event.js';
-import type { JoinableQueue } from './queues/joinable-queue.js';
-import type { ConditionDescriptor, EventDescriptor, SemLockDescriptor } from './synchronize/reduction.js';
-import { loadedPart, part, type AttachPart, type DescribePart } from './reduction/registry.js';
-import type { Queue } from './queues/queue.js';
-import type { QueueDescriptor } from './queues/reduction.js';
-import { described, Description, type Giving, type Taking } from './reduction/transfer.js';
-import type { SimpleQueue } from './queues/simple-queue.js';
-import type { BoundedSemaphore, Lock, RLock, Semaphore } from './synchronize/locks.js';
 import { checkBoolean, checkObject } from './core/validate.js';
+import type { JoinableQueue } from './queues/joinable-queue.js';
+import type { QueueDescriptor } from './queues/queue-resources.js';
+import type { Queue } from './queues/queue.js';
+import type { SimpleQueue } from './queues/simple-queue.js';
+import { described, Description } from './reduction/description.js';
+import { isReducible, rebuildObject, reduceObject } from './reduction/registry.js';
+import type { Condition, ConditionDescriptor } from './synchronize/condition.js';
+import type { Event, EventDescriptor } from './synchronize/event.js';
+import type { BoundedSemaphore, Lock, RLock, Semaphore } from './synchronize/locks.js';
+import type { SemLockDescriptor } from './synchronize/sem-lock.js';
 
-/** What `describe` makes of an object. */
+/** The result of `describe`: plain JSON that stands for an object. */
 export type Descriptor =
   SemLockDescriptor | ConditionDescriptor | EventDescriptor | ConnectionDescriptor | QueueDescriptor;
 
-/** What `describe` accepts. */
+/** The objects that `describe` accepts. */
 export type Describable =
   | Lock
   | RLock
@@ -36,48 +37,37 @@ export type Describable =
 /** Options of `describe`. */
 export interface DescribeOptions {
   /**
-   * Promises that only Node processes and threads with this package will use the object. They record who holds a lock, so
-   * the death of a holder can be mended without asking. Default false.
+   * Promises that only Node processes and threads with this package will use the object. They record which process
+   * holds a lock, so a lock is recovered automatically when its holder dies. Default false.
    */
   nodeOnly?: boolean | undefined;
 }
 
 /**
- * Takes an object apart.
+ * Makes a plain JSON value from which `attach` makes an object for the same pipe or semaphores, in a worker thread of
+ * this process or in another process. A lock, semaphore, condition or event can be attached anywhere; a Connection or a
+ * queue only where its descriptors were inherited (for example as entries of `stdio`). The creator must keep its object
+ * open until then. CPython: pickling such an object for a child process.
  *
- * @param describePart Describes an object that this one uses and that users may have too. Default: it becomes a part.
- */
-export function describeObject(object: unknown, giving: Giving, describePart?: DescribePart): Descriptor {
-  if (object instanceof Connection) return describeConnection(object as Connection<never, unknown>, giving);
-  const others = Object(object) as object;
-  const found =
-    loadedPart('locks')?.describe(others, giving, describePart) ??
-    loadedPart('queues')?.describe(others, giving, describePart);
-  if (found !== undefined) return found;
-  throw argumentError('type', 'object must be a Connection, a queue, a lock, a semaphore, a Condition or an Event');
-}
-
-/**
- * A plain JSON value from which `attach` makes an object for the same thing in a worker thread of this process or in another
- * process: a lock, semaphore, condition or event anywhere, a Connection or a queue where its descriptors were inherited (for
- * example as entries of `stdio`). The creator must keep its object open until then. CPython: what pickling such an object for a
- * child process does.
+ * The bytes that a Connection has read ahead move into the descriptor.
  *
- * What a Connection has read ahead goes into the description. Throws `ClosedError`, or `BusyError` while a large message is
- * being received.
+ * @throws `ClosedError`, or `BusyError` while a large message is being received.
  */
 export function describe(object: Describable, options: DescribeOptions = {}): Descriptor {
   checkObject(options, 'options');
   if (options.nodeOnly !== undefined) checkBoolean(options.nodeOnly, 'nodeOnly');
-  return describeObject(object, new Description(options.nodeOnly === true));
+  if (!isReducible(object)) {
+    throw argumentError('type', 'object must be a Connection, a queue, a lock, a semaphore, a Condition or an Event');
+  }
+  return reduceObject(object, new Description(options.nodeOnly === true)) as Descriptor;
 }
 
 /**
- * An object for what a descriptor stands for. Descriptors need not come from `describe`: for semaphores that another
- * program has made, `{ type: 'Lock', semaphore: { name } }` is enough.
+ * Makes an object from a descriptor. Descriptors need not come from `describe`: for a semaphore that another program
+ * has made, `{ type: 'Lock', semaphore: { name } }` is enough.
  *
- * @throws TypeError or RangeError for what is no descriptor, a system error (ENOENT) if its creator has closed it, (EBADF) if
- *   this process has not inherited what a Connection is over.
+ * @throws TypeError or RangeError for a value that is not a descriptor; a system error with code ENOENT if the creator
+ *   has closed its object, or EBADF if this process has not inherited the descriptor of a Connection.
  */
 export function attach(descriptor: SemLockDescriptor & { type: 'Lock' }): Lock;
 export function attach(descriptor: SemLockDescriptor & { type: 'RLock' }): RLock;
@@ -92,25 +82,5 @@ export function attach(descriptor: QueueDescriptor & { type: 'JoinableQueue' }):
 export function attach(descriptor: QueueDescriptor & { type: 'SimpleQueue' }): SimpleQueue;
 export function attach(descriptor: Descriptor): Describable;
 export function attach(descriptor: Descriptor): Describable {
-  return attachObject(descriptor, described);
-}
-
-/**
- * Puts an object together.
- *
- * @param attachPart The counterpart of `describePart`.
- */
-export function attachObject(descriptor: unknown, taking: Taking, attachPart?: AttachPart): Describable {
-  checkObject(descriptor, 'descriptor');
-  const fields = descriptor as Record<string, unknown>;
-  switch (fields['type']) {
-    case 'Connection':
-      return attachConnection(fields, taking, 'descriptor');
-    case 'Queue':
-    case 'JoinableQueue':
-    case 'SimpleQueue':
-      return part('queues').attach(fields, taking, attachPart);
-    default:
-      return part('locks').attach(fields, taking, attachPart);
-  }
+  return rebuildObject(descriptor, 'descriptor', described) as Describable;
 }

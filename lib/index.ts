@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: MIT
-export { BaseProcess } from './process/base-process.js';
-export { Condition, type ConditionAddress, type WaitLimits } from './synchronize/condition.js';
+export { activeChildren, BaseProcess } from './process/base-process.js';
+export {
+  Condition,
+  type ConditionAddress,
+  type ConditionDescriptor,
+  type WaitLimits,
+} from './synchronize/condition.js';
 export { Client, ClientSync, type ClientOptions } from './listener/client.js';
 export { Connection, type Received } from './connection/connection.js';
-export type { ConnectionDescriptor, SerializationKind } from './connection/reduction.js';
+export type { ConnectionDescriptor, SerializationKind } from './connection/channel-reduction.js';
 export type { ConnectionOptions, FromFdOptions } from './connection/options.js';
 export {
-  activeChildren,
   currentProcess,
   CurrentProcess,
   isMainProcess,
@@ -43,32 +47,31 @@ export {
   UnpicklingError,
   type ChildFailure,
 } from './core/errors.js';
-export type { DescriptorAddress } from './reduction/transfer.js';
-export { Event, type EventAddress } from './synchronize/event.js';
+export type { DescriptorAddress, SemaphoreAddress } from './reduction/transfer.js';
+export { Event, type EventAddress, type EventDescriptor } from './synchronize/event.js';
 export { Listener, type ListenerOptions } from './listener/listener.js';
-export type { ConditionDescriptor, EventDescriptor, SemLockDescriptor } from './synchronize/reduction.js';
 export { NamedSemaphore } from './synchronize/named-semaphore.js';
-export { Guard, SEM_VALUE_MAX, SemLock, type AcquireOptions } from './synchronize/sem-lock.js';
-export type { SemaphoreAddress } from './synchronize/semaphore-handle.js';
+export { Guard, SEM_VALUE_MAX, SemLock, type AcquireOptions, type SemLockDescriptor } from './synchronize/sem-lock.js';
 export { Process, type Arguments, type ProcessOptions, type Target } from './process/process.js';
 export type { CommonProcessOptions } from './process/options.js';
 export type { SocketAddress, SocketFamily } from './listener/socket-address.js';
 export { Pipe } from './connection/pipe.js';
 export { PythonProcess, type PythonProcessOptions } from './python/python-process.js';
-export type { BuiltInSerialization, PackUnpack, Serialization, Serializer } from './serialization/codec.js';
+export type { BuiltInSerialization, PackUnpack, Serialization, Serializer } from './serialization/formats.js';
 export * as pickle from './serialization/pickle/index.js';
 export { float, int, tuple } from './serialization/pickle/wrappers.js';
 export { BaseQueue, type QueueWaitOptions } from './queues/base-queue.js';
 export { JoinableQueue } from './queues/joinable-queue.js';
 export { Queue } from './queues/queue.js';
 export type { QueueOptions, SimpleQueueOptions } from './queues/options.js';
-export type { QueueDescriptor } from './queues/reduction.js';
+export type { QueueDescriptor } from './queues/queue-resources.js';
 export { SimpleQueue } from './queues/simple-queue.js';
 export { BoundedSemaphore, Lock, OwnableLock, RLock, Semaphore } from './synchronize/locks.js';
 export type { Bytes } from './core/validate.js';
 export { wait, waitSync, type Ending, type Waitable } from './connection/wait.js';
 
-// Behind everything that they need, since several of these import each other.
-import './parts/locks.js';
-import './parts/queues.js';
-import './parts/pickle.js';
+// These imports register the classes that can be rebuilt, and the formats that are known by name.
+import './connection/reduction.js';
+import './synchronize/reduction.js';
+import './queues/reduction.js';
+import './python/pickling.js';

@@ -18,10 +18,10 @@ import { filesBelow, main, replaceFolder, root, runTool } from './support.mjs';
 /** @typedef {import('rollup').OutputOptions} OutputOptions */
 
 /** The modules that a process begins with. */
-const programs = ['index', 'process/child-main'];
+const programs = ['index', 'child-main'];
 
 /** The modules that lib/ loads by require() in the middle of a call. */
-const loadedLater = ['parts/locks', 'parts/queues', 'parts/pickle', 'parts/python'];
+const loadedLater = ['synchronize/reduction', 'queues/reduction', 'python/pickling', 'python/rebuild'];
 
 /** Each of these becomes a file of its own, at the same path below dist/cjs/ as below lib/. */
 const entries = [...programs, ...loadedLater];
@@ -32,11 +32,11 @@ const entries = [...programs, ...loadedLater];
  * two import each other. Modules that only index imports become a part of index.js.
  */
 const shared = {
-  'child-base': 'process/child-main',
-  synchronize: 'parts/locks',
-  queues: 'parts/queues',
+  'child-base': 'child-main',
+  synchronize: 'synchronize/reduction',
+  queues: 'queues/reduction',
   pickle: 'serialization/pickle/codec',
-  listener: 'parts/pickle',
+  listener: 'python/pickling',
 };
 
 /** The folder of the result. The paths in source maps are relative to it. */
@@ -207,9 +207,8 @@ async function bundle(input, plugins, options, folder) {
     external: (id) => !id.startsWith('.') && !path.isAbsolute(id),
     // Other entries may import more from an entry than it exports.
     preserveEntrySignatures: 'allow-extension',
-    onwarn({ code, message }) {
-      // Modules of one file may import each other.
-      if (code !== 'CIRCULAR_DEPENDENCY') throw new Error(message);
+    onwarn({ message }) {
+      throw new Error(message);
     },
   });
   const { output: files } = await result.generate({ sourcemap: true, generatedCode: 'es2015', ...options });
@@ -218,7 +217,9 @@ async function bundle(input, plugins, options, folder) {
     mkdirSync(path.dirname(target), { recursive: true });
     writeFileSync(target, file.type === 'chunk' ? file.code : file.source);
   }
-  return files[0].exports;
+  const [first] = Object.keys(input);
+  const entry = files.find((file) => file.type === 'chunk' && file.isEntry && file.name === first);
+  return entry?.type === 'chunk' ? entry.exports : [];
 }
 
 /**

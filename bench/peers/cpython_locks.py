@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""CPython's own Lock, as bench/probes/locks.ts uses ours.
+"""CPython's own Lock, as bench/probes/locks.ts uses this package's.
 
     cpython_locks.py uncontended|hand-over warm-up-ms measured-ms
 

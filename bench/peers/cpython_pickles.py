@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""CPython's pickle, as bench/probes/pickles.ts uses ours: cpython_pickles.py value warm-up-ms measured-ms"""
+"""CPython's pickle, as bench/probes/pickles.ts uses this package's: cpython_pickles.py value warm-up-ms measured-ms"""
 
 import pickle
 import sys

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""CPython's own Queue, as bench/probes/queues.ts uses ours: cpython_queues.py value sides warm-up-ms measured-ms"""
+"""CPython's own Queue, as bench/probes/queues.ts uses this package's: cpython_queues.py value sides warm-up-ms measured-ms"""
 
 import multiprocessing
 import sys

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Two Python processes, as bench/probes/python.ts has one of Node and one of Python.
+"""Two Python processes, beside the Node and the Python process of bench/probes/python.ts.
 
     cpython_talk.py round-trip|to-numpy|from-numpy warm-up-ms measured-ms
 """

@@ -7,8 +7,8 @@ const headerBytes = 4;
  * CPython's framing over a `net.Socket`, with as little copying as the stream API allows.
  *
  * Sending: header and payload are corked, so that they leave in one writev and the payload is not copied. Receiving: a
- * message that lies whole in one chunk is delivered as a view of it; a longer one is gathered into one buffer of its
- * size.
+ * message that lies whole in one chunk is delivered as a view of it. A longer message is gathered into one buffer of
+ * its size.
  */
 export class FramedSocket {
   readonly #socket: Socket;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The other side of a hand-over: waits for its turn and gives it back, until it is killed.
+// The other side of a hand-over: waits for its turn and gives it back, until the parent kills it.
 import * as mp from 'node-multiprocessing';
 
 import { takeTurns } from './lock-turns.js';
@@ -13,7 +13,7 @@ process.once('message', (descriptors) => {
     mp.Lock,
   ];
   process.send?.('ready');
-  // A Sync call would keep the answer from being written.
+  // A Sync call here would keep the answer from being written.
   setImmediate(() => void answer(own, other));
 });
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 import type { Lock } from 'node-multiprocessing';
 
-/** Gives the other process its turn and waits for the own one, so many times. */
+/** Gives the other process its turn and waits for the own turn, `count` times. */
 export function takeTurns(how: 'sync' | 'async', count: number, give: () => void, own: Lock): void | Promise<void> {
   if (how === 'async') return takeTurnsAsync(count, give, own);
   for (let i = 0; i < count; i++) {

@@ -13,7 +13,7 @@ export interface Post {
   readonly transfers: boolean;
 }
 
-/** Sends by transfer where that helps: in round trips of large messages, whose memory can go back and forth. */
+/** Sends by transfer where that costs less: in round trips of large messages, whose memory can go back and forth. */
 export function makePost(port: MessagePort, job: Job): Post {
   const transfers = job.mode === 'round-trip' && job.sizeBytes >= transferFromBytes;
   const post = transfers
@@ -26,7 +26,7 @@ export function makePost(port: MessagePort, job: Job): Post {
   return Object.assign(post, { transfers });
 }
 
-/** A Buffer loses its prototype on the way; this is a view, not a copy. */
+/** Makes a Buffer again of the Uint8Array that arrives. This is a view, not a copy. */
 export function asBuffer(message: PortMessage): Buffer {
   return Buffer.from(message.buffer, message.byteOffset, message.byteLength);
 }

@@ -8,7 +8,7 @@ import { answering } from './serve.js';
 const { port, job } = workerData as { port: MessagePort; job: Job };
 const answer = answering(job, makePost(port, job));
 
-// The port alone keeps the worker alive: closing the other end lets it finish.
+// Only the port keeps the worker alive: the worker ends when the other end is closed.
 port.on('message', (message: PortMessage) => {
   answer(asBuffer(message));
 });

@@ -9,12 +9,12 @@ const spinOptions: Readonly<Record<Spin, mp.ConnectionOptions>> = {
   default: {},
 };
 
-/** Both ends are held by one process each and small messages should not cost two reads, so both read ahead. */
+/** One process holds each end and a small message should not cost two reads, so both ends read ahead. */
 export function connectionOptions(spin: Spin): mp.ConnectionOptions {
   return { readAhead: true, ...spinOptions[spin] };
 }
 
-/** A child's ends on the descriptors it inherited: 3 for both directions, or 3 to read and 4 to write. */
+/** The child's ends on the descriptors that it inherited: 3 for both directions, or 3 to read and 4 to write. */
 export function inheritedEnds(
   kind: string | undefined,
   spin: string | undefined,

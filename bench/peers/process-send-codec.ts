@@ -6,9 +6,9 @@ interface Codec {
   decode(message: unknown): Buffer;
 }
 
-/** How bytes travel through `process.send`. The same on both sides, so it stands here once. */
+/** The form of bytes in `process.send`, for the parent and the child. */
 export const codecs: Readonly<Record<Serialization, Codec>> = {
-  // JSON has no bytes. base64 is the shortest string form for arbitrary ones: latin1 would need escapes and two-byte
+  // JSON has no bytes. base64 is the shortest string form for arbitrary bytes: latin1 would need escapes and two-byte
   // characters.
   json: {
     encode: (payload) => payload.toString('base64'),
@@ -16,7 +16,7 @@ export const codecs: Readonly<Record<Serialization, Codec>> = {
   },
   advanced: {
     encode: (payload) => payload,
-    // The structured clone of a Buffer arrives as a plain Uint8Array on some versions; a view costs nothing where it
+    // In some versions the structured clone of a Buffer arrives as a plain Uint8Array. A view costs nothing where it
     // does not.
     decode: (message) => {
       const bytes = message as Uint8Array;

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""How the programs of the comparisons take their time, as bench/probes/sampling.ts."""
+"""Takes the time of what a program measures, as bench/sampling.ts does."""
 
 import json
 import time
 
 
 def sample(warm_up_ms, measured_ms, batch, run, least=5):
-    """Nanoseconds per operation of batches of so many, of at least `least` batches."""
+    """Times batches of `batch` operations. Returns nanoseconds per operation, for at least `least` batches."""
     samples = []
     end = time.perf_counter_ns() + int(warm_up_ms) * 1_000_000
     while time.perf_counter_ns() < end:

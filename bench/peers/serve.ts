@@ -2,7 +2,8 @@
 import type { Job } from '../job.js';
 
 /**
- * What every event-driven child does with a message: echo it, or count it and acknowledge each batch with one byte.
+ * Answers messages as every event-driven child does: echoes a message, or counts it and acknowledges each batch with
+ * one byte.
  *
  * @param post Sends one message back.
  */

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The Python child of the probe "python", whoever its parent is."""
+"""The Python child of the probe "python". Its parent is Node or Python."""
 
 
 def talk(connection, mode):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The values that are put on queues and pickled, as values.ts has them."""
+"""The values that are put on queues and pickled; values.ts has the same."""
 
 
 def record(i):

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The values that are put on queues and pickled, as values.py has them.
+// The values that are put on queues and pickled; values.py has the same.
 
 export function record(i: number): object {
   return { id: i, name: `name ${i}`, tags: ['red', 'green'], x: i + 0.5, ok: true };

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: MIT
 //
-// Producers that are ahead of their consumer: `ahead.js <seconds>`. One has a busy event loop after 1,000 puts, which must delay
-// nothing; one goes on putting while the consumer is stopped, which must not fill its memory.
+// Producers that run ahead of their consumer: `ahead.js <seconds>`. One producer has a busy event loop after 1,000
+// puts, which must delay nothing. The other goes on putting while the consumer is stopped, which must not fill its
+// memory.
 import * as mp from 'node-multiprocessing';
 
 export interface AheadResult {
-  /** How long the producer was busy, and how long it took until the consumer had everything. */
+  /** How long the producer was busy. */
   readonly busyMs: number;
+  /** How long it took until the consumer had all items. */
   readonly gotMs: number;
   readonly highWaterMark: number;
-  /** How much larger the producer's resident set became. */
+  /** By how much the producer's resident set grew. */
   readonly grownBytes: number;
   readonly seconds: number;
 }
@@ -20,7 +22,7 @@ const MIB = 1024 * 1024;
 
 type Control = mp.Connection<number, string>;
 
-/** The time of the system, in milliseconds. */
+/** The system's monotonic time in milliseconds, which all processes share. */
 function now(): number {
   return Number(process.hrtime.bigint()) / 1e6;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What a child of ours has in its memory beyond one of child_process.fork: `child-memory.js`. Both have said one thing and wait.
+// The memory of a child of this package, beside that of a child of child_process.fork: `child-memory.js`. Both children
+// have sent one message and wait.
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -25,7 +26,7 @@ function residentBytes(pid: number): number {
 async function ofFork(): Promise<number> {
   const child = fork(module);
   await once(child, 'message');
-  // It waits for messages as long as this process is connected.
+  // The child waits for messages as long as this process is connected.
   const bytes = residentBytes(child.pid ?? 0);
   child.kill();
   await once(child, 'exit');

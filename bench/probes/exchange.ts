@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What `syscalls.ts` traces: `exchange.js <kind> <sync|async|two-processes> <size> <count> <readAhead>`.
+// The program that `syscalls.ts` traces: `exchange.js <kind> <sync|async|two-processes> <size> <count> <readAhead>`.
 //
 // `sync` and `async` hold both ends in one process and receive each message after it was sent, so nothing ever waits
 // and the calls are exactly those of sending and receiving. `two-processes` sends to a child, for messages that do not

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT
 //
-// What an idle connection costs: `idle-memory.js <connections>`, in a fresh process with `--expose-gc`.
+// The memory of an idle connection: `idle-memory.js <connections>`, in a fresh process with `--expose-gc`.
 //
-// Prints the bytes per connection after each stage of its life. As many others exist before: the garbage collector lets
-// the heap grow by megabytes at a time, which would be charged to the first connections if these were the ones that are
-// measured.
+// Prints the bytes per connection after each stage of its life. Before that, the program makes as many other
+// connections: the garbage collector lets the heap grow by megabytes at a time, which would be charged to the first
+// connections if these were the measured ones.
 import * as mp from 'node-multiprocessing';
 
 export interface MemoryCost {
-  /** Growth of the resident set: everything, native and JavaScript, in whole pages. */
+  /** Growth of the resident set: native and JavaScript memory together, in whole pages. */
   readonly residentBytes: number;
-  /** Growth of the JavaScript heap and of what it accounts for outside. */
+  /** Growth of the JavaScript heap and of the external memory that it accounts for. */
   readonly heapBytes: number;
 }
 

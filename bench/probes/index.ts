@@ -26,7 +26,7 @@ export interface WakeUpResult {
   readonly connections: number;
   readonly alone: readonly number[];
   readonly among: readonly number[];
-  /** As `among`, but another connection each time. */
+  /** As `among`, but each wake-up is for another connection. */
   readonly rotating: readonly number[];
 }
 
@@ -47,7 +47,7 @@ export interface ProbeOutcome {
 
 const connections = 1000;
 
-/** The measurements that are about us alone, each in fresh processes like the trials. */
+/** Runs the measurements of this package alone, each in fresh processes as the trials are. */
 export async function runProbes(
   ids: readonly ProbeId[],
   options: Options,
@@ -90,7 +90,7 @@ export async function runProbes(
   return { results, skipped, failures };
 }
 
-/** The same for each of the comparisons. */
+/** One entry for each comparison. */
 function comparing(make: (id: ComparisonId) => () => Promise<void>): Record<ComparisonId, () => Promise<void>> {
   return Object.fromEntries(comparisonIds.map((id) => [id, make(id)])) as Record<ComparisonId, () => Promise<void>>;
 }
@@ -104,11 +104,11 @@ async function measureChildMemory(repetitions: number, progress: (line: string) 
   return runs;
 }
 
-/** How far a producer may run ahead of a consumer, in seconds. */
+/** How far the producer may run ahead of the consumer, in seconds. */
 const AHEAD_SECONDS = 30;
 
 async function measureAhead({ measuredMs }: Options, progress: (line: string) => void): Promise<AheadResult> {
-  // A quick run only shows that it works.
+  // A quick run only shows that the probe works.
   const seconds = measuredMs < 100 ? 1 : AHEAD_SECONDS;
   progress(`a producer that runs ahead for ${seconds} s`);
   return (await runForJson(

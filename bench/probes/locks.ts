@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
-// What locks cost: `locks.js uncontended|sync|async <warm-up ms> <measured ms>`.
+// The cost of locks: `locks.js uncontended|sync|async <warm-up ms> <measured ms>`.
 //
-// `uncontended` acquires and releases one lock. The others hand a turn back and forth between two processes over two
-// locks, so that every acquire has to wait for the other process' release; an operation is one hand-over, half a round.
+// `uncontended` acquires and releases one lock. The other modes hand a turn back and forth between two processes over
+// two locks, so that every acquire has to wait for the other process' release. One operation is one hand-over, half a
+// round.
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 
@@ -11,7 +12,7 @@ import * as mp from 'node-multiprocessing';
 
 import { compiledModule } from '../paths.js';
 import { takeTurns } from '../peers/lock-turns.js';
-import { report, sample, timesFrom } from './sampling.js';
+import { report, sample, timesFrom } from '../sampling.js';
 
 const [mode = '', warmUpText, measuredText] = process.argv.slice(2);
 const times = timesFrom(warmUpText, measuredText);
@@ -29,7 +30,7 @@ async function uncontended(): Promise<number[]> {
 async function handOver(how: 'sync' | 'async'): Promise<number[]> {
   using ours = new mp.Lock();
   using theirs = new mp.Lock();
-  // Both turns are the other's at first.
+  // In the beginning it is the other process' turn.
   ours.acquireSync();
   theirs.acquireSync();
   const child = fork(compiledModule('peers/lock-child'), [how]);

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: MIT
 //
-// Encoding a value and decoding it again: `pickles.js record|rows|bytes-1m pickle|v8 <warm-up ms> <measured ms>`.
+// Encodes a value and decodes it again: `pickles.js record|rows|bytes-1m pickle|v8 <warm-up ms> <measured ms>`.
 import { deserialize, serialize } from 'node:v8';
 
 import { pickle } from 'node-multiprocessing';
 
 import { valueOf } from '../peers/values.js';
-import { report, sample, timesFrom } from './sampling.js';
+import { report, sample, timesFrom } from '../sampling.js';
 
 const batches: Record<string, number> = { record: 2000, rows: 1, 'bytes-1m': 20 };
 
 const [name = '', format, ...times] = process.argv.slice(2);
 const value = valueOf(name);
-// As a channel of pickles does it, whose memory is its own; pickle.dumps() copies once more.
+// A channel of pickles does the same, with memory of its own. pickle.dumps() copies once more.
 const codec = format === 'pickle' ? pickle.serializer() : { serialize, deserialize };
 
 function run(count: number): void {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 //
 // A Node process and a Python process that exchange messages: `python.js round-trip|to-numpy|from-numpy <warm-up ms>
-// <measured ms>`. Arrays of numpy travel as pickles, and each is answered before the next one.
+// <measured ms>`. Arrays of numpy travel as pickles, and each is answered before the next one is sent.
 import { dirname } from 'node:path';
 
 import * as mp from 'node-multiprocessing';
 
 import { peerSource } from '../paths.js';
-import { report, sample, timesFrom } from './sampling.js';
+import { report, sample, timesFrom } from '../sampling.js';
 
 const [mode, ...times] = process.argv.slice(2);
 const [ours, theirs] = mp.Pipe();

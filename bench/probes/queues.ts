@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 //
-// Items through a queue: `queues.js <value> <sides> structured|json <warm-up ms> <measured ms>`, with so many producers and as
-// many consumers, all in processes of their own. In each round every producer puts a number of items and then a sentinel;
-// each consumer gets items until it meets one of those. The time of a round is that until the last consumer has met its own.
+// Items through a queue: `queues.js <value> <sides> structured|json <warm-up ms> <measured ms>`, with `sides` producers
+// and as many consumers, all in processes of their own. In each round every producer puts a number of items and then a
+// sentinel, and each consumer gets items until it meets a sentinel. The round is over when the last consumer has met
+// its sentinel.
 import * as mp from 'node-multiprocessing';
 
 import { valueOf } from '../peers/values.js';
-import { report, sample, timesFrom } from './sampling.js';
+import { report, sample, timesFrom } from '../sampling.js';
 
 const rounds: Record<string, number> = { 'bytes-64': 4000, record: 4000, 'bytes-1m': 40 };
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// How long it takes from the start of a child to its first message: `start.js <way> <warm-up ms> <measured ms>`. The child of
-// `fork` is an ES module, as that of a Process is here. With `python-import` it is the whole run of a Python that imports what a
-// PythonProcess cannot do without.
+// The time from the start of a child to its first message: `start.js <way> <warm-up ms> <measured ms>`. The child of
+// `fork` is an ES module, as that of a Process is here. `python-import` is the whole run of a Python that imports what
+// a PythonProcess cannot do without.
 import { fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { dirname } from 'node:path';
@@ -10,12 +10,12 @@ import { dirname } from 'node:path';
 import * as mp from 'node-multiprocessing';
 
 import { compiledModule, peerSource } from '../paths.js';
-import { report } from './sampling.js';
+import { report } from '../sampling.js';
 
 const STARTS = 7;
 const module = compiledModule('peers/first-message');
 
-/** Starts a process that gets one end of a Pipe. Resolves with its end when its first message is there. */
+/** Starts a process with one end of a Pipe. Resolves to the other end when the first message is there. */
 async function first(make: (theirs: mp.Connection) => mp.BaseProcess): Promise<() => Promise<unknown>> {
   const [ours, theirs] = mp.Pipe();
   const child = make(theirs);
@@ -28,7 +28,7 @@ async function first(make: (theirs: mp.Connection) => mp.BaseProcess): Promise<(
   };
 }
 
-/** Each resolves at the moment that counts, to what is to be waited for before the next one. */
+/** Each way resolves at the moment that counts, to a promise of the clean-up before the next start. */
 const ways: Record<string, () => Promise<() => Promise<unknown>>> = {
   process: () => first((theirs) => new mp.Process({ module, target: 'sayOn', args: [theirs] })),
   'python-process': () => {
@@ -50,7 +50,7 @@ const ways: Record<string, () => Promise<() => Promise<unknown>>> = {
 
 const way = ways[process.argv[2] ?? ''];
 if (way === undefined) throw new TypeError(`no such way: ${process.argv[2]}`);
-// The first one loads what later ones find loaded.
+// The first start loads modules that later starts find loaded.
 await (
   await way()
 )();

@@ -3,12 +3,11 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 
-import type { Figure } from '../figures.js';
 import { compiledModule } from '../paths.js';
 import { runForJson } from '../run-program.js';
 
-const writes = ['write', 'writev', 'pwritev2', 'sendto', 'sendmsg'];
-const reads = ['read', 'readv', 'preadv2', 'recvfrom', 'recvmsg'];
+export const writes = ['write', 'writev', 'pwritev2', 'sendto', 'sendmsg'];
+export const reads = ['read', 'readv', 'preadv2', 'recvfrom', 'recvmsg'];
 const waits = ['poll', 'ppoll', 'epoll_ctl', 'epoll_wait', 'epoll_pwait'];
 const traced = [...writes, ...reads, ...waits].join(',');
 
@@ -20,12 +19,11 @@ interface Case {
 }
 
 export interface SyscallCount extends Case {
-  /** System calls per message by name, of the sender's (or the only) process' main thread. */
+  /** System calls per message by name, of the main thread of the sender, or of the only process. */
   readonly calls: Readonly<Record<string, number>>;
-  readonly figures: readonly Figure[];
 }
 
-const KiB = 1024;
+export const KiB = 1024;
 const cases: readonly Case[] = (['socketpair', 'pipe'] as const).flatMap((kind) => [
   ...[64, 32 * KiB].flatMap((sizeBytes) =>
     (['sync', 'async'] as const).flatMap((style) =>
@@ -35,11 +33,11 @@ const cases: readonly Case[] = (['socketpair', 'pipe'] as const).flatMap((kind) 
   { kind, style: 'two-processes', sizeBytes: KiB * KiB, readAhead: true } as const,
 ]);
 
-/** Counted by the difference of two runs, which takes starting and stopping out. */
+/** The count is the difference of two runs, which takes starting and stopping out. */
 const fewMessages = 200;
 const manyMessages = 1200;
 /** The event loop's own turns add a call now and then. */
-const tolerance = 0.02;
+export const tolerance = 0.02;
 
 /** @returns Why system calls cannot be counted here, or nothing. */
 export function whyNoSyscalls(): string | undefined {
@@ -58,7 +56,7 @@ export async function countSyscalls(folder: string, progress: (line: string) => 
       const each = (count - (few.get(name) ?? 0)) / (manyMessages - fewMessages);
       if (each > tolerance) calls[name] = each;
     }
-    results.push({ ...item, calls, figures: figuresFor(item, calls) });
+    results.push({ ...item, calls });
   }
   return results;
 }
@@ -79,28 +77,10 @@ async function trace(item: Case, count: number, folder: string): Promise<Map<str
   ]);
   const { pid } = output as { pid: number };
   const counts = new Map<string, number>();
-  // A call that another thread interrupts is printed twice; only its first line has the opening bracket after the name.
+  // strace prints a call that another thread interrupts twice. Only its first line has the opening bracket after the
+  // name.
   for (const [, name = ''] of readFileSync(log, 'utf8').matchAll(new RegExp(`^${pid} +(\\w+)\\(`, 'gm'))) {
     counts.set(name, (counts.get(name) ?? 0) + 1);
   }
   return counts;
-}
-
-function sum(calls: Readonly<Record<string, number>>, names: readonly string[]): number {
-  return names.reduce((total, name) => total + (calls[name] ?? 0), 0);
-}
-
-function figuresFor(item: Case, calls: Readonly<Record<string, number>>): Figure[] {
-  if (item.style === 'two-processes') return [];
-  // A message above 16 KiB is read to its place, behind a read for its header, also when more is read ahead.
-  const wanted = item.readAhead && item.sizeBytes <= 16 * KiB ? 1 : 2;
-  const written = sum(calls, writes);
-  const read = sum(calls, reads);
-  return [
-    {
-      claim: `system calls per message, ${describe(item)}: 1 write, at most ${wanted} read${wanted === 1 ? '' : 's'}`,
-      measured: `${written.toFixed(2)} and ${read.toFixed(2)}`,
-      met: Math.abs(written - 1) <= tolerance && read <= wanted + tolerance,
-    },
-  ];
 }

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// What it costs to wake one pending receive while others stay pending: `wake-up.js <pending> same|rotating <measured
-// ms>`.
+// The cost to wake one pending receive while others stay pending: `wake-up.js <pending> same|rotating <measured ms>`.
 //
-// Both ends are in this process, so no other process' scheduling is in the figure: it is one send, one turn of the
-// event loop and one receive. `rotating` wakes another connection each time, which adds the cost of touching memory
+// Both ends are in this process, so the figure contains no scheduling of another process: it is one send, one turn of
+// the event loop and one receive. `rotating` wakes another connection each time, which adds the cost of touching memory
 // that is not in the cache.
 import * as mp from 'node-multiprocessing';
 

@@ -7,7 +7,7 @@ import type { Kind, ProgramTrial } from './trial.js';
 
 const executable = (folder: string): string => path.join(folder, 'echo');
 
-// Compiled once for both trials; a second run would only repeat the first one's answer.
+// Compiled once for both trials; a second compilation would only repeat the answer.
 let answer: { reason: string | undefined } | undefined;
 
 function compile(folder: string): string | undefined {

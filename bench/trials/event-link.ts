@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 import type { Link } from './trial.js';
 
-/** A peer whose messages arrive as events, whatever it is called there. */
+/** A peer whose messages arrive as events, whatever it calls them. */
 export interface EventChannel {
-  /** Sends one message. False means that the peer asks to wait for {@link drained} before the next one. */
+  /** Sends one message. Returns false if the caller should wait for {@link drained} before the next one. */
   post(payload: Buffer): boolean;
   /** Resolves when the peer takes more. Called only after `post` returned false. */
   drained(): Promise<void>;
@@ -20,8 +20,8 @@ export class EventLink implements Link {
   #finished: () => void = () => undefined;
 
   /**
-   * @param bounce Send back the very Buffer that arrived instead of the payload. A transferred payload requires it: it is
-   *   gone from this side once it was sent.
+   * @param bounce Whether to send back the Buffer that arrived instead of the payload. A transferred payload requires
+   *   it: it is gone from this side once it was sent.
    */
   constructor(channel: EventChannel, payload: Buffer, bounce = false) {
     this.#channel = channel;
@@ -30,7 +30,7 @@ export class EventLink implements Link {
     this.#reply = payload;
   }
 
-  /** To be called by the channel for each message that arrives. */
+  /** The channel calls this for each message that arrives. */
   readonly received = (message: Buffer): void => {
     this.#reply = message;
     this.#left--;

@@ -26,13 +26,13 @@ export const trials: NodeTrial[] = [
           post(message);
           return true;
         },
-        // A port never asks to wait: it queues without bound, so the batch size is what limits the memory.
+        // A port never asks to wait: it queues without bound, so the batch size limits the memory.
         drained: () => Promise.resolve(),
         close: () => {
           port1.close();
         },
       };
-      // A transfer takes the payload away; a copy of it leaves the original for the final check.
+      // A transfer takes the payload away, so a copy is sent and the original stays for the final check.
       const own = Buffer.allocUnsafeSlow(payload.length);
       payload.copy(own);
       const link = new EventLink(channel, own, post.transfers);

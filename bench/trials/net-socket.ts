@@ -12,7 +12,9 @@ import { FramedSocket } from '../peers/framed-socket.js';
 import { EventLink, type EventChannel } from './event-link.js';
 import type { NodeTrial } from './trial.js';
 
-/** The child's connection to a unix-domain server of ours, whose path is gone again as soon as both are connected. */
+/**
+ * The child's connection to a unix-domain server of this process. The server's path is removed when both are connected.
+ */
 async function connectChild(args: readonly string[]): Promise<Socket> {
   const folder = await mkdtemp(path.join(tmpdir(), 'bench-net-'));
   const address = path.join(folder, 'socket');

@@ -2,7 +2,7 @@
 import { jobToArguments } from '../job.js';
 import type { Kind, NodeTrial } from './trial.js';
 
-/** Sends that may be under way at once in a one-way run: enough for small ones to share a system call. */
+/** Sends that may be pending at once in a one-way run: enough small sends to share a system call. */
 const sendWindow = 16;
 
 function asyncTrial(kind: Exclude<Kind, 'channel'>, spins: boolean): NodeTrial {
@@ -15,7 +15,7 @@ function asyncTrial(kind: Exclude<Kind, 'channel'>, spins: boolean): NodeTrial {
       `${kind === 'socketpair' ? 'Pipe()' : 'Pipe(false) x 2'}; await sendBytes, await recvBytes (a new Buffer each); readAhead: true; ` +
       `one-way sends are awaited ${sendWindow} at a time; asyncSpinMicros: ${spins ? 'default' : '0'}`,
     async open(job, payload) {
-      // Loaded here and not above: the other peers' processes then run without the addon.
+      // Loaded here instead of at the top, so that the processes of other peers run without the addon.
       const { connectChild } = await import('./ours.js');
       const { receive, send } = connectChild('peers/async-child', kind, spinSetting, jobToArguments(job));
       let reply: Uint8Array = payload;

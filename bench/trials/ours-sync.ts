@@ -12,7 +12,7 @@ function syncTrial(kind: Exclude<Kind, 'channel'>, spins: boolean): NodeTrial {
       `${kind === 'socketpair' ? 'Pipe()' : 'Pipe(false) x 2'}; sendBytesSync and recvBytesIntoSync into one buffer; readAhead: true; ` +
       `spinMicros: ${spins ? 'default' : '0'}`,
     async open(job, payload) {
-      // Loaded here and not above: the other peers' processes then run without the addon.
+      // Loaded here instead of at the top, so that the processes of other peers run without the addon.
       const { connectChild } = await import('./ours.js');
       const { receive, send } = connectChild('peers/sync-child', kind, spinSetting, jobToArguments(job));
       const reply = makeBuffer(payload.length);

@@ -12,7 +12,9 @@ export interface Ends {
   readonly send: mp.Connection;
 }
 
-/** The parent's ends, and the child's as its descriptors from 3 on: one duplex end, or its reader and its writer. */
+/**
+ * The parent's ends, and the child's ends as its descriptors from 3 on: one duplex end, or its reader and its writer.
+ */
 function makeLinks(
   kind: Exclude<Kind, 'channel'>,
   options: mp.ConnectionOptions,
@@ -26,7 +28,7 @@ function makeLinks(
   return { parent: { receive: parentReader, send: parentWriter }, child: [childReader, childWriter] };
 }
 
-/** Starts a Node.js child with the other ends of fresh connections and gives up this process' copies of them. */
+/** Starts a Node.js child with the other ends of fresh connections, and closes this process' copies of them. */
 export function connectChild(
   module: string,
   kind: Exclude<Kind, 'channel'>,

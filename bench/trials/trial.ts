@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
 import type { Job } from '../job.js';
 
-/** What the bytes travel through. Peers without a descriptor of the user's are `channel`. */
+/** The channel that the bytes travel through. Peers without a descriptor of the user's are `channel`. */
 export type Kind = 'socketpair' | 'pipe' | 'channel';
 
 interface Description {
-  /** What `--only` selects by: `family/variant`. */
+  /** The name for `--only`: `family/variant`. */
   readonly id: string;
   readonly label: string;
   readonly kind: Kind;
-  /** How the peer was set up, in a few words: printed, so that a reader can judge whether it was treated well. */
+  /** The settings of the peer in a few words. They are printed, so that a reader can judge whether they are fair. */
   readonly settings: string;
 }
 

@@ -13,7 +13,7 @@ if (mp.isMainProcess) {
   const [server, client] = mp.Pipe();
   const process = new mp.Process({ module: import.meta.url, target: adder, args: [server, client] });
   process.start();
-  server.close(); // This process only asks.
+  server.close(); // This process only sends requests.
 
   await client.send([3, 4]);
   console.log(await client.recv());

@@ -10,7 +10,7 @@ const process = new mp.PythonProcess({
   pythonPath: import.meta.dirname,
 });
 process.start();
-server.close(); // The server's copy is the only one now.
+server.close(); // Now the server's copy is the only one.
 await client.send([3, 4]);
 console.log(await client.recv());
 await client.send(['Hello', 'World']);

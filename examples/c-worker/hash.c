@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // hash RLOCK PLACES WLOCK PLACES: gets items from the queue on descriptor 3, puts
-// the hash of each (FNV-1a) to the queue on descriptor 4, and ends with an empty
+// the hash of each (FNV-1a) on the queue on descriptor 4, and ends at an empty
 // item.
 
 #include <stdio.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The workers as main.mjs sees them: a queue that all of them get their work from, and one for their answers.
+// The workers of main.mjs, the queue from which all of them get their work, and the queue for their answers.
 import { availableParallelism } from 'node:os';
 
 import * as mp from 'node-multiprocessing';
@@ -37,7 +37,7 @@ class Worker {
 }
 
 export class Crew {
-  // Python reads no other format of this package's.
+  // Pickle, because Python reads no other format of this package.
   /** @type {mp.JoinableQueue} */
   #tasks;
   /** @type {mp.Queue<[string, 'ready' | number, Buffer]>} */
@@ -55,16 +55,16 @@ export class Crew {
   #fail = () => {};
 
   /**
-   * @param {number} places How many pieces may be on their way.
+   * @param {number} slots How many pieces may be on their way.
    * @param {(path: string, name: string) => void} onMismatch
    */
-  constructor(places, onMismatch) {
-    this.#tasks = new mp.JoinableQueue({ maxsize: places, serialization: 'pickle' });
-    // What is left on it when this process gives up is of no use to anybody.
+  constructor(slots, onMismatch) {
+    this.#tasks = new mp.JoinableQueue({ maxsize: slots, serialization: 'pickle' });
+    // Items that are left on it when this process gives up are useless.
     this.#tasks.cancelJoinThread();
     this.#onMismatch = onMismatch;
     this.#failed = new Promise((_, reject) => (this.#fail = reject));
-    // Whoever waits for something next is told; until then it is no unhandled rejection.
+    // The next wait reports the failure. Until then it must not count as an unhandled rejection.
     this.#failed.catch(() => {});
     const here = import.meta.url;
     const nodes = Math.min(4, Math.max(2, availableParallelism() - 1));
@@ -130,12 +130,12 @@ export class Crew {
     this.#tasks.close();
   }
 
-  /** Ends the workers whatever they are doing. */
+  /** Kills the workers, whatever they are doing. */
   async kill() {
     this.#finished = true;
     const running = this.workers.map(({ process }) => process).filter((process) => process.pid !== null);
     for (const process of running) process.kill();
-    // How they have ended is no news.
+    // These workers were killed on purpose, so the way they ended is no error.
     await Promise.allSettled(running.map((process) => process.join()));
     this.#results.close();
     this.#tasks.close();
@@ -145,8 +145,7 @@ export class Crew {
     for await (const [name, number, digest] of this.#results) {
       const worker = this.workers.find((each) => each.name === name);
       const expected = typeof number === 'number' ? this.#expected.get(number) : undefined;
-      if (worker === undefined || expected === undefined)
-        throw new WorkerError(`An answer of ${name} was not asked for.`);
+      if (worker === undefined || expected === undefined) throw new WorkerError(`Unexpected answer from ${name}.`);
       this.#expected.delete(/** @type {number} */ (number));
       worker.messages++;
       worker.bytes += expected.bytes;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What the user sees: one line that is written over and over on a terminal, plain lines elsewhere, and the closing table.
+// The output: on a terminal one line that is overwritten, elsewhere plain lines, and the closing table.
 const TERMINAL_MS = 100;
 const PLAIN_MS = 1000;
 
@@ -10,7 +10,7 @@ export class Display {
   #lineIsOpen = false;
 
   constructor() {
-    // Nobody reads what is printed any more, as after "| head". The workers end when this process does.
+    // The reader of the output has ended, as after "| head". The workers end with this process.
     process.stdout.on('error', () => process.exit(2));
   }
 
@@ -20,7 +20,7 @@ export class Display {
     if (now - this.#shownAt < (this.#terminal ? TERMINAL_MS : PLAIN_MS)) return;
     this.#shownAt = now;
     if (this.#terminal) {
-      // A line that is longer than the terminal is wide could not be written over.
+      // A line that is longer than the terminal's width could not be overwritten.
       process.stdout.write(`\r${text().slice(0, (process.stdout.columns || 80) - 1)}\x1b[K`);
       this.#lineIsOpen = true;
     } else {
@@ -47,7 +47,7 @@ export class Display {
   }
 }
 
-/** Rows as columns: the first one to the left, numbers to the right. @param {string[][]} rows */
+/** Aligns rows in columns: the first column to the left, numbers to the right. @param {string[][]} rows */
 export function table(rows) {
   const columns = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0))) ?? [];
   return rows

@@ -9,7 +9,7 @@ const SLASH = 0x2f;
  * @typedef {object} Counts
  * @property {number} unreadable Files and folders that could not be read.
  * @property {number} links Symbolic links, which are not followed: they could lead out of the folder or in a circle.
- * @property {number} special Pipes, sockets and devices: reading one could wait for ever or never end.
+ * @property {number} special Pipes, sockets and devices: a read could wait for ever or never end.
  */
 
 /**
@@ -23,7 +23,7 @@ const SLASH = 0x2f;
  * @property {import('node:fs/promises').FileHandle} [file] Where the rest is, if the buffer is full.
  */
 
-/** A path as it may be shown on a terminal. @param {Buffer} path */
+/** A path without control characters, for a terminal. @param {Buffer} path */
 export function shown(path) {
   return path.toString().replaceAll(/\p{Cc}/gu, '?');
 }
@@ -71,14 +71,14 @@ export async function* readAhead(paths, pool, depth) {
   try {
     for await (const path of paths) {
       const file = begin(path, pool);
-      // A failure is thrown when it is this file's turn.
+      // A failure is thrown later, when it is this file's turn.
       file.catch(() => {});
       begun.push(file);
       if (begun.length === depth) yield /** @type {Promise<Begun>} */ (begun.shift());
     }
     while (begun.length > 0) yield /** @type {Promise<Begun>} */ (begun.shift());
   } finally {
-    // A caller that stopped early does not get these any more.
+    // A caller that stopped early never receives these.
     for (const result of await Promise.allSettled(begun)) {
       if (result.status === 'fulfilled') await result.value.file?.close();
     }

@@ -2,9 +2,9 @@
 //
 // npm run demo -- [folder]
 //
-// Reads every file below a folder and puts its bytes, in pieces of up to 1 MiB, on a JoinableQueue. Node workers and a Python
-// worker get pieces from it, whoever is free, and put the SHA-256 digests on a Queue; each is compared with our own. The
-// places of the queue bound what is on its way, so files of any size need no more memory.
+// Reads every file below a folder and puts its bytes, in pieces of up to 1 MiB, on a JoinableQueue. Each free worker,
+// in Node or in Python, gets the next piece and puts its SHA-256 digest on a Queue; this program compares it with its
+// own. The slots of the queue bound the number of pieces on their way, so files of any size need no more memory.
 //
 // Exit code: 0, 1 if a digest differs, 2 if the work could not be done.
 import { createHash } from 'node:crypto';
@@ -20,8 +20,8 @@ import { Pool } from './pool.mjs';
 
 const PIECE_BYTES = 1024 * 1024;
 /** How many pieces may be on the queue. */
-const PLACES = 16;
-/** How many buffers there are for reading, and how many files of those are only waiting for their turn. */
+const SLOTS = 16;
+/** How many buffers there are for reading, and how many of them hold files that wait for their turn. */
 const BUFFERS = 6;
 const FILES_AHEAD = 4;
 
@@ -31,8 +31,8 @@ const counts = { files: 0, bytes: 0, unreadable: 0, links: 0, special: 0 };
 let started = performance.now();
 
 /**
- * Puts one file on the queue. Our own digest is taken from the very bytes that are put, so a file that changes meanwhile is
- * no mismatch.
+ * Puts one file on the queue. The expected digest is taken from the very bytes that are put, so a file that changes
+ * meanwhile causes no mismatch.
  *
  * @param {Crew} crew
  * @param {import('./files.mjs').Begun} begun
@@ -54,7 +54,7 @@ async function putFile(crew, { path, error, memory, size = 0, file }) {
     counts.files++;
   } catch (failure) {
     if (failure instanceof WorkerError || !(/** @type {NodeJS.ErrnoException} */ (failure).syscall)) throw failure;
-    // What was put of it is digested all the same.
+    // The pieces that were put before are digested all the same.
     reportUnreadable(path, failure);
   } finally {
     pool.give(memory);
@@ -102,7 +102,7 @@ async function main(folder) {
     display.complain(`Cannot read the folder ${folder}: ${/** @type {NodeJS.ErrnoException} */ (error).code}`);
     return 2;
   }
-  const crew = new Crew(PLACES, (path, name) =>
+  const crew = new Crew(SLOTS, (path, name) =>
     display.complain(`MISMATCH: the ${name} worker has another digest of ${path}`),
   );
   let stopping = false;
@@ -110,7 +110,7 @@ async function main(folder) {
     process.once(signal, () => {
       stopping = true;
       display.clear();
-      // When the children are gone, the signal does what it does to a process that does not listen for it.
+      // When the children have ended, the signal ends this process as it would without a listener.
       void crew.kill().then(() => process.kill(process.pid, signal));
     });
   }

@@ -9,7 +9,7 @@ import { createHash } from 'node:crypto';
  * @param {string} name
  */
 export async function work(tasks, results, name) {
-  // Ctrl-C reaches every process of the terminal. The main process answers it, and ends this one.
+  // Ctrl-C reaches every process of the terminal. The main process handles it, and ends this one.
   process.on('SIGINT', () => {});
   await results.put([name, 'ready', null]);
   for (;;) {

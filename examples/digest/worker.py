@@ -8,7 +8,7 @@ import signal
 
 
 def work(tasks, results, name):
-    # Ctrl-C reaches every process of the terminal. The main process answers it, and
+    # Ctrl-C reaches every process of the terminal. The main process handles it, and
     # ends this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     results.put((name, "ready", None))

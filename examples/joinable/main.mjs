@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// A consumer that works for ever on a queue, and a producer that waits until all of it is done. The consumer is a daemon:
+// A consumer with an endless loop, and a producer that waits until all items are processed. The consumer is a daemon:
 // it ends together with the process that started it.
 import * as mp from 'node-multiprocessing';
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// A producer and a consumer over a pipe. The end of the data is the end of the pipe: it comes when every process has closed
-// its copy of the end that sends.
+// A producer and a consumer over a pipe. The end of the data is the end of the pipe: it comes when every process has
+// closed its copy of the end that sends.
 import * as mp from 'node-multiprocessing';
 
 export async function consumer(output, input) {

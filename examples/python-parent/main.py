@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MIT
 #
-# A Python program that has a Node function do a part of its work, over real queues
-# of multiprocessing: python3 main.py
+# A Python program that passes a part of its work to a Node function, over real
+# queues of multiprocessing: python3 main.py
 import multiprocessing
 import os
 import sys
 
 here = os.path.dirname(os.path.abspath(__file__))
-# One file, which may as well be copied beside this one.
+# It is one file, which could also be copied beside this one.
 sys.path.insert(0, os.path.join(here, "..", "..", "interop", "python"))
 
 from node_multiprocessing import NodeProcess

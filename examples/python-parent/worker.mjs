@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Formats amounts of money, which JavaScript knows more about than Python.
+// Formats amounts of money, for which JavaScript has better support than Python.
 export async function format(tasks, results, lock, { locale }) {
   for (;;) {
     const task = await tasks.get();

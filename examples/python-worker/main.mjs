@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// An HTTP server in Node whose requests are answered by Python functions: `node main.mjs [port]`. The functions get the
-// requests from a JoinableQueue, whichever process is free, and put the answers on a Queue. Without a port the program asks
-// itself some questions, shows the answers and ends.
+// An HTTP server in Node whose requests are answered by Python functions: `node main.mjs [port]`. Each free Python
+// process gets the next request from a JoinableQueue and puts the answer on a Queue. Without a port the program sends
+// itself some requests, shows the answers and ends.
 //
 //   POST /count, /summary or /redact, with a text
 import { createServer } from 'node:http';
@@ -13,10 +13,10 @@ import * as mp from 'node-multiprocessing';
 const PROCESSES = 2;
 const FUNCTIONS = ['count', 'summary', 'redact'];
 
-// Pickles are what Python reads. The places bound how many requests wait; the server answers the others with 503.
+// Python reads pickles. The slots bound how many requests wait; the server answers the others with 503.
 const requests = new mp.JoinableQueue({ maxsize: 100, serialization: 'pickle' });
 const answers = new mp.Queue({ serialization: 'pickle' });
-/** Who waits for the answer to a request, by its number. */
+/** The callback for the answer to each pending request, by the request's number. */
 const waiting = new Map();
 let last = 0;
 
@@ -27,7 +27,7 @@ const workers = Array.from({ length: PROCESSES }, (_, i) => {
 
 function ask(name, body) {
   const number = ++last;
-  // Throws Full if there is no place.
+  // Throws Full if no slot is free.
   requests.putNowait([number, name, body]);
   return new Promise((resolve) => waiting.set(number, resolve));
 }
@@ -74,7 +74,7 @@ const { port } = server.address();
 if (process.argv[2] === undefined) {
   await askItself(port);
   server.close();
-  // Nothing is left to do, and each worker is told so.
+  // All requests are answered. A null for each worker ends it.
   await requests.join();
   for (let i = 0; i < PROCESSES; i++) await requests.put(null);
   for (const worker of workers) await worker.join();

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 #
-# Ordinary Python functions for texts, and a loop that runs them for whoever puts
-# requests on a multiprocessing queue.
+# Ordinary Python functions for texts, and a loop that runs them for the requests
+# on a multiprocessing queue.
 import collections
 import re
 

@@ -8,7 +8,7 @@ objects of the package node-multiprocessing. One file, CPython 3.8 or later, not
     import multiprocessing
     from node_multiprocessing import NodeProcess
 
-    context = multiprocessing.get_context('spawn')  # What it makes has names, which other programs can open.
+    context = multiprocessing.get_context('spawn')  # Its objects have names, which other programs can open.
     queue = context.Queue()
     process = NodeProcess('worker.mjs:consumer', args=(queue,))
     process.start()
@@ -28,22 +28,22 @@ __all__ = ['NodeProcess', 'describe']
 _Path = Union[str, 'os.PathLike[str]']
 
 _PACKAGE = 'node-multiprocessing'
-_ENTRY = os.path.join('dist', 'cjs', 'process', 'child-main.js')
+_ENTRY = os.path.join('dist', 'cjs', 'child-main.js')
 
 
 class NodeProcess(process.BaseProcess):
     """A Node process that runs an exported function. Methods and attributes are those of ``multiprocessing.Process``.
 
-    target: ``'module:function'``: the file of a JavaScript module, seen from ``cwd``, and one of its exports.
-    args: its arguments. They may hold whatever the package can read of pickles, and connections, queues and locks;
-        these must come from a context whose objects have names, such as ``get_context('spawn')``.
-    kwargs: if there are any, they are one more argument, an object, behind the others.
+    target: ``'module:function'``: the file of a JavaScript module, relative to ``cwd``, and one of its exports.
+    args: its arguments. They may contain any value that the package can read from pickles, and connections, queues and
+        locks; these must come from a context whose objects have names, such as ``get_context('spawn')``.
+    kwargs: if there are any, they are one more argument, an object, after the others.
     name, daemon: as for ``multiprocessing.Process``. A daemonic process ends with this one, however this one ends.
     node: the program to run. Default: ``node`` on the PATH.
     cwd, env: its working directory and environment. Default: those of this process.
 
-    The package is looked for in the ``node_modules`` folders above the module, as Node does it; then where this file is
-    a part of it; then in the folders of ``NODE_PATH``.
+    The package is looked for in the ``node_modules`` folders above the module, as Node does it; then in the package
+    that contains this file; then in the folders of ``NODE_PATH``.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class NodeProcess(process.BaseProcess):
         self._env = env
 
     def run(self) -> None:
-        """Not for subclasses: what runs is the function in Node."""
+        """Not for subclasses: the process runs the function in Node instead."""
         raise NotImplementedError('A NodeProcess runs a function of Node')
 
     @staticmethod
@@ -78,11 +78,11 @@ class NodeProcess(process.BaseProcess):
 
 
 def describe(obj: Any) -> Tuple[str, List[int]]:
-    """For Node processes that are started by other means: what stands for an object, as JSON, and its descriptors.
+    """For Node processes that are started by other means: a description of an object, as JSON, and its descriptors.
 
     Pass the text on, in an environment variable for example, and let the process inherit the descriptors
-    (``subprocess.Popen(..., pass_fds=fds)``). There ``attach(JSON.parse(text))`` makes an object of it, which finds the
-    descriptors by what they lead to, not by their numbers. Keep the object until then: its names go with it.
+    (``subprocess.Popen(..., pass_fds=fds)``). There ``attach(JSON.parse(text))`` makes an object from it. It finds the
+    descriptors by what they lead to, not by their numbers. Keep the object until then: its names disappear with it.
     """
     fds: List[int] = []
     return json.dumps(_describe(obj, fds)), fds
@@ -105,7 +105,7 @@ def _describe(obj: Any, fds: List[int]) -> Dict[str, Any]:
             if kind is synchronize.BoundedSemaphore:
                 described['bound'] = obj._semlock.maxvalue
             return described
-    raise TypeError('a connection, queue, lock, semaphore, condition or event is wanted, not %s' % type(obj).__name__)
+    raise TypeError('obj must be a connection, queue, lock, semaphore, condition or event, not %s' % type(obj).__name__)
 
 
 def _address(lock: synchronize.SemLock) -> Dict[str, Any]:
@@ -162,7 +162,7 @@ def _check_named(lock: synchronize.SemLock) -> None:
 
 
 class _Pickler(reduction.ForkingPickler):
-    """Pickles arguments, and keeps what has a name until the child has surely opened it."""
+    """Pickles arguments. Keeps the named objects among them, whose names must exist until the child has opened them."""
 
     def __init__(self, file: io.BytesIO) -> None:
         super().__init__(file, 4)
@@ -228,15 +228,15 @@ class _Popen:
         ours, theirs = socket.socketpair()
         sentinel, theirs_sentinel = os.pipe()
         try:
-            # Nobody but the child may keep these, and the child is told their numbers.
+            # Only the child keeps these. Their numbers reach it on the command line and in the preparation.
             fds = [*self._fds, theirs.fileno(), theirs_sentinel]
             self._child = subprocess.Popen(
                 [node, entry, str(theirs.fileno()), '', 'python'], pass_fds=fds, cwd=process_obj._cwd, env=env
             )
-            # CPython: what popen_fork.Popen has.
+            # CPython: the attributes of popen_fork.Popen.
             self.pid = self._child.pid
             self.sentinel = sentinel
-            # As long as this side is open the parent is alive.
+            # For the child, the parent is alive as long as this side is open.
             self._channel = connection.Connection(os.dup(ours.fileno()))
             self.finalizer = util.Finalize(self, _close, (self._channel, sentinel))
         except BaseException:
@@ -255,7 +255,7 @@ class _Popen:
         try:
             self._channel.send(preparation)
         except BrokenPipeError:
-            pass  # It has ended already, and says why by its exit code.
+            pass  # The child has ended already; its exit code says why.
 
     def _pickle(self, process_obj: NodeProcess) -> Tuple[bytes, List[synchronize.SemLock]]:
         args = list(process_obj._args)
@@ -268,12 +268,12 @@ class _Popen:
             pickler.dump(args)
         finally:
             context.set_spawning_popen(None)
-        # So that another descriptor that has got the number in the child is not taken for it.
+        # In the child another descriptor may have got the same number, and must not be mistaken for this one.
         self._identities = [(fd, *_identity(fd)) for fd in self._fds]
         return file.getvalue(), pickler.kept
 
     def _forget(self) -> None:
-        """After a fork these are the parent's, and a copy would keep the child from noticing the parent's end."""
+        """After a fork these belong to the parent. A copy would hide the parent's end from the child."""
         self.finalizer()
 
 
@@ -307,7 +307,7 @@ def _find_module(module: str, cwd: str) -> str:
 def _find_node(node: Optional[str], env: Mapping[str, str]) -> str:
     found = shutil.which(node or 'node', path=env.get('PATH'))
     if found is None:
-        raise FileNotFoundError('%s is not a program that can be run' % (node or 'node on the PATH'))
+        raise FileNotFoundError('%s is not an executable program' % (node or 'node on the PATH'))
     return found
 
 

@@ -1,26 +1,26 @@
 // SPDX-License-Identifier: MIT
 import { UnpicklingError } from '../core/errors.js';
-import type { Take } from '../serialization/message-decoder.js';
-import { ClaimedMessage, decodeClaiming, encodeGiving } from './deferred-message.js';
-import { builtIn, codecFor, kindOf, type BuiltInSerialization, type Codec } from '../serialization/codec.js';
-import type { LentBytes } from '../serialization/borrowed-bytes.js';
-import { openParcel, Parcel } from './object-message.js';
-import { structured } from '../serialization/structured.js';
+import type { MessageDecoder } from '../serialization/message-decoder.js';
+import { DecodeContext, DeferredMessage, encodeShared } from './deferred-message.js';
+import { builtIn, codecFor, kindOf, type Codec } from '../serialization/codec.js';
+import type { BuiltInSerialization } from '../serialization/formats.js';
+import type { BorrowedBytes } from '../serialization/borrowed-bytes.js';
+import { IncompleteMessage } from './incomplete-message.js';
+import { IncomingObjectMessage, isObjectMessage } from './object-message.js';
+import { serializeBorrowed } from '../serialization/structured.js';
 
 /** The first byte of what V8's serializer writes. No pickle begins with it. */
 const STRUCTURED_MAGIC = 0xff;
 
 /**
- * The format of the objects on a channel, shared by all Connections that must agree on it: the two ends of a `Pipe()` in
- * this process, and their `dup()`s.
+ * The format of the objects on a channel, shared by all Connections that must agree on it: the two ends of a `Pipe()`
+ * in this process, and their `dup()`s.
  *
- * Chosen by the user, it never changes. Otherwise it stays open until the first object is sent or received, so that a
- * channel can still become one of pickles when Python gets an end of it. What is decided is decided when an object is
- * encoded or decoded, not when a receive is asked for.
+ * A format that the user chose never changes. Otherwise the format stays open until the first object is sent or
+ * received, so that the channel can still become one of pickles when Python gets an end of it. The format is fixed when
+ * an object is encoded or decoded, not when a receive is called.
  */
 export class ChannelSerialization implements Codec {
-  /** Whether the user chose the format. */
-  readonly explicit: boolean;
   readonly #adopted: boolean;
   #codec: Codec | undefined;
   #kind: BuiltInSerialization | 'custom' | undefined;
@@ -31,16 +31,10 @@ export class ChannelSerialization implements Codec {
    *   before anything is sent, tells which format that program uses.
    */
   constructor(option: unknown, adopted: boolean) {
-    this.explicit = option !== undefined;
     this.#adopted = adopted;
     if (option === undefined) return;
     this.#codec = codecFor(option);
     this.#kind = kindOf(option);
-  }
-
-  /** Whether the format can no longer change. */
-  get fixed(): boolean {
-    return this.#codec !== undefined;
   }
 
   /** The format, or undefined while it is open. */
@@ -48,7 +42,7 @@ export class ChannelSerialization implements Codec {
     return this.#kind;
   }
 
-  /** Decides for a format, if that is still open. True if the channel has this format now. */
+  /** Fixes the format, if it is still open. True if the channel has this format now. */
   fix(kind: BuiltInSerialization): boolean {
     if (this.#codec === undefined) {
       this.#codec = builtIn[kind];
@@ -59,55 +53,61 @@ export class ChannelSerialization implements Codec {
 
   encode(value: unknown): Uint8Array {
     const codec = this.#codec;
-    if (codec !== undefined) return this.#kind === 'pickle' ? encodeGiving(codec.encode, value) : codec.encode(value);
-    // A value that cannot be serialised decides nothing, since nothing is sent.
+    if (codec !== undefined) return this.#kind === 'pickle' ? encodeShared(codec, value) : codec.encode(value);
+    // A value that cannot be serialised leaves the format open, since nothing is sent.
     const bytes = builtIn.structured.encode(value);
     this.fix('structured');
     return bytes;
   }
 
-  /** As `encode`, without a copy where one can be spared: before the caller's code runs again the message must be used. */
-  encodeLent(value: unknown): Uint8Array | LentBytes {
-    const lent = this.#kind === undefined || this.#kind === 'structured' ? structured.serializeLent(value) : undefined;
-    if (lent === undefined) return this.encode(value);
-    this.fix('structured');
-    return lent;
-  }
-
-  small(lent: Buffer, length: number): unknown {
-    return openHere(this.parcels.small(lent, length));
-  }
-
-  large(message: Buffer): unknown {
-    return openHere(this.parcels.large(message));
-  }
-
   /**
-   * The same for who can receive the descriptors that belong to a message: then what comes of it may be a Parcel or a
-   * ClaimedMessage.
+   * As `encode`, but without a copy of a large Buffer: the message must be used before the caller's code runs again.
    */
-  readonly parcels: Take<unknown> = {
-    mayBeParcel: true,
-    small: (lent, length) => {
-      const codec = this.#codec ?? this.#decide(lent, length);
-      if (this.#kind !== 'pickle') return codec.small(lent, length);
-      return decodeClaiming(
-        () => codec.small(lent, length),
-        () => {
-          const message = Buffer.from(lent.subarray(0, length));
-          return () => codec.large(message);
-        },
-      );
+  encodeBorrowed(value: unknown): Uint8Array | BorrowedBytes {
+    const borrowed = this.#kind === undefined || this.#kind === 'structured' ? serializeBorrowed(value) : undefined;
+    if (borrowed === undefined) return this.encode(value);
+    this.fix('structured');
+    return borrowed;
+  }
+
+  fromBorrowed(memory: Buffer, length: number): unknown {
+    return openHere(this.forReceiver.fromBorrowed(memory, length));
+  }
+
+  fromOwned(message: Buffer): unknown {
+    return openHere(this.forReceiver.fromOwned(message));
+  }
+
+  /** The same for a receiver, which can complete a message: the result may be an IncompleteMessage. */
+  readonly forReceiver: MessageDecoder<unknown> = {
+    mayBeIncomplete: true,
+    fromBorrowed: (memory, length) => {
+      const codec = this.#codec ?? this.#decide(memory, length);
+      if (this.#kind === 'pickle') {
+        const context = new DecodeContext();
+        const value = codec.fromBorrowed(memory, length, context);
+        if (context.tickets === undefined) return value;
+        return new DeferredMessage(context.tickets, codec, Buffer.from(memory.subarray(0, length)));
+      }
+      if (this.#kind === 'structured' && isObjectMessage(memory, length)) {
+        // The borrowed memory is used again before the descriptors of the message are there.
+        return new IncomingObjectMessage(new Uint8Array(memory.subarray(0, length)));
+      }
+      return codec.fromBorrowed(memory, length);
     },
-    large: (message) => {
+    fromOwned: (message) => {
       const codec = this.#codec ?? this.#decide(message, message.length);
-      if (this.#kind !== 'pickle') return codec.large(message);
-      const decode = (): unknown => codec.large(message);
-      return decodeClaiming(decode, () => decode);
+      if (this.#kind === 'pickle') {
+        const context = new DecodeContext();
+        const value = codec.fromOwned(message, context);
+        return context.tickets === undefined ? value : new DeferredMessage(context.tickets, codec, message);
+      }
+      const hasObjects = this.#kind === 'structured' && isObjectMessage(message, message.length);
+      return hasObjects ? new IncomingObjectMessage(message) : codec.fromOwned(message);
     },
   };
 
-  /** The codec for a received message, which decides for later ones unless it is empty. */
+  /** The codec for a received message. Unless the message is empty, it fixes the format. */
   #decide(message: Buffer, length: number): Codec {
     const kind = this.#adopted && length > 0 && message[0] !== STRUCTURED_MAGIC ? 'pickle' : 'structured';
     if (length > 0) this.fix(kind);
@@ -115,12 +115,10 @@ export class ChannelSerialization implements Codec {
   }
 }
 
-/** A parcel without descriptors can be opened anywhere. */
+/** Without descriptors that are still to come, a message with objects can be opened anywhere. */
 function openHere(value: unknown): unknown {
-  if (value instanceof ClaimedMessage) {
-    throw new UnpicklingError('Connections inside of objects are received by recv() of a Connection');
-  }
-  if (!(value instanceof Parcel)) return value;
-  if (value.descriptors === 0) return openParcel(value, []);
-  throw new UnpicklingError('Connections inside of objects are received by recv() of a duplex Connection');
+  if (!(value instanceof IncompleteMessage)) return value;
+  if (value.complete) return value.open();
+  const which = value.waitsElsewhere ? 'a Connection' : 'a duplex Connection';
+  throw new UnpicklingError(`Connections inside of objects are received by recv() of ${which}`);
 }

@@ -2,26 +2,20 @@
 import { inspect } from 'node:util';
 
 import { defineAliases } from '../core/aliases.js';
-import { Channel, type ChannelOptions, type Direction } from './channel.js';
-import { checkOptions, narrow, type ConnectionOptions, type FromFdOptions } from './options.js';
+import { Channel } from './channel.js';
+import { reduceChannel, type ConnectionDescriptor } from './channel-reduction.js';
+import { checkOptions, narrow, type FromFdOptions } from './options.js';
 import { checkLimits, deadlineAfter, type WaitOptions } from '../core/deadline.js';
-import {
-  argumentError,
-  BusyError,
-  ClosedError,
-  EOFError,
-  NotReadable,
-  NotSupported,
-  NotWritable,
-  systemError,
-} from '../core/errors.js';
-import { native } from '../native/addon.js';
-import { Hold } from '../event-loop/reactor.js';
+import { argumentError, ClosedError, EOFError, NotReadable, NotSupported, NotWritable } from '../core/errors.js';
+import { KeepAlive } from '../event-loop/keep-alive.js';
 import type { ReceiveOptions } from './receiver.js';
 import { ChannelSerialization } from './channel-format.js';
-import { pack, type Packed } from './object-message.js';
+import { isReady, isReadySync } from './readiness.js';
+import { kIdentity, kReduce } from '../reduction/registry.js';
+import { makeObjectMessage, type OutgoingObjectMessage } from './object-message.js';
 import { shareableMark } from '../reduction/shareable.js';
-import { takeBytes, takeInto, type Take } from '../serialization/message-decoder.js';
+import type { Exporter } from '../reduction/transfer.js';
+import { bytesDecoder, decoderInto, type MessageDecoder } from '../serialization/message-decoder.js';
 import {
   checkBoolean,
   checkBytes,
@@ -32,27 +26,19 @@ import {
   checkTimeout,
   type Bytes,
 } from '../core/validate.js';
-import { waitForConnections, waitForConnectionsSync } from './wait.js';
 
-/** What `tryRecv` received, wrapped because `undefined` is a value like another. */
+/** The result of `tryRecv`, an object because the value itself may be `undefined`. */
 export interface Received<R> {
   /** The object. */
   value: R;
 }
 
-interface Parts {
-  readonly channel: Channel;
-  /** Shared with its `dup()`s and the other end of a Pipe. */
-  readonly serialization: ChannelSerialization;
-  readonly direction: Direction;
-}
-
-/** Opens the door to the constructor for this module's own functions. */
-const fromChannel = Symbol('fromChannel');
+/** Key that only this module passes to the constructor. */
+const kConstruct = Symbol('construct');
 
 const mark = shareableMark('Connection');
 
-/** Closes Connections that were collected. */
+/** Closes Connections that were garbage collected. */
 const collected = new FinalizationRegistry<Channel>((channel) => {
   channel.removeUser(false);
 });
@@ -61,28 +47,23 @@ const collected = new FinalizationRegistry<Channel>((channel) => {
  * One end of a pipe, over a real descriptor. CPython: `multiprocessing.connection.Connection`.
  *
  * `S` is the type of the objects sent, `R` that of the objects received; an end that does not send (or receive) has
- * `never` there. Every method that waits has a twin whose name ends in `Sync` and which blocks the thread. Receives are
- * served in the order in which they were asked for, sends are written in the order in which they were made, and a receive
- * or send that ends early (timeout, abort) leaves the stream intact. An object that is collected is closed.
+ * `never` there. Every method that waits has a blocking twin, whose name ends in `Sync`. Receives are served and sends
+ * are written in the order of the calls, and a receive or send that ends early (timeout, abort) leaves the stream
+ * intact. A Connection that is garbage collected is closed.
  */
 export class Connection<S = unknown, R = S> {
   readonly #channel: Channel;
+  /** Shared with the `dup()`s of this object and with the other end of a Pipe. */
   readonly #serialization: ChannelSerialization;
-  readonly #direction: Direction;
-  readonly #hold = new Hold();
+  readonly #keepAlive = new KeepAlive();
   #closed = false;
 
   /** Connections are made by `Pipe` and `Connection.fromFd`. */
-  private constructor(
-    door: typeof fromChannel,
-    channel: Channel,
-    serialization: ChannelSerialization,
-    direction: Direction,
-  ) {
-    if (door !== fromChannel) throw argumentError('type', 'Connections are made by Pipe() and Connection.fromFd()');
+  private constructor(key: typeof kConstruct, channel: Channel, serialization: ChannelSerialization) {
+    if (key !== kConstruct)
+      throw argumentError('type', 'A Connection cannot be constructed: use Pipe() or Connection.fromFd()');
     this.#channel = channel;
     this.#serialization = serialization;
-    this.#direction = direction;
     channel.addUser();
     collected.register(this, channel, this);
     Object.defineProperty(this, 'shareable', mark);
@@ -91,45 +72,31 @@ export class Connection<S = unknown, R = S> {
   /**
    * Takes over an open descriptor, such as one inherited from the parent process. CPython: `Connection(handle)`.
    *
-   * From now on the Connection owns it, makes it close-on-exec and closes it. Its directions are found out from the
-   * descriptor; `readable` and `writable` can only narrow them.
+   * From then on the Connection owns the descriptor: it makes it close-on-exec, and closes it. The directions are those
+   * for which the descriptor is open; `readable` and `writable` can only narrow them.
    *
-   * @throws RangeError for the standard streams 0 to 2, TypeError for what is not a pipe or a connected stream socket,
-   *   `BusyError` for a descriptor that already belongs to a Connection, a system error (EBADF) for one that is not open.
+   * @throws RangeError for the standard streams 0 to 2, TypeError for a descriptor that is not a pipe or a connected
+   *   stream socket, `BusyError` for a descriptor that already belongs to a Connection, a system error (EBADF) for one
+   *   that is not open.
    */
   static fromFd<S = unknown, R = S>(fd: number, options: FromFdOptions = {}): Connection<S, R> {
     checkInteger(fd, 'fd', 3, 0x7fffffff);
     const channelOptions = checkOptions(options, false);
     const serialization = new ChannelSerialization(options.serialization, true);
-    return Connection.adopt<S, R>(fd, serialization, channelOptions, (can) => narrow(options, can));
+    return Connection.over<S, R>(
+      Channel.adopt(fd, channelOptions, (can) => narrow(options, can)),
+      serialization,
+    );
   }
 
-  /** @internal Takes over a descriptor in those of its directions that `narrow` chooses. */
-  static adopt<S = unknown, R = S>(
-    fd: number,
-    serialization: ChannelSerialization,
-    options: ChannelOptions,
-    narrowed: (can: Direction) => Direction,
-  ): Connection<S, R> {
-    const found = new Int32Array(5);
-    const status = native.describe(fd, found);
-    if (status < 0) throw systemError(status, 'fstat', `descriptor ${fd}`);
-    const [kind, canRead, canWrite, stream, owned] = found;
-    if (kind === 2) throw argumentError('type', `fd ${fd} must be a pipe or a socket`);
-    if (stream === 0) throw argumentError('type', `fd ${fd} must be a stream socket, not a datagram or listening one`);
-    if (owned === 1) throw new BusyError(`Descriptor ${fd} already belongs to a Connection`);
-    const direction = narrowed({ readable: canRead === 1, writable: canWrite === 1 });
-    return new Connection(fromChannel, Channel.adopt(fd, kind === 1, direction, options), serialization, direction);
-  }
-
-  /** Whether this end receives. False, too, after a failure that left the stream out of step. CPython: `readable`. */
+  /** Whether this end receives. Also false after a failure that left the stream out of step. CPython: `readable`. */
   get readable(): boolean {
-    return this.#direction.readable && !this.#channel.receiver.unreadable;
+    return this.#channel.direction.readable && !this.#channel.receiver.unreadable;
   }
 
   /** Whether this end sends. CPython: `writable`. */
   get writable(): boolean {
-    return this.#direction.writable;
+    return this.#channel.direction.writable;
   }
 
   /** Whether this object was closed. CPython: `closed`. */
@@ -138,32 +105,30 @@ export class Connection<S = unknown, R = S> {
   }
 
   /**
-   * The descriptor's number, for handing it to a child process. What was sent is written first, as far as there is room,
-   * and from now on nothing is read ahead. CPython: `fileno()`.
+   * The number of the descriptor, for passing it to a child process. Pending sends are written first, as far as there
+   * is room, and from then on nothing is read ahead. CPython: `fileno()`.
    *
    * @throws `ClosedError`
    */
   fileno(): number {
     this.#checkOpen();
-    this.#channel.sender.flush();
-    this.#channel.stopReadingAhead();
-    return this.#channel.fd;
+    return this.#channel.passOn();
   }
 
   /**
    * Sends one object. CPython: `send(obj)`.
    *
-   * It is serialised and, if there is room, written before this returns; the promise resolves when the kernel has all of it.
-   * Rejects with `PicklingError`, `ClosedError`, `NotWritable`, `TimeoutError`, an AbortError, or a system error
-   * (EPIPE when nobody has the other end).
+   * The object is serialised and, if there is room, written before this returns; the promise resolves when the kernel
+   * has the whole message. Rejects with `PicklingError`, `ClosedError`, `NotWritable`, `TimeoutError`, an AbortError,
+   * or a system error (EPIPE when the other end is closed in all processes).
    */
   send(value: S, options?: WaitOptions): Promise<void> {
     try {
       this.#checkWritable();
       const limits = checkLimits(options);
       const bytes = this.#encode(value);
-      if (!(bytes instanceof Uint8Array)) return this.#channel.sender.sendParcel(bytes, limits, this.#hold);
-      return this.#channel.sender.send(bytes, 0, bytes.byteLength, 'send', limits, this.#hold);
+      if (!(bytes instanceof Uint8Array)) return this.#channel.sender.sendParcel(bytes, limits, this.#keepAlive);
+      return this.#channel.sender.send(bytes, 0, bytes.byteLength, 'send', limits, this.#keepAlive);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -184,19 +149,20 @@ export class Connection<S = unknown, R = S> {
   /**
    * Sends bytes as one message. CPython: `send_bytes(buffer, offset, size)`.
    *
-   * When this returns, up to 64 KiB of the message have been written or copied. The rest of a longer one is read from
-   * `buffer` until the promise resolves, so it must not change before.
+   * When this returns, up to 64 KiB of the message have been written or copied. The rest of a longer message is read
+   * from `buffer` until the promise resolves, so `buffer` must not change before then.
+   *
+   * Rejects as `send` does, and with TypeError or RangeError for invalid arguments.
    *
    * @param offset Where the message begins in `buffer`, in bytes.
    * @param size Its length in bytes. Default: to the end.
-   * Rejects as `send` does, and with TypeError or RangeError for arguments that do not fit.
    */
   sendBytes(buffer: Bytes, offset = 0, size?: number, options?: WaitOptions): Promise<void> {
     try {
       this.#checkWritable();
       const data = checkBytes(buffer, 'buffer');
       const length = checkRange(offset, size, data.byteLength);
-      return this.#channel.sender.send(data, offset, length, 'sendBytes', checkLimits(options), this.#hold);
+      return this.#channel.sender.send(data, offset, length, 'sendBytes', checkLimits(options), this.#keepAlive);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -214,44 +180,48 @@ export class Connection<S = unknown, R = S> {
   /**
    * Receives one object. CPython: `recv()`.
    *
-   * Rejects with `EOFError` when the other end is closed everywhere and nothing is left, `TruncatedMessageError`,
-   * `BadMessageLength`, `UnpicklingError`, `ClosedError`, `NotReadable`, `TimeoutError`, an AbortError, or a system error.
+   * Rejects with `EOFError` when the other end is closed in all processes and no data is left, `TruncatedMessageError`,
+   * `BadMessageLength`, `UnpicklingError`, `ClosedError`, `NotReadable`, `TimeoutError`, an AbortError, or a system
+   * error.
    */
   recv(options?: WaitOptions): Promise<R> {
-    return this.#receive(this.#serialization.parcels as Take<R>, 'recv', undefined, options);
+    return this.#receive(this.#serialization.forReceiver as MessageDecoder<R>, 'recv', undefined, options);
   }
 
   /** As `recv`, blocking. */
   recvSync(options?: WaitOptions): R {
-    return this.#receiveSync(this.#serialization.parcels as Take<R>, 'recvSync', undefined, options);
+    return this.#receiveSync(this.#serialization.forReceiver as MessageDecoder<R>, 'recvSync', undefined, options);
   }
 
   /**
    * Receives one message. CPython: `recv_bytes(maxlength)`.
    *
+   * Resolves to a Buffer that shares its memory with no other. Rejects as `recv` does.
+   *
    * @param maxLength Longest message accepted, in bytes. After a longer one (`BadMessageLength`) nothing more can be
    *   received, as in CPython; sending still works.
-   * @returns A Buffer of its own. Rejects as `recv` does.
    */
   recvBytes(maxLength?: number, options?: WaitOptions): Promise<Buffer> {
-    return this.#receive(takeBytes, 'recvBytes', maxLength, options);
+    return this.#receive(bytesDecoder, 'recvBytes', maxLength, options);
   }
 
   /** As `recvBytes`, blocking. */
   recvBytesSync(maxLength?: number, options?: WaitOptions): Buffer {
-    return this.#receiveSync(takeBytes, 'recvBytesSync', maxLength, options);
+    return this.#receiveSync(bytesDecoder, 'recvBytesSync', maxLength, options);
   }
 
   /**
-   * Receives one message into existing memory and resolves to its length in bytes. CPython: `recv_bytes_into(buffer, offset)`.
+   * Receives one message into existing memory and resolves to its length in bytes. CPython: `recv_bytes_into(buffer,
+   * offset)`.
+   *
+   * Rejects as `recv` does, and with `BufferTooShort`, which carries the whole message, if the message does not fit.
    *
    * @param offset Where in `buffer` the message is to begin, in bytes.
-   * Rejects as `recv` does, and with `BufferTooShort`, which carries the whole message, if it does not fit.
    */
   recvBytesInto(buffer: Bytes, offset = 0, options?: WaitOptions): Promise<number> {
     try {
       this.#checkReadable();
-      return this.#receive(takeInto(buffer, offset), 'recvBytesInto', undefined, options);
+      return this.#receive(decoderInto(buffer, offset), 'recvBytesInto', undefined, options);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -260,57 +230,60 @@ export class Connection<S = unknown, R = S> {
   /** As `recvBytesInto`, blocking. */
   recvBytesIntoSync(buffer: Bytes, offset = 0, options?: WaitOptions): number {
     this.#checkReadable();
-    return this.#receiveSync(takeInto(buffer, offset), 'recvBytesIntoSync', undefined, options);
+    return this.#receiveSync(decoderInto(buffer, offset), 'recvBytesIntoSync', undefined, options);
   }
 
   /**
-   * Receives one object if a whole message is there, without waiting; undefined if not. No CPython counterpart.
+   * Receives one object without waiting; undefined if no whole message has arrived. No CPython counterpart.
    *
-   * @throws as `recv` rejects.
+   * @throws the errors with which `recv` rejects.
    */
   tryRecv(): Received<R> | undefined {
     this.#checkReadable();
-    return this.#channel.receiver.tryReceive(this.#serialization.parcels as Take<R>, {
+    return this.#channel.receiver.tryReceive(this.#serialization.forReceiver as MessageDecoder<R>, {
       operation: 'tryRecv',
       maxLength: Infinity,
     });
   }
 
-  /** Receives one message if it is there whole, without waiting; undefined if not. */
+  /** Receives one message without waiting; undefined if no whole message has arrived. */
   tryRecvBytes(): Buffer | undefined {
     this.#checkReadable();
-    return this.#channel.receiver.tryReceive(takeBytes, { operation: 'tryRecvBytes', maxLength: Infinity })?.value;
+    return this.#channel.receiver.tryReceive(bytesDecoder, { operation: 'tryRecvBytes', maxLength: Infinity })?.value;
   }
 
   /**
-   * Whether there is something to receive, an end of data included. CPython: `poll(timeout)`.
+   * Whether there is something to receive, including the end of data. CPython: `poll(timeout)`.
    *
-   * @param timeout Milliseconds to wait for it. Omitted: answer at once; null: wait for ever.
    * Rejects with `ClosedError` or `NotReadable`.
+   *
+   * @param timeout How long to wait for it, in milliseconds. Omitted: do not wait; null: no limit.
    */
   async poll(timeout?: number | null): Promise<boolean> {
     this.#checkReadable();
     const limit = timeout === undefined ? 0 : checkTimeout(timeout);
-    return (await waitForConnections([this], { timeout: limit, signal: undefined })).length > 0;
+    return isReady(() => Connection.channelOf(this), limit, this.#keepAlive);
   }
 
   /** As `poll`, blocking. */
   pollSync(timeout?: number | null): boolean {
     this.#checkReadable();
     const limit = timeout === undefined ? 0 : checkTimeout(timeout);
-    return waitForConnectionsSync([this], limit).length > 0;
+    return isReadySync(this.#channel, limit);
   }
 
   /**
-   * Sends a copy of an open descriptor to the process at the other end. CPython: `multiprocessing.reduction.send_handle`.
+   * Sends a copy of an open descriptor to the process at the other end. CPython:
+   * `multiprocessing.reduction.send_handle`.
    *
-   * It is not a message: the other side must expect it at this point of the stream, with `recvHandle`. Duplex only.
+   * The descriptor is not a message: the peer must call `recvHandle` at this point of the stream. Rejects as `send`
+   * does, and with `NotSupported` for a connection that is not duplex.
    */
   sendHandle(fd: number, options?: WaitOptions): Promise<void> {
     try {
       this.#checkHandles(true);
       checkDescriptor(fd, 'fd');
-      return this.#channel.sender.sendHandle(fd, checkLimits(options), this.#hold);
+      return this.#channel.sender.sendHandle(fd, checkLimits(options), this.#keepAlive);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -324,14 +297,16 @@ export class Connection<S = unknown, R = S> {
   }
 
   /**
-   * Receives a descriptor, which is close-on-exec and the caller's to close. CPython: `multiprocessing.reduction.recv_handle`.
+   * Receives a descriptor. It is close-on-exec, and the caller must close it. CPython:
+   * `multiprocessing.reduction.recv_handle`.
    *
-   * Rejects with a system error (EBADMSG) if a message came instead. Duplex only.
+   * Rejects as `recv` does, with a system error (EBADMSG) if a message arrived instead, and with `NotSupported` for a
+   * connection that is not duplex.
    */
   recvHandle(options?: WaitOptions): Promise<number> {
     try {
       this.#checkHandles(false);
-      return this.#channel.receiver.receiveHandle(checkLimits(options), this, this.#hold);
+      return this.#channel.receiver.receiveHandle(checkLimits(options), this, this.#keepAlive);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -344,20 +319,21 @@ export class Connection<S = unknown, R = S> {
   }
 
   /**
-   * One more Connection for the same endpoint. The descriptor is closed when the last of them is; receives and sends of
-   * all of them share one order. CPython: `os.dup` comes nearest.
+   * Makes another Connection for the same endpoint. The descriptor is closed with the last of them; the receives and
+   * sends of all of them share one order. CPython: closest to `os.dup`.
    */
   dup(): Connection<S, R> {
     this.#checkOpen();
-    return new Connection<S, R>(fromChannel, this.#channel, this.#serialization, this.#direction);
+    return Connection.over<S, R>(this.#channel, this.#serialization);
   }
 
   /**
-   * Closes this object; doing so again changes nothing. CPython: `close()`.
+   * Closes this object. Further calls have no effect. CPython: `close()`.
    *
-   * Pending receives reject with `ClosedError`. What was sent is still written, and keeps the process alive until it is.
+   * Pending receives reject with `ClosedError`. Pending sends are still written, and keep the process alive until they
+   * are.
    *
-   * @param options.discard Drop what was not written yet instead. A message written in part is cut off.
+   * @param options.discard Drop the pending sends instead. A message that was written in part is cut off.
    */
   close(options: { discard?: boolean | undefined } = {}): void {
     checkObject(options, 'options');
@@ -372,13 +348,13 @@ export class Connection<S = unknown, R = S> {
 
   /** Pending operations of this object keep the process alive, which is the default. */
   ref(): this {
-    this.#hold.on = true;
+    this.#keepAlive.on = true;
     return this;
   }
 
   /** Pending operations of this object no longer keep the process alive. */
   unref(): this {
-    this.#hold.on = false;
+    this.#keepAlive.on = false;
     return this;
   }
 
@@ -387,7 +363,7 @@ export class Connection<S = unknown, R = S> {
     this.close();
   }
 
-  /** Closes, and resolves when what was sent has been written, for `await using`. */
+  /** `close()`, for `await using`. Resolves when the pending sends have been written. */
   async [Symbol.asyncDispose](): Promise<void> {
     const { sender } = this.#channel;
     const written = this.#closed ? undefined : sender.whenDrained();
@@ -395,7 +371,9 @@ export class Connection<S = unknown, R = S> {
     await written;
   }
 
-  /** Receives objects until the end of data. Leaving the loop early closes nothing and loses nothing. */
+  /**
+   * Receives objects until the end of data. Leaving the loop early does not close the Connection, and loses no data.
+   */
   async *[Symbol.asyncIterator](): AsyncGenerator<R, void, undefined> {
     for (;;) {
       let value: R;
@@ -409,76 +387,82 @@ export class Connection<S = unknown, R = S> {
     }
   }
 
-  /** What console.log shows. */
+  /** The text that console.log shows. */
   [inspect.custom](): string {
     const can = [this.readable ? 'readable' : '', this.writable ? 'writable' : ''].filter(Boolean).join(', ');
     return this.#closed ? 'Connection { closed }' : `Connection { fd: ${this.#channel.fd}, ${can} }`;
   }
 
-  /** @internal What `Pipe` makes. */
-  static pair(duplex: boolean, options: ConnectionOptions): [Connection<never, never>, Connection<never, never>] {
-    const channelOptions = checkOptions(options, true);
-    const serialization = new ChannelSerialization(options.serialization, false);
-    const [first, second] = Channel.pair(duplex, channelOptions);
-    return [
-      new Connection<never, never>(fromChannel, first, serialization, first.direction),
-      new Connection<never, never>(fromChannel, second, serialization, second.direction),
-    ];
+  /** @internal A Connection over a channel. */
+  static over<S = unknown, R = S>(channel: Channel, serialization: ChannelSerialization): Connection<S, R> {
+    return new Connection<S, R>(kConstruct, channel, serialization);
   }
 
-  /** @internal The channel, for the parts of this package that wait for several of them or pass them on. */
+  /** @internal The parts of a Connection. */
+  static internals(connection: Connection<never, unknown>): { channel: Channel; format: ChannelSerialization } {
+    return { channel: connection.#channel, format: connection.#serialization };
+  }
+
+  /** @internal The channel of a Connection, which must be able to receive. */
   static channelOf(connection: Connection<never, unknown>): Channel {
     connection.#checkReadable();
     return connection.#channel;
   }
 
-  /** @internal What it consists of, for passing it on. */
-  static partsOf(connection: Connection<never, unknown>): Parts {
-    return {
-      channel: connection.#channel,
-      serialization: connection.#serialization,
-      direction: connection.#direction,
-    };
-  }
-
-  /** @internal What the native layer knows the endpoint by. */
-  static idOf(connection: Connection<never, unknown>): number {
-    connection.#checkOpen();
-    return connection.#channel.id;
+  /** @internal */
+  [kReduce](exporter: Exporter): ConnectionDescriptor {
+    this.#checkOpen();
+    return reduceChannel(this.#channel, this.#serialization, exporter);
   }
 
   /** @internal */
-  static holdOf(connection: Connection<never, unknown>): Hold {
-    return connection.#hold;
+  [kIdentity](): object {
+    this.fileno();
+    return this.#channel;
   }
 
-  #receive<T>(take: Take<T>, operation: string, maxLength: unknown, options: WaitOptions | undefined): Promise<T> {
+  /** @internal */
+  static keepAliveOf(connection: Connection<never, unknown>): KeepAlive {
+    return connection.#keepAlive;
+  }
+
+  #receive<T>(
+    decoder: MessageDecoder<T>,
+    operation: string,
+    maxLength: unknown,
+    options: WaitOptions | undefined,
+  ): Promise<T> {
     try {
       this.#checkReadable();
       const wanted = checkReceive(operation, maxLength);
-      return this.#channel.receiver.receive(take, wanted, checkLimits(options), this, this.#hold);
+      return this.#channel.receiver.receive(decoder, wanted, checkLimits(options), this, this.#keepAlive);
     } catch (error) {
       return Promise.reject(error);
     }
   }
 
-  #receiveSync<T>(take: Take<T>, operation: string, maxLength: unknown, options: WaitOptions | undefined): T {
+  #receiveSync<T>(
+    decoder: MessageDecoder<T>,
+    operation: string,
+    maxLength: unknown,
+    options: WaitOptions | undefined,
+  ): T {
     this.#checkReadable();
     const wanted = checkReceive(operation, maxLength);
     const deadline = deadlineAfter(checkLimits(options).timeout);
-    return this.#channel.receiver.receiveSync(take, wanted, deadline, this.#channel.options.spinNs);
+    return this.#channel.receiver.receiveSync(decoder, wanted, deadline, this.#channel.options.spinNs);
   }
 
-  /** An object as bytes, or packed if objects of this package are in it. */
-  #encode(value: S): Uint8Array | Packed {
+  /** The message of an object, one with descriptors if objects of this package are in it. */
+  #encode(value: S): Uint8Array | OutgoingObjectMessage {
     try {
       return this.#serialization.encode(value);
     } catch (error) {
       if (!(error instanceof NotSupported) || !this.#serialization.fix('structured')) throw error;
       if (!this.#channel.isSocket) {
-        throw new NotSupported('Objects of this package travel over duplex connections only', { cause: error });
+        throw new NotSupported('Objects of this package can be sent over duplex connections only', { cause: error });
       }
-      return pack(value);
+      return makeObjectMessage(value);
     }
   }
 
@@ -488,7 +472,7 @@ export class Connection<S = unknown, R = S> {
 
   #checkReadable(): void {
     this.#checkOpen();
-    if (!this.#direction.readable) throw new NotReadable();
+    if (!this.#channel.direction.readable) throw new NotReadable();
     if (this.#channel.receiver.unreadable) {
       throw new NotReadable('An earlier failure left this connection unreadable');
     }
@@ -496,17 +480,17 @@ export class Connection<S = unknown, R = S> {
 
   #checkWritable(): void {
     this.#checkOpen();
-    if (!this.#direction.writable) throw new NotWritable();
+    if (!this.#channel.direction.writable) throw new NotWritable();
   }
 
   #checkHandles(sending: boolean): void {
     if (sending) this.#checkWritable();
     else this.#checkReadable();
-    if (!this.#channel.isSocket) throw new NotSupported('Descriptors travel over duplex connections only');
+    if (!this.#channel.isSocket) throw new NotSupported('Descriptors can be sent over duplex connections only');
   }
 }
 
-/** CPython's own spellings of three methods. Their behaviour is that of the camelCase ones. */
+/** CPython's spellings of three methods, which behave like the camelCase ones. */
 export interface Connection<S, R> {
   /** `recvBytes` */
   recv_bytes: Connection<S, R>['recvBytes'];

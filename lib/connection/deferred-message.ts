@@ -1,144 +1,135 @@
 // SPDX-License-Identifier: MIT
 //
-// Pickles in which Connections are. Python pickles a Connection as a ticket with which the receiver collects a descriptor
-// from the sender. Collecting waits, and decoding must not, so such a message is decoded twice: first to find the tickets, and
-// again when all descriptors are there.
-import { UnpicklingError } from '../core/errors.js';
+// Pickles with Connections in them. Python pickles a Connection as a ticket with which the receiver collects a
+// descriptor from the sender. Collecting waits, and decoding must not. So such a message is decoded twice: first to
+// find the tickets, and again when all descriptors are there.
+import { IncompleteMessage } from './incomplete-message.js';
+import { BusyError, InterruptedError, TimeoutError, UnpicklingError } from '../core/errors.js';
 import { native } from '../native/addon.js';
+import type { Codec } from '../serialization/codec.js';
 
-/** One ticket. */
-export interface Ticket {
+/** The right to a descriptor that another process keeps for the receiver of a message. */
+export interface DescriptorTicket {
   /** Collects the descriptor, which belongs to the caller then. */
   collect(): Promise<number>;
-  /** The same, blocking. With a `TimeoutError` nothing has happened, and it can be repeated. */
+  /** The same, blocking. A `TimeoutError` means that nothing has happened yet, and the call can be repeated. */
   collectSync(deadline: number): number;
 }
 
-/** More than a message can be meant to have: each of them is a connection to another process. */
+/** Most tickets of a message. Collecting one takes a connection to another process, so no honest message has more. */
 const MOST_TICKETS = 64;
 
-/** Whether a message is being decoded by somebody who can collect. */
-let claiming = false;
-/** What was found in it. */
-let tickets: Ticket[] | undefined;
-/** Descriptors that have been collected for it, and what takes back what was made of them. */
-let collected: number[] = [];
-let made: (() => void)[] = [];
-/** What takes back what was given away in the value that is being encoded. */
-let given: (() => void)[] = [];
+/** What the hooks of a format get to know about one message that a Connection encodes. */
+export class MessageContext {
+  #undo: (() => void)[] | undefined;
 
-/** Whether tickets may be used at this moment: only while a Connection decodes what it has received. */
-export function mayClaim(): boolean {
-  return claiming;
+  /** Calls `undo` if the message cannot be encoded, or decoded, after all. */
+  onFailure(undo: () => void): void {
+    (this.#undo ??= []).push(undo);
+  }
+
+  /** Undoes what was done for the message. */
+  failed(): void {
+    for (const undo of this.#undo?.splice(0) ?? []) undo();
+  }
 }
 
-/** The descriptor for a ticket, which the caller owns then; undefined while it has yet to be collected. */
-export function claim(ticket: Ticket): number | undefined {
-  (tickets ??= []).push(ticket);
-  if (tickets.length > MOST_TICKETS) throw new UnpicklingError(`There are more than ${MOST_TICKETS} Connections`);
-  return collected.shift();
+/** What the reducers of a format get to know about one message that a Connection decodes. */
+export class DecodeContext extends MessageContext {
+  readonly #descriptors: number[] | undefined;
+  #tickets: DescriptorTicket[] | undefined;
+
+  /** @param descriptors Those that were collected, in the order of their tickets. Each use takes one out. */
+  constructor(descriptors?: number[]) {
+    super();
+    this.#descriptors = descriptors;
+  }
+
+  /** The tickets in the message; undefined if there are none. */
+  get tickets(): readonly DescriptorTicket[] | undefined {
+    return this.#tickets;
+  }
+
+  /** The descriptor for a ticket, which the caller owns from now on; undefined while it has yet to be collected. */
+  claim(ticket: DescriptorTicket): number | undefined {
+    (this.#tickets ??= []).push(ticket);
+    if (this.#tickets.length > MOST_TICKETS)
+      throw new UnpicklingError(`There are more than ${MOST_TICKETS} Connections`);
+    return this.#descriptors?.shift();
+  }
 }
 
-/** What was made of a descriptor is closed by `close` if the rest of the message cannot be decoded. */
-export function hasMade(close: () => void): void {
-  made.push(close);
-}
-
-/** Something was given away with a value that is being encoded; `undo` takes it back if that fails. */
-export function hasGiven(undo: () => void): void {
-  given.push(undo);
-}
-
-function callAll(callbacks: (() => void)[]): void {
-  for (const callback of callbacks.splice(0)) callback();
-}
-
-/** Encodes a value in which there may be something to be given away. */
-export function encodeGiving(encode: (value: unknown) => Uint8Array, value: unknown): Uint8Array {
-  given = [];
+/** Encodes a value in which there may be objects to be given away. If that fails, they are taken back. */
+export function encodeShared(codec: Codec, value: unknown): Uint8Array {
+  const context = new MessageContext();
   try {
-    return encode(value);
+    return codec.encode(value, context);
   } catch (error) {
-    callAll(given);
+    context.failed();
     throw error;
   }
 }
 
-/** Decodes a message: its value, or a ClaimedMessage. `keep` makes a copy of the message that can be decoded later. */
-export function decodeClaiming(decode: () => unknown, keep: () => () => unknown): unknown {
-  let value: unknown;
-  let found: Ticket[] | undefined;
-  claiming = true;
-  tickets = undefined;
-  try {
-    value = decode();
-  } finally {
-    claiming = false;
-    found = tickets;
-    tickets = undefined;
-  }
-  return found === undefined ? value : new ClaimedMessage(found, keep());
-}
-
 /** A message whose descriptors have to be collected before it can be decoded. */
-export class ClaimedMessage {
-  readonly #tickets: readonly Ticket[];
-  readonly #decode: () => unknown;
+export class DeferredMessage extends IncompleteMessage {
+  readonly waitsElsewhere = true;
+  readonly #tickets: readonly DescriptorTicket[];
+  readonly #codec: Codec;
+  readonly #message: Buffer;
   readonly #fds: number[] = [];
+  /** Why a descriptor could not be collected. */
   #failure: { readonly error: unknown } | undefined;
+  /** Whether descriptors are collected in the background. */
   #started = false;
   #dropped = false;
 
-  constructor(found: readonly Ticket[], decode: () => unknown) {
-    this.#tickets = found;
-    this.#decode = decode;
+  /** @param message The message, in memory that may be kept. */
+  constructor(tickets: readonly DescriptorTicket[], codec: Codec, message: Buffer) {
+    super();
+    this.#tickets = tickets;
+    this.#codec = codec;
+    this.#message = message;
   }
 
-  /** Whether they are being collected in the background. */
-  get started(): boolean {
-    return this.#started;
-  }
-
-  /** Whether `open` can be called. */
+  /** Also after a failure, which `open` throws. */
   get complete(): boolean {
     return this.#failure !== undefined || this.#fds.length === this.#tickets.length;
   }
 
-  /** Collects them in the background. `done` is called once, later. */
-  start(done: () => void): void {
-    if (this.#started) return;
-    this.#started = true;
-    void this.#collect().then(done);
-  }
-
-  collectSync(deadline: number): void {
-    while (!this.complete) this.#fds.push((this.#tickets[this.#fds.length] as Ticket).collectSync(deadline));
-  }
-
-  /** The value. Throws if a descriptor could not be had. */
-  open(): unknown {
-    if (this.#failure !== undefined) {
-      this.drop();
-      throw this.#failure.error;
+  /** Collects the descriptors in the background. */
+  advance(_nextDescriptor: unknown, whenMore: () => void): boolean {
+    if (!this.#started && !this.complete) {
+      this.#started = true;
+      void this.#collect().then(whenMore);
     }
-    claiming = true;
-    tickets = undefined;
-    collected = this.#fds;
-    made = [];
+    return this.complete;
+  }
+
+  advanceSync(_nextDescriptor: unknown, operation: string, deadline: number): void {
+    if (this.complete) return;
+    if (this.#started) throw new BusyError(`${operation}: an asynchronous receive has begun with this message`);
     try {
-      return this.#decode();
+      for (const ticket of this.#tickets.slice(this.#fds.length)) this.#fds.push(ticket.collectSync(deadline));
     } catch (error) {
-      callAll(made);
+      if (error instanceof TimeoutError || error instanceof InterruptedError) throw error;
+      this.#failure = { error };
+    }
+  }
+
+  /** Decodes the message again, with its descriptors. Throws if one of them could not be collected. */
+  open(): unknown {
+    const context = new DecodeContext(this.#fds);
+    try {
+      if (this.#failure !== undefined) throw this.#failure.error;
+      return this.#codec.fromOwned(this.#message, context);
+    } catch (error) {
+      context.failed();
       throw error;
     } finally {
-      claiming = false;
-      tickets = undefined;
-      collected = [];
       this.drop();
     }
   }
 
-  /** Nobody will open it. */
   drop(): void {
     this.#dropped = true;
     for (const fd of this.#fds.splice(0)) native.closeDescriptor(fd);
@@ -146,7 +137,8 @@ export class ClaimedMessage {
 
   async #collect(): Promise<void> {
     try {
-      for (const ticket of this.#tickets) {
+      // A blocking receive that timed out may have collected the first ones.
+      for (const ticket of this.#tickets.slice(this.#fds.length)) {
         if (this.#dropped) break;
         this.#fds.push(await ticket.collect());
       }

@@ -1,89 +1,113 @@
 // SPDX-License-Identifier: MIT
 //
-// A message of a value with objects of this package in it, between Node processes over a socket: the value taken apart, and
-// behind it one descriptor for each that the objects need, as `sendHandle` sends them.
+// A message of a value with objects of this package in it, between Node processes over a socket. The message holds the
+// value taken apart. The descriptors that the objects need follow it, one by one, as `sendHandle` sends them.
 import { deserialize, serialize } from 'node:v8';
 
-import { argumentError, UnpicklingError } from '../core/errors.js';
-import { Cargo, takeFrom, type Giving, type Taking } from '../reduction/transfer.js';
+import { IncompleteMessage } from './incomplete-message.js';
+import { EOFError, TruncatedMessageError, UnpicklingError } from '../core/errors.js';
 import { checkInteger } from '../core/validate.js';
-import type { SharedValue } from '../reduction/object-graph.js';
+import { native } from '../native/addon.js';
+import { AttachedDescriptors, Attachments } from '../reduction/attachments.js';
+import { checkGraph, type ObjectGraph } from '../reduction/object-graph.js';
+import { rebuildValue, reduceValue } from '../reduction/reduce-value.js';
 
 /** V8's own messages have the number of their format, which is not 0, in the second byte. */
 const MARK = Buffer.of(0xff, 0);
 
-/** How values are taken apart and put together. Filled in by giving-values.ts. */
-export const packing = {} as {
-  give(value: unknown, name: string, giving: Giving): SharedValue;
-  take(shared: SharedValue, taking: Taking): unknown;
-};
-
-export function isParcel(bytes: Uint8Array): boolean {
-  return bytes[0] === MARK[0] && bytes[1] === MARK[1];
+/** Whether the first `length` bytes of `memory`, a message in V8's format, are a message with objects. */
+export function isObjectMessage(memory: Uint8Array, length: number): boolean {
+  return length > 1 && memory[0] === 0xff && memory[1] === 0;
 }
 
-/** A parcel on its way out. */
-export interface Packed {
+/** A message with objects that is to be sent. */
+export interface OutgoingObjectMessage {
   readonly bytes: Uint8Array;
   readonly fds: readonly number[];
   /** Nothing of it will arrive: what was taken along from Connections is put back. */
   failed(): void;
 }
 
-/** Packs a value. Throws as `giveValue` does. */
-export function pack(value: unknown): Packed {
-  const cargo = new Cargo();
+/** Makes the message of a value. Throws as `reduceValue` does. */
+export function makeObjectMessage(value: unknown): OutgoingObjectMessage {
+  const attachments = new Attachments();
   try {
-    const shared = packing.give(value, 'value', cargo);
-    const bytes = Buffer.concat([MARK, serialize({ ...shared, descriptors: cargo.fds.length })]);
-    return { bytes, fds: cargo.fds, failed: () => cargo.failed() };
+    const graph = reduceValue(value, 'value', attachments);
+    const bytes = Buffer.concat([MARK, serialize({ ...graph, descriptors: attachments.fds.length })]);
+    return { bytes, fds: attachments.fds, failed: () => attachments.failed() };
   } catch (error) {
-    cargo.failed();
+    attachments.failed();
     throw error;
   }
 }
 
-/** Puts together what has arrived. Fails as decoding any message does. */
-export function openParcel(parcel: Parcel, fds: readonly number[]): unknown {
-  try {
-    return parcel.open(fds);
-  } catch (error) {
-    throw new UnpicklingError(`Objects in a message cannot be used here: ${(error as Error).message}`, {
-      cause: error,
-    });
-  }
-}
+/** A message with objects that has been received, up to its descriptors, which follow on the same stream. */
+export class IncomingObjectMessage extends IncompleteMessage {
+  readonly waitsElsewhere = false;
+  readonly #graph: ObjectGraph;
+  /** How many descriptors belong to it. */
+  readonly #count: number;
+  readonly #fds: number[] = [];
 
-/** A parcel that has arrived, up to its descriptors. */
-export class Parcel {
-  readonly #shared: SharedValue;
-  /** How many descriptors follow. */
-  readonly descriptors: number;
-
-  /** @param bytes The message, which is not kept. */
+  /** @param bytes The message. What is made of it refers to these bytes. */
   constructor(bytes: Uint8Array) {
-    const content: unknown = deserialize(bytes.slice(MARK.length));
-    this.#shared = checkShared(content);
-    const { descriptors } = content as { descriptors: unknown };
-    checkInteger(descriptors, 'descriptors', 0, 0xffff);
-    this.descriptors = descriptors;
-  }
-
-  /** Puts the value together. The descriptors are used up, also if that fails. */
-  open(fds: readonly number[]): unknown {
-    const taking = takeFrom(fds);
+    super();
     try {
-      return packing.take(this.#shared, taking);
-    } finally {
-      taking.closeRest();
+      const content: unknown = deserialize(bytes.subarray(MARK.length));
+      this.#graph = checkGraph(content);
+      const { descriptors } = content as { descriptors: unknown };
+      checkInteger(descriptors, 'descriptors', 0, 0xffff);
+      this.#count = descriptors;
+    } catch (error) {
+      const reason = (error as Error).message;
+      throw new UnpicklingError(`A message of ${bytes.length} bytes cannot be decoded (structured): ${reason}`, {
+        cause: error,
+      });
     }
   }
-}
 
-/** Whether something that was received can be taken apart further; what it describes is looked at when it is attached. */
-function checkShared(value: unknown): SharedValue {
-  const { magic, objects, value: bytes } = (value ?? {}) as Partial<SharedValue>;
-  const lists = Array.isArray(objects) && objects.length === 2 && objects.every(Array.isArray);
-  if (magic instanceof Uint8Array && bytes instanceof Uint8Array && lists) return { magic, objects, value: bytes };
-  throw argumentError('type', 'the message is not one of this package');
+  get complete(): boolean {
+    return this.#fds.length === this.#count;
+  }
+
+  advance(nextDescriptor: () => number | undefined): boolean {
+    while (!this.complete) {
+      const fd = this.#receive(nextDescriptor);
+      if (fd === undefined) return false;
+      this.#fds.push(fd);
+    }
+    return true;
+  }
+
+  advanceSync(nextDescriptor: () => number): void {
+    while (!this.complete) this.#fds.push(this.#receive(nextDescriptor));
+  }
+
+  /** Puts the value together. Fails as decoding any message does. */
+  open(): unknown {
+    const attached = new AttachedDescriptors(this.#fds.splice(0));
+    try {
+      return rebuildValue(this.#graph, attached);
+    } catch (error) {
+      throw new UnpicklingError(`Objects in a message cannot be used here: ${(error as Error).message}`, {
+        cause: error,
+      });
+    } finally {
+      attached.closeRest();
+    }
+  }
+
+  drop(): void {
+    for (const fd of this.#fds.splice(0)) native.closeDescriptor(fd);
+  }
+
+  /** An end of the stream before the last descriptor is one inside the message. */
+  #receive<T>(nextDescriptor: () => T): T {
+    const received = this.#fds.length;
+    try {
+      return nextDescriptor();
+    } catch (error) {
+      throw error instanceof EOFError ? new TruncatedMessageError(received, this.#count) : error;
+    }
+  }
 }

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: MIT
-import type { ConnectionOptions } from './options.js';
+import { Channel } from './channel.js';
+import { ChannelSerialization } from './channel-format.js';
 import { Connection } from './connection.js';
+import { checkOptions, type ConnectionOptions } from './options.js';
 import { checkBoolean } from '../core/validate.js';
 
 /**
  * Makes two Connections with a pipe between them. CPython: `multiprocessing.Pipe(duplex)`.
  *
- * @param duplex True, the default: both ends send and receive (a socketpair). False: the first only receives and the
+ * @param duplex True (the default): both ends send and receive (a socketpair). False: the first only receives and the
  *   second only sends (a pipe).
+ * @param options The options of both ends.
  */
 export function Pipe<A = unknown, B = A>(
   duplex?: true,
@@ -22,5 +25,8 @@ export function Pipe(
   options: ConnectionOptions = {},
 ): [Connection<never, never>, Connection<never, never>] {
   checkBoolean(duplex, 'duplex');
-  return Connection.pair(duplex, options);
+  const channelOptions = checkOptions(options, true);
+  const serialization = new ChannelSerialization(options.serialization, false);
+  const [first, second] = Channel.pair(duplex, channelOptions);
+  return [Connection.over(first, serialization), Connection.over(second, serialization)];
 }

@@ -1,62 +1,33 @@
 // SPDX-License-Identifier: MIT
-import type { Hold } from '../event-loop/reactor.js';
+import type { KeepAlive } from '../event-loop/keep-alive.js';
+import { PendingCall } from '../event-loop/pending-call.js';
 
-/** One receive that waits. */
-export interface Waiting {
+/** A receive that waits. */
+export interface PendingReceive {
+  /** The Connection that it belongs to. */
   readonly owner: object;
-  /** Makes progress with it; true once it is settled. */
-  attempt(): boolean;
-  fail(error: Error): void;
+  /** Makes progress with it. True once it has ended. */
+  proceed(): boolean;
+  reject(error: unknown): void;
 }
 
-/** A receive for which there was nothing at first. */
-export class Request<T> implements Waiting {
+/** A receive that found nothing when it was called. */
+export class ReceiveRequest<T> extends PendingCall<T> implements PendingReceive {
   readonly owner: object;
-  readonly #attempt: (mayWait: boolean) => { value: T } | undefined;
-  readonly #hold: Hold;
-  readonly #resolve: (value: T) => void;
-  readonly #reject: (error: Error) => void;
-  #settled = false;
-  /** Ends its time limits. */
-  cancel: (() => void) | undefined;
+  readonly #receive: (mayWait: boolean) => { value: T } | undefined;
 
-  constructor(
-    attempt: (mayWait: boolean) => { value: T } | undefined,
-    owner: object,
-    hold: Hold,
-    resolve: (value: T) => void,
-    reject: (error: Error) => void,
-  ) {
-    this.#attempt = attempt;
+  constructor(receive: (mayWait: boolean) => { value: T } | undefined, owner: object, keepAlive: KeepAlive) {
+    super(keepAlive);
+    this.#receive = receive;
     this.owner = owner;
-    this.#hold = hold;
-    this.#resolve = resolve;
-    this.#reject = reject;
-    hold.begin();
   }
 
-  attempt(): boolean {
-    try {
-      const done = this.#attempt(false);
-      if (done === undefined) return this.#settled;
-      this.#settle();
-      this.#resolve(done.value);
-    } catch (error) {
-      this.fail(error as Error);
-    }
-    return true;
-  }
-
-  fail(error: Error): void {
-    this.#settle();
-    this.#reject(error);
-  }
-
-  /** A decoder of the user may have closed the Connection, which ends its requests, the one being decoded too. */
-  #settle(): void {
-    if (this.#settled) return;
-    this.#settled = true;
-    this.cancel?.();
-    this.#hold.end();
+  /** A user's decoder may close the Connection, which ends the receive whose message is being decoded. */
+  proceed(): boolean {
+    this.attempt(() => {
+      const received = this.#receive(false);
+      if (received !== undefined) this.resolve(received.value);
+    });
+    return this.ended;
   }
 }

@@ -1,62 +1,44 @@
 // SPDX-License-Identifier: MIT
 //
-// The receiving half of a channel: who waits, in which order they are served, and the large message that is on its way.
-import { millisecondsLeft, startLimits, type Limits } from '../core/deadline.js';
-import { BusyError, InterruptedError, receiveError, TimeoutError, TruncatedMessageError } from '../core/errors.js';
+// The receiving half of a channel: the pending receives, the order in which they are served, and the message that has been
+// received in part.
+import { isLimited, millisecondsLeft, type Limits } from '../core/deadline.js';
+import { BusyError, receiveError, TimeoutError } from '../core/errors.js';
 import { Fifo } from '../core/fifo.js';
 import { LargeMessage } from './large-message.js';
 import { native } from '../native/addon.js';
-import {
-  blockOn,
-  checkInterrupted,
-  flushUnwritten,
-  listensForSignals,
-  takeTurn,
-  unwritten,
-  type Hold,
-} from '../event-loop/reactor.js';
-import { Request, type Waiting } from './receive-request.js';
-import { ClaimedMessage } from './deferred-message.js';
-import { openParcel, Parcel } from './object-message.js';
-import type { Take } from '../serialization/message-decoder.js';
+import type { KeepAlive } from '../event-loop/keep-alive.js';
+import { BYTES_PER_TURN, OPERATIONS_PER_TURN, takeTurn } from '../event-loop/reactor.js';
+import { blockOn, checkInterrupted, flushUnwritten, listensForSignals, unwritten } from '../event-loop/sync-wait.js';
+import { IncompleteMessage } from './incomplete-message.js';
+import { ReceiveRequest, type PendingReceive } from './receive-request.js';
+import type { MessageDecoder } from '../serialization/message-decoder.js';
 
 const codes = native.status;
 
 /** Where the native layer puts small messages. It is read before the next native call and never handed out. */
 const slab = Buffer.allocUnsafeSlow(native.smallBytes);
 
-/** How much of a large message is received in one turn of the event loop. */
-const BUDGET = 256 * 1024;
-
-/** What a receive is called in errors, and the longest message it accepts. */
+/** The name of a receive in errors, and the longest message that it accepts. */
 export interface ReceiveOptions {
   readonly operation: string;
   readonly maxLength: number;
 }
 
-/** What a receiver asks of its channel. */
+/** What a receiver needs from its channel. */
 export interface ReceiverOwner {
-  /** To call `serve` when something may have arrived. */
+  /** Asks the channel to call `serve` when something may have arrived. */
   wantRead(): void;
-}
-
-/** A message that is there without its descriptors. */
-type Part = Parcel | ClaimedMessage;
-
-function isPart(value: unknown): value is Part {
-  return value instanceof Parcel || value instanceof ClaimedMessage;
 }
 
 export class Receiver {
   readonly #id: number;
   readonly #maxMessageBytes: number;
   readonly #channel: ReceiverOwner;
-  readonly #queue = new Fifo<Waiting>();
+  readonly #queue = new Fifo<PendingReceive>();
   readonly #large = new LargeMessage();
-  /** A message that has arrived while its descriptors have not all come. */
-  #incomplete: { readonly parcel: Parcel; readonly fds: number[] } | undefined;
-  /** A message that has arrived while its descriptors are collected elsewhere. */
-  #claimed: ClaimedMessage | undefined;
+  /** A message that has been received without all that belongs to it. Receives of objects go on with it. */
+  #incomplete: IncompleteMessage | undefined;
   #immediate = false;
   /** Set when the stream is out of step with its sender: nothing more can be received. */
   unreadable = false;
@@ -71,37 +53,50 @@ export class Receiver {
     return this.#queue.length > 0;
   }
 
-  /** Receives one message, after those who asked earlier. */
-  receive<T>(take: Take<T>, options: ReceiveOptions, limits: Limits, owner: object, hold: Hold): Promise<T> {
-    return this.#request((mayWait) => this.#tryMessage(take, options, mayWait), options.operation, limits, owner, hold);
+  /** Receives one message, after the receives that were called earlier. */
+  receive<T>(
+    decoder: MessageDecoder<T>,
+    options: ReceiveOptions,
+    limits: Limits,
+    owner: object,
+    keepAlive: KeepAlive,
+  ): Promise<T> {
+    return this.#request(
+      (mayWait) => this.#tryMessage(decoder, options, mayWait),
+      options.operation,
+      limits,
+      owner,
+      keepAlive,
+    );
   }
 
   /** Receives one descriptor, in the same order. */
-  receiveHandle(limits: Limits, owner: object, hold: Hold): Promise<number> {
-    return this.#request(() => this.#tryHandle('recvHandle'), 'recvHandle', limits, owner, hold);
+  receiveHandle(limits: Limits, owner: object, keepAlive: KeepAlive): Promise<number> {
+    return this.#request(() => this.#tryHandle('recvHandle'), 'recvHandle', limits, owner, keepAlive);
   }
 
-  /** A message that can be had without waiting; undefined if there is none or others wait for it. */
-  tryReceive<T>(take: Take<T>, options: ReceiveOptions): { value: T } | undefined {
-    return this.pending ? undefined : this.#tryMessage(take, options, false);
+  /** Receives a message without waiting; undefined if there is none, or if pending receives come first. */
+  tryReceive<T>(decoder: MessageDecoder<T>, options: ReceiveOptions): { value: T } | undefined {
+    return this.pending ? undefined : this.#tryMessage(decoder, options, false);
   }
 
-  receiveSync<T>(take: Take<T>, options: ReceiveOptions, deadline: number, spinNs: number): T {
+  receiveSync<T>(decoder: MessageDecoder<T>, options: ReceiveOptions, deadline: number, spinNs: number): T {
     this.#refuseIfBusy(options.operation);
     flushUnwritten();
-    if (this.#rest !== undefined) {
-      refuseBytes(take, options.operation);
-      return this.#completeSync(this.#rest, options.operation, deadline) as T;
+    if (this.#incomplete !== undefined) {
+      refuseBytes(decoder, options.operation);
+      return this.#completeSync(this.#incomplete, options.operation, deadline) as T;
     }
     for (;;) {
-      // With nothing left to write elsewhere the whole wait is one native call.
+      // If no other connection has something left to write, the whole wait is one native call.
       const status =
         unwritten.size > 0
           ? this.#nextStatus(options.maxLength, false)
-          : this.#nextStatusSync(take, options.maxLength, deadline, spinNs);
+          : this.#nextStatusSync(decoder, options.maxLength, deadline, spinNs);
       if (status >= 0 || status === codes.largeMessage) {
-        const value = status >= 0 ? take.small(slab, status) : take.large(this.#large.take());
-        return isPart(value) ? (this.#completeSync(value, options.operation, deadline) as T) : value;
+        const value = status >= 0 ? decoder.fromBorrowed(slab, status) : decoder.fromOwned(this.#large.take());
+        if (!isIncomplete(decoder, value)) return value;
+        return this.#completeSync(value, options.operation, deadline) as T;
       }
       if (status === codes.again) this.#block(options.operation, deadline);
       else if (status !== codes.interrupted) throw this.#failure(status, options.operation, options.maxLength);
@@ -119,41 +114,42 @@ export class Receiver {
     }
   }
 
-  /** Serves those who wait, as far as there is something for them. */
+  /** Serves the pending receives, as far as there are messages for them. */
   serve(): void {
-    // They have had their share of this turn, or will have it at the end of the turn.
+    // The receives have had their share of this turn, or will have it at the end of the turn.
     if (this.#immediate) return;
     for (let turn = 0; this.#queue.length > 0; turn++) {
-      if (turn === 64) {
+      if (turn === OPERATIONS_PER_TURN) {
         this.#serveSoon();
         return;
       }
-      const first = this.#queue.first as Waiting;
-      if (!first.attempt()) return;
-      // The request may have been the last thing that its owner waited for before closing.
+      const first = this.#queue.first as PendingReceive;
+      if (!first.proceed()) return;
+      // The owner may have closed as soon as its receive was settled, which has removed the request.
       if (this.#queue.first === first) this.#queue.shift();
     }
   }
 
   /** Ends the receives of one Connection. */
   reject(owner: object, makeError: () => Error): void {
-    const ended = this.#queue.take((request) => request.owner === owner);
-    for (const request of ended) request.fail(makeError());
+    const ended = this.#queue.removeAll((request) => request.owner === owner);
+    for (const request of ended) request.reject(makeError());
   }
 
   /** Ends all receives. */
   fail(error: Error): void {
-    for (const request of this.#queue.take()) request.fail(error);
+    for (const request of this.#queue.removeAll()) request.reject(error);
   }
 
   /** Whether a receive would make progress without reading from the kernel. */
   get ready(): boolean {
-    return this.#claimed !== undefined ? this.#claimed.complete : native.readReady(this.#id) === 1;
+    const message = this.#incomplete;
+    return message?.waitsElsewhere === true ? message.complete : native.readReady(this.#id) === 1;
   }
 
-  /** Whether what is there now has to wait for something that comes another way. */
+  /** Whether what the receives wait for does not come over this stream. */
   get waitsElsewhere(): boolean {
-    return this.#claimed !== undefined;
+    return this.#incomplete?.waitsElsewhere === true;
   }
 
   #request<T>(
@@ -161,7 +157,7 @@ export class Receiver {
     operation: string,
     limits: Limits,
     owner: object,
-    hold: Hold,
+    keepAlive: KeepAlive,
   ): Promise<T> {
     const turn = this.#queue.length === 0 && takeTurn();
     if (turn) {
@@ -173,145 +169,136 @@ export class Receiver {
       }
       if (limits.timeout <= 0) return Promise.reject(new TimeoutError(operation));
     }
-    return new Promise<T>((resolve, reject) => {
-      const request = new Request(attempt, owner, hold, resolve, reject);
-      if (limits.signal !== undefined || limits.timeout !== Infinity) {
-        const timeoutError = (): Error => new TimeoutError(operation);
-        request.cancel = startLimits(limits, hold.on, timeoutError, (error) => {
-          this.#queue.remove(request);
-          request.cancel = undefined;
-          request.fail(error);
-        });
-      }
-      this.#queue.push(request);
-      if (turn && !this.waitsElsewhere) this.#channel.wantRead();
-      else if (this.#queue.length === 1) this.#serveSoon();
-    });
+    const request = new ReceiveRequest(attempt, owner, keepAlive);
+    if (isLimited(limits)) this.#limit(request, limits, operation);
+    this.#queue.push(request);
+    if (turn && !this.waitsElsewhere) this.#channel.wantRead();
+    else if (this.#queue.length === 1) this.#serveSoon();
+    return request.promise;
   }
 
-  /** What is held in memory is not reported by the kernel, so those who had no turn are served by the loop itself. */
+  #limit<T>(request: ReceiveRequest<T>, limits: Limits, operation: string): void {
+    const timeoutError = (): Error => new TimeoutError(operation);
+    request.limit(limits, timeoutError, () => this.#queue.remove(request));
+  }
+
+  /**
+   * Receives that had no turn are served by the loop, since the kernel does not report messages that are held in
+   * memory.
+   */
   #serveSoon(): void {
     if (this.#immediate) return;
     this.#immediate = true;
     setImmediate(() => {
       this.#immediate = false;
-      this.serve();
-      if (this.pending && !this.waitsElsewhere) this.#channel.wantRead();
+      this.#resume();
     });
   }
 
-  #tryMessage<T>(take: Take<T>, { operation, maxLength }: ReceiveOptions, mayWait: boolean): { value: T } | undefined {
-    if (this.#rest !== undefined) {
-      refuseBytes(take, operation);
-      return this.#complete(this.#rest, operation) as { value: T } | undefined;
+  /** Serves the pending receives, and waits for more if they are not all served. */
+  #resume(): void {
+    this.serve();
+    if (this.pending && !this.waitsElsewhere) this.#channel.wantRead();
+  }
+
+  #tryMessage<T>(
+    decoder: MessageDecoder<T>,
+    { operation, maxLength }: ReceiveOptions,
+    mayWait: boolean,
+  ): { value: T } | undefined {
+    if (this.#incomplete !== undefined) {
+      refuseBytes(decoder, operation);
+      return this.#complete(this.#incomplete, operation) as { value: T } | undefined;
     }
     const status = this.#nextStatus(maxLength, mayWait);
     if (status >= 0 || status === codes.largeMessage) {
-      const value = status >= 0 ? take.small(slab, status) : take.large(this.#large.take());
-      return isPart(value) ? (this.#complete(value, operation) as { value: T } | undefined) : { value };
+      const value = status >= 0 ? decoder.fromBorrowed(slab, status) : decoder.fromOwned(this.#large.take());
+      if (!isIncomplete(decoder, value)) return { value };
+      return this.#complete(value, operation) as { value: T } | undefined;
     }
     if (status === codes.again) return undefined;
     throw this.#failure(status, operation, maxLength);
   }
 
-  /** The message that others go on with. */
-  get #rest(): Part | undefined {
-    return this.#claimed ?? this.#incomplete?.parcel;
-  }
-
-  /** Takes the descriptors that belong to a message. What has come stays here if the rest is yet to come. */
-  #complete(part: Part, operation: string): { value: unknown } | undefined {
-    return part instanceof Parcel ? this.#completeParcel(part, operation) : this.#completeClaimed(part);
-  }
-
-  #completeClaimed(message: ClaimedMessage): { value: unknown } | undefined {
-    this.#claimed = message;
-    if (!message.complete) {
-      message.start(() => {
-        this.serve();
-        if (this.pending && !this.waitsElsewhere) this.#channel.wantRead();
-      });
-      return undefined;
-    }
-    this.#claimed = undefined;
+  /** Goes on with a message as far as it can without waiting. It stays here while something is missing. */
+  #complete(message: IncompleteMessage, operation: string): { value: unknown } | undefined {
+    this.#incomplete = message;
+    const complete = message.advance(
+      () => this.#descriptorOfMessage(operation),
+      () => this.#resume(),
+    );
+    if (!complete) return undefined;
+    // Before it is opened, which may run code of the user that receives or closes.
+    this.#incomplete = undefined;
     return { value: message.open() };
   }
 
-  #completeParcel(parcel: Parcel, operation: string): { value: unknown } | undefined {
-    const { fds } = (this.#incomplete ??= { parcel, fds: [] });
-    while (fds.length < parcel.descriptors) {
-      const status = native.receiveDescriptor(this.#id);
-      if (status === codes.again) return undefined;
-      if (status < 0) {
-        // What comes next may be anything.
-        this.unreadable = true;
-        this.dropIncomplete();
-        if (status === codes.endOfFile) throw new TruncatedMessageError(fds.length, parcel.descriptors);
-        throw this.#failure(status, operation, Infinity);
+  #completeSync(message: IncompleteMessage, operation: string, deadline: number): unknown {
+    this.#incomplete = message;
+    const nextDescriptor = (): number => {
+      for (;;) {
+        const fd = this.#descriptorOfMessage(operation);
+        if (fd !== undefined) return fd;
+        this.#block(operation, deadline);
       }
-      fds.push(status);
-    }
+    };
+    message.advanceSync(nextDescriptor, operation, deadline);
     this.#incomplete = undefined;
-    return { value: openParcel(parcel, fds) };
+    return message.open();
   }
 
-  #completeSync(part: Part, operation: string, deadline: number): unknown {
-    if (part instanceof ClaimedMessage) {
-      if (part.started && !part.complete) {
-        throw new BusyError(`${operation}: an asynchronous receive has begun with this message`);
-      }
-      this.#claimed = part;
-      try {
-        part.collectSync(deadline);
-      } catch (error) {
-        if (!(error instanceof TimeoutError || error instanceof InterruptedError)) this.dropIncomplete();
-        throw error;
-      }
-    }
-    for (;;) {
-      const done = this.#complete(part, operation);
-      if (done !== undefined) return done.value;
-      this.#block(operation, deadline);
+  #descriptorOfMessage(operation: string): number | undefined {
+    try {
+      return this.#nextDescriptor(operation);
+    } catch (error) {
+      // What comes next on the stream may be anything.
+      this.unreadable = true;
+      this.dropIncomplete();
+      throw error;
     }
   }
 
-  /** Nobody will ask for the rest of it. */
+  /** The next descriptor on the stream; undefined if it has not come yet. */
+  #nextDescriptor(operation: string): number | undefined {
+    const status = native.receiveDescriptor(this.#id);
+    if (status >= 0) return status;
+    if (status === codes.again) return undefined;
+    throw this.#failure(status, operation, Infinity);
+  }
+
+  /** Gives up an incomplete message. */
   dropIncomplete(): void {
-    for (const fd of this.#incomplete?.fds ?? []) native.closeDescriptor(fd);
+    this.#incomplete?.drop();
     this.#incomplete = undefined;
-    this.#claimed?.drop();
-    this.#claimed = undefined;
   }
 
   #tryHandle(operation: string): { value: number } | undefined {
-    if (this.#rest !== undefined) throw new BusyError(`${operation}: an object is being received, by recv()`);
-    const status = native.receiveDescriptor(this.#id);
-    if (status >= 0) return { value: status };
-    if (status === codes.again) return undefined;
-    throw this.#failure(status, operation, Infinity);
+    if (this.#incomplete !== undefined) throw new BusyError(`${operation}: an object is being received, by recv()`);
+    const fd = this.#nextDescriptor(operation);
+    return fd === undefined ? undefined : { value: fd };
   }
 
   /** The length of a small message in the slab, `largeMessage` when `#large` is whole, `again`, or another failure. */
   #nextStatus(maxLength: number, mayWait: boolean): number {
     const status = native.receive(this.#id, slab, maxLength, mayWait);
     if (status !== codes.largeMessage) return status;
-    return this.#fillLarge((bytes) => native.receiveLarge(this.#id, bytes, BUDGET));
+    return this.#fillLarge((bytes) => native.receiveLarge(this.#id, bytes, BYTES_PER_TURN));
   }
 
-  #nextStatusSync<T>(take: Take<T>, maxLength: number, deadline: number, spinNs: number): number {
-    // Looking for listeners costs more than it spares unless the call is likely to sleep.
+  #nextStatusSync<T>(decoder: MessageDecoder<T>, maxLength: number, deadline: number, spinNs: number): number {
+    // Looking for listeners of signals costs more than it saves, unless the call is likely to sleep.
     const uninterrupted = spinNs === 0 && deadline === Infinity && !listensForSignals();
     const left = millisecondsLeft(deadline);
     const status = native.receiveSync(this.#id, slab, maxLength, left, spinNs, uninterrupted);
     if (status !== codes.largeMessage) return status;
-    // No JavaScript runs during a blocking call, so it may use the caller's memory; what has come by the time it gives up
-    // is kept elsewhere.
-    if (!this.#large.begun) this.#large.use(take.destination?.(native.messageLength(this.#id)));
+    // No JavaScript runs during a blocking call, so the call may use the caller's memory. If it gives up, what has come
+    // is moved to other memory.
+    if (!this.#large.begun) this.#large.use(decoder.destination?.(native.messageLength(this.#id)));
     const quiet = deadline === Infinity && !listensForSignals();
     const done = this.#fillLarge((bytes) => {
       return native.receiveLargeSync(this.#id, bytes, millisecondsLeft(deadline), quiet);
     });
-    if (done !== codes.largeMessage && take.destination !== undefined) this.#large.detach();
+    if (done !== codes.largeMessage && decoder.destination !== undefined) this.#large.detach();
     return done;
   }
 
@@ -339,7 +326,12 @@ export class Receiver {
   }
 }
 
-/** A message of which descriptors are still to come is no bytes. */
-function refuseBytes(take: Take<unknown>, operation: string): void {
-  if (take.mayBeParcel !== true) throw new BusyError(`${operation}: an object is being received, by recv()`);
+/** Whether a decoder's result is a message of which something is still to come. */
+function isIncomplete(decoder: MessageDecoder<unknown>, value: unknown): value is IncompleteMessage {
+  return decoder.mayBeIncomplete === true && value instanceof IncompleteMessage;
+}
+
+/** The rest of an object cannot be received as bytes. */
+function refuseBytes(decoder: MessageDecoder<unknown>, operation: string): void {
+  if (decoder.mayBeIncomplete !== true) throw new BusyError(`${operation}: an object is being received, by recv()`);
 }

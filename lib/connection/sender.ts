@@ -1,75 +1,61 @@
 // SPDX-License-Identifier: MIT
 //
-// The sending half of a channel. The native layer holds the bytes that wait; this class holds, in the same order, who
-// waits for them, and the callers' memory that long messages are still read from.
-import { millisecondsLeft, startLimits, type Limits } from '../core/deadline.js';
+// The sending half of a channel. The native layer holds the bytes that wait, and numbers their messages. This class holds the
+// calls that wait for them, in the order of the numbers, and the callers' memory that long messages are still read from.
+import { isLimited, millisecondsLeft, type Limits } from '../core/deadline.js';
 import { ClosedError, InterruptedError, NotWritable, sendError, systemError, TimeoutError } from '../core/errors.js';
 import { Fifo } from '../core/fifo.js';
 import { native } from '../native/addon.js';
+import type { KeepAlive } from '../event-loop/keep-alive.js';
+import { BYTES_PER_TURN, takeTurn } from '../event-loop/reactor.js';
 import {
   blockOn,
   checkInterrupted,
   flushUnwritten,
   listensForSignals,
-  takeTurn,
   unwritten,
   writeNowIfExiting,
-  type Hold,
   type Writer,
-} from '../event-loop/reactor.js';
-import type { Packed } from './object-message.js';
+} from '../event-loop/sync-wait.js';
+import { BlockingSend, PendingSend, type MessageGroup, type QueuedEntry } from './message-group.js';
+import type { OutgoingObjectMessage } from './object-message.js';
+import { TickBatch, type BatchOwner } from './tick-batch.js';
 
 const codes = native.status;
 
-/** So much of a message is copied when it has to wait; the rest is read from the caller's memory. */
+/** How much of a message is copied when it has to wait; the rest is read from the caller's memory. */
 const COPIED_BYTES = native.copiedBytes;
 
-/** How much is written in one turn of the event loop. */
-const BUDGET = 256 * 1024;
+/** The bytes of a message's header, unless the message is longer than 2 GiB. */
+const HEADER_BYTES = 4;
 
-/** Messages of one tick are gathered up to this size before they are written. */
-const GATHERED_BYTES = 64 * 1024;
+/** What the native layer returns for a message that was taken back, so that nothing of it will be written. */
+const WITHDRAWN = 1;
 
-interface Waiting {
-  /** The caller's memory, while a part of the message is still read from it. */
-  lent: Uint8Array | undefined;
-  readonly offset: number;
-  readonly size: number;
-  /** Descriptors that belong to the message. */
-  followers?: readonly Waiting[];
-  /** What the caller was given, if anything. */
-  promise?: Promise<void>;
-  written(): void;
-  fail(error: Error): void;
-}
-
-function ignore(): void {
-  // Nobody waits: a Sync call looks for itself, and a call that gave up has its answer.
-}
+const none: readonly number[] = [];
 
 const resolved = Promise.resolve();
 
+function ignore(): void {
+  // The caller has asked for the messages to be dropped, so it need not listen for their failure.
+}
+
 /** What a sender asks of its channel. */
 export interface SenderOwner {
-  /** To call `flush` when there may be room. */
+  /** Asks the channel to call `flush` when there may be room. */
   wantWrite(): void;
-  /** Nothing waits any more. */
+  /** Tells the channel that nothing waits any more. */
   drained(): void;
 }
 
-export class Sender implements Writer {
+export class Sender implements Writer, BatchOwner {
   readonly id: number;
   readonly #channel: SenderOwner;
-  readonly #waiting = new Fifo<Waiting>();
+  readonly #waiting = new Fifo<QueuedEntry>();
   /** Those of them that lend memory. */
-  readonly #lenders = new Fifo<Waiting>();
-  /** Set while a message of this tick has been written and later ones are gathered. */
-  #gathering = false;
-  /** Set while the kernel has no room. */
+  readonly #lenders = new Fifo<QueuedEntry>();
+  readonly #batch = new TickBatch(this);
   #blocked = false;
-  #immediate = false;
-  /** How often this tick's messages were written before its end. */
-  #early = 0;
   #drainWaiters: (() => void)[] | undefined;
   /** Set when a message could not be finished after it was begun: the peer cannot find the next one. */
   #broken = false;
@@ -83,52 +69,64 @@ export class Sender implements Writer {
     return this.#waiting.length > 0;
   }
 
-  send(data: Uint8Array, offset: number, size: number, operation: string, limits: Limits, hold: Hold): Promise<void> {
+  /** Whether the kernel has no room. */
+  get blocked(): boolean {
+    return this.#blocked;
+  }
+
+  send(
+    data: Uint8Array,
+    offset: number,
+    size: number,
+    operation: string,
+    limits: Limits,
+    keepAlive: KeepAlive,
+  ): Promise<void> {
     if (this.#broken) return Promise.reject(this.#brokenError());
-    if (this.#waiting.length === 0 && !this.#gathering && takeTurn()) {
+    if (this.#waiting.length === 0 && !this.#batch.gathering && takeTurn()) {
       const status = native.send(this.id, data, offset, size);
       if (status === 0) {
-        this.#gather();
+        this.#batch.begin();
         return Promise.resolve();
       }
       if (status < 0) return Promise.reject(sendError(status, operation));
-      const rest = this.#wait(data, offset, size, operation, limits, hold);
+      const rest = this.#wait(data, offset, size, operation, limits, keepAlive, status);
       this.#setBlocked();
       return rest;
     }
-    const bytes = native.append(this.id, data, offset, size);
-    if (bytes < 0) return Promise.reject(sendError(bytes, operation));
-    const sent = this.#wait(data, offset, size, operation, limits, hold);
-    if (!this.#blocked) this.#flushLater(bytes);
+    const number = native.append(this.id, data, offset, size);
+    if (number < 0) return Promise.reject(sendError(number, operation));
+    const sent = this.#wait(data, offset, size, operation, limits, keepAlive, number);
+    if (!this.#blocked) this.#batch.add(HEADER_BYTES + size);
     return sent;
   }
 
-  /** Bytes that are not a message. Their end the other side has to find by itself. */
-  sendUnframed(data: Uint8Array, hold: Hold): Promise<void> {
-    const status = native.appendUnframed(this.id, data);
-    if (status < 0) return Promise.reject(systemError(status, 'write'));
-    const lent = data.byteLength > COPIED_BYTES ? data : undefined;
+  /** Sends bytes that are not a message. The other side has to find their end by itself. */
+  sendUnframed(data: Uint8Array, keepAlive: KeepAlive): Promise<void> {
+    const number = native.appendUnframed(this.id, data);
+    if (number < 0) return Promise.reject(systemError(number, 'write'));
     const limits = { timeout: Infinity, signal: undefined };
-    const sent = this.#wait(lent, 0, data.byteLength, 'start', limits, hold);
+    const sent = this.#wait(data, 0, data.byteLength, 'start', limits, keepAlive, number);
     if (!this.#blocked) this.flush();
     return sent;
   }
 
-  sendHandle(fd: number, limits: Limits, hold: Hold): Promise<void> {
+  sendHandle(fd: number, limits: Limits, keepAlive: KeepAlive): Promise<void> {
     if (this.#broken) return Promise.reject(this.#brokenError());
-    const status = native.appendDescriptor(this.id, fd);
-    if (status < 0) return Promise.reject(systemError(status, 'sendmsg'));
-    const sent = this.#wait(undefined, 0, 0, 'sendHandle', limits, hold);
+    const number = native.appendDescriptor(this.id, fd);
+    if (number < 0) return Promise.reject(systemError(number, 'sendmsg'));
+    const sent = this.#wait(undefined, 0, 0, 'sendHandle', limits, keepAlive, number);
     if (!this.#blocked) this.flush();
     return sent;
   }
 
   /** Sends a message and the descriptors behind it, between which nothing may come. */
-  sendParcel(packed: Packed, limits: Limits, hold: Hold): Promise<void> {
-    const refused = this.#appendParcel(packed);
-    if (refused !== undefined) return Promise.reject(refused);
-    const { bytes, fds, failed } = packed;
-    const sent = this.#wait(bytes, 0, bytes.length, 'send', limits, hold, fds.length);
+  sendParcel(packed: OutgoingObjectMessage, limits: Limits, keepAlive: KeepAlive): Promise<void> {
+    const numbers = this.#appendParcel(packed);
+    if (numbers instanceof Error) return Promise.reject(numbers);
+    const { bytes, failed } = packed;
+    const [number, ...followers] = numbers;
+    const sent = this.#wait(bytes, 0, bytes.length, 'send', limits, keepAlive, number, followers);
     sent.catch((error: unknown) => {
       if ((error as { begun?: boolean }).begun !== true) failed();
     });
@@ -136,13 +134,14 @@ export class Sender implements Writer {
     return sent;
   }
 
-  sendParcelSync(packed: Packed, deadline: number): void {
+  sendParcelSync(packed: OutgoingObjectMessage, deadline: number): void {
     this.#drainSync('sendSync', deadline);
-    const refused = this.#appendParcel(packed);
-    if (refused !== undefined) throw refused;
-    const { bytes, fds, failed } = packed;
+    const numbers = this.#appendParcel(packed);
+    if (numbers instanceof Error) throw numbers;
+    const { bytes, failed } = packed;
+    const [number, ...followers] = numbers;
     try {
-      this.#finishSync(bytes, 0, bytes.length, 'sendSync', deadline, fds.length);
+      this.#finishSync(bytes, 0, bytes.length, 'sendSync', deadline, number, followers);
     } catch (error) {
       if ((error as { begun?: boolean }).begun !== true) failed();
       throw error;
@@ -154,35 +153,35 @@ export class Sender implements Writer {
     if (this.#broken) throw this.#brokenError();
     const status = native.send(this.id, data, offset, size);
     if (status < 0) throw sendError(status, operation);
-    if (status > 0) this.#finishSync(data, offset, size, operation, deadline);
+    if (status > 0) this.#finishSync(data, offset, size, operation, deadline, status);
   }
 
   sendHandleSync(fd: number, deadline: number): void {
     this.#drainSync('sendHandleSync', deadline);
     if (this.#broken) throw this.#brokenError();
-    const status = native.appendDescriptor(this.id, fd);
-    if (status < 0) throw systemError(status, 'sendmsg');
-    this.#finishSync(undefined, 0, 0, 'sendHandleSync', deadline);
+    const number = native.appendDescriptor(this.id, fd);
+    if (number < 0) throw systemError(number, 'sendmsg');
+    this.#finishSync(undefined, 0, 0, 'sendHandleSync', deadline, number);
   }
 
-  /** Writes what waits as far as there is room, at most one piece: the rest has to wait for a turn of the event loop. */
+  /** Writes what waits, as far as there is room and one turn of the event loop allows. */
   flush(): void {
     this.#blocked = false;
     if (this.#waiting.length === 0) return;
     const lender = this.#lenders.first;
-    const done = native.flush(this.id, lender?.lent, lender?.offset ?? 0, lender?.size ?? 0, BUDGET);
+    const done = native.flush(this.id, lender?.lent, lender?.offset ?? 0, lender?.size ?? 0, BYTES_PER_TURN);
     if (done > 0) this.#complete(done);
     else if (done < 0 && done !== codes.again) this.#failWrite(done);
     if (this.#waiting.length > 0) this.#setBlocked();
   }
 
-  /** Resolves when nothing waits any more, whether it was written or failed. */
+  /** Resolves when nothing waits any more, whether it was written or has failed. */
   whenDrained(): Promise<void> {
     if (!this.pending) return resolved;
     return new Promise((resolve) => (this.#drainWaiters ??= []).push(resolve));
   }
 
-  /** Gives up what waits, without writing it. Nobody has to listen: dropping it was asked for. */
+  /** Drops what waits, without writing it. */
   discard(): void {
     this.#failAll(() => new ClosedError(), true);
   }
@@ -198,139 +197,94 @@ export class Sender implements Writer {
     size: number,
     operation: string,
     limits: Limits,
-    hold: Hold,
-    descriptors = 0,
+    keepAlive: KeepAlive,
+    number: number,
+    followers = none,
   ): Promise<void> {
-    const waiting: Waiting = { lent, offset, size, written: ignore, fail: ignore };
-    waiting.promise = new Promise((resolve, reject) => {
-      hold.begin();
-      let cancel = ignore;
-      const settle = (): void => {
-        cancel();
-        hold.end();
-      };
-      waiting.written = () => {
-        settle();
-        resolve();
-      };
-      waiting.fail = (error) => {
-        settle();
-        reject(error);
-      };
-      this.#enqueue(waiting, descriptors);
-      if (limits.signal === undefined && limits.timeout === Infinity) return;
-      const timeoutError = (): Error => new TimeoutError(operation);
-      cancel = startLimits(limits, hold.on, timeoutError, (error) => {
-        const begun = !this.#withdraw(waiting);
-        hold.end();
-        reject(error instanceof TimeoutError ? new TimeoutError(operation, begun) : Object.assign(error, { begun }));
-      });
-    });
+    const call = new PendingSend(keepAlive);
+    const entry = this.#enqueue(lent, offset, size, call, number, followers);
+    if (isLimited(limits)) this.#limit(call, entry, operation, limits);
     writeNowIfExiting();
-    return waiting.promise;
+    return call.promise;
   }
 
-  /** Puts a parcel in line natively, whole or not at all. */
-  #appendParcel(packed: Packed): Error | undefined {
-    const refused = this.#broken ? this.#brokenError() : this.#tryAppendParcel(packed);
-    if (refused !== undefined) packed.failed();
-    return refused;
+  #limit(call: PendingSend, entry: QueuedEntry, operation: string, limits: Limits): void {
+    const timeoutError = (): Error => new TimeoutError(operation);
+    call.limit(limits, timeoutError, (error) => {
+      const status = this.#withdraw(entry);
+      const begun = status !== WITHDRAWN;
+      call.reject(error instanceof TimeoutError ? new TimeoutError(operation, begun) : Object.assign(error, { begun }));
+      if (status < 0) this.#breakOff();
+    });
   }
 
-  #tryAppendParcel({ bytes, fds }: Packed): Error | undefined {
-    const appended = native.append(this.id, bytes, 0, bytes.length);
-    if (appended < 0) return sendError(appended, 'send');
-    for (const [i, fd] of fds.entries()) {
-      const status = native.appendDescriptor(this.id, fd);
-      if (status >= 0) continue;
-      // Nothing was written since, so all of it can be taken back, the last one first.
-      for (let last = i; last >= 0; last--) {
-        native.withdraw(this.id, this.#waiting.length + last, bytes, 0, bytes.length);
+  /** Puts a parcel in line natively, whole or not at all. Returns the numbers of the message and of its descriptors. */
+  #appendParcel(packed: OutgoingObjectMessage): [number, ...number[]] | Error {
+    const appended = this.#broken ? this.#brokenError() : this.#tryAppendParcel(packed);
+    if (appended instanceof Error) packed.failed();
+    return appended;
+  }
+
+  #tryAppendParcel({ bytes, fds }: OutgoingObjectMessage): [number, ...number[]] | Error {
+    const message = native.append(this.id, bytes, 0, bytes.length);
+    if (message < 0) return sendError(message, 'send');
+    const numbers: [number, ...number[]] = [message];
+    for (const fd of fds) {
+      const number = native.appendDescriptor(this.id, fd);
+      if (number >= 0) {
+        numbers.push(number);
+        continue;
       }
-      return systemError(status, 'sendmsg');
+      // Nothing was written since, so all of it can be taken back.
+      for (const appended of numbers) native.withdraw(this.id, appended, bytes, 0, bytes.length);
+      return systemError(number, 'sendmsg');
     }
-    return undefined;
+    return numbers;
   }
 
-  /** Those who ask are told when the last of the descriptors behind the message is written too. */
-  #enqueue(waiting: Waiting, descriptors: number): void {
-    if (waiting.size <= COPIED_BYTES) waiting.lent = undefined;
-    this.#waiting.push(waiting);
-    if (waiting.lent !== undefined) this.#lenders.push(waiting);
+  /** Puts a message in line that the native layer has in line already, with the descriptors that belong to it. */
+  #enqueue(
+    lent: Uint8Array | undefined,
+    offset: number,
+    size: number,
+    group: MessageGroup,
+    number: number,
+    followers: readonly number[],
+  ): QueuedEntry {
+    const entry: QueuedEntry = { number, lent: size > COPIED_BYTES ? lent : undefined, offset, size, group };
+    this.#waiting.push(entry);
+    if (entry.lent !== undefined) this.#lenders.push(entry);
+    if (followers.length > 0) {
+      group.remaining += followers.length;
+      entry.followers = followers.map((follower) => ({ number: follower, lent: undefined, offset: 0, size: 0, group }));
+      for (const follower of entry.followers) this.#waiting.push(follower);
+    }
     unwritten.add(this);
-    if (descriptors === 0) return;
-    const { written, fail } = waiting;
-    waiting.written = ignore;
-    waiting.followers = Array.from({ length: descriptors }, () => {
-      // A failure is told to each of them, after the message if that was not written either.
-      const tell = (error: Error): void => {
-        if (waiting.fail !== ignore) fail(error);
-        waiting.fail = ignore;
-      };
-      return { lent: undefined, offset: 0, size: 0, written: ignore, fail: tell };
-    });
-    waiting.fail = (error) => {
-      waiting.fail = ignore;
-      fail(error);
-    };
-    (waiting.followers.at(-1) as Waiting).written = written;
-    for (const follower of waiting.followers) this.#waiting.push(follower);
+    return entry;
   }
 
-  /** True if nothing of the message will be written. Otherwise the rest of it still is, from a copy. */
-  #withdraw(waiting: Waiting): boolean {
-    const followers = waiting.followers ?? [];
-    if (this.#withdrawOne(waiting)) {
-      for (const follower of followers) this.#withdrawOne(follower);
-      return true;
-    }
-    for (const follower of followers) follower.written = follower.fail = ignore;
-    return false;
+  /**
+   * Takes a message back, with its descriptors: `WITHDRAWN`. Of a message that was begun the rest is written from a copy: 0.
+   * A negative result says that there is no copy, so the caller must break off.
+   */
+  #withdraw(entry: QueuedEntry): number {
+    const status = this.#withdrawEntry(entry);
+    // Nothing of a message that was not begun is written, so nothing of its descriptors is either.
+    if (status === WITHDRAWN) for (const follower of entry.followers ?? []) this.#withdrawEntry(follower);
+    return status;
   }
 
-  #withdrawOne(waiting: Waiting): boolean {
-    const index = this.#waiting.indexOf(waiting);
-    if (index < 0) return false;
-    const status = native.withdraw(this.id, index, waiting.lent, waiting.offset, waiting.size);
-    this.#lenders.remove(waiting);
-    if (status === 1) {
-      this.#waiting.remove(waiting);
+  #withdrawEntry(entry: QueuedEntry): number {
+    const status = native.withdraw(this.id, entry.number, entry.lent, entry.offset, entry.size);
+    this.#lenders.remove(entry);
+    if (status === WITHDRAWN) {
+      this.#waiting.remove(entry);
       this.#checkDrained();
-      return true;
+    } else {
+      // It keeps its place in the order.
+      entry.lent = undefined;
     }
-    // Whoever waited for it does so no longer, but its place in the order remains.
-    this.#waiting.replace(waiting, { lent: undefined, offset: 0, size: waiting.size, written: ignore, fail: ignore });
-    if (status < 0) this.#breakOff();
-    return false;
-  }
-
-  /** Later messages of this tick are written together. The first one went at once, so nothing waits for company. */
-  #gather(): void {
-    this.#gathering = true;
-    void resolved.then(() => {
-      this.#gathering = false;
-      this.#endTick();
-    });
-  }
-
-  /** After a message was added behind others: it is written at the end of the tick, or when enough has gathered. */
-  #flushLater(bytes: number): void {
-    if (!this.#gathering && !this.#immediate) {
-      this.#immediate = true;
-      setImmediate(() => {
-        this.#immediate = false;
-        this.#endTick();
-      });
-    }
-    if (bytes >= GATHERED_BYTES && this.#early < BUDGET / GATHERED_BYTES) {
-      this.#early++;
-      this.flush();
-    }
-  }
-
-  #endTick(): void {
-    this.#early = 0;
-    if (!this.#blocked) this.flush();
+    return status;
   }
 
   #setBlocked(): void {
@@ -340,9 +294,10 @@ export class Sender implements Writer {
 
   #complete(count: number): void {
     for (let i = 0; i < count; i++) {
-      const waiting = this.#waiting.shift();
-      if (waiting?.lent !== undefined) this.#lenders.shift();
-      waiting?.written();
+      const entry = this.#waiting.shift();
+      if (entry === undefined) break;
+      if (entry.lent !== undefined) this.#lenders.shift();
+      if (--entry.group.remaining === 0) entry.group.settle();
     }
     this.#checkDrained();
   }
@@ -360,12 +315,11 @@ export class Sender implements Writer {
     const lender = this.#lenders.first;
     if (status !== codes.bufferChanged || lender === undefined) {
       this.#failAll(() => sendError(status, 'send'));
-    } else if (this.#withdraw(lender)) {
-      lender.fail(sendError(status, 'send'));
-    } else {
-      lender.fail(sendError(status, 'send'));
-      this.#breakOff();
+      return;
     }
+    const withdrawn = this.#withdraw(lender) === WITHDRAWN;
+    lender.group.settle(sendError(status, 'send'));
+    if (!withdrawn) this.#breakOff();
   }
 
   #breakOff(): void {
@@ -380,15 +334,15 @@ export class Sender implements Writer {
   #failAll(makeError: () => Error, silently = false): void {
     native.dropPending(this.id);
     this.#blocked = false;
-    this.#lenders.take();
-    for (const waiting of this.#waiting.take()) {
-      if (silently) waiting.promise?.catch(ignore);
-      waiting.fail(makeError());
+    this.#lenders.removeAll();
+    for (const { group } of this.#waiting.removeAll()) {
+      if (silently) group.promise?.catch(ignore);
+      group.settle(makeError());
     }
     this.#checkDrained();
   }
 
-  /** Writes everything accepted earlier, here before anything else, since messages keep their order. */
+  /** Writes everything that was accepted before, since messages keep their order. */
   #drainSync(operation: string, deadline: number): void {
     flushUnwritten();
     while (this.#waiting.length > 0) this.#writeFirstSync(operation, deadline);
@@ -400,37 +354,27 @@ export class Sender implements Writer {
     size: number,
     operation: string,
     deadline: number,
-    descriptors = 0,
+    number: number,
+    followers = none,
   ): void {
-    let failure: Error | undefined;
-    let done = false;
-    const waiting: Waiting = {
-      lent,
-      offset,
-      size,
-      written() {
-        done = true;
-      },
-      fail(error) {
-        done = true;
-        failure = error;
-      },
-    };
-    this.#enqueue(waiting, descriptors);
+    const call = new BlockingSend();
+    const entry = this.#enqueue(lent, offset, size, call, number, followers);
     try {
-      while (!done) this.#writeFirstSync(operation, deadline);
+      while (!call.settled) this.#writeFirstSync(operation, deadline);
     } catch (error) {
-      const begun = !this.#withdraw(waiting);
+      const status = this.#withdraw(entry);
+      if (status < 0) this.#breakOff();
+      const begun = status !== WITHDRAWN;
       if (begun && !this.#blocked) this.#setBlocked();
       if (error instanceof TimeoutError) throw new TimeoutError(operation, begun);
       if (error instanceof InterruptedError) throw new InterruptedError(operation, begun);
       throw error;
     }
-    if (failure !== undefined) throw failure;
+    if (call.error !== undefined) throw call.error;
   }
 
   #writeFirstSync(operation: string, deadline: number): void {
-    // Others with unwritten messages go on too: the peer may be waiting for theirs before it reads this one.
+    // Other channels go on writing too: the peer may wait for their messages before it reads this one.
     if (unwritten.size > 1) {
       const { expired } = blockOn([], deadline, operation);
       if (expired) throw new TimeoutError(operation);

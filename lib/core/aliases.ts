@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/** CPython's own spellings, for people who move code between the languages. */
+/** CPython's own spellings, for code that moves between the languages. */
 const ALIASES = {
   recv_bytes: 'recvBytes',
   send_bytes: 'sendBytes',
@@ -12,7 +12,7 @@ const ALIASES = {
   cancel_join_thread: 'cancelJoinThread',
 } as const;
 
-/** Gives a class the aliases of those methods that it has. */
+/** Defines the aliases of the methods that a class has. */
 export function defineAliases(prototype: object): void {
   for (const [alias, method] of Object.entries(ALIASES)) {
     if (!(method in prototype)) continue;

@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: MIT
 //
-// Time limits. A public method turns its timeout into one deadline when it is called; every step of it then works
-// towards that deadline.
+// Time limits. A public method turns its timeout into one deadline when it is called, and all of its steps keep that
+// deadline.
 import { abortError } from './errors.js';
-import { checkObject, checkSignal, checkTimeout } from './validate.js';
+import { checkBoolean, checkObject, checkSignal, checkTimeout } from './validate.js';
 
-/** Options of everything that waits. */
+/** Options of all calls that wait. */
 export interface WaitOptions {
-  /** Milliseconds; fractions count, negative is 0, and undefined, null or Infinity wait for ever. */
+  /** In milliseconds. Fractions count, a negative number is 0, and undefined, null or Infinity set no limit. */
   timeout?: number | null | undefined;
   /** Ends the wait with an AbortError. */
   signal?: AbortSignal | undefined;
 }
 
-/** The longest delay that a timer of Node takes without firing at once. */
+/** The longest delay of a timer of Node. A longer one fires at once. */
 const LONGEST_TIMER = 2 ** 31 - 1;
 
-/** A point in time on the monotonic clock, in milliseconds. */
+/** The point in time on the monotonic clock, in milliseconds, at which `timeout` milliseconds are over. */
 export function deadlineAfter(timeout: number): number {
   return timeout === Infinity ? Infinity : performance.now() + timeout;
 }
@@ -26,6 +26,7 @@ export function millisecondsLeft(deadline: number): number {
   return deadline === Infinity ? Infinity : Math.max(0, deadline - performance.now());
 }
 
+/** Validated wait options. */
 export interface Limits {
   readonly timeout: number;
   readonly signal: AbortSignal | undefined;
@@ -33,7 +34,7 @@ export interface Limits {
 
 const unlimited: Limits = { timeout: Infinity, signal: undefined };
 
-/** Validates wait options. A signal that is aborted already ends the call before it did anything. */
+/** Checks wait options. Throws for a signal that is already aborted, before the call has done anything. */
 export function checkLimits(options: WaitOptions | undefined): Limits {
   if (options === undefined) return unlimited;
   checkObject(options, 'options');
@@ -42,18 +43,37 @@ export function checkLimits(options: WaitOptions | undefined): Limits {
   return limits;
 }
 
-/** To be asked again after every pause before `startLimits`, which listens for what has not happened yet. */
+/** As `checkLimits`, for what may be tried without waiting: `block: false` makes the time limit 0. */
+export function checkBlockingLimits(options: (WaitOptions & { block?: boolean | undefined }) | undefined): Limits {
+  const limits = checkLimits(options);
+  if (options?.block === undefined) return limits;
+  checkBoolean(options.block, 'block');
+  return options.block ? limits : { timeout: 0, signal: limits.signal };
+}
+
+/** As `checkLimits`, for an argument that is a timeout in milliseconds, or options. */
+export function limitsFrom(limits: number | null | WaitOptions | undefined): Limits {
+  return checkLimits(typeof limits === 'object' && limits !== null ? limits : { timeout: limits });
+}
+
+/** Whether a call can end before what it waits for has come. */
+export function isLimited({ timeout, signal }: Limits): boolean {
+  return signal !== undefined || timeout !== Infinity;
+}
+
+/** To be called after every pause before `startLimits`, which does not see a signal that was aborted earlier. */
 export function throwIfAborted({ signal }: Limits): void {
   if (signal?.aborted === true) throw abortError(signal);
 }
 
 /**
- * Calls `expire` once when the time is up or the signal aborts, whichever is first. The returned function cancels both.
+ * Calls `expire` once, when the time is up or when the signal aborts, whichever is first. The returned function cancels
+ * both.
  *
- * A loop that was busy looks at the time before it looks at what has come meanwhile. So it gets one more turn for that when
- * the time is up.
+ * A busy event loop runs its timers before it looks at what has arrived meanwhile. So when the time is up, the loop
+ * gets one more turn for that.
  *
- * @param timeoutError Made only if the time is up.
+ * @param timeoutError Makes the error for the end of the time.
  */
 export function startLimits(
   limits: Limits,
@@ -71,7 +91,7 @@ export function startLimits(
       schedule();
       return;
     }
-    // Never unref()ed: a loop that sleeps would come to it with the next event only.
+    // Never unref()ed: a sleeping loop would run it with its next event only.
     lastTurn = setImmediate(() => {
       cancel();
       expire(timeoutError());

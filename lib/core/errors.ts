@@ -14,7 +14,7 @@ export abstract class MultiprocessingError extends Error {
 
   constructor(message: string, options?: ErrorOptions) {
     super(message, options);
-    // Named on the prototype's behalf, so that a subclass of a user keeps the name it is known by.
+    // The name of the class that was constructed, so that a user's subclass has a name of its own.
     Object.defineProperty(this, 'name', { value: new.target.name, configurable: true, writable: true });
     if (!isRoutine(this)) beginAtCaller(this, new.target);
   }
@@ -36,7 +36,10 @@ export class EOFError extends MultiprocessingError {
   }
 }
 
-/** The other end closed inside a message. CPython: `OSError('got end of file during message')`, or `EOFError` right after a header. */
+/**
+ * The other end was closed inside a message. CPython: `OSError('got end of file during message')`, or `EOFError` right
+ * after a header.
+ */
 export class TruncatedMessageError extends MultiprocessingError {
   readonly code = 'ERR_MP_TRUNCATED';
   /** Bytes of the message (or of its header) that arrived. */
@@ -50,28 +53,34 @@ export class TruncatedMessageError extends MultiprocessingError {
   }
 }
 
-/** A message longer than allowed, or a length that no message can have. CPython: `OSError('bad message length')`. */
+/**
+ * A message is longer than allowed, or its header holds a number that is not a length. CPython:
+ * `OSError('bad message length')`.
+ */
 export class BadMessageLength extends MultiprocessingError {
   readonly code = 'ERR_MP_BAD_MESSAGE_LENGTH';
-  /** The length that was announced, in bytes; negative if the header was not a length. */
+  /** The announced length, in bytes; negative if the header does not hold a length. */
   readonly length: number;
   constructor(length: number, limit: number) {
     super(
       length < 0
-        ? `The stream holds ${length} where a message length is due; nothing more can be received`
+        ? `The stream holds ${length} where a message length is expected; nothing more can be received`
         : `A message of ${length} bytes exceeds the limit of ${limit}; nothing more can be received`,
     );
     this.length = length;
   }
 }
 
-/** The message does not fit the buffer; it has been consumed and is in `bytes`. CPython: `multiprocessing.BufferTooShort`. */
+/**
+ * The message does not fit into the buffer. It has been consumed, and is in `bytes`. CPython:
+ * `multiprocessing.BufferTooShort`.
+ */
 export class BufferTooShort extends MultiprocessingError {
   readonly code = 'ERR_MP_BUFFER_TOO_SHORT';
   /** The whole message. CPython: `args[0]`. */
   readonly bytes: Buffer;
   constructor(message: Buffer, room: number) {
-    super(`A message of ${message.length} bytes does not fit the ${room} bytes of the buffer`);
+    super(`A message of ${message.length} bytes does not fit into the ${room} bytes of the buffer`);
     this.bytes = message;
   }
 }
@@ -84,7 +93,7 @@ export class ClosedError extends MultiprocessingError {
   }
 }
 
-/** This end does not receive, or no longer can. CPython: `OSError('connection is write-only')`. */
+/** This end does not receive, or can no longer receive. CPython: `OSError('connection is write-only')`. */
 export class NotReadable extends MultiprocessingError {
   readonly code = 'ERR_MP_NOT_READABLE';
   constructor(message = 'This end of the connection cannot receive') {
@@ -92,7 +101,7 @@ export class NotReadable extends MultiprocessingError {
   }
 }
 
-/** This end does not send. CPython: `OSError('connection is read-only')`. */
+/** This end does not send, or can no longer send. CPython: `OSError('connection is read-only')`. */
 export class NotWritable extends MultiprocessingError {
   readonly code = 'ERR_MP_NOT_WRITABLE';
   constructor(message = 'This end of the connection cannot send') {
@@ -100,15 +109,15 @@ export class NotWritable extends MultiprocessingError {
   }
 }
 
-/** Something else is using the object at this moment. No CPython counterpart: there such calls mix up their bytes. */
+/** Another call is using the object at this moment. No CPython counterpart: there, the bytes of such calls mix. */
 export class BusyError extends MultiprocessingError {
   readonly code = 'ERR_MP_BUSY';
 }
 
-/** The time was up. What was partly received is kept for the next call. CPython: `TimeoutError`. */
+/** The time was up. A message that was received in part is kept for the next call. CPython: `TimeoutError`. */
 export class TimeoutError extends MultiprocessingError {
   readonly code = 'ERR_MP_TIMEOUT';
-  /** For a send: whether its first byte was written already, in which case the rest of the message still follows. */
+  /** For a send: whether its first byte was written already. Then the rest of the message still follows. */
   readonly begun: boolean;
   constructor(operation: string, begun = false) {
     super(begun ? `${operation} timed out inside a message, which is still being written` : `${operation} timed out`);
@@ -116,7 +125,7 @@ export class TimeoutError extends MultiprocessingError {
   }
 }
 
-/** There was nothing to get, at once or in the time allowed. CPython: `queue.Empty`. */
+/** There was no item to get, at once or within the time limit. CPython: `queue.Empty`. */
 export class Empty extends MultiprocessingError {
   readonly code = 'ERR_MP_EMPTY';
   constructor() {
@@ -124,7 +133,7 @@ export class Empty extends MultiprocessingError {
   }
 }
 
-/** There was no place for an item, at once or in the time allowed. CPython: `queue.Full`. */
+/** There was no room for an item, at once or within the time limit. CPython: `queue.Full`. */
 export class Full extends MultiprocessingError {
   readonly code = 'ERR_MP_FULL';
   constructor() {
@@ -132,7 +141,7 @@ export class Full extends MultiprocessingError {
   }
 }
 
-/** `taskDone` was called more often than items were put. Nothing was changed. CPython: `ValueError`. */
+/** `taskDone` was called more often than items were put. The count is unchanged. CPython: `ValueError`. */
 export class TaskDoneError extends MultiprocessingError {
   readonly code = 'ERR_MP_TASK_DONE';
   constructor() {
@@ -140,19 +149,20 @@ export class TaskDoneError extends MultiprocessingError {
   }
 }
 
-/** This needs the object to be closed first. CPython: `AssertionError`. */
+/** The call needs an object that is closed. CPython: `AssertionError`. */
 export class NotClosed extends MultiprocessingError {
   readonly code = 'ERR_MP_NOT_CLOSED';
 }
 
 /**
- * A process or worker ended in the middle of an item, so that nobody can tell where the next one begins; or something else
- * than items is in the pipe (`cause` says what). No CPython counterpart: there everybody waits for ever, or reads garbage.
+ * A process or worker ended in the middle of an item, so that the beginning of the next item cannot be found; or the
+ * pipe holds something other than items (`cause` says what). No CPython counterpart: there, all members wait for ever,
+ * or read garbage.
  */
 export class QueueBroken extends MultiprocessingError {
   readonly code = 'ERR_MP_QUEUE_BROKEN';
   constructor(options?: ErrorOptions) {
-    super('The queue is broken: nobody can tell where its next item begins', options);
+    super('The queue is broken: the beginning of its next item cannot be found', options);
   }
 }
 
@@ -164,10 +174,15 @@ export class ShutDown extends MultiprocessingError {
   }
 }
 
-/** A signal that JavaScript listens for arrived during a Sync call; the call can be repeated. CPython: `InterruptedError`. */
+/**
+ * A signal for which JavaScript has a listener arrived during a Sync call. The call can be repeated. CPython:
+ * `InterruptedError`.
+ */
 export class InterruptedError extends MultiprocessingError {
   readonly code = 'ERR_MP_INTERRUPTED';
-  /** For a send: whether its first byte was written already, in which case the rest still follows and must not be sent again. */
+  /**
+   * For a send: whether its first byte was written already. Then the rest still follows, and must not be sent again.
+   */
   readonly begun: boolean;
   constructor(operation: string, begun = false) {
     super(`${operation} was interrupted by a signal`);
@@ -175,7 +190,10 @@ export class InterruptedError extends MultiprocessingError {
   }
 }
 
-/** A release that no acquire precedes. Nothing was changed. CPython: `ValueError('semaphore or lock released too many times')`. */
+/**
+ * A release without an acquire before it. The value is unchanged. CPython:
+ * `ValueError('semaphore or lock released too many times')`.
+ */
 export class ReleasedTooOften extends MultiprocessingError {
   readonly code = 'ERR_MP_RELEASED_TOO_OFTEN';
   constructor(what: string) {
@@ -188,19 +206,22 @@ export class NotOwner extends MultiprocessingError {
   readonly code = 'ERR_MP_NOT_OWNER';
 }
 
-/** The process or worker that held the lock ended without releasing it. No CPython counterpart: there everybody waits for ever. */
+/**
+ * The process or worker that held the lock ended without releasing it. No CPython counterpart: there, all waiters wait
+ * for ever.
+ */
 export class OwnerDied extends MultiprocessingError {
   readonly code = 'ERR_MP_OWNER_DIED';
   /** The process that held it. */
   readonly pid: number;
   /**
-   * Whether it is certain that nobody has released the lock in its place. It is not when the lock's name was given to a
-   * program that records nothing about it, such as Python.
+   * Whether it is certain that no other process has released the lock in its place. It is not certain once the lock's
+   * name was given to a program that keeps no holder records, such as Python.
    */
   readonly certain: boolean;
   constructor(what: string, pid: number, certain: boolean) {
     super(
-      `Process ${pid} ended while it held the ${what}; what the ${what} protects may be half changed. ` +
+      `Process ${pid} ended while it held the ${what}; the data that the ${what} protects may be half changed. ` +
         'recover() releases it',
     );
     this.pid = pid;
@@ -208,7 +229,10 @@ export class OwnerDied extends MultiprocessingError {
   }
 }
 
-/** This cannot be done here: on this system, with this kind of object, or in this place. CPython: `NotImplementedError`. */
+/**
+ * The operation is not possible on this system, with this kind of object, or in this place. CPython:
+ * `NotImplementedError`.
+ */
 export class NotSupported extends MultiprocessingError {
   readonly code = 'ERR_MP_NOT_SUPPORTED';
 }
@@ -222,16 +246,16 @@ export class Unsendable extends NotSupported {
 }
 
 /**
- * A child process could not do what it was started for, or failed with an error that nobody caught there. CPython: the traceback
- * that the child prints.
+ * A child process could not run its function, or failed with an uncaught error. CPython: the traceback that the child
+ * prints.
  */
 export class ChildProcessError extends MultiprocessingError {
   readonly code = 'ERR_MP_CHILD_PROCESS';
   /** The number of the process. */
   readonly pid: number;
   /**
-   * How far it came: `attach` (taking over its arguments), `import` (loading the module), `export` (finding the function in
-   * it), or `run` (the function itself).
+   * The stage in which it failed: `attach` (taking over its arguments), `import` (loading the module), `export`
+   * (finding the function in it), or `run` (the function itself).
    */
   readonly stage: ChildFailure['stage'];
   /** The child's own stack or traceback. */
@@ -244,9 +268,9 @@ export class ChildProcessError extends MultiprocessingError {
   }
 }
 
-/** What a child tells of its failure. */
+/** How a child describes its failure. */
 export interface ChildFailure {
-  /** How far it came. */
+  /** The stage in which it failed. */
   readonly stage: 'attach' | 'import' | 'export' | 'run';
   /** The message of its error. */
   readonly message: string;
@@ -254,7 +278,10 @@ export interface ChildFailure {
   readonly stack: string;
 }
 
-/** The two sides of a connection do not have the same key, or one of them broke off. CPython: `multiprocessing.AuthenticationError`. */
+/**
+ * The two sides of a connection do not have the same key, or one of them ended the authentication. CPython:
+ * `multiprocessing.AuthenticationError`.
+ */
 export class AuthenticationError extends MultiprocessingError {
   readonly code = 'ERR_MP_AUTHENTICATION';
 }
@@ -269,14 +296,14 @@ export class UnpicklingError extends MultiprocessingError {
   readonly code = 'ERR_MP_UNPICKLING';
 }
 
-/** What a pending call rejects with when its `signal` aborts: shaped like Node's own. */
+/** The error of a pending call whose `signal` aborts, in the form of Node's own. */
 export function abortError(signal: AbortSignal): Error {
   const error = new Error('The operation was aborted', { cause: signal.reason as unknown });
   error.name = 'AbortError';
   return Object.assign(error, { code: 'ABORT_ERR' });
 }
 
-/** A TypeError or RangeError as Node's own argument errors look. */
+/** A TypeError or RangeError in the form of Node's own argument errors. */
 export function argumentError(kind: 'type' | 'range', message: string): TypeError | RangeError {
   const error =
     kind === 'type'
@@ -289,7 +316,7 @@ export function argumentError(kind: 'type' | 'range', message: string): TypeErro
 const names = getSystemErrorMap();
 const errnoNames = new Map(Object.entries(constants.errno).map(([name, number]) => [-number, name]));
 
-/** An error of the operating system with the properties that Node's have: `code`, `errno`, `syscall`. */
+/** An error of the operating system with the properties of Node's own: `code`, `errno`, `syscall`. */
 export function systemError(errno: number, syscall: string, detail?: string): NodeJS.ErrnoException {
   const [name, text] = names.get(errno) ?? [errnoNames.get(errno) ?? `E${-errno}`, 'system error'];
   const message = `${syscall} ${name}: ${text}${detail === undefined ? '' : `, ${detail}`}`;
@@ -298,30 +325,30 @@ export function systemError(errno: number, syscall: string, detail?: string): No
   return error;
 }
 
-/** What to do about errors that semaphores meet in practice. */
+/** Explanations of the errors that semaphores meet in practice. */
 const semaphoreHints: Readonly<Record<string, string>> = {
   ENOENT:
     'the name does not exist (any more). Its creator may have closed it or ended; or a login session ended and ' +
     "systemd removed the user's semaphores, which RemoveIPC=no in logind.conf prevents; or there is no /dev/shm",
-  ENOSYS: 'named semaphores need /dev/shm, which is missing or no tmpfs here',
+  ENOSYS: 'named semaphores need /dev/shm, which is missing or not a tmpfs here',
   ENOSPC: '/dev/shm is full; every semaphore takes a page of 4 KiB there (docker run --shm-size makes it larger)',
-  EACCES: 'it belongs to another user, or /dev/shm cannot be written by this one',
+  EACCES: 'it belongs to another user, or this user cannot write to /dev/shm',
   EPERM: 'the folder mp-<uid> in /dev/shm must be a directory of this user with mode 0700',
   EROFS: '/dev/shm is mounted read-only',
-  EMFILE: 'too many descriptors or semaphores are open in this process; close() those that are done with',
+  EMFILE: 'too many descriptors or semaphores are open in this process; close() those that are no longer used',
   ENFILE: 'too many files are open on this system',
-  ENOMEM: 'this process has too many mappings; close() semaphores that are done with',
+  ENOMEM: 'this process has too many mappings; close() semaphores that are no longer used',
   EEXIST: 'a semaphore of this name exists already',
 };
 
-/** What a failed call on a semaphore means. */
+/** The error for a failed call on a semaphore. */
 export function semaphoreError(status: number, syscall: string, name?: string): Error {
   const code = names.get(status)?.[0] ?? errnoNames.get(status) ?? '';
   const details = [name, semaphoreHints[code]].filter((detail) => detail !== undefined);
   return systemError(status, syscall, details.length > 0 ? details.join(': ') : undefined);
 }
 
-/** What a status of the native layer means for a receive on endpoint `id`. */
+/** The error for a status of the native layer in a receive on endpoint `id`. */
 export function receiveError(status: number, id: number, operation: string, limit: number): Error {
   const codes = native.status;
   switch (status) {
@@ -351,7 +378,10 @@ export function receiveError(status: number, id: number, operation: string, limi
   }
 }
 
-/** What a status of the native layer means for a queue. `syscall` is what failed if it is none of the queue's own. */
+/**
+ * The error for a status of the native layer in a queue. `syscall` names what failed unless the status is the queue's
+ * own.
+ */
 export function queueError(status: number, syscall: 'read' | 'write'): Error {
   const codes = native.status;
   if (status === codes.queueBroken) return new QueueBroken();
@@ -361,7 +391,7 @@ export function queueError(status: number, syscall: 'read' | 'write'): Error {
   return systemError(status, syscall);
 }
 
-/** What a status of the native layer means for a send. */
+/** The error for a status of the native layer in a send. */
 export function sendError(status: number, operation: string): Error {
   const codes = native.status;
   if (status === codes.bufferChanged) return argumentError('type', 'buffer was detached or shrunk during the call');

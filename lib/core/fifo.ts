@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/** A first-in, first-out list whose ends cost the same however long it is. */
+/** A first-in, first-out list. The cost of adding and removing does not depend on its length. */
 export class Fifo<T> {
   #items: (T | undefined)[] = [];
   #head = 0;
@@ -21,7 +21,7 @@ export class Fifo<T> {
     const item = this.#items[this.#head];
     this.#items[this.#head] = undefined;
     if (this.#head < this.#items.length) this.#head++;
-    // Moving the rest down only when half of the array is used up makes it a constant cost per item.
+    // The rest moves down only when half of the array is used up, so the cost per item is constant.
     if (this.#head > 32 && this.#head * 2 > this.#items.length) {
       this.#items = this.#items.slice(this.#head);
       this.#head = 0;
@@ -32,7 +32,7 @@ export class Fifo<T> {
     return item;
   }
 
-  /** How many items precede this one, or -1. */
+  /** The number of items before this one, or -1. */
   indexOf(item: T): number {
     const index = this.#items.indexOf(item, this.#head);
     return index < 0 ? -1 : index - this.#head;
@@ -43,19 +43,14 @@ export class Fifo<T> {
     if (index >= 0) this.#items.splice(this.#head + index, 1);
   }
 
-  replace(item: T, by: T): void {
-    const index = this.indexOf(item);
-    if (index >= 0) this.#items[this.#head + index] = by;
-  }
-
-  /** Takes out all items, or those that match, in order. */
-  take(matches: (item: T) => boolean = () => true): T[] {
+  /** Removes all items, or those that match, and returns them in order. */
+  removeAll(matches: (item: T) => boolean = () => true): T[] {
     const all = this.#items.slice(this.#head) as T[];
-    const taken: T[] = [];
+    const removed: T[] = [];
     const kept: T[] = [];
-    for (const item of all) (matches(item) ? taken : kept).push(item);
+    for (const item of all) (matches(item) ? removed : kept).push(item);
     this.#items = kept;
     this.#head = 0;
-    return taken;
+    return removed;
   }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Argument checks. Each throws a TypeError or RangeError that names the argument, before anything is read or written.
+// Checks of arguments. Each throws a TypeError or a RangeError that names the argument, before anything is read or
+// written.
 import { argumentError } from './errors.js';
 
 function kindOf(value: unknown): string {
@@ -44,7 +45,7 @@ export function checkObject(value: unknown, name: string): asserts value is obje
   }
 }
 
-/** A timeout in milliseconds as every public method takes it; Infinity stands for none. */
+/** A timeout in milliseconds, as all public methods accept it. Infinity stands for no limit. */
 export function checkTimeout(value: unknown, name = 'timeout'): number {
   if (value === undefined || value === null) return Infinity;
   if (typeof value !== 'number') {
@@ -62,20 +63,21 @@ export function checkSignal(value: unknown): AbortSignal | undefined {
   return value;
 }
 
-/** Any memory that bytes can be read from or written to, as a Uint8Array of the same memory. */
+/** Any memory that bytes can be read from or written to. */
 export type Bytes = ArrayBufferView | ArrayBuffer | SharedArrayBuffer;
 
-/** Whether memory was transferred away; its length is 0 then, like that of memory that is empty. */
+/** Whether the memory was transferred away. Its length is 0 then, like that of empty memory. */
 export function isDetached(bytes: Uint8Array): boolean {
   if (bytes.byteLength > 0) return false;
   try {
-    // Nothing in Node 20 tells; but only detached memory refuses a new view.
+    // Node 20 has no property for it, but only detached memory refuses a new view.
     return new Uint8Array(bytes.buffer).byteLength < 0;
   } catch {
     return true;
   }
 }
 
+/** Memory that is not detached, as a Uint8Array over it. */
 export function checkBytes(value: unknown, name: string): Uint8Array {
   const bytes = viewOf(value, name);
   if (isDetached(bytes)) throw argumentError('type', `${name} must not be detached`);
@@ -94,12 +96,12 @@ function viewOf(value: unknown, name: string): Uint8Array {
   try {
     return isMemory ? new Uint8Array(value) : new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
   } catch (error) {
-    // A DataView does not even tell the length of memory that it lost.
+    // A DataView of detached memory throws when its length is read.
     throw argumentError('type', `${name} must not be detached: ${(error as Error).message}`);
   }
 }
 
-/** An offset and a size in bytes within `length`; a missing size reaches to the end. Returns the size. */
+/** An offset and a size in bytes within `length`. A missing size reaches to the end. Returns the size. */
 export function checkRange(offset: unknown, size: unknown, length: number): number {
   checkInteger(offset, 'offset', 0, length);
   if (size === undefined) return length - offset;

@@ -2,28 +2,27 @@
 //
 // Requests to other threads of the process, and how their outcome comes back to this environment's event loop.
 import { systemError } from '../core/errors.js';
+import { perEnvironment } from '../core/per-environment.js';
 import { native, READ } from '../native/addon.js';
 import { arm, ensureStarted, type Pollable } from './reactor.js';
+import { blockOn } from './sync-wait.js';
 
 const semaphores = native.semaphores;
 
-/** What exists once per environment, as in reactor.ts: copies of this module share the request numbers. */
-interface State {
-  readonly requests: Map<number, (status: number) => void>;
-  readonly pairs: Int32Array;
-  next: number;
-  /** The id of the descriptor that tells of completions. */
-  id: number;
-}
+const state = perEnvironment('completions', () => ({
+  requests: new Map<number, (status: number) => void>(),
+  pairs: new Int32Array(2 * 64),
+  /** The number of the next request. */
+  next: 1,
+  /** The id of the descriptor that is readable while completions are to be fetched. */
+  id: -1,
+}));
 
-const holder = semaphores as { state?: State };
-const state: State = (holder.state ??= { requests: new Map(), pairs: new Int32Array(2 * 64), next: 1, id: -1 });
-
-/** Hands every outcome that has arrived to who asked. */
-export function dispatchCompletions(): void {
+/** Passes every outcome that has arrived to its request. */
+function dispatchCompletions(): void {
   for (;;) {
     const count = semaphores.takeCompletions(state.pairs);
-    // Copied first: what is called may come back here.
+    // Copied first: a request's callback may come back here.
     const taken = state.pairs.slice(0, 2 * count);
     for (let i = 0; i < count; i++) {
       const request = taken[2 * i] as number;
@@ -55,13 +54,7 @@ function ensureListening(): void {
   throw failure;
 }
 
-/** The descriptor that is readable while outcomes are to be dispatched. */
-export function completionsFd(): number {
-  ensureListening();
-  return native.fileno(state.id);
-}
-
-/** Something that can be asked for in the background. */
+/** Something that other threads of the process can be asked for. */
 export interface Background {
   /** Asks under this number: 0, or -errno. */
   start(request: number): number;
@@ -75,14 +68,44 @@ export interface Background {
  *
  * @returns What ends the request: `settle` is not called any more.
  */
-export function request(what: Background, settle: (status: number) => void): () => void {
+export function request(background: Background, settle: (status: number) => void): () => void {
   ensureListening();
   const number = state.next;
   state.next = number === 0x7fffffff ? 1 : number + 1;
-  const status = what.start(number);
-  if (status < 0) throw what.error(status);
+  const status = background.start(number);
+  if (status < 0) throw background.error(status);
   state.requests.set(number, settle);
   return () => {
-    if (state.requests.delete(number)) what.cancel(number);
+    if (state.requests.delete(number)) background.cancel(number);
   };
+}
+
+/**
+ * As `request`, blocking.
+ *
+ * @param alsoFds Descriptors that end the wait too when one of them is readable.
+ * @returns The outcome; `timedOut` at the deadline; `again` if one of `alsoFds` has ended the wait.
+ */
+export function requestSync(
+  background: Background,
+  deadline: number,
+  operation: string,
+  alsoFds: readonly number[] = [],
+): number {
+  let outcome: number | undefined;
+  const cancel = request(background, (status) => {
+    outcome = status;
+  });
+  try {
+    const fds = [native.fileno(state.id), ...alsoFds];
+    for (;;) {
+      const { ready, expired } = blockOn(fds, deadline, operation);
+      dispatchCompletions();
+      if (outcome !== undefined) return outcome;
+      if (expired) return native.status.timedOut;
+      if (ready.includes(true, 1)) return native.status.again;
+    }
+  } finally {
+    cancel();
+  }
 }

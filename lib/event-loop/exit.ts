@@ -1,48 +1,63 @@
 // SPDX-License-Identifier: MIT
 //
-// What has been sent but not written when the process ends. A pending write keeps the event loop alive, so this concerns
+// What is done at the end of the process, in order. A pending write keeps the event loop alive, so for messages this concerns
 // process.exit(), an uncaught error, and Connections that were unref'd.
 import { writeSync } from 'node:fs';
 
-import { deadlineAfter } from '../core/deadline.js';
+import { deadlineAfter, millisecondsLeft } from '../core/deadline.js';
+import { perEnvironment } from '../core/per-environment.js';
 import { native } from '../native/addon.js';
-import { writeQueuesAtExit } from '../queues/exit.js';
-import { unwritten, writeAtExit } from './reactor.js';
-import { endDaemons } from '../process/running-child.js';
+import { unwritten, writeAtExit } from './sync-wait.js';
 
 /** How long the end of the process may be held up by peers that do not read. */
 export const DEFAULT_EXIT_FLUSH_MS = 5000;
 
-let registered = false;
-let exitFlushMs = 0;
+/** Prints a warning: the process is past the point where a warning could be emitted as an event. */
+export type Warn = (lost: string) => void;
 
-/** Registers the exit handler, once per environment. The longest limit of all connections counts. */
+/** One step of the end. It works towards the deadline. */
+export type ExitStep = (deadline: number, warn: Warn) => void;
+
+/**
+ * The stages of the end, first to last. Messages are written first, since a queue's members or a child may wait for them.
+ * Children end last: their parent is to be the last member of the family, which removes the names of the semaphores.
+ */
+const STAGES = ['messages', 'queues', 'children', 'threads'] as const;
+export type ExitStage = (typeof STAGES)[number];
+
+const state = perEnvironment('exit', () => ({
+  steps: new Map<ExitStage, ExitStep>(),
+  /** The longest limit of all connections and queues, in milliseconds. */
+  limitMs: 0,
+}));
+
+/** Puts a step into its stage, once per environment. */
+export function atExit(stage: ExitStage, step: ExitStep): void {
+  if (state.steps.size === 0) process.on('exit', onExit);
+  if (!state.steps.has(stage)) state.steps.set(stage, step);
+}
+
+/** Makes the end of the process write messages, for at most this time. The longest limit of all connections counts. */
 export function flushAtExit(limitMs: number): void {
-  exitFlushMs = Math.max(exitFlushMs, limitMs);
-  if (registered) return;
-  registered = true;
-  process.on('exit', onExit);
+  state.limitMs = Math.max(state.limitMs, limitMs);
+  atExit('messages', writeMessages);
+  if (native.isMainThread) atExit('threads', () => native.cancelBlockedCalls());
 }
 
 function onExit(): void {
-  const deadline = deadlineAfter(exitFlushMs);
-  writeAtExit(exitFlushMs);
-  if (unwritten.size > 0) warn();
-  const lost = writeQueuesAtExit(deadline);
-  if (lost.items > 0) say(`${lost.items} items (${lost.bytes} bytes) put on queues were not got`);
-  if (!native.isMainThread) return;
-  endDaemons();
-  native.cancelBlockedCalls();
+  const { steps, limitMs } = state;
+  const deadline = deadlineAfter(limitMs);
+  const warn: Warn = (lost) => {
+    const limit = `within ${limitMs} ms of the end of the process`;
+    writeSync(2, `(node:${process.pid}) Warning: ${lost} ${limit} and are lost\n`);
+  };
+  for (const stage of STAGES) steps.get(stage)?.(deadline, warn);
 }
 
-function warn(): void {
+function writeMessages(deadline: number, warn: Warn): void {
+  writeAtExit(millisecondsLeft(deadline));
+  if (unwritten.size === 0) return;
   let bytes = 0;
   for (const writer of unwritten) bytes += native.inspect(writer.id).pending;
-  say(`${bytes} bytes sent on ${unwritten.size} connection(s) were not read`);
-}
-
-/** The process is past the point where a warning could be emitted as an event. */
-function say(what: string): void {
-  const limit = `within ${exitFlushMs} ms of the end of the process`;
-  writeSync(2, `(node:${process.pid}) Warning: ${what} ${limit} and are lost\n`);
+  warn(`${bytes} bytes sent on ${unwritten.size} connection(s) were not read`);
 }

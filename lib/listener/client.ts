@@ -3,18 +3,14 @@ import { authenticateListener, checkAuthkey } from './authentication.js';
 import { adoptSocket, checkSocketOptions } from './connected-socket.js';
 import type { Connection } from '../connection/connection.js';
 import type { ConnectionOptions } from '../connection/options.js';
-import {
-  checkLimits,
-  deadlineAfter,
-  millisecondsLeft,
-  startLimits,
-  type Limits,
-  type WaitOptions,
-} from '../core/deadline.js';
-import { systemError, TimeoutError } from '../core/errors.js';
+import { checkLimits, deadlineAfter, type WaitOptions } from '../core/deadline.js';
+import { systemError } from '../core/errors.js';
+import { run, runSync, type Waits } from '../event-loop/driver.js';
 import { Handshake } from './handshake.js';
-import { native, READ, WRITE } from '../native/addon.js';
-import { arm, blockOn, ensureStarted, flushUnwritten, Hold } from '../event-loop/reactor.js';
+import { native } from '../native/addon.js';
+import { KeepAlive } from '../event-loop/keep-alive.js';
+import { ensureStarted } from '../event-loop/reactor.js';
+import { flushUnwritten } from '../event-loop/sync-wait.js';
 import {
   checkAddress,
   checkFamily,
@@ -24,13 +20,14 @@ import {
   type SocketAddress,
   type SocketFamily,
 } from './socket-address.js';
+import { Decided, Pause, Readable, type ConnectLimits } from './socket-wait.js';
 import { checkObject, type Bytes } from '../core/validate.js';
 
 const codes = native.status;
 
 /** Options of `Client`. Connecting and authenticating share one time limit. */
 export interface ClientOptions extends ConnectionOptions, WaitOptions {
-  /** Default: that of the address. */
+  /** Default: the family of the address. */
   family?: SocketFamily | undefined;
   /** The secret that both sides must have, as bytes; an empty one counts. Default: none, for a Listener without one. */
   authkey?: Bytes | undefined;
@@ -38,18 +35,10 @@ export interface ClientOptions extends ConnectionOptions, WaitOptions {
   remote?: boolean | undefined;
 }
 
-/** What a step of connecting waits for. */
-type Wait =
-  | { readonly kind: 'writable'; readonly id: number; readonly fd: number }
-  | { readonly kind: 'readable'; readonly handshake: Handshake }
-  | { readonly kind: 'pause'; readonly ms: number };
-
-type Steps<T> = Generator<Wait, T, void>;
-
-/** How long a unix socket's full queue is left alone before the next attempt, at most. */
+/** The longest pause before the next attempt to connect to a unix socket whose queue is full. */
 const LONGEST_PAUSE_MS = 16;
 
-/** On a loopback interface a socket may be given the very port that it connects to, and then be connected to itself. */
+/** On a loopback interface, a socket may get the port that it connects to. Then it is connected to itself. */
 function isConnectedToItself(id: number, where: NativeAddress): boolean {
   if (!where.ip) return false;
   const room = Buffer.alloc(6);
@@ -58,7 +47,7 @@ function isConnectedToItself(id: number, where: NativeAddress): boolean {
 }
 
 /** The descriptor of a socket that is connected to `address`. */
-function* connect(address: SocketAddress, where: NativeAddress): Steps<number> {
+function* connect(address: SocketAddress, where: NativeAddress, limits: ConnectLimits): Waits<number, void> {
   const fail = (status: number, syscall: string): never => {
     throw systemError(status, syscall, showAddress(address));
   };
@@ -67,13 +56,13 @@ function* connect(address: SocketAddress, where: NativeAddress): Steps<number> {
   if (id < 0) fail(id, 'socket');
   try {
     let status = native.sockets.connect(id, where.ip, where.name, where.port);
-    // The kernel has no event for a place in a unix socket's queue, so it has to be asked again.
+    // The kernel has no event for room in a unix socket's queue, so the attempt is repeated.
     for (let pause = 1; status === codes.again && !where.ip; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
-      yield { kind: 'pause', ms: pause };
+      yield new Pause(pause, limits);
       status = native.sockets.connect(id, where.ip, where.name, where.port);
     }
     if (status === codes.inProgress) {
-      yield { kind: 'writable', id, fd: native.fileno(id) };
+      yield new Decided(id, limits);
       status = native.sockets.connectResult(id);
     }
     if (status < 0) fail(status, 'connect');
@@ -90,13 +79,14 @@ function* connectAndAuthenticate(
   where: NativeAddress,
   authkey: Buffer | undefined,
   options: ConnectionOptions,
-): Steps<Connection<unknown>> {
-  const fd = yield* connect(address, where);
+  limits: ConnectLimits,
+): Waits<Connection<unknown>, void> {
+  const fd = yield* connect(address, where, limits);
   const connection = adoptSocket(fd, options);
   if (authkey === undefined) return connection;
   try {
     const handshake = new Handshake(connection, authenticateListener(authkey));
-    while (!handshake.advance()) yield { kind: 'readable', handshake };
+    while (!handshake.advance()) yield new Readable(handshake, limits);
     return connection;
   } catch (error) {
     connection.close();
@@ -104,129 +94,33 @@ function* connectAndAuthenticate(
   }
 }
 
-/** Calls `done` once when the wait is over. Returns what takes that back. */
-function startWait(wait: Wait, done: () => void): () => void {
-  switch (wait.kind) {
-    case 'pause': {
-      const timer = setTimeout(done, wait.ms);
-      return () => {
-        clearTimeout(timer);
-      };
-    }
-    case 'readable':
-      return wait.handshake.onceReadable(done);
-    case 'writable': {
-      const pollable = { id: wait.id, onReady: done };
-      const failure = arm(pollable, WRITE);
-      if (failure !== undefined) throw failure;
-      return () => {
-        arm(pollable, 0);
-      };
-    }
-  }
-}
-
-/** Has steps close what they have open, unless it was they who failed. Returns the error. */
-function endWith(steps: Steps<unknown>, error: unknown): Error {
-  try {
-    steps.throw(error);
-  } catch {
-    // They pass on what they are given.
-  }
-  return error as Error;
-}
-
-function run<T>(steps: Steps<T>, limits: Limits): Promise<T> {
-  const hold = new Hold();
-  hold.begin();
-  return new Promise<T>((resolve, reject) => {
-    let stop: (() => void) | undefined;
-    const finish = (): void => {
-      cancel();
-      hold.end();
-    };
-    const go = (next: () => IteratorResult<Wait, T>): void => {
-      stop?.();
-      stop = undefined;
-      try {
-        const result = next();
-        if (result.done === true) {
-          finish();
-          resolve(result.value);
-        } else {
-          stop = startWait(result.value, () => {
-            go(() => steps.next());
-          });
-        }
-      } catch (error) {
-        finish();
-        reject(endWith(steps, error));
-      }
-    };
-    const timeoutError = (): Error => new TimeoutError('Client');
-    const cancel = startLimits(limits, true, timeoutError, (error) => {
-      go(() => steps.throw(error));
-    });
-    go(() => steps.next());
-  });
-}
-
-function runSync<T>(steps: Steps<T>, deadline: number): T {
-  flushUnwritten();
-  let result = steps.next();
-  while (result.done !== true) {
-    try {
-      waitSync(result.value, deadline);
-    } catch (error) {
-      result = steps.throw(error);
-      continue;
-    }
-    result = steps.next();
-  }
-  return result.value;
-}
-
-function waitSync(wait: Wait, deadline: number): void {
-  if (wait.kind === 'pause') {
-    const end = Math.min(deadlineAfter(wait.ms), deadline);
-    while (millisecondsLeft(end) > 0) blockOn([], end, 'ClientSync');
-  } else {
-    const fd = wait.kind === 'writable' ? wait.fd : wait.handshake.fd;
-    const interest = wait.kind === 'writable' ? WRITE : READ;
-    while (!blockOn([fd], deadline, 'ClientSync', interest).ready[0] && millisecondsLeft(deadline) > 0);
-  }
-  if (millisecondsLeft(deadline) === 0) throw new TimeoutError('ClientSync');
-}
-
-function prepare(
-  address: SocketAddress,
-  options: ClientOptions,
-): { steps: Steps<Connection<unknown>>; limits: Limits } {
+function prepare(address: SocketAddress, options: ClientOptions): Waits<Connection<unknown>, void> {
   checkObject(options, 'options');
   const { family, remote } = checkFamily(options);
   const where = checkAddress(address, family, remote, false);
   const authkey = checkAuthkey(options.authkey);
   const connection = checkSocketOptions(options);
-  return { steps: connectAndAuthenticate(address, where, authkey, connection), limits: checkLimits(options) };
+  const { timeout, signal } = checkLimits(options);
+  return connectAndAuthenticate(address, where, authkey, connection, { deadline: deadlineAfter(timeout), signal });
 }
 
 /**
  * Connects to a `Listener`, of this package or of Python. CPython: `multiprocessing.connection.Client`.
  *
- * Resolves to the Connection, once both sides have proved that they have the `authkey` if there is one. Rejects with
- * `AuthenticationError`, `TimeoutError`, an AbortError, or a system error: `ECONNREFUSED` when nobody listens there,
+ * Resolves to the Connection, after both sides have proved that they have the `authkey`, if there is one. Rejects with
+ * `AuthenticationError`, `TimeoutError`, an AbortError, or a system error: `ECONNREFUSED` when no socket listens there,
  * `ENOENT` when there is no such path.
  */
 export async function Client<S = unknown, R = S>(
   address: SocketAddress,
   options: ClientOptions = {},
 ): Promise<Connection<S, R>> {
-  const { steps, limits } = prepare(address, options);
-  return (await run(steps, limits)) as Connection<never, unknown> as Connection<S, R>;
+  return (await run(prepare(address, options), new KeepAlive())) as Connection<never, unknown> as Connection<S, R>;
 }
 
 /** As `Client`, blocking. */
 export function ClientSync<S = unknown, R = S>(address: SocketAddress, options: ClientOptions = {}): Connection<S, R> {
-  const { steps, limits } = prepare(address, options);
-  return runSync(steps, deadlineAfter(limits.timeout)) as Connection<never, unknown> as Connection<S, R>;
+  const waits = prepare(address, options);
+  flushUnwritten();
+  return runSync(waits, 'ClientSync') as Connection<never, unknown> as Connection<S, R>;
 }

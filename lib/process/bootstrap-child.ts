@@ -1,26 +1,26 @@
 // SPDX-License-Identifier: MIT
 //
-// The child's side of bootstrap.ts: takes over what it was given, finds the function and runs it.
+// The child's side of bootstrap.ts: adopts the inherited objects, finds the function and runs it.
 import { fstatSync, writeSync } from 'node:fs';
 import { constants } from 'node:os';
 import { isAbsolute } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { format } from 'node:util';
 
-import type { Preparation, Report } from './bootstrap.js';
+import type { PickledArguments, Preparation, Report } from './bootstrap.js';
 import { Connection } from '../connection/connection.js';
 import { becomeChild } from './current-process.js';
 import { EOFError, systemError, TruncatedMessageError, type ChildFailure } from '../core/errors.js';
-import { takeValue } from '../reduction/reduce-value.js';
 import { native } from '../native/addon.js';
-import { part } from '../reduction/registry.js';
-import { duplicate, inherited } from '../reduction/transfer.js';
+import { inherited } from '../reduction/inheritance.js';
+import { rebuildValue } from '../reduction/reduce-value.js';
+import { duplicate, type Importer } from '../reduction/transfer.js';
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? `${error.name}: ${error.message}` : format('%o', error);
 }
 
-/** A report must fit what a parent that does not listen leaves room for. */
+/** The longest text in a report. A report must fit the buffer of the socket, since the parent may not be reading. */
 const MOST_CHARACTERS = 16 * 1024;
 
 function clipped(text: string): string {
@@ -31,13 +31,13 @@ function stackOf(error: unknown): string {
   return error instanceof Error ? (error.stack ?? messageOf(error)) : messageOf(error);
 }
 
-/** Reports failures to the parent, and prints who has failed above what Node prints. */
+/** Reports failures to the parent, and prints the name of the process before the error that Node prints. */
 class Reporter {
   readonly #channel: Connection<Report, Preparation> | undefined;
   readonly #name: string;
   stage: ChildFailure['stage'] = 'attach';
 
-  /** @param channel Undefined if the parent does not listen. */
+  /** @param channel Undefined if the parent reads no reports. */
   constructor(channel: Connection<Report, Preparation> | undefined, name: string) {
     this.#channel = channel;
     this.#name = name;
@@ -57,25 +57,28 @@ class Reporter {
     try {
       this.#channel?.sendSync(report);
     } catch (error) {
-      // A parent that has ended does not want to know any more.
+      // The parent has ended, so the report has no reader.
       if ((error as { code?: unknown }).code !== 'EPIPE') throw error;
     }
   }
 }
 
-/** Finds an export. What it throws names those that there are. */
+/** Finds an exported function. If there is none, the error lists the exports of the module. */
 function findTarget(module: Record<string, unknown>, url: string, name: string): (...args: unknown[]) => unknown {
-  // require() gives CommonJS exports as they are, import() puts them below `default`.
+  // require() returns the exports of a CommonJS module directly, import() puts them below `default`.
   const main = module['default'];
   const commonJs = Object(main) === main ? (main as Record<string, unknown>) : {};
   const found = name in module ? module[name] : Object.hasOwn(commonJs, name) ? commonJs[name] : undefined;
   if (typeof found === 'function') return found as (...args: unknown[]) => unknown;
   const names = [...new Set([...Object.keys(module), ...Object.keys(commonJs)])].join(', ') || 'none';
   if (found === undefined) throw new TypeError(`${url} has no export "${name}"; it exports: ${names}`);
-  throw new TypeError(`The export "${name}" of ${url} is no function; it exports: ${names}`);
+  throw new TypeError(`The export "${name}" of ${url} is not a function; it exports: ${names}`);
 }
 
-/** Becomes a member of the parent's family. Returns whose it is, if it is that of another user and cannot be entered. */
+/**
+ * Joins the parent's family. If the family belongs to another user, this process cannot join, and the id of that user
+ * is returned.
+ */
 function enter({ family, fd }: NonNullable<Preparation['family']>): number | undefined {
   const { uid } = fstatSync(fd);
   if (uid !== process.geteuid?.()) {
@@ -83,25 +86,40 @@ function enter({ family, fd }: NonNullable<Preparation['family']>): number | und
     return uid;
   }
   const status = native.semaphores.inheritFamily(family, fd);
-  // Its creator may have left it in the meantime, and with its names it is gone: nothing can be attached then.
+  // The creator may have left the family meanwhile. Then the names are gone, and no semaphore can be attached.
   if (status < 0 && status !== -constants.errno.ENOENT && status !== -constants.errno.ESTALE) {
-    throw systemError(status, 'flock', 'the register of the semaphores cannot be used by this process');
+    throw systemError(status, 'flock', 'this process cannot use the register of the semaphore names');
   }
   return undefined;
 }
 
-function takeArguments(args: Preparation['args'], strangers: number | undefined): unknown[] {
+/**
+ * Rebuilds the arguments that a Python parent sent. child-main.ts passes this in, so that the Python modules are loaded
+ * only when they are needed.
+ */
+export type RebuildPickled = (args: PickledArguments, importer: Importer) => unknown[];
+
+/** @param owner The id of the user that owns the family's semaphores, if this process may not open them. */
+function rebuildArguments(
+  args: Preparation['args'],
+  owner: number | undefined,
+  rebuildPickled: RebuildPickled,
+): unknown[] {
   try {
-    return 'pickle' in args ? part('python').takePickled(args, inherited) : (takeValue(args, inherited) as unknown[]);
+    return 'pickle' in args ? rebuildPickled(args, inherited) : (rebuildValue(args, inherited) as unknown[]);
   } catch (error) {
-    if (strangers === undefined || (error as { code?: unknown }).code !== 'ENOENT') throw error;
-    const us = `this process runs as user ${process.geteuid?.()}`;
-    throw systemError(-constants.errno.EACCES, 'sem_open', `the semaphores belong to user ${strangers}, and ${us}`);
+    if (owner === undefined || (error as { code?: unknown }).code !== 'ENOENT') throw error;
+    const identity = `this process runs as user ${process.geteuid?.()}`;
+    throw systemError(-constants.errno.EACCES, 'sem_open', `the semaphores belong to user ${owner}, and ${identity}`);
   }
 }
 
-async function run({ module: url, target, args, family }: Preparation, reporter: Reporter): Promise<void> {
-  const values = takeArguments(args, family && enter(family));
+async function run(
+  { module: url, target, args, family }: Preparation,
+  reporter: Reporter,
+  rebuildPickled: RebuildPickled,
+): Promise<void> {
+  const values = rebuildArguments(args, family && enter(family), rebuildPickled);
   reporter.attached();
   const module = (await import(isAbsolute(url) ? pathToFileURL(url).href : url)) as Record<string, unknown>;
   reporter.stage = 'export';
@@ -110,7 +128,7 @@ async function run({ module: url, target, args, family }: Preparation, reporter:
   await found(...values);
 }
 
-/** Undefined if the parent has ended before it had sent all of it. */
+/** Undefined if the parent ended before it had sent the whole preparation. */
 function receivePreparation(channel: Connection<Report, Preparation>): Preparation | undefined {
   try {
     return channel.recvSync();
@@ -120,15 +138,19 @@ function receivePreparation(channel: Connection<Report, Preparation>): Preparati
   }
 }
 
-/** Keeps a descriptor open to the end, for this process alone. */
+/** Keeps a descriptor open until this process ends, as a close-on-exec copy that no other process inherits. */
 function keepForMe(fd: number): void {
   duplicate(fd);
   native.closeDescriptor(fd);
 }
 
-/** Does what the process was started for. */
-export function runChild(fd: number, parent: 'node' | 'python'): void {
-  // As long as memory reaches, since the parent has serialised it already.
+/**
+ * Runs the child's part of the protocol: receives the preparation, then finds and runs the function.
+ *
+ * @param fd The descriptor of the bootstrap channel.
+ */
+export function runChild(fd: number, parent: 'node' | 'python', rebuildPickled: RebuildPickled): void {
+  // Practically without a limit on the length: the parent has already serialised the message.
   const options = {
     serialization: parent === 'node' ? 'structured' : 'pickle',
     maxMessageBytes: 2 ** 40,
@@ -137,7 +159,7 @@ export function runChild(fd: number, parent: 'node' | 'python'): void {
   const channel = Connection.fromFd<Report, Preparation>(fd, options).unref();
   const preparation = receivePreparation(channel);
   if (preparation === undefined) {
-    writeSync(2, `Process ${process.pid}: its parent has ended before it had passed everything on\n`);
+    writeSync(2, `Process ${process.pid}: the parent ended before it had sent all that this process needs\n`);
     process.exitCode = 1;
     return;
   }
@@ -150,7 +172,7 @@ export function runChild(fd: number, parent: 'node' | 'python'): void {
     const status = native.processes.endWithParent(fd);
     if (status < 0) throw systemError(status, 'pthread_create');
   }
-  run(preparation, reporter).catch((error: unknown) => {
+  run(preparation, reporter, rebuildPickled).catch((error: unknown) => {
     process.nextTick(() => {
       throw error;
     });

@@ -1,63 +1,113 @@
 // SPDX-License-Identifier: MIT
 //
-// The conversation between a process and a Node child that it has started, over one socketpair: first what the child is to
-// do, then what the child reports, unless the parent is a Python process. After that the channel carries nothing, and its
-// end tells each of the end of the other.
+// The protocol between a process and a child that it starts, over one socketpair. First the parent sends the
+// preparation. Then a Node child, or a Python child of a Node parent, sends reports. After that the channel carries no
+// data, and the end of data tells each side that the other has ended.
+import { Channel } from '../connection/channel.js';
+import { ChannelSerialization } from '../connection/channel-format.js';
 import { Connection } from '../connection/connection.js';
-import type { Role } from './current-process.js';
+import { checkOptions } from '../connection/options.js';
 import { EOFError, type ChildFailure } from '../core/errors.js';
-import type { PickledArguments } from '../python/rebuild.js';
-import type { SharedValue } from '../reduction/object-graph.js';
+import { KeepAlive } from '../event-loop/keep-alive.js';
+import type { ObjectGraph } from '../reduction/object-graph.js';
+import type { Role } from './current-process.js';
 
-/** What a child is told first. */
+/** Arguments in the form in which a Python process sends them. */
+export interface PickledArguments {
+  /** The pickle of a list. */
+  readonly pickle: Buffer;
+  /** Each descriptor that the pickle refers to: its number, and the device and inode of its file. */
+  readonly descriptors: readonly (readonly [number, string, string])[];
+  /** A descriptor that is closed only by the end of this process, which tells the parent of that end. */
+  readonly sentinel: number;
+}
+
+/** The first message to a child: the function to run, its arguments, and the role of the child. */
 export interface Preparation {
   /** The URL of the module. */
   readonly module: string;
-  /** The name of the function among its exports. */
+  /** The name under which the module exports the function. */
   readonly target: string;
-  readonly args: SharedValue | PickledArguments;
+  readonly args: ObjectGraph | PickledArguments;
   readonly role: Omit<Role, 'channel'>;
-  /** The family that the child belongs to, and the descriptor that makes it a member. */
+  /** The family that the child joins, and the descriptor that makes it a member. */
   readonly family?: { readonly family: string; readonly fd: number } | undefined;
 }
 
-/** What it reports. */
+/** A report that a child sends to its parent. */
 export type Report = { readonly type: 'attached' } | ({ readonly type: 'failed' } & ChildFailure);
 
-/** Listens for what a child reports, without keeping the event loop alive. */
-export class Reports {
-  readonly #connection: Connection<unknown, Report>;
-  readonly #onReport: (report: Report) => void;
+/** The parent's end of the bootstrap channel. */
+export class BootstrapChannel {
+  readonly #channel: Channel;
+  readonly #connection: Connection<Preparation, Report>;
+  #onReport: ((report: Report) => void) | undefined;
 
-  constructor(connection: Connection<unknown, Report>, onReport: (report: Report) => void) {
-    this.#connection = connection;
-    this.#onReport = onReport;
-    this.#listen();
+  private constructor(channel: Channel, format: ChannelSerialization) {
+    this.#channel = channel;
+    this.#connection = Connection.over(channel, format);
   }
 
-  /** The child has ended: takes what it has reported last. */
+  /**
+   * Makes a new channel. Returns it and the child's end, which the caller closes.
+   *
+   * @param node Whether the child uses this package.
+   */
+  static pair(node: boolean): [BootstrapChannel, Connection] {
+    const format = new ChannelSerialization(node ? 'structured' : 'pickle', false);
+    const [ours, theirs] = Channel.pair(true, checkOptions({ asyncSpinMicros: 0 }, true));
+    return [new BootstrapChannel(ours, format), Connection.over(theirs, format)];
+  }
+
+  /** The number of the parent's descriptor. */
+  get fd(): number {
+    return this.#connection.fileno();
+  }
+
+  /** Sends the preparation to a Node child. */
+  send(preparation: Preparation): Promise<void> {
+    return this.#connection.send(preparation);
+  }
+
+  /** Sends bytes without framing, for a child that reads no messages. */
+  sendUnframed(bytes: Uint8Array): Promise<void> {
+    return this.#channel.sender.sendUnframed(bytes, new KeepAlive());
+  }
+
+  /** Listens for reports of the child, without keeping the event loop alive. */
+  listen(onReport: (report: Report) => void): void {
+    this.#onReport = onReport;
+    this.#listenOnce();
+  }
+
+  /** Reads the last reports of a child that has ended, and closes the channel. */
   end(): void {
-    this.#take();
+    if (this.#onReport !== undefined) this.#readReports();
+    this.close();
+  }
+
+  /** Closes the channel. Unwritten data is dropped. */
+  close(): void {
     this.#connection.close({ discard: true });
   }
 
-  #listen(): void {
-    Connection.partsOf(this.#connection).channel.onceReadable(() => {
+  #listenOnce(): void {
+    this.#channel.onceReadable(() => {
       if (this.#connection.closed) return;
-      if (this.#take()) this.#listen();
+      if (this.#readReports()) this.#listenOnce();
     });
   }
 
-  /** False once there will be no more. */
-  #take(): boolean {
+  /** Returns false once no further report can arrive. */
+  #readReports(): boolean {
     try {
       for (;;) {
         const received = this.#connection.tryRecv();
         if (received === undefined) return true;
-        this.#onReport(received.value);
+        this.#onReport?.(received.value);
       }
     } catch (error) {
-      // A child that is killed in the middle of a report, or while it has not read everything, has nothing more to say.
+      // A child that was killed in the middle of a report, or before it had read everything, sends nothing more.
       if (error instanceof EOFError || (error as { code?: unknown }).code !== undefined) return false;
       throw error;
     }

@@ -1,92 +1,92 @@
 // SPDX-License-Identifier: MIT
 //
-// Starting a child, whatever language it is in, and following it to its end.
+// Starts a child process of any language and supervises it until it ends.
 import type { ChildProcess, StdioOptions } from 'node:child_process';
 import { accessSync, closeSync, constants as modes, openSync } from 'node:fs';
 import { constants } from 'node:os';
 import { isAbsolute } from 'node:path';
 
-import type { Launched, NewChild } from './base-process.js';
-import { Reports, type Report } from './bootstrap.js';
-import { Connection } from '../connection/connection.js';
 import { ChildProcessError, systemError, type ChildFailure } from '../core/errors.js';
+import { flushUnwritten } from '../event-loop/sync-wait.js';
+import { Inheritance } from '../reduction/inheritance.js';
+import type { ChildIdentity, Launched } from './base-process.js';
+import { BootstrapChannel } from './bootstrap.js';
 import type { CommonProcessOptions } from './options.js';
-import { flushUnwritten } from '../event-loop/reactor.js';
 import { RunningChild } from './running-child.js';
-import { Inheritance } from '../reduction/transfer.js';
 
-/** The other end of the channel to a child. */
-export type BootstrapChannel = Connection<never, Report>;
-
-/** How a child of some language is started. */
-export interface Program {
+/** A program to run, with its arguments and environment. */
+export interface Command {
   readonly command: string;
   readonly args: readonly string[];
-  /** What the program is called in errors. Default: as its command. */
-  readonly what?: string | undefined;
+  /** The name of the program in error messages. Default: its command. */
+  readonly label?: string | undefined;
   readonly env: NodeJS.ProcessEnv | undefined;
-  /** Sends what the child is to do. */
+}
+
+/** Starts children of one language. The methods are called in this order. */
+export interface Spawner {
+  /** Whether the child uses this package. */
+  readonly node: boolean;
+  /**
+   * Returns the program to run, and adds everything else that the child needs to the inheritance.
+   *
+   * @param channel The number of the bootstrap channel in the child.
+   */
+  command(channel: number, inheritance: Inheritance): Command;
+  /** Sends the child its task. */
   send(channel: BootstrapChannel): Promise<void>;
-  /** Called when the child has ended, before anybody learns of it. */
-  afterEnd?(): void;
-  /** Why a child has failed that has not said so itself. */
+  /** Called when the child has ended, before any caller is told. */
+  ended?(): void;
+  /** Explains the failure of a child that has not reported one itself. */
   explain?(exitcode: number, attached: boolean): ChildFailure | undefined;
 }
 
-/**
- * Starts a child with a channel to it, or throws and leaves nothing behind.
- *
- * @param node Whether it uses this package.
- * @param prepare Makes the program from the number that the child's end of the channel will have; what else it is to get goes
- *   into the inheritance.
- */
+/** Starts a child with a channel to it, or throws and leaves nothing behind. */
 export function launchChild(
-  who: NewChild,
+  identity: ChildIdentity,
   { stdio: given, cwd }: CommonProcessOptions,
-  node: boolean,
-  prepare: (channel: number, inheritance: Inheritance) => Program,
+  spawner: Spawner,
 ): Launched {
   flushUnwritten();
   const stdio = standardStreams(given);
-  const serialization = node ? 'structured' : 'pickle';
-  const options = { serialization, asyncSpinMicros: 0 } as const;
-  const [ours, theirs] = Connection.pair(true, options) as unknown as [BootstrapChannel, Connection];
-  const inheritance = new Inheritance(stdio.length, node);
+  const [ours, theirs] = BootstrapChannel.pair(spawner.node);
+  const inheritance = new Inheritance(stdio.length, spawner.node);
   try {
-    const program = prepare(inheritance.descriptor(theirs.fileno()).fd, inheritance);
-    const { command, args, what, env } = program;
-    const started = launchProgram(command, args, stdio, inheritance.fds, { env, cwd }, what);
+    const { fd } = inheritance.descriptor(theirs.fileno());
+    const { command, args, label, env } = spawner.command(fd, inheritance);
+    const started = launchProgram(command, args, stdio, inheritance.fds, { env, cwd }, label);
     theirs.close();
-    const launched = supervise(started, who, ours, inheritance, program);
-    // A child that ends before it has read this is reported by its end.
-    program.send(ours).catch(() => undefined);
-    // Now: it must not depend on what the caller does next, or whether he lives until the next turn of the event loop.
+    const launched = supervise(started, identity, ours, inheritance, spawner);
+    // A failure to send needs no report of its own: the child has ended, and its end is reported.
+    spawner.send(ours).catch(() => undefined);
+    // Written at once, since the caller may keep the event loop busy from here on, or end.
     flushUnwritten();
     return launched;
   } catch (error) {
     inheritance.failed();
-    ours.close({ discard: true });
+    ours.close();
     theirs.close();
     throw error;
   }
 }
 
+/** Follows a started child: reads its reports, and releases what it no longer needs. */
 function supervise(
   { process: child, pid }: ReturnType<typeof launchProgram>,
-  { name, daemon }: NewChild,
+  { name, daemon }: ChildIdentity,
   channel: BootstrapChannel,
   inheritance: Inheritance,
-  program: Program,
+  spawner: Spawner,
 ): Launched {
   let failure: ChildFailure | undefined;
   let attached = false;
   const onEnd = (): void => {
-    reports.end();
+    channel.end();
     inheritance.attached();
-    program.afterEnd?.();
+    spawner.ended?.();
   };
-  const running = new RunningChild(child, pid, daemon, onEnd, channel.fileno());
-  const reports = new Reports(channel as Connection<unknown, Report>, (report) => {
+  const running = new RunningChild(child, pid, daemon, onEnd, channel.fd);
+  channel.listen((report) => {
     if (report.type === 'failed') {
       failure ??= report;
     } else {
@@ -96,15 +96,15 @@ function supervise(
   });
   return {
     child: running,
-    // Made where somebody waits for the child, whose stack tells him more than that of the report.
+    // Created in the call that waits for the child: that stack says more than the stack of the report.
     failure() {
-      const found = failure ?? program.explain?.(running.exitcode ?? 0, attached);
+      const found = failure ?? spawner.explain?.(running.exitcode ?? 0, attached);
       return found && new ChildProcessError(name, pid, found);
     },
   };
 }
 
-/** The first three entries of `stdio` as child_process has them, and where further ones go. Default: inherited. */
+/** The entries of `stdio` as child_process takes them, at least three. Missing ones are inherited. */
 function standardStreams(stdio: StdioOptions | undefined): (StdioOptions & readonly unknown[])[number][] {
   const entries = typeof stdio === 'string' ? [stdio, stdio, stdio] : [...(stdio ?? [])];
   while (entries.length < 3) entries.push('inherit');
@@ -112,9 +112,10 @@ function standardStreams(stdio: StdioOptions | undefined): (StdioOptions & reado
 }
 
 /**
- * Starts a program whose descriptors from `stdio.length` on are `fds`. Throws if there is no process then.
+ * Starts a program that inherits `fds` as its descriptors from `stdio.length` on. Throws if no process could be
+ * started.
  *
- * @param what What the program is called in that error. Default: as its command.
+ * @param label The name of the program in error messages. Default: its command.
  */
 function launchProgram(
   command: string,
@@ -122,14 +123,14 @@ function launchProgram(
   stdio: readonly unknown[],
   fds: readonly number[],
   options: { readonly env: NodeJS.ProcessEnv | undefined; readonly cwd: string | URL | undefined },
-  what = command,
+  label = command,
 ): { process: ChildProcess; pid: number } {
   const { env, cwd } = options;
   const pipes = stdio.filter((entry) => ['pipe', 'overlapped', undefined, null].includes(entry as string)).length;
-  // Node leaves pipes open that it has made when descriptors run out before the last one.
+  // Node makes the pipes one by one. If descriptors run out before the last one, Node leaves the others open.
   const missing = pipes > 0 ? failureOf(openMany(2 * pipes + OTHER_DESCRIPTORS), 'spawn') : undefined;
   if (missing !== undefined) throw missing;
-  // Loaded when it is needed: most processes are children that start none themselves.
+  // Loaded on first use: most processes are children that start no processes themselves.
   const { spawn } = process.getBuiltinModule('node:child_process');
   const child = spawn(command, args, {
     stdio: [...stdio, ...fds] as StdioOptions,
@@ -137,12 +138,12 @@ function launchProgram(
     ...(cwd === undefined ? {} : { cwd }),
   });
   if (child.pid !== undefined) return { process: child, pid: child.pid };
-  // What it emits comes too late for whoever has called start().
+  // The 'error' event arrives too late for the caller of start(), which gets the error thrown below.
   child.on('error', () => undefined);
-  throw whyNot(command, what, cwd);
+  throw whyNot(command, label, cwd);
 }
 
-/** What a call throws, as an error of `syscall`; undefined if it throws nothing. */
+/** The error that a call throws, as a system error of `syscall`; undefined if the call succeeds. */
 function failureOf(call: () => void, syscall: string, detail?: string): Error | undefined {
   try {
     call();
@@ -152,10 +153,10 @@ function failureOf(call: () => void, syscall: string, detail?: string): Error | 
   }
 }
 
-/** What a start needs for learning whether the program runs. */
+/** How many descriptors Node needs besides the pipes, to learn whether the program runs. */
 const OTHER_DESCRIPTORS = 2;
 
-/** Finds out whether so many descriptors can be opened. */
+/** Returns a function that throws unless `count` descriptors can be opened. */
 function openMany(count: number): () => void {
   return () => {
     const fds: number[] = [];
@@ -169,16 +170,19 @@ function openMany(count: number): () => void {
   };
 }
 
-/** Why a program was not started: Node says so in an event that comes too late, so what it can be is looked at. */
-function whyNot(command: string, what: string, cwd: string | URL | undefined): Error {
+/**
+ * Finds out why a program was not started. Node reports the reason in an event that arrives too late, so this tests the
+ * possible reasons.
+ */
+function whyNot(command: string, label: string, cwd: string | URL | undefined): Error {
   const runs = (path: string | URL) => () => {
     accessSync(path, modes.X_OK);
   };
   const inCwd = cwd === undefined ? undefined : failureOf(runs(cwd), 'chdir', String(cwd));
   const { ENOENT, EAGAIN } = constants.errno;
   const ofCommand = isAbsolute(command)
-    ? failureOf(runs(command), 'spawn', what)
-    : systemError(-ENOENT, 'spawn', `${what} is not in the PATH`);
-  // Else only the limit for processes is left.
+    ? failureOf(runs(command), 'spawn', label)
+    : systemError(-ENOENT, 'spawn', `${label} was not found in the PATH`);
+  // If no other reason applies, the limit on processes was reached.
   return inCwd ?? failureOf(openMany(OTHER_DESCRIPTORS), 'spawn') ?? ofCommand ?? systemError(-EAGAIN, 'spawn');
 }

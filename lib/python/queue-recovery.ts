@@ -64,7 +64,8 @@ function mayBeAtWork(pid: number, fds: readonly number[]): boolean {
   }
 }
 
-type LockName = 'rlock' | 'wlock';
+const LOCKS = ['rlock', 'wlock'] as const;
+type LockName = (typeof LOCKS)[number];
 
 /** One look at a queue. */
 interface Look {
@@ -76,12 +77,11 @@ interface Look {
 }
 
 function look(queue: BaseQueue<unknown>): Look {
-  const { rlock, wlock } = queue.parts;
-  const locks = { rlock: rlock.handle, wlock: wlock.handle };
+  const locks = queue.resources;
   const isEmpty = (): boolean => native.queues.readable(queue.handle.id) === 0;
   const emptyBefore = isEmpty();
   const free = { rlock: locks.rlock.value > 0, wlock: locks.wlock.value > 0 };
-  const suspicious = (Object.keys(locks) as LockName[]).filter((name) => !free[name] && !locks[name].hasLiveHolder());
+  const suspicious = LOCKS.filter((name) => !free[name] && !locks[name].hasLiveHolder());
   let orphaned: readonly LockName[] = [];
   if (suspicious.length > 0) {
     const { inode } = identityOf(queue.handle.channel.fd);
@@ -101,16 +101,16 @@ async function follow(reference: WeakRef<BaseQueue<unknown>>): Promise<void> {
     const queue = reference.deref();
     if (queue === undefined || queue.closed || (queue.handle.flags & native.queues.broken) !== 0) return;
     const { orphaned, empty, free } = look(queue);
-    const taken = (['rlock', 'wlock'] as const).filter((name) => !free[name]);
+    const taken = LOCKS.filter((name) => !free[name]);
     if (taken.length === 0) return;
-    for (const name of ['rlock', 'wlock'] as const) {
+    for (const name of LOCKS) {
       const other = name === 'rlock' ? 'wlock' : 'rlock';
       const is = orphaned.includes(name);
       seen[name] = is ? seen[name] + 1 : 0;
       proved[name] = is && (proved[name] || (empty && free[other]));
       if (seen[name] < LOOKS) continue;
       if (proved[name]) {
-        queue.parts[name].handle.recover(true);
+        queue.resources[name].recover(true);
         seen[name] = 0;
       } else if (cannotBeProved(name, empty)) {
         native.queues.addFlags(queue.handle.id, native.queues.broken);

@@ -1,45 +1,40 @@
 // SPDX-License-Identifier: MIT
 //
-// The other side of shapes.ts: what a Python process has pickled for its child, while CPython lets it pickle objects of
-// multiprocessing, becomes the objects of this package.
-import { Condition } from '../synchronize/condition.js';
-import { attachConnection } from '../connection/reduction.js';
+// The counterpart of reduce.ts: turns objects of multiprocessing, which a Python process has pickled for its child,
+// into objects of this package.
+import type { Channel } from '../connection/channel.js';
+import { rebuildChannel } from '../connection/channel-reduction.js';
+import { ChannelSerialization } from '../connection/channel-format.js';
 import { Connection } from '../connection/connection.js';
-import { Event } from '../synchronize/event.js';
+import { checkInteger, checkSemaphoreName } from '../core/validate.js';
+import type { PickledArguments } from '../process/bootstrap.js';
 import { JoinableQueue } from '../queues/joinable-queue.js';
 import { DEFAULT_HIGH_WATER_MARK } from '../queues/options.js';
-import type { Joinable, QueueParts } from '../queues/parts.js';
+import { QueueResources, type Joinable } from '../queues/queue-resources.js';
 import { Queue } from '../queues/queue.js';
-import { Existing, type SemLock } from '../synchronize/sem-lock.js';
+import { SimpleQueue } from '../queues/simple-queue.js';
+import { Description } from '../reduction/description.js';
+import type { DescriptorAddress, Importer, SemaphoreAddress } from '../reduction/transfer.js';
 import { decodePickle } from '../serialization/pickle/codec.js';
 import { reducerTable, type Reducer } from '../serialization/pickle/hooks.js';
-import { ChannelSerialization } from '../connection/channel-format.js';
-import { SimpleQueue } from '../queues/simple-queue.js';
-import { Description, type DescriptorAddress, type Taking } from '../reduction/transfer.js';
+import { attachConditionSemaphores, Condition } from '../synchronize/condition.js';
+import type { Event } from '../synchronize/event.js';
 import { BoundedSemaphore, Lock, OwnableLock, RLock, Semaphore } from '../synchronize/locks.js';
-import { checkInteger, checkSemaphoreName } from '../core/validate.js';
+import { attachEvent } from '../synchronize/reduction.js';
+import type { SemLock } from '../synchronize/sem-lock.js';
+import { SemaphoreHandle } from '../synchronize/semaphore-handle.js';
 
-/** Arguments as a Python process sends them. */
-export interface PickledArguments {
-  /** The pickle of a list. */
-  readonly pickle: Buffer;
-  /** The number of each descriptor that the pickle refers to, and what it leads to: device and inode. */
-  readonly descriptors: readonly (readonly [number, string, string])[];
-  /** A descriptor whose end tells the parent of the end of this process. */
-  readonly sentinel: number;
-}
-
-/** Stands for an object until it gets its state. */
+/** The placeholder of an object that has not received its state yet. */
 function unmade(): symbol {
   return Symbol('unmade');
 }
 
-/** An object whose state says what it is. */
+/** A reducer for objects that are made from their state. */
 function stateful(make: (state: readonly unknown[]) => unknown): Reducer {
   return {
     call: unmade,
     build(_, state) {
-      if (!Array.isArray(state)) throw new TypeError('its state is no tuple');
+      if (!Array.isArray(state)) throw new TypeError('its state is not a tuple');
       return make(state as unknown[]);
     },
   };
@@ -47,17 +42,17 @@ function stateful(make: (state: readonly unknown[]) => unknown): Reducer {
 
 function instance<T>(value: unknown, Class: abstract new (...args: never[]) => T): T {
   if (value instanceof Class) return value;
-  throw new TypeError(`a part of it is no ${Class.name}`);
+  throw new TypeError(`a part of it is not a ${Class.name}`);
 }
 
-/** Takes things, and closes them all if one of them cannot be taken. */
-class Things {
-  readonly #taking: Taking;
+/** Rebuilds objects, and keeps them in a list so that all can be closed if one cannot be rebuilt. */
+class Rebuilder {
+  readonly #importer: Importer;
   readonly #addresses: ReadonlyMap<unknown, DescriptorAddress>;
   readonly #made: { close(): void }[] = [];
 
-  constructor(taking: Taking, descriptors: PickledArguments['descriptors']) {
-    this.#taking = taking;
+  constructor(importer: Importer, descriptors: PickledArguments['descriptors']) {
+    this.#importer = importer;
     this.#addresses = new Map(descriptors.map(([fd, device, inode]) => [fd, { fd, device, inode }]));
   }
 
@@ -72,131 +67,140 @@ class Things {
 
   connection([descriptor, readable, writable]: readonly unknown[]): Connection {
     const address = this.#addresses.get((descriptor as { fd?: unknown } | undefined)?.fd);
-    if (address === undefined) throw new TypeError('it is over a descriptor that the parent has not listed');
+    if (address === undefined) throw new TypeError('it uses a descriptor that the parent did not list');
     const direction = { readable: readable === true, writable: writable === true };
-    const options = { descriptor: address, ...direction, serialization: 'pickle', options: {} } as const;
-    return this.keep(attachConnection(options, this.#taking, 'connection'));
+    const reduced = { descriptor: address, ...direction, serialization: 'pickle', options: {} };
+    const { channel, format } = rebuildChannel(reduced, 'connection', this.#importer);
+    return this.keep(Connection.over(channel, format));
   }
 
   /** CPython: SemLock.__setstate__. */
-  semLock(make: (name: Existing<{ name: string }>, most: number) => SemLock): Reducer {
+  semLock(typeName: string, make: (handle: SemaphoreHandle, most: number) => SemLock): Reducer {
     return stateful(([, , most, name]) => {
       checkSemaphoreName(name, 'name');
       checkInteger(most, 'maxvalue');
-      return this.keep(make(new Existing({ name }), most));
+      return this.keep(make(SemaphoreHandle.attach(typeName, { name }), most));
     });
   }
 
   condition([lock, ...semaphores]: readonly unknown[]): Condition {
     if (!(lock instanceof OwnableLock)) throw new TypeError('its lock is neither a Lock nor an RLock');
-    const [sleeping, woken, wait] = semaphores.map((part) => instance(part, Semaphore)) as [
-      Semaphore,
-      Semaphore,
-      Semaphore,
-    ];
-    const address = { sleeping: sleeping.handle.address, woken: woken.handle.address, wait: wait.handle.address };
-    const condition = this.keep(new Condition(lock, new Existing(address)));
+    const [sleeping, woken, wait] = semaphores.map((part) => replaceable(part)) as [Replaced, Replaced, Replaced];
+    const address = { sleeping: sleeping.address, woken: woken.address, wait: wait.address };
+    const condition = this.keep(new Condition(lock, attachConditionSemaphores(address)));
     for (const part of [sleeping, woken, wait]) part.close();
     return condition;
   }
 
   event(state: unknown): Event {
     const { _cond, _flag } = state as Record<string, unknown>;
-    const [condition, flag] = [instance(_cond, Condition), instance(_flag, Semaphore)];
-    const address = {
-      lock: condition.lock.handle.address,
-      condition: condition.addressFor(new Description(true)),
-      flag: flag.handle.address,
-    };
-    const event = this.keep(new Event(new Existing(address)));
+    const condition = instance(_cond, Condition);
+    const flag = replaceable(_flag);
+    const addresses = condition.addressFor(new Description(true));
+    const event = this.keep(attachEvent(condition.lock.handle.address, addresses, flag.address));
     for (const part of [condition, condition.lock, flag]) part.close();
     return event;
   }
 
   simpleQueue([reader, writer, rlock, wlock]: readonly unknown[]): SimpleQueue {
-    return this.keep(new SimpleQueue(new Existing(queueParts(reader, writer, rlock, wlock, undefined))));
+    return this.#queue(queueResources(reader, writer, rlock, wlock), (resources) => new SimpleQueue(resources));
   }
 
-  queue([, , reader, writer, rlock, wlock, places]: readonly unknown[]): Queue {
-    const parts = queueParts(reader, writer, rlock, wlock, instance(places, BoundedSemaphore));
-    return this.keep(new Queue(new Existing(parts), false));
+  queue([, , reader, writer, rlock, wlock, slots]: readonly unknown[]): Queue {
+    const resources = queueResources(reader, writer, rlock, wlock, instance(slots, BoundedSemaphore));
+    return this.#queue(resources, (found) => new Queue(found));
   }
 
-  joinableQueue([
-    ,
-    ,
-    reader,
-    writer,
-    rlock,
-    wlock,
-    places,
-    ,
-    condition,
-    unfinished,
-  ]: readonly unknown[]): JoinableQueue {
-    const joinable = { condition: instance(condition, Condition), unfinished: instance(unfinished, Semaphore) };
-    const parts = queueParts(reader, writer, rlock, wlock, instance(places, BoundedSemaphore), joinable);
-    return this.keep(new JoinableQueue(new Existing(parts)));
+  joinableQueue(state: readonly unknown[]): JoinableQueue {
+    const [, , reader, writer, rlock, wlock, slots, , condition, unfinished] = state;
+    const joinable = {
+      condition: instance(condition, Condition),
+      unfinished: instance(unfinished, Semaphore).handle,
+    };
+    const resources = queueResources(reader, writer, rlock, wlock, instance(slots, BoundedSemaphore), joinable);
+    return this.#queue(resources, (found) => new JoinableQueue(found));
+  }
+
+  #queue<T extends { close(): void }>(resources: QueueResources, make: (resources: QueueResources) => T): T {
+    this.keep(resources);
+    return this.keep(make(resources));
   }
 }
 
-function queueParts(
+/** A rebuilt Semaphore that is closed again: only its address is used. */
+interface Replaced {
+  readonly address: SemaphoreAddress;
+  close(): void;
+}
+
+function replaceable(value: unknown): Replaced {
+  const semaphore = instance(value, Semaphore);
+  return { address: semaphore.handle.address, close: () => semaphore.close() };
+}
+
+function connectionOf(value: unknown): Connection<never, unknown> {
+  const connection: unknown = value instanceof Connection ? value : undefined;
+  if (connection !== undefined) return connection as Connection<never, unknown>;
+  throw new TypeError('a part of it is not a Connection');
+}
+
+/** @param slots Undefined for a SimpleQueue. */
+function queueResources(
   reader: unknown,
   writer: unknown,
   rlock: unknown,
   wlock: unknown,
-  places: BoundedSemaphore | undefined,
+  slots?: BoundedSemaphore,
   joinable?: Joinable,
-): QueueParts {
-  return {
-    reader: end(reader),
-    writer: end(writer),
-    rlock: instance(rlock, Lock),
-    wlock: instance(wlock, Lock),
-    places,
+): QueueResources {
+  const ends = [connectionOf(reader), connectionOf(writer)];
+  const [first, second] = ends.map((end) => Connection.internals(end).channel) as [Channel, Channel];
+  const resources = new QueueResources({
+    pipe: { reader: first, writer: second },
+    rlock: instance(rlock, Lock).handle,
+    wlock: instance(wlock, Lock).handle,
+    slots: slots && { semaphore: slots.handle, count: slots.bound },
     joinable,
-    serialization: new ChannelSerialization('pickle', false),
+    statePipe: undefined,
+    format: new ChannelSerialization('pickle', false),
     highWaterMark: DEFAULT_HIGH_WATER_MARK,
-  };
+  });
+  // From now on the resources are users of the channels themselves.
+  for (const end of ends) end.close();
+  return resources;
 }
 
-function end<S, R>(value: unknown): Connection<S, R> {
-  const connection: unknown = value instanceof Connection ? value : undefined;
-  if (connection !== undefined) return connection as Connection<S, R>;
-  throw new TypeError('a part of it is no Connection');
-}
-
-function reducersFor(things: Things): ReturnType<typeof reducerTable> {
+function reducersFor(rebuilder: Rebuilder): ReturnType<typeof reducerTable> {
   return reducerTable({
     'multiprocessing.connection': {
-      rebuild_connection: { call: (args) => things.connection(args) },
+      rebuild_connection: { call: (args) => rebuilder.connection(args) },
     },
     'multiprocessing.popen_spawn_posix': {
       _DupFd: { call: () => ({}), build: (_, state) => state },
     },
     'multiprocessing.queues': {
-      SimpleQueue: stateful((state) => things.simpleQueue(state)),
-      Queue: stateful((state) => things.queue(state)),
-      JoinableQueue: stateful((state) => things.joinableQueue(state)),
+      SimpleQueue: stateful((state) => rebuilder.simpleQueue(state)),
+      Queue: stateful((state) => rebuilder.queue(state)),
+      JoinableQueue: stateful((state) => rebuilder.joinableQueue(state)),
     },
     'multiprocessing.synchronize': {
-      Lock: things.semLock((existing) => new Lock(existing)),
-      RLock: things.semLock((existing) => new RLock(existing)),
-      Semaphore: things.semLock((existing) => new Semaphore(existing)),
-      BoundedSemaphore: things.semLock((existing, most) => new BoundedSemaphore(most, existing)),
-      Condition: stateful((state) => things.condition(state)),
-      Event: { call: unmade, build: (_, state) => things.event(state) },
+      Lock: rebuilder.semLock('Lock', (handle) => new Lock(handle)),
+      RLock: rebuilder.semLock('RLock', (handle) => new RLock(handle)),
+      Semaphore: rebuilder.semLock('Semaphore', (handle) => new Semaphore(handle)),
+      BoundedSemaphore: rebuilder.semLock('BoundedSemaphore', (handle, most) => new BoundedSemaphore(most, handle)),
+      Condition: stateful((state) => rebuilder.condition(state)),
+      Event: { call: unmade, build: (_, state) => rebuilder.event(state) },
     },
   });
 }
 
-/** The arguments that a Python process sends. If one of them cannot be taken nothing stays open. */
-export function takePickled({ pickle, descriptors }: PickledArguments, taking: Taking): unknown[] {
-  const things = new Things(taking, descriptors);
+/** Rebuilds the arguments that a Python process sent. If one of them cannot be rebuilt, none stays open. */
+export function rebuildPickled({ pickle, descriptors }: PickledArguments, importer: Importer): unknown[] {
+  const rebuilder = new Rebuilder(importer, descriptors);
   try {
-    return decodePickle(pickle, true, { reducers: reducersFor(things) }) as unknown[];
+    return decodePickle(pickle, true, { reducers: reducersFor(rebuilder) }) as unknown[];
   } catch (error) {
-    things.closeAll();
+    rebuilder.closeAll();
     throw error;
   }
 }

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
 //
-// Connections inside of pickles, as multiprocessing.resource_sharer sends them. The sender keeps a copy of the descriptor and
-// puts a ticket into the pickle: the address of a Listener of its own, and a number. Whoever unpickles it connects there, proves
-// that he has the key of this family of processes, says the number, and is sent the descriptor.
+// Connections inside of pickles, as multiprocessing.resource_sharer sends them. The sender keeps a copy of the
+// descriptor and puts a ticket into the pickle: the address of its Listener, and a number. The receiver of the pickle
+// connects to that address, proves that it has the key of this family of processes, and sends the number; the sender
+// answers with the descriptor.
 import { Client, ClientSync } from '../listener/client.js';
 import { checkOptions, narrow } from '../connection/options.js';
-import { describeConnection } from '../connection/reduction.js';
+import { reduceObject } from '../reduction/registry.js';
+import type { ConnectionDescriptor } from '../connection/channel-reduction.js';
+import { Channel } from '../connection/channel.js';
 import { Connection } from '../connection/connection.js';
 import { currentProcess } from '../process/current-process.js';
 import { deadlineAfter, millisecondsLeft } from '../core/deadline.js';
@@ -20,32 +23,32 @@ import {
 import { Listener } from '../listener/listener.js';
 import { native } from '../native/addon.js';
 import { ChannelSerialization } from '../connection/channel-format.js';
-import { claim, hasGiven, hasMade, mayClaim, type Ticket } from '../connection/deferred-message.js';
-import { reducerTable } from '../serialization/pickle/hooks.js';
+import { DecodeContext, MessageContext, type DescriptorTicket } from '../connection/deferred-message.js';
+import type { FormatContext } from '../serialization/formats.js';
+import { reducerTable, type PickleHooks } from '../serialization/pickle/hooks.js';
 import { create, PythonGlobal, PythonTuple, reduce, type PickleNode } from '../serialization/pickle/nodes.js';
-import { addChannelHooks } from '../serialization/pickle/serializer.js';
-import { duplicate, type Giving } from '../reduction/transfer.js';
+import { duplicate, type Exporter } from '../reduction/transfer.js';
 import type { SocketAddress } from '../listener/socket-address.js';
 
-/** How long a descriptor is kept for whoever has the ticket. */
+/** How long a descriptor is kept for the holder of its ticket. */
 const LIFETIME_MS = 60_000;
 
-/** How long collecting one may take, and handing it out. */
+/** How long collecting a descriptor may take, and handing it out. */
 const COLLECT_MS = 10_000;
 
-/** How long to leave a Listener alone that cannot accept, for want of descriptors. */
+/** How long to wait when a Listener cannot accept, for lack of descriptors. */
 const PAUSE_MS = 100;
 
 const DUP_FD = new PythonGlobal('multiprocessing.resource_sharer', 'DupFd');
 const REBUILD = new PythonGlobal('multiprocessing.connection', 'rebuild_connection');
 
-/** The descriptors that are kept, and the Listener that there is while there are any. */
+/** The descriptors that are kept, and the Listener, which exists while there are any. */
 class Sharer {
   readonly #kept = new Map<number, { readonly fd: number; readonly timer: NodeJS.Timeout }>();
   #listener: Listener<never> | undefined;
   #last = 0;
 
-  /** Keeps a copy of a descriptor. The ticket for it, and what takes it back. */
+  /** Keeps a copy of a descriptor. Returns the ticket for it, and a function that takes it back. */
   keep(fd: number): { readonly address: SocketAddress; readonly key: number; cancel(): void } {
     const copy = duplicate(fd);
     let listener: Listener<never>;
@@ -64,7 +67,7 @@ class Sharer {
     return { address: listener.address, key, cancel };
   }
 
-  /** The descriptor for a number, once. */
+  /** Takes out the descriptor for a number. */
   #take(key: unknown): number | undefined {
     const kept = this.#kept.get(key as number);
     if (kept === undefined) return undefined;
@@ -96,7 +99,7 @@ class Sharer {
     }
   }
 
-  /** Sends what is asked for, if it is there. Whoever asks for something else sees the end of the connection. */
+  /** Sends the descriptor that the peer asks for, if it is there. Otherwise the peer sees the end of the connection. */
   async #hand(connection: Connection<never, unknown>): Promise<void> {
     let fd: number | undefined;
     try {
@@ -104,7 +107,7 @@ class Sharer {
       fd = Array.isArray(request) ? this.#take(request[0]) : undefined;
       if (fd !== undefined) await connection.sendHandle(fd, { timeout: COLLECT_MS });
     } catch {
-      // He has given up.
+      // The peer has given up. Its ticket is used up, and the descriptor is closed.
     } finally {
       if (fd !== undefined) native.closeDescriptor(fd);
       connection.close();
@@ -112,7 +115,7 @@ class Sharer {
   }
 }
 
-/** What exists once per environment, as in reactor.ts. */
+/** State that an environment has once, as in reactor.ts. */
 const holder = native.sockets as { sharer?: Sharer };
 const sharer = (holder.sharer ??= new Sharer());
 
@@ -122,7 +125,7 @@ function uncollected(error: unknown): Error {
 }
 
 /** The right to a descriptor that another process keeps. */
-class DescriptorTicket implements Ticket {
+class SharedDescriptor implements DescriptorTicket {
   readonly #address: string;
   readonly #key: number;
 
@@ -161,7 +164,7 @@ class DescriptorTicket implements Ticket {
       if (error instanceof TimeoutError && millisecondsLeft(deadline) === 0) throw error;
       throw uncollected(error);
     }
-    // A ticket is good for one time, so from here on it has to be seen through.
+    // The sender takes a number once only, so from here on the call goes through with it.
     try {
       connection.sendSync([this.#key, process.pid]);
       for (;;) {
@@ -179,12 +182,12 @@ class DescriptorTicket implements Ticket {
   }
 }
 
-/** A `DupFd` in a pickle. */
+/** A `DupFd` of a pickle. */
 class DupFd {
-  ticket: DescriptorTicket | undefined;
+  descriptor: SharedDescriptor | undefined;
 }
 
-/** What a Connection is until its descriptor is there. The value that it is in is thrown away. */
+/** Stands for a Connection until its descriptor has been collected. The value around it is thrown away then. */
 const PLACEHOLDER = Object.freeze({});
 
 const reducers = reducerTable({
@@ -195,64 +198,74 @@ const reducers = reducerTable({
         const id = (state as { _id?: unknown } | null)?._id;
         const [address, key] = Array.isArray(id) ? (id as unknown[]) : [];
         if (typeof address !== 'string' || typeof key !== 'number')
-          throw new TypeError('it is no ticket of this system');
-        (object as DupFd).ticket = new DescriptorTicket(address, key);
+          throw new TypeError('it is not a ticket of this system');
+        (object as DupFd).descriptor = new SharedDescriptor(address, key);
         return undefined;
       },
     },
   },
   [REBUILD.module]: {
     [REBUILD.name]: {
-      call([source, readable, writable]) {
-        if (!mayClaim()) throw new TypeError('only recv() of a Connection can collect its descriptor');
-        if (!(source instanceof DupFd) || source.ticket === undefined) throw new TypeError('it is no DupFd');
+      call([source, readable, writable], _budget, _keywords, context) {
+        if (!(context instanceof DecodeContext)) {
+          throw new TypeError('only recv() of a Connection can collect its descriptor');
+        }
+        if (!(source instanceof DupFd) || source.descriptor === undefined) throw new TypeError('it is not a DupFd');
         if (typeof readable !== 'boolean' || typeof writable !== 'boolean') throw new TypeError('it has no direction');
-        const fd = claim(source.ticket);
-        return fd === undefined ? PLACEHOLDER : rebuild(fd, readable, writable);
+        const fd = context.claim(source.descriptor);
+        if (fd === undefined) return PLACEHOLDER;
+        const connection = rebuild(fd, readable, writable);
+        context.onFailure(() => {
+          connection.close();
+        });
+        return connection;
       },
     },
   },
 });
 
 function rebuild(fd: number, readable: boolean, writable: boolean): Connection {
-  let connection: Connection;
   try {
-    connection = Connection.adopt(fd, new ChannelSerialization('pickle', false), checkOptions({}, false), (can) =>
-      narrow({ readable, writable }, can),
-    );
+    const channel = Channel.adopt(fd, checkOptions({}, false), (can) => narrow({ readable, writable }, can));
+    return Connection.over(channel, new ChannelSerialization('pickle', false));
   } catch (error) {
     native.closeDescriptor(fd);
     throw error;
   }
-  hasMade(() => {
-    connection.close();
-  });
-  return connection;
 }
 
-/** What stands for a Connection in a pickle. */
-function giveConnection(connection: Connection<never, unknown>): PickleNode {
+/** The form of a Connection in a pickle. If the rest of the value cannot be pickled, the descriptor is taken back. */
+function reduceConnection(connection: Connection<never, unknown>, context: FormatContext | undefined): PickleNode {
+  const given = new MessageContext();
+  if (context instanceof MessageContext) context.onFailure(() => given.failed());
   let ticket: ReturnType<Sharer['keep']> | undefined;
-  const giving: Giving = {
+  const exporter: Exporter = {
     recorded: false,
     serialization: 'pickle',
     continues: false,
     descriptor(fd) {
       ticket = sharer.keep(fd);
-      hasGiven(ticket.cancel);
+      given.onFailure(ticket.cancel);
       return { fd };
     },
     semaphore() {
       throw new NotSupported('A semaphore cannot be part of a pickle');
     },
-    onFailure: hasGiven,
+    onFailure: (undo) => given.onFailure(undo),
   };
-  const { readable, writable } = describeConnection(connection, giving);
-  const { address, key } = ticket as unknown as ReturnType<Sharer['keep']>;
-  return reduce(REBUILD, [create(DUP_FD, [], { _id: new PythonTuple([address, key]) }), readable, writable]);
+  try {
+    const { readable, writable } = reduceObject(connection, exporter) as ConnectionDescriptor;
+    const { address, key } = ticket as unknown as ReturnType<Sharer['keep']>;
+    return reduce(REBUILD, [create(DUP_FD, [], { _id: new PythonTuple([address, key]) }), readable, writable]);
+  } catch (error) {
+    given.failed();
+    throw error;
+  }
 }
 
-addChannelHooks({
-  reduce: (object) => (object instanceof Connection ? giveConnection(object as Connection<never, unknown>) : undefined),
+/** Lets pickles on channels hold Connections. */
+export const connectionHooks: PickleHooks = {
+  reduce: (object, context) =>
+    object instanceof Connection ? reduceConnection(object as Connection<never, unknown>, context) : undefined,
   reducers,
-});
+};

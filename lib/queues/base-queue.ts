@@ -1,74 +1,66 @@
 // SPDX-License-Identifier: MIT
 //
-// What all queues have in common: a pipe, a lock for each of its ends, and what has become of it.
+// The common part of all queues: a pipe, a lock for each of its ends, and the state of the queue.
 import { inspect } from 'node:util';
 
-import { checkLimits, deadlineAfter, type Limits, type WaitOptions } from '../core/deadline.js';
+import { checkBlockingLimits, deadlineAfter, type WaitOptions } from '../core/deadline.js';
 import { ClosedError, ShutDown } from '../core/errors.js';
 import { waitForFeedersAtExit } from './exit.js';
 import { QueueHandle } from './handle.js';
-import { closeParts, type QueueParts } from './parts.js';
+import type { QueueDescriptor, QueueResources } from './queue-resources.js';
 import { QueueReader } from './reader.js';
 import { QueueWriter } from './writer.js';
-import { Hold } from '../event-loop/reactor.js';
+import { KeepAlive } from '../event-loop/keep-alive.js';
+import { kReduce } from '../reduction/registry.js';
 import { shareableMark } from '../reduction/shareable.js';
-import { checkBoolean } from '../core/validate.js';
+import type { Exporter } from '../reduction/transfer.js';
 
 /** Options of `put` and `get`. */
 export interface QueueWaitOptions extends WaitOptions {
-  /** Whether to wait at all. Default true; with false, `timeout` has no meaning. CPython: `put(item, block)`. */
+  /** Whether to wait at all. Default true; with false, `timeout` is ignored. CPython: `put(item, block)`. */
   block?: boolean | undefined;
 }
 
-function checkWait(options: QueueWaitOptions | undefined): Limits {
-  const limits = checkLimits(options);
-  if (options?.block === undefined) return limits;
-  checkBoolean(options.block, 'block');
-  return options.block ? limits : { timeout: 0, signal: limits.signal };
-}
-
-/** What all queues have in common. */
+/** The common base class of all queues. */
 export abstract class BaseQueue<T> {
-  readonly #what: string;
-  readonly #hold = new Hold();
+  readonly #typeName: QueueDescriptor['type'];
+  readonly #keepAlive = new KeepAlive();
   #closed = false;
-  /** @internal */
-  readonly parts: QueueParts;
-  /** @internal */
-  readonly handle: QueueHandle;
-  /** @internal */
-  protected readonly reader: QueueReader;
-  /** @internal */
-  protected readonly writer: QueueWriter;
+  // Private fields, which no serialisation sees: the first property that a serialisation reads must be the mark.
+  readonly #resources: QueueResources;
+  readonly #handle: QueueHandle;
+  readonly #reader: QueueReader;
+  readonly #writer: QueueWriter;
 
   /** @internal */
-  protected constructor(what: string, parts: QueueParts, made: boolean) {
-    this.#what = what;
-    this.parts = parts;
+  protected constructor(typeName: QueueDescriptor['type'], resources: QueueResources, made: boolean) {
+    this.#typeName = typeName;
+    this.#resources = resources;
     try {
-      this.handle = new QueueHandle(parts, made);
+      this.#handle = new QueueHandle(resources, made);
     } catch (error) {
-      if (made) closeParts(parts);
+      if (made) resources.close();
       throw error;
     }
-    this.reader = new QueueReader(this.handle, parts.serialization);
-    this.writer = new QueueWriter(this.handle, parts.highWaterMark);
+    this.#reader = new QueueReader(this.#handle, resources.format);
+    this.#writer = new QueueWriter(this.#handle, resources.highWaterMark);
     waitForFeedersAtExit();
-    Object.defineProperty(this, 'shareable', shareableMark(what));
+    Object.defineProperty(this, 'shareable', shareableMark(typeName));
   }
 
   /**
    * Puts an item on the queue. CPython: `put(item, block, timeout)`.
    *
-   * It is serialised before this returns. The promise resolves when the item was accepted: from then on it is written
-   * whatever this process' JavaScript does. Rejects with `PicklingError`, `Full` (at once or when the time is up),
-   * `ClosedError`, `ShutDown`, `QueueBroken`, an AbortError, or a system error (EPIPE when nobody can get it).
+   * The item is serialised before this returns. The promise resolves when the item was accepted: from then on it is
+   * written even while JavaScript is busy. Rejects with `PicklingError`, `Full` (at once or when the time is up),
+   * `ClosedError`, `ShutDown`, `QueueBroken`, an AbortError, or a system error (EPIPE when no process can get the
+   * item).
    */
   put(item: T, options?: QueueWaitOptions): Promise<void> {
     try {
       this.checkOpen();
-      const limits = checkWait(options);
-      return this.writer.put(this.parts.serialization.encodeLent(item), limits, this.#hold);
+      const limits = checkBlockingLimits(options);
+      return this.#writer.put(this.#resources.format.encodeBorrowed(item), limits, this.#keepAlive);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -77,21 +69,22 @@ export abstract class BaseQueue<T> {
   /** As `put`, blocking the thread. */
   putSync(item: T, options?: QueueWaitOptions): void {
     this.checkOpen();
-    const deadline = deadlineAfter(checkWait(options).timeout);
-    this.writer.putSync(this.parts.serialization.encodeLent(item), deadline, 'putSync');
+    const deadline = deadlineAfter(checkBlockingLimits(options).timeout);
+    this.#writer.putSync(this.#resources.format.encodeBorrowed(item), deadline, 'putSync');
   }
 
   /**
    * Takes an item off the queue. CPython: `get(block, timeout)`.
    *
-   * Calls are served in the order in which they were made. An item of which a part has arrived when a call gives up goes to
-   * the next one. Rejects with `Empty` (at once or when the time is up), `ClosedError`, `ShutDown`, `QueueBroken`,
-   * `UnpicklingError`, or an AbortError. That others close the queue, or end, is no reason.
+   * Calls are served in the order in which they were made. If a call gives up when an item has arrived in part, the
+   * item goes to the next call. Rejects with `Empty` (at once or when the time is up), `ClosedError`, `ShutDown`,
+   * `QueueBroken`, `UnpicklingError`, or an AbortError. A `get` does not fail because other processes close the queue
+   * or end.
    */
   get(options?: QueueWaitOptions): Promise<T> {
     try {
       this.checkOpen();
-      return this.reader.get(checkWait(options), this.#hold) as Promise<T>;
+      return this.#reader.get(checkBlockingLimits(options), this.#keepAlive) as Promise<T>;
     } catch (error) {
       return Promise.reject(error);
     }
@@ -100,16 +93,16 @@ export abstract class BaseQueue<T> {
   /** As `get`, blocking the thread. */
   getSync(options?: QueueWaitOptions): T {
     this.checkOpen();
-    return this.reader.getSync(deadlineAfter(checkWait(options).timeout), 'getSync') as T;
+    return this.#reader.getSync(deadlineAfter(checkBlockingLimits(options).timeout), 'getSync') as T;
   }
 
   /**
-   * Whether there was nothing to get at the moment of asking. Others may have put or got something since; and an item may
-   * have arrived in part. CPython: `empty()`.
+   * Whether the queue was empty at the moment of the call. Other processes may have put or got items since, and an item
+   * may have arrived in part. CPython: `empty()`.
    */
   empty(): boolean {
     this.checkOpen();
-    return !this.reader.holdsItem && !this.handle.channel.readyToRead();
+    return !this.#reader.holdsItem && !this.#handle.channel.readyToRead();
   }
 
   /** Whether this object was closed. */
@@ -118,30 +111,30 @@ export abstract class BaseQueue<T> {
   }
 
   /**
-   * Closes this object; doing so again changes nothing. CPython: `close()`.
+   * Closes this object. Further calls have no effect. CPython: `close()`.
    *
-   * Nothing can be put or got here any more, and pending calls reject with `ClosedError`. What was put is still written.
-   * Others do not learn of it: who waits for an item goes on waiting.
+   * This object can no longer put or get, and its pending calls reject with `ClosedError`. Accepted items are still
+   * written. Other processes do not learn of it: their pending `get` calls go on waiting.
    */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    const error = (): Error => new ClosedError(this.#what);
-    this.reader.close(error);
-    this.writer.close(error);
-    this.handle.close();
-    closeParts(this.parts);
+    const error = (): Error => new ClosedError(this.#typeName);
+    this.#reader.close(error);
+    this.#writer.close(error);
+    this.#handle.close();
+    this.#resources.close();
   }
 
   /** Pending calls of this object keep the process alive, which is the default. */
   ref(): this {
-    this.#hold.on = true;
+    this.#keepAlive.on = true;
     return this;
   }
 
   /** Pending calls of this object no longer keep the process alive. */
   unref(): this {
-    this.#hold.on = false;
+    this.#keepAlive.on = false;
     return this;
   }
 
@@ -150,7 +143,10 @@ export abstract class BaseQueue<T> {
     this.close();
   }
 
-  /** Items, until the queue is shut down or closed here. Leaving the loop early closes nothing and loses nothing. */
+  /**
+   * Gets items until the queue is shut down, or closed here. Leaving the loop early does not close it, and loses no
+   * item.
+   */
   async *[Symbol.asyncIterator](): AsyncGenerator<T, void, undefined> {
     for (;;) {
       let item: T;
@@ -164,21 +160,47 @@ export abstract class BaseQueue<T> {
     }
   }
 
-  /** What console.log shows. */
+  /** The text that console.log shows. */
   [inspect.custom](): string {
-    return `${this.#what} { ${this.#closed ? 'closed' : this.show()} }`;
+    return `${this.#typeName} { ${this.#closed ? 'closed' : this.show()} }`;
+  }
+
+  /** @internal */
+  [kReduce](exporter: Exporter): QueueDescriptor {
+    this.checkOpen();
+    return this.#resources.reduce(this.#typeName, exporter);
+  }
+
+  /** @internal */
+  get resources(): QueueResources {
+    return this.#resources;
+  }
+
+  /** @internal */
+  get handle(): QueueHandle {
+    return this.#handle;
+  }
+
+  /** @internal */
+  protected get reader(): QueueReader {
+    return this.#reader;
+  }
+
+  /** @internal */
+  protected get writer(): QueueWriter {
+    return this.#writer;
   }
 
   /** @internal */
   protected abstract show(): string;
 
   /** @internal */
-  protected get hold(): Hold {
-    return this.#hold;
+  protected get keepAlive(): KeepAlive {
+    return this.#keepAlive;
   }
 
   /** @internal */
   protected checkOpen(): void {
-    if (this.#closed) throw new ClosedError(this.#what);
+    if (this.#closed) throw new ClosedError(this.#typeName);
   }
 }

@@ -1,20 +1,22 @@
 // SPDX-License-Identifier: MIT
 //
-// The end of a process that has put items on queues which have not been written yet. Their threads go on by themselves for
-// as long as the process lives, so all there is to do is to wait for them.
+// The end of a process that has put items which are not written yet. The feeder threads go on by themselves as long as
+// the process lives, so the process only has to wait for them.
 
-import { completionsFd, dispatchCompletions, request } from '../event-loop/completions.js';
+import { request, requestSync } from '../event-loop/completions.js';
 import { millisecondsLeft } from '../core/deadline.js';
+import { perEnvironment } from '../core/per-environment.js';
 import { InterruptedError, systemError } from '../core/errors.js';
 import { native } from '../native/addon.js';
-import { blockOn, Hold } from '../event-loop/reactor.js';
+import { atExit, type Warn } from '../event-loop/exit.js';
+import { KeepAlive } from '../event-loop/keep-alive.js';
 
 const queues = native.queues;
 
-/** When a natural end that waits says why. */
+/** How long a natural end waits before a warning gives the reason, in milliseconds. */
 const WARNING_MS = 5000;
 
-/** How long an item that is half written is waited for at an end that waits for nothing else. */
+/** How long the end of the process waits for a half-written item when it waits for nothing else, in milliseconds. */
 const HALF_WRITTEN_MS = 200;
 
 const whenIdle = {
@@ -23,65 +25,69 @@ const whenIdle = {
   error: (status: number) => systemError(status, 'write'),
 };
 
-let registered = false;
+const state = perEnvironment('queues/exit', () => ({ registered: false }));
 
-/** Has a natural end of the process wait for what was put. */
+/** Makes the end of the process wait until the items are written. */
 export function waitForFeedersAtExit(): void {
-  if (registered || !native.isMainThread) return;
-  registered = true;
-  process.on('beforeExit', () => {
-    const [, items] = queues.processWaiting();
-    if (items === 0) return;
-    // Nobody here reads any more. If nobody else does either, the threads learn of it now.
-    queues.cutReaders();
-    const hold = new Hold();
-    hold.begin();
-    const warning = setTimeout(warn, WARNING_MS).unref();
-    request(whenIdle, () => {
-      clearTimeout(warning);
-      hold.end();
-    });
+  if (state.registered) return;
+  state.registered = true;
+  atExit('queues', writeQueuesAtExit);
+  if (native.isMainThread) process.on('beforeExit', waitForFeeders);
+}
+
+/** Keeps a natural end of the process waiting for as long as it takes. */
+function waitForFeeders(): void {
+  const [, items] = queues.processWaiting();
+  if (items === 0) return;
+  // This process no longer reads. If no other process does either, the feeder threads fail with EPIPE now.
+  queues.cutReaders();
+  const keepAlive = new KeepAlive();
+  keepAlive.begin();
+  const warning = setTimeout(warnOfWait, WARNING_MS).unref();
+  request(whenIdle, () => {
+    clearTimeout(warning);
+    keepAlive.end();
   });
 }
 
-function warn(): void {
+function warnOfWait(): void {
   const [count, items, bytes, name] = queues.processWaiting();
   process.emitWarning(
-    `The process has ended but for ${items} items (${bytes} bytes) put on ${count} queue(s), of which one has the lock ` +
-      `${name}: it waits until they are got. cancelJoinThread() lets it end without them`,
+    `The process waits to end until ${items} items (${bytes} bytes) on ${count} queue(s) are written, which ` +
+      `needs other processes to get items. One of the queues has the lock ${name}. cancelJoinThread() drops the items`,
   );
 }
 
-/** Waits until everything was written, or until the deadline. Returns how many items are lost, in how many bytes. */
-export function writeQueuesAtExit(deadline: number): { items: number; bytes: number } {
-  // Others could not go on behind an item of which this process has read a part.
+/** Waits until all items are written, or until the deadline. */
+function writeQueuesAtExit(deadline: number, warn: Warn): void {
+  // Finishes an item that this process has read in part: other readers could not continue behind it.
   queues.finish(millisecondsLeft(deadline));
-  if (!native.isMainThread) return { items: 0, bytes: 0 };
+  if (!native.isMainThread) return;
   if (queues.processWaiting()[1] > 0) {
     queues.cutReaders();
     waitUntilIdle(deadline);
   }
   const [, items, bytes] = queues.processWaiting();
   stopFeeders();
-  return { items, bytes };
+  if (items > 0) warn(`${items} items (${bytes} bytes) put on queues were not written`);
 }
 
 function waitUntilIdle(deadline: number): void {
-  let idle = false;
-  request(whenIdle, () => {
-    idle = true;
-  });
-  while (!idle && millisecondsLeft(deadline) > 0) {
+  while (millisecondsLeft(deadline) > 0) {
     try {
-      blockOn([completionsFd()], deadline, 'exit');
+      requestSync(whenIdle, deadline, 'exit');
+      return;
     } catch (error) {
+      // A signal does not end the wait, since its listener cannot run any more.
       if (!(error instanceof InterruptedError)) return;
     }
-    dispatchCompletions();
   }
 }
 
-/** Nobody could read on behind an item that is cut off, so the rest of one that was begun is given a moment. */
+/**
+ * Stops the feeder threads. An item that is half written gets a moment, since no reader could continue behind one that
+ * is cut off.
+ */
 function stopFeeders(): void {
   const until = performance.now() + HALF_WRITTEN_MS;
   while (queues.stopFeeders() === 0 && performance.now() < until) {

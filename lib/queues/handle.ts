@@ -2,12 +2,11 @@
 //
 // One queue as this environment uses it: its number in the native layer, and what all its Node members are told of.
 import type { Channel } from '../connection/channel.js';
-import { completionsFd, dispatchCompletions, request } from '../event-loop/completions.js';
-import { Connection } from '../connection/connection.js';
+import { request, requestSync, type Background } from '../event-loop/completions.js';
 import { queueError, systemError } from '../core/errors.js';
 import { native } from '../native/addon.js';
-import type { QueueParts } from './parts.js';
-import { blockOn } from '../event-loop/reactor.js';
+import type { QueueResources } from './queue-resources.js';
+import { blockOn } from '../event-loop/sync-wait.js';
 import type { SemaphoreHandle } from '../synchronize/semaphore-handle.js';
 
 const queues = native.queues;
@@ -20,10 +19,6 @@ const collected = new FinalizationRegistry<number>((id) => {
 /** So often somebody who cannot be told of a change looks for it, in milliseconds. */
 export const LOOK_MS = 500;
 
-function channelId(connection: Connection<never, unknown> | Connection<unknown, never> | undefined): number {
-  return connection === undefined ? -1 : Connection.idOf(connection as Connection<never, never>);
-}
-
 export class QueueHandle {
   readonly id: number;
   /** What is read from. */
@@ -33,22 +28,21 @@ export class QueueHandle {
   readonly #level: Channel | undefined;
 
   /** @param make Whether the queue is new, so that nobody else knows it yet. */
-  constructor(parts: QueueParts, make: boolean) {
-    const { reader, writer, rlock, wlock, places, joinable, level } = parts;
-    this.channel = Connection.channelOf(reader);
-    this.#level = level === undefined ? undefined : Connection.channelOf(level.reader);
-    this.rlock = rlock.handle;
-    this.places = places?.handle;
+  constructor({ pipe, rlock, wlock, slots, joinable, statePipe }: QueueResources, make: boolean) {
+    this.channel = pipe.reader;
+    this.#level = statePipe?.reader;
+    this.rlock = rlock;
+    this.places = slots?.semaphore;
     this.id = queues.open(
-      channelId(reader),
-      channelId(writer),
-      rlock.handle.id,
-      wlock.handle.id,
-      this.places?.id ?? -1,
-      joinable?.unfinished.handle.id ?? -1,
-      channelId(level?.reader),
-      channelId(level?.writer),
-      places?.bound ?? 0,
+      pipe.reader.id,
+      pipe.writer.id,
+      rlock.id,
+      wlock.id,
+      slots?.semaphore.id ?? -1,
+      joinable?.unfinished.id ?? -1,
+      statePipe?.reader.id ?? -1,
+      statePipe?.writer.id ?? -1,
+      slots?.count ?? 0,
       make,
     );
     if (this.id < 0) throw systemError(this.id, 'open');
@@ -86,59 +80,47 @@ export class QueueHandle {
 
   /** Blocks until one of these descriptors is readable or the queue has something to tell. False when the time is up. */
   block(fds: readonly number[], deadline: number, operation: string): boolean {
-    const told = this.flags !== 0;
-    const wait = told ? Math.min(deadline, performance.now() + LOOK_MS) : deadline;
-    const level = told || this.#level === undefined ? [] : [this.#level.fd];
-    const { expired } = blockOn([...fds, ...level], wait, operation);
-    return !expired || wait < deadline;
+    const { level, until } = this.#attention(deadline);
+    const { expired } = blockOn([...fds, ...level], until, operation);
+    return !expired || until < deadline;
   }
 
-  /** Blocks until a value of a semaphore was taken (0), its holder was found dead, or the queue has something to tell (`again`). */
+  /**
+   * Blocks until a value of a semaphore was taken (0), its holder was found dead, the time is up (`timedOut`), or the caller
+   * should look at the queue again (`again`).
+   */
   take(semaphore: SemaphoreHandle, deadline: number, operation: string): number {
-    let outcome: number | undefined;
-    const withdraw = semaphore.request((status) => {
-      outcome = status;
-    });
-    try {
-      const { flags } = this;
-      for (;;) {
-        const expired = !this.block([completionsFd()], deadline, operation);
-        dispatchCompletions();
-        if (outcome !== undefined) return outcome;
-        if (expired) return native.status.timedOut;
-        if (this.flags !== flags) return native.status.again;
-      }
-    } finally {
-      withdraw();
-    }
+    const { level, until } = this.#attention(deadline);
+    const outcome = requestSync(semaphore.background, until, operation, level);
+    return outcome === native.status.timedOut && until < deadline ? native.status.again : outcome;
+  }
+
+  /**
+   * What a blocking call watches besides what it waits for, and until when: the pipe that tells of a change of state. Once
+   * there was a change the pipe tells nothing new, so the call looks every `LOOK_MS`.
+   */
+  #attention(deadline: number): { level: number[]; until: number } {
+    if (this.flags !== 0) return { level: [], until: Math.min(deadline, performance.now() + LOOK_MS) };
+    return { level: this.#level === undefined ? [] : [this.#level.fd], until: deadline };
   }
 
   /** Calls `settle` once when at most `most` bytes wait to be written, with 0, or with what made that impossible. */
   onceWritten(most: number, settle: (status: number) => void): () => void {
-    const background = {
-      start: (number: number) => queues.notifyWhen(this.id, most, number),
-      cancel: (number: number) => {
-        queues.forget(this.id, number);
-      },
-      error: (status: number) => systemError(status, 'write'),
-    };
-    return request(background, settle);
+    return request(this.#whenWritten(most), settle);
   }
 
   /** The blocking form of that; `timedOut` when the time is up. */
   written(most: number, deadline: number, operation: string): number {
-    let outcome: number | undefined;
-    const withdraw = this.onceWritten(most, (status) => {
-      outcome = status;
-    });
-    try {
-      for (;;) {
-        dispatchCompletions();
-        if (outcome !== undefined) return outcome;
-        if (blockOn([completionsFd()], deadline, operation).expired) return native.status.timedOut;
-      }
-    } finally {
-      withdraw();
-    }
+    return requestSync(this.#whenWritten(most), deadline, operation);
+  }
+
+  #whenWritten(most: number): Background {
+    return {
+      start: (number) => queues.notifyWhen(this.id, most, number),
+      cancel: (number) => {
+        queues.forget(this.id, number);
+      },
+      error: (status) => systemError(status, 'write'),
+    };
   }
 }

@@ -4,46 +4,45 @@ import { checkLimits, deadlineAfter, type WaitOptions } from '../core/deadline.j
 import { TaskDoneError, TimeoutError } from '../core/errors.js';
 import { Queue, type QueueSource } from './queue.js';
 import type { QueueOptions } from './options.js';
-import type { Joinable, QueueParts } from './parts.js';
-import type { Existing } from '../synchronize/sem-lock.js';
-import { runSteps, runStepsSync, type Steps } from '../synchronize/driver.js';
+import type { Joinable, QueueResources } from './queue-resources.js';
+import { run, runSync } from '../event-loop/driver.js';
+import type { SemaphoreWaits } from '../synchronize/semaphore-wait.js';
 
 /**
  * A Queue that counts which items have been processed. CPython: `multiprocessing.JoinableQueue`.
  *
- * Whoever gets an item calls `taskDone` when he is done with it; `join` waits until that was done for all.
+ * A consumer calls `taskDone` after it has processed an item; `join` waits until all items are processed.
  */
 export class JoinableQueue<T = unknown> extends Queue<T> {
-  /** @param options How many items may be on it (default, and for 0 or less: no limit), or options. */
+  /** @param options The largest number of items on the queue (0 or less, the default: no limit), or options. */
   constructor(options?: number | QueueOptions);
-  /** @internal */
-
-  constructor(existing: Existing<QueueParts>);
+  /** @internal For an existing queue. */
+  constructor(resources: QueueResources);
   constructor(source?: QueueSource) {
     super(source, true);
   }
 
   /**
-   * Says that an item which was got has been processed. CPython: `task_done()`. Rejects with `TaskDoneError` if there is
-   * none, `ClosedError`, or `OwnerDied`.
+   * Marks one item that was got as processed. CPython: `task_done()`. Rejects with `TaskDoneError` if no item is
+   * unprocessed, `ClosedError`, or `OwnerDied`.
    */
   async taskDone(): Promise<void> {
     this.checkOpen();
-    return runSteps(this.#taskDoneSteps('taskDone'), this.hold);
+    return run(this.#taskDoneSteps('taskDone'), this.keepAlive);
   }
 
   /** As `taskDone`, blocking the thread. */
   taskDoneSync(): void {
     this.checkOpen();
-    this.#joinable.condition.checkNobodyWaitsHere('taskDoneSync');
-    runStepsSync(this.#taskDoneSteps('taskDoneSync'), 'taskDoneSync');
+    this.#joinable.condition.checkNoWaitPending('taskDoneSync');
+    runSync(this.#taskDoneSteps('taskDoneSync'), 'taskDoneSync');
   }
 
   /**
    * Resolves when every item that was put has been processed. CPython: `join()`.
    *
-   * Rejects with `TimeoutError`, `ClosedError`, `OwnerDied`, or an AbortError; with `ShutDown` or `QueueBroken` if items
-   * were left that nobody can get any more.
+   * Rejects with `TimeoutError`, `ClosedError`, `OwnerDied`, or an AbortError; with `ShutDown` or `QueueBroken` if
+   * items are left that can no longer be got.
    */
   async join(options?: WaitOptions): Promise<void> {
     const { timeout, signal } = checkLimits(options);
@@ -54,7 +53,7 @@ export class JoinableQueue<T = unknown> extends Queue<T> {
     });
     try {
       const either = signal === undefined ? told.signal : AbortSignal.any([signal, told.signal]);
-      await runSteps(this.#joinSteps('join', deadlineAfter(timeout), either), this.hold);
+      await run(this.#joinSteps('join', deadlineAfter(timeout), either), this.keepAlive);
     } catch (error) {
       if (told.signal.aborted && signal?.aborted !== true) throw this.handle.end ?? error;
       throw error;
@@ -67,26 +66,26 @@ export class JoinableQueue<T = unknown> extends Queue<T> {
   joinSync(options?: WaitOptions): void {
     const { timeout } = checkLimits(options);
     this.checkOpen();
-    runStepsSync(this.#joinSteps('joinSync', deadlineAfter(timeout), undefined), 'joinSync');
+    runSync(this.#joinSteps('joinSync', deadlineAfter(timeout), undefined), 'joinSync');
   }
 
   get #joinable(): Joinable {
-    return this.parts.joinable as Joinable;
+    return this.resources.joinable as Joinable;
   }
 
-  #taskDoneSteps(operation: string): Steps<void> {
+  #taskDoneSteps(operation: string): SemaphoreWaits<void> {
     const { condition, unfinished } = this.#joinable;
     return condition.lockedSteps((owner) => {
-      if (!unfinished.handle.tryAcquire()) throw new TaskDoneError();
+      if (!unfinished.tryAcquire()) throw new TaskDoneError();
       return this.#isFinished() ? condition.notifySteps(owner, Infinity, operation) : { value: undefined };
     });
   }
 
-  #joinSteps(operation: string, deadline: number, signal: AbortSignal | undefined): Steps<void> {
+  #joinSteps(operation: string, deadline: number, signal: AbortSignal | undefined): SemaphoreWaits<void> {
     const { condition } = this.#joinable;
     const { handle } = this;
     const isFinished = (): boolean => this.#isFinished();
-    return condition.lockedSteps(function* (owner): Steps<void> {
+    return condition.lockedSteps(function* (owner): SemaphoreWaits<void> {
       while (!isFinished()) {
         const { end } = handle;
         if (end !== undefined) throw end;
@@ -95,15 +94,18 @@ export class JoinableQueue<T = unknown> extends Queue<T> {
     });
   }
 
-  /** Whether nothing is unfinished. Asked with the lock, so that trying to take one works where values are not told. */
+  /**
+   * Whether no item is unfinished. The caller holds the lock, so this can take a count and give it back, which works on
+   * systems that cannot read the value of a semaphore.
+   */
   #isFinished(): boolean {
-    const { handle } = this.#joinable.unfinished;
-    if (!handle.tryAcquire()) return true;
-    handle.post();
+    const { unfinished } = this.#joinable;
+    if (!unfinished.tryAcquire()) return true;
+    unfinished.post();
     return false;
   }
 
-  /** Calls `callback` when what is unfinished cannot be finished any more. */
+  /** Calls `callback` when the unfinished items can no longer be finished. Returns a function that cancels this. */
   #onEnd(callback: () => void): () => void {
     let untell = (): void => undefined;
     const listen = (): void => {
@@ -120,7 +122,7 @@ export class JoinableQueue<T = unknown> extends Queue<T> {
   }
 }
 
-/** CPython's own spelling of a method. Its behaviour is that of the camelCase one. */
+/** CPython's spelling of a method, which behaves like the camelCase one. */
 export interface JoinableQueue<T> {
   /** `taskDone` */
   task_done: JoinableQueue<T>['taskDone'];

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: MIT
 //
-// The getting half of a queue: who waits, in which order they are served, and the item that is on its way.
-import { startLimits, type Limits } from '../core/deadline.js';
+// The getting half of a queue: the calls that wait, in the order in which they are served, and the item that is on its way.
+import { isLimited, type Limits } from '../core/deadline.js';
 import { BusyError, Empty, QueueBroken, queueError, receiveError } from '../core/errors.js';
 import { Fifo } from '../core/fifo.js';
 import { LargeMessage } from '../connection/large-message.js';
 import { native } from '../native/addon.js';
 import { LOOK_MS, type QueueHandle } from './handle.js';
-import { flushUnwritten, takeTurn, type Hold } from '../event-loop/reactor.js';
-import type { Take } from '../serialization/message-decoder.js';
+import type { KeepAlive } from '../event-loop/keep-alive.js';
+import { PendingCall } from '../event-loop/pending-call.js';
+import { BYTES_PER_TURN, OPERATIONS_PER_TURN, takeTurn } from '../event-loop/reactor.js';
+import { flushUnwritten } from '../event-loop/sync-wait.js';
+import type { MessageDecoder } from '../serialization/message-decoder.js';
 
 const codes = native.status;
 const queues = native.queues;
@@ -16,50 +19,10 @@ const queues = native.queues;
 /** Where the native layer puts small items. It is read before the next native call and never handed out. */
 const slab = Buffer.allocUnsafeSlow(native.smallBytes);
 
-/** How much of a large item is read in one turn of the event loop. */
-const BUDGET = 256 * 1024;
-
-/** So many who wait are served in one turn of the event loop. */
-const TURNS = 64;
-
-/** One get that waits. */
-class Request {
-  readonly #hold: Hold;
-  readonly #take: Take<unknown>;
-  readonly #resolve: (value: unknown) => void;
-  readonly #reject: (error: Error) => void;
-  /** Ends its time limits. */
-  cancel: (() => void) | undefined;
-
-  constructor(take: Take<unknown>, hold: Hold, resolve: (value: unknown) => void, reject: (error: Error) => void) {
-    this.#take = take;
-    this.#hold = hold;
-    this.#resolve = resolve;
-    this.#reject = reject;
-    hold.begin();
-  }
-
-  deliver(make: (take: Take<unknown>) => unknown): void {
-    this.cancel?.();
-    this.#hold.end();
-    try {
-      this.#resolve(make(this.#take));
-    } catch (error) {
-      this.#reject(error as Error);
-    }
-  }
-
-  fail(error: Error): void {
-    this.cancel?.();
-    this.#hold.end();
-    this.#reject(error);
-  }
-}
-
 export class QueueReader {
   readonly #handle: QueueHandle;
-  readonly #take: Take<unknown>;
-  readonly #waiting = new Fifo<Request>();
+  readonly #take: MessageDecoder<unknown>;
+  readonly #waiting = new Fifo<PendingCall<unknown>>();
   /** A large item that is on its way. */
   readonly #large = new LargeMessage();
   /** An item that nobody waited for any more when it was whole. */
@@ -72,7 +35,7 @@ export class QueueReader {
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
-  constructor(handle: QueueHandle, take: Take<unknown>) {
+  constructor(handle: QueueHandle, take: MessageDecoder<unknown>) {
     this.#handle = handle;
     this.#take = take;
   }
@@ -83,34 +46,30 @@ export class QueueReader {
   }
 
   /** Gets one item, after those who asked earlier. */
-  get(limits: Limits, hold: Hold): Promise<unknown> {
+  get(limits: Limits, keepAlive: KeepAlive): Promise<unknown> {
     const turn = this.#waiting.length === 0 && takeTurn();
     if (turn) {
       try {
         const status = this.#next(false);
-        if (this.#has(status)) return Promise.resolve(this.#item(status, this.#take));
+        if (this.#has(status)) return Promise.resolve(this.#item(status));
         if (!isWait(status)) return Promise.reject(this.#failure(status));
         if (limits.timeout <= 0) {
           this.#watch(status);
           return Promise.reject(new Empty());
         }
-        return this.#wait(limits, hold, () => {
-          this.#watch(status);
-        });
+        return this.#wait(limits, keepAlive, status);
       } catch (error) {
         return Promise.reject(error);
       }
     }
-    return this.#wait(limits, hold, () => {
-      if (this.#waiting.length === 1) this.#serveSoon();
-    });
+    return this.#wait(limits, keepAlive, undefined);
   }
 
   /** An item that is there now; undefined if there is none, or others wait for it. */
   getNow(): { value: unknown } | undefined {
     if (this.#waiting.length > 0) return undefined;
     const status = this.#next(false);
-    if (this.#has(status)) return { value: this.#item(status, this.#take) };
+    if (this.#has(status)) return { value: this.#item(status) };
     if (!isWait(status)) throw this.#failure(status);
     this.#watch(status);
     return undefined;
@@ -123,7 +82,7 @@ export class QueueReader {
     this.#watch(undefined);
     for (;;) {
       const status = this.#next(false, Infinity);
-      if (this.#has(status)) return this.#item(status, this.#take);
+      if (this.#has(status)) return this.#item(status);
       if (!isWait(status)) throw this.#failure(status);
       const inside = this.#inside;
       if (this.#block(status, inside ? Math.min(deadline, performance.now() + LOOK_MS) : deadline, operation)) continue;
@@ -152,28 +111,26 @@ export class QueueReader {
     return true;
   }
 
-  #wait(limits: Limits, hold: Hold, start: () => void): Promise<unknown> {
-    return new Promise<unknown>((resolve, reject) => {
-      const request = new Request(this.#take, hold, resolve, reject);
-      if (limits.signal !== undefined || limits.timeout !== Infinity) {
-        request.cancel = startLimits(
-          limits,
-          hold.on,
-          () => new Empty(),
-          (error) => {
-            this.#waiting.remove(request);
-            request.cancel = undefined;
-            request.fail(error);
-            if (this.#waiting.length === 0) this.#rest();
-          },
-        );
-      }
-      this.#waiting.push(request);
-      try {
-        start();
-      } catch (error) {
-        this.#failAll(() => error as Error);
-      }
+  /** @param status What the call has found missing; undefined if it has not looked. */
+  #wait(limits: Limits, keepAlive: KeepAlive, status: number | undefined): Promise<unknown> {
+    const call = new PendingCall<unknown>(keepAlive);
+    if (isLimited(limits)) this.#limit(call, limits);
+    this.#waiting.push(call);
+    try {
+      if (status !== undefined) this.#watch(status);
+      else if (this.#waiting.length === 1) this.#serveSoon();
+    } catch (error) {
+      this.#failAll(() => error as Error);
+    }
+    return call.promise;
+  }
+
+  #limit(call: PendingCall<unknown>, limits: Limits): void {
+    const timeoutError = (): Error => new Empty();
+    call.limit(limits, timeoutError, (error) => {
+      this.#waiting.remove(call);
+      call.reject(error);
+      if (this.#waiting.length === 0) this.#rest();
     });
   }
 
@@ -181,7 +138,7 @@ export class QueueReader {
   readonly #serve = (expected: boolean): void => {
     if (this.#immediate || this.#closed) return;
     for (let turn = 0; this.#waiting.length > 0 || this.#inside; turn++) {
-      if (turn === TURNS) {
+      if (turn === OPERATIONS_PER_TURN) {
         this.#serveSoon();
         return;
       }
@@ -198,7 +155,7 @@ export class QueueReader {
       const first = this.#waiting.shift();
       // Copied, since nobody knows when it will be asked for.
       if (first === undefined) this.#kept = Buffer.from(status >= 0 ? slab.subarray(0, status) : this.#large.take());
-      else first.deliver((take) => this.#item(status, take));
+      else first.attempt(() => first.resolve(this.#item(status)));
     }
     this.#rest();
   };
@@ -280,7 +237,7 @@ export class QueueReader {
   }
 
   /** The length of a small item in the slab, `largeMessage` when `#large` is whole, or why there is neither. */
-  #next(expected: boolean, budget = BUDGET): number {
+  #next(expected: boolean, budget = BYTES_PER_TURN): number {
     if (this.#kept !== undefined) {
       this.#large.use(this.#kept);
       this.#kept = undefined;
@@ -296,8 +253,8 @@ export class QueueReader {
     return this.#large.fill(length, (bytes) => queues.getLarge(this.#handle.id, bytes, budget));
   }
 
-  #item(status: number, take: Take<unknown>): unknown {
-    return status >= 0 ? take.small(slab, status) : take.large(this.#large.take());
+  #item(status: number): unknown {
+    return status >= 0 ? this.#take.fromBorrowed(slab, status) : this.#take.fromOwned(this.#large.take());
   }
 
   #failure(status: number): Error {
@@ -312,7 +269,7 @@ export class QueueReader {
   }
 
   #failAll(makeError: () => Error): void {
-    for (const request of this.#waiting.take()) request.fail(makeError());
+    for (const call of this.#waiting.removeAll()) call.reject(makeError());
   }
 }
 

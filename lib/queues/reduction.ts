@@ -1,178 +1,106 @@
 // SPDX-License-Identifier: MIT
 //
-// What a queue is for somebody else: its parts.
-import type { BaseQueue } from './base-queue.js';
-import type { Condition } from '../synchronize/condition.js';
-import {
-  attachConnection,
-  attachSerialization,
-  describeConnection,
-  fixSerialization,
-  type ConnectionDescriptor,
-  type SerializationKind,
-} from '../connection/reduction.js';
-import type { Connection } from '../connection/connection.js';
-import { argumentError, ClosedError } from '../core/errors.js';
-import { JoinableQueue } from './joinable-queue.js';
-import {
-  attachCondition,
-  attachLock,
-  describeCondition,
-  describeLock,
-  type ConditionDescriptor,
-  type SemLockDescriptor,
-} from '../synchronize/reduction.js';
-import { Queue } from './queue.js';
-import { DEFAULT_HIGH_WATER_MARK } from './options.js';
-import { closeParts, type Joinable, type Level, type QueueParts } from './parts.js';
-import { Existing, type SemLock } from '../synchronize/sem-lock.js';
-import type { Giving, Taking } from '../reduction/transfer.js';
-import { SimpleQueue } from './simple-queue.js';
-import { BoundedSemaphore, Lock, Semaphore } from '../synchronize/locks.js';
+// How queues that were passed on are rebuilt, over the same pipes and semaphores.
+import type { Channel } from '../connection/channel.js';
+import { rebuildChannel, rebuildFormat } from '../connection/channel-reduction.js';
+import { argumentError } from '../core/errors.js';
 import { checkObject } from '../core/validate.js';
+import { registerRebuild, rebuildObject } from '../reduction/registry.js';
+import type { Importer } from '../reduction/transfer.js';
+import { boundOf, rebuildCondition, semaphoreAddress } from '../synchronize/reduction.js';
+import { SemaphoreHandle } from '../synchronize/semaphore-handle.js';
+import { JoinableQueue } from './joinable-queue.js';
+import { DEFAULT_HIGH_WATER_MARK } from './options.js';
+import { Opened, QueueResources, type Joinable, type PipeEnds, type Slots } from './queue-resources.js';
+import { Queue } from './queue.js';
+import { SimpleQueue } from './simple-queue.js';
 
-/** What `describe` makes of a queue. It is plain JSON. */
-export interface QueueDescriptor {
-  /** The class. */
-  readonly type: 'Queue' | 'JoinableQueue' | 'SimpleQueue';
-  /** CPython: `_reader`. */
-  readonly reader: ConnectionDescriptor;
-  /** CPython: `_writer`. */
-  readonly writer: ConnectionDescriptor;
-  /** CPython: `_rlock`. */
-  readonly rlock: SemLockDescriptor;
-  /** CPython: `_wlock`. */
-  readonly wlock: SemLockDescriptor;
-  /** How many more items there is a place for. CPython: `_sem`. */
-  readonly places?: SemLockDescriptor | undefined;
-  /** Of a JoinableQueue. CPython: `_cond`. */
-  readonly condition?: ConditionDescriptor | undefined;
-  /** Of a JoinableQueue. CPython: `_unfinished_tasks`. */
-  readonly unfinished?: SemLockDescriptor | undefined;
-  /** The pipe by which Node members learn of a shutdown, its reader first. */
-  readonly level?: readonly [ConnectionDescriptor, ConnectionDescriptor] | undefined;
-  /** How items become bytes; `custom` for functions of the user, which cannot be passed on. */
-  readonly serialization: SerializationKind;
-  /** See `QueueOptions`. */
-  readonly highWaterMark: number;
-}
-
-/** The class of a queue, as its descriptor says it. */
-function typeOf(queue: BaseQueue<unknown>): QueueDescriptor['type'] {
-  if (queue instanceof JoinableQueue) return 'JoinableQueue';
-  return queue instanceof SimpleQueue ? 'SimpleQueue' : 'Queue';
-}
-
-/** Takes a queue apart. */
-export function describeQueue(queue: BaseQueue<unknown>, giving: Giving): QueueDescriptor {
-  const type = typeOf(queue);
-  if (queue.closed) throw new ClosedError(type);
-  const { reader, writer, rlock, wlock, places, joinable, level, serialization, highWaterMark } = queue.parts;
-  fixSerialization(serialization, giving);
-  const end = (connection: Connection<never, unknown> | Connection<unknown, never>): ConnectionDescriptor =>
-    describeConnection(connection as Connection<never, unknown>, giving);
-  return {
-    type,
-    reader: end(reader),
-    writer: end(writer),
-    rlock: describeLock(rlock, giving),
-    wlock: describeLock(wlock, giving),
-    places: places && describeLock(places, giving),
-    condition: joinable && describeCondition(joinable.condition, describeLock(joinable.condition.lock, giving), giving),
-    unfinished: joinable && describeLock(joinable.unfinished, giving),
-    // Python does not know it.
-    level: giving.serialization === 'pickle' ? undefined : level && [end(level.reader), end(level.writer)],
-    serialization: serialization.kind ?? giving.serialization,
-    highWaterMark,
-  };
-}
-
-/** Makes parts one after the other, and closes them if a later one cannot be made. */
-class Parts {
+/** Opens the resources of a queue, one after the other. */
+class Opener {
   readonly #fields: Record<string, unknown>;
-  readonly #taking: Taking;
-  readonly #made: { close(): void }[] = [];
+  readonly #name: string;
+  readonly #importer: Importer;
+  readonly #opened = new Opened();
 
-  constructor(fields: Record<string, unknown>, taking: Taking) {
+  constructor(fields: Record<string, unknown>, name: string, importer: Importer) {
     this.#fields = fields;
-    this.#taking = taking;
+    this.#name = name;
+    this.#importer = importer;
   }
 
-  connection<S, R>(name: string, value = this.#fields[name]): Connection<S, R> {
-    checkObject(value, `descriptor.${name}`);
-    return this.#keep(attachConnection(value, this.#taking, `descriptor.${name}`) as unknown as Connection<S, R>);
+  /** @param slots Whether the queue has slots. */
+  open(slots: boolean, joinable: boolean): QueueResources {
+    const format = rebuildFormat(this.#fields['serialization'], `${this.#name}.serialization`);
+    const mark = this.#fields['highWaterMark'];
+    try {
+      return new QueueResources({
+        pipe: { reader: this.#channel('reader'), writer: this.#channel('writer') },
+        rlock: this.#semaphore('rlock', 'Lock'),
+        wlock: this.#semaphore('wlock', 'Lock'),
+        slots: slots ? this.#slots() : undefined,
+        joinable: joinable ? this.#joinable() : undefined,
+        statePipe: this.#statePipe(),
+        format,
+        highWaterMark: typeof mark === 'number' && mark >= 0 ? mark : DEFAULT_HIGH_WATER_MARK,
+      });
+    } catch (error) {
+      this.#opened.close();
+      throw error;
+    }
   }
 
-  lock<T extends SemLock>(name: string, Class: new (...args: never[]) => T): T {
-    const value = this.#fields[name];
-    checkObject(value, `descriptor.${name}`);
-    const lock: SemLock = this.#keep(attachLock(value as Record<string, unknown>, `descriptor.${name}`));
-    if (lock instanceof Class) return lock;
-    throw argumentError('type', `descriptor.${name} must be of a ${Class.name}`);
+  #channel(key: string, reduced = this.#fields[key]): Channel {
+    return this.#opened.channel(rebuildChannel(reduced, `${this.#name}.${key}`, this.#importer).channel);
   }
 
-  condition(): Condition {
-    const value = this.#fields['condition'];
-    checkObject(value, 'descriptor.condition');
-    return this.#keep(attachCondition(value as Record<string, unknown>, 'descriptor.condition'));
+  #semaphore(key: string, type: string): SemaphoreHandle {
+    const name = `${this.#name}.${key}`;
+    const reduced = this.#fields[key];
+    const address = semaphoreAddress(reduced, name);
+    if ((reduced as { type?: unknown }).type !== type) throw argumentError('type', `${name} must describe a ${type}`);
+    return this.#opened.semaphore(SemaphoreHandle.attach(type, address));
   }
 
-  level(): Level | undefined {
-    const value = this.#fields['level'];
-    if (value === undefined || value === null) return undefined;
-    if (!Array.isArray(value)) throw argumentError('type', 'descriptor.level must be an array');
-    const [reader, writer] = value as unknown[];
-    return { reader: this.connection('level[0]', reader), writer: this.connection('level[1]', writer) };
+  #slots(): Slots {
+    const semaphore = this.#semaphore('places', 'BoundedSemaphore');
+    return { semaphore, count: boundOf(this.#fields['places'], `${this.#name}.places`) };
   }
 
-  closeAll(): void {
-    for (const part of this.#made) part.close();
+  #joinable(): Joinable {
+    const name = `${this.#name}.condition`;
+    const rebuildPart = (part: unknown, partName: string): unknown => rebuildObject(part, partName, this.#importer);
+    const fields = this.#fields['condition'];
+    checkObject(fields, name);
+    const rebuilt = rebuildCondition(fields as Record<string, unknown>, name, rebuildPart);
+    const condition = this.#opened.condition(rebuilt);
+    return { condition, unfinished: this.#semaphore('unfinished', 'Semaphore') };
   }
 
-  #keep<T extends { close(): void }>(part: T): T {
-    this.#made.push(part);
-    return part;
+  #statePipe(): PipeEnds | undefined {
+    const ends = this.#fields['level'];
+    if (ends === undefined || ends === null) return undefined;
+    if (!Array.isArray(ends)) throw argumentError('type', `${this.#name}.level must be an array`);
+    const [reader, writer] = ends as unknown[];
+    return { reader: this.#channel('level[0]', reader), writer: this.#channel('level[1]', writer) };
   }
 }
 
-function attachParts(parts: Parts, type: unknown, fields: Record<string, unknown>): QueueParts {
-  const serialization = attachSerialization(fields['serialization'], 'descriptor.serialization');
-  const mark = fields['highWaterMark'];
-  const highWaterMark = typeof mark === 'number' && mark >= 0 ? mark : DEFAULT_HIGH_WATER_MARK;
-  const joinable = (): Joinable => ({
-    condition: parts.condition(),
-    unfinished: parts.lock('unfinished', Semaphore),
-  });
-  return {
-    reader: parts.connection('reader'),
-    writer: parts.connection('writer'),
-    rlock: parts.lock('rlock', Lock),
-    wlock: parts.lock('wlock', Lock),
-    places: type === 'SimpleQueue' ? undefined : parts.lock('places', BoundedSemaphore),
-    joinable: type === 'JoinableQueue' ? joinable() : undefined,
-    level: parts.level(),
-    serialization,
-    highWaterMark,
-  };
-}
-
-/** Puts a queue together. */
-export function attachQueue(fields: Record<string, unknown>, taking: Taking): Queue | JoinableQueue | SimpleQueue {
-  const { type } = fields;
-  const making = new Parts(fields, taking);
-  let parts: QueueParts;
+/** Makes a queue over resources, which are closed if that fails. */
+function queueOver<T>(resources: QueueResources, make: (resources: QueueResources) => T): T {
   try {
-    parts = attachParts(making, type, fields);
+    return make(resources);
   } catch (error) {
-    making.closeAll();
-    throw error;
-  }
-  try {
-    const existing = new Existing(parts);
-    if (type === 'SimpleQueue') return new SimpleQueue(existing);
-    return type === 'JoinableQueue' ? new JoinableQueue(existing) : new Queue(existing, false);
-  } catch (error) {
-    closeParts(parts);
+    resources.close();
     throw error;
   }
 }
+
+registerRebuild(['Queue'], (fields, name, importer) =>
+  queueOver(new Opener(fields, name, importer).open(true, false), (resources) => new Queue(resources)),
+);
+registerRebuild(['JoinableQueue'], (fields, name, importer) =>
+  queueOver(new Opener(fields, name, importer).open(true, true), (resources) => new JoinableQueue(resources)),
+);
+registerRebuild(['SimpleQueue'], (fields, name, importer) =>
+  queueOver(new Opener(fields, name, importer).open(false, false), (resources) => new SimpleQueue(resources)),
+);

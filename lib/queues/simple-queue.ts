@@ -1,27 +1,29 @@
 // SPDX-License-Identifier: MIT
 import { BaseQueue } from './base-queue.js';
 import { checkQueueOptions, type SimpleQueueOptions } from './options.js';
-import { makeParts, type QueueParts } from './parts.js';
-import { Existing } from '../synchronize/sem-lock.js';
+import { QueueResources } from './queue-resources.js';
 
 /**
- * A queue without a size, whose `put` ends when the item is in the pipe. CPython: `multiprocessing.SimpleQueue`.
+ * A queue without a maximum size, whose `put` ends when the item is in the pipe. CPython:
+ * `multiprocessing.SimpleQueue`.
  */
 export class SimpleQueue<T = unknown> extends BaseQueue<T> {
+  /** @param options See SimpleQueueOptions. */
   constructor(options?: SimpleQueueOptions);
-  /** @internal */
-
-  constructor(existing: Existing<QueueParts>);
-  constructor(source?: SimpleQueueOptions | Existing<QueueParts>) {
-    const existing = source instanceof Existing ? source.address : undefined;
-    const { serialization, channel } = checkQueueOptions(source instanceof Existing ? undefined : source);
-    const parts =
-      existing ?? makeParts({ places: undefined, joinable: false, serialization, highWaterMark: 0, channel });
-    super('SimpleQueue', parts, existing === undefined);
+  /** @internal For an existing queue. */
+  constructor(resources: QueueResources);
+  constructor(source?: SimpleQueueOptions | QueueResources) {
+    const made = !(source instanceof QueueResources);
+    super('SimpleQueue', made ? makeResources(source) : source, made);
   }
 
   /** @internal */
   protected override show(): string {
     return 'open';
   }
+}
+
+function makeResources(options: SimpleQueueOptions | undefined): QueueResources {
+  const { serialization, channel } = checkQueueOptions(options);
+  return QueueResources.make({ slots: undefined, joinable: false, serialization, highWaterMark: 0, channel });
 }

@@ -1,35 +1,44 @@
 // SPDX-License-Identifier: MIT
 //
-// The putting half of a queue: who waits for a place, and who waits for what was accepted to be written.
+// The putting half of a queue: the calls that wait for a place, and those that wait until what was accepted is written.
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
-import { startLimits, type Limits } from '../core/deadline.js';
+import { isLimited, type Limits } from '../core/deadline.js';
 import { BusyError, Full, queueError, TimeoutError } from '../core/errors.js';
 import { Fifo } from '../core/fifo.js';
 import { native } from '../native/addon.js';
 import type { QueueHandle } from './handle.js';
 import { LOOK_MS } from './handle.js';
-import { flushUnwritten, takeTurn, type Hold } from '../event-loop/reactor.js';
-import { LentBytes } from '../serialization/borrowed-bytes.js';
+import type { KeepAlive } from '../event-loop/keep-alive.js';
+import { PendingCall } from '../event-loop/pending-call.js';
+import { OPERATIONS_PER_TURN, takeTurn } from '../event-loop/reactor.js';
+import { flushUnwritten } from '../event-loop/sync-wait.js';
+import { BorrowedBytes } from '../serialization/borrowed-bytes.js';
 
 const codes = native.status;
 const queues = native.queues;
 
 /** An item as it is put: its bytes, or bytes of the caller's that are copied if they have to wait. */
-export type Item = Uint8Array | LentBytes;
+export type Item = Uint8Array | BorrowedBytes;
 
 function putNative(id: number, item: Item, hasPlace: boolean): number {
-  return item instanceof LentBytes
-    ? queues.putLed(id, item.bytes, hasPlace, item.lead)
+  return item instanceof BorrowedBytes
+    ? queues.putLed(id, item.bytes, hasPlace, item.prefix)
     : queues.put(id, item, hasPlace);
 }
 
-/** One put that waits for a place. */
-interface Waiting {
+/** A put that waits for a place. */
+class PendingPut extends PendingCall<void> {
   readonly bytes: Uint8Array;
-  /** Its bytes were accepted, after which so many of them and others wait. */
-  accept(waiting: number): void;
-  fail(error: Error): void;
+  readonly limits: Limits;
+  readonly keepAlive: KeepAlive;
+
+  constructor(bytes: Uint8Array, limits: Limits, keepAlive: KeepAlive) {
+    super(keepAlive);
+    this.bytes = bytes;
+    this.limits = limits;
+    this.keepAlive = keepAlive;
+  }
 }
 
 const resolved = Promise.resolve();
@@ -37,7 +46,7 @@ const resolved = Promise.resolve();
 export class QueueWriter {
   readonly #handle: QueueHandle;
   readonly #highWaterMark: number;
-  readonly #waiting = new Fifo<Waiting>();
+  readonly #waiting = new Fifo<PendingPut>();
   #immediate = false;
   #withdraw: (() => void) | undefined;
   #untell: (() => void) | undefined;
@@ -51,20 +60,20 @@ export class QueueWriter {
   }
 
   /** Puts an item, after those that were put earlier. */
-  put(item: Item, limits: Limits, hold: Hold): Promise<void> {
+  put(item: Item, limits: Limits, keepAlive: KeepAlive): Promise<void> {
     if (this.#waiting.length > 0) {
-      return limits.timeout > 0 ? this.#wait(item, limits, hold) : Promise.reject(new Full());
+      return limits.timeout > 0 ? this.#wait(item, limits, keepAlive) : Promise.reject(new Full());
     }
     const status = putNative(this.#handle.id, item, false);
     if (status >= 0) {
-      const accepted = this.#accepted(status, limits, hold);
-      // Accepted it is at once, since nothing may wait for a loop that is busy; only who awaits it may have to.
+      const accepted = this.#accepted(status, limits, keepAlive) ?? resolved;
+      // The item is accepted at once, since nothing may wait for a loop that is busy; only the caller's await may have to.
       if (takeTurn()) return accepted;
       accepted.catch(() => undefined);
       return nextTurn().then(() => accepted);
     }
     if (status !== codes.again) return Promise.reject(queueError(status, 'write'));
-    return limits.timeout > 0 ? this.#wait(item, limits, hold) : Promise.reject(new Full());
+    return limits.timeout > 0 ? this.#wait(item, limits, keepAlive) : Promise.reject(new Full());
   }
 
   /** Puts an item if there is a place now. */
@@ -94,8 +103,8 @@ export class QueueWriter {
   }
 
   /** Resolves when everything that was accepted has been written. */
-  whenWritten(limits: Limits, hold: Hold): Promise<void> {
-    return this.#whenBelow(0, limits, hold, 'joinThread');
+  whenWritten(limits: Limits, keepAlive: KeepAlive): Promise<void> {
+    return this.#whenBelow(0, limits, keepAlive, 'joinThread');
   }
 
   whenWrittenSync(deadline: number): void {
@@ -106,79 +115,47 @@ export class QueueWriter {
 
   /** Ends the puts that still wait for a place. */
   close(makeError: () => Error): void {
-    for (const waiting of this.#waiting.take()) waiting.fail(makeError());
+    for (const call of this.#waiting.removeAll()) call.reject(makeError());
     this.#rest();
   }
 
-  #accepted(waiting: number, limits: Limits, hold: Hold): Promise<void> {
+  /** @returns What the caller of an accepted put has to wait for, if anything. */
+  #accepted(waiting: number, limits: Limits, keepAlive: KeepAlive): Promise<void> | undefined {
     this.used = true;
-    if (waiting <= this.#highWaterMark) return resolved;
-    return this.#whenBelow(this.#highWaterMark, limits, hold, undefined);
+    if (waiting <= this.#highWaterMark) return undefined;
+    return this.#whenBelow(this.#highWaterMark, limits, keepAlive, undefined);
   }
 
   /** @param operation What times out; undefined if the end of the time is no error. */
-  #whenBelow(most: number, limits: Limits, hold: Hold, operation: string | undefined): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const finish = (settle: () => void): void => {
-        withdraw();
-        cancel();
-        hold.end();
-        settle();
-      };
-      hold.begin();
-      let cancel = (): void => undefined;
-      const withdraw = this.#handle.onceWritten(most, (status) => {
-        finish(() => {
-          if (status < 0) reject(queueError(status, 'write'));
-          else resolve();
-        });
+  #whenBelow(most: number, limits: Limits, keepAlive: KeepAlive, operation: string | undefined): Promise<void> {
+    const call = new PendingCall<void>(keepAlive);
+    call.attempt(() => {
+      call.onEnd = this.#handle.onceWritten(most, (status) => {
+        if (status < 0) call.reject(queueError(status, 'write'));
+        else call.resolve();
       });
-      if (limits.signal === undefined && limits.timeout === Infinity) return;
-      cancel = startLimits(
-        limits,
-        hold.on,
-        () => new TimeoutError(operation ?? 'put'),
-        (error) => {
-          finish(() => {
-            if (operation === undefined) resolve();
-            else reject(error);
-          });
-        },
-      );
     });
+    const timeoutError = (): Error => new TimeoutError(operation ?? 'put');
+    call.limit(limits, timeoutError, () => {
+      if (operation === undefined) call.resolve();
+    });
+    return call.promise;
   }
 
-  #wait(item: Item, limits: Limits, hold: Hold): Promise<void> {
-    return new Promise((resolve, reject) => {
-      let cancel = (): void => undefined;
-      const waiting: Waiting = {
-        bytes: item instanceof LentBytes ? item.copy() : item,
-        accept: (left) => {
-          cancel();
-          hold.end();
-          this.#accepted(left, limits, hold).then(resolve, reject);
-        },
-        fail: (error) => {
-          cancel();
-          hold.end();
-          reject(error);
-        },
-      };
-      hold.begin();
-      if (limits.signal !== undefined || limits.timeout !== Infinity) {
-        cancel = startLimits(
-          limits,
-          hold.on,
-          () => new Full(),
-          (error) => {
-            this.#waiting.remove(waiting);
-            waiting.fail(error);
-            if (this.#waiting.length === 0) this.#rest();
-          },
-        );
-      }
-      this.#waiting.push(waiting);
-      if (this.#waiting.length === 1) this.#serveSoon();
+  #wait(item: Item, limits: Limits, keepAlive: KeepAlive): Promise<void> {
+    const call = new PendingPut(item instanceof BorrowedBytes ? item.copy() : item, limits, keepAlive);
+    if (isLimited(limits)) this.#limit(call, limits);
+    this.#waiting.push(call);
+    if (this.#waiting.length === 1) this.#serveSoon();
+    return call.promise;
+  }
+
+  #limit(call: PendingPut, limits: Limits): void {
+    const timeoutError = (): Error => new Full();
+    call.limit(limits, timeoutError, (error) => {
+      this.#waiting.remove(call);
+      call.reject(error);
+      if (this.#waiting.length === 0) this.#rest();
     });
   }
 
@@ -197,11 +174,11 @@ export class QueueWriter {
     let place = hasPlace;
     if (place && this.#waiting.length === 0) this.#handle.places?.post();
     for (let turn = 0; this.#waiting.length > 0; turn++) {
-      if (turn === 64) {
+      if (turn === OPERATIONS_PER_TURN) {
         this.#serveSoon();
         return;
       }
-      const first = this.#waiting.first as Waiting;
+      const first = this.#waiting.first as PendingPut;
       const status = putNative(this.#handle.id, first.bytes, place);
       place = false;
       if (status === codes.again) {
@@ -209,8 +186,8 @@ export class QueueWriter {
         return;
       }
       this.#waiting.shift();
-      if (status >= 0) first.accept(status);
-      else first.fail(queueError(status, 'write'));
+      if (status >= 0) first.resolve(this.#accepted(status, first.limits, first.keepAlive));
+      else first.reject(queueError(status, 'write'));
     }
     this.#rest();
   }
@@ -222,7 +199,7 @@ export class QueueWriter {
         this.#serve(outcome === 0);
       });
     } catch (error) {
-      for (const waiting of this.#waiting.take()) waiting.fail(error as Error);
+      for (const call of this.#waiting.removeAll()) call.reject(error);
       return;
     }
     this.#untell ??= this.#handle.onceTold(() => {

@@ -1,35 +1,37 @@
 // SPDX-License-Identifier: MIT
 //
-// Values in which objects of this package are, in V8's format. Such an object makes the ordinary serialisation throw (see
-// shareable.ts), and only then the value is walked: every such object is replaced by a stand-in, and what stands for it
-// travels beside the value. Whatever else cannot be serialised is found on the way and named by its path.
+// Values that contain objects of this package, in V8's format. Such an object makes the ordinary serialisation throw
+// (see shareable.ts). Only then is the value walked: a stand-in replaces each such object, and the object's reduced
+// form travels beside the value. The walk also finds everything else that cannot be serialised, and names it by its
+// path.
 import { types } from 'node:util';
 import { DefaultDeserializer, DefaultSerializer, serialize } from 'node:v8';
 
-import { PicklingError } from '../core/errors.js';
+import { argumentError, PicklingError } from '../core/errors.js';
 import { isShareable } from './shareable.js';
 
-/** A value taken apart: what stands for its shareable objects, in the order of their numbers, and the rest. */
-export interface SharedValue {
-  /** Random bytes that no other part of the value begins with: how a stand-in is known. */
+/** A value as bytes, and beside it the objects of this package that it contains. */
+export interface ObjectGraph {
+  /** Random bytes that no other part of the value begins with: they tell a stand-in from a value. */
   readonly magic: Uint8Array;
-  readonly objects: readonly unknown[];
+  /** The reduced forms, and for each stand-in, in the order of their numbers, the index of its object among them. */
+  readonly objects: readonly [readonly unknown[], readonly number[]];
   readonly value: Uint8Array;
 }
 
 const MAGIC_BYTES = 16;
 const STAND_IN_BYTES = MAGIC_BYTES + 4;
 
-/** A key as it is written behind the name of what it belongs to. */
+/** A key as it is written in a path, behind its object: `.key`, `[0]` or `["other key"]`. */
 function member(key: string): string {
   if (/^\d+$/.test(key)) return `[${key}]`;
   return /^[\p{L}_$][\p{L}\p{N}_$]*$/u.test(key) ? `.${key}` : `[${JSON.stringify(key)}]`;
 }
 
-/** Copies the containers of a value; everything else is kept as it is. */
+/** Copies the containers of a value, and keeps everything else as it is. */
 class Walk {
   readonly #replace: (object: object, path: string) => Uint8Array;
-  /** Objects met before: they may be there twice, or contain themselves. */
+  /** Objects met before: a value may hold an object twice, and an object may contain itself. */
   readonly #copies = new Map<object, unknown>();
 
   constructor(replace: (object: object, path: string) => Uint8Array) {
@@ -47,6 +49,7 @@ class Walk {
     if (Array.isArray(value)) return this.#fields(value, new Array<unknown>(value.length), path);
     if (value instanceof Map) return this.#map(value, path);
     if (value instanceof Set) return this.#set(value, path);
+    if (isBytes(value)) return this.#keep(value, value);
     if (isWhole(value) || isEmptyInstance(value)) {
       check(value, path);
       return this.#keep(value, value);
@@ -63,7 +66,7 @@ class Walk {
     this.#keep(original, copy);
     for (const key of Object.keys(original)) {
       const field = this.copy((original as Record<string, unknown>)[key], path + member(key));
-      // Not an assignment, for which __proto__ is no key like another.
+      // An assignment would treat the key __proto__ differently from others.
       Object.defineProperty(copy, key, { value: field, enumerable: true, configurable: true, writable: true });
     }
     return copy;
@@ -88,7 +91,17 @@ class Walk {
   }
 }
 
-/** Whether an object is more, or something else, than its enumerable properties. */
+/**
+ * Whether an object can certainly be serialised. Such an object is not checked, since the check would copy its bytes
+ * once more.
+ */
+function isBytes(value: object): boolean {
+  const buffer = ArrayBuffer.isView(value) ? value.buffer : value;
+  // An empty one may be detached.
+  return types.isArrayBuffer(buffer) && buffer.byteLength > 0;
+}
+
+/** Whether an object has a state besides its enumerable properties, or is a Proxy. */
 function isWhole(value: object): boolean {
   return (
     types.isDate(value) ||
@@ -110,7 +123,7 @@ function isEmptyInstance(value: object): boolean {
   return prototype !== Object.prototype && prototype !== null && Object.keys(value).length === 0;
 }
 
-/** Throws for what has no copy, such as a Promise or a WeakMap. */
+/** Throws if an object cannot be serialised, such as a Promise or a WeakMap. */
 function check(value: object, path: string): void {
   try {
     serialize(value);
@@ -119,14 +132,15 @@ function check(value: object, path: string): void {
   }
 }
 
-class SharingDeserializer extends DefaultDeserializer {
+/** Reads values that contain stand-ins. */
+class GraphDeserializer extends DefaultDeserializer {
   readonly #magic: Buffer;
-  readonly #objects: readonly unknown[];
+  readonly #find: (number: number) => unknown;
 
-  constructor({ magic, value }: SharedValue, objects: readonly unknown[]) {
+  constructor({ magic, value }: ObjectGraph, find: (number: number) => unknown) {
     super(value);
     this.#magic = Buffer.from(magic);
-    this.#objects = objects;
+    this.#find = find;
   }
 
   _readHostObject(): unknown {
@@ -135,54 +149,47 @@ class SharingDeserializer extends DefaultDeserializer {
     if (!(view instanceof Uint8Array) || view.length !== STAND_IN_BYTES) return view;
     const bytes = Buffer.from(view.buffer, view.byteOffset, view.byteLength);
     if (!bytes.subarray(0, MAGIC_BYTES).equals(this.#magic)) return view;
-    return this.#objects[bytes.readUInt32LE(MAGIC_BYTES)];
+    return this.#find(bytes.readUInt32LE(MAGIC_BYTES));
   }
 }
 
 /**
- * Takes a value apart.
+ * Serialises a value.
  *
- * @param name What the value is called in errors.
- * @param give What is to stand for a shareable object; whatever it throws is thrown on.
+ * @param name The name of the value in error messages.
+ * @param add Adds a shareable object to the reduced forms, and returns its index among them. Its errors are passed on.
  */
-export function takeApart(value: unknown, name: string, give: (object: object, path: string) => unknown): SharedValue {
-  // Loaded when it is needed, since it takes longer than most of this package.
+export function serializeGraph(
+  value: unknown,
+  name: string,
+  add: (object: object, path: string) => number,
+): Omit<ObjectGraph, 'objects'> & { readonly numbers: readonly number[] } {
+  // Loaded on first use: it takes longer to load than most of this package.
   const magic = process.getBuiltinModule('node:crypto').randomBytes(MAGIC_BYTES);
-  const objects: unknown[] = [];
-  const whole = tryWhole(value);
-  if (whole !== undefined) return { magic, objects, value: whole };
+  const numbers: number[] = [];
   let refused: unknown;
   const walk = new Walk((object, path) => {
     const standIn = Buffer.alloc(STAND_IN_BYTES);
     magic.copy(standIn);
-    standIn.writeUInt32LE(objects.length, MAGIC_BYTES);
+    standIn.writeUInt32LE(numbers.length, MAGIC_BYTES);
     try {
-      objects.push(give(object, path));
+      numbers.push(add(object, path));
     } catch (error) {
       refused = error;
       throw error;
     }
-    // Not a Buffer: Node copies those together with the rest of the memory that they are a part of.
+    // Not a Buffer: Node copies a Buffer together with the rest of the memory that the Buffer is a part of.
     return new Uint8Array(standIn);
   });
   try {
     const serializer = new DefaultSerializer();
     serializer.writeHeader();
     serializer.writeValue(walk.copy(value, name));
-    return { magic, objects, value: serializer.releaseBuffer() };
+    return { magic, numbers, value: serializer.releaseBuffer() };
   } catch (error) {
     if (error === refused || error instanceof PicklingError) throw error;
-    const problem = error instanceof RangeError ? 'is nested too deep' : `cannot be serialised: ${messageOf(error)}`;
+    const problem = error instanceof RangeError ? 'is nested too deeply' : `cannot be serialised: ${messageOf(error)}`;
     throw new PicklingError(`${name} ${problem}`, { cause: error });
-  }
-}
-
-/** A value without shareable objects needs no walk. Why one cannot be serialised is found out on the walk. */
-function tryWhole(value: unknown): Uint8Array | undefined {
-  try {
-    return serialize(value);
-  } catch {
-    return undefined;
   }
 }
 
@@ -190,9 +197,17 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** Puts a value together again. `objects` are what was made of those that stood for shareable objects. */
-export function putTogether(shared: SharedValue, objects: readonly unknown[]): unknown {
-  const deserializer = new SharingDeserializer(shared, objects);
+/** Restores a value. `find` returns the object of a stand-in by the number of the stand-in. */
+export function deserializeGraph(graph: ObjectGraph, find: (number: number) => unknown): unknown {
+  const deserializer = new GraphDeserializer(graph, find);
   deserializer.readHeader();
   return deserializer.readValue();
+}
+
+/** Checks the form of a graph that was received. The reduced forms are checked when the objects are rebuilt. */
+export function checkGraph(value: unknown): ObjectGraph {
+  const { magic, objects, value: bytes } = (value ?? {}) as Partial<ObjectGraph>;
+  const lists = Array.isArray(objects) && objects.length === 2 && objects.every(Array.isArray);
+  if (magic instanceof Uint8Array && bytes instanceof Uint8Array && lists) return { magic, objects, value: bytes };
+  throw argumentError('type', 'the message was not made by this package');
 }

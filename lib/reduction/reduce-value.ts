@@ -1,109 +1,131 @@
 // SPDX-License-Identifier: MIT
 //
-// Values with objects of this package in them, on their way to another process: each object becomes a descriptor, however
-// often it is met, so that who gets the value finds one object in all these places too.
-import { Connection } from '../connection/connection.js';
-import { attachObject, describeObject, type Describable, type Descriptor } from '../describe.js';
-import { argumentError, BusyError, ClosedError, NotSupported } from '../core/errors.js';
-import { packing } from '../connection/object-message.js';
-import { putTogether, takeApart, type SharedValue } from './object-graph.js';
-import type { Giving, Taking } from './transfer.js';
-import { checkInteger } from '../core/validate.js';
+// Values that contain objects of this package, on their way to another process. The reduced form of each object travels
+// beside the value, once: if the sender had one object in several places, so has the receiver.
+import { serialize } from 'node:v8';
 
-/** Stands for an object that is described already. */
+import { argumentError, BusyError, ClosedError, NotSupported } from '../core/errors.js';
+import { checkInteger } from '../core/validate.js';
+import { deserializeGraph, serializeGraph, type ObjectGraph } from './object-graph.js';
+import {
+  isReducible,
+  kIdentity,
+  rebuildObject,
+  reduceObject,
+  type Rebuilt,
+  type Reduced,
+  type Reducible,
+} from './registry.js';
+import type { Exporter, Importer } from './transfer.js';
+
+/** The magic of a graph without stand-ins. */
+const NO_MAGIC = new Uint8Array(0);
+
+/** Stands for an object whose reduced form is in the list already. */
 interface Same {
   readonly type: 'Same';
   readonly number: number;
 }
 
-/** Stands for one more Connection over the channel of one that is described already. */
+/** Stands for a copy, made by `dup()`, of an object whose reduced form is in the list already. */
 interface Copy {
   readonly type: 'Copy';
   readonly number: number;
 }
 
-/** The same error with the path to what it is about. */
+/** The same error, with the path to the object that caused it. */
 function errorAt(path: string, error: unknown): unknown {
   const options = { cause: error };
   if (error instanceof ClosedError) return new ClosedError(path);
   if (error instanceof BusyError) return new BusyError(`${path}: ${error.message}`, options);
   if (error instanceof NotSupported) return new NotSupported(`${path}: ${error.message}`, options);
-  if ((error as { code?: unknown }).code !== 'ERR_INVALID_ARG_TYPE') return error;
-  return new NotSupported(`${path} is an object that cannot be passed to another process`, options);
+  return error;
+}
+
+/** Reduces objects, each once, into a list in which parts stand before the objects that use them. */
+class ReducedObjects {
+  readonly list: (Reduced | Copy)[] = [];
+  readonly #exporter: Exporter;
+  readonly #numbers = new Map<object, number>();
+
+  constructor(exporter: Exporter) {
+    this.#exporter = exporter;
+  }
+
+  /** The number of an object in the list. */
+  add(object: Reducible): number {
+    const known = this.#numbers.get(object);
+    if (known !== undefined) return known;
+    const identity = object[kIdentity]?.();
+    const first = identity && this.#numbers.get(identity);
+    const reduced = first === undefined ? this.#reduce(object) : ({ type: 'Copy', number: first } as const);
+    const number = this.list.push(reduced) - 1;
+    this.#numbers.set(object, number);
+    if (identity !== undefined && first === undefined) this.#numbers.set(identity, number);
+    return number;
+  }
+
+  #reduce(object: Reducible): Reduced {
+    return reduceObject(object, this.#exporter, (part): Same => ({ type: 'Same', number: this.add(part) }));
+  }
 }
 
 /**
- * Takes a value apart for somebody else.
- *
- * @param name What it is called in errors: `PicklingError` for what cannot be serialised and `NotSupported` for what cannot
- *   be given away, with the path to it.
+ * The graph of a value without objects of this package, made without a walk; undefined if `reduceValue` must walk it.
  */
-export function giveValue(value: unknown, name: string, giving: Giving): SharedValue {
-  const numbers = new Map<object, number>();
-  const descriptors: (Descriptor | Copy)[] = [];
-  /** Two readers of one stream would each miss what the other has. */
-  const copyOf = (object: object): Copy | undefined => {
-    if (!(object instanceof Connection)) return undefined;
-    object.fileno();
-    const { channel } = Connection.partsOf(object as Connection<never, unknown>);
-    const number = numbers.get(channel);
-    if (number !== undefined) return { type: 'Copy', number };
-    numbers.set(channel, descriptors.length);
+export function reducePlainValue(value: unknown): ObjectGraph | undefined {
+  try {
+    return { magic: NO_MAGIC, objects: [[], []], value: serialize(value) };
+  } catch {
+    // `reduceValue` finds the reason, and the path to it.
     return undefined;
-  };
-  const refer = (object: object): Same => {
-    const known = numbers.get(object);
-    if (known !== undefined) return { type: 'Same', number: known };
-    // Parts come before what they are a part of.
-    const descriptor = copyOf(object) ?? describeObject(object, giving, (part) => refer(part) as unknown as Descriptor);
-    const number = descriptors.push(descriptor) - 1;
-    numbers.set(object, number);
-    return { type: 'Same', number };
-  };
-  const {
-    magic,
-    objects,
-    value: bytes,
-  } = takeApart(value, name, (object, path) => {
+  }
+}
+
+/**
+ * Reduces a value for another process. Throws `PicklingError` for a part that cannot be serialised and `NotSupported`
+ * for a part that cannot be passed on, each with the path to that part.
+ *
+ * @param name The name of the value in error messages.
+ */
+export function reduceValue(value: unknown, name: string, exporter: Exporter): ObjectGraph {
+  const objects = new ReducedObjects(exporter);
+  const add = (object: object, path: string): number => {
+    if (!isReducible(object)) throw new NotSupported(`${path} is an object that cannot be passed to another process`);
     try {
-      return refer(object).number;
+      return objects.add(object);
     } catch (error) {
       throw errorAt(path, error);
     }
-  });
-  // Stand-ins are numbered as they are met, descriptors with the parts between them.
-  return { magic, objects: [descriptors, objects], value: bytes };
+  };
+  const { magic, numbers, value: bytes } = serializeGraph(value, name, add);
+  return { magic, objects: [objects.list, numbers], value: bytes };
 }
 
-/** Puts a value together that somebody else has taken apart. If that fails nothing stays open. */
-export function takeValue(shared: SharedValue, taking: Taking): unknown {
-  const [descriptors, numbers] = shared.objects as [readonly unknown[], readonly number[]];
-  const taken: Describable[] = [];
-  const find = (descriptor: unknown): Describable => {
-    const { number } = descriptor as Same;
-    checkInteger(number, 'number', 0, taken.length - 1);
-    return taken[number] as Describable;
+/** Rebuilds a value. If that fails, none of its objects stays open. */
+export function rebuildValue(graph: ObjectGraph, importer: Importer): unknown {
+  const [list, numbers] = graph.objects;
+  const rebuilt: Rebuilt[] = [];
+  const find = (number: unknown): Rebuilt => {
+    checkInteger(number, 'number', 0, rebuilt.length - 1);
+    return rebuilt[number] as Rebuilt;
   };
   try {
-    for (const descriptor of descriptors) {
-      const isCopy = (descriptor as Partial<Copy> | undefined)?.type === 'Copy';
-      taken.push(isCopy ? copied(find(descriptor)) : attachObject(descriptor, taking, find));
-    }
-    return putTogether(
-      shared,
-      numbers.map((number) => find({ number })),
-    );
+    for (const reduced of list) rebuilt.push(rebuildNext(reduced, importer, find));
+    const found = numbers.map(find);
+    return deserializeGraph(graph, (number) => found[number]);
   } catch (error) {
-    for (const object of taken) object.close();
+    for (const object of rebuilt) object.close();
     throw error;
   }
 }
 
-function copied(object: Describable): Connection {
-  if (object instanceof Connection) return object.dup();
-  throw argumentError('type', 'the message has a copy of what is no Connection');
+/** @param find An object by its index among those that were rebuilt before. */
+function rebuildNext(reduced: unknown, importer: Importer, find: (number: unknown) => Rebuilt): Rebuilt {
+  if ((reduced as Partial<Copy> | undefined)?.type !== 'Copy') {
+    return rebuildObject(reduced, 'descriptor', importer, (part) => find((part as Partial<Same> | null)?.number));
+  }
+  const copy = find((reduced as Copy).number).dup?.();
+  if (copy === undefined) throw argumentError('type', 'the message has a copy of an object that cannot be copied');
+  return copy;
 }
-
-// Messages are put together by a part that all classes build upon, which therefore cannot import what knows all classes.
-packing.give = giveValue;
-packing.take = takeValue;

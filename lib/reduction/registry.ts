@@ -1,53 +1,95 @@
 // SPDX-License-Identifier: MIT
 //
-// Parts of this package that not everybody needs. Whoever imports the package has them all. A child process begins without
-// them, since loading everything takes a sixth of its start, and gets each when it first meets something of it.
-import { createRequire } from 'node:module';
+// Each class says how its objects are reduced (`[kReduce]`, CPython's `__reduce__`). A table by type says how they are
+// rebuilt (CPython's `copyreg`). The folders of the classes add their entries to it.
+import { argumentError } from '../core/errors.js';
+import { checkObject } from '../core/validate.js';
+import type { Exporter, Importer } from './transfer.js';
 
-import type { Describable, Descriptor } from '../describe.js';
-import type { PickledArguments } from '../python/rebuild.js';
-import type { Serializer } from '../serialization/codec.js';
-import type { Giving, Taking } from './transfer.js';
+/** Key of the method that returns the reduced form of an object. CPython: `__reduce__`. */
+export const kReduce = Symbol('reduce');
 
-/** How an object that another one uses is taken apart and put together, if not as a part of that. */
-export type DescribePart = (part: object) => Descriptor;
-export type AttachPart = (descriptor: unknown, name: string) => unknown;
+/**
+ * Key of the method that returns the part that an object shares with its copies, such as the channel of a Connection. A
+ * second object with the same identity is rebuilt by `dup()` of the first: two readers of one stream would each miss
+ * the bytes that the other has read ahead.
+ */
+export const kIdentity = Symbol('identity');
 
-/** Classes whose objects can be shared. */
-export interface SharedClasses {
-  /** Takes an object apart; undefined if it is of none of these classes. */
-  describe(object: object, giving: Giving, describePart: DescribePart | undefined): Descriptor | undefined;
-  attach(descriptor: Record<string, unknown>, taking: Taking, attachPart: AttachPart | undefined): Describable;
+/** A plain value that stands for an object. */
+export interface Reduced {
+  /** The class. */
+  readonly type: string;
 }
 
-interface Parts {
-  readonly locks: SharedClasses;
-  readonly queues: SharedClasses;
-  readonly pickle: {
-    readonly serializer: Serializer;
-    /** Whether what a user has given is a format of this part. */
-    includes(serializer: unknown): boolean;
-  };
-  readonly python: {
-    takePickled(args: PickledArguments, taking: Taking): unknown[];
-  };
+/** Reduces an object that another object uses and that user code may refer to as well. */
+export type ReducePart = (part: Reducible) => unknown;
+/** The counterpart of `ReducePart`. `name` is the name of the part in error messages. */
+export type RebuildPart = (reduced: unknown, name: string) => unknown;
+
+/** An object of this package that can be passed on. */
+export interface Reducible {
+  [kReduce](exporter: Exporter, reducePart: ReducePart): Reduced;
+  [kIdentity]?(): object;
 }
 
-const require = createRequire(import.meta.url);
-const loaded: { -readonly [Name in keyof Parts]?: Parts[Name] } = {};
-
-/** Called by the module of a part. */
-export function provide<Name extends keyof Parts>(name: Name, part: Parts[Name]): void {
-  loaded[name] = part;
+/** An object that was rebuilt. */
+export interface Rebuilt {
+  close(): void;
+  dup?(): Rebuilt;
 }
 
-/** A part if it is there already: without it there can be no object of its classes. */
-export function loadedPart<Name extends keyof Parts>(name: Name): Parts[Name] | undefined {
-  return loaded[name];
+/**
+ * Makes an object from the fields of its reduced form, which are not checked yet.
+ *
+ * @param name The name of the reduced form in error messages.
+ */
+export type Rebuild = (
+  fields: Record<string, unknown>,
+  name: string,
+  importer: Importer,
+  rebuildPart: RebuildPart,
+) => Rebuilt;
+
+const rebuilders = new Map<unknown, Rebuild>();
+
+/** Adds types to the table. A later entry replaces an earlier one, which may only exist to load the later one. */
+export function registerRebuild(types: readonly string[], rebuild: Rebuild): void {
+  for (const type of types) rebuilders.set(type, rebuild);
 }
 
-/** A part, which is loaded if it must be. */
-export function part<Name extends keyof Parts>(name: Name): Parts[Name] {
-  if (loaded[name] === undefined) require(`../parts/${name}.js`);
-  return loaded[name] as Parts[Name];
+/** Whether an object belongs to this package and can be passed on. */
+export function isReducible(object: unknown): object is Reducible {
+  return typeof object === 'object' && object !== null && kReduce in object;
+}
+
+/**
+ * The reduced form of an object.
+ *
+ * @param reducePart Reduces an object that this one uses. Default: to its full reduced form.
+ */
+export function reduceObject(
+  object: Reducible,
+  exporter: Exporter,
+  reducePart: ReducePart = (part) => reduceObject(part, exporter),
+): Reduced {
+  return object[kReduce](exporter, reducePart);
+}
+
+/**
+ * Makes an object from its reduced form.
+ *
+ * @param rebuildPart The counterpart of `reducePart`. Default: makes the part from its full reduced form.
+ */
+export function rebuildObject(
+  reduced: unknown,
+  name: string,
+  importer: Importer,
+  rebuildPart: RebuildPart = (part, partName) => rebuildObject(part, partName, importer),
+): Rebuilt {
+  checkObject(reduced, name);
+  const fields = reduced as Record<string, unknown>;
+  const rebuild = rebuilders.get(fields['type']);
+  if (rebuild === undefined) throw argumentError('type', `${name}.type must name a class of this package`);
+  return rebuild(fields, name, importer, rebuildPart);
 }

@@ -1,222 +1,90 @@
 // SPDX-License-Identifier: MIT
 //
-// How objects are given to others and taken. What an object consists of (semaphores, descriptors) is the same whoever gets
-// it; how the parts travel is not: a child inherits them, a thread copies them, a message carries them along. So describe.ts
-// takes objects apart and puts them together, once for each class, and what is here says how the parts go.
-import { fstatSync, readdirSync } from 'node:fs';
-import { constants } from 'node:os';
+// How the parts of an object (descriptors, semaphores) reach another process or thread. The parts are the same for
+// every receiver. The way differs: a child inherits them, a thread copies them, a message carries them.
+import { fstatSync } from 'node:fs';
 
 import { systemError } from '../core/errors.js';
 import { native } from '../native/addon.js';
-import type { SemaphoreAddress, SemaphoreHandle } from '../synchronize/semaphore-handle.js';
 
-/** Where a descriptor is to be found. */
+/** The address of a descriptor. */
 export interface DescriptorAddress {
-  /** Its number: in the process that has it (then `pid` says which), in the child that inherits it, or in a message. */
+  /** Its number: in the process that has it (named by `pid`), in the child that inherits it, or in a message. */
   readonly fd: number;
-  /** The process that has it, if it was described for whoever reads that. */
+  /** The process that has the descriptor, if the address is for another thread of it. */
   readonly pid?: number | undefined;
-  /** What it leads to, so that another descriptor that has got its number is not taken for it: the device, */
+  /** The device of the descriptor's file. It shows, with the inode, whether another file has got the number since. */
   readonly device?: string | undefined;
-  /** and the number on it. */
+  /** The inode of the file on that device. */
   readonly inode?: string | undefined;
 }
 
-/** Who gives objects away. */
-export interface Giving {
-  /** Whether who gets them records, as this package does, who holds a lock. */
+/**
+ * The address of a semaphore for other processes. Without a family, the semaphore was opened by a name from outside.
+ */
+export interface SemaphoreAddress {
+  /** The name for `sem_open`. */
+  readonly name: string;
+  /** The family whose register contains the name. */
+  readonly family?: string | undefined;
+  /** The number of its records in the family's table. */
+  readonly number?: number | undefined;
+}
+
+/** The members of a semaphore that are needed for passing it on. */
+export interface TransferableSemaphore {
+  readonly address: SemaphoreAddress;
+  /** Marks the semaphore as used by processes that keep no holder records. */
+  expose(): void;
+  /** Keeps the name alive until `unpin`: a child was given it and has not opened it yet. */
+  pin(): void;
+  unpin(): void;
+}
+
+/** Takes the parts of an object that goes to another process or thread, and returns their addresses there. */
+export interface Exporter {
+  /** Whether the receiver records, as this package does, which process holds a lock. */
   readonly recorded: boolean;
-  /** How objects travel over a Connection for which nobody has chosen yet. */
+  /** The serialization for a channel that has none yet. */
   readonly serialization: 'structured' | 'pickle';
-  /** Whether who gets them goes on with what was read ahead here. */
+  /** Whether the receiver can continue with the bytes that were read ahead here. */
   readonly continues: boolean;
   descriptor(fd: number): DescriptorAddress;
-  semaphore(handle: SemaphoreHandle): SemaphoreAddress;
-  /** Has something undone if giving fails after all. */
+  semaphore(semaphore: TransferableSemaphore): SemaphoreAddress;
+  /** Registers `undo`, which runs if the object is not passed on after all. */
   onFailure(undo: () => void): void;
 }
 
-/** Who takes them. */
-export interface Taking {
-  /** The number of a descriptor of this process, which belongs to the caller from now on. */
+/** Finds the parts of an object that came from another process or thread. */
+export interface Importer {
+  /** Returns a descriptor of this process, which the caller owns from then on. */
   descriptor(address: DescriptorAddress): number;
 }
 
-/** What a descriptor leads to. */
+/** The device and inode of the file behind a descriptor. */
 export function identityOf(fd: number): { device: string; inode: string } {
   const { dev, ino } = fstatSync(fd, { bigint: true });
   return { device: String(dev), inode: String(ino) };
 }
 
-/** Whether a descriptor is open and leads to what the address says. */
+/** Whether a descriptor is open and leads to the file of the address. */
 export function leadsTo(fd: number, { device, inode }: DescriptorAddress): boolean {
   try {
     const found = identityOf(fd);
     return found.device === device && found.inode === inode;
   } catch {
+    // It is not open.
     return false;
   }
 }
 
-/** Where a semaphore is, for somebody who may not record what he does with it. */
-function addressOf(handle: SemaphoreHandle, { recorded }: Giving): SemaphoreAddress {
-  if (!recorded) handle.expose();
-  return handle.address;
+/** The semaphore's address. Exposes the semaphore if the receiver keeps no holder records. */
+export function exportSemaphore(semaphore: TransferableSemaphore, { recorded }: Exporter): SemaphoreAddress {
+  if (!recorded) semaphore.expose();
+  return semaphore.address;
 }
 
-/** Collects what a child process is to inherit, and gives each descriptor the number that it will have there. */
-export class Inheritance implements Giving {
-  readonly recorded: boolean;
-  readonly serialization: 'structured' | 'pickle';
-  readonly continues: boolean;
-  readonly #first: number;
-  readonly #fds: number[] = [];
-  readonly #pinned: SemaphoreHandle[] = [];
-  readonly #undo: (() => void)[] = [];
-
-  /**
-   * @param first The number of the first descriptor in the child.
-   * @param node Whether the child uses this package.
-   */
-  constructor(first: number, node: boolean) {
-    this.#first = first;
-    this.recorded = node;
-    this.continues = node;
-    this.serialization = node ? 'structured' : 'pickle';
-  }
-
-  /** The descriptors of this process, in the order of their numbers in the child. */
-  get fds(): readonly number[] {
-    return this.#fds;
-  }
-
-  descriptor(fd: number): DescriptorAddress {
-    this.#fds.push(fd);
-    return { fd: this.#first + this.#fds.length - 1, ...identityOf(fd) };
-  }
-
-  /** Its name stays until `attached` is called, also if it is closed here. */
-  semaphore(handle: SemaphoreHandle): SemaphoreAddress {
-    const address = addressOf(handle, this);
-    handle.pin();
-    this.#pinned.push(handle);
-    return address;
-  }
-
-  onFailure(undo: () => void): void {
-    this.#undo.push(undo);
-  }
-
-  /** The child has opened everything, or will not any more. */
-  attached(): void {
-    for (const handle of this.#pinned.splice(0)) handle.unpin();
-  }
-
-  /** There will be no child. */
-  failed(): void {
-    this.attached();
-    for (const undo of this.#undo.splice(0)) undo();
-  }
-}
-
-/** Collects what goes along with a message. */
-export class Cargo implements Giving {
-  readonly recorded = true;
-  readonly serialization = 'structured';
-  readonly continues = true;
-  readonly #undo: (() => void)[] = [];
-  /** The descriptors of this process, in the order of their numbers in the message. */
-  readonly fds: number[] = [];
-
-  descriptor(fd: number): DescriptorAddress {
-    return { fd: this.fds.push(fd) - 1 };
-  }
-
-  semaphore(handle: SemaphoreHandle): SemaphoreAddress {
-    return addressOf(handle, this);
-  }
-
-  onFailure(undo: () => void): void {
-    this.#undo.push(undo);
-  }
-
-  /** The message will not be sent. */
-  failed(): void {
-    for (const undo of this.#undo.splice(0)) undo();
-  }
-}
-
-/** Takes what has come along with a message. What it describes may ask for nothing else. */
-export function takeFrom(fds: readonly number[]): Taking & { closeRest(): void } {
-  const rest = new Map(fds.entries());
-  return {
-    descriptor(address) {
-      const fd = rest.get(address.fd);
-      if (fd === undefined) throw systemError(-constants.errno.EBADF, 'recvmsg', 'a descriptor is missing');
-      rest.delete(address.fd);
-      return fd;
-    },
-    closeRest() {
-      for (const fd of rest.values()) native.closeDescriptor(fd);
-    },
-  };
-}
-
-/** Takes what this process has inherited. */
-export const inherited: Taking = {
-  descriptor(address) {
-    if (leadsTo(address.fd, address)) return address.fd;
-    throw systemError(
-      -constants.errno.EBADF,
-      'fstat',
-      `descriptor ${address.fd} is not what this process should have inherited`,
-    );
-  },
-};
-
-/** Gives to whoever gets to see a plain value: another thread of this process, or a process that inherits by other means. */
-export class Description implements Giving {
-  readonly recorded: boolean;
-  readonly serialization = 'structured';
-  readonly continues = true;
-
-  constructor(recorded: boolean) {
-    this.recorded = recorded;
-  }
-
-  descriptor(fd: number): DescriptorAddress {
-    return { fd, pid: process.pid, ...identityOf(fd) };
-  }
-
-  semaphore(handle: SemaphoreHandle): SemaphoreAddress {
-    return addressOf(handle, this);
-  }
-
-  onFailure(): void {
-    // The description is all that is made.
-  }
-}
-
-/** Takes what a Description tells of: a copy from another thread of this process, or what this process has inherited. */
-export const described: Taking = {
-  descriptor(address) {
-    if (address.pid === process.pid && leadsTo(address.fd, address)) return duplicate(address.fd);
-    const found = openDescriptors().find((fd) => fd > 2 && leadsTo(fd, address) && !isOwned(fd));
-    if (found !== undefined) return found;
-    throw systemError(-constants.errno.EBADF, 'fstat', 'this process has not inherited what the descriptor stands for');
-  },
-};
-
-function openDescriptors(): number[] {
-  return readdirSync(process.platform === 'linux' ? '/proc/self/fd' : '/dev/fd').map(Number);
-}
-
-function isOwned(fd: number): boolean {
-  const found = new Int32Array(5);
-  return native.describe(fd, found) < 0 || found[4] === 1;
-}
-
-/** A copy of a descriptor of this process, which belongs to nobody yet. */
+/** Makes a copy of a descriptor of this process. No object owns the copy yet. */
 export function duplicate(fd: number): number {
   const copy = native.duplicate(fd);
   if (copy < 0) throw systemError(copy, 'fcntl', `descriptor ${fd}`);

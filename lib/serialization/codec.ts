@@ -1,44 +1,19 @@
 // SPDX-License-Identifier: MIT
 //
-// How objects become bytes. Only this folder knows formats; everything below moves bytes.
-import { argumentError, MultiprocessingError, PicklingError, UnpicklingError } from '../core/errors.js';
-import { loadedPart, part } from '../reduction/registry.js';
+// How objects become bytes. Only this folder knows formats. All lower layers move bytes.
+import { argumentError, MultiprocessingError, NotSupported, PicklingError, UnpicklingError } from '../core/errors.js';
+import type { BuiltInSerialization, Format, FormatContext, PackUnpack, Serializer } from './formats.js';
 import { json } from './json.js';
+import type { PickleFormat } from './pickle/serializer.js';
 import { structured } from './structured.js';
-import type { Take } from './message-decoder.js';
 
-/** A user's own format, such as a `Packr` of msgpackr. */
-export interface Serializer {
-  /** The bytes that stand for a value. What it throws becomes the `cause` of a `PicklingError`. */
-  serialize(value: unknown): Uint8Array;
-  /** The value that bytes stand for. They may be kept. What it throws becomes the `cause` of an `UnpicklingError`. */
-  deserialize(bytes: Uint8Array): unknown;
-}
-
-/** The formats of this package also decode from memory that is only lent, which saves a copy. */
-export interface LendableSerializer extends Serializer {
-  deserializeLent(bytes: Buffer): unknown;
-}
-
-/** Packages such as msgpackr name the two methods differently. */
-export interface PackUnpack {
-  /** As `serialize`. */
-  pack(value: unknown): Uint8Array;
-  /** As `deserialize`. */
-  unpack(bytes: Uint8Array): unknown;
-}
-
-/**
- * The formats that have a name: V8's structured clone, JSON, and Python's pickle.
- */
-export type BuiltInSerialization = 'structured' | 'json' | 'pickle';
-
-/** How a channel turns objects into messages; both ends must use the same. */
-export type Serialization = BuiltInSerialization | Serializer | PackUnpack;
-
-/** A format with its errors made uniform; also how a received message becomes an object. */
-export interface Codec extends Take<unknown> {
-  encode(value: unknown): Uint8Array;
+/** A format whose errors are those of this package. */
+export interface Codec {
+  encode(value: unknown, context?: FormatContext): Uint8Array;
+  /** As `MessageDecoder.fromBorrowed`. */
+  fromBorrowed(memory: Buffer, length: number, context?: FormatContext): unknown;
+  /** As `MessageDecoder.fromOwned`. */
+  fromOwned(message: Buffer, context?: FormatContext): unknown;
 }
 
 function hasMethods<K extends string>(value: object, names: readonly K[]): value is Record<K, (arg: never) => unknown> {
@@ -64,62 +39,82 @@ function findSerializer(serialization: unknown): Serializer {
   );
 }
 
+/** A user's format, whose values may refer to the bytes that it is given. */
+function formatOf(serializer: Serializer): Format {
+  return {
+    encode: (value) => serializer.serialize(value),
+    decode: (bytes, keep) => serializer.deserialize(keep ? bytes : Buffer.from(bytes)),
+  };
+}
+
+const registered = new Map<string, PickleFormat>();
+
+/**
+ * Makes a format known by its name, in the place of one that was registered under this name before. The format may load
+ * what it needs when it is first used.
+ */
+export function registerFormat(name: 'pickle', format: PickleFormat): void {
+  registered.set(name, format);
+}
+
+/** A format that `registerFormat` made known. */
+export function registeredFormat(name: 'pickle'): PickleFormat {
+  const format = registered.get(name);
+  if (format === undefined) throw new NotSupported(`The format '${name}' is not registered`);
+  return format;
+}
+
 let pickle: Codec | undefined;
 
 export const builtIn: Readonly<Record<BuiltInSerialization, Codec>> = {
   structured: makeCodec('structured', structured),
   json: makeCodec('json', json),
   get pickle() {
-    return (pickle ??= makeCodec('pickle', part('pickle').serializer));
+    return (pickle ??= makeCodec('pickle', registeredFormat('pickle').serializer()));
   },
 };
 
-/** Checks a `serialization` option and finds or makes its codec. */
+/** Checks a `serialization` option, and finds or makes its codec. */
 export function codecFor(serialization: unknown): Codec {
   if (serialization === 'structured' || serialization === 'json' || serialization === 'pickle') {
     return builtIn[serialization];
   }
-  return makeCodec(kindOf(serialization), findSerializer(serialization));
+  if (registered.get('pickle')?.includes?.(serialization) === true) return makeCodec('pickle', serialization);
+  return makeCodec('custom', formatOf(findSerializer(serialization)));
 }
 
-/** What format a `serialization` option chooses. */
+/** The kind of format that a `serialization` option names. */
 export function kindOf(serialization: unknown): BuiltInSerialization | 'custom' {
-  if (loadedPart('pickle')?.includes(serialization) === true) return 'pickle';
+  if (registered.get('pickle')?.includes?.(serialization) === true) return 'pickle';
   return typeof serialization === 'string' ? (serialization as BuiltInSerialization) : 'custom';
 }
 
-function makeCodec(name: string, serializer: Serializer | LendableSerializer): Codec {
+function makeCodec(name: string, format: Format): Codec {
+  const decode = (bytes: Buffer, keep: boolean, context: FormatContext | undefined): unknown => {
+    try {
+      return format.decode(bytes, keep, context);
+    } catch (error) {
+      if (error instanceof UnpicklingError) throw error;
+      const text = `A message of ${bytes.length} bytes cannot be decoded (${name})${reason(error)}`;
+      throw new UnpicklingError(text, { cause: error });
+    }
+  };
   return {
-    encode(value) {
+    encode(value, context) {
       let bytes: unknown;
       try {
-        bytes = serializer.serialize(value);
+        bytes = format.encode(value, context);
       } catch (error) {
-        // An object of this package says itself why it cannot travel.
+        // An object of this package says in its own error why it cannot travel.
         if (error instanceof MultiprocessingError) throw error;
         throw new PicklingError(`The value cannot be serialised (${name})${reason(error)}`, { cause: error });
       }
       if (bytes instanceof Uint8Array) return bytes;
       throw new PicklingError('serialize(value) must return a Uint8Array');
     },
-    small(lent, length) {
-      const bytes = lent.subarray(0, length);
-      if ('deserializeLent' in serializer) return decode(name, bytes, () => serializer.deserializeLent(bytes));
-      const copy = Buffer.from(bytes);
-      return decode(name, copy, () => serializer.deserialize(copy));
-    },
-    large: (message) => decode(name, message, () => serializer.deserialize(message)),
+    fromBorrowed: (memory, length, context) => decode(memory.subarray(0, length), false, context),
+    fromOwned: (message, context) => decode(message, true, context),
   };
-}
-
-function decode(name: string, bytes: Buffer, deserialize: () => unknown): unknown {
-  try {
-    return deserialize();
-  } catch (error) {
-    if (error instanceof UnpicklingError) throw error;
-    const text = `A message of ${bytes.length} bytes cannot be decoded (${name})${reason(error)}`;
-    throw new UnpicklingError(text, { cause: error });
-  }
 }
 
 function reason(error: unknown): string {

@@ -1,16 +1,12 @@
 // SPDX-License-Identifier: MIT
-
-function parse(bytes: Uint8Array): unknown {
-  return JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString());
-}
+import type { Format } from './formats.js';
 
 /** JSON text in UTF-8, for values that JSON can hold. */
-export const json = {
-  serialize(value: unknown): Uint8Array {
+export const json: Format = {
+  encode(value) {
     const text = JSON.stringify(value) as string | undefined;
     if (text === undefined) throw new TypeError(`${typeof value} has no JSON form`);
     return Buffer.from(text);
   },
-  deserialize: parse,
-  deserializeLent: parse,
+  decode: (bytes) => JSON.parse(bytes.toString()) as unknown,
 };

@@ -2,10 +2,10 @@
 import { DefaultDeserializer, deserialize, serialize } from 'node:v8';
 
 import { allocateCopied } from '../core/large-buffers.js';
-import { LentBytes } from './borrowed-bytes.js';
-import { isParcel, Parcel } from '../connection/object-message.js';
+import { BorrowedBytes } from './borrowed-bytes.js';
+import type { Format } from './formats.js';
 
-/** Copies what Node's deserializer makes as a view on the message, so that the message's memory can be used again. */
+/** Copies what Node's deserializer makes as a view of the message, so that the message's memory can be used again. */
 class CopyingDeserializer extends DefaultDeserializer {
   _readHostObject(): ArrayBufferView {
     const base = DefaultDeserializer.prototype as unknown as { _readHostObject(): ArrayBufferView };
@@ -19,17 +19,17 @@ class CopyingDeserializer extends DefaultDeserializer {
 }
 
 /**
- * What V8 writes before the length and the bytes of a Buffer. A Buffer that is the whole message is written and read here: for
- * a short one the way through V8 takes longer than everything else that is done for the message, and of a long one V8 makes
- * two copies.
+ * What V8 writes before the length and the bytes of a Buffer. A Buffer that is the whole message is written and read
+ * here: for a short one the way through V8 takes longer than everything else that is done for the message, and of a
+ * long one V8 makes two copies.
  */
 const BEFORE_BUFFER = serialize(Buffer.alloc(0)).subarray(0, -1);
 
-/** The longest Buffer that is written here. More is left to V8 and its limits. */
+/** The longest Buffer that is written here. Longer ones are left to V8 and its limits. */
 const MOST_BYTES = 0x7fffffff;
 
-/** From here on a copy costs more than to pass on two pieces. */
-const LENT_BYTES = 16 * 1024;
+/** From this length on a copy costs more than passing on two pieces. */
+const BORROWED_BYTES = 16 * 1024;
 
 function isPlainBuffer(value: unknown): value is Buffer {
   return value instanceof Buffer && value.length <= MOST_BYTES && Object.getPrototypeOf(value) === Buffer.prototype;
@@ -40,8 +40,8 @@ function bytesOfLength(length: number): number {
   return length < 0x80 ? 1 : length < 0x4000 ? 2 : length < 0x200000 ? 3 : length < 0x10000000 ? 4 : 5;
 }
 
-/** Writes what comes before the bytes of a Buffer; how much that is. */
-function writeLead(into: Buffer, length: number): number {
+/** Writes what comes before the bytes of a Buffer. Returns how many bytes that are. */
+function writePrefix(into: Buffer, length: number): number {
   into.set(BEFORE_BUFFER);
   let at = BEFORE_BUFFER.length;
   let left = length;
@@ -52,17 +52,17 @@ function writeLead(into: Buffer, length: number): number {
 
 function serializeBuffer(value: Buffer): Buffer {
   const bytes = allocateCopied(BEFORE_BUFFER.length + bytesOfLength(value.length) + value.length);
-  bytes.set(value, writeLead(bytes, value.length));
+  bytes.set(value, writePrefix(bytes, value.length));
   return bytes;
 }
 
-/** A copy of the Buffer that a message is, if it is one. */
+/** A copy of the Buffer that a message consists of; undefined for any other message. */
 function deserializeBuffer(bytes: Buffer): Buffer | undefined {
   let at = BEFORE_BUFFER.length;
   if (bytes.length <= at) return undefined;
   for (let i = 0; i < at; i++) if (bytes[i] !== BEFORE_BUFFER[i]) return undefined;
   let length = 0;
-  // Lent memory is far below 2 ** 28 bytes.
+  // Borrowed memory is far below 2 ** 28 bytes.
   for (let shift = 0; shift < 28; shift += 7) {
     const byte = bytes[at++];
     if (byte === undefined) return undefined;
@@ -72,27 +72,25 @@ function deserializeBuffer(bytes: Buffer): Buffer | undefined {
   return undefined;
 }
 
+/** The message of a large Buffer, without a copy of it; undefined for any other value. */
+export function serializeBorrowed(value: unknown): BorrowedBytes | undefined {
+  if (!isPlainBuffer(value) || value.length < BORROWED_BYTES) return undefined;
+  const prefix = Buffer.allocUnsafe(BEFORE_BUFFER.length + bytesOfLength(value.length));
+  writePrefix(prefix, value.length);
+  return new BorrowedBytes(prefix, value);
+}
+
+/** As V8 decodes, but without views of the message. */
+function deserializeCopy(bytes: Buffer): unknown {
+  const buffer = deserializeBuffer(bytes);
+  if (buffer !== undefined) return buffer;
+  const deserializer = new CopyingDeserializer(bytes);
+  deserializer.readHeader();
+  return deserializer.readValue();
+}
+
 /** The structured clone algorithm in V8's own format: Map, Set, Date, typed arrays, cycles, BigInt and more. */
-export const structured = {
-  serialize(value: unknown): Uint8Array {
-    return isPlainBuffer(value) ? serializeBuffer(value) : serialize(value);
-  },
-  /** The message of a large Buffer, without a copy of it; undefined for other values. */
-  serializeLent(value: unknown): LentBytes | undefined {
-    if (!isPlainBuffer(value) || value.length < LENT_BYTES) return undefined;
-    const lead = Buffer.allocUnsafe(BEFORE_BUFFER.length + bytesOfLength(value.length));
-    writeLead(lead, value.length);
-    return new LentBytes(lead, value);
-  },
-  deserialize(bytes: Uint8Array): unknown {
-    return isParcel(bytes) ? new Parcel(bytes) : deserialize(bytes);
-  },
-  deserializeLent(bytes: Buffer): unknown {
-    const buffer = deserializeBuffer(bytes);
-    if (buffer !== undefined) return buffer;
-    if (isParcel(bytes)) return new Parcel(bytes);
-    const deserializer = new CopyingDeserializer(bytes);
-    deserializer.readHeader();
-    return deserializer.readValue();
-  },
+export const structured: Format = {
+  encode: (value) => (isPlainBuffer(value) ? serializeBuffer(value) : serialize(value)),
+  decode: (bytes, keep): unknown => (keep ? deserialize(bytes) : deserializeCopy(bytes)),
 };

@@ -1,45 +1,65 @@
 // SPDX-License-Identifier: MIT
 //
 // CPython's Condition over the same four semaphores, so that waiters and notifiers of both languages count together:
-// the lock, how many sleep, how many have woken, and the one they sleep on.
+// the lock, the number of waiters that sleep, the number that have woken, and the semaphore that they sleep on.
 import { inspect } from 'node:util';
 
-import { checkLimits, deadlineAfter, millisecondsLeft, type Limits, type WaitOptions } from '../core/deadline.js';
+import { deadlineAfter, limitsFrom, millisecondsLeft, type WaitOptions } from '../core/deadline.js';
 import { argumentError, BusyError, ClosedError, InterruptedError } from '../core/errors.js';
-import { SemaphoreHandle, type SemaphoreAddress } from './semaphore-handle.js';
+import { kReduce, type ReducePart } from '../reduction/registry.js';
 import { shareableMark } from '../reduction/shareable.js';
-import type { Giving } from '../reduction/transfer.js';
-import { forever, runSteps, runStepsSync, type Steps } from './driver.js';
-import { Existing, makeAll, type AcquireOptions, type Guard } from './sem-lock.js';
+import type { Exporter, SemaphoreAddress } from '../reduction/transfer.js';
+import { SemaphoreHandle } from './semaphore-handle.js';
+import { run, runSync } from '../event-loop/driver.js';
+import { SemaphoreWait, type SemaphoreWaits } from './semaphore-wait.js';
+import { checkHandle, makeAll, type AcquireOptions, type Guard, type SemLockDescriptor } from './sem-lock.js';
 import { OwnableLock, RLock, type Suspended } from './locks.js';
 import { checkFunction, checkInteger } from '../core/validate.js';
 
-/** How long a notifier waits for those it has woken before it looks whether one of them has died. */
+/** How long a notifier waits for the waiters that it has woken before it looks whether one of them has died. */
 const LOOK_MS = 50;
 
-/** How long it waits in all for one that gives no sign of life or death. */
+/** How long a notifier waits in all for a waiter that gives no sign of life or death. */
 const LONGEST_MS = 1000;
 
 /** Where the semaphores of an existing condition are, except that of its lock. */
 export interface ConditionAddress {
-  /** How many calls sleep, or have woken and were not counted off yet. CPython: `_sleeping_count`. */
+  /** How many waiters sleep, or have woken and are not yet deducted. CPython: `_sleeping_count`. */
   readonly sleeping: SemaphoreAddress;
-  /** How many have woken. CPython: `_woken_count`. */
+  /** How many waiters have woken and are not yet deducted. CPython: `_woken_count`. */
   readonly woken: SemaphoreAddress;
-  /** What they sleep on. CPython: `_wait_semaphore`. */
+  /** The semaphore that waiters sleep on. CPython: `_wait_semaphore`. */
   readonly wait: SemaphoreAddress;
+}
+
+/** What `describe` makes of a Condition. It is plain JSON. */
+export interface ConditionDescriptor {
+  /** The class. */
+  readonly type: 'Condition';
+  /** Its lock. CPython: `_lock`. */
+  readonly lock: SemLockDescriptor;
+  /** Its counters. */
+  readonly condition: ConditionAddress;
+}
+
+/** The semaphores of a condition, except that of its lock. */
+export type ConditionSemaphores = Readonly<Record<keyof ConditionAddress, SemaphoreHandle>>;
+
+/** The semaphores of a condition that exists, or none if one of them cannot be opened. */
+export function attachConditionSemaphores({ sleeping, woken, wait }: ConditionAddress): ConditionSemaphores {
+  return makeSemaphores([sleeping, woken, wait].map((address) => () => SemaphoreHandle.attach('Condition', address)));
+}
+
+function makeSemaphores(makers: readonly (() => SemaphoreHandle)[]): ConditionSemaphores {
+  const [sleeping, woken, wait] = makeAll(makers) as [SemaphoreHandle, SemaphoreHandle, SemaphoreHandle];
+  return { sleeping, woken, wait };
 }
 
 /** A timeout in milliseconds, or options. */
 export type WaitLimits = number | null | WaitOptions;
 
-/** @internal */
-export function limitsOf(limits: WaitLimits | undefined): Limits {
-  return checkLimits(typeof limits === 'object' && limits !== null ? limits : { timeout: limits });
-}
-
-/** What is done with the lock: steps of its own, or something that was done at once. */
-export type Body<T> = (owner: object) => Steps<T> | { readonly value: T };
+/** What is done with the lock held: an algorithm that waits, or something that is done at once. */
+export type LockedBody<T> = (owner: object) => SemaphoreWaits<T> | { readonly value: T };
 
 const mark = shareableMark('Condition');
 
@@ -58,26 +78,20 @@ export class Condition {
 
   /** @param lock The lock to use, a Lock or an RLock. Default: a new RLock. */
   constructor(lock?: OwnableLock);
-  /** @internal */
-  // eslint-disable-next-line @typescript-eslint/unified-signatures -- Only the other one is public.
-  constructor(lock: OwnableLock, existing: Existing<ConditionAddress>);
-  constructor(lock?: OwnableLock, existing?: Existing<ConditionAddress>) {
+  /** @internal For semaphores that exist. */
+  constructor(lock: OwnableLock, semaphores: ConditionSemaphores);
+  constructor(lock?: OwnableLock, semaphores?: ConditionSemaphores) {
     if (lock !== undefined && !(lock instanceof OwnableLock)) {
       throw argumentError('type', 'lock must be a Lock or an RLock');
     }
     const own = lock ?? new RLock();
-    const address = Existing.addressIn(existing);
-    const makers = (['sleeping', 'woken', 'wait'] as const).map((name) => (): SemaphoreHandle => {
-      return address === undefined
-        ? SemaphoreHandle.create('Condition', 0)
-        : SemaphoreHandle.attach('Condition', address[name]);
-    });
     try {
-      [this.#sleeping, this.#woken, this.#wait] = makeAll(makers) as [
-        SemaphoreHandle,
-        SemaphoreHandle,
-        SemaphoreHandle,
-      ];
+      const create = (): SemaphoreHandle => SemaphoreHandle.create('Condition', 0);
+      const { sleeping, woken, wait } = semaphores ?? makeSemaphores([create, create, create]);
+      for (const handle of [sleeping, woken, wait]) checkHandle(handle);
+      this.#sleeping = sleeping;
+      this.#woken = woken;
+      this.#wait = wait;
     } catch (error) {
       if (lock === undefined) own.close();
       throw error;
@@ -113,76 +127,76 @@ export class Condition {
   }
 
   /**
-   * Gives the lock back, waits for a notification, and takes the lock again, as often as it was held. CPython:
+   * Releases the lock, waits for a notification, and acquires the lock again, as often as it was held. CPython:
    * `wait(timeout)`.
    *
-   * Resolves to false when the time is up. Rejects with `NotOwner`, `ClosedError`, `OwnerDied`, or an AbortError; the lock
-   * is held again then too, except after `OwnerDied` and `ClosedError`.
+   * Resolves to false when the time is up. Rejects with `NotOwner`, `ClosedError`, `OwnerDied`, or an AbortError. In each case
+   * the lock is held again, except after `OwnerDied` and `ClosedError`.
    */
   async wait(limits?: WaitLimits): Promise<boolean> {
-    const { timeout, signal } = limitsOf(limits);
-    return runSteps(this.waitSteps(this.#lock.currentOwner(), deadlineAfter(timeout), signal), this.#lock.hold);
+    const { timeout, signal } = limitsFrom(limits);
+    return run(this.waitSteps(this.#lock.currentOwner(), deadlineAfter(timeout), signal), this.#lock.keepAlive);
   }
 
   /** As `wait`, blocking. */
   waitSync(limits?: WaitLimits): boolean {
-    const deadline = deadlineAfter(limitsOf(limits).timeout);
-    return runStepsSync(this.waitSteps(this.#lock.currentOwner(), deadline, undefined), 'waitSync');
+    const deadline = deadlineAfter(limitsFrom(limits).timeout);
+    return runSync(this.waitSteps(this.#lock.currentOwner(), deadline, undefined), 'waitSync');
   }
 
   /**
-   * Waits until `predicate` returns something truthy, which it is asked for before the first wait and after each. CPython:
+   * Waits until `predicate` returns something truthy. It is called before the first wait and after each. CPython:
    * `wait_for(predicate, timeout)`.
    *
-   * @returns Its last result, falsy when the time is up.
+   * @returns The last result of `predicate`, falsy when the time is up.
    */
   async waitFor<T>(predicate: () => T | PromiseLike<T>, limits?: WaitLimits): Promise<T> {
     checkFunction(predicate, 'predicate');
-    const { timeout, signal } = limitsOf(limits);
+    const { timeout, signal } = limitsFrom(limits);
     const deadline = deadlineAfter(timeout);
     for (;;) {
       const result = await predicate();
       if (result || millisecondsLeft(deadline) <= 0) return result;
-      await runSteps(this.waitSteps(this.#lock.currentOwner(), deadline, signal), this.#lock.hold);
+      await run(this.waitSteps(this.#lock.currentOwner(), deadline, signal), this.#lock.keepAlive);
     }
   }
 
   /** As `waitFor`, blocking, with a predicate that returns its result at once. */
   waitForSync<T>(predicate: () => T, limits?: WaitLimits): T {
     checkFunction(predicate, 'predicate');
-    const deadline = deadlineAfter(limitsOf(limits).timeout);
+    const deadline = deadlineAfter(limitsFrom(limits).timeout);
     for (;;) {
       const result = predicate();
       if (result || millisecondsLeft(deadline) <= 0) return result;
-      runStepsSync(this.waitSteps(this.#lock.currentOwner(), deadline, undefined), 'waitForSync');
+      runSync(this.waitSteps(this.#lock.currentOwner(), deadline, undefined), 'waitForSync');
     }
   }
 
   /**
-   * Wakes up to `n` of those who wait, and resolves when they have woken. CPython: `notify(n)`. Waiters that were killed
-   * do not count, and cannot hold it up for ever. Rejects with `NotOwner` or `ClosedError`.
+   * Wakes up to `n` waiters, and resolves when they have woken. CPython: `notify(n)`. Waiters that were killed do not count,
+   * and cannot hold it up for ever. Rejects with `NotOwner` or `ClosedError`.
    */
   async notify(n = 1): Promise<void> {
     checkInteger(n, 'n');
-    return runSteps(this.notifySteps(this.#lock.currentOwner(), n, 'notify'), this.#lock.hold);
+    return run(this.notifySteps(this.#lock.currentOwner(), n, 'notify'), this.#lock.keepAlive);
   }
 
   /** As `notify`, blocking. */
   notifySync(n = 1): void {
     checkInteger(n, 'n');
-    this.checkNobodyWaitsHere('notifySync');
-    runStepsSync(this.notifySteps(this.#lock.currentOwner(), n, 'notifySync'), 'notifySync');
+    this.checkNoWaitPending('notifySync');
+    runSync(this.notifySteps(this.#lock.currentOwner(), n, 'notifySync'), 'notifySync');
   }
 
-  /** Wakes all who wait. CPython: `notify_all()`. */
+  /** Wakes all waiters. CPython: `notify_all()`. */
   async notifyAll(): Promise<void> {
-    return runSteps(this.notifySteps(this.#lock.currentOwner(), Infinity, 'notifyAll'), this.#lock.hold);
+    return run(this.notifySteps(this.#lock.currentOwner(), Infinity, 'notifyAll'), this.#lock.keepAlive);
   }
 
   /** As `notifyAll`, blocking. */
   notifyAllSync(): void {
-    this.checkNobodyWaitsHere('notifyAllSync');
-    runStepsSync(this.notifySteps(this.#lock.currentOwner(), Infinity, 'notifyAllSync'), 'notifyAllSync');
+    this.checkNoWaitPending('notifyAllSync');
+    runSync(this.notifySteps(this.#lock.currentOwner(), Infinity, 'notifyAllSync'), 'notifyAllSync');
   }
 
   /** Whether this object was closed. */
@@ -194,7 +208,7 @@ export class Condition {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    // Those who wait here leave, and have to be counted as awake as long as that can be done.
+    // The pending waits of this object end, and can be counted as awake only before its semaphores are closed.
     for (let left = this.#waiting; left > 0; left--) {
       this.#countWaiting(-1);
       this.#woken.post();
@@ -210,13 +224,13 @@ export class Condition {
 
   /** Pending calls of this object and of its lock keep the process alive, which is the default. */
   ref(): this {
-    this.#lock.hold.on = true;
+    this.#lock.keepAlive.on = true;
     return this;
   }
 
   /** Pending calls of this object and of its lock no longer keep the process alive. */
   unref(): this {
-    this.#lock.hold.on = false;
+    this.#lock.keepAlive.on = false;
     return this;
   }
 
@@ -231,24 +245,30 @@ export class Condition {
   }
 
   /** @internal */
-  addressFor(giving: Giving): ConditionAddress {
+  [kReduce](exporter: Exporter, reducePart: ReducePart): ConditionDescriptor {
+    const lock = reducePart(this.#lock) as SemLockDescriptor;
+    return { type: 'Condition', lock, condition: this.addressFor(exporter) };
+  }
+
+  /** @internal */
+  addressFor(exporter: Exporter): ConditionAddress {
     return {
-      sleeping: giving.semaphore(this.#sleeping),
-      woken: giving.semaphore(this.#woken),
-      wait: giving.semaphore(this.#wait),
+      sleeping: exporter.semaphore(this.#sleeping),
+      woken: exporter.semaphore(this.#woken),
+      wait: exporter.semaphore(this.#wait),
     };
   }
 
-  /** @internal Those who wait on this very thread could not wake while it is blocked. */
-  checkNobodyWaitsHere(operation: string): void {
+  /** @internal Throws if waits are pending on this thread: they could not wake while it is blocked. */
+  checkNoWaitPending(operation: string): void {
     if (this.#waiting === 0) return;
     throw new BusyError(`${operation}: asynchronous waits of this object are pending on the same thread`);
   }
 
-  /** @internal Runs something with the lock, which is held for a moment only by whoever takes part. */
-  *lockedSteps<T>(body: Body<T>): Steps<T> {
+  /** @internal Runs something with the lock, which all members hold for moments only. */
+  *lockedSteps<T>(body: LockedBody<T>): SemaphoreWaits<T> {
     const owner = {};
-    yield forever(this.#lock.handle);
+    yield new SemaphoreWait(this.#lock.handle);
     this.#lock.adopt(owner);
     try {
       const result = body(owner);
@@ -259,7 +279,7 @@ export class Condition {
   }
 
   /** @internal */
-  *waitSteps(owner: object, deadline: number, signal: AbortSignal | undefined): Steps<boolean> {
+  *waitSteps(owner: object, deadline: number, signal: AbortSignal | undefined): SemaphoreWaits<boolean> {
     if (this.#closed) throw new ClosedError('Condition');
     this.#lock.checkOwned(owner, 'wait');
     this.#sleeping.post();
@@ -275,11 +295,11 @@ export class Condition {
     let notified = false;
     let failure: { error: unknown } | undefined;
     try {
-      notified = yield { handle: this.#wait, deadline, signal };
+      notified = yield new SemaphoreWait(this.#wait, deadline, signal);
     } catch (error) {
       failure = { error };
     }
-    // Before the lock: a notifier holds it while it waits for this. close() has done it for those who waited then.
+    // Before the lock: a notifier holds the lock while it waits for this count. close() has counted the waits that it ended.
     if (!this.#closed) {
       this.#countWaiting(-1);
       this.#woken.post();
@@ -289,10 +309,10 @@ export class Condition {
     return notified;
   }
 
-  *#resumeSteps(suspended: Suspended): Steps<void> {
+  *#resumeSteps(suspended: Suspended): SemaphoreWaits<void> {
     for (let taken = false; !taken;) {
       try {
-        taken = yield forever(this.#lock.handle);
+        taken = yield new SemaphoreWait(this.#lock.handle);
       } catch (error) {
         // The listener of the signal runs when the lock is held again and the call returns.
         if (error instanceof InterruptedError) continue;
@@ -309,12 +329,12 @@ export class Condition {
   }
 
   /** @internal */
-  *notifySteps(owner: object, n: number, operation: string): Steps<void> {
+  *notifySteps(owner: object, n: number, operation: string): SemaphoreWaits<void> {
     if (this.#closed) throw new ClosedError('Condition');
     this.#lock.checkOwned(owner, operation);
-    // Those whose time was up have woken without being told to.
+    // Waiters whose time was up have woken without a notification.
     while (this.#woken.tryAcquire()) this.#sleeping.tryAcquire();
-    // Those who have died will never wake.
+    // Waiters that have died will never wake.
     for (let dead = this.#wait.reapDeadWaiters(); dead > 0; dead--) this.#sleeping.tryAcquire();
     let asleep = 0;
     while (asleep < n && this.#sleeping.tryAcquire()) {
@@ -324,13 +344,13 @@ export class Condition {
     const patience = deadlineAfter(LONGEST_MS);
     while (asleep > 0) {
       const deadline = Math.min(patience, deadlineAfter(LOOK_MS));
-      if (yield { handle: this.#woken, deadline }) asleep--;
+      if (yield new SemaphoreWait(this.#woken, deadline)) asleep--;
       else if (millisecondsLeft(patience) <= 0) break;
       else asleep -= Math.min(asleep, this.#wait.reapDeadWaiters());
     }
-    // What nobody took is taken back, so that no later waiter takes it for its own.
+    // Notifications that no waiter took are taken back, or later waiters would take them for their own.
     while (this.#wait.tryAcquire());
-    // Those who gave no sign count as asleep again: they may be stopped, and are not to be forgotten.
+    // Waiters that gave no sign count as asleep again: they may be stopped, and must get a later notification.
     for (; asleep > 0; asleep--) this.#sleeping.post();
   }
 }

@@ -1,27 +1,64 @@
 // SPDX-License-Identifier: MIT
 import { inspect } from 'node:util';
 
-import { Condition, limitsOf, type Body, type ConditionAddress, type WaitLimits } from './condition.js';
-import { deadlineAfter } from '../core/deadline.js';
+import { Condition, type ConditionAddress, type LockedBody, type WaitLimits } from './condition.js';
+import { deadlineAfter, limitsFrom } from '../core/deadline.js';
 import { ClosedError } from '../core/errors.js';
-import { Existing } from './sem-lock.js';
-import { SemaphoreHandle, type SemaphoreAddress } from './semaphore-handle.js';
+import { kReduce } from '../reduction/registry.js';
 import { shareableMark } from '../reduction/shareable.js';
-import type { Giving } from '../reduction/transfer.js';
-import { runSteps, runStepsSync, type Steps } from './driver.js';
+import type { Exporter, SemaphoreAddress } from '../reduction/transfer.js';
+import { checkHandle } from './sem-lock.js';
+import { SemaphoreHandle } from './semaphore-handle.js';
+import { run, runSync } from '../event-loop/driver.js';
+import type { SemaphoreWaits } from './semaphore-wait.js';
 import { Lock } from './locks.js';
 
 /** Where the semaphores of an existing event are. */
 export interface EventAddress {
   /** The lock of its condition. CPython: `_cond._lock`. */
   readonly lock: SemaphoreAddress;
-  /** The condition that waits sleep on. CPython: `_cond`. */
+  /** The condition that `wait` sleeps on. CPython: `_cond`. */
   readonly condition: ConditionAddress;
   /** 1 while the event is set. CPython: `_flag`. */
   readonly flag: SemaphoreAddress;
 }
 
+/** What `describe` makes of an Event. It is plain JSON. */
+export interface EventDescriptor {
+  /** The class. */
+  readonly type: 'Event';
+  /** Its parts. */
+  readonly event: EventAddress;
+}
+
+/** What an Event consists of. */
+export interface EventParts {
+  /** Its lock is a Lock. */
+  readonly condition: Condition;
+  readonly flag: SemaphoreHandle;
+}
+
 const mark = shareableMark('Event');
+
+function makeParts(): EventParts {
+  const condition = makeCondition();
+  try {
+    return { condition, flag: SemaphoreHandle.create('Event', 0) };
+  } catch (error) {
+    condition.close();
+    throw error;
+  }
+}
+
+function makeCondition(): Condition {
+  const lock = new Lock();
+  try {
+    return new Condition(lock);
+  } catch (error) {
+    lock.close();
+    throw error;
+  }
+}
 
 /** A flag that processes share and can wait for. CPython: `multiprocessing.Event`. */
 export class Event {
@@ -29,27 +66,12 @@ export class Event {
   readonly #flag: SemaphoreHandle;
 
   constructor();
-  /** @internal */
-  // eslint-disable-next-line @typescript-eslint/unified-signatures -- Only the other one is public.
-  constructor(existing: Existing<EventAddress>);
-  constructor(existing?: Existing<EventAddress>) {
-    const address = Existing.addressIn(existing);
-    const opened: { close(): void }[] = [];
-    const opening = <T extends { close(): void }>(object: T): T => {
-      opened.push(object);
-      return object;
-    };
-    try {
-      const lock = opening(address === undefined ? new Lock() : new Lock(new Existing(address.lock)));
-      this.#condition = opening(
-        address === undefined ? new Condition(lock) : new Condition(lock, new Existing(address.condition)),
-      );
-      this.#flag =
-        address === undefined ? SemaphoreHandle.create('Event', 0) : SemaphoreHandle.attach('Event', address.flag);
-    } catch (error) {
-      for (const object of opened) object.close();
-      throw error;
-    }
+  /** @internal For one that exists. */
+  constructor(parts: EventParts);
+  constructor({ condition, flag } = makeParts()) {
+    checkHandle(flag);
+    this.#condition = condition;
+    this.#flag = flag;
     Object.defineProperty(this, 'shareable', mark);
   }
 
@@ -63,14 +85,14 @@ export class Event {
     return this.#runSync('isSetSync', () => ({ value: this.#isSetNow() }));
   }
 
-  /** Sets the flag and wakes all who wait for it. CPython: `set()`. */
+  /** Sets the flag and wakes all waiters. CPython: `set()`. */
   async set(): Promise<void> {
     return this.#run((owner) => this.#setSteps(owner));
   }
 
   /** As `set`, blocking. */
   setSync(): void {
-    this.#condition.checkNobodyWaitsHere('setSync');
+    this.#condition.checkNoWaitPending('setSync');
     this.#runSync('setSync', (owner) => this.#setSteps(owner));
   }
 
@@ -90,13 +112,13 @@ export class Event {
    * Resolves to false when the time is up. Rejects with `ClosedError`, `OwnerDied`, or an AbortError.
    */
   async wait(limits?: WaitLimits): Promise<boolean> {
-    const { timeout, signal } = limitsOf(limits);
+    const { timeout, signal } = limitsFrom(limits);
     return this.#run((owner) => this.#waitSteps(owner, deadlineAfter(timeout), signal));
   }
 
   /** As `wait`, blocking. */
   waitSync(limits?: WaitLimits): boolean {
-    const deadline = deadlineAfter(limitsOf(limits).timeout);
+    const deadline = deadlineAfter(limitsFrom(limits).timeout);
     return this.#runSync('waitSync', (owner) => this.#waitSteps(owner, deadline, undefined));
   }
 
@@ -118,13 +140,13 @@ export class Event {
 
   /** Pending calls of this object keep the process alive, which is the default. */
   ref(): this {
-    this.#condition.lock.hold.on = true;
+    this.#condition.lock.keepAlive.on = true;
     return this;
   }
 
   /** Pending calls of this object no longer keep the process alive. */
   unref(): this {
-    this.#condition.lock.hold.on = false;
+    this.#condition.lock.keepAlive.on = false;
     return this;
   }
 
@@ -135,23 +157,24 @@ export class Event {
   }
 
   /** @internal */
-  addressFor(giving: Giving): EventAddress {
-    return {
-      lock: giving.semaphore(this.#condition.lock.handle),
-      condition: this.#condition.addressFor(giving),
-      flag: giving.semaphore(this.#flag),
+  [kReduce](exporter: Exporter): EventDescriptor {
+    const event = {
+      lock: exporter.semaphore(this.#condition.lock.handle),
+      condition: this.#condition.addressFor(exporter),
+      flag: exporter.semaphore(this.#flag),
     };
+    return { type: 'Event', event };
   }
 
-  #run<T>(body: Body<T>): Promise<T> {
-    return runSteps(this.#withLock(body), this.#condition.lock.hold);
+  #run<T>(body: LockedBody<T>): Promise<T> {
+    return run(this.#withLock(body), this.#condition.lock.keepAlive);
   }
 
-  #runSync<T>(operation: string, body: Body<T>): T {
-    return runStepsSync(this.#withLock(body), operation);
+  #runSync<T>(operation: string, body: LockedBody<T>): T {
+    return runSync(this.#withLock(body), operation);
   }
 
-  #withLock<T>(body: Body<T>): Steps<T> {
+  #withLock<T>(body: LockedBody<T>): SemaphoreWaits<T> {
     if (this.closed) throw new ClosedError('Event');
     return this.#condition.lockedSteps(body);
   }
@@ -167,13 +190,13 @@ export class Event {
     return { value: undefined };
   }
 
-  *#setSteps(owner: object): Steps<void> {
+  *#setSteps(owner: object): SemaphoreWaits<void> {
     this.#flag.tryAcquire();
     this.#flag.post();
     yield* this.#condition.notifySteps(owner, Infinity, 'set');
   }
 
-  *#waitSteps(owner: object, deadline: number, signal: AbortSignal | undefined): Steps<boolean> {
+  *#waitSteps(owner: object, deadline: number, signal: AbortSignal | undefined): SemaphoreWaits<boolean> {
     if (this.#isSetNow()) return true;
     yield* this.#condition.waitSteps(owner, deadline, signal);
     return this.#isSetNow();

@@ -1,37 +1,39 @@
 // SPDX-License-Identifier: MIT
 //
 // Locks and semaphores that processes share. Each is one named POSIX semaphore, used as CPython's multiprocessing uses it,
-// so that a Python process at the other end is an equal.
+// so that a Python process can share it on equal terms.
 import { NotOwner } from '../core/errors.js';
-import { Existing, SEM_VALUE_MAX, SemLock } from './sem-lock.js';
-import type { SemaphoreAddress } from './semaphore-handle.js';
+import { kReduce } from '../reduction/registry.js';
+import type { Exporter } from '../reduction/transfer.js';
+import { SEM_VALUE_MAX, SemLock, type SemLockDescriptor } from './sem-lock.js';
+import { SemaphoreHandle } from './semaphore-handle.js';
 import { checkBoolean, checkInteger, checkObject } from '../core/validate.js';
 
-/** A lock that was given back in the middle of what it protects. */
+/** A lock that its owner has released for the time of a wait. */
 export interface Suspended {
-  /** To be called when its semaphore has been taken again. */
+  /** To be called when the semaphore of the lock has been taken again. */
   restore(): void;
-  /** To be called when it could not be. */
+  /** To be called when the semaphore could not be taken again. */
   lose(): void;
 }
 
-/** A lock that a Condition can give back and take again in the middle of a wait. */
+/** A lock that a Condition can release and acquire again in the middle of a wait. */
 export abstract class OwnableLock extends SemLock {
   readonly #lost = new WeakSet<object>();
 
   /** @internal */
-  protected constructor(what: string, existing: Existing<SemaphoreAddress> | undefined) {
-    super(what, 1, 1, existing);
+  protected constructor(typeName: string, handle: SemaphoreHandle) {
+    super(typeName, 1, handle);
     this.handle.track();
   }
 
   /**
-   * Releases the lock in the place of a holder that has died, and returns whether it did so. Where the name was given to
-   * other programs that is never done by itself, since one of them may have done so already.
+   * Releases the lock in the place of a holder that has died, and returns whether it did so. A lock whose name was given
+   * to other programs is not released automatically, since one of them may have released it already.
    *
-   * @param options.force Release it also if the holder has left no trace, as one that was killed within the few
-   *   instructions between acquiring and recording it, or one that is no Node process. Only right if you know that
-   *   nobody holds it.
+   * @param options.force Release the lock also if the holder has left no record: it may have been killed within the few
+   *   instructions between acquiring the lock and recording it, or be no Node process. Only right if you know that no
+   *   process holds the lock.
    */
   recover(options: { force?: boolean } = {}): boolean {
     checkObject(options, 'options');
@@ -45,7 +47,7 @@ export abstract class OwnableLock extends SemLock {
     if (!this.isOwned(owner)) throw new NotOwner(`${operation} needs the condition's lock to be acquired first`);
   }
 
-  /** @internal Gives everything back that `owner` holds. */
+  /** @internal Releases everything that `owner` holds. */
   suspend(owner: object): Suspended {
     const restore = this.releaseAll(owner);
     return { restore, lose: () => this.#lost.add(owner) };
@@ -59,30 +61,34 @@ export abstract class OwnableLock extends SemLock {
   /** @internal */
   protected abstract isOwned(owner: object): boolean;
 
-  /** @internal Returns what takes account of the semaphore having been taken again. */
+  /** @internal Returns a function to be called when the semaphore has been taken again. */
   protected abstract releaseAll(owner: object): () => void;
 }
 
 /**
  * A lock that processes share. CPython: `multiprocessing.Lock`.
  *
- * Anybody may release it, also another process. It is not re-entrant.
+ * Any process may release it, not only the one that acquired it. It is not re-entrant.
  */
 export class Lock extends OwnableLock {
-  /** How often it was acquired and not released through this object. */
+  /** How many acquires through this object have no release yet. */
   #count = 0;
 
   constructor();
+  /** @internal For a semaphore that exists. */
+  constructor(handle: SemaphoreHandle);
+  constructor(handle = SemaphoreHandle.create('Lock', 1)) {
+    super('Lock', handle);
+  }
+
   /** @internal */
-  // eslint-disable-next-line @typescript-eslint/unified-signatures -- Only the other one is public.
-  constructor(existing: Existing<SemaphoreAddress>);
-  constructor(existing?: Existing<SemaphoreAddress>) {
-    super('Lock', existing);
+  override [kReduce](exporter: Exporter): SemLockDescriptor {
+    return { type: 'Lock', semaphore: exporter.semaphore(this.handle) };
   }
 
   /** @internal */
   override releaseAs(owner: object): void {
-    // Somebody else may hold it by now, and would not be alone any more.
+    // Another process may hold the lock by now, and would no longer be alone.
     if (this.forgetLost(owner)) throw new NotOwner('The Lock was lost in a wait that failed');
     this.post();
     if (this.#count > 0) this.#count--;
@@ -116,19 +122,23 @@ export class Lock extends OwnableLock {
 /**
  * A lock that its owner may acquire several times. CPython: `multiprocessing.RLock`.
  *
- * Inside `withLock(fn)` the owner is that call of `fn`, with everything it awaits; outside it is the thread, as in CPython,
- * so that asynchronous tasks which must exclude each other use `withLock`.
+ * Inside `withLock(fn)` the owner is that call of `fn`, with everything it awaits. Outside, the owner is the thread, as in
+ * CPython. So asynchronous tasks that must exclude each other use `withLock`.
  */
 export class RLock extends OwnableLock {
   #owner: object | undefined;
   #count = 0;
 
   constructor();
+  /** @internal For a semaphore that exists. */
+  constructor(handle: SemaphoreHandle);
+  constructor(handle = SemaphoreHandle.create('RLock', 1)) {
+    super('RLock', handle);
+  }
+
   /** @internal */
-  // eslint-disable-next-line @typescript-eslint/unified-signatures -- Only the other one is public.
-  constructor(existing: Existing<SemaphoreAddress>);
-  constructor(existing?: Existing<SemaphoreAddress>) {
-    super('RLock', existing);
+  override [kReduce](exporter: Exporter): SemLockDescriptor {
+    return { type: 'RLock', semaphore: exporter.semaphore(this.handle) };
   }
 
   /** @internal */
@@ -177,7 +187,7 @@ export class RLock extends OwnableLock {
   }
 }
 
-/** What nobody owns: any number of acquires, each of which anybody may release. */
+/** A semaphore that counts: any process may release what another one has acquired. */
 abstract class Counter extends SemLock {
   /** @internal */
   override releaseAs(): void {
@@ -186,7 +196,7 @@ abstract class Counter extends SemLock {
 
   /** @internal */
   override adopt(): void {
-    // Nobody's to record.
+    // Semaphores have no owner.
   }
 
   /** @internal */
@@ -202,16 +212,17 @@ abstract class Counter extends SemLock {
 
 /** A counter that processes share. CPython: `multiprocessing.Semaphore`. */
 export class Semaphore extends Counter {
-  /** @param value How many can acquire before one has to wait. */
+  /** @param value How many acquires succeed before one has to wait. */
   constructor(value?: number);
-  /** @internal */
+  /** @internal For a semaphore that exists. */
+  constructor(handle: SemaphoreHandle);
+  constructor(value: number | SemaphoreHandle = 1) {
+    super('Semaphore', SEM_VALUE_MAX, value instanceof SemaphoreHandle ? value : create('Semaphore', value));
+  }
 
-  constructor(existing: Existing<SemaphoreAddress>);
-  constructor(value: number | Existing<SemaphoreAddress> = 1) {
-    const existing = value instanceof Existing ? value : undefined;
-    const initial = value instanceof Existing ? 0 : value;
-    checkInteger(initial, 'value', 0, SEM_VALUE_MAX);
-    super('Semaphore', initial, SEM_VALUE_MAX, existing);
+  /** @internal */
+  override [kReduce](exporter: Exporter): SemLockDescriptor {
+    return { type: 'Semaphore', semaphore: exporter.semaphore(this.handle) };
   }
 }
 
@@ -220,14 +231,22 @@ export class BoundedSemaphore extends Counter {
   /** @internal The value it began with. */
   readonly bound: number;
 
-  /** @param value How many can acquire before one has to wait, and the highest value. */
+  /** @param value How many acquires succeed before one has to wait, and the highest value. */
   constructor(value?: number);
-  /** @internal */
-  // eslint-disable-next-line @typescript-eslint/unified-signatures -- Only the other one is public.
-  constructor(bound: number, existing: Existing<SemaphoreAddress>);
-  constructor(value = 1, existing?: Existing<SemaphoreAddress>) {
-    checkInteger(value, 'value', 0, SEM_VALUE_MAX);
-    super('BoundedSemaphore', value, value, existing);
+  /** @internal For a semaphore that exists. */
+  constructor(bound: number, handle: SemaphoreHandle);
+  constructor(value = 1, handle = create('BoundedSemaphore', value)) {
+    super('BoundedSemaphore', value, handle);
     this.bound = value;
   }
+
+  /** @internal */
+  override [kReduce](exporter: Exporter): SemLockDescriptor {
+    return { type: 'BoundedSemaphore', semaphore: exporter.semaphore(this.handle), bound: this.bound };
+  }
+}
+
+function create(typeName: string, value: unknown): SemaphoreHandle {
+  checkInteger(value, 'value', 0, SEM_VALUE_MAX);
+  return SemaphoreHandle.create(typeName, value);
 }

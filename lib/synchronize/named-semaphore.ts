@@ -4,28 +4,30 @@ import { inspect } from 'node:util';
 import { checkLimits, deadlineAfter, type WaitOptions } from '../core/deadline.js';
 import { argumentError, ReleasedTooOften, semaphoreError } from '../core/errors.js';
 import { native } from '../native/addon.js';
-import { Hold } from '../event-loop/reactor.js';
+import { KeepAlive } from '../event-loop/keep-alive.js';
 import { SemaphoreHandle } from './semaphore-handle.js';
 import { shareableMark } from '../reduction/shareable.js';
 import { SEM_VALUE_MAX } from './sem-lock.js';
 import { checkInteger, checkSemaphoreName } from '../core/validate.js';
 
-const WHAT = 'NamedSemaphore';
-const mark = shareableMark(WHAT);
-const door = Symbol('NamedSemaphore');
+const TYPE_NAME = 'NamedSemaphore';
+const mark = shareableMark(TYPE_NAME);
+
+/** Key that only this module passes to the constructor. */
+const kConstruct = Symbol('NamedSemaphore');
 
 /**
- * The bare POSIX semaphore under a name of your choice, for programs in C and whoever else calls `sem_open`. Nobody
- * records who holds it, and its name stays until somebody unlinks it.
+ * The bare POSIX semaphore under a name of your choice, for programs in C and all others that call `sem_open`. No holder is
+ * recorded, and the name stays until a program unlinks it.
  */
 export class NamedSemaphore {
   readonly #handle: SemaphoreHandle;
-  readonly #hold = new Hold();
-  /** The name it was made or opened with. */
+  readonly #keepAlive = new KeepAlive();
+  /** The name that the semaphore was created or opened with. */
   readonly name: string;
 
-  private constructor(key: typeof door, handle: SemaphoreHandle, name: string) {
-    if (key !== door) throw argumentError('type', 'A NamedSemaphore is made by create() or open()');
+  private constructor(key: typeof kConstruct, handle: SemaphoreHandle, name: string) {
+    if (key !== kConstruct) throw argumentError('type', 'A NamedSemaphore is made by create() or open()');
     this.#handle = handle;
     this.name = name;
     Object.defineProperty(this, 'shareable', mark);
@@ -35,22 +37,22 @@ export class NamedSemaphore {
    * Makes a semaphore that does not exist yet, for this user alone (mode 0600).
    *
    * @param name A slash and a name. At most 30 characters on macOS.
-   * @param value What it begins with.
+   * @param value Its first value.
    * @throws A system error: EEXIST, EACCES, ENOSPC.
    */
   static create(name: string, value = 0): NamedSemaphore {
     checkSemaphoreName(name, 'name');
     checkInteger(value, 'value', 0, SEM_VALUE_MAX);
-    return new NamedSemaphore(door, SemaphoreHandle.createNamed(WHAT, name, value), name);
+    return new NamedSemaphore(kConstruct, SemaphoreHandle.createNamed(TYPE_NAME, name, value), name);
   }
 
-  /** Opens one that exists. Throws a system error: ENOENT, EACCES. */
+  /** Opens a semaphore that exists. Throws a system error: ENOENT, EACCES. */
   static open(name: string): NamedSemaphore {
     checkSemaphoreName(name, 'name');
-    return new NamedSemaphore(door, SemaphoreHandle.attach(WHAT, { name }), name);
+    return new NamedSemaphore(kConstruct, SemaphoreHandle.attach(TYPE_NAME, { name }), name);
   }
 
-  /** Removes a name; who has the semaphore open goes on. Throws a system error: ENOENT, EACCES. C: `sem_unlink`. */
+  /** Removes a name; programs that have the semaphore open go on. Throws a system error: ENOENT, EACCES. C: `sem_unlink`. */
   static unlink(name: string): void {
     checkSemaphoreName(name, 'name');
     const status = native.semaphores.unlinkNamed(name);
@@ -59,7 +61,7 @@ export class NamedSemaphore {
 
   /** Adds one to the value. Throws `ReleasedTooOften` at the highest one, `ClosedError`. C: `sem_post`. */
   post(): void {
-    if (!this.#handle.post(SEM_VALUE_MAX)) throw new ReleasedTooOften(WHAT);
+    if (!this.#handle.post(SEM_VALUE_MAX)) throw new ReleasedTooOften(TYPE_NAME);
   }
 
   /**
@@ -67,8 +69,12 @@ export class NamedSemaphore {
    *
    * Resolves to false when the time is up. Rejects with `ClosedError` or an AbortError.
    */
-  async wait(options?: WaitOptions): Promise<boolean> {
-    return this.#handle.acquire(checkLimits(options), this.#hold);
+  wait(options?: WaitOptions): Promise<boolean> {
+    try {
+      return this.#handle.acquire(checkLimits(options), this.#keepAlive);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   /** As `wait`, blocking. C: `sem_clockwait`. */
@@ -108,18 +114,18 @@ export class NamedSemaphore {
 
   /** Pending waits of this object keep the process alive, which is the default. */
   ref(): this {
-    this.#hold.on = true;
+    this.#keepAlive.on = true;
     return this;
   }
 
   /** Pending waits of this object no longer keep the process alive. */
   unref(): this {
-    this.#hold.on = false;
+    this.#keepAlive.on = false;
     return this;
   }
 
   /** What console.log shows. */
   [inspect.custom](): string {
-    return this.closed ? `${WHAT} { closed }` : `${WHAT} { name: '${this.name}', value: ${this.value} }`;
+    return this.closed ? `${TYPE_NAME} { closed }` : `${TYPE_NAME} { name: '${this.name}', value: ${this.value} }`;
   }
 }

@@ -1,51 +1,15 @@
 // SPDX-License-Identifier: MIT
 //
-// What locks, semaphores and what is made of them are for somebody else: where their semaphores are.
-import { Condition, type ConditionAddress } from './condition.js';
+// Locks, conditions and events that were passed on: how each is rebuilt over the same semaphores.
 import { argumentError } from '../core/errors.js';
-import { Event, type EventAddress } from './event.js';
-import type { SemaphoreAddress } from './semaphore-handle.js';
-import { Existing, SEM_VALUE_MAX, SemLock } from './sem-lock.js';
-import type { Giving } from '../reduction/transfer.js';
-import { BoundedSemaphore, Lock, OwnableLock, RLock, Semaphore } from './locks.js';
 import { checkInteger, checkObject, checkSemaphoreName } from '../core/validate.js';
-
-/** What `describe` makes of a lock or a semaphore. It is plain JSON. */
-export interface SemLockDescriptor {
-  /** The class. */
-  readonly type: 'Lock' | 'RLock' | 'Semaphore' | 'BoundedSemaphore';
-  /** Where it is. CPython: `_semlock.name`. */
-  readonly semaphore: SemaphoreAddress;
-  /** The highest value of a BoundedSemaphore. */
-  readonly bound?: number;
-}
-
-/** What `describe` makes of a Condition. */
-export interface ConditionDescriptor {
-  /** The class. */
-  readonly type: 'Condition';
-  /** Its lock. CPython: `_lock`. */
-  readonly lock: SemLockDescriptor;
-  /** Its counters. */
-  readonly condition: ConditionAddress;
-}
-
-/** What `describe` makes of an Event. */
-export interface EventDescriptor {
-  /** The class. */
-  readonly type: 'Event';
-  /** Its parts. */
-  readonly event: EventAddress;
-}
-
-/** Takes a lock or a semaphore apart. */
-export function describeLock(lock: SemLock, giving: Giving): SemLockDescriptor {
-  const semaphore = giving.semaphore(lock.handle);
-  if (lock instanceof Lock) return { type: 'Lock', semaphore };
-  if (lock instanceof RLock) return { type: 'RLock', semaphore };
-  if (lock instanceof BoundedSemaphore) return { type: 'BoundedSemaphore', semaphore, bound: lock.bound };
-  return { type: 'Semaphore', semaphore };
-}
+import { registerRebuild, type RebuildPart } from '../reduction/registry.js';
+import type { SemaphoreAddress } from '../reduction/transfer.js';
+import { attachConditionSemaphores, Condition, type ConditionAddress } from './condition.js';
+import { Event } from './event.js';
+import { BoundedSemaphore, Lock, OwnableLock, RLock, Semaphore } from './locks.js';
+import { SEM_VALUE_MAX, SemLock } from './sem-lock.js';
+import { SemaphoreHandle } from './semaphore-handle.js';
 
 function checkAddress(value: unknown, name: string): SemaphoreAddress {
   checkObject(value, name);
@@ -59,7 +23,7 @@ function checkAddress(value: unknown, name: string): SemaphoreAddress {
   return { name: address.name, family: address.family, number: address.number };
 }
 
-function checkCondition(value: unknown, name: string): ConditionAddress {
+function checkConditionAddress(value: unknown, name: string): ConditionAddress {
   checkObject(value, name);
   const { sleeping, woken, wait } = value as Record<string, unknown>;
   return {
@@ -69,67 +33,75 @@ function checkCondition(value: unknown, name: string): ConditionAddress {
   };
 }
 
-/** Puts a lock or a semaphore together. */
-export function attachLock(
-  descriptor: Record<string, unknown>,
-  name: string,
-): Lock | RLock | Semaphore | BoundedSemaphore {
-  const existing = new Existing(checkAddress(descriptor['semaphore'], `${name}.semaphore`));
-  switch (descriptor['type']) {
-    case 'Lock':
-      return new Lock(existing);
-    case 'RLock':
-      return new RLock(existing);
-    case 'Semaphore':
-      return new Semaphore(existing);
-    case 'BoundedSemaphore':
-      checkInteger(descriptor['bound'], `${name}.bound`, 0, SEM_VALUE_MAX);
-      return new BoundedSemaphore(descriptor['bound'], existing);
-    default:
-      throw argumentError('type', `${name}.type must name a lock or a semaphore`);
-  }
+/** Where the semaphore is of a lock or a semaphore that was passed on. */
+export function semaphoreAddress(reduced: unknown, name: string): SemaphoreAddress {
+  checkObject(reduced, name);
+  const { semaphore } = reduced as Record<string, unknown>;
+  return checkAddress(semaphore, `${name}.semaphore`);
 }
 
-/** Takes a Condition apart, of whose lock a descriptor is there. */
-export function describeCondition(condition: Condition, lock: SemLockDescriptor, giving: Giving): ConditionDescriptor {
-  return { type: 'Condition', lock, condition: condition.addressFor(giving) };
+function attachSemaphore(reduced: unknown, name: string, typeName: string): SemaphoreHandle {
+  return SemaphoreHandle.attach(typeName, semaphoreAddress(reduced, name));
 }
 
-/** Puts a Condition together; `attachPart` makes its lock. */
-export function attachCondition(
-  fields: Record<string, unknown>,
-  name: string,
-  attachPart: (descriptor: unknown, name: string) => unknown = attachPlainLock,
-): Condition {
+/** The highest value in the reduced form of a BoundedSemaphore. */
+export function boundOf(reduced: unknown, name: string): number {
+  const { bound } = reduced as Record<string, unknown>;
+  checkInteger(bound, `${name}.bound`, 0, SEM_VALUE_MAX);
+  return bound;
+}
+
+/** Rebuilds a Condition. `rebuildPart` makes its lock. */
+export function rebuildCondition(fields: Record<string, unknown>, name: string, rebuildPart: RebuildPart): Condition {
   checkObject(fields['lock'], `${name}.lock`);
-  const condition = checkCondition(fields['condition'], `${name}.condition`);
-  const lock = attachPart(fields['lock'], `${name}.lock`);
+  const address = checkConditionAddress(fields['condition'], `${name}.condition`);
+  const lock = rebuildPart(fields['lock'], `${name}.lock`);
   if (!(lock instanceof OwnableLock)) {
     if (lock instanceof SemLock) lock.close();
     throw argumentError('type', `${name}.lock must be of a Lock or an RLock`);
   }
   try {
-    return new Condition(lock, new Existing(condition));
+    return new Condition(lock, attachConditionSemaphores(address));
   } catch (error) {
     lock.close();
     throw error;
   }
 }
 
-/** Puts an Event together. */
-export function attachEvent(fields: Record<string, unknown>): Event {
-  checkObject(fields['event'], 'descriptor.event');
+/** An Event over semaphores that exist. `lock` is that of its condition, whose other semaphores are at `condition`. */
+export function attachEvent(lock: SemaphoreAddress, condition: ConditionAddress, flag: SemaphoreAddress): Event {
+  const opened: { close(): void }[] = [];
+  const opening = <T extends { close(): void }>(object: T): T => {
+    opened.push(object);
+    return object;
+  };
+  try {
+    const own = opening(new Lock(SemaphoreHandle.attach('Lock', lock)));
+    const rebuilt = opening(new Condition(own, attachConditionSemaphores(condition)));
+    return new Event({ condition: rebuilt, flag: SemaphoreHandle.attach('Event', flag) });
+  } catch (error) {
+    for (const object of opened) object.close();
+    throw error;
+  }
+}
+
+function rebuildEvent(fields: Record<string, unknown>, name: string): Event {
+  checkObject(fields['event'], `${name}.event`);
   const { lock, condition, flag } = fields['event'] as Record<string, unknown>;
-  return new Event(
-    new Existing({
-      lock: checkAddress(lock, 'descriptor.event.lock'),
-      condition: checkCondition(condition, 'descriptor.event.condition'),
-      flag: checkAddress(flag, 'descriptor.event.flag'),
-    }),
+  return attachEvent(
+    checkAddress(lock, `${name}.event.lock`),
+    checkConditionAddress(condition, `${name}.event.condition`),
+    checkAddress(flag, `${name}.event.flag`),
   );
 }
 
-function attachPlainLock(descriptor: unknown, name: string): unknown {
-  checkObject(descriptor, name);
-  return attachLock(descriptor as Record<string, unknown>, name);
-}
+registerRebuild(['Lock'], (fields, name) => new Lock(attachSemaphore(fields, name, 'Lock')));
+registerRebuild(['RLock'], (fields, name) => new RLock(attachSemaphore(fields, name, 'RLock')));
+registerRebuild(['Semaphore'], (fields, name) => new Semaphore(attachSemaphore(fields, name, 'Semaphore')));
+registerRebuild(['BoundedSemaphore'], (fields, name) => {
+  const address = semaphoreAddress(fields, name);
+  const bound = boundOf(fields, name);
+  return new BoundedSemaphore(bound, SemaphoreHandle.attach('BoundedSemaphore', address));
+});
+registerRebuild(['Condition'], (fields, name, _importer, rebuildPart) => rebuildCondition(fields, name, rebuildPart));
+registerRebuild(['Event'], rebuildEvent);

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: MIT
 //
-// What all locks and semaphores have in common: acquiring and releasing, bare, by a callback, or by a guard.
+// What all locks and semaphores have in common: acquiring and releasing by bare calls, around a callback, or by a guard.
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { inspect } from 'node:util';
 
-import { checkLimits, deadlineAfter, type Limits, type WaitOptions } from '../core/deadline.js';
+import { checkBlockingLimits, checkLimits, deadlineAfter, type Limits, type WaitOptions } from '../core/deadline.js';
 import { argumentError, ReleasedTooOften, TimeoutError } from '../core/errors.js';
-import { Hold } from '../event-loop/reactor.js';
-import { SemaphoreHandle, type SemaphoreAddress } from './semaphore-handle.js';
+import { KeepAlive } from '../event-loop/keep-alive.js';
+import { kReduce } from '../reduction/registry.js';
 import { shareableMark } from '../reduction/shareable.js';
-import { checkBoolean, checkFunction } from '../core/validate.js';
+import type { Exporter, SemaphoreAddress } from '../reduction/transfer.js';
+import { SemaphoreHandle } from './semaphore-handle.js';
+import { checkFunction } from '../core/validate.js';
 
 /** The largest value of a semaphore. CPython: `SemLock.SEM_VALUE_MAX`. */
 export const SEM_VALUE_MAX = 2 ** 31 - 1;
@@ -20,7 +22,17 @@ export interface AcquireOptions extends WaitOptions {
   block?: boolean | undefined;
 }
 
-/** What a `withLock` callback runs in: which locks it owns, and as whom. */
+/** What `describe` makes of a lock or a semaphore. It is plain JSON. */
+export interface SemLockDescriptor {
+  /** The class. */
+  readonly type: 'Lock' | 'RLock' | 'Semaphore' | 'BoundedSemaphore';
+  /** The address of the semaphore. CPython: `_semlock.name`. */
+  readonly semaphore: SemaphoreAddress;
+  /** The highest value of a BoundedSemaphore. */
+  readonly bound?: number;
+}
+
+/** What a `withLock` callback runs in: the lock, the token that owns it, and the scope around. */
 interface Scope {
   readonly lock: object;
   readonly token: object;
@@ -29,17 +41,10 @@ interface Scope {
 
 const scopes = new AsyncLocalStorage<Scope | undefined>();
 
-/** What exists already and an object is to be made for, instead of something new. */
-export class Existing<Address> {
-  readonly address: Address;
-  constructor(address: Address) {
-    this.address = address;
-  }
-
-  /** The address, if one was given at all. Whatever else a caller puts in its place is refused. */
-  static addressIn<Address>(existing: Existing<Address> | undefined): Address | undefined {
-    if (existing === undefined || existing instanceof Existing) return existing?.address;
-    throw argumentError('type', 'Objects for what exists already are made by attach()');
+/** Throws unless `handle` is one: the constructors are public, but their second forms are not. */
+export function checkHandle(handle: unknown): asserts handle is SemaphoreHandle {
+  if (!(handle instanceof SemaphoreHandle)) {
+    throw argumentError('type', 'Objects for semaphores that exist already are made by attach()');
   }
 }
 
@@ -55,18 +60,11 @@ export function makeAll(makers: readonly (() => SemaphoreHandle)[]): SemaphoreHa
   }
 }
 
-function checkAcquire(options: AcquireOptions | undefined): Limits {
-  const limits = checkLimits(options);
-  if (options?.block === undefined) return limits;
-  checkBoolean(options.block, 'block');
-  return options.block ? limits : { timeout: 0, signal: limits.signal };
-}
-
 const guardMark = shareableMark('Guard');
 
 /**
- * What `guard` resolves to: the right to use what a lock protects, given back by `release()` or at the end of an
- * `await using` or `using` block. CPython: the body of `with lock:`.
+ * What `guard` resolves to: one acquire, which `release()` or the end of an `await using` or `using` block releases.
+ * CPython: the body of `with lock:`.
  */
 export class Guard {
   #release: (() => void) | undefined;
@@ -77,7 +75,7 @@ export class Guard {
     Object.defineProperty(this, 'shareable', guardMark);
   }
 
-  /** Gives it back; doing so again changes nothing. */
+  /** Releases what was acquired; doing so again changes nothing. */
   release(): void {
     const release = this.#release;
     this.#release = undefined;
@@ -98,19 +96,19 @@ export class Guard {
 
 /** What all locks and semaphores have in common. CPython: `multiprocessing.synchronize.SemLock`. */
 export abstract class SemLock {
-  readonly #what: string;
+  readonly #typeName: string;
   readonly #most: number;
-  readonly #hold = new Hold();
+  readonly #keepAlive = new KeepAlive();
   /** @internal */
   readonly handle: SemaphoreHandle;
 
   /** @internal */
-  protected constructor(what: string, value: number, most: number, existing: Existing<SemaphoreAddress> | undefined) {
-    this.#what = what;
+  protected constructor(typeName: string, most: number, handle: SemaphoreHandle) {
+    checkHandle(handle);
+    this.#typeName = typeName;
     this.#most = most;
-    const address = Existing.addressIn(existing);
-    this.handle = address === undefined ? SemaphoreHandle.create(what, value) : SemaphoreHandle.attach(what, address);
-    Object.defineProperty(this, 'shareable', shareableMark(what));
+    this.handle = handle;
+    Object.defineProperty(this, 'shareable', shareableMark(typeName));
   }
 
   /**
@@ -119,18 +117,21 @@ export abstract class SemLock {
    * Resolves to false when the time is up, or at once with `block: false`. Rejects with `ClosedError`, `OwnerDied` (locks),
    * or an AbortError.
    */
-  async acquire(options?: AcquireOptions): Promise<boolean> {
-    const limits = checkAcquire(options);
-    return this.acquireAs(this.currentOwner(), limits);
+  acquire(options?: AcquireOptions): Promise<boolean> {
+    try {
+      return this.acquireAs(this.currentOwner(), checkBlockingLimits(options));
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   /** As `acquire`, blocking the thread. Throws `BusyError` while an asynchronous acquire is pending here. */
   acquireSync(options?: AcquireOptions): boolean {
-    const { timeout } = checkAcquire(options);
+    const { timeout } = checkBlockingLimits(options);
     return this.acquireAsSync(this.currentOwner(), timeout, 'acquireSync');
   }
 
-  /** Gives one back. CPython: `release()`. Throws `ReleasedTooOften`, `ClosedError`, for an RLock `NotOwner`. */
+  /** Releases what one acquire has taken. CPython: `release()`. Throws `ReleasedTooOften`, `ClosedError`, for an RLock `NotOwner`. */
   release(): void {
     this.releaseAs(this.currentOwner());
   }
@@ -154,7 +155,8 @@ export abstract class SemLock {
   }
 
   /**
-   * Acquires, and resolves to what releases. For an RLock each guard owns by itself: only a `withLock` callback re-enters.
+   * Acquires, and resolves to a Guard that releases. Of an RLock each guard is an owner of its own: only a `withLock` callback
+   * re-enters.
    *
    * @param options Limits for acquiring. Rejects with `TimeoutError` when the time is up.
    */
@@ -167,14 +169,14 @@ export abstract class SemLock {
     });
   }
 
-  /** The value of the semaphore: how many more could acquire at this moment. CPython: `get_value()`. */
+  /** The value of the semaphore: how many more acquires would succeed at this moment. CPython: `get_value()`. */
   get value(): number {
     return this.handle.value;
   }
 
   /**
-   * The semaphore's name, for programs in other languages. From now on the death of a holder is reported instead of
-   * mended by itself, since what others do with the name is not known here. CPython: `_semlock.name`.
+   * The semaphore's name, for programs in other languages. From now on the death of a holder is reported and no longer
+   * repaired automatically, since programs that use the name keep no records. CPython: `_semlock.name`.
    */
   get name(): string {
     this.handle.expose();
@@ -187,8 +189,8 @@ export abstract class SemLock {
   }
 
   /**
-   * Closes this object; doing so again changes nothing. Pending acquires reject with `ClosedError`. If it was created
-   * here, its name goes: who has it open goes on, nobody can open it any more.
+   * Closes this object; doing so again changes nothing. Pending acquires reject with `ClosedError`. If the semaphore was
+   * created here, its name is removed: processes that have it open go on using it, but no process can open it any more.
    */
   close(): void {
     this.handle.close();
@@ -201,24 +203,27 @@ export abstract class SemLock {
 
   /** Pending acquires of this object keep the process alive, which is the default. */
   ref(): this {
-    this.#hold.on = true;
+    this.#keepAlive.on = true;
     return this;
   }
 
   /** Pending acquires of this object no longer keep the process alive. */
   unref(): this {
-    this.#hold.on = false;
+    this.#keepAlive.on = false;
     return this;
   }
 
   /** What console.log shows. */
   [inspect.custom](): string {
-    return this.closed ? `${this.#what} { closed }` : `${this.#what} { value: ${this.value} }`;
+    return this.closed ? `${this.#typeName} { closed }` : `${this.#typeName} { value: ${this.value} }`;
   }
 
-  /** @internal What pending operations of this object hold the event loop with. */
-  get hold(): Hold {
-    return this.#hold;
+  /** @internal */
+  abstract [kReduce](exporter: Exporter): SemLockDescriptor;
+
+  /** @internal What the pending operations of this object keep the event loop alive with. */
+  get keepAlive(): KeepAlive {
+    return this.#keepAlive;
   }
 
   /** @internal The token of the innermost `withLock` of this object that the caller runs in. */
@@ -229,17 +234,21 @@ export abstract class SemLock {
     return undefined;
   }
 
-  /** @internal Who a bare call is made by: a `withLock` callback, or the thread as a whole. */
+  /** @internal The owner that a bare call stands for: a `withLock` callback, or the thread as a whole. */
   currentOwner(): object {
     return this.currentToken() ?? thread;
   }
 
   /** @internal */
-  async acquireAs(owner: object, limits: Limits): Promise<boolean> {
-    if (this.enters(owner)) return true;
-    const taken = await this.handle.acquire(limits, this.#hold);
-    if (taken) this.adopt(owner);
-    return taken;
+  acquireAs(owner: object, limits: Limits): Promise<boolean> {
+    try {
+      if (this.enters(owner)) return Promise.resolve(true);
+      return this.handle.acquire(limits, this.#keepAlive, () => {
+        this.adopt(owner);
+      });
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   /** @internal */
@@ -256,17 +265,17 @@ export abstract class SemLock {
   /** @internal Records that a value was taken for `owner`. */
   abstract adopt(owner: object): void;
 
-  /** @internal Whether `owner` holds it already, and now does so once more. */
+  /** @internal Whether `owner` holds the lock already; if so, counts one more acquire. */
   protected abstract enters(owner: object): boolean;
 
-  /** @internal Whether `owner` has lost what it held, in a wait that could not take it again. Asked once. */
+  /** @internal Whether `owner` has lost the lock, in a wait that could not acquire it again. True once for each loss. */
   abstract forgetLost(owner: object): boolean;
 
   /** @internal */
   protected post(): void {
-    if (!this.handle.post(this.#most)) throw new ReleasedTooOften(this.#what);
+    if (!this.handle.post(this.#most)) throw new ReleasedTooOften(this.#typeName);
   }
 }
 
-/** Who owns what was acquired outside of any `withLock`. */
+/** The owner of what was acquired outside of any `withLock`. */
 const thread = {};

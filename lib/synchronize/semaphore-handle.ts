@@ -1,36 +1,22 @@
 // SPDX-License-Identifier: MIT
 //
-// One open semaphore as this environment uses it: taking from it and giving back, with time limits, async and blocking.
-// What a lock or a condition means is made of these in synchronize.ts.
+// One open semaphore as this environment uses it: acquiring and posting, with time limits, async and blocking. Locks,
+// conditions and events are built from these.
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
-import { completionsFd, dispatchCompletions, request } from '../event-loop/completions.js';
-import { deadlineAfter, millisecondsLeft, startLimits, throwIfAborted, type Limits } from '../core/deadline.js';
+import { request, requestSync, type Background } from '../event-loop/completions.js';
+import { deadlineAfter, millisecondsLeft, throwIfAborted, type Limits } from '../core/deadline.js';
 import { BusyError, ClosedError, NotSupported, OwnerDied, semaphoreError, TimeoutError } from '../core/errors.js';
 import { native } from '../native/addon.js';
+import type { SemaphoreAddress, TransferableSemaphore } from '../reduction/transfer.js';
 import { hasOneCpu } from '../core/cpus.js';
-import {
-  blockOn,
-  checkInterrupted,
-  ensureStarted,
-  flushUnwritten,
-  takeTurn,
-  unwritten,
-  type Hold,
-} from '../event-loop/reactor.js';
+import type { KeepAlive } from '../event-loop/keep-alive.js';
+import { PendingCall } from '../event-loop/pending-call.js';
+import { ensureStarted, takeTurn } from '../event-loop/reactor.js';
+import { checkInterrupted, flushUnwritten, unwritten } from '../event-loop/sync-wait.js';
 
 const codes = native.status;
 const semaphores = native.semaphores;
-
-/** Where a semaphore is to be found by others. Without a family it is one that was opened by a name from outside. */
-export interface SemaphoreAddress {
-  /** The name for `sem_open`. */
-  readonly name: string;
-  /** The family in whose register the name is. */
-  readonly family?: string | undefined;
-  /** What its records in the family's table go by. */
-  readonly number?: number | undefined;
-}
 
 /** How long an asynchronous acquire tries on the event loop before it waits in the background. */
 const SPIN_NS = 20_000;
@@ -40,38 +26,38 @@ const collected = new FinalizationRegistry<number>((id) => {
   semaphores.close(id);
 });
 
-/** Sync calls alone need the environment too: they have to know whether this is a worker, and when it ends. */
-export class SemaphoreHandle {
-  readonly #what: string;
+/** Sync calls need a started environment too: they ask it whether this is a worker, and when the worker ends. */
+export class SemaphoreHandle implements TransferableSemaphore {
+  readonly #typeName: string;
   readonly #id: number;
   #closed = false;
-  /** Ends the requests that wait. */
-  #pending: Set<(error: Error) => void> | undefined;
+  /** The calls that wait in the background. */
+  #pending: Set<PendingCall<boolean | undefined>> | undefined;
 
   /** A new semaphore of this process' family. */
-  static create(what: string, value: number): SemaphoreHandle {
+  static create(typeName: string, value: number): SemaphoreHandle {
     const id = semaphores.create(value);
     if (id < 0) throw semaphoreError(id, 'sem_open');
-    return new SemaphoreHandle(what, id);
+    return new SemaphoreHandle(typeName, id);
   }
 
-  /** One that exists. */
-  static attach(what: string, { name, family, number }: SemaphoreAddress): SemaphoreHandle {
+  /** A semaphore that exists. */
+  static attach(typeName: string, { name, family, number }: SemaphoreAddress): SemaphoreHandle {
     const inFamily = family !== undefined && number !== undefined;
     const id = inFamily ? semaphores.attach(family, number) : semaphores.openNamed(name, false, 0);
     if (id < 0) throw semaphoreError(id, 'sem_open', name);
-    return new SemaphoreHandle(what, id);
+    return new SemaphoreHandle(typeName, id);
   }
 
-  /** One under a name that somebody chose. */
-  static createNamed(what: string, name: string, value: number): SemaphoreHandle {
+  /** A new semaphore under a name that the caller has chosen. */
+  static createNamed(typeName: string, name: string, value: number): SemaphoreHandle {
     const id = semaphores.openNamed(name, true, value);
     if (id < 0) throw semaphoreError(id, 'sem_open', name);
-    return new SemaphoreHandle(what, id);
+    return new SemaphoreHandle(typeName, id);
   }
 
-  private constructor(what: string, id: number) {
-    this.#what = what;
+  private constructor(typeName: string, id: number) {
+    this.#typeName = typeName;
     this.#id = id;
     try {
       ensureStarted();
@@ -82,7 +68,7 @@ export class SemaphoreHandle {
     collected.register(this, id, this);
   }
 
-  /** Has the family's table tell who holds it, or (`waits`) who waits on the condition that it belongs to. */
+  /** Records the holder in the family's table, or (`waits`) the waiters of the condition that the semaphore belongs to. */
   track(waits = false): this {
     semaphores.track(this.#id, waits);
     return this;
@@ -92,25 +78,25 @@ export class SemaphoreHandle {
     return this.#closed;
   }
 
-  /** What the native layer knows it by. */
+  /** The id of the semaphore in the native layer. */
   get id(): number {
     return this.#id;
   }
 
-  /** Where others find it. */
+  /** Where other processes find the semaphore. */
   get address(): SemaphoreAddress {
     this.checkOpen();
     const { name, family, number } = semaphores.describe(this.#id);
     return family === '' ? { name } : { name, family, number };
   }
 
-  /** Its name or address goes to somebody who may not record what it does. */
+  /** Marks the semaphore as used by programs that keep no holder records. To be called before its address goes to one. */
   expose(): void {
     this.checkOpen();
     semaphores.expose(this.#id);
   }
 
-  /** Somebody was told where it is who has not opened it yet: until `unpin` its name stays, even if this is closed. */
+  /** Keeps the name, also after `close`, until `unpin`: a process was given the address and has not opened it yet. */
   pin(): void {
     semaphores.pin(this.#id);
   }
@@ -127,7 +113,7 @@ export class SemaphoreHandle {
   }
 
   checkOpen(): void {
-    if (this.#closed) throw new ClosedError(this.#what);
+    if (this.#closed) throw new ClosedError(this.#typeName);
   }
 
   /** Adds one to the value, unless it has reached `most`: then false. */
@@ -148,58 +134,72 @@ export class SemaphoreHandle {
     throw semaphoreError(status, 'sem_trywait');
   }
 
-  /** Takes one from the value; false when the time is up. Those who wait here are served in their order. */
-  async acquire({ timeout, signal }: Limits, hold: Hold): Promise<boolean> {
-    const deadline = deadlineAfter(timeout);
-    for (;;) {
-      const taken = await this.#acquireOnce({ timeout: millisecondsLeft(deadline), signal }, hold);
-      if (taken !== undefined) return taken;
+  /**
+   * Takes one from the value; resolves to false when the time is up. Calls that wait here are served in their order.
+   *
+   * @param onTaken Called when a value was taken, before the promise resolves.
+   */
+  acquire(limits: Limits, keepAlive: KeepAlive, onTaken?: () => void): Promise<boolean> {
+    try {
+      // The signal may have aborted in an earlier step of the operation that this acquire is a part of.
+      throwIfAborted(limits);
+      const hadTurn = takeTurn();
+      if (!hadTurn || !this.tryAcquire()) return this.#acquireLater(limits, keepAlive, hadTurn, onTaken);
+      onTaken?.();
+      return Promise.resolve(true);
+    } catch (error) {
+      return Promise.reject(error);
     }
   }
 
-  /** Undefined if the holder was found dead, and somebody else has mended that in the meantime. */
-  async #acquireOnce(limits: Limits, hold: Hold): Promise<boolean | undefined> {
-    if (!takeTurn()) await nextTurn();
-    // It may have aborted in that turn, or in an earlier step of what this is a part of.
-    throwIfAborted(limits);
-    if (this.tryAcquire()) return true;
-    if (limits.timeout <= 0) return this.#tryLast();
-    if (this.#spin()) return true;
-    return new Promise<boolean | undefined>((resolve, reject) => {
-      const finish = (settle: () => void): void => {
-        this.#pending?.delete(fail);
-        cancelLimits();
-        hold.end();
-        settle();
-      };
-      const withdraw = this.request((status) => {
-        finish(() => {
-          if (status === 0) {
-            resolve(true);
-            return;
-          }
-          const error = this.#error(status);
-          if (error === undefined) resolve(undefined);
-          else reject(error);
-        });
-      });
-      const fail = (error: Error): void => {
-        withdraw();
-        finish(() => {
-          if (!(error instanceof TimeoutError)) reject(error);
-          // Nothing is thrown to the timer that calls this.
-          else new Promise<boolean>((last) => last(this.#tryLast() ?? false)).then(resolve, reject);
-        });
-      };
-      (this.#pending ??= new Set()).add(fail);
-      hold.begin();
-      const cancelLimits = startLimits(limits, hold.on, () => new TimeoutError('acquire'), fail);
-    });
+  /** @param tried Whether there was nothing to take at the first attempt; otherwise that attempt is still to be made. */
+  async #acquireLater(
+    { timeout, signal }: Limits,
+    keepAlive: KeepAlive,
+    tried: boolean,
+    onTaken: (() => void) | undefined,
+  ): Promise<boolean> {
+    const deadline = deadlineAfter(timeout);
+    let taken = tried ? await this.#wait(deadline, signal, keepAlive) : undefined;
+    while (taken === undefined) {
+      await nextTurn();
+      throwIfAborted({ timeout, signal });
+      taken = this.tryAcquire() || (await this.#wait(deadline, signal, keepAlive));
+    }
+    if (taken) onTaken?.();
+    return taken;
   }
 
-  /** Tries for as long as it is cheaper than waiting in the background, which takes two wake-ups. */
+  /** Undefined if the holder was found dead, but another process has released the semaphore in its place meanwhile. */
+  async #wait(deadline: number, signal: AbortSignal | undefined, keepAlive: KeepAlive): Promise<boolean | undefined> {
+    const timeout = millisecondsLeft(deadline);
+    if (timeout <= 0) return this.#tryLast();
+    if (this.#spin()) return true;
+    const call = new PendingCall<boolean | undefined>(keepAlive);
+    const pending = (this.#pending ??= new Set());
+    call.attempt(() => {
+      const withdraw = this.request((status) => {
+        call.attempt(() => call.resolve(this.#outcome(status)));
+      });
+      pending.add(call);
+      call.onEnd = () => {
+        pending.delete(call);
+        withdraw();
+      };
+      const timeoutError = (): Error => new TimeoutError('acquire');
+      call.limit({ timeout, signal }, timeoutError, (error) => {
+        if (!(error instanceof TimeoutError)) return;
+        // The last attempt is to find the value that the request may have taken.
+        withdraw();
+        call.attempt(() => call.resolve(this.#tryLast() ?? false));
+      });
+    });
+    return call.promise;
+  }
+
+  /** Tries for as long as this is cheaper than waiting in the background, which takes two wake-ups. */
   #spin(): boolean {
-    // Those who wait already come first.
+    // Calls that wait already come first.
     if (this.#pending !== undefined && this.#pending.size > 0) return false;
     const status = semaphores.spin(this.#id, hasOneCpu() ? 0 : SPIN_NS);
     if (status === 0) return true;
@@ -207,14 +207,10 @@ export class SemaphoreHandle {
     throw semaphoreError(status, 'sem_trywait');
   }
 
+  /** As `#wait`, for a call whose time is up. */
   #tryLast(): boolean | undefined {
     this.checkOpen();
-    const status = semaphores.tryWaitLast(this.#id);
-    if (status === 0) return true;
-    if (status === codes.timedOut) return false;
-    const error = this.#error(status);
-    if (error !== undefined) throw error;
-    return undefined;
+    return this.#outcome(semaphores.tryWaitLast(this.#id));
   }
 
   /**
@@ -223,22 +219,28 @@ export class SemaphoreHandle {
    * @returns What ends the request: `settle` is not called any more, and a value that was taken is given back.
    */
   request(settle: (status: number) => void): () => void {
+    return request(this.background, settle);
+  }
+
+  /** What `request` asks for. */
+  get background(): Background {
     this.checkOpen();
-    const background = {
-      start: (number: number) => semaphores.wait(this.#id, number),
-      cancel: (number: number) => {
+    return {
+      start: (number) => semaphores.wait(this.#id, number),
+      cancel: (number) => {
         semaphores.cancelWait(number);
       },
-      error: (status: number) => semaphoreError(status, 'pthread_create'),
+      error: (status) => semaphoreError(status, 'pthread_create'),
     };
-    return request(background, settle);
   }
 
   /** The blocking form of `acquire`. */
   acquireSync(deadline: number, operation: string): boolean {
     this.checkOpen();
     if (this.#pending !== undefined && this.#pending.size > 0) {
-      throw new BusyError(`${operation}: an asynchronous acquire of this ${this.#what} is pending on the same thread`);
+      throw new BusyError(
+        `${operation}: an asynchronous acquire of this ${this.#typeName} is pending on the same thread`,
+      );
     }
     flushUnwritten();
     for (;;) {
@@ -246,42 +248,26 @@ export class SemaphoreHandle {
         unwritten.size > 0
           ? this.#waitWhileWriting(deadline, operation)
           : semaphores.waitSync(this.#id, millisecondsLeft(deadline));
-      if (status === 0) return true;
-      if (status === codes.timedOut) return false;
       if (status === codes.interrupted) {
         checkInterrupted(status, operation);
         continue;
       }
-      const error = this.#error(status);
-      if (error !== undefined) throw error;
+      const taken = this.#outcome(status);
+      if (taken !== undefined) return taken;
     }
   }
 
-  /** The holder may be a process that reads what this one has not written yet, so both must go on. */
+  /** The holder may wait for a message that this process has not written yet, so writing must go on during the wait. */
   #waitWhileWriting(deadline: number, operation: string): number {
-    if (this.tryAcquire()) return 0;
-    let status: number | undefined;
-    const withdraw = this.request((outcome) => {
-      status = outcome;
-    });
-    try {
-      for (;;) {
-        const { expired } = blockOn([completionsFd()], deadline, operation);
-        dispatchCompletions();
-        if (status !== undefined) return status;
-        if (expired) return codes.timedOut;
-      }
-    } finally {
-      withdraw();
-    }
+    return this.tryAcquire() ? 0 : requestSync(this.background, deadline, operation);
   }
 
-  /** Whether somebody who is alive has a record of holding it. Python has none. */
+  /** Whether a living process is recorded as the holder. Python processes keep no records. */
   hasLiveHolder(): boolean {
     return semaphores.hasLiveHolder(this.#id) > 0;
   }
 
-  /** See NativeSemaphores. */
+  /** Posts in the place of a dead holder, with `force` also of one without a record. Whether it did. */
   recover(force: boolean): boolean {
     this.checkOpen();
     return semaphores.recover(this.#id, force) > 0;
@@ -295,19 +281,22 @@ export class SemaphoreHandle {
     return semaphores.reapDeadWaiters(this.#id);
   }
 
-  /** Pending acquires reject with `ClosedError`. The name goes if this environment made it. */
+  /** Pending acquires reject with `ClosedError`. The name is removed if this environment created it. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
     collected.unregister(this);
-    for (const fail of [...(this.#pending ?? [])]) fail(new ClosedError(this.#what));
+    for (const call of this.#pending ?? []) call.reject(new ClosedError(this.#typeName));
     semaphores.close(this.#id);
   }
 
-  /** Undefined if a dead holder is not to be found any more. */
-  #error(status: number): Error | undefined {
-    if (status !== codes.ownerDied) return semaphoreError(status, 'sem_wait');
+  /** Whether a value was taken; undefined if the dead holder that ended the wait is not to be found any more. */
+  #outcome(status: number): boolean | undefined {
+    if (status === 0) return true;
+    if (status === codes.timedOut) return false;
+    if (status !== codes.ownerDied) throw semaphoreError(status, 'sem_wait');
     const pid = semaphores.deadHolder(this.#id);
-    return pid === 0 ? undefined : new OwnerDied(this.#what, pid, false);
+    if (pid !== 0) throw new OwnerDied(this.#typeName, pid, false);
+    return undefined;
   }
 }

@@ -14,7 +14,9 @@
 #include "bindings/napi_args.h"
 #include "environment/addon_env.h"
 #include "environment/blocking.h"
+#include "os/describe.h"
 #include "os/platform.h"
+#include "os/sys.h"
 #include "util/status.h"
 
 namespace mp {
@@ -153,7 +155,7 @@ napi_value Duplicate(napi_env env, napi_callback_info info) {
   return args.Return(sys::Duplicate(args.Int(0)));
 }
 
-// inspect(id): rungs, length and received of the last message, held and pending bytes.
+// inspect(id): rungs, length and received of the last message, pending bytes.
 napi_value Inspect(napi_env env, napi_callback_info info) {
   const Args<1> args(env, info);
   Endpoint* endpoint = args.addon().FindEndpoint(args.Int(0));
@@ -171,7 +173,6 @@ napi_value Inspect(napi_env env, napi_callback_info info) {
   set("writeRung", static_cast<double>(endpoint->rung(true)));
   set("length", static_cast<double>(endpoint->reader().length()));
   set("received", static_cast<double>(endpoint->reader().received()));
-  set("held", static_cast<double>(endpoint->reader().held()));
   set("pending", static_cast<double>(endpoint->writer().pending_bytes()));
   return out;
 }

@@ -86,13 +86,6 @@ napi_value AdoptLock(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-napi_value GiveLockBack(napi_env env, napi_callback_info info) {
-  const Args<1> args(env, info);
-  const auto* open = Find(args);
-  if (open != nullptr && open->reader && !open->reader->inside()) open->reader->GiveBack();
-  return nullptr;
-}
-
 napi_value Inside(napi_env env, napi_callback_info info) {
   const Args<1> args(env, info);
   const auto* open = Find(args);
@@ -135,13 +128,6 @@ napi_value PutLed(napi_env env, napi_callback_info info) {
   if (lead.size > QueueItem::kMostLeadBytes) return args.Return(-EINVAL);
   return args.Return(
       open->writer->Put({DataOf(lead), lead.size, DataOf(data), data.size}, args.Flag(2)));
-}
-
-napi_value Waiting(napi_env env, napi_callback_info info) {
-  const Args<1> args(env, info);
-  const auto* open = Find(args);
-  if (open == nullptr) return args.Return(-EBADF);
-  return args.Return(static_cast<int64_t>(open->writer->feeder()->load().bytes));
 }
 
 // notifyWhen(id, most, request)
@@ -253,13 +239,11 @@ void ExportQueueApi(Napi::Env env, Napi::Object exports) {
       {"getLarge", GetLarge},
       {"messageLength", MessageLength},
       {"adoptLock", AdoptLock},
-      {"giveLockBack", GiveLockBack},
       {"inside", Inside},
       {"check", Check},
       {"readable", Readable},
       {"put", Put},
       {"putLed", PutLed},
-      {"waiting", Waiting},
       {"notifyWhen", NotifyWhen},
       {"forget", Forget},
       {"cancel", Cancel},

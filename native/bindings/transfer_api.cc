@@ -127,8 +127,7 @@ napi_value Append(napi_env env, napi_callback_info info) {
   const uint8_t* data = nullptr;
   if (endpoint == nullptr) return args.Return(-EBADF);
   if (!Part(args.Bytes(1), args.Size(2), args.Size(3), &data)) return args.Return(kBufferChanged);
-  endpoint->writer().Append(data, args.Size(3));
-  return args.Return(static_cast<int64_t>(endpoint->writer().pending_bytes()));
+  return args.Return(endpoint->writer().Append(data, args.Size(3)));
 }
 
 napi_value AppendUnframed(napi_env env, napi_callback_info info) {
@@ -136,8 +135,7 @@ napi_value AppendUnframed(napi_env env, napi_callback_info info) {
   Endpoint* endpoint = args.addon().FindEndpoint(args.Int(0));
   if (endpoint == nullptr) return args.Return(-EBADF);
   const Bytes data = args.Bytes(1);
-  endpoint->writer().AppendUnframed(data.data, data.size);
-  return args.Return(static_cast<int64_t>(endpoint->writer().pending_bytes()));
+  return args.Return(endpoint->writer().AppendUnframed(data.data, data.size));
 }
 
 napi_value AppendDescriptor(napi_env env, napi_callback_info info) {
@@ -147,32 +145,31 @@ napi_value AppendDescriptor(napi_env env, napi_callback_info info) {
   if (!endpoint->is_socket()) return args.Return(-ENOTSOCK);
   const int copy = sys::Duplicate(args.Int(1));
   if (copy < 0) return args.Return(copy);
-  endpoint->writer().AppendDescriptor(UniqueFd(copy));
-  return args.Return(0);
+  return args.Return(endpoint->writer().AppendDescriptor(UniqueFd(copy)));
 }
 
-// The lent payload of a message: a typed array, the offset and the size of the message in it.
+// The borrowed payload of a message: a typed array, the offset and the size of the message in it.
 template <size_t N>
-FrameWriter::Lent ReadLent(const Args<N>& args, size_t first) {
+FrameWriter::Borrowed ReadBorrowed(const Args<N>& args, size_t first) {
   const Bytes whole = args.Bytes(first);
   const size_t offset = args.Size(first + 1);
   const size_t size = args.Size(first + 2);
-  FrameWriter::Lent lent;
-  // Not null even when detached: null means that no message lends anything.
+  FrameWriter::Borrowed borrowed;
+  // Not null even when detached: null means that no message borrows anything.
   static const uint8_t kNothing = 0;
-  if (size > 0) lent.data = &kNothing;
+  if (size > 0) borrowed.data = &kNothing;
   if (whole.data != nullptr && offset <= whole.size) {
-    lent.data = whole.data + offset;
-    lent.size = std::min(size, whole.size - offset);
+    borrowed.data = whole.data + offset;
+    borrowed.size = std::min(size, whole.size - offset);
   }
-  return lent;
+  return borrowed;
 }
 
 napi_value Flush(napi_env env, napi_callback_info info) {
   const Args<5> args(env, info);
   Endpoint* endpoint = args.addon().FindEndpoint(args.Int(0));
   if (endpoint == nullptr) return args.Return(-EBADF);
-  return args.Return(endpoint->writer().Flush(endpoint->sink(), ReadLent(args, 1), args.Size(4)));
+  return args.Return(endpoint->writer().Flush(endpoint->sink(), ReadBorrowed(args, 1), args.Size(4)));
 }
 
 // Until the first waiting message is complete.
@@ -181,12 +178,12 @@ napi_value FlushSync(napi_env env, napi_callback_info info) {
   AddonEnv& addon = args.addon();
   if (addon.FindEndpoint(args.Int(0)) == nullptr) return args.Return(-EBADF);
   const std::shared_ptr<Endpoint> endpoint = addon.Find(args.Int(0))->endpoint;
-  const FrameWriter::Lent lent = ReadLent(args, 1);
+  const FrameWriter::Borrowed borrowed = ReadBorrowed(args, 1);
   const Deadline deadline = Deadline::After(args.Number(4));
   const Endpoint::Waiting waiting(*endpoint, MayWaitInside(addon, deadline, args.Flag(5)));
   return args.Return(
       BlockUntilDone(addon, endpoint->fd(), POLLOUT, deadline, nullptr, false, [&]() -> int64_t {
-        const int64_t done = endpoint->writer().Flush(endpoint->sink(), lent, SIZE_MAX);
+        const int64_t done = endpoint->writer().Flush(endpoint->sink(), borrowed, SIZE_MAX);
         return done == 0 && !endpoint->writer().empty() ? -EAGAIN : done;
       }));
 }
@@ -195,9 +192,8 @@ napi_value Withdraw(napi_env env, napi_callback_info info) {
   const Args<5> args(env, info);
   Endpoint* endpoint = args.addon().FindEndpoint(args.Int(0));
   if (endpoint == nullptr) return args.Return(-EBADF);
-  const size_t index = args.Size(1);
-  if (index >= endpoint->writer().count()) return args.Return(-EINVAL);
-  return args.Return(endpoint->writer().Withdraw(index, ReadLent(args, 2)));
+  const auto number = static_cast<int64_t>(args.Number(1));
+  return args.Return(endpoint->writer().Withdraw(number, ReadBorrowed(args, 2)));
 }
 
 napi_value DropPending(napi_env env, napi_callback_info info) {

@@ -15,7 +15,7 @@
 #include "io/endpoint.h"
 #include "loop/poller.h"
 #include "os/wake.h"
-#include "process/environment_children.h"
+#include "environment/environment_children.h"
 #include "util/id_table.h"
 
 namespace mp {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// Waiting that blocks the calling thread. It always happens in poll(), never inside read() or
-// write(): so it has a deadline, a signal that JavaScript listens for can end it, and the end of a
-// worker or of the process is noticed.
+// Waiting that blocks the calling thread in poll(), where a deadline, a signal that JavaScript
+// listens for, and the end of a worker or of the process can end it. A Sync call for which none of
+// these exists waits inside read() or write() instead: see Endpoint::BlockingScope.
 #pragma once
 
 #include <poll.h>

@@ -11,6 +11,7 @@
 #include <set>
 
 #include "os/platform.h"
+#include "os/sys.h"
 
 namespace mp {
 
@@ -79,9 +80,7 @@ Endpoint::Endpoint(UniqueFd fd, const sys::Description& what, const Options& opt
       writer_(what.kind == sys::Kind::kSocket ? SIZE_MAX : kHeaderAloneFrom),
       read_rung_(options.first_rung),
       write_rung_(options.first_rung),
-      socket_(what.kind == sys::Kind::kSocket),
-      readable_(what.readable),
-      writable_(what.writable) {
+      socket_(what.kind == sys::Kind::kSocket) {
   sys::SetCloseOnExec(fd_.get());
   reader_.set_read_ahead(options.read_ahead);
   const std::lock_guard lock(Owned().mutex);

@@ -20,7 +20,7 @@
 #include "io/byte_stream.h"
 #include "io/frame_reader.h"
 #include "io/frame_writer.h"
-#include "os/sys.h"
+#include "os/describe.h"
 #include "os/unique_fd.h"
 #include "util/spinner.h"
 
@@ -43,8 +43,6 @@ class Endpoint final : private ByteSource, private ByteSink {
   Endpoint& operator=(const Endpoint&) = delete;
 
   int fd() const noexcept { return fd_.get(); }
-  bool readable() const noexcept { return readable_; }
-  bool writable() const noexcept { return writable_; }
   bool is_socket() const noexcept { return socket_; }
   Rung rung(bool writing) const noexcept { return writing ? write_rung_ : read_rung_; }
 
@@ -109,8 +107,6 @@ class Endpoint final : private ByteSource, private ByteSink {
   Rung write_rung_;
   bool waits_ = false;
   bool socket_;
-  bool readable_;
-  bool writable_;
 };
 
 }  // namespace mp

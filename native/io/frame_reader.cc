@@ -300,7 +300,7 @@ void FrameReader::Allocate() {
   begin_ = end_ = 0;
 }
 
-// An idle connection keeps no 64 KiB buffer.
+// An idle connection keeps no buffer.
 void FrameReader::DropBufferIfEmpty() noexcept {
   if (begin_ != end_) return;
   buffer_.reset();

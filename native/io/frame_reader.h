@@ -66,9 +66,6 @@ class FrameReader {
   // most likely in vain, unless something has come meanwhile.
   bool drained() const noexcept { return drained_ && !Ready(); }
 
-  // Bytes taken from the source that no caller has been given yet.
-  size_t held() const noexcept { return end_ - begin_ + header_have_; }
-
   // The message being received or last refused: its announced length, and what has arrived of it.
   int64_t length() const noexcept { return length_; }
   int64_t received() const noexcept { return received_; }

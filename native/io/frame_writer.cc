@@ -40,10 +40,12 @@ void FrameWriter::CopyPayload(Message& message, const uint8_t* payload, size_t f
   std::memcpy(message.copy.get(), payload + from, to - from);
 }
 
-void FrameWriter::Enqueue(Message&& message) {
+int64_t FrameWriter::Enqueue(Message&& message) {
   const size_t left = message.total() - message.sent;
+  message.number = ++last_number_;
   waiting_.push_back(std::move(message));
   pending_bytes_ += left;
+  return last_number_;
 }
 
 int64_t FrameWriter::Send(ByteSink& sink, const uint8_t* payload, size_t size) {
@@ -65,33 +67,31 @@ int64_t FrameWriter::Send(ByteSink& sink, const uint8_t* payload, size_t size) {
     message.sent += n > 0 ? static_cast<size_t>(n) : 0;
   }
   if (message.sent == message.total()) return 0;
-  const size_t from = message.sent > message.header_size ? message.sent - message.header_size : 0;
-  CopyPayload(message, payload, from, std::min(size, kCopiedBytes));
-  Enqueue(std::move(message));
-  return 1;
+  CopyPayload(message, payload, message.payload_sent(), std::min(size, kCopiedBytes));
+  return Enqueue(std::move(message));
 }
 
-void FrameWriter::Append(const uint8_t* payload, size_t size) {
+int64_t FrameWriter::Append(const uint8_t* payload, size_t size) {
   Message message = Describe(size);
   CopyPayload(message, payload, 0, std::min(size, kCopiedBytes));
-  Enqueue(std::move(message));
+  return Enqueue(std::move(message));
 }
 
-void FrameWriter::AppendUnframed(const uint8_t* payload, size_t size) {
+int64_t FrameWriter::AppendUnframed(const uint8_t* payload, size_t size) {
   Message message;
   message.size = size;
   CopyPayload(message, payload, 0, std::min(size, kCopiedBytes));
-  Enqueue(std::move(message));
+  return Enqueue(std::move(message));
 }
 
-void FrameWriter::AppendDescriptor(UniqueFd descriptor) {
+int64_t FrameWriter::AppendDescriptor(UniqueFd descriptor) {
   Message message;
   message.header_size = 0;
   message.descriptor = std::move(descriptor);
-  Enqueue(std::move(message));
+  return Enqueue(std::move(message));
 }
 
-int64_t FrameWriter::Flush(ByteSink& sink, Lent lent, size_t budget) {
+int64_t FrameWriter::Flush(ByteSink& sink, Borrowed borrowed, size_t budget) {
   int64_t completed = 0;
   size_t spent = 0;
   while (!waiting_.empty() && spent < budget) {
@@ -103,7 +103,7 @@ int64_t FrameWriter::Flush(ByteSink& sink, Lent lent, size_t budget) {
     } else {
       iovec iov[kMaxParts];
       bool too_short = false;
-      const int count = Gather(lent, budget - spent, iov, kMaxParts, &too_short);
+      const int count = Gather(borrowed, budget - spent, iov, kMaxParts, &too_short);
       if (too_short && count == 0) return completed > 0 ? completed : int64_t{kBufferChanged};
       // What is left to write needs memory that this call was not given.
       if (count == 0) break;
@@ -114,45 +114,43 @@ int64_t FrameWriter::Flush(ByteSink& sink, Lent lent, size_t budget) {
     // What was completed is reported first; a lasting error shows again at the next attempt.
     if (n < 0) return completed > 0 ? completed : n;
     spent += static_cast<size_t>(n);
-    bool lent_used_up = false;
-    completed += Advance(static_cast<size_t>(n), &lent_used_up);
-    // A short count means that there is no more room, which needs no further call to find out; and
-    // the caller's memory was that of one message, the next one needs its own.
-    if (static_cast<size_t>(n) < wanted || lent_used_up) break;
+    bool borrowed_used_up = false;
+    completed += Advance(static_cast<size_t>(n), &borrowed_used_up);
+    // A short count means that there is no more room, which needs no further call to find out. And
+    // the caller's memory was that of one message: the next one needs its own.
+    if (static_cast<size_t>(n) < wanted || borrowed_used_up) break;
   }
   return completed;
 }
 
-// Collects what can be written in one call: whole messages up to one that lends, whose rest ends
+// Collects what can be written in one call: whole messages up to one that borrows, whose rest ends
 // the list, or up to a descriptor, which needs a call of its own.
-int FrameWriter::Gather(Lent lent, size_t budget, iovec* iov, int most,
-                        bool* lent_too_short) const {
+int FrameWriter::Gather(Borrowed borrowed, size_t budget, iovec* iov, int max_parts,
+                        bool* too_short) const {
   int count = 0;
   size_t bytes = 0;
   for (const Message& message : waiting_) {
-    if (message.descriptor || count + 3 > most || bytes >= budget) break;
-    if (message.lends() && lent.data != nullptr && lent.size < message.size) {
-      *lent_too_short = true;
+    if (message.descriptor || count + 3 > max_parts || bytes >= budget) break;
+    if (message.borrows() && borrowed.data != nullptr && borrowed.size < message.size) {
+      *too_short = true;
       break;
     }
-    const size_t payload_sent =
-        message.sent > message.header_size ? message.sent - message.header_size : 0;
     AddPart(iov, &count, message.header.data(), message.sent, message.header_size);
     if (HeaderAlone(message)) break;
     AddPart(iov, &count, message.copy.get(),
-            std::max(payload_sent, message.copied_from) - message.copied_from,
+            std::max(message.payload_sent(), message.copied_from) - message.copied_from,
             message.copied_to - message.copied_from);
     bytes += message.total();
-    if (!message.lends()) continue;
-    if (lent.data == nullptr) break;
-    const size_t from = std::max(payload_sent, message.copied_to);
-    AddPart(iov, &count, lent.data, from, from + std::min(message.size - from, budget));
+    if (!message.borrows()) continue;
+    if (borrowed.data == nullptr) break;
+    const size_t from = std::max(message.payload_sent(), message.copied_to);
+    AddPart(iov, &count, borrowed.data, from, from + std::min(message.size - from, budget));
     break;
   }
   return count;
 }
 
-int64_t FrameWriter::Advance(size_t written, bool* lent_used_up) noexcept {
+int64_t FrameWriter::Advance(size_t written, bool* borrowed_used_up) noexcept {
   int64_t completed = 0;
   pending_bytes_ -= written;
   while (!waiting_.empty()) {
@@ -163,44 +161,46 @@ int64_t FrameWriter::Advance(size_t written, bool* lent_used_up) noexcept {
       break;
     }
     written -= left;
-    if (front.lends()) *lent_used_up = true;
+    if (front.borrows()) *borrowed_used_up = true;
     waiting_.pop_front();
     completed++;
   }
   return completed;
 }
 
-int64_t FrameWriter::Withdraw(size_t index, Lent lent) {
-  const auto position = std::next(waiting_.begin(), static_cast<std::ptrdiff_t>(index));
+int64_t FrameWriter::Withdraw(int64_t number, Borrowed borrowed) {
+  const auto position = std::find_if(waiting_.begin(), waiting_.end(), [=](const Message& message) {
+    return message.number == number;
+  });
+  // It was written while the caller still waited for something behind it.
+  if (position == waiting_.end()) return 0;
   Message& message = *position;
   if (message.sent == 0) {
     pending_bytes_ -= message.total();
     waiting_.erase(position);
     return 1;
   }
-  if (message.lends()) {
-    if (lent.size < message.size) return kBufferChanged;
-    const size_t payload_sent =
-        message.sent > message.header_size ? message.sent - message.header_size : 0;
-    Message whole;
-    whole.header = message.header;
-    whole.header_size = message.header_size;
-    whole.size = message.size;
-    whole.sent = message.sent;
-    // The copied part may be newer than the caller's memory by now: it stays as it is.
-    const size_t from = std::max(payload_sent, message.copied_from);
-    whole.copied_from = from;
-    whole.copied_to = message.size;
-    // Up to the size of the largest message, which there may not be memory for.
-    whole.copy.reset(new (std::nothrow) uint8_t[message.size - from]);
-    if (!whole.copy) return -ENOMEM;
-    const size_t kept = message.copied_to > from ? message.copied_to - from : 0;
-    if (kept > 0) {
-      std::memcpy(whole.copy.get(), message.copy.get() + (from - message.copied_from), kept);
-    }
-    std::memcpy(whole.copy.get() + kept, lent.data + from + kept, message.size - from - kept);
-    message = std::move(whole);
+  if (!message.borrows()) return 0;
+  if (borrowed.size < message.size) return kBufferChanged;
+  Message whole;
+  whole.header = message.header;
+  whole.header_size = message.header_size;
+  whole.size = message.size;
+  whole.sent = message.sent;
+  whole.number = message.number;
+  // The copied part may differ from the caller's memory by now: it stays as it was.
+  const size_t from = std::max(message.payload_sent(), message.copied_from);
+  whole.copied_from = from;
+  whole.copied_to = message.size;
+  // Up to the size of the largest message, which there may be no memory for.
+  whole.copy.reset(new (std::nothrow) uint8_t[message.size - from]);
+  if (!whole.copy) return -ENOMEM;
+  const size_t kept = message.copied_to > from ? message.copied_to - from : 0;
+  if (kept > 0) {
+    std::memcpy(whole.copy.get(), message.copy.get() + (from - message.copied_from), kept);
   }
+  std::memcpy(whole.copy.get() + kept, borrowed.data + from + kept, message.size - from - kept);
+  message = std::move(whole);
   return 0;
 }
 

@@ -10,8 +10,6 @@
 #include <sys/uio.h>
 
 #include <cerrno>
-#include <cstddef>
-#include <cstdint>
 
 namespace mp::sys {
 
@@ -51,20 +49,5 @@ bool IsReady(int fd, short events) noexcept;
 
 // How many bytes can be read from a pipe or a socket at this moment.
 int BytesReadable(int fd) noexcept;
-
-// What a descriptor is, as far as framing over it is concerned.
-enum class Kind : uint8_t { kPipe, kSocket, kOther };
-
-struct Description {
-  Kind kind = Kind::kOther;
-  bool readable = false;
-  bool writable = false;
-  bool stream = false;  // A connected stream; false for datagrams and for listening sockets.
-  uint64_t device = 0;
-  uint64_t inode = 0;
-};
-
-// 0 or -errno (EBADF for a number that is not open).
-int Describe(int fd, Description* out) noexcept;
 
 }  // namespace mp::sys

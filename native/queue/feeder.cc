@@ -12,7 +12,6 @@
 
 #include "os/sys.h"
 #include "os/thread.h"
-#include "queue/feeders.h"
 #include "queue/queue_recovery.h"
 #include "util/status.h"
 

@@ -23,6 +23,7 @@
 
 #include "io/endpoint.h"
 #include "os/wake.h"
+#include "queue/feeders.h"
 #include "queue/queue_message.h"
 #include "queue/queue_state.h"
 #include "semaphores/completion_queue.h"
@@ -30,7 +31,7 @@
 
 namespace mp {
 
-class Feeder : public std::enable_shared_from_this<Feeder> {
+class Feeder final : public RunningFeeder, public std::enable_shared_from_this<Feeder> {
  public:
   struct Parts {
     // To look at only: when nobody gets here any more, this must not keep the pipe from showing it.
@@ -61,19 +62,11 @@ class Feeder : public std::enable_shared_from_this<Feeder> {
   void NotifyWhen(uint64_t most, std::shared_ptr<CompletionQueue> queue, int32_t request);
   void Forget(const std::shared_ptr<CompletionQueue>& queue, int32_t request);
 
-  struct Load {
-    uint64_t items = 0;
-    uint64_t bytes = 0;
-  };
-  // What waits; nothing after Cancel().
-  Load load() const noexcept;
-
-  const std::string& name() const noexcept { return name_; }
-
-  // For the end of the process: the pipe looks to its writers as if this process did not read.
-  void CutReader() noexcept;
-  // For the end of the process: no further message is begun. True if none is half written.
-  bool Stop() noexcept;
+  // Nothing after Cancel().
+  Load load() const noexcept override;
+  const std::string& name() const noexcept override { return name_; }
+  void CutReader() noexcept override;
+  bool Stop() noexcept override;
 
  private:
   struct Notice {

@@ -6,8 +6,6 @@
 #include <utility>
 #include <vector>
 
-#include "queue/feeder.h"
-
 namespace mp {
 
 namespace {
@@ -20,7 +18,7 @@ struct Waiter {
 // Leaked on purpose: their threads may still run when static destructors do.
 struct All {
   std::mutex mutex;
-  std::vector<std::shared_ptr<Feeder>> feeders;
+  std::vector<std::shared_ptr<RunningFeeder>> feeders;
   std::vector<Waiter> waiters;
 };
 
@@ -32,7 +30,7 @@ All& AllFeeders() {
 Feeders::Load WaitingLocked() {
   Feeders::Load sum;
   for (const auto& feeder : AllFeeders().feeders) {
-    const Feeder::Load load = feeder->load();
+    const RunningFeeder::Load load = feeder->load();
     if (load.items == 0) continue;
     if (sum.queues++ == 0) sum.name = feeder->name();
     sum.items += load.items;
@@ -41,21 +39,21 @@ Feeders::Load WaitingLocked() {
   return sum;
 }
 
-std::vector<std::shared_ptr<Feeder>> Copy() {
+std::vector<std::shared_ptr<RunningFeeder>> Copy() {
   const std::lock_guard lock(AllFeeders().mutex);
   return AllFeeders().feeders;
 }
 
 }  // namespace
 
-void Feeders::Add(std::shared_ptr<Feeder> feeder) {
+void Feeders::Add(std::shared_ptr<RunningFeeder> feeder) {
   const std::lock_guard lock(AllFeeders().mutex);
   AllFeeders().feeders.push_back(std::move(feeder));
 }
 
-void Feeders::Remove(const Feeder* feeder) {
+void Feeders::Remove(const RunningFeeder* feeder) {
   // Let go outside of the lock: it may be the last reference.
-  std::shared_ptr<Feeder> removed;
+  std::shared_ptr<RunningFeeder> removed;
   const std::lock_guard lock(AllFeeders().mutex);
   auto& feeders = AllFeeders().feeders;
   const auto found = std::find_if(feeders.begin(), feeders.end(),

@@ -46,8 +46,6 @@ class QueueReader {
 
   // The lock was taken for this reader.
   void Adopt() noexcept { holds_ = true; }
-  // Gives a lock back that was taken for nothing.
-  void GiveBack() noexcept;
   // Whether a part of a message was read.
   bool inside() const noexcept { return holds_ && parts_.reader->reader().in_message(); }
 
@@ -63,6 +61,7 @@ class QueueReader {
   int Check() noexcept;
 
  private:
+  void GiveBack() noexcept;
   int64_t End(int64_t result) noexcept;
   void SkipRest(const Deadline& deadline) noexcept;
 

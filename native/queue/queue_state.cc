@@ -29,7 +29,7 @@ void QueueState::Add(uint32_t flags) noexcept {
 }
 
 bool QueueState::IsLevelUp() const noexcept {
-  return level_.reader && sys::IsReady(level_fd(), POLLIN);
+  return level_.reader && sys::IsReady(level_.reader->fd(), POLLIN);
 }
 
 }  // namespace mp

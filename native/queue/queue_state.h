@@ -37,10 +37,6 @@ class QueueState {
   uint32_t Flags() noexcept;
   // Adds flags, and wakes those who wait.
   void Add(uint32_t flags) noexcept;
-  // Whether other members learn of the flags.
-  bool shared() const noexcept { return level_.reader != nullptr; }
-  // -1 if there is no level.
-  int level_fd() const noexcept { return level_.reader ? level_.reader->fd() : -1; }
 
  private:
   bool IsLevelUp() const noexcept;

@@ -2,6 +2,7 @@
 //
 // Descriptors that travel over socketpairs.
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include <cstring>
 #include <vector>
@@ -54,12 +55,12 @@ const Test kArrives("descriptors: one arrives as another number for the same fil
     const UniqueFd arrived = ReceiveHandle(*pair.reader);
     Check(arrived.get() != original);
     Check(IsCloseOnExec(arrived.get()), "close-on-exec");
-    sys::Description first;
-    sys::Description second;
-    Equal(sys::Describe(original, &first), 0);
-    Equal(sys::Describe(arrived.get(), &second), 0);
-    Equal(first.inode, second.inode);
-    Equal(first.device, second.device);
+    struct stat first {};
+    struct stat second {};
+    Equal(::fstat(original, &first), 0);
+    Equal(::fstat(arrived.get(), &second), 0);
+    Equal(first.st_ino, second.st_ino);
+    Equal(first.st_dev, second.st_dev);
   }
 });
 

@@ -36,13 +36,13 @@ const Test kMessages("endpoint: messages small and large, which the kernel takes
                                 size_t{65537}, size_t{1000000}}) {
         const Blob message = Pattern(size);
         int64_t sent = pair.writer->writer().Send(pair.writer->sink(), message.data(), size);
-        Check(sent == 0 || sent == 1, Shown(sent));
+        Check(sent >= 0, Shown(sent));
         Blob received;
         int64_t status = -EAGAIN;
         for (int i = 0; i < 100000 && status == -EAGAIN; i++) {
           status = ReceiveOn(*pair.reader, &received);
-          const FrameWriter::Lent lent{message.data(), message.size()};
-          sent = pair.writer->writer().Flush(pair.writer->sink(), lent, SIZE_MAX);
+          const FrameWriter::Borrowed borrowed{message.data(), message.size()};
+          sent = pair.writer->writer().Flush(pair.writer->sink(), borrowed, SIZE_MAX);
           Check(sent >= 0 || sent == -EAGAIN, Shown(sent));
         }
         Equal(status, size);
@@ -204,12 +204,11 @@ const Test kLastReference("endpoint: the last reference closes, and not an earli
   });
 });
 
-const Test kDirections("endpoint: what a descriptor can do", [] {
+const Test kSocket("endpoint: a socket is told from a pipe", [] {
   EndpointPair pipe(RawPipe(), Rung::kNoWait);
-  Check(pipe.reader->readable() && !pipe.reader->writable() && !pipe.reader->is_socket());
-  Check(!pipe.writer->readable() && pipe.writer->writable());
+  Check(!pipe.reader->is_socket() && !pipe.writer->is_socket());
   EndpointPair sockets(RawSocketPair(), Rung::kNoWait);
-  Check(sockets.reader->readable() && sockets.reader->writable() && sockets.reader->is_socket());
+  Check(sockets.reader->is_socket() && sockets.writer->is_socket());
 });
 
 const Test kFallback("endpoint: a FIFO falls back to a way that the kernel supports", [] {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <vector>
 
 #include "check.h"
 #include "scripted.h"
@@ -11,7 +12,7 @@
 namespace mp::test {
 namespace {
 
-constexpr FrameWriter::Lent kNothingLent{};
+constexpr FrameWriter::Borrowed kNothing{};
 
 const Test kAtOnce("writer: a message is written with one call when there is room", [] {
   for (const size_t size : {size_t{0}, size_t{1}, size_t{65536}, size_t{65537}, size_t{300000}}) {
@@ -32,7 +33,7 @@ const Test kHeaderAlone(
       for (const size_t size : {size_t{99}, size_t{100}, size_t{300000}}) {
         const int calls = size < kFrom ? 1 : 2;
         const Blob message = Pattern(size);
-        const FrameWriter::Lent lent{message.data(), size};
+        const FrameWriter::Borrowed borrowed{message.data(), size};
         {
           ScriptedSink sink;
           FrameWriter writer(kFrom);
@@ -48,10 +49,10 @@ const Test kHeaderAlone(
           Equal(writer.Send(sink, message.data(), size), 1);
           writer.Append(message.data(), 1);
           int64_t done = 0;
-          while (!writer.empty()) done += std::max<int64_t>(writer.Flush(sink, lent, SIZE_MAX), 0);
+          while (!writer.empty()) done += std::max<int64_t>(writer.Flush(sink, borrowed, SIZE_MAX), 0);
           Equal(done, 2);
           // The first write and the EAGAIN after it, the rest, and what needs a call of its own: a
-          // header that is not out yet, and lent memory that ends the list.
+          // header that is not out yet, and borrowed memory, which ends the list.
           const int alone = size >= kFrom && cut < 4 ? 1 : 0;
           Equal(sink.calls, 3 + alone + (size == 300000 ? 1 : 0));
           Blob expected = Frame(message);
@@ -64,7 +65,7 @@ const Test kHeaderAlone(
         sink.script.Add({4, -EPIPE, -EPIPE});
         if (size < kFrom) continue;
         Equal(writer.Send(sink, message.data(), size), 1);
-        Equal(writer.Flush(sink, lent, SIZE_MAX), -EPIPE);
+        Equal(writer.Flush(sink, borrowed, SIZE_MAX), -EPIPE);
       }
     });
 
@@ -73,7 +74,7 @@ const Test kEmptyFromNull("writer: an empty message needs no memory", [] {
   FrameWriter writer;
   Equal(writer.Send(sink, nullptr, 0), 0);
   writer.Append(nullptr, 0);
-  Equal(writer.Flush(sink, kNothingLent, SIZE_MAX), 1);
+  Equal(writer.Flush(sink, kNothing, SIZE_MAX), 1);
   Check(sink.written == Blob(8, 0));
 });
 
@@ -89,9 +90,7 @@ const Test kShortFirstWrite("writer: a first write cut short at every byte", [] 
       Equal(writer.Send(sink, temporary.data(), temporary.size()), 1);
     }
     Equal(writer.pending_bytes(), 24 - cut);
-    Equal(writer.begun(), cut > 0);
-    Check(!writer.lends(0));
-    Equal(writer.Flush(sink, kNothingLent, SIZE_MAX), 1);
+    Equal(writer.Flush(sink, kNothing, SIZE_MAX), 1);
     Check(sink.written == Frame(message), Shown(cut));
     Equal(writer.pending_bytes(), 0u);
   }
@@ -111,7 +110,7 @@ const Test kShortLaterWrites("writer: short writes and EAGAIN at every byte of a
   sink.script.Repeat(expected.size(), {1, 0});
   int64_t completed = 0;
   while (!writer.empty()) {
-    const int64_t done = writer.Flush(sink, kNothingLent, SIZE_MAX);
+    const int64_t done = writer.Flush(sink, kNothing, SIZE_MAX);
     Check(done >= 0 || done == -EAGAIN, Shown(done));
     completed += std::max<int64_t>(done, 0);
     Equal(writer.pending_bytes() + sink.written.size(), expected.size());
@@ -129,7 +128,7 @@ const Test kGathered("writer: many small messages leave with few calls", [] {
     writer.Append(message.data(), message.size());
     AppendTo(expected, Frame(message));
   }
-  Equal(writer.Flush(sink, kNothingLent, SIZE_MAX), 1000);
+  Equal(writer.Flush(sink, kNothing, SIZE_MAX), 1000);
   Check(sink.written == expected);
   Check(sink.calls <= 20, Shown(sink.calls) + " calls");
 });
@@ -137,9 +136,8 @@ const Test kGathered("writer: many small messages leave with few calls", [] {
 const Test kNothingToDo("writer: nothing waits, nothing is written", [] {
   ScriptedSink sink;
   FrameWriter writer;
-  Equal(writer.Flush(sink, kNothingLent, SIZE_MAX), 0);
+  Equal(writer.Flush(sink, kNothing, SIZE_MAX), 0);
   Equal(sink.calls, 0);
-  Check(!writer.begun());
 });
 
 const Test kFailedSend("writer: a failed first write leaves nothing behind", [] {
@@ -158,12 +156,14 @@ const Test kFailedFlush("writer: a failure is reported after what was completed 
   ScriptedSink sink;
   FrameWriter writer;
   const Blob message = Pattern(10);
-  for (int i = 0; i < 3; i++) writer.Append(message.data(), 10);
+  int64_t numbers[3];
+  for (int64_t& number : numbers) number = writer.Append(message.data(), 10);
   sink.script.Add({14 + 3, -EPIPE, -EPIPE});
-  // The first message is complete, the second one begun.
-  Equal(writer.Flush(sink, kNothingLent, SIZE_MAX), 1);
-  Equal(writer.Flush(sink, kNothingLent, SIZE_MAX), -EPIPE);
-  Check(writer.begun());
+  // The first message is complete, the second one has begun.
+  Equal(writer.Flush(sink, kNothing, SIZE_MAX), 1);
+  Equal(writer.Flush(sink, kNothing, SIZE_MAX), -EPIPE);
+  Equal(writer.Withdraw(numbers[1], kNothing), 0);
+  Equal(writer.Withdraw(numbers[2], kNothing), 1);
   writer.Clear();
   Check(writer.empty());
   Equal(writer.pending_bytes(), 0u);
@@ -181,7 +181,7 @@ const Test kBudget("writer: a budget bounds what one call writes", [] {
   int64_t completed = 0;
   while (!writer.empty()) {
     const size_t before = sink.written.size();
-    const int64_t done = writer.Flush(sink, kNothingLent, 5000);
+    const int64_t done = writer.Flush(sink, kNothing, 5000);
     Check(done > 0);
     completed += done;
     // One message may exceed what is left of the budget.
@@ -189,7 +189,7 @@ const Test kBudget("writer: a budget bounds what one call writes", [] {
   }
   Equal(completed, 50);
   Check(sink.written == expected);
-  Equal(writer.Flush(sink, kNothingLent, 0), 0);
+  Equal(writer.Flush(sink, kNothing, 0), 0);
 });
 
 const Test kDescriptors("writer: descriptors between messages, in order", [] {
@@ -206,7 +206,7 @@ const Test kDescriptors("writer: descriptors between messages, in order", [] {
   sink.script.Add({0, 1, 4, 0, 6, 0});
   int64_t completed = 0;
   while (!writer.empty()) {
-    const int64_t done = writer.Flush(sink, kNothingLent, SIZE_MAX);
+    const int64_t done = writer.Flush(sink, kNothing, SIZE_MAX);
     Check(done >= 0 || done == -EAGAIN, Shown(done));
     completed += std::max<int64_t>(done, 0);
   }
@@ -222,11 +222,11 @@ const Test kDescriptors("writer: descriptors between messages, in order", [] {
 const Test kDescriptorFails("writer: a descriptor that cannot be sent", [] {
   ScriptedSink sink;
   FrameWriter writer;
-  writer.AppendDescriptor(AnyDescriptor());
+  const int64_t number = writer.AppendDescriptor(AnyDescriptor());
   sink.script.Add({-EPIPE});
-  Equal(writer.Flush(sink, kNothingLent, SIZE_MAX), -EPIPE);
+  Equal(writer.Flush(sink, kNothing, SIZE_MAX), -EPIPE);
   Equal(writer.pending_bytes(), 1u);
-  Equal(writer.Withdraw(0, kNothingLent), 1);
+  Equal(writer.Withdraw(number, kNothing), 1);
   Equal(writer.pending_bytes(), 0u);
 });
 
@@ -240,14 +240,15 @@ const Test kWithdrawWaiting("writer: a message that has not begun can be taken b
     ScriptedSink sink;
     FrameWriter writer;
     Blob expected;
+    int64_t numbers[3];
     for (size_t i = 0; i < 3; i++) {
       const Blob message = Pattern(10 + i, static_cast<uint8_t>(i));
-      writer.Append(message.data(), message.size());
+      numbers[i] = writer.Append(message.data(), message.size());
       if (i != index) AppendTo(expected, Frame(message));
     }
-    Equal(writer.Withdraw(index, kNothingLent), 1);
+    Equal(writer.Withdraw(numbers[index], kNothing), 1);
     Equal(writer.pending_bytes(), expected.size());
-    Equal(writer.Flush(sink, kNothingLent, SIZE_MAX), 2);
+    Equal(writer.Flush(sink, kNothing, SIZE_MAX), 2);
     Check(sink.written == expected);
   }
 });
@@ -258,14 +259,44 @@ const Test kWithdrawBegun("writer: a message that has begun is finished all the 
     ScriptedSink sink;
     FrameWriter writer;
     sink.script.Add({cut});
-    Equal(writer.Send(sink, message.data(), 10), 1);
-    writer.Append(message.data(), 10);
-    Equal(writer.Withdraw(0, kNothingLent), 0);
-    Equal(writer.Withdraw(1, kNothingLent), 1);
+    const int64_t begun = writer.Send(sink, message.data(), 10);
+    Check(begun > 0);
+    const int64_t behind = writer.Append(message.data(), 10);
+    Equal(writer.Withdraw(begun, kNothing), 0);
+    Equal(writer.Withdraw(behind, kNothing), 1);
     Equal(writer.pending_bytes(), 14 - cut);
-    Equal(writer.Flush(sink, kNothingLent, SIZE_MAX), 1);
+    Equal(writer.Flush(sink, kNothing, SIZE_MAX), 1);
     Check(sink.written == Frame(message));
   }
+});
+
+const Test kNumbers("writer: numbers grow over messages of every kind and are used once", [] {
+  ScriptedSink sink;
+  FrameWriter writer;
+  const Blob message = Pattern(5);
+  sink.script.Add({0});
+  std::vector<int64_t> numbers = {writer.Send(sink, message.data(), 5)};
+  for (int round = 0; round < 2; round++) {
+    numbers.push_back(writer.Append(message.data(), 5));
+    numbers.push_back(writer.AppendUnframed(message.data(), 5));
+    numbers.push_back(writer.AppendDescriptor(AnyDescriptor()));
+    Equal(writer.Withdraw(numbers.back(), kNothing), 1);
+    if (round == 0) Equal(writer.Flush(sink, kNothing, SIZE_MAX), 3);
+  }
+  Check(numbers.front() > 0);
+  for (size_t i = 1; i < numbers.size(); i++) Check(numbers[i] > numbers[i - 1]);
+});
+
+const Test kWithdrawWritten("writer: a message that was written cannot be taken back", [] {
+  ScriptedSink sink;
+  FrameWriter writer;
+  const Blob message = Pattern(5);
+  const int64_t written = writer.Append(message.data(), 5);
+  Equal(writer.Flush(sink, kNothing, SIZE_MAX), 1);
+  const int64_t waiting = writer.Append(message.data(), 5);
+  Equal(writer.Withdraw(written, kNothing), 0);
+  Equal(writer.pending_bytes(), 9u);
+  Equal(writer.Withdraw(waiting, kNothing), 1);
 });
 
 }  // namespace

@@ -61,6 +61,12 @@ class Receiving {
     }
   }
 
+  // How many bytes the reader has read and not handed out. It has them no longer.
+  int64_t TakeHeld() {
+    Blob bytes(FrameReader::kMostHeld);
+    return reader.TakeOut(bytes.data());
+  }
+
   void Expect(ScriptedSource& source, const Blob& expected, const std::string& what = "",
               const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
     Equal(Receive(source), expected.size(), what, file, line);

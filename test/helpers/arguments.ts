@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 //
-// What tests of arguments have in common: wrong options, the codes of argument errors, and objects that are closed after
-// each test.
+// Shared by tests of arguments: wrong options, the codes of argument errors, and objects that are closed after each
+// test.
 import * as mp from 'node-multiprocessing';
 
 export const TYPE = 'ERR_INVALID_ARG_TYPE';
 export const RANGE = 'ERR_OUT_OF_RANGE';
 
-/** Options of everything that waits, with the name that the error must hold and its code. */
+/** Wrong options for every call that waits, each with the name in the error's message and the error's code. */
 export const badOptions: [unknown, string, string][] = [
   [null, 'options', TYPE],
   [5, 'options', TYPE],
@@ -20,13 +20,13 @@ export const badOptions: [unknown, string, string][] = [
   [{ signal: {} }, 'signal', TYPE],
   [{ signal: null }, 'signal', TYPE],
 ];
-/** An asynchronous method rejects: what it throws instead is made a failure of another kind. */
+/** Makes what an asynchronous method throws, instead of rejecting, a failure of another kind. */
 export function neverThrowing(call: () => unknown): () => unknown {
   return () => {
     try {
       return call();
     } catch (error) {
-      throw new Error('An asynchronous method has thrown', { cause: error });
+      throw new Error('An asynchronous method has thrown instead of rejecting', { cause: error });
     }
   };
 }
@@ -35,7 +35,7 @@ export type AnyClass = new (...args: never[]) => { close(): void };
 
 export const locks: Record<string, AnyClass> = { Lock: mp.Lock, RLock: mp.RLock };
 export const semaphores: Record<string, AnyClass> = { Semaphore: mp.Semaphore, BoundedSemaphore: mp.BoundedSemaphore };
-/** What describe() takes. */
+/** The classes that describe() accepts. */
 export const shareable: Record<string, AnyClass> = {
   ...locks,
   ...semaphores,
@@ -43,7 +43,10 @@ export const shareable: Record<string, AnyClass> = {
   Event: mp.Event,
 };
 
-/** Inside a describe: has what the returned function is given closed after each test. */
+/**
+ * Called inside a describe. Returns a function that registers an object; after each test all registered objects are
+ * closed.
+ */
 export function closingAfterEach(): <T extends { close(): void }>(object: T) => T {
   const open: { close(): void }[] = [];
   afterEach(() => {

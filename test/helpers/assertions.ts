@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
 import { AssertionError, expect } from 'chai';
 
-/** What an error must have. Messages are for people and may change, so only permanent properties are compared. */
+/**
+ * The properties of an expected error. Messages are for people and may change, so only permanent properties are
+ * compared.
+ */
 export type Expected = Record<string, unknown>;
 
 function check(error: unknown, expected: Expected): Error {
@@ -39,13 +42,13 @@ export function throws(fn: () => unknown, expected: Expected): Error {
   throw new AssertionError(`Expected a throw with ${JSON.stringify(expected)}, returned ${String(value)}`);
 }
 
-/** The value, which must be an instance of `Class`. */
+/** Asserts that the value is an instance of `Class`, and returns it. */
 export function instance<T>(value: unknown, Class: new (...args: never[]) => T): T {
   if (!(value instanceof Class)) throw new AssertionError(`Expected a ${Class.name}, found ${String(value)}`);
   return value;
 }
 
-/** Asserts that an argument is refused with this code and a message that names it. */
+/** Asserts that a call refuses an argument with this code and a message that names the argument. */
 export async function refuses(call: () => unknown, name: string, code: string): Promise<void> {
   let result: unknown;
   try {
@@ -59,14 +62,14 @@ export async function refuses(call: () => unknown, name: string, code: string): 
 }
 
 /**
- * The promise's result, or a failure that says `what` after `ms` milliseconds. A watchdog against hanging, not a
- * measurement: choose `ms` at ten times what the slowest machine should need.
+ * The promise's result, or a failure that names `what` after `ms` milliseconds. This is a watchdog against hanging
+ * instead of a measurement: `ms` should be ten times what the slowest machine needs.
  */
 export async function within<T>(ms: number, promise: Promise<T>, what: string): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const watchdog = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
-      reject(new AssertionError(`Not within ${ms} ms: ${what}`));
+      reject(new AssertionError(`Still pending after ${ms} ms: ${what}`));
     }, ms);
   });
   try {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Connections under test, for every kind of pipe, every way of calling and every rung of the ladder of I/O methods.
+// Connections under test, for every kind of pipe, every way of calling and every I/O method.
 import { writeSync } from 'node:fs';
 
 import { native } from '#lib/native/addon.js';
@@ -13,9 +13,9 @@ export type Kind = (typeof kinds)[number];
 export const modes = ['async', 'sync'] as const;
 export type Mode = (typeof modes)[number];
 
-/** The ways of I/O without waiting. Sockets have one only, MSG_DONTWAIT, which is reported as the first. */
-export const rungs = ['nowait', 'reopen', 'poll'] as const;
-export type Rung = (typeof rungs)[number];
+/** The I/O methods, none of which waits. Sockets have only MSG_DONTWAIT, which is reported as the first method. */
+export const ioMethods = ['nowait', 'reopen', 'poll'] as const;
+export type IoMethod = (typeof ioMethods)[number];
 
 /** Any Connection, whatever it carries. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
@@ -23,7 +23,7 @@ export type AnyConnection = Connection<any, any>;
 
 const tracked = new Set<AnyConnection>();
 
-/** Has a Connection closed, without delay, when the test is over. */
+/** Registers a Connection that is closed, without delay, when the test is over. */
 export function track<T extends AnyConnection>(connection: T): T {
   tracked.add(connection);
   return connection;
@@ -35,7 +35,10 @@ export function closeTracked(): void {
   tracked.clear();
 }
 
-/** A pair that is closed when the test is over: for a pipe the ends of one, for a socketpair both ends duplex. */
+/**
+ * Makes a pair that is closed when the test is over: the two ends of a pipe, or a socketpair whose ends are both
+ * duplex.
+ */
 export function makePair(kind: Kind, options?: ConnectionOptions): { reader: AnyConnection; writer: AnyConnection } {
   const [reader, writer] = (kind === 'pipe' ? Pipe(false, options) : Pipe(true, options)) as [
     AnyConnection,
@@ -45,9 +48,9 @@ export function makePair(kind: Kind, options?: ConnectionOptions): { reader: Any
 }
 
 /**
- * The ends of a conversation with a peer that holds `theirs`: one duplex Connection of each side for a socketpair, two
- * pipes otherwise. `theirs` are in the order in which peers expect them from descriptor 3 on: what they read from, then
- * what they write to.
+ * The ends of a conversation with a peer that holds `theirs`: one duplex Connection on each side for a socketpair, two
+ * pipes otherwise. `theirs` have the order in which peers expect them from descriptor 3 on: first the end to read from,
+ * then the end to write to.
  */
 export function makeConversation(
   kind: Kind,
@@ -62,10 +65,10 @@ export function makeConversation(
   return { reader: up.reader, writer: down.writer, theirs: [down.reader, up.writer] };
 }
 
-/** Runs `fn` with every channel made in it starting on this rung. */
-export function withRung<T>(rung: Rung, fn: () => T): T {
+/** Runs `fn`. Every channel made in it starts with this I/O method. */
+export function withIoMethod<T>(ioMethod: IoMethod, fn: () => T): T {
   const before = process.env['NODE_MULTIPROCESSING_RUNG'];
-  process.env['NODE_MULTIPROCESSING_RUNG'] = rung;
+  process.env['NODE_MULTIPROCESSING_RUNG'] = ioMethod;
   try {
     return fn();
   } finally {
@@ -74,13 +77,13 @@ export function withRung<T>(rung: Rung, fn: () => T): T {
   }
 }
 
-/** The rung that a Connection's endpoint uses at this moment. */
-export function rungOf(connection: AnyConnection, direction: 'read' | 'write'): Rung {
+/** The I/O method that a Connection's endpoint uses at this moment. */
+export function ioMethodOf(connection: AnyConnection, direction: 'read' | 'write'): IoMethod {
   const { readRung, writeRung } = native.inspect(idOf(connection));
-  return rungs[direction === 'read' ? readRung : writeRung] as Rung;
+  return ioMethods[direction === 'read' ? readRung : writeRung] as IoMethod;
 }
 
-// Nothing public leads from a Connection to its endpoint, so the ids are noted where they are made.
+// No public member leads from a Connection to its endpoint, so the ids are noted where they are made.
 const ids = new Set<number>();
 const { makePair: makeNativePair, adopt } = native;
 Object.assign(native, {
@@ -107,13 +110,13 @@ export function idOf(connection: AnyConnection): number {
   throw new Error(`No endpoint has descriptor ${fd}`);
 }
 
-/** Writes bytes to a Connection's descriptor as they are, without a header. There must be room for them. */
+/** Writes bytes to a Connection's descriptor as they are, without a header. The descriptor must have room for them. */
 export function writeRaw(connection: AnyConnection, bytes: Uint8Array): void {
   const written = writeSync(connection.fileno(), bytes);
   if (written !== bytes.length) throw new Error(`Only ${written} of ${bytes.length} bytes were written`);
 }
 
-/** The header and bytes of one message as they travel. `long` takes the form with 8 bytes for the length. */
+/** The header and bytes of one message as they travel. `long` chooses the form with 8 bytes for the length. */
 export function frame(payload: Uint8Array | string, long = false): Buffer {
   const body = Buffer.from(payload);
   return Buffer.concat([header(body.length, long), body]);
@@ -131,16 +134,21 @@ export function header(length: number | bigint, long = false): Buffer {
   return bytes;
 }
 
-/** The numbers below a prime, so that copies of this block never line up with a power of two. */
+/** The numbers below a prime. Copies of this block never line up with a power of two. */
 const BLOCK = Buffer.from(Array.from({ length: 251 }, (_, i) => i));
 
-/** `length` bytes in which anything lost, repeated or moved shows. Peers make the same; `seed` tells messages apart. */
+/**
+ * `length` bytes in which any loss, repetition or move shows. Peers make the same bytes; `seed` tells messages apart.
+ */
 export function pattern(length: number, seed = 0): Buffer {
   const start = seed % BLOCK.length;
   return Buffer.alloc(length, Buffer.concat([BLOCK.subarray(start), BLOCK.subarray(0, start)]));
 }
 
-/** The methods of a Connection that have two forms, as promises of either. What a Sync form throws becomes a rejection. */
+/**
+ * The methods of a Connection that have two forms, as promises of either form. An error that a Sync form throws becomes
+ * a rejection.
+ */
 export interface Calls {
   send(value: unknown, options?: WaitOptions): Promise<void>;
   sendBytes(buffer: Bytes, offset?: number, size?: number, options?: WaitOptions): Promise<void>;
@@ -182,7 +190,7 @@ export async function useUpTurn(): Promise<void> {
       if (!atOnce) return count;
     }
   };
-  // Each refusal begins a new share, of which nothing is used yet.
+  // Each refusal begins a new share, and nothing of it is used yet.
   await untilRefused();
   const share = await untilRefused();
   for (let i = 0; i < share; i++) void wait([reader], 0);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 //
-// What really ran, as a table at the end of the run. A peer that was missing or a rung that the kernel lacks must not pass
-// unnoticed, so an empty cell needs a reason, or the run fails.
-import { kinds, modes, rungs, type Kind, type Mode, type Rung } from './channels.js';
+// What really ran, as a table at the end of the run. A missing peer, or an I/O method that the kernel lacks, must not
+// pass unnoticed: an empty cell without a reason fails the run.
+import { kinds, modes, ioMethods, type Kind, type Mode, type IoMethod } from './channels.js';
 import { missingPythons, pythons } from './pythons.js';
 
-/** Seen from this process: `send` to the peer or `receive` from it. */
+/** The direction from the view of this process: `send` to the peer or `receive` from it. */
 export const directions = ['send', 'receive'] as const;
 export type Direction = (typeof directions)[number];
 
@@ -15,57 +15,57 @@ export interface Cell {
   readonly kind: Kind;
   readonly direction: Direction;
   readonly mode: Mode;
-  readonly rung: Rung;
+  readonly ioMethod: IoMethod;
 }
 
 const ran = new Map<string, number>();
 const reasons = new Map<string, string>();
 let required = false;
 
-function keyOf({ peer, kind, direction, mode, rung }: Cell): string {
-  return [peer, kind, direction, mode, rung].join(' ');
+function keyOf({ peer, kind, direction, mode, ioMethod }: Cell): string {
+  return [peer, kind, direction, mode, ioMethod].join(' ');
 }
 
-/** Notes that a test has exercised this cell. Called when the test's assertions have passed. */
+/** Notes that a test has exercised this cell. The test calls it when its assertions have passed. */
 export function covered(cell: Cell): void {
   ran.set(keyOf(cell), (ran.get(keyOf(cell)) ?? 0) + 1);
 }
 
-/** Says why a cell cannot be exercised here. */
+/** Notes why a cell cannot be exercised here. */
 export function excuse(cell: Cell, reason: string): void {
   reasons.set(keyOf(cell), reason);
 }
 
-/** Called by the test file that covers the whole table: from then on an empty cell without a reason fails the run. */
+/** The test file that covers the whole table calls this. From then on an empty cell without a reason fails the run. */
 export function requireCoverage(): void {
   required = true;
 }
 
-/** Every cell that can exist here, socket cells once for their only rung. */
+/** Every cell that can exist here. Cells of sockets exist for their only I/O method. */
 export function cells(): Cell[] {
   const peers = ['node', 'c', ...pythons().map(({ version }) => `python${version}`)];
   return peers.flatMap((peer) =>
     kinds.flatMap((kind) =>
       directions.flatMap((direction) =>
-        modes.flatMap((mode) => rungs.map((rung) => ({ peer, kind, direction, mode, rung }))),
+        modes.flatMap((mode) => ioMethods.map((ioMethod) => ({ peer, kind, direction, mode, ioMethod }))),
       ),
     ),
   );
 }
 
-const SOCKET_REASON = 'sockets have one way only, MSG_DONTWAIT';
+const SOCKET_REASON = 'sockets have only MSG_DONTWAIT';
 
 /** Why a cell cannot be exercised anywhere. */
-export function standingReason({ kind, rung }: Cell): string | undefined {
-  return kind === 'socketpair' && rung !== 'nowait' ? SOCKET_REASON : undefined;
+export function standingReason({ kind, ioMethod }: Cell): string | undefined {
+  return kind === 'socketpair' && ioMethod !== 'nowait' ? SOCKET_REASON : undefined;
 }
 
-/** With a filter the tests of most cells were not meant to run. */
+/** Whether a filter is set. With a filter most cells are not meant to run. */
 export function isPartialRun(): boolean {
   return process.argv.some((arg) => /^(-g|-f|--grep|--fgrep)/.test(arg));
 }
 
-/** Prints the table and throws for an empty cell without a reason. */
+/** Prints the table. Throws for an empty cell without a reason. */
 export function printCoverage(): void {
   if (ran.size === 0) return;
   const notes: string[] = missingPythons().map((version) => `python${version}: no interpreter of this version here`);
@@ -83,7 +83,7 @@ export function printCoverage(): void {
     } else if (reason !== undefined) {
       const note =
         cell.kind === 'socketpair' && reason === SOCKET_REASON
-          ? `socketpair, lower rungs: ${reason}`
+          ? `socketpair, other I/O methods: ${reason}`
           : `${key}: ${reason}`;
       if (!notes.includes(note)) notes.push(note);
       columns.push('-');
@@ -94,7 +94,7 @@ export function printCoverage(): void {
   }
   print(rows, notes);
   if (required && !isPartialRun() && empty.length > 0) {
-    throw new Error(`Nothing ran, and no reason is known, for:\n${empty.join('\n')}`);
+    throw new Error(`Nothing ran for these cells, and no reason is known:\n${empty.join('\n')}`);
   }
 }
 
@@ -103,12 +103,12 @@ function print(rows: ReadonlyMap<string, string[]>, notes: readonly string[]): v
   const line = (title: string, columns: readonly string[]): string =>
     title.padEnd(24) + columns.map((text) => text.padStart(width)).join('');
   const across = directions.flatMap((direction) => modes.map((mode) => `${direction} ${mode}`));
-  console.log('\nWhat ran: tests per peer and kind of pipe, by direction, way of calling and rung');
-  console.log(' '.repeat(24) + across.map((title) => title.padStart(width * rungs.length)).join(''));
+  console.log('\nWhat ran: tests per peer and kind of pipe, by direction, way of calling and I/O method');
+  console.log(' '.repeat(24) + across.map((title) => title.padStart(width * ioMethods.length)).join(''));
   console.log(
     line(
       '',
-      across.flatMap(() => [...rungs]),
+      across.flatMap(() => [...ioMethods]),
     ),
   );
   for (const [title, columns] of rows) console.log(line(title, columns));

@@ -7,13 +7,13 @@ import { track, type AnyConnection } from './channels.js';
 
 const open = new Set<number>();
 
-/** Has a bare descriptor closed when the test is over. */
+/** Registers a bare descriptor that is closed when the test is over. */
 export function trackFd(fd: number): number {
   open.add(fd);
   return fd;
 }
 
-/** Says that a descriptor has a new owner. */
+/** Takes a descriptor off the register, because it has a new owner. */
 export function forgetFd(fd: number): number {
   open.delete(fd);
   return fd;
@@ -25,7 +25,7 @@ export function closeTrackedFds(): void {
   open.clear();
 }
 
-/** A second number for a Connection's descriptor that no Connection owns. Closed when the test is over. */
+/** A second number for a Connection's descriptor. No Connection owns it, and it is closed when the test is over. */
 export function copyFd(connection: AnyConnection): number {
   const [a, b] = Pipe(true) as unknown as [AnyConnection, AnyConnection];
   track(a).sendHandleSync(connection.fileno());
@@ -43,7 +43,7 @@ export function flagsOf(fd: number): { closeOnExec: boolean; nonBlocking: boolea
   return { closeOnExec: (flags & CLOSE_ON_EXEC) !== 0, nonBlocking: (flags & constants.O_NONBLOCK) !== 0 };
 }
 
-/** Opens a file by name, and has it closed when the test is over. */
+/** Opens a file by name. It is closed when the test is over. */
 export function openFd(path: string, flags = 'r'): number {
   return trackFd(openSync(path, flags));
 }

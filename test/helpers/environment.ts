@@ -5,8 +5,8 @@ import { fileURLToPath } from 'node:url';
 export const packageRoot = fileURLToPath(new URL('../../..', import.meta.url));
 
 /**
- * The environment for peers that are not Node: a sanitizer's runtime is preloaded for the addon only, and would make every
- * other program report its own leaks.
+ * The environment for peers other than Node. A sanitizer's runtime is preloaded for the addon only; every other program
+ * would report its own leaks with it.
  */
 export function foreignEnv(): NodeJS.ProcessEnv {
   const env = { ...process.env };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Hooks around every test of the run. They register themselves when the first test file imports the helpers, at the level
-// of mocha's root suite.
+// Hooks around every test of the run. They register themselves in mocha's root suite when the first test file imports
+// the helpers.
 import { stat } from 'node:fs/promises';
 import { Worker } from 'node:worker_threads';
 
@@ -17,12 +17,12 @@ import { startWatchdog, testBegins, testEnds } from './watchdog.js';
 
 const SETTLE_MS = 10_000;
 
-/** No test is given more time by mocha, so only a blocked thread gets here. */
+/** Mocha gives no test more time than this, so only a blocked thread gets here. */
 const HANG_MS = 180_000;
 
 /**
- * What Node and the package make once and keep: the threads of libuv's pool, the pipe that reports ended children, the
- * poller's descriptors, the family's register. They must exist before the first comparison.
+ * Makes what Node and the package make once and keep: the threads of libuv's pool, the pipe that reports ended
+ * children, the poller's descriptors, the family's register. They must exist before the first comparison.
  */
 async function warmUp(): Promise<void> {
   await startWatchdog(HANG_MS);
@@ -37,7 +37,7 @@ async function warmUp(): Promise<void> {
   await received;
   reader.close();
   writer.close();
-  // The family of this process, and the thread that waits for semaphores.
+  // Makes the family of this process, and the thread that waits for semaphores.
   const lock = new Lock();
   await lock.acquire();
   const again = lock.acquire();
@@ -48,7 +48,7 @@ async function warmUp(): Promise<void> {
 
 let before: Holdings;
 
-// A hook that throws would end the whole run. Every test is to be judged, so what is found is reported at the end.
+// A hook that throws would end the whole run. Every test is to be judged, so findings are reported at the end.
 const problems: string[] = [];
 
 /** Ends the processes that a test has started and not joined. */
@@ -89,5 +89,5 @@ function register(): void {
   after('every object was shared', printObjectCoverage);
 }
 
-// Peers import single helpers too, outside of mocha.
+// Peers import single helpers too, without mocha.
 if (typeof beforeEach === 'function') register();

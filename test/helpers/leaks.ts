@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What a process holds of the operating system, so that every test can be checked for leaving nothing behind.
+// What a process holds of the operating system. Every test is checked for leaving nothing behind.
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
 export interface Holdings {
@@ -13,7 +13,7 @@ export interface Holdings {
   readonly names: ReadonlySet<string>;
 }
 
-/** Threads that may appear at any time, because V8 or Node start them when they see fit. */
+/** Threads that may appear at any time, because V8 or Node decides when to start them. */
 const FOREIGN_THREADS = new Map<string, string>([
   ['SignalInspector', 'Node starts it with the first use of the inspector'],
   ['V8Worker', 'the platform may replace its workers'],
@@ -32,7 +32,7 @@ function descriptors(): Set<string> {
   for (const fd of list('/proc/self/fd')) {
     try {
       const target = readlinkSync(`/proc/self/fd/${fd}`);
-      // The descriptor that reads this very folder is gone when its link is looked at, or shows the folder.
+      // The descriptor that reads this very folder is closed when its link is read, or leads to the folder.
       if (!/^\/proc\/\d+\/fd$/.test(target)) found.add(`${fd} -> ${target}`);
     } catch {
       continue;
@@ -59,7 +59,7 @@ function children(): Set<string> {
   for (const pid of list('/proc').filter((name) => /^\d+$/.test(name))) {
     try {
       const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-      // The name in parentheses may hold anything, so the fields are counted from its end.
+      // The name in parentheses may contain anything, so the fields are counted from its end.
       const [, parent] = /\) \S (\d+)/.exec(stat.slice(stat.lastIndexOf(')'))) ?? [];
       if (parent === String(process.pid))
         found.add(`${pid} ${stat.slice(stat.indexOf('('), stat.lastIndexOf(')') + 1)}`);
@@ -70,7 +70,7 @@ function children(): Set<string> {
   return found;
 }
 
-/** Semaphores, and what is in the folder of the families' registers; the folder itself stays for good. */
+/** The semaphores, and the content of the folder of the families' registers. The folder itself stays for good. */
 function names(): Set<string> {
   const semaphores = list('/dev/shm').filter((name) => name.startsWith('sem.mp-'));
   const folder = `mp-${process.getuid?.() ?? ''}`;

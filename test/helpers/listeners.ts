@@ -28,7 +28,7 @@ export type AnyListener = Listener<any, any>;
 
 const open = new Set<AnyListener>();
 
-/** Has a Listener closed when the test is over. For use below `ownTmpdir`. */
+/** Registers a Listener that is closed when the test is over. For use below `ownTmpdir`. */
 export function trackListener<T extends AnyListener>(listener: T): T {
   open.add(listener);
   return listener;
@@ -36,7 +36,7 @@ export function trackListener<T extends AnyListener>(listener: T): T {
 
 let count = 0;
 
-/** The options that make a Listener of a family, at an address that nobody else has. */
+/** The options of a Listener of a family, with an address that is free. */
 export function optionsFor(family: Family): ListenerOptions {
   if (family === 'tcp') return { family: 'AF_INET' };
   return family === 'unix' ? {} : { address: `\0mp-test-${process.pid}-${count++}` };
@@ -47,12 +47,12 @@ export function listen(family: Family, options: ListenerOptions = {}): AnyListen
   return trackListener(new Listener({ ...optionsFor(family), ...options }) as AnyListener);
 }
 
-/** `accept` in the form that `mode` says, as a promise; the Connection is closed when the test is over. */
+/** `accept` in the form that `mode` says, as a promise. The Connection is closed when the test is over. */
 export async function acceptVia(mode: Mode, listener: AnyListener, options?: WaitOptions): Promise<AnyConnection> {
   return track(mode === 'sync' ? listener.acceptSync(options) : await listener.accept(options));
 }
 
-/** `Client` in the form that `mode` says, as a promise; the Connection is closed when the test is over. */
+/** `Client` in the form that `mode` says, as a promise. The Connection is closed when the test is over. */
 export async function connectVia(mode: Mode, address: SocketAddress, options?: ClientOptions): Promise<AnyConnection> {
   const connection = mode === 'sync' ? ClientSync(address, options) : await Client(address, options);
   return track(connection as AnyConnection);
@@ -73,8 +73,8 @@ export async function addressFrom(peer: Peer): Promise<SocketAddress> {
 }
 
 /**
- * Inside a describe: gives the process a folder of its own for temporary files, closes tracked Listeners after each test
- * and asserts that no file is left.
+ * Called inside a describe. The process gets a folder of its own for temporary files. After each test the tracked
+ * Listeners are closed, and the folder must be empty.
  */
 export function ownTmpdir(): () => string {
   const before = process.env['TMPDIR'];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Which kinds of objects were really shared with which Python, by who was the parent, as a table at the end of the run. An
-// empty cell fails the run.
+// Which kinds of objects were really shared with which Python, by the parent's language, as a table at the end of the
+// run. An empty cell fails the run.
 import { isPartialRun } from './coverage.js';
 import { missingPythons, pythons } from './pythons.js';
 
@@ -15,18 +15,23 @@ function keyOf(version: string, parent: Parent, kind: string): string {
   return `${kind}, Python ${version}, parent ${parent}`;
 }
 
-/** Called by the test file that covers the whole table, with its rows: from then on an empty cell fails the run. */
+/**
+ * The test file that covers the whole table calls this with the table's rows. From then on an empty cell fails the run.
+ */
 export function requireObjects(names: readonly string[]): void {
   for (const name of names) kinds.add(name);
 }
 
-/** Notes that a parent and a child have used an object of this kind together. Called when they have agreed on everything. */
+/**
+ * Notes that a parent and a child have used an object of this kind together. The test calls it when both agree on
+ * everything.
+ */
 export function shared(version: string, parent: Parent, kind: string): void {
   const key = keyOf(version, parent, kind);
   ran.set(key, (ran.get(key) ?? 0) + 1);
 }
 
-/** Prints the table and throws for an empty cell. */
+/** Prints the table. Throws for an empty cell. */
 export function printObjectCoverage(): void {
   if (ran.size === 0) return;
   const columns = parents.flatMap((parent) => pythons().map(({ version }) => ({ parent, version })));
@@ -34,7 +39,9 @@ export function printObjectCoverage(): void {
   const width = 14;
   const line = (title: string, cells: readonly string[]): string =>
     title.padEnd(18) + cells.map((cell) => cell.padStart(width)).join('');
-  console.log('\nWhat was shared: tests per kind of object, by parent (the child is the other) and version of Python');
+  console.log(
+    "\nWhat was shared: tests per kind of object, by the parent's language (the child has the other) and version of Python",
+  );
   console.log(
     line(
       '',

@@ -8,7 +8,7 @@ export const OPCODES = Object.fromEntries(
   Object.entries(opcodes).filter(([name]) => !name.endsWith('PROTOCOL')),
 ) as Record<Name, number>;
 
-/** Puts a pickle together: opcodes by name, bytes as numbers, and text behind an apostrophe. It ends with STOP. */
+/** Assembles a pickle: opcodes by name, bytes as numbers, and text after an apostrophe. It ends with STOP. */
 export function assemble(...parts: readonly (Name | number | `'${string}` | Uint8Array)[]): Buffer {
   const bytes = parts.map((part) => {
     if (typeof part === 'number') return Buffer.of(part);
@@ -18,12 +18,12 @@ export function assemble(...parts: readonly (Name | number | `'${string}` | Uint
   return Buffer.concat([...bytes, Buffer.of(opcodes.STOP)]);
 }
 
-/** The opcodes that name a class or function, on lines of their own. */
+/** The opcodes that name a class or function in lines of text. */
 export function global(module: string, name: string): Buffer {
   return Buffer.from(`c${module}\n${name}\n`, 'latin1');
 }
 
-/** A little-endian number of so many bytes. */
+/** A little-endian number of `length` bytes. */
 export function little(value: number | bigint, size: number): Buffer {
   const bytes = Buffer.alloc(8);
   bytes.writeBigUInt64LE(BigInt.asUintN(64, BigInt(value)));

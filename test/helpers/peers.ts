@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Child processes of tests. Every peer has a watchdog, and none survives the test that started it.
+// Child processes of tests. Every peer has a watchdog, and no peer outlives the test that started it.
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,7 +13,7 @@ import type { Python } from './pythons.js';
 /** A program that can be spawned as a peer. Made by `nodePeer`, `pythonPeer` and `cPeer`. */
 export interface Program {
   readonly language: 'node' | 'python' | 'c';
-  /** The column of the coverage table: `node`, `c` or `python3.N`. */
+  /** The row of the coverage table: `node`, `c` or `python3.N`. */
   readonly label: string;
   readonly command: string;
   readonly args: readonly string[];
@@ -67,16 +67,16 @@ export function cPeer(name: string): Program {
 
 export interface PeerOptions {
   /**
-   * What the peer inherits, from descriptor 3 on. The test's own Connections among them are closed once the peer runs,
-   * so that the peer alone holds its end, unless `keep` is set. Descriptor numbers are never closed.
+   * What the peer inherits, from descriptor 3 on. The test's own Connections in the list are closed once the peer runs,
+   * so that the peer alone holds its end, unless `keep` is set. Plain descriptor numbers are never closed.
    */
   readonly fds?: readonly (Connection<never, unknown> | number)[];
   readonly keep?: boolean;
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
-  /** The folder to run in. Default: that of the tests. */
+  /** The working directory. Default: that of the tests. */
   readonly cwd?: string;
-  /** After so many milliseconds the peer is killed and the test fails. Default 60000. */
+  /** After this many milliseconds the peer is killed and the test fails. Default 60000. */
   readonly watchdogMs?: number;
 }
 
@@ -88,7 +88,10 @@ export interface Exit {
 /** A running peer. */
 export class Peer {
   readonly process: ChildProcess;
-  /** Resolves when the process has ended and its output is complete; rejects if it could not start or the watchdog killed it. */
+  /**
+   * Resolves when the process has ended and its output is complete. Rejects if the process could not start or the
+   * watchdog killed it.
+   */
   readonly exit: Promise<Exit>;
   readonly #label: string;
   #stdout = '';
@@ -113,7 +116,7 @@ export class Peer {
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.#stderr += text;
     });
-    // A peer that has ended cannot be told anything more; its exit is what the test looks at.
+    // A peer that has ended cannot read any more. The test looks at its exit.
     child.stdin?.on('error', () => undefined);
     this.exit = new Promise((resolve, reject) => {
       const watchdog = setTimeout(() => {
@@ -135,7 +138,7 @@ export class Peer {
         else resolve({ code, signal });
       });
     });
-    // A test that does not look at the exit learns of a failure from the hook after it.
+    // The hook after the test reports a failure that the test itself does not look at.
     this.exit.catch(() => undefined);
   }
 
@@ -143,7 +146,7 @@ export class Peer {
     return this.process.pid as number;
   }
 
-  /** What was printed so far. */
+  /** What the peer has printed so far. */
   get stdout(): string {
     return this.#stdout;
   }
@@ -152,7 +155,7 @@ export class Peer {
     return this.#stderr;
   }
 
-  /** The next line of standard output, without its end. Each line is handed out once. Rejects if output ends first. */
+  /** The next line of standard output, without its end. Each line is returned once. Rejects if output ends first. */
   async line(): Promise<string> {
     for (;;) {
       const end = this.#stdout.indexOf('\n', this.#taken);
@@ -171,7 +174,7 @@ export class Peer {
     this.process.stdin?.write(`${line}\n`);
   }
 
-  /** Ends the peer's standard input. Resolves when the kernel knows, so that a blocking call may follow. */
+  /** Ends the peer's standard input. Resolves when the kernel knows it, so that a blocking call may follow. */
   async release(): Promise<void> {
     const { stdin } = this.process;
     if (stdin === null || stdin.destroyed) return;
@@ -223,7 +226,7 @@ export function spawnPeer(program: Program, options: PeerOptions = {}): Peer {
   return peer;
 }
 
-/** Kills and awaits every peer that still runs. Returns the failures of those whose watchdog fired. */
+/** Kills all peers that still run, and waits for their ends. Returns the failures of those whose watchdog fired. */
 export async function endPeers(): Promise<Error[]> {
   const peers = [...started];
   started.clear();

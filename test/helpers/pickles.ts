@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Conversations about pickles with a Python that makes, reads and compares them.
+// Conversations about pickles with a Python process that makes, reads and compares them.
 import { spawnSync } from 'node:child_process';
 
 import { expect } from 'chai';
@@ -10,7 +10,7 @@ import { foreignEnv } from './environment.js';
 import { pythonPeer, spawnPeer, type Peer, type PeerOptions } from './peers.js';
 import { pythons, type Python } from './pythons.js';
 
-/** A Python that answers requests, which block: a property test makes thousands of them. */
+/** A Python process that answers requests. A request blocks, because a property test makes thousands of them. */
 export class PickleMaker {
   readonly peer: Peer;
   readonly #connection: AnyConnection;
@@ -26,23 +26,23 @@ export class PickleMaker {
     return this.#ask({ do: 'dumps', expression, protocol, slow });
   }
 
-  /** What Python makes of a pickle, pickled again. */
+  /** Decodes a pickle in Python and pickles the value again. */
   echo(pickle: Uint8Array, protocol = 4): Buffer {
     return this.#ask({ do: 'echo', protocol }, pickle);
   }
 
-  /** A pickle without unused memo numbers. */
+  /** Removes unused memo numbers from a pickle. */
   optimize(pickle: Uint8Array): Buffer {
     return this.#ask({ do: 'optimize' }, pickle);
   }
 
-  /** Asserts that a pickle holds what an expression gives, types included. */
+  /** Asserts that a pickle holds the value of an expression, with the same types. */
   expectValue(pickle: Uint8Array, expression: string): void {
     const difference = String(this.#ask({ do: 'compare', expression }, pickle));
     expect(difference, `for ${expression}`).to.equal('');
   }
 
-  /** Whether a module is there. */
+  /** Whether Python can import a module. */
   knows(module: string): boolean {
     try {
       this.dumps(`${module}.__name__`);
@@ -52,7 +52,7 @@ export class PickleMaker {
     }
   }
 
-  /** Ends it, and asserts that it went well. */
+  /** Ends the process, and asserts that it ended well. */
   async end(): Promise<void> {
     this.#connection.close();
     await this.peer.succeeded();
@@ -75,7 +75,7 @@ export interface NumpyPython extends Python {
 
 let withNumpy: readonly NumpyPython[] | undefined;
 
-/** Those of the Pythons, and of the system's, that have numpy: one for each version of it. */
+/** The Pythons that have numpy, the system's Python among them: one for each version of numpy. */
 export function numpyPythons(): readonly NumpyPython[] {
   if (withNumpy !== undefined) return withNumpy;
   const found = new Map<string, NumpyPython>();
@@ -87,6 +87,6 @@ export function numpyPythons(): readonly NumpyPython[] {
     if (!found.has(numpy)) found.set(numpy, { numpy, version, path: python.path });
   }
   withNumpy = [...found.values()];
-  if (withNumpy.length === 0) console.log('No Python here has numpy, so what needs it does not run');
+  if (withNumpy.length === 0) console.log('No Python here has numpy, so the tests that need it do not run');
   return withNumpy;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Finds the CPython versions to test against. A name on PATH proves nothing, since pyenv's shims exist for versions that
-// are not selected: each candidate is run.
+// Finds the CPython versions to test against. A name on PATH proves nothing, since pyenv's shims exist for versions
+// that are not selected, so each candidate is run.
 import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -11,7 +11,7 @@ import { foreignEnv } from './environment.js';
 export interface Python {
   /** Major and minor version, such as `3.11`. */
   readonly version: string;
-  /** The interpreter's own path, so that no shim stands between a test and its child. */
+  /** The interpreter's own path. No shim stands between a test and its child. */
   readonly path: string;
 }
 
@@ -57,13 +57,13 @@ export function pythons(): readonly Python[] {
   return found;
 }
 
-/** The oldest and the newest of them, for tests that need not run with all. */
+/** The oldest and the newest Python, for tests that need not run with all. */
 export function edgePythons(): readonly Python[] {
   const all = pythons();
   return all.length < 2 ? all : [all[0] as Python, all[all.length - 1] as Python];
 }
 
-/** The newest of them. */
+/** The newest Python. */
 export function newestPython(): Python {
   const all = pythons();
   return all[all.length - 1] as Python;

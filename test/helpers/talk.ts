@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT
 //
-// Conversations with the peers that exist in several languages, which are started in the same way.
+// Conversations with the peers that exist in several languages and start in the same way.
 import { makeConversation, makePair, type AnyConnection, type Kind } from './channels.js';
 import type { Cell } from './coverage.js';
 import { cPeer, nodePeer, pythonPeer, spawnPeer, type Peer, type Program } from './peers.js';
 import { edgePythons, newestPython, pythons, type Python } from './pythons.js';
 import type { ConnectionOptions } from 'node-multiprocessing';
 
-/** A peer for the table: how to find its programs, and its name there. */
+/** A language of peers: how to find its programs, and its name in the coverage table. */
 export interface Language {
   readonly label: string;
-  /** The program with the modes of test/peers/peer.py; C has only those of test/peers/echo.c. */
+  /** The program with the modes of test/peers/peer.py. C has only the mode of test/peers/echo.c. */
   program(): Program;
 }
 
@@ -41,7 +41,7 @@ export function everyPeer(): Language[] {
   return [c, ...allPeers()];
 }
 
-/** A conversation, and the peer that has the other end of it. */
+/** A conversation, and the peer at its other end. */
 export interface Talk {
   readonly peer: Peer;
   readonly reader: AnyConnection;
@@ -53,7 +53,7 @@ export interface TalkOptions extends ConnectionOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** Starts a peer that both receives and sends, in the mode named. */
+/** Starts a peer that receives and sends, in the named mode. */
 export function startTalk(language: Language, kind: Kind, mode: string, options: TalkOptions = {}): Talk {
   const { args = [], env = {}, ...ours } = options;
   const { reader, writer, theirs } = makeConversation(kind, ours);
@@ -64,7 +64,7 @@ export function startTalk(language: Language, kind: Kind, mode: string, options:
   return { peer, reader, writer };
 }
 
-/** Starts a peer that only receives what is sent on the Connection returned. */
+/** Starts a peer that only receives, and returns the Connection to send on. */
 export function startSink(
   language: Language,
   kind: Kind,
@@ -77,7 +77,7 @@ export function startSink(
   return { peer: spawnPeer(language.program(), { fds: [reader], args: [mode, ends, ...args], env }), writer };
 }
 
-/** Starts a peer that only sends what can be received from the Connection returned. */
+/** Starts a peer that only sends, and returns the Connection to receive from. */
 export function startSource(
   language: Language,
   kind: Kind,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// A watchdog for tests that block the thread. Mocha's own timeouts are timers and never fire while a Sync call hangs, so a
-// worker thread looks at the clock instead and ends the whole run, naming the test.
+// A watchdog for tests that block the thread. Mocha's timeouts are timers and never fire while a Sync call hangs. A
+// worker thread looks at the clock instead; it names the test and ends the whole run.
 import { Worker } from 'node:worker_threads';
 
 const TITLE_BYTES = 1024;
@@ -23,7 +23,7 @@ for (;;) {
   }
 }`;
 
-// The first number is odd while a test runs and changes with every test.
+// The first number is odd while a test runs, and changes with every test.
 const state = new Int32Array(new SharedArrayBuffer(8));
 const title = new Uint8Array(new SharedArrayBuffer(TITLE_BYTES));
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What each side sees when the other goes. The kernel counts the copies of a descriptor in all processes, so each rule has
-// two halves: nothing happens while any copy is open, and it happens when the last one is closed.
+// What each side sees when the other side ends. The kernel counts the copies of a descriptor in all processes, so each
+// rule has two halves: nothing happens while any copy is open, and it happens when the last copy is closed.
 import { expect } from 'chai';
 
 import {
@@ -21,11 +21,11 @@ import {
   writeRaw,
 } from '../helpers/index.js';
 
-describe('the end of data between processes', () => {
+describe('The end of data between processes', () => {
   for (const language of somePeers()) {
     for (const kind of kinds) {
       for (const mode of modes) {
-        it(`${language.label}: ${kind}, ${mode}: EOFError after the peer's last message, and from then on`, async () => {
+        it(`is an EOFError after the peer's last message, and at every later receive (${language.label}, ${kind}, ${mode})`, async () => {
           const { peer, reader } = startSource(language, kind, 'source', { args: ['0', '5'] });
           const input = via(mode, reader);
           expect((await input.recvBytes()).length).to.equal(0);
@@ -37,7 +37,7 @@ describe('the end of data between processes', () => {
         });
       }
 
-      it(`${language.label}: ${kind}: the peer sees EOFError when the last copy here is closed, not before`, async () => {
+      it(`is seen by the peer when the last copy here is closed, not before (${language.label}, ${kind})`, async () => {
         const { peer, writer } = startSink(language, kind);
         const copy = writer.dup();
         await writer.sendBytes(Buffer.from('one'));
@@ -48,7 +48,7 @@ describe('the end of data between processes', () => {
         expect(lines.map((line) => line.split(' ')[0])).to.deep.equal(['3', '3', 'EOFError']);
       });
 
-      it(`${language.label}: ${kind}: EOF comes only when another process' copy is closed as well`, async () => {
+      it(`is seen only when another process' copy is closed as well (${language.label}, ${kind})`, async () => {
         const { reader, writer } = makePair(kind);
         const peer = spawnPeer(language.program(), {
           fds: [writer],
@@ -57,7 +57,7 @@ describe('the end of data between processes', () => {
         });
         expect(await peer.line()).to.equal('ready');
         writer.close();
-        // The peer holds the only copy now, and nothing was sent, so the wait must run its time.
+        // The peer holds the only copy now and has sent nothing, so the wait must last its whole time.
         expect(await reader.poll(50)).to.equal(false);
         await rejects(reader.recvBytes(undefined, { timeout: 50 }), { code: 'ERR_MP_TIMEOUT' });
         const received = reader.recvBytes();
@@ -67,7 +67,7 @@ describe('the end of data between processes', () => {
       });
 
       for (const mode of modes) {
-        it(`${language.label}: ${kind}, ${mode}: sending to a peer that is gone is EPIPE, never a signal`, async () => {
+        it(`is EPIPE for a send, never a signal (${language.label}, ${kind}, ${mode})`, async () => {
           const { peer, writer } = startSink(language, kind, 'hold');
           await peer.line();
           peer.kill();
@@ -80,7 +80,7 @@ describe('the end of data between processes', () => {
     }
 
     for (const mode of modes) {
-      it(`${language.label}: ${mode}: a peer that ends with unread data is ECONNRESET`, async () => {
+      it(`is ECONNRESET if the peer ends with unread data (${language.label}, ${mode})`, async () => {
         const { peer, writer: ours } = startTalk(language, 'socketpair', 'reset');
         await ours.sendBytes(Buffer.from('never read'));
         await peer.succeeded();
@@ -90,20 +90,20 @@ describe('the end of data between processes', () => {
   }
 });
 
-describe('the end of data inside a message', () => {
+describe('The end of data inside a message', () => {
   const short = frame('abc');
   const long = frame('abc', true);
   for (const kind of kinds) {
     for (const mode of modes) {
       for (const readAhead of [true, false]) {
         for (const [form, bytes, headerBytes] of [['4', short, 4] as const, ['12', long, 12] as const]) {
-          it(`${kind}, ${mode}, readAhead ${readAhead}: TruncatedMessageError at each byte, ${form}-byte header`, async () => {
+          it(`is a TruncatedMessageError after each byte of a message with a ${form}-byte header (${kind}, ${mode}, readAhead ${readAhead})`, async () => {
             for (let cut = 1; cut < bytes.length; cut++) {
               const { reader, writer } = makePair(kind, { readAhead });
               writeRaw(writer, bytes.subarray(0, cut));
               writer.close();
               const inHeader = cut < headerBytes;
-              // Without its first four bytes the length of the header itself is not known.
+              // Before the fourth byte, the length of the header itself is not known.
               const expected = inHeader ? (cut < 4 ? 4 : headerBytes) : 3;
               const received = inHeader ? cut : cut - headerBytes;
               await rejects(via(mode, reader).recvBytes(), {
@@ -118,7 +118,7 @@ describe('the end of data inside a message', () => {
           });
         }
 
-        it(`${kind}, ${mode}, readAhead ${readAhead}: TruncatedMessageError inside a large message`, async () => {
+        it(`is a TruncatedMessageError inside a large message (${kind}, ${mode}, readAhead ${readAhead})`, async () => {
           const { reader, writer } = makePair(kind, { readAhead });
           writeRaw(writer, Buffer.concat([header(200_000), Buffer.alloc(1000)]));
           writer.close();
@@ -130,9 +130,9 @@ describe('the end of data inside a message', () => {
   }
 });
 
-describe('the end of data in one process', () => {
+describe('The end of data in one process', () => {
   for (const kind of kinds) {
-    it(`${kind}: a pending receive ends with EOFError when the other end is closed`, async () => {
+    it(`rejects pending receives with EOFError (${kind})`, async () => {
       const { reader, writer } = makePair(kind);
       const first = reader.recvBytes();
       const second = reader.recv();
@@ -141,11 +141,11 @@ describe('the end of data in one process', () => {
       await rejects(second, { code: 'ERR_MP_EOF' });
     });
 
-    it(`${kind}: pending sends end with EPIPE when the other end is closed`, async () => {
+    it(`rejects pending sends with EPIPE (${kind})`, async () => {
       const { reader, writer } = makePair(kind);
       const large = writer.sendBytes(Buffer.alloc(4 * 1024 * 1024));
       const small = writer.sendBytes(Buffer.from('behind it'));
-      // What the socket holds unread makes the reset come first to a receive, while sends see EPIPE in either case.
+      // Because of what the socket holds unread, a receive gets the reset first; sends see EPIPE in either case.
       reader.close();
       await rejects(large, { code: 'EPIPE' });
       await rejects(small, { code: 'EPIPE' });

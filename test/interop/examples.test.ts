@@ -45,7 +45,7 @@ for (const { version, path } of edgePythons()) {
     for (const [name, lines] of Object.entries(programs)) {
       it(`examples/${name}/python.mjs`, async () => {
         const printed = await linesOf(`${name}/python.mjs`);
-        // Two consumers print in whatever order.
+        // Two consumers print in any order.
         expect(name === 'joinable-many' ? printed.sort() : printed).to.deep.equal(lines);
       });
     }
@@ -54,7 +54,7 @@ for (const { version, path } of edgePythons()) {
       expect(await linesOf('python-worker/main.mjs')).to.deep.equal(answers);
     });
 
-    it('examples/numpy, where there is numpy, and what it says where there is none', async () => {
+    it('examples/numpy, with numpy, and its message without numpy', async () => {
       const { status } = spawnSync(path, ['-c', 'import numpy'], { env: foreignEnv() });
       const lines = status === 0 ? spectrum : ['numpy is not installed for this Python.'];
       expect(await linesOf('numpy/main.mjs')).to.deep.equal(lines);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Descriptors that travel over a connection, as multiprocessing.reduction sends them.
+// Descriptors that travel over a connection, in the form of multiprocessing.reduction.
 import { mkdtempSync, readFileSync, readSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -23,13 +23,13 @@ import {
   writeRaw,
 } from '../helpers/index.js';
 
-/** Everything that a file descriptor yields at this moment. */
+/** Everything that can be read from a descriptor at this moment. */
 function readText(fd: number): string {
   const bytes = Buffer.alloc(100);
   return bytes.toString('utf8', 0, readSync(fd, bytes));
 }
 
-describe('handles between processes', () => {
+describe('sendHandle and recvHandle between processes', () => {
   let folder: string;
   before(() => (folder = mkdtempSync(join(tmpdir(), 'mp-test-'))));
   after(() => {
@@ -38,7 +38,7 @@ describe('handles between processes', () => {
 
   for (const language of allPeers()) {
     for (const mode of modes) {
-      it(`${language.label}: ${mode}: test_fd_transfer: the peer writes to a file that is sent to it`, async () => {
+      it(`test_fd_transfer: pass the peer a file, to which it writes (${language.label}, ${mode})`, async () => {
         const path = join(folder, `${language.label}-${mode}`);
         const fd = openFd(path, 'w');
         const { peer, reader } = startTalk(language, 'socketpair', 'receive_handle');
@@ -51,7 +51,7 @@ describe('handles between processes', () => {
         await peer.succeeded();
       });
 
-      it(`${language.label}: ${mode}: a handle from the peer, between two messages`, async () => {
+      it(`take a handle from the peer between two messages (${language.label}, ${mode})`, async () => {
         for (const readAhead of [true, false]) {
           const { peer, reader } = startTalk(language, 'socketpair', 'send_handle', { readAhead });
           const input = via(mode, reader);
@@ -65,10 +65,10 @@ describe('handles between processes', () => {
       });
     }
 
-    it(`${language.label}: test_missing_fd_transfer: a byte without a descriptor`, async () => {
+    it(`test_missing_fd_transfer: fail in the peer for a byte without a descriptor (${language.label})`, async () => {
       const { peer, reader } = startTalk(language, 'socketpair', 'missing_handle');
       writeRaw(reader, Buffer.of(1));
-      // Node goes on, and sees the end of data behind the byte.
+      // A Node peer goes on, and sees the end of data after the byte.
       if (language.label === 'node') reader.close();
       const [line] = (await peer.succeeded()).split('\n');
       expect(line).to.equal(language.label === 'node' ? 'Error' : 'RuntimeError');
@@ -76,7 +76,7 @@ describe('handles between processes', () => {
   }
 
   for (const language of fewPeers()) {
-    it(`${language.label}: test_large_fd_transfer: numbers above 256 on both sides`, async () => {
+    it(`test_large_fd_transfer: pass numbers above 256 on both sides (${language.label})`, async () => {
       for (let i = 0; i < 260; i++) openFd('/dev/null');
       const path = join(folder, `${language.label}-large`);
       const fd = openFd(path, 'w');
@@ -91,10 +91,10 @@ describe('handles between processes', () => {
   }
 });
 
-describe('handles', () => {
+describe('sendHandle and recvHandle', () => {
   for (const mode of modes) {
     for (const readAhead of [true, false]) {
-      it(`${mode}, readAhead ${readAhead}: keep their place among messages`, async () => {
+      it(`keep the place of a handle among messages (${mode}, readAhead ${readAhead})`, async () => {
         const { reader, writer } = makePair('socketpair', { readAhead });
         const { reader: end, writer: start } = makePair('pipe');
         const output = via(mode, writer);
@@ -111,21 +111,21 @@ describe('handles', () => {
         expect(String(await end.recvBytes())).to.equal('through it');
       });
 
-      it(`${mode}, readAhead ${readAhead}: one where a message is due is closed, and the connection is unreadable`, async () => {
-        for (const [lead, into] of [
+      it(`close a handle where a message is due, and the connection becomes unreadable (${mode}, readAhead ${readAhead})`, async () => {
+        for (const [prefix, into] of [
           ['', 'the header'],
           ['\0\0', 'the header'],
           ['\0\0\0\x05ab', 'the body'],
         ]) {
           const { reader, writer } = makePair('socketpair', { readAhead });
           const { reader: end, writer: start } = makePair('pipe');
-          writeRaw(writer, Buffer.from(lead as string));
+          writeRaw(writer, Buffer.from(prefix as string));
           await writer.sendHandle(start.fileno());
           writeRaw(writer, Buffer.alloc(8));
           start.close();
           await rejects(via(mode, reader).recvBytes(), { code: 'EBADMSG', syscall: 'recvmsg' });
           await rejects(via(mode, reader).recvBytes(), { code: 'ERR_MP_NOT_READABLE' });
-          // The pipe ends only when the copy that travelled is closed, too.
+          // The pipe ends only when the copy that travelled is closed as well.
           expect(await end.poll(10_000), `descriptor in ${into} was closed`).to.equal(true);
           await rejects(end.recvBytes(undefined, { timeout: 0 }), { code: 'ERR_MP_EOF' });
           await via(mode, reader).sendBytes(Buffer.from('sending works'));
@@ -133,14 +133,14 @@ describe('handles', () => {
         }
       });
 
-      it(`${mode}, readAhead ${readAhead}: test_missing_fd_transfer: a byte that comes alone is EBADMSG`, async () => {
+      it(`test_missing_fd_transfer: reject with EBADMSG for a byte that comes alone (${mode}, readAhead ${readAhead})`, async () => {
         const { reader, writer } = makePair('socketpair', { readAhead });
         writeRaw(writer, Buffer.of(1));
         await rejects(via(mode, reader).recvHandle(), { code: 'EBADMSG', syscall: 'recvmsg' });
       });
     }
 
-    it(`${mode}: wait with a timeout or a signal, and end with the data`, async () => {
+    it(`reject at a timeout, at an abort and at the end of data (${mode})`, async () => {
       const { reader, writer } = makePair('socketpair');
       await rejects(via(mode, reader).recvHandle({ timeout: 5 }), { code: 'ERR_MP_TIMEOUT' });
       await rejects(via(mode, reader).recvHandle({ signal: AbortSignal.abort() }), { code: 'ABORT_ERR' });
@@ -148,20 +148,20 @@ describe('handles', () => {
       await rejects(via(mode, reader).recvHandle(), { code: 'ERR_MP_EOF' });
     });
 
-    it(`${mode}: a number that is not open is EBADF, and nothing is sent`, async () => {
+    it(`reject with EBADF for a number that is not open, and send nothing (${mode})`, async () => {
       const { reader, writer } = makePair('socketpair');
       await rejects(via(mode, writer).sendHandle(44_977_608), { code: 'EBADF' });
       expect(await reader.poll()).to.equal(false);
     });
 
-    it(`${mode}: NotSupported over a pipe`, async () => {
+    it(`reject with NotSupported over a pipe (${mode})`, async () => {
       const { reader, writer } = makePair('pipe');
       await rejects(via(mode, writer).sendHandle(0), { code: 'ERR_MP_NOT_SUPPORTED' });
       await rejects(via(mode, reader).recvHandle(), { code: 'ERR_MP_NOT_SUPPORTED', name: 'NotSupported' });
     });
   }
 
-  it('that are received and never taken are closed with the connection', async () => {
+  it('close a handle with the connection if no call has taken it', async () => {
     const { reader, writer } = makePair('socketpair');
     const { reader: end, writer: start } = makePair('pipe');
     await writer.sendBytes(Buffer.from('message'));
@@ -174,7 +174,7 @@ describe('handles', () => {
     await rejects(end.recvBytes(), { code: 'ERR_MP_EOF' });
   });
 
-  it('the number sent may be closed as soon as the call returns, even when it has to wait', async () => {
+  it('send a number that is closed as soon as the call has returned, even if the send has to wait', async () => {
     const { reader, writer } = makePair('socketpair');
     const { reader: end, writer: start } = makePair('pipe');
     const large = writer.sendBytes(Buffer.alloc(4 * 1024 * 1024));

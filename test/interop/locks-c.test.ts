@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// A C program is an equal at a lock: it opens the semaphore by its name.
+// A C program shares a lock as a Node process does: it opens the semaphore by its name.
 import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,7 +12,7 @@ import { cPeer, spawnPeer, type Peer } from '../helpers/index.js';
 
 const ROUNDS = 2000;
 
-/** Counts beside a C program, and returns what both together have counted. */
+/** Counts beside a C program. Returns the number of counts of both together. */
 async function countTogether(name: string, locked: (increment: () => void) => Promise<void>): Promise<bigint> {
   const folder = mkdtempSync(join(tmpdir(), 'mp-c-'));
   const path = join(folder, 'counter');
@@ -40,14 +40,14 @@ async function countTogether(name: string, locked: (increment: () => void) => Pr
   }
 }
 
-describe('A lock shared with a C program', function () {
-  it('excludes it, async', async function () {
+describe('A lock that is shared with a C program', function () {
+  it('excludes the C program, async', async function () {
     const lock = new Lock();
     expect(await countTogether(lock.name, (increment) => lock.withLock(increment))).to.equal(BigInt(2 * ROUNDS));
     lock.close();
   });
 
-  it('excludes it, sync', async function () {
+  it('excludes the C program, sync', async function () {
     const lock = new Lock();
     const locked = (increment: () => void): Promise<void> => {
       lock.acquireSync();
@@ -59,7 +59,7 @@ describe('A lock shared with a C program', function () {
     lock.close();
   });
 
-  it('may be a NamedSemaphore under a name of our choice', async function () {
+  it("may be a NamedSemaphore with a name of the user's choice", async function () {
     const semaphore = NamedSemaphore.create(`/mp-test-c-${process.pid}`, 1);
     const locked = async (increment: () => void): Promise<void> => {
       await semaphore.wait();
@@ -72,7 +72,7 @@ describe('A lock shared with a C program', function () {
   });
 });
 
-/** A C program that does with a semaphore what it is told, and says what came of it. */
+/** Starts a C program that runs commands on a semaphore and prints the results. */
 async function startPeer(name: string): Promise<{ peer: Peer; ask: (line: string) => Promise<string> }> {
   const peer = spawnPeer(cPeer('semaphore_peer'), { args: [name] });
   expect(await peer.line()).to.equal('ready');
@@ -108,7 +108,7 @@ describe('The semaphores of interop/c', function () {
     });
   }
 
-  it('know the bound of a BoundedSemaphore if they are told', async function () {
+  it('enforce the bound of a BoundedSemaphore if it is passed', async function () {
     const semaphore = new BoundedSemaphore(2);
     const { peer, ask } = await startPeer(semaphore.name);
     expect(await ask('release 2')).to.equal('semaphore or lock released too often');
@@ -122,7 +122,7 @@ describe('The semaphores of interop/c', function () {
     semaphore.close();
   });
 
-  it('find no semaphore that was closed by its creator', async function () {
+  it('cannot open a semaphore that its creator has closed', async function () {
     const lock = new Lock();
     const { name } = lock;
     lock.close();
@@ -131,7 +131,7 @@ describe('The semaphores of interop/c', function () {
     expect((await peer.exit).code).to.equal(1);
   });
 
-  it('leave no record: the lock of a killed C program stays taken until it is recovered by force', async function () {
+  it('keep no record: the lock of a killed C program stays taken until it is recovered by force', async function () {
     const lock = new Lock();
     const { peer, ask } = await startPeer(lock.name);
     expect(await ask('wait 0')).to.equal('done');

@@ -17,7 +17,7 @@ class Point {
   }
 }
 
-/** Registers for the time of a function. */
+/** Registers classes for the duration of a function. */
 async function registered<T extends object>(
   registration: pickle.ClassRegistration<T>,
   fn: () => unknown,
@@ -30,8 +30,8 @@ async function registered<T extends object>(
   }
 }
 
-describe('registered classes', () => {
-  it('have their properties sent as their __dict__ and back, without a call of the constructor', async () => {
+describe('A registered class', () => {
+  it('has its properties sent as their __dict__ and back, without a call of the constructor', async () => {
     const maker = new PickleMaker(newestPython());
     await registered({ module: 'pickles', name: 'Point', class: Point }, () => {
       const point = new Point(1, [2, new Point(3, null)]);
@@ -48,13 +48,13 @@ describe('registered classes', () => {
     await maker.end();
   });
 
-  it('with __slots__, with arguments and with keywords are made as they were pickled', async () => {
+  it('is rebuilt with __slots__, with arguments and with keywords', async () => {
     const maker = new PickleMaker(newestPython());
     class Slotted {
       a: unknown;
       b: unknown;
     }
-    // What Python pickles for __slots__: a __dict__, which there is none of, and the slots.
+    // Python pickles this for __slots__: a __dict__, of which there is none, and the slots.
     const slots = ({ a, b }: Slotted): pickle.EncodedObject => ({ state: tuple(null, { a, b }) });
     await registered({ module: 'pickles', name: 'Slotted', class: Slotted, encode: slots }, () => {
       deepStrictEqual(loads(maker.dumps('Slotted(1, [2])')), Object.assign(new Slotted(), { a: 1, b: [2] }));
@@ -79,7 +79,7 @@ describe('registered classes', () => {
     await maker.end();
   });
 
-  it('give and take their state as they like', async () => {
+  it('may define what its state is and how it is set', async () => {
     const setState = (point: Point, state: unknown): void => {
       [point.x, point.y] = state as [number, unknown];
     };
@@ -98,7 +98,7 @@ describe('registered classes', () => {
     );
   });
 
-  it('come before what is known, the last one of a name first', async () => {
+  it('takes precedence over known classes; the last registration of a name counts', async () => {
     const decimal = dumps(new pickle.Decimal('1.5'));
     await registered(
       { module: 'decimal', name: 'Decimal', decode: ([text]) => new Point(Number(text), 'first') },
@@ -113,14 +113,14 @@ describe('registered classes', () => {
     deepStrictEqual(loads(decimal), new pickle.Decimal('1.5'));
   });
 
-  it('do not stand for classes derived from them', async () => {
+  it('does not stand for classes that derive from it', async () => {
     class Derived extends Point {}
     await registered({ module: 'm', name: 'P', class: Point }, () => {
       throws(() => dumps(new Derived(1, 2)), { code: 'ERR_MP_PICKLING' });
     });
   });
 
-  it('may be derived from Map, Error and the like', async () => {
+  it('may derive from Map, Error and similar classes', async () => {
     class Registry extends Map<unknown, unknown> {}
     class Failure extends Error {
       readonly detail = 5;
@@ -152,7 +152,7 @@ describe('registered classes', () => {
     );
   });
 
-  it('whose functions throw or return nonsense are errors with the reason', async () => {
+  it('gives an error with the reason if its functions throw or return nonsense', async () => {
     const reason = new Error('no');
     const fail = (): never => {
       throw reason;
@@ -193,7 +193,7 @@ describe('registered classes', () => {
     });
   });
 
-  it('are refused if the registration makes no sense', () => {
+  it('is refused if the registration makes no sense', () => {
     const decode = (): object => ({});
     const wrong: [object, string, string][] = [
       [{ module: 1, name: 'P', decode }, 'module', 'ERR_INVALID_ARG_TYPE'],

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Arrays of numpy beyond the table of docs/python.md: orders, bytes the other way round, and types without a typed array of
-// their own.
+// Arrays of numpy beyond the table of docs/python.md: memory orders, foreign byte order, and element types without a
+// typed array.
 import { expect } from 'chai';
 import { pickle } from 'node-multiprocessing';
 
@@ -13,7 +13,7 @@ interface Case {
   readonly elements: readonly (number | bigint)[];
   readonly shape: readonly number[];
   readonly dtype: string;
-  /** What Python gets back, if that is not the same in C order and this machine's byte order. */
+  /** What comes back, if it differs: the array in C order and in this machine's byte order. */
   readonly back?: string;
 }
 
@@ -113,7 +113,7 @@ const cases: readonly Case[] = [
   },
 ];
 
-/** What has no typed array, so that nothing is made of it. */
+/** Expressions whose element types have no typed array. */
 const refused = [
   'numpy.zeros(2, [("a", "f8"), ("b", "i4")])',
   'numpy.array(["text"])',
@@ -126,7 +126,7 @@ const refused = [
 for (const python of numpyPythons()) {
   describe(`Arrays of numpy ${python.numpy}`, () => {
     for (const { expression, type, elements, shape, dtype, back = expression } of cases) {
-      it(`${expression} there and back`, async () => {
+      it(`travel there and back: ${expression}`, async () => {
         const maker = new PickleMaker(python);
         for (const protocol of [0, 1, 2, 3, 4, 5]) {
           const array = pickle.loads(maker.dumps(expression, protocol)) as pickle.NdArray;
@@ -142,7 +142,7 @@ for (const python of numpyPythons()) {
       });
     }
 
-    it('are refused if they have elements for which there is no typed array', async () => {
+    it('are refused if there is no typed array for their elements', async () => {
       const maker = new PickleMaker(python);
       for (const expression of refused) {
         for (const protocol of [0, 2, 4, 5]) {

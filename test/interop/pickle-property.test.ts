@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Any value that goes to Python and comes back is the same, of the same types.
+// Every value that goes to Python and comes back is equal, with the same types.
 import { deepStrictEqual } from 'node:assert';
 
 import fc from 'fast-check';
@@ -8,7 +8,7 @@ import { pickle } from 'node-multiprocessing';
 
 import { edgePythons, PickleMaker, pythons } from '../helpers/index.js';
 
-/** Strings of any units, lone surrogates among them. */
+/** Strings of any code units, lone surrogates among them. */
 const text = fc.oneof(
   fc.string({ maxLength: 60 }),
   fc.array(fc.nat(0xffff), { maxLength: 12 }).map((units) => String.fromCharCode(...units)),
@@ -20,7 +20,7 @@ const integer = fc.oneof(
   fc.maxSafeInteger(),
 );
 
-/** Only beyond the safe integers is a bigint what comes back. */
+/** An integer comes back as a bigint only beyond the safe integers. */
 const big = fc
   .bigInt({ min: -(2n ** 80n), max: 2n ** 80n })
   .map((value) => value + (value < 0n ? -(2n ** 53n) : 2n ** 53n))
@@ -48,7 +48,7 @@ const typedArray = fc.oneof(
 const special = fc.oneof(
   fc.tuple(fc.double(), fc.double()).map(([real, imag]) => new pickle.Complex(real, imag)),
   fc.uuid().map((uuid) => new pickle.UUID(uuid)),
-  // As Python itself writes it, or another text would come back.
+  // In the form that Python itself writes; another text would come back.
   fc.tuple(fc.integer(), fc.nat(9)).map(([whole, digit]) => new pickle.Decimal(`${whole}.${digit}0`)),
   fc
     .tuple(fc.integer({ min: -1000, max: 1000 }), fc.nat(86399), fc.nat(999999))
@@ -94,17 +94,17 @@ const { value } = fc.letrec<{ value: unknown }>((tie) => ({
     fc.tuple(keys, fc.array(tie('value'), { maxLength: 6 })).map(([list, values]) => {
       const map = new Map<unknown, unknown>();
       for (const [i, key] of list.entries()) map.set(key, values[i] ?? null);
-      // Without a key that is no string it would come back as an object.
+      // A Map whose keys are all strings would come back as an object.
       return map.set(1.5, 'no string');
     }),
     keys.map((list) => new Set<unknown>(list)),
   ),
 }));
 
-describe('any value', () => {
+describe('Any value', () => {
   for (const python of pythons()) {
     const runs = edgePythons().includes(python) ? 300 : 60;
-    it(`goes to Python ${python.version} and back`, async () => {
+    it(`travels to Python ${python.version} and back`, async () => {
       const maker = new PickleMaker(python);
       fc.assert(
         fc.property(value, fc.constantFrom(0, 1, 2, 3, 4, 5), (sent, protocol) => {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What the tables of docs/python.md cannot show: references, cycles, sizes, and pickles that would run something.
+// Pickles that the tables of docs/python.md cannot show: with references, cycles and many sizes, and some that would
+// run something.
 import { deepStrictEqual } from 'node:assert';
 
 import { expect } from 'chai';
@@ -11,10 +12,10 @@ import { PickleMaker, pythons, type Python } from '../helpers/index.js';
 const { dumps, loads } = pickle;
 const protocols = [0, 1, 2, 3, 4, 5];
 
-/** A test for every Python. */
+/** Defines a test for every Python. */
 function each(title: string, fn: (maker: PickleMaker, python: Python) => void): void {
   for (const python of pythons()) {
-    it(`${title}: Python ${python.version}`, async () => {
+    it(`${title} (Python ${python.version})`, async () => {
       const maker = new PickleMaker(python);
       fn(maker, python);
       await maker.end();
@@ -23,7 +24,7 @@ function each(title: string, fn: (maker: PickleMaker, python: Python) => void): 
 }
 
 function references(maker: PickleMaker, protocol: number): void {
-  // The Pickler written in C, that in Python, and what is left of it without unused numbers.
+  // Written by the Pickler in C and by that in Python, and once more without unused memo numbers.
   for (const slow of [false, true]) {
     for (const optimize of [false, true]) {
       const load = (expression: string): unknown => {
@@ -57,12 +58,12 @@ function references(maker: PickleMaker, protocol: number): void {
   }
 }
 
-describe('pickles of every protocol', () => {
-  each('refer to what was there before', (maker) => {
+describe('Pickles of every protocol', () => {
+  each('keep references to earlier objects', (maker) => {
     for (const protocol of protocols) references(maker, protocol);
   });
 
-  each('come in any size, in one frame or several', (maker) => {
+  each('may have any size, in one frame or several', (maker) => {
     for (const protocol of protocols) {
       const load = (expression: string): unknown => loads(maker.dumps(expression, protocol));
       deepStrictEqual(
@@ -90,7 +91,7 @@ describe('pickles of every protocol', () => {
     throwsUnpickling(() => loads(maker.dumps('1 << (8 << 20)')), /limit/);
   });
 
-  each('that would run something in Python do not run it', (maker) => {
+  each('do not run what they would run in Python', (maker) => {
     const evil = (fn: string): string => `type("Evil", (), {"__reduce__": lambda self: (${fn})})()`;
     const system = evil('__import__("os").system, ("echo harm",)');
     for (const protocol of protocols) {
@@ -102,7 +103,7 @@ describe('pickles of every protocol', () => {
     }
   });
 
-  each('are read by it', (maker) => {
+  each('are read by Python', (maker) => {
     const rows = Array.from({ length: 3000 }, (_, i) => ({ id: i, tags: [`a${i % 7}`, 'b'], x: i + 0.5 }));
     maker.expectValue(dumps(rows), '[{"id": i, "tags": ["a%d" % (i % 7), "b"], "x": i + 0.5} for i in range(3000)]');
     const wide = new Map(Array.from({ length: 3000 }, (_, i) => [i, new Set([i])]));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The tables of docs/python.md, checked with every Python: each row says what a value becomes, and what comes back.
+// The tables of docs/python.md, checked with every Python. Each row names a value, its counterpart in the other
+// language, and what comes back.
 import { deepStrictEqual } from 'node:assert';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -18,7 +19,7 @@ interface Row {
   readonly back: string;
 }
 
-/** The rows of the table with these titles. */
+/** The rows of the table with these column titles. */
 function table(first: string, second: string): Row[] {
   const [, text] =
     new RegExp(`^\\| ${first} \\| ${second} \\| Back in ${first} \\|\n[^\n]*\n((?:\\|[^\n]*\n)+)`, 'm').exec(page) ??
@@ -39,7 +40,7 @@ function table(first: string, second: string): Row[] {
     });
 }
 
-/** What a JavaScript expression of the page gives. */
+/** The value of a JavaScript expression of the page. */
 function evaluate(expression: string): unknown {
   // eslint-disable-next-line @typescript-eslint/no-implied-eval
   return new Function('mp', `return (${expression})`)(mp) as unknown;
@@ -48,7 +49,7 @@ function evaluate(expression: string): unknown {
 const fromPython = table('Python', 'JavaScript');
 const toPython = table('JavaScript', 'Python');
 
-/** Modules that not every Python has. */
+/** Modules that some Pythons do not have. */
 const needs = (row: Row): string[] =>
   ['numpy', 'zoneinfo'].filter((module) => `${row.from} ${row.to}`.includes(`${module}.`));
 
@@ -74,8 +75,8 @@ function check(python: Python, maker: PickleMaker, has: (module: string) => bool
   return rows;
 }
 
-describe('the tables of values in docs/python.md', () => {
-  it('are there, and name every class for values', () => {
+describe('The tables of values in docs/python.md', () => {
+  it('exist, and name every class for values', () => {
     expect(fromPython.length).to.be.greaterThan(50);
     expect(toPython.length).to.be.greaterThan(40);
     const values = [

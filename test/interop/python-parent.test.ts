@@ -14,7 +14,7 @@ function run(python: Python, scenario: string): Peer {
   return spawnPeer(pythonPeer(python, 'node_parent'), { args: [module, scenario] });
 }
 
-/** Resolves when a process does not run any more, which the test's own time limit bounds. */
+/** Resolves when a process has ended. The test's own time limit is the watchdog. */
 async function gone(pid: string): Promise<void> {
   for (;;) {
     try {
@@ -29,18 +29,18 @@ async function gone(pid: string): Promise<void> {
 
 describe('NodeProcess', function () {
   for (const python of edgePythons()) {
-    it(`is a process of multiprocessing like any other, in Python ${python.version}`, async () => {
+    it(`behaves as any Process of multiprocessing (Python ${python.version})`, async () => {
       const output = await run(python, 'all_checks').succeeded();
       const checks = ['arguments', 'large arguments', 'states', 'ends', 'refusals', 'package', 'forked'];
       expect(output.trim().split('\n')).to.deep.equal(checks);
     });
 
-    it(`is terminated at the end of its parent if it is daemonic, in Python ${python.version}`, async () => {
+    it(`is terminated at the end of its parent if it is daemonic (Python ${python.version})`, async () => {
       const output = await run(python, 'daemons').succeeded();
       await gone(output.trim());
     });
 
-    it(`ends with a parent that is killed if it is daemonic, in Python ${python.version}`, async () => {
+    it(`ends with a killed parent if it is daemonic (Python ${python.version})`, async () => {
       const peer = run(python, 'orphans');
       const pid = await peer.line();
       peer.kill();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What a PythonProcess gives to its function, how it ends and what is told of that.
+// What a PythonProcess passes to its function, how it ends, and what the parent learns of its end.
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -41,7 +41,7 @@ function start(target: string, options: Partial<PythonProcessOptions> = {}): Pyt
   return child;
 }
 
-/** Both ends of a Pipe, closed after the test. */
+/** Makes a Pipe. Both ends are closed after the test. */
 function pair(): [Connection, Connection] {
   const [ours, theirs] = Pipe();
   return [track(ours), track(theirs)];
@@ -73,21 +73,21 @@ describe('PythonProcess', function () {
     expect(child.exitcode).to.equal(0);
   });
 
-  it('passes arguments that are larger than what the system buffers, also to a caller who only waits blocking', () => {
+  it("passes arguments that are larger than the system's buffers, also while the caller only blocks", () => {
     const child = start('children:nothing', { args: ['x'.repeat(5_000_000), Buffer.alloc(3_000_000)] });
     expect(child.joinSync()).to.equal(true);
     expect(child.exitcode).to.equal(0);
     child.close();
   });
 
-  it('finds what a dotted name leads to', async () => {
+  it('runs a function with a dotted name', async () => {
     const [child, conn] = startTalking('children:Group.method');
     expect(await conn.recv()).to.equal('called');
     await child.join();
   });
 
   for (const { version, path } of edgePythons()) {
-    it(`is a process of multiprocessing like any other, in Python ${version}`, async () => {
+    it(`behaves as any Process of multiprocessing (Python ${version})`, async () => {
       const cwd = realpathSync(mkdtempSync(join(tmpdir(), 'mp-python-')));
       const [child, conn] = startTalking('children:about', { python: path, cwd, name: 'worker one', daemon: true });
       expect(await conn.recv()).to.deep.equal({
@@ -108,7 +108,7 @@ describe('PythonProcess', function () {
     });
   }
 
-  it('has the states and the sentinel of any process', async () => {
+  it('has the states and the sentinel of any Process', async () => {
     const [ours, theirs] = pair();
     const child = new PythonProcess({ target: 'children:until_closed', args: [theirs], python, pythonPath: peers });
     expect(child.pid).to.equal(null);
@@ -126,7 +126,7 @@ describe('PythonProcess', function () {
     child.close();
   });
 
-  it('looks for modules in pythonPath first, then in PYTHONPATH', async () => {
+  it('searches for modules in pythonPath first, then in PYTHONPATH', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'mp-python-'));
     for (const name of ['one', 'two']) {
       mkdirSync(join(folder, name));
@@ -182,13 +182,13 @@ describe('PythonProcess', function () {
     rmSync(folder, { recursive: true });
   });
 
-  it('makes a channel that was not used one of pickles, at both ends', async () => {
+  it('makes an unused channel a channel of pickles, at both ends', async () => {
     const [child, conn] = startTalking('children:arguments', { args: [tuple(1, 2)] });
     expect(await conn.recv()).to.deep.equal([[[1, 2]], {}]);
     await child.join();
   });
 
-  it('refuses a channel over which structured clones were sent, and names the option', async () => {
+  it('refuses a channel that has carried structured clones, and names the option', async () => {
     const [ours, theirs] = pair();
     await ours.send('a structured clone');
     const child = new PythonProcess({ target: 'children:until_closed', args: [theirs], python });
@@ -202,7 +202,7 @@ describe('PythonProcess', function () {
     expect(await theirs.recv()).to.equal('a structured clone');
   });
 
-  it('refuses bytes that were read ahead, and keeps them', async () => {
+  it('refuses a Connection that holds bytes read ahead, and the bytes stay receivable', async () => {
     const [ours, theirs] = Pipe(true, { serialization: 'pickle' });
     track(ours);
     track(theirs);
@@ -213,7 +213,7 @@ describe('PythonProcess', function () {
     expect(await theirs.recv()).to.equal('second');
   });
 
-  it('says where an argument is that cannot be pickled, and starts nothing', () => {
+  it('names the place of an argument that cannot be pickled, and starts no process', () => {
     const child = new PythonProcess({ target: 'children:nothing', args: [{ deep: [() => 1] }], python });
     const error = throws(
       () => {
@@ -228,7 +228,7 @@ describe('PythonProcess', function () {
 
 describe('The end of a PythonProcess', function () {
   for (const { version, path } of pythons()) {
-    it(`has the traceback in the error of join and on standard error, in Python ${version}`, async () => {
+    it(`puts the traceback into the error of join() and on standard error (Python ${version})`, async () => {
       const child = start('children:fail', { args: ['what went wrong: ü'], python: path, stdio: [0, 1, 'pipe'] });
       let printed = '';
       child.stderr?.setEncoding('utf8').on('data', (text: string) => (printed += text));
@@ -246,7 +246,7 @@ describe('The end of a PythonProcess', function () {
   }
 
   for (const { version, path } of edgePythons()) {
-    it(`has the exit code that Python would have, in Python ${version}`, async () => {
+    it(`has the exit code that Python would have (Python ${version})`, async () => {
       const run = async (target: string, ...args: unknown[]): Promise<number | null> => {
         const child = start(target, { args, python: path, stdio: [0, 1, 'ignore'] });
         await child.join();
@@ -263,7 +263,7 @@ describe('The end of a PythonProcess', function () {
     });
   }
 
-  it('tells what terminate() and kill() have done', async () => {
+  it('shows the effect of terminate() and kill() in the exit code', async () => {
     for (const [method, exitcode] of [
       ['terminate', -15],
       ['kill', -9],
@@ -276,13 +276,13 @@ describe('The end of a PythonProcess', function () {
     }
   });
 
-  it('is an error that names the module that is missing', async () => {
+  it('rejects join() with the name of a missing module', async () => {
     const error = await failureOf(start('no_such_module:function', { stdio: [0, 1, 'ignore'] }));
     expect(error.stage).to.equal('import');
     expect(error.message).to.contain("ModuleNotFoundError: No module named 'no_such_module'");
   });
 
-  it('is an error with the stack of a module that fails', async () => {
+  it('rejects join() with the stack of a module that fails', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'mp-python-'));
     writeFileSync(join(folder, 'broken.py'), 'def helper():\n    1 / 0\n\nhelper()\n');
     const error = await failureOf(start('broken:function', { pythonPath: folder, stdio: [0, 1, 'ignore'] }));
@@ -291,7 +291,7 @@ describe('The end of a PythonProcess', function () {
     rmSync(folder, { recursive: true });
   });
 
-  it('is an error that names the functions there are', async () => {
+  it('rejects join() with the names of the functions that exist', async () => {
     const error = await failureOf(start('children:no_such_function', { stdio: [0, 1, 'ignore'] }));
     expect(error.stage).to.equal('export');
     expect(error.message).to.match(/module 'children' has no function 'no_such_function'; it has: nothing, arguments/);
@@ -299,13 +299,13 @@ describe('The end of a PythonProcess', function () {
     expect(deeper.message).to.contain("has no function 'Group.other'; it has: method");
   });
 
-  it('is an error if something of its arguments is gone', async () => {
+  it('rejects join() if something of its arguments no longer exists', async () => {
     const lock = new Lock();
     const error = await failureOf(
       start('children:nothing', {
         args: [lock],
         stdio: [0, 1, 'ignore'],
-        // The name goes while the interpreter starts.
+        // The name is removed while the interpreter starts.
         pythonPath: [unlinking(lock.name), peers],
       }),
     );
@@ -314,16 +314,16 @@ describe('The end of a PythonProcess', function () {
     lock.close();
   });
 
-  it('is a clear error for what is no interpreter, or none that will do', async () => {
+  it('is a clear error if the interpreter does not exist or does not fit', async () => {
     const missing = throws(() => start('children:nothing', { python: '/no/such/python' }), { code: 'ENOENT' });
     expect(missing.message).to.contain('/no/such/python');
     expect(missing.message).to.contain('the option python');
     const other = await failureOf(start('children:nothing', { python: '/bin/false' }));
     expect(other.stage).to.equal('attach');
-    expect(other.message).to.contain('A CPython of version 3.8 or later is needed');
+    expect(other.message).to.contain('CPython 3.8 or later is needed');
   });
 
-  it('is a clear error for a Python that is too old or of another make', async () => {
+  it('is a clear error if Python is too old or not CPython', async () => {
     for (const [assignment, words] of [
       ['sys.version_info = (3, 7, 9)', /is Python 3\.7; 3\.8 or later is needed/],
       ["sys.implementation.name = 'pypy'", /is pypy, not CPython/],
@@ -339,7 +339,7 @@ describe('The end of a PythonProcess', function () {
 
 const folders: string[] = [];
 
-/** A folder whose sitecustomize module removes a semaphore's name when Python starts. */
+/** Makes a folder whose sitecustomize module removes a semaphore's name when Python starts. */
 function unlinking(name: string): string {
   const folder = mkdtempSync(join(tmpdir(), 'mp-python-'));
   folders.push(folder);
@@ -372,7 +372,7 @@ describe('Options of a PythonProcess', function () {
     ['daemon', 'yes', 'ERR_INVALID_ARG_TYPE'],
   ];
   for (const [option, value, code] of refused) {
-    it(`${option}: ${JSON.stringify(value)} is refused`, async () => {
+    it(`refuse ${option}: ${JSON.stringify(value)}`, async () => {
       const options = { target: 'worker:function', [option]: value } as unknown as PythonProcessOptions;
       await refuses(() => new PythonProcess(options), option, code);
     });

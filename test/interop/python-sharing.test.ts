@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Every kind of object, shared by a Node parent and a Python child and the other way round, with every Python.
+// Every kind of object, shared by a Node parent with a Python child and by a Python parent with a Node child, with
+// every Python.
 import { join } from 'node:path';
 
 import { expect } from 'chai';
@@ -21,7 +22,7 @@ import { first, makeObjects, objectNames } from '../peers/sharing.js';
 const peers = join(packageRoot, 'test', 'peers');
 const nodeModule = join(packageRoot, 'out', 'test', 'peers', 'sharing.js');
 
-/** A program that attaches what its environment describes. */
+/** A program that attaches the objects that its environment describes. */
 const attaching = join(packageRoot, 'out', 'test', 'peers', 'attaching.js');
 
 const classes = {
@@ -37,11 +38,11 @@ const classes = {
   JoinableQueue: 'multiprocessing.queues.JoinableQueue',
 };
 
-describe('Objects shared with Python', function () {
+describe('Objects that are shared with Python', function () {
   requireObjects(objectNames);
 
   for (const { version, path } of pythons()) {
-    it(`Node parent, child in Python ${version}`, async () => {
+    it(`work between a Node parent and a child in Python ${version}`, async () => {
       const [conn, theirs] = Pipe();
       const [other, theirOther] = Pipe();
       for (const connection of [conn, theirs, other, theirOther]) track(connection);
@@ -77,14 +78,14 @@ describe('Objects shared with Python', function () {
       for (const object of Object.values(ours)) object.close();
     });
 
-    it(`parent in Python ${version}, Node child`, async () => {
+    it(`work between a parent in Python ${version} and a Node child`, async () => {
       const peer = spawnPeer(pythonPeer({ version, path }, 'sharing'), { args: [nodeModule] });
       const output = await peer.succeeded();
       expect(output.trim().split('\n')).to.deep.equal(objectNames);
       for (const name of objectNames) shared(version, 'python', name);
     });
 
-    it(`parent in Python ${version}, Node process that was started by other means`, async () => {
+    it(`work between a parent in Python ${version} and a Node process that was started by other means`, async () => {
       const peer = spawnPeer(pythonPeer({ version, path }, 'sharing'), { args: [attaching, 'other'] });
       const output = await peer.succeeded();
       expect(output.trim().split('\n')).to.deep.equal(objectNames);

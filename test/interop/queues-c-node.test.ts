@@ -25,7 +25,10 @@ type AnyQueue = Queue<Buffer> | SimpleQueue<Buffer>;
 
 const parts = (queue: AnyQueue): QueueDescriptor => describeObject(queue) as QueueDescriptor;
 
-/** A queue as queue_worker.c wants it. The ends of its pipe are added to `fds`, which begin with descriptor 3 there. */
+/**
+ * The form of a queue for queue_worker.c. The ends of its pipe are appended to `fds`, which begin with descriptor 3
+ * there.
+ */
 function wordsOf(queue: AnyQueue, fds: number[]): string {
   const { reader, writer, rlock, wlock, places, unfinished, condition } = parts(queue);
   const ends = [reader, writer].map(({ descriptor }) => 2 + fds.push(descriptor.fd));
@@ -51,7 +54,7 @@ async function killed(peer: Peer): Promise<void> {
   expect((await peer.exit).signal).to.equal('SIGKILL');
 }
 
-describe('A queue of Node shared with a C program', function () {
+describe('A queue of Node that is shared with a C program', function () {
   const queues: AnyQueue[] = [];
   function make<T extends AnyQueue>(queue: T): T {
     queues.push(queue);
@@ -62,7 +65,7 @@ describe('A queue of Node shared with a C program', function () {
   });
 
   for (const maxsize of [0, 1, 3]) {
-    it(`maxsize ${maxsize}: carries bytes of every size both ways`, async function () {
+    it(`carries bytes of every size in both directions (maxsize ${maxsize})`, async function () {
       const jobs = make(new Queue<Buffer>({ maxsize, serialization }));
       const results = make(new Queue<Buffer>({ maxsize, serialization }));
       const peer = await startWorker('echo', [jobs, results]);
@@ -101,7 +104,7 @@ describe('A queue of Node shared with a C program', function () {
     await peer.succeeded();
   });
 
-  it('times out in C while there is nothing to get, and no place or lock to put', async function () {
+  it('times out in C without an item to get, and without a free slot or the lock to put', async function () {
     const queue = make(new Queue<Buffer>({ maxsize: 1, serialization }));
     for (const part of ['places', 'wlock'] as const) {
       const taken = attach(parts(queue)[part]!);
@@ -145,14 +148,14 @@ describe('A queue of Node shared with a C program', function () {
 
   it('goes on when a C program that waits for room is killed', async function () {
     const queue = make(new Queue<Buffer>({ serialization }));
-    // Sixteen messages of 4096 bytes fill the pipe. The one with the next place waits for room, without the lock.
+    // Sixteen messages of 4096 bytes fill the pipe. The process with the next slot waits for room, without the lock.
     const peer = await startWorker('put', [queue], '17', '4084');
     while (queue.qsize() < 17) await new Promise((resolve) => setImmediate(resolve));
     await killed(peer);
     for (let i = 0; i < 16; i++) expect((await queue.get()).length).to.equal(4092);
     await queue.put(stop);
     expect(String(await queue.get())).to.equal('stop');
-    // Its place is lost.
+    // The slot of the killed process is lost.
     expect(queue.qsize()).to.equal(1);
   });
 
@@ -169,14 +172,14 @@ describe('A queue of Node shared with a C program', function () {
     expect(String(await queue.get())).to.equal('stop');
   });
 
-  it('has getters in Node and C, and every item once', async function () {
+  it('gives every item once to getters in Node and C', async function () {
     const jobs = make(new Queue<Buffer>({ maxsize: 5, serialization }));
     const results = make(new Queue<Buffer>({ serialization }));
     const peers = [await startWorker('echo', [jobs, results]), await startWorker('echo', [jobs, results])];
     const count = 300;
     const seen: number[] = [];
     const note = (item: Buffer): number => seen.push(item.readUInt32LE(4));
-    // Longer than what counts as "stop".
+    // Longer than the message "stop".
     const item = (i: number): Buffer => {
       const bytes = Buffer.alloc(40 + ((i * 37) % 5000));
       bytes.writeUInt32LE(i, 4);

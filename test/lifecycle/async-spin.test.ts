@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// An event loop that looks for messages before it sleeps does everything else as it would without.
+// An event loop that looks for messages before it sleeps treats everything else as it would without spinning.
 import { stat } from 'node:fs/promises';
 import { Worker } from 'node:worker_threads';
 
@@ -9,13 +9,13 @@ import { expect } from 'chai';
 import { fewPeers, kinds, makePair, spawnPeer, startTalk, within } from '../helpers/index.js';
 import { child, untilAsleep } from './support/programs.js';
 
-/** Long enough to hold everything else up, if it did. */
+/** Long enough to hold everything else up, if spinning did so. */
 const options = { asyncSpinMicros: 1e6 };
 
 for (const kind of kinds) {
   describe(`asyncSpinMicros (${kind})`, function () {
     for (const language of fewPeers()) {
-      it(`${language.label}: 500 round trips`, async function () {
+      it(`carries 500 round trips (${language.label})`, async function () {
         const { peer, reader, writer } = startTalk(language, kind, 'echo', { asyncSpinMicros: 200 });
         for (let i = 0; i < 500; i++) {
           const message = Buffer.from(`message ${i}`);
@@ -40,11 +40,11 @@ for (const kind of kinds) {
       expect(await received).to.equal('this');
     });
 
-    it('looks no longer once something else is ready', async function () {
+    it('stops looking once something else is ready', async function () {
       const { reader, writer } = makePair(kind, options);
       const received = reader.recv();
       const order: string[] = [];
-      // Nothing is looked for longer than until the next timer.
+      // The loop does not look for longer than until the next timer.
       const timer = new Promise<void>((resolve) => setTimeout(resolve, 900)).then(() => order.push('timer'));
       await stat('.').then(() => order.push('file'));
       await timer;
@@ -53,7 +53,7 @@ for (const kind of kinds) {
       expect(await received).to.equal('this');
     });
 
-    it('goes to sleep when nothing comes', async function () {
+    it('sleeps when no message comes', async function () {
       const { reader, writer } = makePair(kind);
       const peer = spawnPeer(child('async-spin'), { fds: [kind === 'pipe' ? reader : writer] });
       expect(await peer.line()).to.equal('receiving');
@@ -66,7 +66,7 @@ for (const kind of kinds) {
 }
 
 describe('asyncSpinMicros', function () {
-  it('is over with the last Connection that asked for it', async function () {
+  it('ends with the last Connection that asked for it', async function () {
     const [first, second] = [makePair('pipe', options), makePair('pipe', { asyncSpinMicros: 10 })];
     first.reader.close();
     first.writer.close();

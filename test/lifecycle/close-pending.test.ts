@@ -7,7 +7,7 @@ import { expect } from 'chai';
 
 import { kinds, makePair, rejects, track, turns, within, type AnyConnection } from '../helpers/index.js';
 import { Pipe } from 'node-multiprocessing';
-import { asyncCalls, big, endsFor, possible } from './support/calls.js';
+import { asyncCalls, big, endsFor, possible } from './support/connection-calls.js';
 
 const WATCHDOG_MS = 10_000;
 
@@ -27,16 +27,16 @@ const closings: Record<string, (connection: AnyConnection) => void> = {
   },
 };
 
-/** A rejection with this code must come by itself. */
+/** Asserts a rejection with this code, which must come without further events. */
 function rejectsSoon(promise: Promise<unknown>, code: string): Promise<Error> {
   return within(WATCHDOG_MS, rejects(promise, { code }), `a rejection with ${code}`);
 }
 
 for (const kind of kinds) {
-  describe(`Closing while a call waits (${kind})`, function () {
+  describe(`Connection.close during a pending call (${kind})`, function () {
     for (const call of possible(asyncCalls, kind).filter(({ sends }) => !sends)) {
       for (const [how, close] of Object.entries(closings)) {
-        it(`${call.name} rejects with ClosedError after ${how}`, async function () {
+        it(`rejects ${call.name} with ClosedError: ${how}`, async function () {
           const { near } = endsFor(call, kind);
           const pending = call.start(near) as Promise<unknown>;
           await turns();
@@ -46,9 +46,9 @@ for (const kind of kinds) {
         });
       }
 
-      // Regression: poll and wait looked at the state of their Connection only when the descriptor itself was closed, and
-      // with another user of it waited on for ever.
-      it(`${call.name} rejects with ClosedError although a dup() stays open`, async function () {
+      // Regression: poll and wait looked at the state of their Connection only when the descriptor itself was closed.
+      // With another user of the descriptor they waited for ever.
+      it(`rejects ${call.name} with ClosedError although a dup() stays open`, async function () {
         const { near, far } = endsFor(call, kind);
         const other = track(near.dup());
         const pending = call.start(near) as Promise<unknown>;
@@ -61,7 +61,7 @@ for (const kind of kinds) {
     }
 
     for (const call of possible(asyncCalls, kind).filter(({ sends }) => sends)) {
-      it(`${call.name} is still written after close()`, async function () {
+      it(`still writes the message of ${call.name}`, async function () {
         const { near, far } = endsFor(call, kind);
         const pending = call.start(near) as Promise<unknown>;
         await turns();
@@ -72,7 +72,7 @@ for (const kind of kinds) {
         await rejectsSoon(far.recvBytes(), 'ERR_MP_EOF');
       });
 
-      it(`${call.name} rejects with ClosedError after close({ discard: true })`, async function () {
+      it(`rejects ${call.name} with ClosedError with { discard: true }`, async function () {
         const { near, far } = endsFor(call, kind);
         const pending = call.start(near) as Promise<unknown>;
         await turns();
@@ -81,7 +81,7 @@ for (const kind of kinds) {
         await rejectsSoon(far.recvBytes(), 'ERR_MP_TRUNCATED');
       });
 
-      it(`${call.name} rejects with a system error when the other end closes`, async function () {
+      it(`of the other end rejects ${call.name} with a system error`, async function () {
         const { near, far } = endsFor(call, kind);
         const pending = call.start(near) as Promise<unknown>;
         await turns();
@@ -95,7 +95,7 @@ for (const kind of kinds) {
       });
     }
 
-    it('rejects a hundred receives in the order in which they were asked for', async function () {
+    it('rejects a hundred receives in the order of the calls', async function () {
       const { reader } = makePair(kind);
       const order: number[] = [];
       const all = Array.from({ length: 100 }, (_, i) => reader.recv().catch(() => order.push(i)));
@@ -105,7 +105,7 @@ for (const kind of kinds) {
       expect(order).to.deep.equal(Array.from({ length: 100 }, (_, i) => i));
     });
 
-    it('rejects the receives of one user only', async function () {
+    it('rejects the receives of this Connection, and none of its dup()', async function () {
       const { reader, writer } = makePair(kind);
       const other = track(reader.dup());
       const first = reader.recv();
@@ -116,8 +116,9 @@ for (const kind of kinds) {
       expect(await second).to.equal('for the second');
     });
 
-    it('from within a deserializer leaves everything else intact', async function () {
-      // A deserializer runs while a batch of ready connections is served, so what it closes may be next in that batch.
+    it('inside a deserializer leaves all other connections intact', async function () {
+      // A deserializer runs while a batch of ready connections is served, and may close the next connection of that
+      // batch.
       const made: AnyConnection[] = [];
       const serialization = {
         serialize: (value: unknown) => Buffer.from(String(value)),
@@ -134,14 +135,15 @@ for (const kind of kinds) {
       await turns();
       for (const { writer } of pairs) writer.sendSync('a value');
       const results = await within(WATCHDOG_MS, Promise.all(pending), 'all results');
-      // Whether the message that was being decoded still counts is nobody's business but its own.
+      // Whether the message that was being decoded still counts is left open.
       expect(results.filter((result) => result === 'ERR_MP_CLOSED')).to.have.length.of.at.least(9);
     });
   });
 }
 
-describe('Closing a duplex Connection with unwritten messages', function () {
-  // Regression: the descriptor stays open until the messages are written, and so long nobody told a poll() that waited.
+describe('Connection.close with unwritten messages', function () {
+  // Regression: the descriptor stays open until the messages are written, and until then no event reached a waiting
+  // poll().
   for (const name of ['poll', 'wait', 'recv', 'recvHandle', 'iterate']) {
     it(`rejects ${name} with ClosedError at once`, async function () {
       const call = asyncCalls.find((candidate) => candidate.name === name)!;

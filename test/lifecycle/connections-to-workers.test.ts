@@ -13,7 +13,7 @@ interface Task {
   readonly descriptor: unknown;
 }
 
-/** A worker that does something with what it attaches, and posts what comes of it. */
+/** A worker that attaches descriptors, runs tasks on them and posts the results. */
 class Helper {
   readonly #worker = new Worker(new URL('./children/attaching-worker.js', import.meta.url));
   readonly ended = new Promise((resolve) => this.#worker.once('exit', resolve));
@@ -43,8 +43,8 @@ function pipe(duplex = true): [AnyConnection, AnyConnection] {
   return [track(a), track(b)];
 }
 
-describe('A Connection described to a worker thread', () => {
-  it('is the same stream there, in both directions, and JSON on its way', async () => {
+describe('A Connection that is described to a worker thread', () => {
+  it('is the same stream there, in both directions, and its descriptor may pass through JSON', async () => {
     const [a, b] = pipe();
     const helper = new Helper();
     const descriptor = JSON.parse(JSON.stringify(describeObject(b))) as unknown;
@@ -55,16 +55,16 @@ describe('A Connection described to a worker thread', () => {
     await helper.end();
   });
 
-  it('gets what was read ahead here, in order', async () => {
+  it('carries along what was read ahead, in order', async () => {
     const [reader, writer] = pipe(false);
     for (const value of [1, 2, 3]) await writer.send(value);
     expect(await reader.recv()).to.equal(1);
     const helper = new Helper();
-    // A worker opens descriptors when it starts, and might get the number of the one that is closed.
+    // A worker opens descriptors when it starts, and could get the number of the descriptor that is closed below.
     await helper.ask({ what: 'nothing', descriptor: undefined });
     const descriptor = describeObject(reader);
     reader.close();
-    // The worker has a copy of its own from the moment that it attaches; until then the descriptor must stay open.
+    // The worker has a copy of its own once it has attached. Until then the descriptor must stay open.
     await rejects(helper.ask({ what: 'read all', descriptor }), { code: 'EBADF' });
     const again = new Helper();
     const [second, secondWriter] = pipe(false);
@@ -94,7 +94,7 @@ describe('A Connection described to a worker thread', () => {
     await helper.end();
   });
 
-  it('is closed when the worker is ended, while the other copy goes on', async () => {
+  it('is closed at the end of the worker, and the other copy goes on', async () => {
     const [a, b] = pipe();
     const helper = new Helper();
     expect(await helper.ask({ what: 'keep', descriptor: describeObject(b) })).to.equal('kept');
@@ -105,7 +105,7 @@ describe('A Connection described to a worker thread', () => {
     await rejects(a.recv(), { code: 'ERR_MP_EOF' });
   });
 
-  it('works in the same thread too: attach() makes one more Connection', async () => {
+  it('may be attached in the same thread: attach() makes one more Connection', async () => {
     const [a, b] = pipe();
     const copy = track(attach(describeObject(b) as never) as unknown as AnyConnection);
     b.close();
@@ -115,13 +115,13 @@ describe('A Connection described to a worker thread', () => {
     await rejects(a.recv(), { code: 'ERR_MP_EOF' });
   });
 
-  it('is refused when it is closed, when something is on its way, and when the number leads elsewhere', async () => {
+  it('is refused if it is closed, has a message in progress, or if the number leads elsewhere', async () => {
     const [a, b] = pipe();
     const descriptor = describeObject(b) as { descriptor: { fd: number } };
     b.close();
     throws(() => describeObject(b), { code: 'ERR_MP_CLOSED' });
     throws(() => attach(descriptor as never), { code: 'EBADF' });
-    // Another Connection has got the number meanwhile.
+    // Another Connection has the number by now.
     const [c] = pipe();
     throws(() => attach({ ...descriptor, descriptor: { ...descriptor.descriptor, fd: c.fileno() } } as never), {
       code: 'EBADF',
@@ -134,12 +134,12 @@ describe('A Connection described to a worker thread', () => {
     a.close();
   });
 
-  it('is also for who has inherited it by other means: the descriptor is found by what it leads to', async () => {
+  it('is found by its identity in a process that inherited it by other means', async () => {
     const [a, b] = pipe();
     const fd = copyFd(b);
     const descriptor = describeObject(b) as { descriptor: { pid: number } };
     b.close();
-    // As in another process, which has another number for the same thing.
+    // As in another process, where the descriptor has another number.
     const elsewhere = { ...descriptor, descriptor: { ...descriptor.descriptor, pid: 1 } };
     const found = track(attach(elsewhere as never) as unknown as AnyConnection);
     expect(found.fileno()).to.equal(forgetFd(fd));
@@ -147,7 +147,7 @@ describe('A Connection described to a worker thread', () => {
     expect(await found.recv()).to.equal('found');
   });
 
-  it('and a lock: a worker holds it against the main thread', async () => {
+  it('may be accompanied by a lock that the worker holds against the main thread', async () => {
     const lock = new Lock();
     const helper = new Helper();
     expect(await helper.ask({ what: 'acquire', descriptor: describeObject(lock) })).to.equal('acquired');

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// O_NONBLOCK belongs to the open file description, which every process that inherited the descriptor shares: a peer that
-// blocks in read() would get EAGAIN, and break. So it must never appear, whatever is done and on whichever rung.
+// O_NONBLOCK belongs to the open file description, which every process that inherited the descriptor shares: a peer
+// that blocks in read() would get EAGAIN, and break. So no operation may ever set it, with any I/O method.
 import { closeSync, readFileSync } from 'node:fs';
 
 import { expect } from 'chai';
@@ -13,15 +13,15 @@ import {
   kinds,
   makePair,
   rejects,
-  rungs,
+  ioMethods,
   spawnPeer,
   turns,
-  withRung,
+  withIoMethod,
   within,
   type AnyConnection,
   type Kind,
 } from '../helpers/index.js';
-import { big } from './support/calls.js';
+import { big } from './support/connection-calls.js';
 import { pythonChild, untilAsleep } from './support/programs.js';
 
 const O_NONBLOCK = 0o4000;
@@ -40,7 +40,7 @@ function expectFlags(connections: readonly AnyConnection[], when: string): void 
   }
 }
 
-/** Every operation, each leaving the pair empty. */
+/** Every operation. Each leaves the pair empty. */
 const operations: Record<string, (reader: AnyConnection, writer: AnyConnection) => Promise<unknown>> = {
   'send and recv': async (reader, writer) => {
     await writer.send(1);
@@ -95,10 +95,10 @@ const operations: Record<string, (reader: AnyConnection, writer: AnyConnection) 
 
 describe('The flags of a descriptor', function () {
   for (const kind of kinds) {
-    for (const rung of kind === 'pipe' ? rungs : (['nowait'] as const)) {
+    for (const ioMethod of kind === 'pipe' ? ioMethods : (['nowait'] as const)) {
       for (const [name, operation] of Object.entries(operations)) {
-        it(`are untouched by ${name} (${kind}, ${rung})`, async function () {
-          const { reader, writer } = withRung(rung, () => makePair(kind));
+        it(`do not change by ${name} (${kind}, ${ioMethod})`, async function () {
+          const { reader, writer } = withIoMethod(ioMethod, () => makePair(kind));
           expectFlags([reader, writer], 'Pipe()');
           await operation(reader, writer);
           expectFlags([reader, writer], name);
@@ -110,7 +110,7 @@ describe('The flags of a descriptor', function () {
     }
   }
 
-  it('are close-on-exec for a descriptor that was received', async function () {
+  it('contain close-on-exec for a received descriptor', async function () {
     const { reader, writer } = makePair('socketpair');
     await writer.sendHandle(0);
     const adopted = await reader.recvHandle();
@@ -119,12 +119,12 @@ describe('The flags of a descriptor', function () {
   });
 });
 
-describe('A Python peer that shares our descriptor', function () {
+describe('A Python peer that shares a descriptor with this process', function () {
   for (const python of edgePythons()) {
     for (const kind of kinds) {
-      for (const rung of kind === 'pipe' ? rungs : (['nowait'] as const)) {
-        it(`is unharmed in recv_bytes while we use it too (${python.version}, ${kind}, ${rung})`, async function () {
-          const { reader, writer } = withRung(rung, () => makePair(kind));
+      for (const ioMethod of kind === 'pipe' ? ioMethods : (['nowait'] as const)) {
+        it(`is not disturbed in recv_bytes by calls here (${python.version}, ${kind}, ${ioMethod})`, async function () {
+          const { reader, writer } = withIoMethod(ioMethod, () => makePair(kind));
           const peer = spawnPeer(pythonChild(python, 'blocked'), { fds: [reader], keep: true, args: ['receive'] });
           expect(await peer.line()).to.equal('started');
           await untilAsleep(peer.pid, 'read');
@@ -135,11 +135,11 @@ describe('A Python peer that shares our descriptor', function () {
             expect(await peer.line()).to.equal(String(length));
           }
           await peer.succeeded();
-          covered({ peer: `python${python.version}`, kind, direction: 'send', mode: 'async', rung: rung });
+          covered({ peer: `python${python.version}`, kind, direction: 'send', mode: 'async', ioMethod });
         });
 
-        it(`is unharmed in send_bytes while we use it too (${python.version}, ${kind}, ${rung})`, async function () {
-          const { reader, writer } = withRung(rung, () => makePair(kind));
+        it(`is not disturbed in send_bytes by calls here (${python.version}, ${kind}, ${ioMethod})`, async function () {
+          const { reader, writer } = withIoMethod(ioMethod, () => makePair(kind));
           const peer = spawnPeer(pythonChild(python, 'blocked'), { fds: [writer], keep: true, args: ['send'] });
           expect(await peer.line()).to.equal('started');
           await untilAsleep(peer.pid, 'write');
@@ -154,13 +154,13 @@ describe('A Python peer that shares our descriptor', function () {
           expect(await reader.recvBytes()).to.have.length(1_000_000);
           expect(await peer.line()).to.equal('sent');
           await peer.succeeded();
-          covered({ peer: `python${python.version}`, kind, direction: 'receive', mode: 'async', rung: rung });
+          covered({ peer: `python${python.version}`, kind, direction: 'receive', mode: 'async', ioMethod });
         });
       }
     }
   }
 
-  /** Asynchronous calls that find nothing, so that what is sent later is all the peer's. */
+  /** Makes asynchronous calls that find nothing, so that the peer gets everything that is sent later. */
   async function useWithoutReading(reader: AnyConnection, writer: AnyConnection, kind: Kind): Promise<void> {
     await rejects(reader.recv({ timeout: 1 }), { code: 'ERR_MP_TIMEOUT' });
     expect(await reader.poll(1)).to.be.false;

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: MIT
 //
-// What was sent without waiting for it is still written when the process ends, however it ends by itself.
+// Messages of sends that were not awaited are still written when the process ends, however it ends by itself.
 import { expect } from 'chai';
 
 import { kinds, makePair, rejects, spawnPeer, track, within } from '../helpers/index.js';
 import { Pipe } from 'node-multiprocessing';
 import { expectNothingMissing, shapes } from './support/exit-flush.js';
-import { expectNumbered } from './support/numbered.js';
+import { expectNumbered } from './support/numbered-messages.js';
 import { child, untilAsleep } from './support/programs.js';
 
 const WARNING = /^\(node:\d+\) Warning: \d+ bytes sent on 1 connection\(s\) were not read within 200 ms .*$/m;
 
 for (const kind of kinds) {
-  describe(`Sends that nobody waited for, at the end of the process (${kind})`, function () {
+  describe(`Sends that were not awaited at the end of the process (${kind})`, function () {
     this.timeout(120_000);
 
     it('are all written by process.exit(), 20 times', async function () {
@@ -26,13 +26,13 @@ for (const kind of kinds) {
         expect(await expectNothingMissing(kind, 'throw', shape)).to.equal(1);
       });
 
-      it(`are all written by a natural end: ${shape.count} of ${shape.size} bytes`, async function () {
+      it(`are all written at a natural end: ${shape.count} of ${shape.size} bytes`, async function () {
         expect(await expectNothingMissing(kind, 'natural', shape)).to.equal(0);
       });
     }
 
     for (const ending of ['exit', 'throw', 'natural'] as const) {
-      it(`are all written when a worker ends with: ${ending}`, async function () {
+      it(`are all written at the end of a worker (${ending})`, async function () {
         expect(await expectNothingMissing(kind, ending, { count: 64, size: 16 * 1024 }, true)).to.equal(0);
       });
     }
@@ -41,14 +41,14 @@ for (const kind of kinds) {
       ['exit', 0],
       ['throw', 1],
     ] as const) {
-      it(`hold up ${ending} for exitFlushMs when nobody reads, with one warning`, async function () {
+      it(`delay ${ending} for exitFlushMs if the peer does not read, with one warning`, async function () {
         const { reader, writer } = makePair(kind);
         const peer = spawnPeer(child('send-and-end'), { fds: [writer], args: [ending, '64', '16384', '200'] });
         expect(await peer.exit).to.deep.equal({ code: exitCode, signal: null });
         expect(Number(peer.stdout)).to.be.at.least(200);
         expect(peer.stderr.split('are lost')).to.have.length(2);
         expect(peer.stderr).to.match(WARNING);
-        // What had room is intact, and the stream then ends between or inside messages.
+        // The messages that had room are intact. The stream then ends between or inside messages.
         let received = 0;
         const drained = (async () => {
           for (; ; received++) expectNumbered(await reader.recvBytes(), received, 16384);
@@ -79,7 +79,7 @@ describe('The end of the process', function () {
     expect(peer.stderr).to.equal('');
   });
 
-  it('writes to those who read although one peer does not', async function () {
+  it('writes to the peers that read although one peer does not', async function () {
     const stuck = makePair('pipe');
     const ends = Array.from({ length: 4 }, () => makePair('pipe'));
     const fds = [stuck.writer, ...ends.map(({ writer }) => writer)];
@@ -103,7 +103,7 @@ describe('The end of the process', function () {
         received.push(((await reader.recv()) as { n: number }).n);
       };
       for (let i = 0; i < 3; i++) await take();
-      // The last three do not fit the pipe: either the process waits for them to be read, or it is gone.
+      // The last three do not fit the pipe: either the process waits until they are read, or it has ended.
       await Promise.race([peer.exit, untilAsleep(peer.pid, 'sync call').catch(() => undefined)]);
       for (let i = 0; i < 3; i++) await within(30_000, take(), 'the next message');
       expect(received).to.deep.equal([1, 2, 3, 4, 5, 6]);

@@ -13,8 +13,8 @@ async function run(kind: Kind, name: string, way: 'write' | 'read', size: number
   const [near, far] = way === 'write' ? [reader, writer] : [writer, reader];
   const peer = spawnPeer(child('fair'), { fds: [near], args: [name] });
   const flood = spawnPeer(child('flood'), { fds: [far], args: [way, String(size)] });
-  // A starved loop never prints; the hook after the test then ends both processes.
-  // A busy machine needs seconds for the thousand times that 64 MiB change between two processes.
+  // A starved loop never prints; the hook after the test then ends both processes. A busy machine needs seconds for the
+  // thousand switches between the processes that 64 MiB take.
   const result = await within(50_000, report(peer), 'the result');
   await peer.succeeded();
   await flood.succeeded();
@@ -22,8 +22,8 @@ async function run(kind: Kind, name: string, way: 'write' | 'read', size: number
 }
 
 /**
- * The largest piece that may be moved in one turn of the event loop, with room for two to meet in one and for both to end
- * at the end of a message.
+ * The most that may be moved in one turn of the event loop: two chunks may meet in one turn, and both may end at the
+ * end of a message.
  */
 const CHUNK = 3 * 256 * 1024;
 const MIB = 1024 * 1024;
@@ -48,7 +48,7 @@ for (const kind of kinds) {
       expect((await run(kind, 'large send', 'read', 0)).turns).to.be.at.least((64 * MIB) / CHUNK);
     });
 
-    // Regression: a reader that was fast enough had the whole queue written within one turn of the event loop.
+    // Regression: with a reader that was fast enough, the whole queue was written within one turn of the event loop.
     for (const name of ['many sends', 'many small sends']) {
       it(`turns at least once for each chunk of ${name}, 16 MiB in all`, async function () {
         const { turns, most } = await run(kind, name, 'read', 0);
@@ -59,13 +59,13 @@ for (const kind of kinds) {
 
     it('turns at least once for 64 of many received messages', async function () {
       const { turns } = await run(kind, 'many receives', 'write', 1024);
-      // One share is taken by the calls themselves, before the first turn, and two may meet in one turn.
+      // The calls themselves take one share, before the first turn, and two shares may meet in one turn.
       expect(turns).to.be.at.least(1024 / 64 / 2);
     });
   });
 }
 
-/** Repeats a step that never has to wait until timers have run, but not for ever. */
+/** Repeats a step that never has to wait until timers have run, up to a limit. */
 async function timersDuring(step: () => Promise<unknown>): Promise<number> {
   let timers = 0;
   const interval = setInterval(() => timers++, 1);

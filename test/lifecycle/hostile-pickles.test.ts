@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// Pickles that nobody means well with: 10,000 here and 1,000,000 in the stress tests.
+// Hostile pickles: 10,000 here and 1,000,000 in the stress tests.
 import { expectPicklesSurvived } from './support/pickle-survival.js';
-import { freshSeed } from './support/random.js';
+import { freshSeed } from '../helpers/random.js';
 
 describe('Hostile pickles', function () {
   const seed = freshSeed();

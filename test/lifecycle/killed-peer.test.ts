@@ -2,8 +2,8 @@
 //
 // A peer is killed inside its messages, at 25 random moments here and at 500 in the stress tests.
 import { kinds, modes } from '../helpers/index.js';
-import { killPeer } from './support/killing.js';
-import { freshSeed } from './support/random.js';
+import { killPeer } from './support/killed-peers.js';
+import { freshSeed } from '../helpers/random.js';
 
 describe('A peer that is killed at a random moment', function () {
   const first = freshSeed();
@@ -13,7 +13,7 @@ describe('A peer that is killed at a random moment', function () {
   for (let i = 0; i < 25; i++) {
     const way = ways[i % ways.length]!;
     const seed = first + i;
-    it(`while it would ${way.peer} (${way.kind}, ${way.mode}, SEED=${seed})`, function () {
+    it(`leaves only whole messages before the end (${way.peer}, ${way.kind}, ${way.mode}, SEED=${seed})`, function () {
       return killPeer({ ...way, seed });
     });
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Listeners of processes that end in all kinds of ways, are signalled, or run out of descriptors.
+// Listeners of processes that end in many ways, get signals, or run out of descriptors.
 import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
@@ -28,7 +28,7 @@ describe('A process with a Listener', function () {
   const folder = ownTmpdir();
 
   for (const name of ['idle', 'unref pending', 'silent peer']) {
-    it(`is not kept alive by it: ${name}`, async function () {
+    it(`ends although it has: ${name}`, async function () {
       const peer = start(name);
       const address = await report(peer);
       await within(30_000, peer.succeeded(), 'the natural end');
@@ -46,7 +46,7 @@ describe('A process with a Listener', function () {
     await rejects(connection.recv(), { code: 'ERR_MP_EOF' });
   });
 
-  it('is kept alive by a Client that waits for the Listener, before it has made anything else', async function () {
+  it('is kept alive by a Client that waits for a Listener, and has used nothing before', async function () {
     const listener = listen('unix', { authkey: Buffer.from('key') });
     const peer = start('client', listener.address as string);
     expect(await report(peer)).to.equal('started');
@@ -62,7 +62,7 @@ describe('A process with a Listener', function () {
     ['exit', 3],
     ['throws', 1],
   ] as const) {
-    it(`leaves no file when it ends by: ${name}`, async function () {
+    it(`leaves no file when it ends (${name})`, async function () {
       const peer = start(name);
       const address = await report(peer);
       expect((await peer.exit).code).to.equal(code);
@@ -70,7 +70,7 @@ describe('A process with a Listener', function () {
     });
   }
 
-  it('leaves its file when it is killed, and the address is EADDRINUSE until that is removed', async function () {
+  it('leaves its file when it is killed, and the address is EADDRINUSE until the file is removed', async function () {
     const path = join(folder(), 'socket');
     const peer = start('at', path);
     expect(await report(peer)).to.equal(path);
@@ -82,7 +82,7 @@ describe('A process with a Listener', function () {
     listen('unix', { address: path });
   });
 
-  it('closes it when nobody can reach it any more', async function () {
+  it('closes the Listener when it is collected', async function () {
     const own = join(folder(), 'own');
     mkdirSync(own);
     const peer = spawnPeer(child('listener', ['--expose-gc']), { args: ['collected'], env: { TMPDIR: own } });
@@ -116,7 +116,7 @@ describe('TestIgnoreEINTR', function () {
     await peer.succeeded();
   });
 
-  it('test_ignore_listener: acceptSync says that it was interrupted, and can be repeated', async function () {
+  it('test_ignore_listener: acceptSync throws InterruptedError, and can be repeated', async function () {
     const peer = start('acceptSync', 'listening');
     const address = await report(peer);
     for (let i = 0; i < 3; i++) {
@@ -129,7 +129,7 @@ describe('TestIgnoreEINTR', function () {
     await peer.succeeded();
   });
 
-  it('test_ignore_listener: a signal that nobody listens for and that is ignored does not end acceptSync', async function () {
+  it('test_ignore_listener: acceptSync is not ended by an ignored signal without a listener', async function () {
     const peer = start('acceptSync');
     const address = await report(peer);
     for (let i = 0; i < 3; i++) {
@@ -154,10 +154,10 @@ describe('TestIgnoreEINTR', function () {
   });
 });
 
-describe('Without a free descriptor', function () {
+describe('Listener and Client without a free descriptor', function () {
   ownTmpdir();
 
-  it('accept and Client reject with EMFILE, nothing is lost, and later ones work', async function () {
+  it('reject accept and Client with EMFILE, lose nothing, and later calls work', async function () {
     const program = child('listener');
     const preload = `LD_PRELOAD=${process.env['LD_PRELOAD'] ?? ''}`;
     const args = ['-c', 'ulimit -n 80 && exec env "$@"', 'sh', preload, program.command, ...program.args, 'exhausted'];

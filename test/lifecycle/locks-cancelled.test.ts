@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 //
-// Acquires that are given up: nothing is lost, nothing is left lying beside somebody who sleeps, and nothing grows.
+// Acquires that are given up: no value is lost, no value is left unused while a waiter sleeps, and nothing grows.
 import { native } from '#lib/native/addon.js';
 import { expect } from 'chai';
 
 import { spawnPeer } from '../helpers/index.js';
-import { expectCancelledCleanly, expectPythonServed } from './support/lock-work.js';
+import { expectCancelledCleanly, expectPythonServed } from './support/lock-loops.js';
 import { child, report } from './support/programs.js';
 
 describe('Acquires that time out or are aborted', function () {
@@ -13,17 +13,18 @@ describe('Acquires that time out or are aborted', function () {
     return expectCancelledCleanly(5000, 60_000);
   });
 
-  it('do not keep a sleeping Python waiter from what was posted, 200 times', function () {
+  it('do not keep a posted value from a sleeping Python waiter, 200 times', function () {
     return expectPythonServed(200);
   });
 });
 
-describe('300 semaphores that are waited for at once', function () {
+describe('300 semaphores with pending acquires', function () {
   it('are all served, by four threads', async function () {
     const peer = spawnPeer(child('lock-cancel'), { args: ['many'] });
     const { extra, served, left } = await report(peer);
     expect({ served, left }).to.deep.equal({ served: 300, left: 0 });
-    // 127 for each thread, the first of which was there before; one thread is enough where it tries them in turn.
+    // Each thread serves 127, and the first thread was there before. Where a thread tries the semaphores in turn, one
+    // is enough.
     expect(extra).to.be.at.most(native.semaphores.waitsForMany ? 3 : 0);
     await peer.succeeded();
   });

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// close(), and the end of a worker or process, while a call waits for a semaphore. Nothing is taken or given by it.
+// close(), and the end of a worker or process, while a call waits for a semaphore. Neither takes or gives a value.
 import { expect } from 'chai';
 
 import { rejects, spawnPeer, turns, within } from '../helpers/index.js';
@@ -9,7 +9,7 @@ import { child } from './support/programs.js';
 
 const WATCHDOG_MS = 20_000;
 
-describe('Closing an object while a call waits', function () {
+describe('close() of a lock, condition, event or semaphore', function () {
   afterEach(closeScenes);
 
   for (const { name, kind, start } of asyncLockCalls) {
@@ -38,7 +38,7 @@ const ways = [
 ];
 
 for (const { where, code, does, asyncOnly } of ways) {
-  describe(`A call that waits and ${does}`, function () {
+  describe(`A pending call that ${does}`, function () {
     afterEach(closeScenes);
 
     for (const { name, kind, sync } of asyncOnly === true ? asyncLockCalls : lockCalls) {

@@ -4,11 +4,11 @@
 import { expect } from 'chai';
 
 import type { Peer } from '../helpers/index.js';
-import { allFailed, allSucceeded, classes, node, printed, spawnAfter } from './support/places.js';
+import { allFailed, allSucceeded, classes, node, printed, spawnAfter } from './support/dev-shm.js';
 
 describe('Semaphores without a free descriptor', () => {
   function limited(body: string): Peer {
-    // Node raises the soft limit to the hard one, so both are set.
+    // Node raises the soft limit to the hard limit, so both are set.
     return spawnAfter(
       'ulimit -n 80',
       node(`
@@ -25,7 +25,7 @@ describe('Semaphores without a free descriptor', () => {
     );
   }
 
-  it('everything is EMFILE, and works when there are some', async () => {
+  it('fail with EMFILE in every call, and work when there are descriptors again', async () => {
     const { first, own, after } = await printed(
       limited(`
         exhaust();
@@ -44,7 +44,7 @@ describe('Semaphores without a free descriptor', () => {
     allSucceeded(after, classes);
   });
 
-  it('the first Lock is EMFILE at whatever step, leaves nothing open, and a later one works', async () => {
+  it('fail with EMFILE at any step of the first Lock, leave nothing open, and a later Lock works', async () => {
     const { codes, leaks, after } = await printed(
       limited(`
         const count = () => fs.readdirSync('/proc/self/fd').length;
@@ -69,7 +69,7 @@ describe('Semaphores without a free descriptor', () => {
     allSucceeded(after, classes);
   });
 
-  it('an acquire that has to wait is EMFILE, and works later', async () => {
+  it('fail with EMFILE in an acquire that has to wait, which works later', async () => {
     const { code, waited } = await printed(
       limited(`
         const lock = new mp.Lock();

@@ -16,7 +16,7 @@ async function start(ending: string): Promise<{ peer: Peer; made: Descriptor[]; 
   return { peer, made, family: addressesOf(made)[0]!.family! };
 }
 
-/** Has a process of no family create its first semaphore, which removes what the dead have left. */
+/** Creates the first semaphore of a new family in another process, which removes what dead processes have left. */
 async function sweep(): Promise<void> {
   const { peer, family } = await start('exit');
   await peer.succeeded();
@@ -47,7 +47,7 @@ describe('A family of processes', function () {
         await member.kill();
         await sweep();
       } else {
-        // The last one removes what its creator has left.
+        // The last member removes what the creator has left.
         member.tell('exit', 0);
         await member.peer.succeeded();
       }
@@ -69,13 +69,13 @@ describe('A family of processes', function () {
     await peer.succeeded();
   });
 
-  it('is removed by the next process after all of it was killed', async function () {
+  it('is removed by the next process after all of its members were killed', async function () {
     const killed = await start('stay');
     const members = [await Member.node(killed.made[1]!), await Member.node(killed.made[2]!)];
     for (const member of members) expect(await member.call('acquireSync')).to.deep.equal({ result: true });
     killed.peer.kill('SIGKILL');
     await killed.peer.exit;
-    // Not while a member of it lives.
+    // Not while one of its members lives.
     await members[0]!.kill();
     const names = namesOfFamily(killed.family);
     expect(names).to.have.length.above(2);
@@ -88,7 +88,7 @@ describe('A family of processes', function () {
   });
 
   for (const stopped of [false, true]) {
-    it(`keeps its names when another one is removed, ${stopped ? 'stopped' : 'running'}`, async function () {
+    it(`keeps its names when another family is removed (${stopped ? 'stopped' : 'running'})`, async function () {
       const lives = await start('stay');
       const killed = await start('stay');
       const names = namesOfFamily(lives.family);
@@ -113,7 +113,7 @@ describe('A family of processes', function () {
 
 describe('The names of an object', function () {
   for (const Class of [Lock, Condition]) {
-    it(`are gone when ${Class.name}.close() returns`, function () {
+    it(`are removed when ${Class.name}.close() returns`, function () {
       const object = new Class();
       const addresses = addressesOf(describeObject(object, { nodeOnly: true }));
       const existing = (): string[] => {

@@ -26,7 +26,7 @@ describe('A waiter of a Condition that is killed', function () {
   for (const victim of forms) {
     for (const survivor of forms) {
       for (const method of ['notify', 'notifyAll'] as const) {
-        it(`(${victim.label}) does not keep ${method} from another (${survivor.label})`, async function () {
+        it(`does not keep ${method} from another waiter (killed: ${victim.label}, other: ${survivor.label})`, async function () {
           const condition = new Condition();
           const descriptor = describeObject(condition) as ConditionDescriptor;
           const { sleeping, wait } = descriptor.condition;
@@ -46,11 +46,11 @@ describe('A waiter of a Condition that is killed', function () {
           const lives = await begin(survivor);
           await until(() => valueOf(sleeping.name) === 2);
           await dies.kill();
-          // The lock is taken again by the waiter, which the notifier must not wait for.
+          // The waiter takes the lock again. The notifier must not wait for that.
           await notify();
           expect(await lives.outcome()).to.deep.equal({ result: true });
           await lives.call('release');
-          // Nobody waits any more, and what nobody took is not found by those who come later.
+          // No waiter is left, and later waiters do not find the notification that no waiter took.
           await notify();
           expect(valueOf(wait.name)).to.equal(0);
           const late = await begin(survivor);

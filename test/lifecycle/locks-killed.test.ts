@@ -5,7 +5,7 @@ import { expect } from 'chai';
 import { describe as describeObject, Lock, RLock, type Descriptor } from 'node-multiprocessing';
 
 import { edgePythons, newestPython, spawnPeer, type Peer } from '../helpers/index.js';
-import { expectStoppedIsNotDead } from './support/lock-work.js';
+import { expectStoppedIsNotDead } from './support/lock-loops.js';
 import { addressesOf, Member } from './support/locks.js';
 import { child, pythonChild } from './support/programs.js';
 
@@ -36,7 +36,7 @@ describe('A waiter that is killed', function () {
   ];
   for (const [label, call, start] of victims) {
     for (const other of calls) {
-      it(`takes nothing with it (${label}), and others go on (${other})`, async function () {
+      it(`takes no value, and others go on (killed: ${label}, other: ${other})`, async function () {
         const { lock, descriptor, name } = makeLock(label.startsWith('Node'));
         lock.acquireSync();
         const victim = await start(descriptor);
@@ -62,7 +62,7 @@ describe('A holder that is killed', function () {
       for (const waits of calls) {
         const title = `${Class.name}, held by ${held}, waited for by ${waits}`;
 
-        it(`has its place taken if only Node uses the lock (${title})`, async function () {
+        it(`is replaced by the next waiter if only Node uses the lock (${title})`, async function () {
           const { lock, descriptor, name } = makeLock(true, Class);
           const holder = await Member.node(descriptor);
           const waiter = await Member.node(descriptor);
@@ -76,7 +76,7 @@ describe('A holder that is killed', function () {
           lock.close();
         });
 
-        it(`is reported if others may use the lock, and one recovers it (${title})`, async function () {
+        it(`is reported if other programs may use the lock, and one waiter recovers it (${title})`, async function () {
           const { lock, descriptor, name } = makeLock(false, Class);
           const holder = await Member.node(descriptor);
           const waiters = [await Member.node(descriptor), await Member.node(descriptor)];
@@ -102,7 +102,7 @@ describe('A holder that is killed', function () {
     }
   }
 
-  it('is Python, and can be replaced by force only', async function () {
+  it('is replaced by force only if it is Python', async function () {
     const { lock, descriptor } = makeLock(false);
     const holder = await Member.python(descriptor);
     expect(await holder.call('acquire')).to.deep.equal({ result: true });
@@ -116,7 +116,7 @@ describe('A holder that is killed', function () {
   });
 
   for (const nodeOnly of [true, false]) {
-    it(`is dead although its parent has not waited for it (nodeOnly: ${nodeOnly})`, async function () {
+    it(`counts as dead although its parent has not waited for it (nodeOnly: ${nodeOnly})`, async function () {
       const { lock, descriptor } = makeLock(nodeOnly);
       const { command, args } = child('lock-peer');
       const parent: Peer = spawnPeer(pythonChild(newestPython(), 'lock-zombie'), {
@@ -134,7 +134,7 @@ describe('A holder that is killed', function () {
       lock.close();
     });
 
-    it(`is a worker that is terminated (nodeOnly: ${nodeOnly})`, async function () {
+    it(`may be a terminated worker (nodeOnly: ${nodeOnly})`, async function () {
       const { lock, descriptor, name } = makeLock(nodeOnly);
       const host = spawnPeer(child('lock-host'), { args: ['worker-terminate', 'hold', JSON.stringify(descriptor)] });
       expect(await host.line()).to.equal('held');
@@ -154,7 +154,7 @@ describe('A holder that is killed', function () {
 
   for (const nodeOnly of [true, false]) {
     for (const call of calls) {
-      it(`is not dead while it is stopped (${call}, nodeOnly: ${nodeOnly})`, function () {
+      it(`does not count as dead while it is only stopped (${call}, nodeOnly: ${nodeOnly})`, function () {
         return expectStoppedIsNotDead(nodeOnly, call, 2500);
       });
     }

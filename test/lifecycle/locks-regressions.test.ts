@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What was found wrong with locks. The first comment of each test says what failed.
+// Defects of locks that were found. The first comment of each test says what failed.
 import { expect } from 'chai';
 import { attach, Condition, describe as describeObject, Event, Lock, type Descriptor } from 'node-multiprocessing';
 
@@ -11,8 +11,9 @@ import { child, report } from './support/programs.js';
 const WATCHDOG_MS = 20_000;
 
 describe('An abort', function () {
-  it('is heard by every one of a hundred acquires that are aborted at once', async function () {
-    // Regression: one in 65 waits for a turn of the event loop first, and an abort during that turn was never heard.
+  it('rejects each of a hundred acquires that are aborted at once', async function () {
+    // Regression: one in 65 acquires waits for a turn of the event loop first, and an abort during that turn had no
+    // effect.
     const lock = new Lock();
     lock.acquireSync();
     const all = Array.from({ length: 100 }, () => {
@@ -29,7 +30,7 @@ describe('An abort', function () {
     }
   });
 
-  it('is heard by waitFor if it comes while the predicate runs', async function () {
+  it('rejects waitFor if it comes while the predicate runs', async function () {
     // Regression: the listener was added to a signal that had aborted already.
     const condition = new Condition();
     const controller = new AbortController();
@@ -50,7 +51,7 @@ describe('An abort', function () {
     }
   });
 
-  it('is heard by Event.wait if it comes while somebody else holds the lock of the event', async function () {
+  it('rejects Event.wait if it comes while another process holds the lock of the event', async function () {
     // Regression: the same.
     const event = new Event();
     const [address] = addressesOf(describeObject(event, { nodeOnly: true }));
@@ -73,9 +74,9 @@ describe('An abort', function () {
 });
 
 describe('A Condition', function () {
-  it('is not broken by a notifier that took a notification back and has ended', async function () {
-    // Regression: what notify() took back was recorded as holding the semaphore on which waiters sleep. When the notifier
-    // had ended, every later wait() of Node rejected with OwnerDied.
+  it('goes on after a notifier that took a notification back and has ended', async function () {
+    // Regression: what notify() took back was recorded as holding the semaphore on which waiters sleep. When the
+    // notifier had ended, every later wait() of Node rejected with OwnerDied.
     const condition = new Condition();
     const descriptor = describeObject(condition);
     const wait = addressesOf(descriptor).at(-1)!;
@@ -96,16 +97,16 @@ describe('A Condition', function () {
   });
 
   for (const nodeOnly of [true, false]) {
-    it(`is not broken by a waiter that is killed before it hears of its notification (nodeOnly: ${nodeOnly})`, async function () {
-      // Regression: between the semaphore and the event loop the waiter was recorded as holding it. Later waits rejected
-      // with OwnerDied, for ever, or (nodeOnly) resolved to true though nobody had notified.
+    it(`goes on after a waiter that is killed between its notification and its event loop (nodeOnly: ${nodeOnly})`, async function () {
+      // Regression: between the semaphore and the event loop the waiter was recorded as holding it. Later waits
+      // rejected with OwnerDied, for ever, or (nodeOnly) resolved to true without a notification.
       const condition = new Condition();
       const descriptor = describeObject(condition, { nodeOnly });
       const wait = addressesOf(descriptor).at(-1)!;
       const victim = await Member.node(descriptor);
       await victim.call('acquire');
       await victim.wait(wait.name, 'wait');
-      // Its other threads go on and take what comes.
+      // The other threads of the process go on, and take the notification.
       victim.tell('block');
       expect(await report(victim.peer)).to.deep.equal({ blocked: true });
       await condition.withLock(() => condition.notify());
@@ -119,8 +120,8 @@ describe('A Condition', function () {
   }
 });
 
-describe('The record of who holds a lock', function () {
-  it('has room again after 600 locks that were closed by their holder', async function () {
+describe("The record of a lock's holder", function () {
+  it('has room again after 600 locks that their holder closed', async function () {
     // Regression: those records stayed, and after 510 of them the deaths of holders went unnoticed.
     const peer = spawnPeer(child('lock-family'), { args: ['crowd'] });
     expect(await report(peer)).to.deep.equal({ acquired: true });
@@ -128,20 +129,20 @@ describe('The record of who holds a lock', function () {
   });
 
   const closings: Record<string, (creator: Member) => Promise<void>> = {
-    async 'close() of its creator'(creator) {
+    async 'close() of the creator'(creator) {
       await creator.call('close');
     },
-    async 'the exit of its creator'(creator) {
+    async 'the exit of the creator'(creator) {
       creator.tell('exit', 0);
       await creator.peer.exit;
     },
   };
   for (const [how, close] of Object.entries(closings)) {
-    it(`still says after ${how} that others may use the lock`, async function () {
-      // Regression: it forgot that with the name, and the lock of a dead holder was released without asking.
+    it(`still says after ${how} that other programs may use the lock`, async function () {
+      // Regression: it forgot that with the name, and the lock of a dead holder was released without an OwnerDied.
       const creator = await Member.start(child('lock-peer'), 'create');
       const descriptor = await creator.call('describe');
-      // Another process, since this one would stay a member of that family.
+      // Another process, since this process would stay a member of that family.
       const waiter = await Member.node(descriptor.result);
       const holder = await Member.node(descriptor.result);
       expect(await holder.call('acquire')).to.deep.equal({ result: true });
@@ -156,14 +157,14 @@ describe('The record of who holds a lock', function () {
     });
   }
 
-  it('keeps recover() from letting a second one in beside a living holder', async function () {
-    // Regression: without `force` it did not look whether somebody else has the lock by now.
+  it('keeps recover() from letting a second holder in beside a living one', async function () {
+    // Regression: without `force` it did not look whether another process has the lock by now.
     const lock = new Lock();
     const descriptor = describeObject(lock);
     const holder = await Member.node(descriptor);
     expect(await holder.call('acquire')).to.deep.equal({ result: true });
     await holder.kill();
-    // In its place, as Python may.
+    // In place of the dead holder, as Python may.
     const python = await Member.python(descriptor);
     expect(await python.call('release')).to.deep.equal({ result: null });
     expect(await lock.acquire({ timeout: 0 })).to.be.true;
@@ -178,9 +179,9 @@ describe('The record of who holds a lock', function () {
   });
 });
 
-describe('A listener of the end of the process', function () {
+describe('An exit listener of the program', function () {
   it('can still release a lock', async function () {
-    // Regression: the semaphores were closed by a listener that comes before those of the program (EBADF).
+    // Regression: the semaphores were closed by a listener that runs before those of the program (EBADF).
     const peer = spawnPeer(child('lock-family'), { args: ['exit-listener'] });
     expect(await report(peer)).to.deep.equal({ released: true });
     await peer.succeeded();

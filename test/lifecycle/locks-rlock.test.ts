@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Whom an RLock belongs to, among the asynchronous tasks of one process.
+// The owners of an RLock among the asynchronous tasks of one process.
 import { expect } from 'chai';
 import { Condition, RLock } from 'node-multiprocessing';
 
@@ -39,7 +39,7 @@ describe('An RLock among asynchronous tasks', function () {
     expect(lock.value).to.equal(1);
   });
 
-  it('never lets two of fifty guards overlap, which own by themselves', async function () {
+  it('never lets two of fifty guards overlap, each of which is an owner by itself', async function () {
     let inside = 0;
     const task = async (): Promise<void> => {
       const guard = await lock.guard();
@@ -104,7 +104,7 @@ describe('An RLock among asynchronous tasks', function () {
     });
   }
 
-  it('is not released by those who do not own it', async function () {
+  it('is not released by tasks that do not own it', async function () {
     throws(() => lock.release(), { code: 'ERR_MP_NOT_OWNER' });
     let leave = (): void => undefined;
     const stays = new Promise<void>((resolve) => {
@@ -118,7 +118,7 @@ describe('An RLock among asynchronous tasks', function () {
     leave();
     await inside;
     await lock.acquire();
-    // The thread's, not this callback's.
+    // This releases what the thread owns, not what this callback owns.
     await rejects(
       lock.withLock(() => undefined, { timeout: 1 }),
       { code: 'ERR_MP_TIMEOUT' },
@@ -127,7 +127,7 @@ describe('An RLock among asynchronous tasks', function () {
     expect(lock.value).to.equal(1);
   });
 
-  it('is released by a callback that throws', async function () {
+  it('is released when a callback throws', async function () {
     await rejects(
       lock.withLock(() => lock.withLock(() => Promise.reject(new RangeError('on purpose')))),
       { name: 'RangeError' },

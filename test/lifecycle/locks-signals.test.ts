@@ -26,13 +26,13 @@ async function startCall(scene: Scene, { name }: LockCall, place: string, ...lis
 }
 
 for (const call of syncLockCalls) {
-  /** What the call returns when it succeeds. */
+  /** The call's result when it succeeds. */
   const success = { result: true };
 
   describe(`A signal during ${call.name}`, function () {
     afterEach(closeScenes);
 
-    it('interrupts it if JavaScript listens for it, and the call can be repeated', async function () {
+    it('interrupts the call if JavaScript listens for it, and the call can be repeated', async function () {
       const scene = makeScene(call.kind);
       const peer = await startCall(scene, call, 'main', 'SIGINT');
       peer.kill('SIGINT');
@@ -45,7 +45,7 @@ for (const call of syncLockCalls) {
       await peer.succeeded();
     });
 
-    it('ends the process if nobody listens for it', async function () {
+    it('ends the process without a listener', async function () {
       const scene = makeScene(call.kind);
       const peer = await startCall(scene, call, 'main');
       peer.kill('SIGINT');
@@ -53,7 +53,7 @@ for (const call of syncLockCalls) {
       await scene.expectUntouched();
     });
 
-    it('does not interrupt it in a worker; the listener runs in the main thread', async function () {
+    it('does not interrupt the call in a worker; the listener runs in the main thread', async function () {
       const scene = makeScene(call.kind);
       const peer = await startCall(scene, call, 'worker', 'SIGINT');
       for (let i = 0; i < 3; i++) peer.kill('SIGINT');
@@ -64,7 +64,7 @@ for (const call of syncLockCalls) {
       await peer.succeeded();
     });
 
-    it('ends the process from a worker if nobody listens for it', async function () {
+    it('ends the process from a worker without a listener', async function () {
       const scene = makeScene(call.kind);
       const peer = await startCall(scene, call, 'worker');
       peer.kill('SIGINT');
@@ -72,7 +72,7 @@ for (const call of syncLockCalls) {
       await scene.expectUntouched();
     });
 
-    it('is not noticed if it is SIGCHLD', async function () {
+    it('has no effect on the call if it is SIGCHLD', async function () {
       const scene = makeScene(call.kind);
       const peer = await startCall(scene, call, 'main', 'SIGCHLD');
       for (let i = 0; i < 3; i++) peer.kill('SIGCHLD');

@@ -17,10 +17,10 @@ import {
 
 import { header, rejects, throws, track, writeRaw, type AnyConnection } from '../helpers/index.js';
 import * as targets from './children/process-targets.js';
-import * as takers from './children/process-takers.js';
+import * as argumentTargets from './children/process-arguments.js';
 import { startWith } from './support/processes.js';
 
-const module = new URL('./children/process-takers.js', import.meta.url).href;
+const module = new URL('./children/process-arguments.js', import.meta.url).href;
 
 function pipe(duplex = true): [AnyConnection, AnyConnection] {
   const [a, b] = (duplex ? Pipe() : Pipe(false)) as unknown as [AnyConnection, AnyConnection];
@@ -28,12 +28,12 @@ function pipe(duplex = true): [AnyConnection, AnyConnection] {
 }
 
 describe('Arguments of a Process', () => {
-  it('are cloned: what structured clone keeps is there, and undefined, and what is shared is shared', async () => {
+  it('are cloned: with all that structured clone keeps, with undefined, and with shared references', async () => {
     const shared = { list: [1, 2] };
     const cyclic: Record<string, unknown> = { shared };
     cyclic['itself'] = cyclic;
     const values = [undefined, null, 1n, new Date(5), /x/g, new Map([[shared, new Set([1])]]), Buffer.from('bytes')];
-    const { child, connection } = startWith(takers.shapeOf, [[...values, cyclic, shared]], { module });
+    const { child, connection } = startWith(argumentTargets.shapeOf, [[...values, cyclic, shared]], { module });
     expect(await connection.recv()).to.deep.equal([
       ['undefined', 'null', 'bigint', 'Date', 'RegExp', 'Map', 'Buffer', 'Object', 'Object'],
       true,
@@ -42,7 +42,7 @@ describe('Arguments of a Process', () => {
     await child.join();
   });
 
-  it('_TestConnection.test_spawn_close: the parent closes its copy at once, and the echo comes all the same', async () => {
+  it('_TestConnection.test_spawn_close: echo although the parent closes its copy at once', async () => {
     const { child, connection } = startWith(targets.echo, []);
     await connection.send('hello');
     expect(await connection.recv()).to.equal('hello');
@@ -50,10 +50,10 @@ describe('Arguments of a Process', () => {
     await child.join();
   });
 
-  it('_TestPicklingConnections.test_access: ends that only receive and only send', async () => {
+  it('_TestPicklingConnections.test_access: keep ends that only receive or only send', async () => {
     const [reader, writer] = pipe(false);
     const [otherReader, otherWriter] = pipe(false);
-    const { child, connection } = startWith(takers.forward, [reader, otherWriter], { module });
+    const { child, connection } = startWith(argumentTargets.forward, [reader, otherWriter], { module });
     reader.close();
     otherWriter.close();
     expect(await connection.recv()).to.deep.equal([
@@ -67,7 +67,7 @@ describe('Arguments of a Process', () => {
     await child.join();
   });
 
-  it('may have objects in Maps, Sets, arrays and fields of classes; one that is there twice is one object', async () => {
+  it('may contain objects in Maps, Sets, arrays and fields of classes, and keep shared references', async () => {
     const [a, b] = pipe();
     const lock = new Lock();
     class Job {
@@ -87,7 +87,7 @@ describe('Arguments of a Process', () => {
     };
     const cyclic: unknown[] = [b];
     cyclic.push(cyclic);
-    const { child, connection } = startWith(takers.inside, [value, new Job(), cyclic], { module });
+    const { child, connection } = startWith(argumentTargets.inside, [value, new Job(), cyclic], { module });
     b.close();
     lock.close();
     expect(await connection.recv()).to.deep.equal([true, true, true, true, true, true, true]);
@@ -99,13 +99,13 @@ describe('Arguments of a Process', () => {
     const lock = new RLock();
     const [first, second] = [new Condition(lock), new Condition(lock)];
     const own = new Condition();
-    const { child, connection } = startWith(takers.conditions, [first, lock, second, own], { module });
+    const { child, connection } = startWith(argumentTargets.conditions, [first, lock, second, own], { module });
     expect(await connection.recv()).to.deep.equal([true, true, true, true]);
     await child.join();
     for (const object of [first, second, own, lock]) object.close();
   });
 
-  it('have locks and the like of every class, which are those of the parent', async () => {
+  it('may be locks, semaphores, conditions and events of every class, shared with the parent', async () => {
     const locks = {
       lock: new Lock(),
       rlock: new RLock(),
@@ -138,12 +138,12 @@ describe('Arguments of a Process', () => {
     for (const object of [...Object.values(locks), condition, event]) object.close();
   });
 
-  it('may be locks that the parent closes at once: their names go when the child has attached them', async () => {
+  it('may be locks that the parent closes at once: their names are removed when the child has attached them', async () => {
     const lock = new Lock();
     const { name } = lock;
-    const { child, connection } = startWith(takers.nameOf, [lock], { module });
+    const { child, connection } = startWith(argumentTargets.nameOf, [lock], { module });
     lock.close();
-    // Whoever gets a message from the function knows that everything has been attached before.
+    // A message from the function proves that everything was attached before.
     expect(await connection.recv()).to.equal(name);
     await connection.send('go on');
     expect(await connection.recv()).to.equal('acquired');
@@ -155,7 +155,7 @@ describe('Arguments of a Process', () => {
     const [reader, writer] = pipe(false);
     for (const value of [1, 2, 3]) await writer.send(value);
     expect(await reader.recv()).to.equal(1);
-    const { child, connection } = startWith(takers.readAll, [reader], { module });
+    const { child, connection } = startWith(argumentTargets.readAll, [reader], { module });
     reader.close();
     await writer.send(4);
     writer.close();
@@ -168,7 +168,7 @@ describe('Arguments of a Process', () => {
     const copy = track(reader.dup());
     for (const value of [1, 2, 3, 4]) await writer.send(value);
     expect(await copy.recv()).to.equal(1);
-    const { child, connection } = startWith(takers.alternate, [copy, reader], { module });
+    const { child, connection } = startWith(argumentTargets.alternate, [copy, reader], { module });
     reader.close();
     copy.close();
     expect(await connection.recv()).to.deep.equal([2, 3, 4]);
@@ -176,7 +176,7 @@ describe('Arguments of a Process', () => {
     await rejects(writer.send(5), { code: 'EPIPE' });
   });
 
-  it('put back what was read ahead when there is no child after all', async () => {
+  it('give back what was read ahead if no child is started', async () => {
     const [reader, writer] = pipe(false);
     for (const value of [1, 2, 3]) await writer.send(value);
     expect(await reader.recv()).to.equal(1);
@@ -187,19 +187,21 @@ describe('Arguments of a Process', () => {
 
   it('may be large', async () => {
     const big = Buffer.alloc(64 * 1024 * 1024, 'abc');
-    const { child, connection } = startWith(takers.sizes, [big, [big.subarray(0, 5)]], { module });
+    const { child, connection } = startWith(argumentTargets.sizes, [big, [big.subarray(0, 5)]], { module });
     expect(await connection.recv()).to.deep.equal([big.length, 'abcab']);
     await child.join();
-    // The rest of what it is to do is written while the parent is blocked, too.
+    // The rest of the arguments is written while the parent is blocked, too.
     const less = big.subarray(0, 8 * 1024 * 1024);
-    const again = startWith(takers.sizes, [less, [big.subarray(1, 3)]], { module });
+    const again = startWith(argumentTargets.sizes, [less, [big.subarray(1, 3)]], { module });
     expect(again.connection.recvSync()).to.deep.equal([less.length, 'bc']);
     expect(again.child.joinSync()).to.equal(true);
   });
 
   it('may be a hundred Connections', async () => {
     const pairs = Array.from({ length: 100 }, () => pipe());
-    const { child, connection } = startWith(takers.sendNumbers, [pairs.map(([, theirs]) => theirs)], { module });
+    const { child, connection } = startWith(argumentTargets.sendNumbers, [pairs.map(([, theirs]) => theirs)], {
+      module,
+    });
     for (const [, theirs] of pairs) theirs.close();
     expect(await connection.recv()).to.equal(100);
     for (const [i, [ours]] of pairs.entries()) {
@@ -209,7 +211,7 @@ describe('Arguments of a Process', () => {
     await child.join();
   });
 
-  it('that cannot be passed on are named by their path, and nothing is started', () => {
+  it('are refused with their path if they cannot be passed on, and no child is started', () => {
     const [a, b] = pipe();
     b.close();
     const cyclic: Record<string, unknown> = { a };
@@ -232,7 +234,7 @@ describe('Arguments of a Process', () => {
       expect(throws(() => child.start(), { code }).message).to.include(path);
       expect([child.pid, child.isAlive()]).to.deep.equal([null, false]);
     }
-    // Deep enough for any recursion to end.
+    // Deep enough to end any recursion.
     const deep: unknown[] = [a];
     let inner = deep;
     for (let i = 0; i < 200_000; i++) inner = inner[inner.length] = [] as unknown[];
@@ -240,7 +242,7 @@ describe('Arguments of a Process', () => {
     expect(throws(() => child.start(), { code: 'ERR_MP_PICKLING' }).message).to.include('args');
   });
 
-  it('cannot be a Connection in the middle of a message, in either direction', async () => {
+  it('may not be a Connection in the middle of a message, in either direction', async () => {
     const [a, b] = pipe();
     const big = Buffer.alloc(8 * 1024 * 1024, 1);
     const sent = a.sendBytes(big);
@@ -257,7 +259,7 @@ describe('Arguments of a Process', () => {
     expect(busy(end as Connection)).to.include('args[0]');
     writeRaw(source, Buffer.alloc(50_000));
     expect((await end.recvBytes()).length).to.equal(100_000);
-    const { child, connection } = startWith(takers.readAll, [end], { module });
+    const { child, connection } = startWith(argumentTargets.readAll, [end], { module });
     end.close();
     await source.send('whole');
     source.close();
@@ -265,14 +267,14 @@ describe('Arguments of a Process', () => {
     await child.join();
   });
 
-  it('cannot have the functions of a custom serialization: bytes can be sent all the same', async () => {
+  it('carry no functions of a custom serialization: a Connection can still send bytes', async () => {
     const json = {
       serialize: (value: unknown) => Buffer.from(JSON.stringify(value)),
       deserialize: (bytes: Uint8Array) => JSON.parse(Buffer.from(bytes).toString()) as unknown,
     };
     const [ours, theirs] = Pipe(true, { serialization: json }) as unknown as [AnyConnection, AnyConnection];
     track(ours);
-    const { child, connection } = startWith(takers.bytesOnly, [theirs], { module });
+    const { child, connection } = startWith(argumentTargets.bytesOnly, [theirs], { module });
     theirs.close();
     expect((await ours.recvBytes()).toString()).to.equal('bytes');
     expect(await connection.recv()).to.deep.equal('ERR_MP_NOT_SUPPORTED');

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// A Process from its start to its end. Titles with names in them are CPython's own tests, from Lib/test/_test_multiprocessing.py.
+// A Process from its start to its end. Titles that begin with `test_` name CPython's own tests, from
+// Lib/test/_test_multiprocessing.py.
 import { constants } from 'node:os';
 import { fileURLToPath } from 'node:url';
 
@@ -35,7 +36,7 @@ async function text(stream: AsyncIterable<Buffer> | null): Promise<string> {
 }
 
 describe('_TestProcess', () => {
-  it('test_current: the main process is called so, is no daemon and has no parent', () => {
+  it('test_current: the main process has its name, is no daemon and has no parent', () => {
     const current = currentProcess();
     expect([current.name, current.daemon, current.pid, isMainProcess]).to.deep.equal([
       'MainProcess',
@@ -67,7 +68,7 @@ describe('_TestProcess', () => {
     expect(child.joinSync()).to.equal(true);
   });
 
-  it('test_process: is nothing before start()', async () => {
+  it('test_process: has no pid and no exit code before start()', async () => {
     const child = processOf(targets.nothing, []);
     expect([child.pid, child.exitcode, child.isAlive(), child.stdout]).to.deep.equal([null, null, false, null]);
     expect(child.name).to.match(/^Process-\d+$/);
@@ -80,7 +81,7 @@ describe('_TestProcess', () => {
     child.close();
   });
 
-  it('test_parent_process_attributes: a child knows its parent, its name and what it was started with', async () => {
+  it('test_parent_process_attributes: knows its parent, its name and its options', async () => {
     const options = { name: 'Child', env: { ...process.env, PROCESS_TEST_MARK: 'here' }, cwd: '/' };
     const { child, connection } = startWith(targets.describeSelf, [], options);
     const self = (await connection.recv()) as Self;
@@ -100,7 +101,7 @@ describe('_TestProcess', () => {
     expect(self.argv).to.deep.equal([fileURLToPath(targetsUrl)]);
   });
 
-  it('test_parent_process: a grandchild has the child for its parent, and a name that says whose it is', async () => {
+  it("test_parent_process: a grandchild has the child as its parent, and a name that contains the child's", async () => {
     const { child, connection } = startWith(targets.grandchild, []);
     const self = (await connection.recv()) as Self;
     await child.join();
@@ -124,13 +125,13 @@ describe('_TestProcess', () => {
       child[member]();
       expect(await child.join()).to.equal(true);
       expect([child.exitcode, child.isAlive()]).to.deep.equal([code, false]);
-      // Nobody is hit by that any more.
+      // These calls hit no process any more.
       child.terminate();
       child.kill();
     }
   });
 
-  it('a signal of its own choice is told as well, and so is one that cannot be caught', async () => {
+  it('reports a signal that it sends itself, also one that cannot be caught', async () => {
     for (const signal of ['SIGINT', 'SIGUSR2', 'SIGKILL'] as const) {
       const child = processOf(targets.killSelf, [signal]);
       child.start();
@@ -139,7 +140,7 @@ describe('_TestProcess', () => {
     }
   });
 
-  it('test_active_children: lists those that run', async () => {
+  it('test_active_children: lists the running children', async () => {
     const before = activeChildren();
     const { child, connection } = startWith(targets.untilTold, []);
     expect(activeChildren()).to.have.members([...before, child]);
@@ -149,7 +150,7 @@ describe('_TestProcess', () => {
     expect(activeChildren()).to.have.members(before);
   });
 
-  it('test_sentinel: is a descriptor that is ready at the end, whoever looks when', async () => {
+  it('test_sentinel: is a descriptor that is ready at the end, at whatever moment it is looked at', async () => {
     const { child, connection } = startWith(targets.untilTold, []);
     const { sentinel } = child;
     expect(child.sentinel).to.equal(sentinel);
@@ -165,7 +166,7 @@ describe('_TestProcess', () => {
     child.close();
   });
 
-  it('test_sentinel: is there also when it is first asked for after the end', async () => {
+  it('test_sentinel: exists also when it is first asked for after the end', async () => {
     const child = processOf(targets.nothing, []);
     child.start();
     await child.join();
@@ -196,7 +197,7 @@ describe('_TestProcess', () => {
     await rejects(wait([child]), { code: 'ERR_MP_CLOSED' });
   });
 
-  it('test_daemon_argument: is what it is told to be, until it starts; a daemon starts no others', async () => {
+  it('test_daemon_argument: may be changed until the start; a daemon starts no children', async () => {
     const child = processOf(targets.nothing, []);
     expect(child.daemon).to.equal(false);
     child.daemon = true;
@@ -228,7 +229,7 @@ describe('_TestProcess', () => {
     }
   });
 
-  it('the exit code is right between two turns of the event loop', async () => {
+  it('has the right exit code between two turns of the event loop', async () => {
     const child = processOf(targets.exitWith, [3]);
     child.start();
     expect(waitSync([child])).to.deep.equal([child]);
@@ -237,14 +238,14 @@ describe('_TestProcess', () => {
     child.close();
   });
 
-  it('joinSync() waits, and leaves no descriptor', () => {
+  it('is joined by joinSync(), without a descriptor left', () => {
     const child = processOf(targets.exitWith, [4]);
     child.start();
     expect(child.joinSync()).to.equal(true);
     expect(child.exitcode).to.equal(4);
   });
 
-  it('several join() at once all learn of the end; an abort ends one of them', async () => {
+  it('resolves several join() at once; an abort ends one of them', async () => {
     const { child, connection } = startWith(targets.untilTold, [], { daemon: true });
     await connection.recv();
     const controller = new AbortController();
@@ -269,7 +270,7 @@ describe('_TestSubclassingProcess', () => {
     }
   });
 
-  it('test_stderr_flush: what it prints arrives', async () => {
+  it('test_stderr_flush: all output arrives', async () => {
     const child = processOf(targets.print, ['out', 'error'], { stdio: ['ignore', 'pipe', 'pipe'] });
     child.start();
     expect(await Promise.all([text(child.stdout), text(child.stderr)])).to.deep.equal(['out', 'error']);
@@ -299,9 +300,9 @@ describe('TestFlags', () => {
     }
   });
 
-  it('--inspect is passed on as child_process.fork does, and then a debugger finds the child', async () => {
+  it('--inspect is passed on as child_process.fork does it, and a debugger finds the child', async () => {
     const before = process.execArgv;
-    // A port of its own for each process. What the child says about it goes to its stderr.
+    // Each process has a port of its own, and reports it on its stderr.
     process.execArgv = ['--inspect=127.0.0.1:0'];
     try {
       const { child, connection } = startWith(targets.tellInspector, [], { stdio: ['ignore', 'inherit', 'pipe'] });
@@ -316,7 +317,7 @@ describe('TestFlags', () => {
 });
 
 describe('TestWait', () => {
-  it('test_wait_integer: Connections mixed with processes and their sentinels', async () => {
+  it('test_wait_integer: Connections are mixed with processes and their sentinels', async () => {
     const [a, b] = Pipe() as unknown as [AnyConnection, Connection];
     track(a);
     track(b as AnyConnection);
@@ -336,7 +337,7 @@ describe('TestWait', () => {
 });
 
 describe('A Process', () => {
-  it('has the descriptors and streams of stdio where the user puts them', async () => {
+  it('has the descriptors and streams of stdio at the given places', async () => {
     const stdio = ['pipe', 'inherit', 'inherit', 'pipe', 'ignore', 'pipe'] as const;
     const { child, connection } = startWith(targets.readInput, [], { stdio: [...stdio] });
     child.stdin!.end('typed');
@@ -350,18 +351,18 @@ describe('A Process', () => {
     await child.join();
   });
 
-  it('does its work although its parent does not get to its event loop any more', async () => {
+  it('runs although its parent does not return to its event loop any more', async () => {
     const child = processOf(targets.exitWith, [3]);
     await useUpTurn();
     child.start();
     const deadline = performance.now() + 50_000;
-    // It has ended, and nobody has waited for it.
+    // The child has ended, and the parent has not waited for it.
     while (stateOf(child.pid as number) !== 'Z') expect(performance.now()).to.be.below(deadline);
     await child.join();
     expect(child.exitcode).to.equal(3);
   });
 
-  it('refuses options that are none, with their names', () => {
+  it('refuses invalid options by their names', () => {
     const module = targetsUrl;
     const target = 'nothing';
     const wrong: [Record<string, unknown>, string, string][] = [

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT
 //
-// The end of data between processes: the programs of the examples, and what each close() in them is good for. Whoever forgets
-// one waits for an end that does not come, until that copy of the sending end is closed after all.
+// The end of data between processes: the programs of the examples, and the effect of each close() in them. A process
+// that leaves out one close() waits for an end of data until that copy of the sending end is closed after all.
 import { join } from 'node:path';
 
 import { expect } from 'chai';
 import { Pipe, Process } from 'node-multiprocessing';
 
 import { packageRoot, spawnPeer, track, turns, type AnyConnection, type Program } from '../helpers/index.js';
-import * as enders from './children/process-enders.js';
+import * as targets from './children/process-eof.js';
 
-const module = new URL('./children/process-enders.js', import.meta.url);
+const module = new URL('./children/process-eof.js', import.meta.url);
 
 function example(file: string): Program {
   return { language: 'node', label: 'example', command: process.execPath, args: [join(packageRoot, 'examples', file)] };
@@ -52,7 +52,10 @@ describe('Examples of processes', () => {
   });
 });
 
-/** The consumer answers on `answers` how far it has come, and looks whether the end of data is there each time it is asked. */
+/**
+ * Starts a consumer that reports its progress on `answers`, and answers there whether the end of data is there when it
+ * is asked.
+ */
 function consume(forgets: boolean): {
   child: Process;
   output: AnyConnection;
@@ -61,7 +64,7 @@ function consume(forgets: boolean): {
 } {
   const [output, input] = pipe();
   const [answers, theirs] = pipe();
-  const child = new Process({ module, target: enders.consumer, args: [theirs, output, input, forgets] });
+  const child = new Process({ module, target: targets.consumer, args: [theirs, output, input, forgets] });
   child.start();
   theirs.close();
   return { child, output, input, answers };
@@ -73,7 +76,7 @@ async function ask(answers: AnyConnection, question: string): Promise<unknown> {
 }
 
 describe('A consumer over a pipe (pipe-eof)', () => {
-  it('ends when everybody has closed what he does not use', async () => {
+  it('ends when each process has closed the ends that it does not use', async () => {
     const { child, output, input, answers } = consume(false);
     output.close();
     for (const item of [1, 2, 3, 4]) void input.send(item);
@@ -107,15 +110,15 @@ describe('A consumer over a pipe (pipe-eof)', () => {
     expect(await child.join()).to.equal(true);
   });
 
-  it('is not missed by a producer who has not closed the receiving end: no EPIPE until he does', async () => {
+  it('is not missed by a producer that has not closed the receiving end: no EPIPE until it does', async () => {
     const { child, output, input, answers } = consume(false);
     const held = output.dup();
     output.close();
     child.kill();
     await child.join();
-    await input.send('to nobody');
+    await input.send('never read');
     held.close();
-    const code = await input.send('to nobody').catch((error: unknown) => (error as { code: string }).code);
+    const code = await input.send('never read').catch((error: unknown) => (error as { code: string }).code);
     expect(code).to.equal('EPIPE');
     answers.close();
   });
@@ -130,7 +133,7 @@ describe('A server over a pipe (adder)', () => {
   } {
     const [server, client] = pipe();
     const [answers, theirs] = pipe();
-    const child = new Process({ module, target: enders.server, args: [theirs, server, client, forgets] });
+    const child = new Process({ module, target: targets.server, args: [theirs, server, client, forgets] });
     child.start();
     theirs.close();
     return { child, server, client, answers };
@@ -149,7 +152,7 @@ describe('A server over a pipe (adder)', () => {
     expect(await child.join()).to.equal(true);
   });
 
-  it('hangs if the client has not closed his end, and ends when he does', async () => {
+  it('hangs if the client has not closed its end, and ends when it does', async () => {
     const { child, server, client, answers } = serve(false);
     server.close();
     await client.send(['Hello', 'World']);
@@ -160,7 +163,7 @@ describe('A server over a pipe (adder)', () => {
     expect(await child.join()).to.equal(true);
   });
 
-  it('that has ended leaves a client hanging who has not closed the server end, until he does', async () => {
+  it('leaves a client hanging at its end if the client has not closed the server end, until it does', async () => {
     const { child, server, client } = serve(false);
     child.kill();
     await child.join();

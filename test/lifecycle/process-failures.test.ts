@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Processes that fail, at each stage of what they are to do, and processes that cannot be started.
+// Processes that fail, at each stage of their work, and processes that cannot be started.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,7 +15,7 @@ import { processOf, startWith, targetsUrl } from './support/processes.js';
 
 type Options = Partial<ProcessOptions<Target>>;
 
-/** Starts a process, and returns the error with which join() rejects and what the process has printed. */
+/** Starts a process. Returns the error with which join() rejects, and the process' output. */
 async function failureOf(options: Options): Promise<{ error: ChildProcessError; printed: string; child: Process }> {
   const child = new Process({
     module: targetsUrl,
@@ -47,7 +47,7 @@ describe('A Process that fails', () => {
     rmSync(folder, { recursive: true });
   });
 
-  it('with an error: join() rejects with the stack there, which is printed under its name; the exit code is 1', async () => {
+  it('rejects join() with the stack of the child, prints it under its name, and ends with 1', async () => {
     const { error, printed, child } = await failureOf({ name: 'Worker', args: ['on purpose'] });
     expect([error.stage, child.exitcode]).to.deep.equal(['run', 1]);
     expect(error.message).to.include('RangeError: on purpose');
@@ -56,12 +56,12 @@ describe('A Process that fails', () => {
       .to.match(/^Process Worker:\n/)
       .and.include('RangeError: on purpose')
       .and.include('process-targets.js');
-    // Asked again, it answers again.
+    // A second join() rejects in the same way.
     await rejects(child.join(), { code: 'ERR_MP_CHILD_PROCESS' });
     throws(() => child.joinSync(), { code: 'ERR_MP_CHILD_PROCESS' });
   });
 
-  it('with a rejection, later, or with what is no Error, all the same', async () => {
+  it('rejects join() also for a rejection, a later error, and a value that is no Error', async () => {
     for (const [options, message] of [
       [{ target: 'rejectLater' }, 'rejected'],
       [{ target: 'failLater' }, 'later'],
@@ -76,7 +76,7 @@ describe('A Process that fails', () => {
     }
   });
 
-  it('has not failed if it has caught the error, or ends by a signal or code of its own', async () => {
+  it('has not failed if it catches the error, or if the program sets the exit code', async () => {
     for (const [target, args, code] of [
       ['failAndCatch', [], 0],
       ['exitWith', [7], 7],
@@ -88,7 +88,7 @@ describe('A Process that fails', () => {
     }
   });
 
-  it('with a function that is not there: the error lists those that are', async () => {
+  it('rejects join() with the names of the exports if its function does not exist', async () => {
     const { error } = await failureOf({ target: 'nowhere' });
     expect(error.stage).to.equal('export');
     expect(error.message).to.include('"nowhere"').and.include(targetsUrl).and.include('describeSelf');
@@ -101,7 +101,7 @@ describe('A Process that fails', () => {
     }
   });
 
-  it('with a module that is missing, or that fails', async () => {
+  it('rejects join() if its module is missing or throws', async () => {
     const missing = await failureOf({ module: join(folder, 'missing.mjs') });
     expect(missing.error.stage).to.equal('import');
     expect(missing.error.message).to.include('missing.mjs');
@@ -115,10 +115,10 @@ describe('A Process that fails', () => {
     expect((await failureOf({ module: broken })).error.message).to.include('SyntaxError');
   });
 
-  it('with arguments that it cannot take over', async () => {
+  it('rejects join() if it cannot attach its arguments', async () => {
     const lock = new Lock();
     const child = processOf(targets.nothing, [lock] as never, { stdio: ['ignore', 'inherit', 'ignore'] });
-    // A name that leads nowhere any more, as a clean-up from outside leaves it.
+    // The name no longer leads anywhere, as after a clean-up from outside.
     const name = lock.name;
     const { unlink } = await import('node:fs/promises');
     await unlink(`/dev/shm/sem.${name.slice(1)}`);
@@ -130,9 +130,9 @@ describe('A Process that fails', () => {
     lock.close();
   });
 
-  it('holds nobody up who does not join it', async () => {
+  it('holds up no parent that does not join it', async () => {
     const { child, connection } = startWith(targets.sendAll, [1], { stdio: ['ignore', 'inherit', 'ignore'] });
-    const failing = processOf(targets.fail, ['nobody asks'], { stdio: ['ignore', 'inherit', 'ignore'] });
+    const failing = processOf(targets.fail, ['not joined'], { stdio: ['ignore', 'inherit', 'ignore'] });
     failing.start();
     expect(await connection.recv()).to.equal(1);
     while (failing.isAlive()) await turns();
@@ -140,13 +140,13 @@ describe('A Process that fails', () => {
     await child.join();
   });
 
-  it('is told in a way that fits an idle parent: joinSync() at once', () => {
+  it('rejects joinSync() at once, without a turn of the event loop', () => {
     const failing = processOf(targets.fail, ['x'.repeat(5_000_000)], { stdio: ['ignore', 'inherit', 'ignore'] });
     failing.start();
     throws(() => failing.joinSync(), { code: 'ERR_MP_CHILD_PROCESS', stage: 'run' });
   });
 
-  it('is killed before it has read what it is to do: no error but its exit code', async () => {
+  it('has only its exit code if it is killed before it has read its arguments', async () => {
     const child = processOf(targets.nothing, [Buffer.alloc(8 * 1024 * 1024)] as never);
     child.start();
     child.kill();
@@ -156,7 +156,7 @@ describe('A Process that fails', () => {
 });
 
 describe('A Process that cannot be started', () => {
-  it('because of its folder, its program or its options: start() says why, and there is no child', async () => {
+  it('throws the reason from start() for a bad folder, program or option, and leaves no child', async () => {
     const [a, b] = Pipe();
     for (const [options, expected] of [
       [{ cwd: '/no/such/folder' }, { code: 'ENOENT', syscall: 'chdir' }],
@@ -174,7 +174,7 @@ describe('A Process that cannot be started', () => {
       const child = new Process({ module: targetsUrl, target: 'echo', args: [b] });
       throws(() => child.start(), { code: 'ENOENT', syscall: 'spawn' });
       process.execPath = execPath;
-      // Nothing has happened to the argument or to the object.
+      // The argument and the object are unchanged.
       child.start();
       b.close();
       await a.send('hello');
@@ -186,7 +186,7 @@ describe('A Process that cannot be started', () => {
     }
   });
 
-  it('for want of descriptors: EMFILE, whichever was the last', async () => {
+  it('throws EMFILE without free descriptors, whichever is the missing one', async () => {
     const peer = spawnPeer(limited(program('process-exhausted'), 80));
     expect(await report(peer)).to.deep.equal({ codes: ['EMFILE'], started: true, left: 0 });
     expect(await peer.exit, peer.stderr).to.deep.equal({ code: 0, signal: null });

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Which children end with their parent, and which live on. The parent is a process of the test; its child has one end of a
-// connection, whose end of data tells that the child has ended.
+// Which children end with their parent, and which live on. The parent is a process of the test. Its child has one end
+// of a connection, and the end of data there shows that the child has ended.
 import { expect } from 'chai';
 
 import { makePair, rejects, spawnPeer, type AnyConnection, type Exit, type Peer } from '../helpers/index.js';
@@ -36,7 +36,7 @@ async function end(peer: Peer, ending: string): Promise<Exit> {
 describe('A daemonic child', () => {
   for (const [ending, exit] of endings) {
     for (const target of ['forever', 'spin', 'block']) {
-      it(`that ${target === 'forever' ? 'waits' : `is busy (${target})`} ends when its parent ends (${ending})`, async () => {
+      it(`ends when its parent ends by ${ending} while it ${target === 'forever' ? 'waits' : `is busy (${target})`}`, async () => {
         const { peer, connection } = await family(ending, 'daemon', target);
         expect(await end(peer, ending), peer.stderr).to.deep.equal(exit);
         await rejects(connection.recv(), { code: 'ERR_MP_EOF' });
@@ -44,13 +44,13 @@ describe('A daemonic child', () => {
     }
   }
 
-  it('that does not want to end is killed', async () => {
+  it('is killed if it ignores SIGTERM', async () => {
     const { peer, connection } = await family('SIGKILL', 'daemon', 'ignoreTerm');
     await end(peer, 'SIGKILL');
     await rejects(connection.recv(), { code: 'ERR_MP_EOF' });
   });
 
-  it('of a worker thread does not end when only the worker does, but with the process', async () => {
+  it('of a worker thread ends with the process, not with the worker', async () => {
     for (const ending of ['worker-terminate', 'worker-exit']) {
       const { peer, connection } = await family(ending, 'daemon', 'untilTwice');
       peer.tell('end the worker');
@@ -65,7 +65,7 @@ describe('A daemonic child', () => {
 });
 
 describe('A child that is no daemon', () => {
-  it('is waited for by a natural end of its parent', async () => {
+  it('delays the natural end of its parent', async () => {
     const { peer, connection } = await family('return', 'child', 'untilTwice');
     peer.tell('end');
     expect(await peer.line()).to.equal('last line of the parent');
@@ -89,7 +89,7 @@ describe('A child that is no daemon', () => {
     });
   }
 
-  it('of a worker thread lives on when the worker is ended, and leaves no zombie when it ends', async () => {
+  it('of a worker thread lives on when the worker ends, and leaves no zombie at its own end', async () => {
     const { peer, connection } = await family('worker-terminate', 'child', 'untilTwice');
     peer.tell('end the worker');
     expect(await peer.line()).to.equal('worker ended');
@@ -103,7 +103,7 @@ describe('A child that is no daemon', () => {
     expect(await peer.exit, peer.stderr).to.deep.equal({ code: 0, signal: null });
   });
 
-  it('learns of the end of its parent in every way there is', async () => {
+  it('sees the end of its parent in every way there is', async () => {
     const { reader, writer } = makePair('socketpair');
     const peer = spawnPeer(program('process-parent'), { fds: [writer], args: ['exit', 'child', 'watchParent'] });
     const [word, , alive] = (await reader.recv()) as unknown[];
@@ -113,7 +113,7 @@ describe('A child that is no daemon', () => {
     await rejects(reader.recv(), { code: 'ERR_MP_EOF' });
   });
 
-  it('gets all that it is to do from a parent that ends with process.exit() at once', async () => {
+  it('gets all its arguments from a parent that calls process.exit() at once', async () => {
     const { reader, writer } = makePair('socketpair');
     const peer = spawnPeer(program('process-parent'), { fds: [writer], args: ['at-once', 'child', 'lengthOf'] });
     expect(await peer.exit, peer.stderr).to.deep.equal({ code: 3, signal: null });
@@ -121,11 +121,11 @@ describe('A child that is no daemon', () => {
     await rejects(reader.recv(), { code: 'ERR_MP_EOF' });
   });
 
-  it('says so and ends when its parent is killed before it had passed everything on', async () => {
+  it('prints the reason and ends when its parent is killed before it has passed everything on', async () => {
     const { reader, writer } = makePair('socketpair');
     const peer = spawnPeer(program('process-parent'), { fds: [writer], args: ['killed-early', 'child', 'lengthOf'] });
     expect(await peer.exit).to.deep.equal({ code: null, signal: 'SIGKILL' });
     await rejects(reader.recv(), { code: 'ERR_MP_EOF' });
-    expect(peer.stderr).to.match(/^Process \d+: its parent has ended before it had passed everything on\n$/);
+    expect(peer.stderr).to.match(/^Process \d+: the parent ended before it had sent all that this process needs\n$/);
   });
 });

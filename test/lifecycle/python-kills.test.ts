@@ -25,7 +25,7 @@ function host(python: string, target: string, daemon: 'yes' | 'no'): Peer {
   return spawnPeer(nodePeer('../lifecycle/children/python-host'), { args: [python, peers, target, daemon] });
 }
 
-/** Whether a process runs; a zombie does not. */
+/** Whether a process runs. A zombie does not. */
 function runs(pid: number): boolean {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
@@ -35,7 +35,7 @@ function runs(pid: number): boolean {
   }
 }
 
-/** Resolves when something has come true, which the test's own time limit bounds. */
+/** Resolves when a condition is true. The test's own time limit is the watchdog. */
 async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));
 }
@@ -46,7 +46,7 @@ function nameExists(name: string): boolean {
 
 describe('A Python child whose parent is killed', function () {
   for (const { version, path } of edgePythons()) {
-    it(`ends if it is daemonic, even in a busy loop, in Python ${version}`, async () => {
+    it(`ends if it is daemonic, even in a busy loop (Python ${version})`, async () => {
       const peer = host(path, 'children:busy', 'yes');
       const pid = JSON.parse(await peer.line()) as number;
       expect(runs(pid)).to.equal(true);
@@ -55,10 +55,10 @@ describe('A Python child whose parent is killed', function () {
       await until(() => !runs(pid));
     });
 
-    it(`learns of it from mp.parent_process() if it is not, in Python ${version}`, async () => {
+    it(`sees the end by mp.parent_process() if it is not daemonic (Python ${version})`, async () => {
       const [ours, theirs] = Pipe(true, { serialization: 'pickle' });
       track(ours);
-      // The grandchild has this Connection from its grandparent, so it can still tell when its parent has ended.
+      // The grandchild has this Connection from its grandparent, and can still report that its parent has ended.
       const peer = spawnPeer(nodePeer('../lifecycle/children/python-orphan'), { args: [path, peers], fds: [theirs] });
       const pid = (await ours.recv()) as number;
       peer.kill();
@@ -81,7 +81,7 @@ describe('A Python child that is killed', function () {
     return [child, ours];
   }
 
-  it('leaves no names of what it has made itself', async () => {
+  it('leaves no names of objects that it has made itself', async () => {
     const [child, conn] = start('children:with_names');
     const names = (await conn.recv()) as string[];
     expect(names.map(nameExists)).to.deep.equal([true, true]);
@@ -91,14 +91,14 @@ describe('A Python child that is killed', function () {
     await until(() => !names.some(nameExists));
   });
 
-  it('leaves the lock that it held taken, until somebody who knows that it is dead says so', async () => {
+  it('leaves its lock taken, until a caller that knows of the death recovers it', async () => {
     const lock = new Lock();
     const [child, conn] = start('children:holds', lock);
     expect(await conn.recv()).to.equal('held');
     expect(await lock.acquire({ block: false })).to.equal(false);
     child.kill();
     await child.join();
-    // Python keeps no records, so nobody else can tell who holds it.
+    // Python keeps no holder records, so no other process can tell which process holds the lock.
     expect(await lock.acquire({ timeout: 10 })).to.equal(false);
     expect(lock.recover()).to.equal(false);
     expect(lock.recover({ force: true })).to.equal(true);
@@ -116,8 +116,8 @@ describe('A Python child that is killed', function () {
   });
 });
 
-describe('Names of what a Python child was given', function () {
-  it('go when the parent closes its object, once the child has attached', async () => {
+describe('Names of objects that were passed to a Python child', function () {
+  it('are removed when the parent closes its object, once the child has attached', async () => {
     const [ours, theirs] = Pipe();
     track(ours);
     const lock = new Lock();
@@ -132,7 +132,7 @@ describe('Names of what a Python child was given', function () {
     });
     child.start();
     theirs.close();
-    // At once, before the child can have opened them.
+    // Closed at once, before the child can have opened the names.
     lock.close();
     event.close();
     expect(nameExists(name)).to.equal(true);
@@ -143,7 +143,7 @@ describe('Names of what a Python child was given', function () {
     expect(child.exitcode).to.equal(0);
   });
 
-  it('go when the child has ended without attaching', async () => {
+  it('are removed when the child has ended without attaching', async () => {
     const lock = new Lock();
     const { name } = lock;
     const child = new PythonProcess({ target: 'children:nothing', args: [lock], python: '/bin/false' });

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Python members of a queue that are killed in the middle of an operation. Their Node parent mends what it can prove, and else
-// tells the Node members that the queue is broken: nobody hangs.
+// Python members of a queue that are killed in the middle of an operation. Their Node parent recovers what it can
+// prove; otherwise it tells the Node members that the queue is broken. No call hangs.
 import { join } from 'node:path';
 
 import { expect } from 'chai';
@@ -12,7 +12,7 @@ import { untilAsleep, untilWorkersAsleep } from './support/programs.js';
 
 const nodeChildren = join(packageRoot, 'out', 'test', 'peers', 'node-children.js');
 
-/** A Python child with a queue, and a Connection to it. */
+/** Starts a Python child with a queue, and a Connection to it. */
 function start(
   python: Python,
   target: string,
@@ -54,11 +54,11 @@ describe('A Python member of a queue that is killed', function () {
       queue.close();
     });
 
-    it(`while it waits for an item leaves the queue as it was, for Node and Python, ${version}`, async () => {
+    it(`leaves the queue as it was if it waits for an item, for Node and Python (Python ${version})`, async () => {
       const { child } = start(python, 'get_one', queue);
       await untilAsleep(child.pid!, 'read');
       const other = start(python, 'get_one', queue);
-      // It waits for the lock that the first one has.
+      // The second member waits for the lock that the first one has.
       await untilAsleep(other.child.pid!, 'futex');
       await kill(child);
       await queue.put('for the other one');
@@ -69,7 +69,7 @@ describe('A Python member of a queue that is killed', function () {
       expect(await queue.get()).to.equal('for Node');
     });
 
-    it(`while it waits for the lock changes nothing, ${version}`, async () => {
+    it(`changes nothing if it waits for the lock (Python ${version})`, async () => {
       const { child, conn } = start(python, 'get_one', queue);
       await untilAsleep(child.pid!, 'read');
       const other = start(python, 'get_one', queue);
@@ -80,7 +80,7 @@ describe('A Python member of a queue that is killed', function () {
       await kill(child);
     });
 
-    it(`while it has the lock for putting, between two items, is mended, ${version}`, async () => {
+    it(`is recovered from if it holds the lock for putting, between two items (Python ${version})`, async () => {
       const { child, conn } = start(python, 'holds_writing', queue);
       expect(await conn.recv()).to.equal('held');
       await queue.put('waits in the feeder');
@@ -88,7 +88,7 @@ describe('A Python member of a queue that is killed', function () {
       expect(await queue.get()).to.equal('waits in the feeder');
     });
 
-    it(`while it writes a large item breaks the queue, ${version}`, async () => {
+    it(`breaks the queue if it is writing a large item (Python ${version})`, async () => {
       const { child } = start(python, 'put_large', queue, 1 << 20);
       await untilWorkersAsleep(child.pid!, 'write');
       await kill(child);
@@ -96,12 +96,12 @@ describe('A Python member of a queue that is killed', function () {
       await rejects(queue.put(1), { code: 'ERR_MP_QUEUE_BROKEN' });
     });
 
-    it(`in the middle of reading an item breaks the queue, for all Node members, ${version}`, async () => {
+    it(`breaks the queue for all Node members if it is reading an item (Python ${version})`, async () => {
       const sink = new Queue({ serialization: 'pickle' });
       const member = new Process({ module: nodeChildren, target: 'brokenness', args: [queue, sink] });
       member.start();
       expect(await sink.get()).to.equal('waits');
-      // The member would take the item otherwise.
+      // Otherwise the member would take the item.
       process.kill(member.pid!, 'SIGSTOP');
       await queue.put('y'.repeat(1000));
       const { child, conn } = start(python, 'half_read', queue);

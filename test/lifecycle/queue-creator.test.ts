@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// No member of a queue is a hub: others go on when the process that has made it is stopped, killed, or just not involved.
+// No member of a queue is a hub: the others go on when the process that has made it is stopped, killed, or does nothing
+// with it.
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
@@ -18,7 +19,7 @@ interface Creator {
   readonly pid: number;
   /** The descriptor that the items come through. */
   readonly fd: number;
-  /** Has the producer begin, and resolves to how many items the consumer has got. */
+  /** Tells the producer to begin. Resolves to the number of items that the consumer has got. */
   exchange(): Promise<unknown>;
   end(): void;
 }
@@ -62,11 +63,11 @@ describe('The process that has made a queue', function () {
     creator.peer.kill('SIGKILL');
     await gone;
     expect(await creator.exchange()).to.equal(10_000);
-    // That its output has ended says that its children have, too.
+    // The end of its output shows that its children have ended, too.
     await creator.peer.exit;
   });
 
-  it('reads and writes nothing of it while its children exchange 10,000 items', async function () {
+  it('reads and writes nothing of the queue while its children exchange 10,000 items', async function () {
     if (spawnSync('strace', ['-V']).status !== 0) {
       console.log('        skipped: there is no strace');
       return this.skip();
@@ -80,14 +81,14 @@ describe('The process that has made a queue', function () {
       const tracer = spawn('strace', ['-f', '-y', '-e', calls, '-o', log, '-p', String(creator.pid)], {
         stdio: ['ignore', 'ignore', 'pipe'],
       });
-      // It says that it is attached.
+      // strace prints that it is attached.
       await once(tracer.stderr, 'data');
       expect(await creator.exchange()).to.equal(10_000);
       creator.end();
       await creator.peer.succeeded();
       await once(tracer, 'exit');
       const traced = readFileSync(log, 'utf8');
-      // It has seen the process to its end, so it was at work.
+      // strace has seen the process to its end, so it was at work.
       expect(traced).to.match(/\+\+\+ exited with 0 \+\+\+/);
       expect(traced).not.to.include(`<${pipe}>`);
     } finally {

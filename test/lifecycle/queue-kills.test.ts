@@ -5,16 +5,16 @@ import { expect } from 'chai';
 import { JoinableQueue, Queue } from 'node-multiprocessing';
 
 import { turns } from '../helpers/index.js';
-import { expectNobodyHangs, startRole, startTeller } from './support/queue-work.js';
-import { freshSeed } from './support/random.js';
+import { expectNobodyHangs, startRole, startTeller } from './support/queue-loops.js';
+import { freshSeed } from '../helpers/random.js';
 
 async function kill(process: { kill(): void; join(): Promise<unknown> }): Promise<void> {
   process.kill();
   await process.join();
 }
 
-describe('The others go on as if nothing had happened when somebody is killed', function () {
-  it('who waits for an item', async function () {
+describe('A member of a queue that is killed', function () {
+  it('changes nothing for the others while it waits for an item', async function () {
     const queue = new JoinableQueue<unknown>();
     const { process, results } = startTeller('takeForEver', (to) => [queue, to, true]);
     expect(await results.recv()).to.equal('started');
@@ -32,7 +32,7 @@ describe('The others go on as if nothing had happened when somebody is killed', 
     queue.close();
   });
 
-  it('who waits for a place', async function () {
+  it('changes nothing for the others while it waits for a slot', async function () {
     const queue = new Queue<unknown>(1);
     await queue.put('one');
     const { process, results } = startTeller('waitAndTell', (to) => [queue, 'put', to]);
@@ -45,7 +45,7 @@ describe('The others go on as if nothing had happened when somebody is killed', 
     queue.close();
   });
 
-  it('who has put everything that he wanted to put', async function () {
+  it('changes nothing for the others after it has put all its items', async function () {
     const queue = new Queue<unknown>();
     const { process, results } = startTeller('takeForEver', (to) => [queue, to, false]);
     expect(await results.recv()).to.equal('started');
@@ -56,14 +56,14 @@ describe('The others go on as if nothing had happened when somebody is killed', 
     queue.close();
   });
 
-  it('who has put items that do not fit the pipe: the places they took are free again', async function () {
+  it('gives its slots back when its items do not fit the pipe', async function () {
     const queue = new Queue<unknown>(3);
     const { process, results } = startTeller('putForEver', (to) => [queue, to, 1, 200_000]);
     expect(await results.recv()).to.equal('started');
     await turns(50);
     await kill(process);
     const outcomes: unknown[] = [];
-    // As many as there are places: none may be lost, unless the queue is broken and says so.
+    // As many rounds as there are slots: none may be lost, unless the queue is broken and the error says so.
     for (let i = 0; i < 3; i++) {
       outcomes.push(
         await queue.get({ timeout: 100 }).catch((error: unknown) => (error as { code: string }).code),
@@ -78,7 +78,7 @@ describe('The others go on as if nothing had happened when somebody is killed', 
 
 describe('Members of a queue that are killed at random moments', function () {
   const seed = freshSeed();
-  it(`leave nobody waiting for ever, 10 times (SEED=${seed})`, async function () {
+  it(`leave no member waiting for ever, 10 times (SEED=${seed})`, async function () {
     this.timeout(170_000);
     await expectNobodyHangs(10, seed);
   });

@@ -5,25 +5,25 @@ import { expect } from 'chai';
 import { JoinableQueue, Queue, type Connection } from 'node-multiprocessing';
 
 import { turns } from '../helpers/index.js';
-import { expectExactlyOnce, makePassAndDrop, resultsPipe, startRole, startTeller } from './support/queue-work.js';
-import { freshSeed } from './support/random.js';
+import { expectExactlyOnce, makePassAndDrop, resultsPipe, startRole, startTeller } from './support/queue-loops.js';
+import { freshSeed } from '../helpers/random.js';
 
 describe('Four producers and four consumers', function () {
   const seed = freshSeed();
   for (const maxsize of [1, 7, 0]) {
-    it(`exchange every item exactly once, with a maxsize of ${maxsize} (SEED=${seed})`, async function () {
+    it(`exchange every item exactly once (maxsize ${maxsize}, SEED=${seed})`, async function () {
       this.timeout(170_000);
       await expectExactlyOnce(1250, maxsize, seed);
     });
   }
 });
 
-describe('A shutdown', function () {
+describe('Queue.shutdown', function () {
   for (const immediate of [false, true]) {
-    it(`ends what waits in other processes (immediate: ${immediate})`, async function () {
+    it(`ends the waits of other processes (immediate: ${immediate})`, async function () {
       const queue = new Queue<unknown>();
       const full = new Queue<unknown>(1);
-      await full.put('the only place');
+      await full.put('the only item');
       const tellers = [
         startTeller('waitAndTell', (to) => [queue, 'get', to]),
         startTeller('waitAndTell', (to) => [full, 'put', to]),
@@ -43,7 +43,7 @@ describe('A shutdown', function () {
     });
   }
 
-  it('lets others get what is left', async function () {
+  it('lets other processes get what is left', async function () {
     const queue = new Queue<unknown>();
     for (const item of [1, 2, 3]) await queue.put(item);
     queue.shutdown();
@@ -78,10 +78,10 @@ describe('The end of a process that has put items', function () {
     queue.close();
   });
 
-  it('does not wait when nobody can get them', async function () {
+  it('does not wait when no process can get them', async function () {
     const queue = new Queue<unknown>();
     const child = startRole('putAndEnd', queue, 10, 100_000, 'natural');
-    // Now the child alone can read.
+    // Now only the child can read.
     queue.close();
     await child.join();
     expect(child.exitcode).to.equal(0);
@@ -90,7 +90,7 @@ describe('The end of a process that has put items', function () {
 
 describe('A producer whose event loop is busy', function () {
   // Regression: of many items put in one turn of the loop, all but the first 64 waited for the next turn.
-  it('delays nothing that it has put', async function () {
+  it('does not delay its items', async function () {
     const queue = new Queue<[number, string]>();
     const [theirs, ours] = resultsPipe();
     const child = startRole('putAndWork', queue as Queue<unknown>, 1000, theirs as unknown as Connection);
@@ -103,7 +103,7 @@ describe('A producer whose event loop is busy', function () {
 });
 
 describe('The caveats of the introduction', function () {
-  it('closing, ending or dropping a producer tells its consumers nothing', async function () {
+  it('a consumer is not told that a producer was closed, has ended, or was dropped', async function () {
     const queue = new Queue<unknown>();
     const { process: consumer, results } = startTeller('waitAndTell', (to) => [queue, 'get', to]);
     expect(await results.recv()).to.equal('waiting');
@@ -133,7 +133,7 @@ describe('The caveats of the introduction', function () {
     queue.close();
   });
 
-  it('without join items may be left unprocessed', async function () {
+  it('items may be left unprocessed without join', async function () {
     const queue = new JoinableQueue<number>();
     await queue.put(1);
     const join = queue.join({ timeout: 50 }).then(

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// A worker, or the whole process, ends while calls of queues wait in the worker. Everything runs in a child, whose end is
-// looked at: what goes wrong here is a crash or a hang.
+// A worker, or the whole process, ends while calls of queues wait in the worker. Everything runs in a child, and the
+// tests compare its end: a defect here is a crash or a hang.
 import { expect } from 'chai';
 
 import { spawnPeer } from '../helpers/index.js';
@@ -11,7 +11,7 @@ import { queueCalls } from './support/queue-calls.js';
 const names = Object.keys(queueCalls);
 const asyncNames = names.filter((name) => !name.endsWith('Sync'));
 
-describe('A worker in which a call of a queue waits', function () {
+describe('A worker with a pending call of a queue', function () {
   for (const [ending, how, calls] of [
     ['terminate', 'is ended by terminate()', names],
     ['worker-exit', 'ends with process.exit()', asyncNames],
@@ -25,7 +25,7 @@ describe('A worker in which a call of a queue waits', function () {
   }
 });
 
-describe('The main thread, while a call of a queue waits in a worker', function () {
+describe('The main thread, while a call of a queue is pending in a worker', function () {
   for (const name of names) {
     it(`ends with process.exit() during ${name}`, async function () {
       const peer = spawnPeer(child('queue-worker'), { args: ['main-exit', name] });

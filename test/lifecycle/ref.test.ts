@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 //
-// What keeps a process alive. That it stays is seen from its main thread sleeping in the event loop without a natural end.
+// What keeps a process alive. A process that stays is one whose main thread sleeps in the event loop without a natural
+// end.
 import { expect } from 'chai';
 
 import { makePair, spawnPeer, within, type AnyConnection, type Peer } from '../helpers/index.js';
-import { big } from './support/calls.js';
+import { big } from './support/connection-calls.js';
 import { child, untilAsleep } from './support/programs.js';
 
 function start(name: string): { peer: Peer; reader: AnyConnection } {
@@ -43,7 +44,8 @@ describe('A process', function () {
     ['wait', '1'],
     ['wait of an Event, until a message comes', 'true'],
     ['unref recv, then ref', '"hello"'],
-    // Regression: the receive that was being decoded was counted out twice, and the next pending one kept nothing alive.
+    // Regression: the receive that was being decoded was subtracted twice, and the next pending receive kept nothing
+    // alive.
     ['recv after a close() while decoding', '"hello"'],
   ] as const) {
     it(`is kept alive by: ${name}`, async function () {
@@ -80,7 +82,7 @@ describe('A process', function () {
     });
   }
 
-  it('ends naturally with an unref()ed send, which its end still writes', async function () {
+  it('ends naturally with an unref()ed send, and writes its message at the end', async function () {
     const { peer, reader } = start('unref send');
     expect(await peer.line()).to.equal('started');
     expect(await peer.line()).to.equal('natural end');
@@ -89,7 +91,7 @@ describe('A process', function () {
     expect(peer.stderr).to.equal('');
   });
 
-  it('is kept alive by a wait for nothing but the time', async function () {
+  it('is kept alive by a wait without objects until its timeout', async function () {
     const { peer } = start('wait for the time to pass');
     expect(await linesUntilEnd(peer)).to.deep.equal(['started', 'received 0', 'natural end']);
   });

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Signals that arrive while a Sync call blocks. The child is known to be blocked from the system call that it sleeps in.
+// Signals that arrive while a Sync call blocks. The system call in which the child sleeps proves that it is blocked.
 import { closeSync, openSync } from 'node:fs';
 import { serialize } from 'node:v8';
 
@@ -17,19 +17,19 @@ import {
   type Kind,
   type Peer,
 } from '../helpers/index.js';
-import { possible, syncCalls, type Call } from './support/calls.js';
-import { expectNumbered } from './support/numbered.js';
+import { possible, syncCalls, type Call } from './support/connection-calls.js';
+import { expectNumbered } from './support/numbered-messages.js';
 import { child, report, untilAsleep, untilChildrenEnded, untilWorkersAsleep } from './support/programs.js';
 
-/** A child that makes the call, with its other end. It is not blocked yet. */
+/** Starts a child that makes the call, and returns the other end. The child is not blocked yet. */
 function startCall(call: Call, kind: Kind, ...args: string[]): { peer: Peer; far: AnyConnection } {
   const { reader, writer } = makePair(kind);
   const [theirs, far] = call.sends ? [writer, reader] : [reader, writer];
-  // Opened before it is handed over, so that nothing is read ahead by this process.
+  // Opened before the hand-over, so that this process reads nothing ahead.
   return { peer: spawnPeer(child('sync-call'), { fds: [theirs], args: [call.name, ...args] }), far: track(far) };
 }
 
-/** What makes a waiting receive succeed, in two halves, and its result. */
+/** The bytes that make a waiting receive succeed, in two halves, and its result. */
 const body = Buffer.alloc(70_000, 1);
 function answerTo(call: Call): { whole: Buffer; result: unknown } {
   switch (call.name) {
@@ -45,7 +45,10 @@ function answerTo(call: Call): { whole: Buffer; result: unknown } {
   }
 }
 
-/** Lets the waiting call succeed, and asserts that it does. `begun` counts the messages that are on their way already. */
+/**
+ * Makes the waiting call succeed, and asserts that it does. `begun` counts the messages that are partly written
+ * already.
+ */
 async function expectSuccess(call: Call, peer: Peer, far: AnyConnection, begun: readonly number[]): Promise<void> {
   if (call.sends) {
     for (const index of begun) {
@@ -66,7 +69,7 @@ async function expectSuccess(call: Call, peer: Peer, far: AnyConnection, begun: 
   }
 }
 
-/** What has no room is written when the child has read. */
+/** Messages without room are written when the child has read. */
 async function writeRest(far: AnyConnection, bytes: Buffer): Promise<void> {
   for (let done = 0; done < bytes.length;) {
     try {
@@ -82,7 +85,7 @@ async function writeRest(far: AnyConnection, bytes: Buffer): Promise<void> {
 for (const kind of kinds) {
   for (const call of possible(syncCalls, kind)) {
     describe(`A signal during ${call.name} (${kind})`, function () {
-      it('kills the process if nobody listens for it', async function () {
+      it('kills the process without a listener', async function () {
         const { peer } = startCall(call, kind, 'main');
         expect(await report(peer)).to.deep.equal({ calling: 0 });
         await untilAsleep(peer.pid, 'sync call');
@@ -90,19 +93,19 @@ for (const kind of kinds) {
         expect(await peer.exit).to.deep.equal({ code: null, signal: 'SIGINT' });
       });
 
-      // All signals take the same way, so one call of each direction is enough for a second one.
+      // All signals take the same way, so one call of each direction is enough for a second signal.
       const signals = ['recvSync', 'sendSync'].includes(call.name)
         ? (['SIGINT', 'SIGUSR2'] as const)
         : (['SIGINT'] as const);
       for (const signal of signals) {
-        it(`interrupts it if JavaScript listens for ${signal}, and the next call goes on`, async function () {
+        it(`interrupts the call if JavaScript listens for ${signal}, and the next call goes on`, async function () {
           const { peer, far } = startCall(call, kind, 'main', signal);
           expect(await report(peer)).to.deep.equal({ calling: 0 });
           await untilAsleep(peer.pid, 'sync call');
           peer.kill(signal);
           const error = await report(peer);
           expect(error).to.include({ name: 'InterruptedError', code: 'ERR_MP_INTERRUPTED' });
-          // A message of which the first byte was written is finished, and the next call sends one of its own.
+          // A message whose first byte was written is finished, and the next call sends a message of its own.
           if (call.sends) expect(error.begun).to.equal(!call.handles);
           expect(await report(peer)).to.deep.equal({ calling: 1 });
           await expectSuccess(call, peer, far, call.handles ? [0] : [0, 1]);
@@ -111,7 +114,7 @@ for (const kind of kinds) {
         });
       }
 
-      it('does not interrupt it in a worker; the listener runs in the main thread', async function () {
+      it('does not interrupt the call in a worker; the listener runs in the main thread', async function () {
         const { peer, far } = startCall(call, kind, 'worker', 'SIGINT');
         expect(await report(peer)).to.deep.equal({ calling: 0 });
         await untilWorkersAsleep(peer.pid, 'sync call');
@@ -122,7 +125,7 @@ for (const kind of kinds) {
         await peer.succeeded();
       });
 
-      it('kills the process from a worker if nobody listens for it', async function () {
+      it('kills the process from a worker without a listener', async function () {
         const { peer } = startCall(call, kind, 'worker');
         expect(await report(peer)).to.deep.equal({ calling: 0 });
         await untilWorkersAsleep(peer.pid, 'sync call');
@@ -130,7 +133,7 @@ for (const kind of kinds) {
         expect(await peer.exit).to.deep.equal({ code: null, signal: 'SIGINT' });
       });
 
-      it('is not noticed if it is SIGCHLD, whatever JavaScript listens for', async function () {
+      it('has no effect if it is SIGCHLD, whatever JavaScript listens for', async function () {
         const { peer, far } = startCall(call, kind, 'children', 'SIGINT', 'SIGCHLD');
         expect(await report(peer)).to.deep.equal({ calling: 0 });
         await untilAsleep(peer.pid, 'sync call');

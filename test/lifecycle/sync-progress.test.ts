@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 //
-// A Sync call that waits goes on writing what was sent before on any connection, or two processes could each wait for a
-// message that the other has accepted but not written.
+// A Sync call that waits also writes what was sent before on any connection. Otherwise two processes could each wait
+// for a message that the other has accepted but not written.
 import { expect } from 'chai';
 
 import { kinds, makePair, spawnPeer, within, type AnyConnection } from '../helpers/index.js';
-import { expectNumbered } from './support/numbered.js';
+import { expectNumbered } from './support/numbered-messages.js';
 import { child, report } from './support/programs.js';
 
 const COUNT = 64;
@@ -16,9 +16,9 @@ async function expectAll(reader: AnyConnection): Promise<void> {
 }
 
 for (const kind of kinds) {
-  describe(`A Sync call beside unwritten messages on another connection (${kind})`, function () {
+  describe(`Unwritten messages on another connection (${kind})`, function () {
     for (const call of ['recvBytesSync', 'pollSync', 'waitSync']) {
-      it(`${call} writes them while it waits`, async function () {
+      it(`are written while ${call} waits`, async function () {
         const other = makePair(kind);
         const own = makePair(kind);
         const peer = spawnPeer(child('sync-progress'), { fds: [other.writer, own.reader], args: [call] });
@@ -30,7 +30,7 @@ for (const kind of kinds) {
     }
 
     // Regression: a Sync send waited for room on its own descriptor only. The peer reads the other connection first.
-    it('sendBytesSync writes them while it waits', async function () {
+    it('are written while sendBytesSync waits', async function () {
       const other = makePair(kind);
       const own = makePair(kind);
       const peer = spawnPeer(child('sync-progress'), { fds: [other.writer, own.writer], args: ['sendBytesSync'] });
@@ -40,11 +40,11 @@ for (const kind of kinds) {
       await peer.succeeded();
     });
 
-    it('a second Sync call is not kept from its own data by them', async function () {
+    it('do not keep a second Sync call from its own data', async function () {
       const other = makePair(kind);
       const own = makePair(kind);
       await own.writer.sendBytes(Buffer.from('is there'));
-      // Nobody reads the first connection, and the receive succeeds all the same.
+      // The peer does not read the first connection, and the receive succeeds all the same.
       const peer = spawnPeer(child('sync-progress'), { fds: [other.writer, own.reader], args: ['recvBytesSync'] });
       expect(await within(20_000, report(peer), 'the receive')).to.equal('done');
       await expectAll(other.reader);

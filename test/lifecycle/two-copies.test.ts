@@ -45,7 +45,7 @@ describe('Two copies of the package in one process', function () {
     expect(await run('installed')).to.deep.equal({ results: ['first', 'second'], refused: 'ERR_INVALID_ARG_TYPE' });
   });
 
-  // Regression: the second one took the poller of the environment over, and what waited in the first one hung.
+  // Regression: the second copy took the poller of the environment over, and pending calls of the first copy hung.
   it('work beside each other when the modules are evaluated twice over one addon', async function () {
     expect(await run('reloaded')).to.deep.equal({ results: ['first', 'second'] });
   });

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// interop/c/README.md against the headers and the compilers: its programs are run, and it lists all that there is.
+// interop/c/README.md, checked against the headers and the compilers: its programs run, and it lists everything that
+// exists.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -24,7 +25,7 @@ const declarations = ['node_multiprocessing.h', ...readdirSync(join(interop, 'nm
   .map(([, declaration]) => declaration!.replaceAll(/\s+/g, ' '))
   .filter((declaration) => !/_\(/.test(declaration));
 
-/** The programs of the page, compiled in the order in which it shows them. */
+/** Compiles the programs of the page, in the order in which it shows them. */
 const names = ['shout', 'lock', 'count'];
 
 function run(command: string, ...args: string[]): Program {
@@ -44,13 +45,13 @@ describe('interop/c/README.md', () => {
     });
   });
 
-  it('has the declaration of every function', () => {
+  it('declares every function', () => {
     const listed = [...readme.matchAll(/^\| `([^`]*\bnmp_\w+\([^`]*\))` \|/gm)].map(([, declaration]) => declaration!);
     const functions = listed.filter((declaration) => /^(int|void|const char \*) ?nmp_/.test(declaration));
     expect(functions).to.have.members(declarations);
   });
 
-  it('has every return code', () => {
+  it('lists every return code', () => {
     const base = readFileSync(join(interop, 'nmp', 'base.h'), 'utf8');
     const codes = [...base.matchAll(/^ {2}(NMP_\w+) = -\d+/gm)].map(([, code]) => code!);
     const listed = [...readme.matchAll(/^\| `(NMP_\w+)` \|/gm)].map(([, code]) => code!);
@@ -58,7 +59,7 @@ describe('interop/c/README.md', () => {
     expect(listed).to.have.members(codes);
   });
 
-  it('has every part of a queue', () => {
+  it('shows every part of a queue', () => {
     const [, text] = /^struct nmp_queue_parts \{\n(.*?)^\};$/ms.exec(
       readFileSync(join(interop, 'nmp', 'queue.h'), 'utf8'),
     )!;
@@ -68,7 +69,7 @@ describe('interop/c/README.md', () => {
     expect(listed).to.have.members(members);
   });
 
-  it('the examples for Node run', async () => {
+  it('has examples for Node that run', async () => {
     const outputs = [];
     for (const program of blocks('js')) {
       const peer = spawnPeer(run(process.execPath, '--input-type=module', '-e', program), { cwd: folder });
@@ -77,7 +78,7 @@ describe('interop/c/README.md', () => {
     expect(outputs).to.deep.equal(['HELLO\n', '5\n']);
   });
 
-  it('the program with a lock runs', async () => {
+  it('has a program with a lock that runs', async () => {
     const lock = new Lock();
     expect(await spawnPeer(run(join(folder, 'lock'), lock.name)).succeeded()).to.equal('C has the lock\n');
     expect(lock.value).to.equal(1);
@@ -85,7 +86,7 @@ describe('interop/c/README.md', () => {
   });
 
   for (const python of edgePythons()) {
-    it(`python${python.version}: the examples for Python run`, async () => {
+    it(`has examples for Python that run (python${python.version})`, async () => {
       const outputs = [];
       for (const program of blocks('python')) {
         outputs.push(await spawnPeer(run(python.path, '-c', program), { cwd: folder }).succeeded());

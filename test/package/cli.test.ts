@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The command line program, as npx runs it: on families of processes that live and of some that were killed.
+// The command line program, as npx runs it: on families of living processes and of some that were killed.
 import { spawnSync, type SpawnSyncReturns } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -14,7 +14,7 @@ const { bin } = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8
 const file = join(packageRoot, bin['node-multiprocessing']!);
 const folder = `/dev/shm/mp-${process.getuid!()}`;
 
-/** Makes a Condition and an Event, closes the Condition, says which family it has, and lives on. */
+/** Makes a Condition and an Event, closes the Condition, prints its family, and lives on. */
 const PROGRAM = `
 import * as mp from 'node-multiprocessing';
 new mp.Condition().close();
@@ -23,14 +23,14 @@ const { family } = mp.describe(event).event.flag;
 console.log(family);
 process.stdin.resume();`;
 
-/** How many semaphores an Event has. */
+/** The number of semaphores of an Event. */
 const EVENT = 5;
 
 function run(...args: string[]): SpawnSyncReturns<string> {
   return spawnSync(process.execPath, [file, ...args], { encoding: 'utf8', cwd: packageRoot });
 }
 
-/** Runs a command that must succeed, and returns what it prints. */
+/** Runs a command that must succeed, and returns its output. */
 function output(...args: string[]): string {
   const { status, stdout, stderr } = run(...args);
   expect([status, stderr]).to.deep.equal([0, '']);
@@ -55,7 +55,9 @@ describe('The command line program', function () {
     return { peer, family: await peer.line() };
   }
 
-  /** A member that ends by itself removes what it has made; one that the hooks have to kill could not. */
+  /**
+   * Ends a member. A member that ends by itself removes what it has made; one that the hooks have to kill could not.
+   */
   async function end(peer: Peer): Promise<void> {
     await peer.release();
     await peer.succeeded();
@@ -69,15 +71,15 @@ describe('The command line program', function () {
   }
 
   before(function () {
-    // Elsewhere nothing lists semaphores.
+    // Other systems do not list semaphores.
     if (process.platform !== 'linux') this.skip();
   });
 
-  it('begins with the line that makes it a program', () => {
+  it('begins with the line that makes it executable', () => {
     expect(readFileSync(file, 'utf8').split('\n')[0]).to.equal('#!/usr/bin/env node');
   });
 
-  it('list --json shows a living family, with its member and its semaphores', async () => {
+  it('shows a living family, with its member and its semaphores, in list --json', async () => {
     const { peer, family } = await member();
     const listing = JSON.parse(output('list', '--json')) as Listing;
     expect(Object.keys(listing)).to.deep.equal(['folder', 'families', 'bytes']);
@@ -93,7 +95,7 @@ describe('The command line program', function () {
     expect(listed(family)).to.equal(undefined);
   });
 
-  it('list shows the same as text, its columns under each other', async () => {
+  it('shows the same as text in list, in aligned columns', async () => {
     const { peer, family } = await member();
     const lines = output('list').split('\n');
     const [title] = lines;
@@ -108,13 +110,13 @@ describe('The command line program', function () {
     await end(peer);
   });
 
-  it('a family whose process was killed stays until sweep, which leaves the living ones', async () => {
+  it('keeps a family whose process was killed until sweep, which leaves living families', async () => {
     const { peer, family: alive } = await member();
     const dead = await killed();
     const before = listed(dead)!;
     expect(before.members).to.deep.equal([]);
     expect(existing(dead, before.names)).to.have.length(EVENT);
-    expect(output('list')).to.match(new RegExp(`^${dead} +nobody `, 'm'));
+    expect(output('list')).to.match(new RegExp(`^${dead} +none `, 'm'));
 
     const swept = JSON.parse(output('sweep', '--json')) as Swept;
     expect(Object.keys(swept)).to.deep.equal(['families', 'names']);
@@ -126,30 +128,30 @@ describe('The command line program', function () {
     expect(existing(dead, before.names)).to.deep.equal([]);
     const rest = listed(alive)!;
     expect(existing(alive, rest.names)).to.have.length(EVENT);
-    // What is gone is not removed again.
+    // What was removed is not removed again.
     const again = JSON.parse(output('sweep', '--json')) as Swept;
     expect(again.families.map(({ family }) => family)).not.to.include(dead);
     await end(peer);
   });
 
-  it('sweep says as text what it has removed, and that there was nothing', async () => {
+  it('prints as text what sweep has removed, and that there was nothing', async () => {
     const dead = await killed();
     const lines = output('sweep').split('\n');
     expect(lines[0]).to.match(/^FAMILY +SEMAPHORES REMOVED$/);
     expect(lines).to.include(`${dead}  ${EVENT}`);
     expect(lines.at(-2)).to.match(/^Removed \d+ semaphores of \d+ famil(y|ies)\.$/);
-    // Unless somebody else's family has died just now.
+    // Unless a family of another program has died just now.
     expect(output('sweep'))
       .to.match(/^(Nothing to remove\.\n|FAMILY .*)$/s)
       .and.not.include(dead);
   });
 
-  it('tells names that do not exist from those that do, and believes no register that names what is not its own', async () => {
+  it('distinguishes existing names from others, and ignores a register with names of another family', async () => {
     const { peer, family } = await member();
     const register = join(folder, family);
     const line = (name: string): string => `${name.padEnd(31)}\n`;
     const lines = [`/mp-${family}-zzz`, '/mp-other-1', '/etc/passwd', `/mp-${family}-../x`, ''].map(line);
-    // And the beginning of a line for which there was no space, with a whole one behind it.
+    // The beginning of a line for which there was no space, followed by a whole line.
     writeFileSync(register, [...lines, `/mp-${family}`, line(`/mp-${family}-yyy`), `/mp-${family}-half`].join(''), {
       flag: 'a',
     });
@@ -160,31 +162,31 @@ describe('The command line program', function () {
     await end(peer);
   });
 
-  it('whoever lists does not count as a member', () => {
+  it('does not count itself as a member', () => {
     // This process has a family since the tests began.
     const { families } = listFamilies();
     expect(families.length).to.be.at.least(1);
     for (const { members } of families) expect(members).not.to.include(process.pid);
-    // For others it is one.
+    // For other processes it is a member.
     const { families: seen } = JSON.parse(output('list', '--json')) as Listing;
     expect(seen.flatMap(({ members }) => members)).to.include(process.pid);
   });
 
   for (const args of [['--help'], ['-h'], ['list', '--help'], ['sweep', '--json', '--help']]) {
-    it(`${args.join(' ')} prints the usage`, () => {
+    it(`prints the usage for: ${args.join(' ')}`, () => {
       expect(output(...args)).to.match(/^Usage: node-multiprocessing <command>/);
     });
   }
 
   for (const args of [[], ['lst'], ['toString'], ['list', 'more'], ['sweep', 'it'], ['list', '--jsn'], ['--json']]) {
-    it(`"${args.join(' ')}" is refused with the usage on stderr`, () => {
+    it(`refuses "${args.join(' ')}" with the usage on stderr`, () => {
       const { status, stdout, stderr } = run(...args);
       expect([status, stdout]).to.deep.equal([2, '']);
       expect(stderr).to.include('\n\nUsage: node-multiprocessing <command>');
     });
   }
 
-  it('reports a missing addon in one line, and has its usage without one', () => {
+  it('reports a missing addon in one line, and prints its usage without one', () => {
     const env = { ...process.env, NODE_MULTIPROCESSING_ADDON: join(folder, 'no-such-addon.node') };
     const { status, stdout, stderr } = spawnSync(process.execPath, [file, 'list'], { encoding: 'utf8', env });
     expect([status, stdout]).to.deep.equal([1, '']);

@@ -28,12 +28,15 @@ const MIB = 1024 * 1024;
 /** The longest piece of a file that the demo puts on its queue. */
 const PIECE_BYTES = MIB;
 
-/** Marks the processes of one run in their environments, so that they can be found whoever their parent is by now. */
+/**
+ * Marks the processes of one run in their environments. They can be found by it, whatever process is their parent by
+ * now.
+ */
 const MARK = 'NODE_TEST_DEMO_MARK';
 
 const ESCAPE = '\x1b';
 
-/** What takes root's power to read everything, and nothing else, from the program that follows. */
+/** Takes root's power to read everything, and nothing else, from the program that follows. */
 const HUMBLE = ['setpriv', '--bounding-set', '-dac_override,-dac_read_search'];
 
 describe('demo', () => {
@@ -54,7 +57,7 @@ describe('demo', () => {
     return spawnPeer(program, { args: [target], env: { PYTHON: newestPython().path, [MARK]: mark, ...env } });
   }
 
-  /** In a terminal of its own. Once something was shown, `control` is typed. */
+  /** Runs the demo in a terminal of its own. Once it has printed something, `control` is typed. */
   function demoInTerminal(target: string, control = ''): Peer {
     const script = `
 import os, pty, sys
@@ -83,7 +86,7 @@ sys.exit(100 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS
     return spawnPeer(program, { args, env: { PYTHON: path, [MARK]: mark, NODE_TEST_PRELOAD: preload } });
   }
 
-  /** Stands for the interpreter: does what `body` says and then what it was to do, if it still can. */
+  /** Stands for the interpreter: runs `body` and then its real work, if it still can. */
   function fakePython(body: string): Record<string, string> {
     const file = join(folder, '..', `fake-python-${mark}`);
     const rest = 'code = sys.argv[2]\nsys.argv = ["-c", *sys.argv[3:]]\nexec(code)';
@@ -91,7 +94,7 @@ sys.exit(100 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS
     return { PYTHON: file };
   }
 
-  /** Has the Python worker do something when it gets its first piece, which some other worker may never let happen. */
+  /** Makes the Python worker run something when it gets its first piece. Another worker may take all pieces before. */
   function onFirstPiece(body: string): Record<string, string> {
     return fakePython(`
 digest = hashlib.sha256
@@ -134,7 +137,7 @@ hashlib.sha256 = first`);
   async function allGone(): Promise<void> {
     // The test's own time limit is the watchdog.
     while (marked().length > 0) await sleep(20);
-    // A process that a signal has ended leaves the semaphores of its queues to the next one, or to this program.
+    // A process that a signal has ended leaves the semaphores of its queues to the next process, or to this program.
     const { status, stderr } = spawnSync(process.execPath, [join(packageRoot, 'dist', 'cli', 'main.js'), 'sweep']);
     expect(status, stderr.toString()).to.equal(0);
   }
@@ -170,7 +173,7 @@ hashlib.sha256 = first`);
     const peer = demo(folder);
     await ends(peer, 0);
     const bytes = sizes.reduce((sum, size) => sum + size, 2);
-    // Full pieces are followed by another one, so the boundary sizes need one more.
+    // A full piece is followed by another piece, so files of exactly these sizes need one piece more.
     const messages = sizes.reduce((sum, size) => sum + Math.floor(size / PIECE_BYTES) + 1, 2);
     const found = rows(peer.stdout);
     expect([...found.keys()]).to.include.members(['node-1', 'node-2', 'python']);
@@ -178,7 +181,7 @@ hashlib.sha256 = first`);
       [...found.values()].reduce((total, cells) => total + Number(cells[column]), 0);
     expect([0, 1, 3, 4].map(sum)).to.deep.equal([sizes.length + 2, bytes, messages, 0]);
     expect(peer.stdout).to.match(/0 unreadable, 2 symbolic links and 1 special files left out\.\n$/);
-    // Not a terminal: nothing is written over.
+    // The output is no terminal, so nothing is written over.
     for (const control of ['\r', ESCAPE]) expect(peer.stdout).not.to.include(control);
   });
 
@@ -250,7 +253,7 @@ hashlib.sha256 = first`);
       const peer = demo(endless(), onFirstPiece(body));
       await ends(peer, 2);
       expect(peer.stderr).to.include(`The python worker ${text} before its work was done`);
-      // One line, not a stack, of ours.
+      // One line instead of a stack of the demo.
       expect(peer.stderr).not.to.include('    at ');
     });
   }
@@ -261,7 +264,7 @@ hashlib.sha256 = first`);
     expect(peer.stderr).to.match(/^The python worker could not be started: .*no-such-python.*\n$/);
   });
 
-  it('ends with code 2 if the folder is missing or is none', async () => {
+  it('ends with code 2 if the folder is missing or is no folder', async () => {
     const missing = demo(join(folder, 'missing'));
     await ends(missing, 2);
     expect(missing.stderr).to.match(/^Cannot read the folder .*missing: ENOENT\n$/);
@@ -289,7 +292,7 @@ hashlib.sha256 = first`);
     expect(peer.stdout).not.to.match(/Traceback|Error/);
   });
 
-  it('leaves no child behind if nobody reads what it prints', async () => {
+  it('leaves no child behind if its output has no reader', async () => {
     const peer = demo(endless());
     await peer.line();
     peer.process.stdout?.destroy();
@@ -298,7 +301,8 @@ hashlib.sha256 = first`);
   });
 
   it('needs no more memory for a large file', async function () {
-    if (process.env['NODE_MULTIPROCESSING_SANITIZER'] !== undefined) return this.skip(); // Memory means nothing then.
+    // With a sanitizer the memory says nothing.
+    if (process.env['NODE_MULTIPROCESSING_SANITIZER'] !== undefined) return this.skip();
     const target = join(folder, 'large');
     mkdirSync(target);
     writeFileSync(join(target, 'zeros'), '');

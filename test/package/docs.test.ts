@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The documentation against the package: codes, scripts, links and examples.
+// The documentation, checked against the package: codes, scripts, links and examples.
+import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
@@ -28,7 +29,7 @@ function exportedCodes(): Map<string, string> {
   const codes = new Map<string, string>();
   for (const [name, value] of Object.entries(mp as Record<string, unknown>)) {
     if (typeof value !== 'function' || !(value.prototype instanceof mp.MultiprocessingError)) continue;
-    // The constructors want different things, and all of them are content with these.
+    // The constructors want different arguments, and accept these.
     const error = Reflect.construct(value, [Buffer.alloc(0), 0, {}]) as mp.MultiprocessingError;
     codes.set(name, error.code);
   }
@@ -49,7 +50,7 @@ function anchors(page: string): string[] {
 }
 
 describe('documentation', () => {
-  it('docs/errors.md lists exactly the codes of the exported classes', () => {
+  it('lists exactly the codes of the exported classes in docs/errors.md', () => {
     const text = read('docs/errors.md');
     const table = new Map(
       [...text.matchAll(/^\| \[`(\w+)`\]\(#(\w+)\) \| `(\w+)` \|/gm)].map(([, name, link, code]) => {
@@ -82,11 +83,18 @@ describe('documentation', () => {
     }
   });
 
-  it('README.md names every member of Connection', () => {
+  it('draws docs/layers.svg from scripts/layers.mjs', () => {
+    const script = join(packageRoot, 'scripts', 'draw-layers.mjs');
+    const { status, stderr } = spawnSync(process.execPath, [script, '--check'], { encoding: 'utf8' });
+    expect(stderr).to.equal('');
+    expect(status).to.equal(0);
+  });
+
+  it('names every member of Connection in README.md', () => {
     const text = read('README.md');
     const members = Object.getOwnPropertyNames(mp.Connection.prototype).filter((name) => name !== 'constructor');
     for (const name of members) {
-      // Of the twins one is listed, and the other one where the line has room.
+      // Of two twins README.md lists one, and the other where the line has room.
       const listed = name.replace(/Sync$/, '');
       expect(text, name).to.match(new RegExp(`\`${listed}[\`(]`));
     }
@@ -103,13 +111,13 @@ describe('documentation', () => {
   ]) {
     const examples = [...read(page).matchAll(/^```js\n(.*?)^```$/gms)]
       .map(([, text]) => text!)
-      // What needs a file beside it is run by readme.test.ts.
+      // readme.test.ts runs the examples that need a file beside them.
       .filter(
         (text) =>
           page !== 'README.md' || (/^import \* as mp /m.test(text) && !/import\.meta|fromFd|process\.argv/.test(text)),
       );
     examples.forEach((text, i) => {
-      it(`${page}: example ${i + 1} runs`, async () => {
+      it(`has a running example: ${page}, number ${i + 1}`, async () => {
         const program = /^import \* as mp /m.test(text) ? '' : "import * as mp from 'node-multiprocessing';\n";
         const args = ['--input-type=module', '-e', program + text];
         const env = { PATH: `${dirname(newestPython().path)}:${process.env['PATH'] ?? ''}` };
@@ -120,7 +128,7 @@ describe('documentation', () => {
     });
   }
 
-  it('docs/python.md: a Python module and the Node program that uses it run, and print what they say', async () => {
+  it('has a Python module and a Node program in docs/python.md that run together, with the output shown', async () => {
     const text = read('docs/python.md');
     const pairs = [...text.matchAll(/^```python\n# (\w+\.py)\n(.*?)^```\n\n```ts\n(import \* as mp .*?)^```$/gms)];
     expect(pairs).to.have.length(1);
@@ -146,7 +154,7 @@ describe('documentation', () => {
 
   const outputs = { 'README.md': '1\n2\n3\n4\nConsumer done\n', 'docs/processes.md': '144\n' };
   for (const [page, output] of Object.entries(outputs)) {
-    it(`${page}: the example that starts itself as another process runs, from a file`, async () => {
+    it(`has an example in ${page} that starts itself as another process, and runs from a file`, async () => {
       const examples = [...read(page).matchAll(/^```js\n(.*?)^```$/gms)].map(([, text]) => text!);
       const texts = examples.filter((text) => text.includes('import.meta.url'));
       expect(texts).to.have.length(1);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// README.md shows the example programs, and this runs them as it shows them.
+// README.md shows the example programs, and this file runs them as it shows them.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -11,7 +11,7 @@ import { foreignEnv, newestPython, packageRoot, spawnPeer, type Program } from '
 
 const readme = readFileSync(join(packageRoot, 'README.md'), 'utf8');
 
-/** The code blocks of README.md, by the file name that stands above each. */
+/** The code blocks of README.md, by the file name above each. */
 const shown = new Map(
   [...readme.matchAll(/^`(examples\/[^`]+)`\n\n```\w+\n(.*?)^```$/gms)].map(([, name, text]) => [name!, text!]),
 );
@@ -31,7 +31,7 @@ describe('README examples', () => {
       readdirSync(join(packageRoot, 'examples', folder))
         .filter((name) => name !== '__pycache__')
         .map((name) => `examples/${folder}/${name}`)
-        // There is a link to it.
+        // README.md links to this file.
         .filter((name) => name !== 'examples/c-worker/hash.c'),
     );
     expect([...shown.keys()]).to.have.members(files);
@@ -46,12 +46,12 @@ describe('README examples', () => {
     }
   });
 
-  it('Node and Node', async () => {
+  it('run between Node and Node', async () => {
     const peer = spawnPeer(example('examples/node-node/main.mjs'));
     expect((await peer.succeeded()).split('\n')).to.deep.equal(['7', 'HelloWorld', 'Server done', '']);
   });
 
-  it('Node and Python', async () => {
+  it('run between Node and Python', async () => {
     const peer = spawnPeer(example('examples/node-python/main.mjs'), { env: { PATH: pathWithPython() } });
     expect((await peer.succeeded()).split('\n')).to.deep.equal(['{ count: 4, mean: 3 }', 'Python done', '']);
   });
@@ -60,7 +60,7 @@ describe('README examples', () => {
     ['shout', 'HELLO\nWORLD\n'],
     ['hash', 'f55c314b\ndd60ed33\n'],
   ] as const) {
-    it(`Node and C, with the commands shown: ${name}`, async () => {
+    it(`run between Node and C, with the commands shown: ${name}`, async () => {
       const [, block] = new RegExp(`^\`\`\`sh\\n(cc [^\\n]* -o ${name} .*?)^\`\`\`$`, 'ms').exec(readme) ?? [];
       const [compile, run] = (block ?? '').trim().split('\n') as [string, string];
       const folder = join(packageRoot, 'out', 'readme');

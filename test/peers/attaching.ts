@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 //
-// A Node process that was started by other means: it attaches what its environment describes, and does what the child of
-// sharing.ts does.
+// A Node process that was started by other means. It attaches what its environment describes, and does what the child
+// of sharing.ts does.
 import { attach, type Connection, type Descriptor } from 'node-multiprocessing';
 
 import { secondOfEach } from './sharing.js';
 
 function take(name: string): unknown {
   const text = process.env[name] ?? '';
-  // So that no child of this one takes it for its own.
+  // Otherwise a child of this process would take the descriptions for its own.
   // eslint-disable-next-line @typescript-eslint/no-dynamic-delete
   delete process.env[name];
   return JSON.parse(text);

@@ -51,7 +51,7 @@ def until_closed(conn):
 
 
 def parent_gone(pipe):
-    """Tells, over a pipe of its own, that the parent has ended."""
+    """Reports over a pipe of its own that the parent has ended."""
     pipe.send(os.getpid())
     multiprocessing.parent_process().join()
     pipe.send('gone')
@@ -64,7 +64,7 @@ def busy(conn):
 
 
 def with_names(conn):
-    """Makes things with names, which a killed process cannot remove."""
+    """Makes objects with names. A killed process cannot remove these."""
     context = multiprocessing.get_context('spawn')
     lock, queue = context.Lock(), context.Queue()
     conn.send([lock._semlock.name, queue._rlock._semlock.name])
@@ -94,7 +94,7 @@ def relay(source, sink, name):
 
 
 def get_one(queue, conn):
-    """Tells what it gets, again and again."""
+    """Gets items for ever, and reports each."""
     while True:
         conn.send(queue.get())
 
@@ -105,14 +105,14 @@ def put_large(queue, size):
 
 
 def half_read(queue, conn):
-    """Is in the middle of an item, and stays there."""
+    """Reads the first part of an item, and waits."""
     queue._rlock.acquire()
     conn.send(len(os.read(queue._reader.fileno(), 100)))
     conn.recv()
 
 
 def holds_writing(queue, conn):
-    """Has the lock for putting, between two items."""
+    """Holds the lock for putting, between two items."""
     queue._wlock.acquire()
     conn.send('held')
     conn.recv()

@@ -43,7 +43,7 @@ def echo(connection):
 
 
 def client(address, key):
-    """Connects, says so, and echoes."""
+    """Connects, reports it, and echoes."""
     try:
         connection = Client(address_from(address), authkey=key_from(key))
     except (AuthenticationError, EOFError, OSError, AssertionError) as error:
@@ -60,14 +60,14 @@ def hello(address, key):
 
 
 def gone(address, key):
-    """test_issue14725's child: writes and is gone before it is accepted."""
+    """test_issue14725's child: writes, and has closed before it is accepted."""
     with Client(address_from(address), authkey=key_from(key)) as connection:
         connection.send_bytes(b"hello")
     say("closed")
 
 
 def listener(address, family, key, count):
-    """Listens, tells where, and echoes for so many connections, one after the other."""
+    """Listens, prints its address, and echoes for `count` connections, one after the other."""
     with Listener(
         address_from(address), None if family == "none" else family, authkey=key_from(key)
     ) as listening:
@@ -83,7 +83,7 @@ def listener(address, family, key, count):
 
 
 def drip(address):
-    """Connects without a key and is then killed inside of a message."""
+    """Connects without a key, and is killed inside a message."""
     connection = Client(address_from(address))
     os.write(connection.fileno(), b"\0\0")
     say("ready")

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Functions that Python programs of the tests run in Node children.
+// Functions that the tests' Python programs run in Node children.
 import {
   currentProcess,
   EOFError,
@@ -54,7 +54,7 @@ export async function relay(source: Queue, sink: Queue, name: string): Promise<v
   }
 }
 
-/** Tells how the wait for an item ends. */
+/** Reports how the wait for an item ends. */
 export async function brokenness(queue: Queue, sink: Queue): Promise<void> {
   const outcome = queue.get().then(
     () => 'got',

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What NodeProcess promises to Python programs. `python node_parent.py <module> <scenario>` prints a line for each check."""
+"""The promises of NodeProcess to Python programs. `python node_parent.py <module> <scenario>` prints a line per check."""
 import multiprocessing
 import os
 import shutil
@@ -84,7 +84,7 @@ def ends(module):
         process.join()
         assert process.exitcode == exitcode, (function, process.exitcode)
     for method, number in ('terminate', signal.SIGTERM), ('kill', signal.SIGKILL):
-        # There Node's handler of the signal waits for a call into a library, and a busy loop makes none.
+        # There Node's handler of the signal waits for a call into a library, which a busy loop never makes.
         if method == 'terminate' and os.environ.get('NODE_MULTIPROCESSING_SANITIZER') == 'thread':
             continue
         process, conn = talking(module, 'busy')
@@ -113,7 +113,7 @@ def refusals(module):
 
 
 def package(module):
-    """Finds the package from a copy of the file, and not without it."""
+    """A copy of the file finds the package, and fails without the package."""
     folder = tempfile.mkdtemp()
     shutil.copy(node_multiprocessing.__file__, folder)
     shutil.copy(os.path.join(HERE, '..', 'package', 'plain.mjs'), folder)
@@ -137,7 +137,7 @@ def package(module):
 
 
 def forked(module):
-    """A fork of the parent keeps neither the child nor the parent from noticing the other's end."""
+    """With a fork of the parent alive, child and parent still notice each other's end."""
     process, conn = talking(module, 'untilClosed')
     sibling = multiprocessing.get_context('fork').Process(target=lambda: os.read(sleeper, 1))
     sleeper, waker = os.pipe()
@@ -152,14 +152,14 @@ def forked(module):
 
 
 def daemons(module):
-    """Leaves a daemonic child in a busy loop, which must be ended."""
+    """Leaves a daemonic child in a busy loop. The child must be ended."""
     process, conn = talking(module, 'busy', daemon=True)
     assert process.daemon
     print(conn.recv(), flush=True)
 
 
 def orphans(module):
-    """Is killed beside its daemonic child, with a fork that lives on until its input ends."""
+    """Is killed while it has a daemonic child, and a fork that lives on until its input ends."""
     process, conn = talking(module, 'busy', daemon=True)
     pid = conn.recv()
     sibling = multiprocessing.get_context('fork').Process(target=lambda: os.read(sys_stdin, 1))

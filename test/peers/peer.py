@@ -46,7 +46,7 @@ def echo():
 
 
 def sink():
-    """Prints length and digest of every message, then what ended the stream."""
+    """Prints length and digest of every message, then the error that ended the stream."""
     try:
         while True:
             message = READER.recv_bytes()
@@ -90,18 +90,18 @@ def slices():
 
 
 def poll():
-    """Waits until there is something, and takes nothing."""
+    """Waits until data is there, and receives nothing."""
     say("ready")
     say(READER.poll(60))
 
 
 def reset():
-    """Ends with received data unread."""
+    """Ends while data is unread."""
     READER.poll(60)
 
 
 def receive_handle():
-    """Writes to a descriptor that is sent; its number is above that of the argument."""
+    """Writes to a descriptor that it receives, whose number is above that of the argument."""
     for _ in range(int(ARGUMENTS[0]) if ARGUMENTS else 0):
         os.open(os.devnull, os.O_RDONLY)
     descriptor = reduction.recv_handle(READER)
@@ -121,7 +121,7 @@ def send_handle():
 
 
 def missing_handle():
-    """Says how a handle that does not come is reported."""
+    """Prints the error for a handle that does not come."""
     try:
         reduction.recv_handle(READER)
     except (RuntimeError, EOFError) as error:
@@ -129,7 +129,7 @@ def missing_handle():
 
 
 def unblock():
-    """Blocks in recv_bytes in one thread and says what came of it."""
+    """Blocks in recv_bytes in one thread, and prints the result."""
 
     def receive():
         try:
@@ -144,7 +144,7 @@ def unblock():
 
 
 def descriptors():
-    """Prints which descriptors above the standard streams are open."""
+    """Prints the open descriptors above the standard streams."""
     found = []
     for name in os.listdir("/proc/self/fd"):
         try:

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The Node side of tests, with the modes and arguments of peer.py. NODE_TEST_MODE=sync makes it use the blocking methods.
+// The Node side of tests, with the modes and arguments of peer.py. NODE_TEST_MODE=sync makes it use the blocking
+// methods.
 import { createHash } from 'node:crypto';
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
@@ -93,7 +94,7 @@ const runs: Record<string, () => Promise<void>> = {
     });
     say(end);
   },
-  // A receive and a blocked send, each with a signal in the middle. A blocking call says that it was interrupted, and is
+  // A receive and a blocked send, each with a signal in the middle. A blocking call reports the interruption and is
   // then repeated, except for a send that has begun.
   async interrupted() {
     process.on('SIGUSR2', () => undefined);

@@ -48,7 +48,7 @@ class Slotted:
 
 
 class Keyword:
-    """Its __new__ wants a keyword."""
+    """Its __new__ needs a keyword."""
 
     def __new__(cls, first, *, second):
         self = super().__new__(cls)
@@ -116,7 +116,7 @@ def nested(depth):
 
 
 def same(a, b):
-    """Whether two values are equal, and of the same types all the way down."""
+    """Whether two values are equal, with the same types at every level."""
     if type(a) is not type(b):
         return False
     if numpy is not None and isinstance(a, numpy.ndarray):
@@ -143,20 +143,20 @@ def same(a, b):
 
 
 def typed(key):
-    """A key that equals only what is of its type."""
+    """A key that equals only keys of its own type."""
     if isinstance(key, (tuple, frozenset)):
         return type(key), type(key)(map(typed, key))
     return type(key), repr(key) if isinstance(key, float) else key
 
 
 def dumps():
-    """The pickle of an expression; by the Pickler in Python instead of that in C if asked for."""
+    """The pickle of an expression, by the Pickler in C or by that in Python."""
     pickler = pickle._dumps if REQUEST.get("slow") else pickle.dumps
     return pickler(eval(REQUEST["expression"]), REQUEST["protocol"])
 
 
 def compare():
-    """Whether a pickle is that of an expression."""
+    """Whether a pickle holds the value of an expression."""
     data = CONNECTION.recv_bytes()
     value = pickle.loads(data)
     expected = eval(REQUEST["expression"])
@@ -166,7 +166,7 @@ def compare():
 
 
 def echo():
-    """The pickle of what a pickle holds."""
+    """Decodes a pickle and pickles the value again."""
     return pickle.dumps(pickle.loads(CONNECTION.recv_bytes()), REQUEST["protocol"])
 
 
@@ -177,7 +177,7 @@ def optimize():
     return pickletools.optimize(CONNECTION.recv_bytes())
 
 
-# What a pickle that is made here calls the classes above.
+# The module of the classes above, as pickles that are made here name it.
 sys.modules["pickles"] = sys.modules["__main__"]
 for thing in (Point, Slotted, Keyword, Called, Pair):
     thing.__module__ = "pickles"
@@ -189,7 +189,7 @@ while True:
         break
     try:
         ANSWER = globals()[REQUEST["do"]]()
-    except Exception as error:  # What fails is the test's business.
+    except Exception as error:  # The test judges the failure.
         CONNECTION.send_bytes(("%s: %s" % (type(error).__name__, error)).encode(errors="backslashreplace"))
         CONNECTION.send_bytes(b"")
     else:

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The Node side of tests of queues, with the commands of queue_peer.py. Its argument says which methods it uses: async or sync.
+// The Node side of tests of queues, with the commands of queue_peer.py. Its argument names the methods that it uses:
+// async or sync.
 import { writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 
@@ -15,7 +16,7 @@ const first = await lines.next();
 const queue = attach(JSON.parse(first.value as string) as QueueDescriptor & { type: 'JoinableQueue' });
 const calls = new QueueCalls(queue, mode);
 
-// With the async methods commands run side by side, as the threads of queue_peer.py do.
+// With the async methods, commands run side by side, as the threads of queue_peer.py do.
 for await (const line of { [Symbol.asyncIterator]: () => lines }) {
   const { id, do: target, args } = JSON.parse(line) as { id: number; do: string; args: unknown[] };
   const done = calls

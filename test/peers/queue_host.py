@@ -23,7 +23,7 @@ def name(part):
 
 
 def parts(queue, reads=True, writes=True):
-    """How queue_worker.c wants a queue, and the descriptors that it has to inherit."""
+    """The form of a queue for queue_worker.c, and the descriptors that the worker has to inherit."""
     fds = [queue._reader.fileno() if reads else None, queue._writer.fileno() if writes else None]
     words = ["-" if fd is None else str(fd) for fd in fds]
     words += [name(queue._rlock), name(queue._wlock), name(queue._sem), str(queue._maxsize)]
@@ -84,7 +84,7 @@ def raw():
 
 
 def objects():
-    """What put() puts and get() gets, passed on by C; bounded queues, and more than the pipe has room for."""
+    """Items between put() and get(), passed on by C, in bounded queues and beyond the room of the pipe."""
     for maxsize in (0, 1, 7):
         jobs, results = CONTEXT.Queue(maxsize), CONTEXT.Queue(maxsize)
         worker = start("echo", parts(jobs, writes=False), parts(results, reads=False))
@@ -99,7 +99,7 @@ def objects():
 
 
 def pickled():
-    """Items made in C, which get() takes for bytes objects."""
+    """Items made in C. get() reads them as bytes objects."""
     for size in SIZES:
         queue = CONTEXT.Queue()
         worker = start("put", queue, args=(3, size))
@@ -109,7 +109,7 @@ def pickled():
 
 
 def simple():
-    """A SimpleQueue, which has neither places nor timeouts."""
+    """A SimpleQueue, which has neither slots nor timeouts."""
     queue = CONTEXT.SimpleQueue()
     fd = queue._reader.fileno()
     text = ",".join([str(fd), "-", name(queue._rlock), name(queue._wlock), "-", "-"])
@@ -127,7 +127,7 @@ def timeouts():
         time.sleep(0.001)
     text, fds = parts(full)
     words = text.split(",")
-    # What is empty to get from and full to put to.
+    # A queue that is empty for get() and full for put().
     words[0], words[2] = str(empty._reader.fileno()), name(empty._rlock)
     end(start("timeouts", (",".join(words), [*fds, empty._reader.fileno()])), "queue empty\nqueue full\n")
     assert full.get(timeout=WATCHDOG) == "item"
@@ -136,7 +136,7 @@ def timeouts():
 
 
 def joinable():
-    """task_done() in C wakes join() here, and the other way round."""
+    """task_done() in C wakes join() here, and task_done() here wakes join() in C."""
     jobs, results = CONTEXT.JoinableQueue(4), CONTEXT.JoinableQueue()
     worker = start("echo", jobs, results)
     for item in range(50):
@@ -156,7 +156,7 @@ def joinable():
 
 
 def signals():
-    """Signals in the middle of it."""
+    """Signals arrive during the calls."""
     jobs, results = CONTEXT.Queue(), CONTEXT.Queue()
     worker = start("echo", jobs, results)
     for item in range(100):
@@ -169,13 +169,13 @@ def signals():
 
 
 def kills():
-    """A C program that waits is killed; everybody else goes on. One that has a lock is killed; nobody gets it."""
+    """After the kill of a waiting C program the others go on. After the kill of a holder no process gets the lock."""
     queue = CONTEXT.Queue()
     for item in range(10):
         kill(start("take", queue))
         queue.put(item)
         assert queue.get(timeout=WATCHDOG) == item
-    # Sixteen messages of 4096 bytes fill the pipe. The one with the next place waits for room, without the lock.
+    # Sixteen messages of 4096 bytes fill the pipe. The process with the next slot waits for room, without the lock.
     worker = start("put", queue, args=(17, 4084))
     while queue.qsize() < 17:
         time.sleep(0.001)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The Python side of tests of queues: one of CPython's own, made of names and of the descriptors 3 (read) and 4 (write).
+"""The Python side of tests of queues: a queue of CPython, made of names and of the descriptors 3 (read) and 4 (write).
 
 The first line of standard input is what describe() makes of the queue. Each further line is a command,
 {"id", "do", "args"}, which runs in a thread and is answered by {"id", "result"} or {"id", "error"}. Times are in milliseconds.
@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection
 
 
 def rebuild(kind, descriptor):
-    """What unpickling does in a process that CPython has spawned."""
+    """Does what unpickling does in a process that CPython has spawned."""
     made = getattr(s, kind).__new__(getattr(s, kind))
     largest = descriptor.get("bound", 1 if kind in ("Lock", "RLock") else s.SEM_VALUE_MAX)
     recursive = s.RECURSIVE_MUTEX if kind == "RLock" else s.SEMAPHORE
@@ -63,7 +63,7 @@ def get(block=True, timeout=None):
 
 
 def put_many(count, size=0):
-    """Numbered items, each with so many bytes beside its number."""
+    """Puts numbered items, each with `size` bytes beside its number."""
     for number in range(count):
         QUEUE.put([number, b"x" * size])
 
@@ -73,12 +73,12 @@ def get_many(count):
 
 
 def sizes(count):
-    """Gets so many of what put_many puts."""
+    """Gets `count` items of put_many."""
     return [[number, len(data)] for number, data in get_many(count)]
 
 
 def work():
-    """Until None: what test_task_done does. Returns how many items it was."""
+    """Gets until None, as test_task_done does. Returns the number of items."""
     for count in range(1 << 30):
         item = QUEUE.get()
         QUEUE.task_done()

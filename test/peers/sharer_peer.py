@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Connections that travel inside of pickles, with CPython's own resource_sharer.
+"""Connections that travel inside pickles, with CPython's own resource_sharer.
 
 usage: sharer_peer.py MODE KEY
 
@@ -66,7 +66,7 @@ def access():
 
 
 def lost():
-    """Sends a connection and is gone before it can be collected."""
+    """Sends a connection, and has ended before the connection can be collected."""
     CONNECTION.send(Pipe()[0])
     say("sent")
 
@@ -81,7 +81,7 @@ def offers():
 
 
 def fails():
-    """Says what comes of a connection that cannot be collected."""
+    """Prints the error for a connection that cannot be collected."""
     try:
         CONNECTION.recv()
     except Exception as error:

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Both sides of a conversation about every kind of shared object; test/peers/sharing.ts is the same in Node.
 
-`first` begins and `second` answers. Each step of one side waits for the other's, over `conn` or the object itself.
+`first` begins and `second` answers. Each step of one side waits for the step of the other side, over `conn` or
+the object itself.
 As a program: python sharing.py <module of Node>
 """
 import json
@@ -165,13 +166,13 @@ def foreign_modules():
 
 
 def grandchild(queue, conn):
-    # Before it puts something, which it could get itself.
+    # Before the next put: otherwise this side could get its own item.
     conn.send(queue.get())
     queue.put(['from', 'the grandchild', type_name(queue)])
 
 
 def second(conn, objects, queue):
-    """Run by a parent in Node, which is the first."""
+    """The function that a Node parent runs. The parent is the first side."""
     conn.send({name: type_name(value) for name, value in objects.items()})
     conn.send(foreign_modules())
     # The same object twice is one object.
@@ -226,7 +227,7 @@ class Other:
 
 
 def main(module, how='child'):
-    """The first, with a child in Node."""
+    """The first side, with a child in Node."""
     sys.path.insert(0, os.path.join(os.path.dirname(__file__), '..', '..', 'interop', 'python'))
     context = multiprocessing.get_context('spawn')
     conn, theirs = context.Pipe()

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// Both sides of a conversation about every kind of shared object; test/peers/sharing.py is the same in Python. `first` begins
-// and `second` answers. Each step of one side waits for the other's, over `conn` or the object itself.
+// Both sides of a conversation about every kind of shared object; test/peers/sharing.py is the same in Python. `first`
+// begins and `second` answers. Each step of one side waits for the step of the other side, over `conn` or the object
+// itself.
 import { isDeepStrictEqual } from 'node:util';
 
 import {
@@ -19,7 +20,7 @@ import {
 
 const TIMEOUT = { timeout: 60_000 };
 
-/** Every kind of object, in the order in which they are talked about. */
+/** Every kind of object, in the order of the conversation. */
 export const objectNames = [
   'Connection',
   'Lock',
@@ -57,7 +58,7 @@ async function told(conn: Connection, expected: unknown): Promise<void> {
   same(await conn.recv(TIMEOUT), expected);
 }
 
-/** A new object of each kind. The Condition is that of the RLock. */
+/** A new object of each kind. The Condition has the RLock as its lock. */
 export function makeObjects(connection: Connection): SharedObjects {
   const lock = new RLock();
   return {
@@ -122,7 +123,7 @@ async function secondAtQueue(conn: Connection, queue: AnyQueue, joinable?: Joina
   for (const item of items) await queue.put(item);
 }
 
-/** What the first does with each object. */
+/** What the first side does with each object. */
 export const first: Sides = {
   async Connection(_, other) {
     await other.send({ over: 'another' });
@@ -213,7 +214,7 @@ const classes: { readonly [N in ObjectName]?: abstract new (...args: never[]) =>
   JoinableQueue,
 };
 
-/** Run by a parent in Python, which is the first. */
+/** The function that a Python parent runs. The parent is the first side. */
 export async function second(conn: Connection, objects: SharedObjects): Promise<void> {
   // The same object twice is one object.
   same((objects.Condition as unknown as { lock: unknown }).lock === objects.RLock, true);

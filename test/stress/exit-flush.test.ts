@@ -10,7 +10,7 @@ for (const kind of kinds) {
     ['throw', 1],
     ['natural', 0],
   ] as const) {
-    describe(`One MiB that nobody waited for, then ${ending} (${kind})`, function () {
+    describe(`One MiB in sends that were not awaited, then ${ending} (${kind})`, function () {
       for (const shape of shapes) {
         it(`arrives 50 times as ${shape.count} messages of ${shape.size} bytes`, async function () {
           for (let i = 0; i < 50; i++) expect(await expectNothingMissing(kind, ending, shape)).to.equal(exitCode);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-import { expectSurvival } from '../lifecycle/support/hostility.js';
-import { freshSeed } from '../lifecycle/support/random.js';
+import { expectSurvival } from '../lifecycle/support/hostile-bytes.js';
+import { freshSeed } from '../helpers/random.js';
 
 describe('Hostile bytes', function () {
   const seed = freshSeed();

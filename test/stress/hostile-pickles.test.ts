@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { expectPicklesSurvived } from '../lifecycle/support/pickle-survival.js';
-import { freshSeed } from '../lifecycle/support/random.js';
+import { freshSeed } from '../helpers/random.js';
 
 describe('Hostile pickles', function () {
   const seed = freshSeed();

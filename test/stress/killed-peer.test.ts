@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 import { kinds, modes } from '../helpers/index.js';
-import { killPeer } from '../lifecycle/support/killing.js';
-import { freshSeed } from '../lifecycle/support/random.js';
+import { killPeer } from '../lifecycle/support/killed-peers.js';
+import { freshSeed } from '../helpers/random.js';
 
 describe('500 peers that are killed at random moments', function () {
   const first = freshSeed();
@@ -12,7 +12,7 @@ describe('500 peers that are killed at random moments', function () {
       for (const peer of ['send', 'receive'] as const) {
         for (let i = 0; i < perWay; i++) {
           const seed = next++;
-          it(`while it would ${peer} (${kind}, ${mode}, SEED=${seed})`, function () {
+          it(`send only whole messages before the end (${peer}, ${kind}, ${mode}, SEED=${seed})`, function () {
             return killPeer({ kind, mode, peer, seed });
           });
         }

@@ -5,16 +5,16 @@ import {
   expectNeverTwoHolders,
   expectPythonServed,
   expectStoppedIsNotDead,
-} from '../lifecycle/support/lock-work.js';
-import { freshSeed } from '../lifecycle/support/random.js';
+} from '../lifecycle/support/lock-loops.js';
+import { freshSeed } from '../helpers/random.js';
 
-describe('Locks for a long time', function () {
-  it('lose none of 10,000 increments of each of eight processes', function () {
+describe('Locks in long loops', function () {
+  it('lose none of the 10,000 increments of each of eight processes', function () {
     return expectExactCount(10_000, 170_000);
   });
 
   for (let part = 1; part <= 5; part++) {
-    it(`are left as they were by 20,000 acquires that are given up (part ${part})`, function () {
+    it(`are unchanged by 20,000 acquires that are given up (part ${part})`, function () {
       return expectCancelledCleanly(20_000, 170_000);
     });
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Compiled, never run: what the types of processes must accept, and after each @ts-expect-error what they must refuse.
+// Compiled, never run: the uses that the types of processes must accept, and after each @ts-expect-error a use that
+// they must refuse.
 import {
   activeChildren,
   type BaseProcess,

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// Compiled, never run: what the types of queues must accept, and after each @ts-expect-error what they must refuse.
+// Compiled, never run: the uses that the types of queues must accept, and after each @ts-expect-error a use that they
+// must refuse.
 /* eslint-disable @typescript-eslint/no-unused-vars, @typescript-eslint/no-unnecessary-type-parameters --
-   Values are there for their types, which are compared by a function that is never called. */
+   Values are there for their types. The function that compares these is never called. */
 import {
   attach,
   BaseQueue,

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// Compiled, never run: what the types of locks must accept, and after each @ts-expect-error what they must refuse.
+// Compiled, never run: the uses that the types of locks must accept, and after each @ts-expect-error a use that they
+// must refuse.
 /* eslint-disable @typescript-eslint/no-unused-vars, @typescript-eslint/no-unnecessary-type-parameters --
-   Values are there for their types, which are compared by a function that is never called. */
+   Values are there for their types. The function that compares these is never called. */
 import {
   attach,
   BoundedSemaphore,
@@ -91,7 +92,7 @@ export async function scopes(lock: RLock, condition: Condition): Promise<void> {
   }
   // @ts-expect-error A function is needed.
   await lock.withLock('text');
-  // @ts-expect-error Whoever does not want to wait acquires.
+  // @ts-expect-error A caller that does not want to wait calls acquire.
   await lock.withLock(() => 1, { block: false });
 }
 
@@ -100,7 +101,7 @@ export function recovering(lock: RLock, semaphore: Semaphore): void {
   lock.recover({ force: true });
   // @ts-expect-error Not an option.
   lock.recover({ always: true });
-  // @ts-expect-error Nobody holds a semaphore.
+  // @ts-expect-error A semaphore has no holder.
   semaphore.recover();
 }
 
@@ -160,7 +161,7 @@ export async function named(): Promise<void> {
   NamedSemaphore.open(5);
   // @ts-expect-error The name does not change.
   semaphore.name = '/other';
-  // @ts-expect-error Nothing but its name stands for it.
+  // @ts-expect-error Only its name stands for it.
   describe(semaphore);
 }
 
@@ -175,7 +176,7 @@ export function sharing(lock: Lock, condition: Condition, given: Descriptor): vo
   const b = attach({ type: 'BoundedSemaphore', semaphore: { name: '/mp-python' }, bound: 3 });
   same<typeof b, BoundedSemaphore>(true);
   same<typeof given.type, Descriptor['type']>(true);
-  // What is known of a descriptor decides what comes of it.
+  // The type of the descriptor decides the type of the result.
   if (given.type === 'Condition') {
     same<typeof given, ConditionDescriptor>(true);
     const c = attach(given);

@@ -18,7 +18,7 @@ import { throws } from '../helpers/index.js';
 const KEY = Buffer.from('supadupasecretkey');
 const AUTH = { code: 'ERR_MP_AUTHENTICATION', name: 'AuthenticationError' };
 
-/** Runs one side against messages that are already there. What it sends. */
+/** Runs one side against messages that are already there. Returns what the side sends. */
 function converse(talk: Talk, messages: (string | Buffer)[]): string[] {
   const sent: string[] = [];
   const rest = [...messages];
@@ -36,11 +36,11 @@ function converse(talk: Talk, messages: (string | Buffer)[]): string[] {
   return sent;
 }
 describe('OtherTest', () => {
-  it('test_deliver_challenge_auth_failure: a bogus digest', () => {
+  it('test_deliver_challenge_auth_failure refuses a bogus digest', () => {
     throws(() => converse(deliverChallenge(Buffer.from('abc')), ['something bogus']), AUTH);
   });
 
-  it('test_answer_challenge_auth_failure: a bogus verdict, and a bogus challenge', () => {
+  it('test_answer_challenge_auth_failure refuses a bogus verdict and a bogus challenge', () => {
     const challenge = `#CHALLENGE#${'x'.repeat(20)}`;
     throws(() => converse(answerChallenge(Buffer.from('abc')), [challenge, 'something bogus']), AUTH);
     throws(() => converse(answerChallenge(Buffer.from('abc')), ['something bogus']), AUTH);
@@ -49,7 +49,7 @@ describe('OtherTest', () => {
 
 describe('ChallengeResponseTest', () => {
   for (const name of [undefined, 'md5', 'sha256', 'sha384', 'sha3_256', 'sha3_384']) {
-    it(`test_challengeresponse: ${name ?? 'no'} prefix`, () => {
+    it(`test_challengeresponse accepts the right digest (prefix: ${name ?? 'none'})`, () => {
       const prefix = name === undefined ? '' : `{${name}}`;
       const message = Buffer.from(`${prefix}is-twenty-bytes-long`);
       const response = createResponse(KEY, message);
@@ -65,7 +65,7 @@ describe('ChallengeResponseTest', () => {
     });
   }
 
-  it('what names no digest, or one that is not accepted, is refused', () => {
+  it("refuses a message without a digest's name, or with one that is not accepted", () => {
     const rest = 'x'.repeat(40);
     for (const prefix of ['', '{', '{}', '{sha1}', '{sha512}', '{SHA256}', 'x{sha256}', '{sha256', '{constructor}']) {
       throws(() => createResponse(KEY, Buffer.from(prefix + rest)), AUTH);
@@ -76,7 +76,7 @@ describe('ChallengeResponseTest', () => {
     for (const length of [0, 1, 8, 19]) throws(() => createResponse(KEY, Buffer.alloc(length)), AUTH);
   });
 
-  it('an answer of another length is wrong', () => {
+  it('refuses an answer of another length', () => {
     const message = Buffer.concat([Buffer.from('{sha256}'), randomBytes(40)]);
     const right = createResponse(KEY, message);
     verifyResponse(KEY, message, right);
@@ -93,7 +93,7 @@ describe('ChallengeResponseTest', () => {
     }
   });
 
-  it('every bit of an answer counts', () => {
+  it('compares every bit of an answer', () => {
     const message = Buffer.concat([Buffer.from('{sha256}'), randomBytes(40)]);
     const right = createResponse(KEY, message);
     for (let bit = 8 * 8; bit < right.length * 8; bit++) {
@@ -107,7 +107,7 @@ describe('ChallengeResponseTest', () => {
 });
 
 describe('An authentication', () => {
-  it('challenges with SHA-256 and 40 random bytes, and with others each time', () => {
+  it('challenges with SHA-256 and 40 random bytes, which are new each time', () => {
     const challenges = new Set<string>();
     for (let i = 0; i < 10; i++) {
       const [challenge] = converse(deliverChallenge(KEY), []);
@@ -117,7 +117,7 @@ describe('An authentication', () => {
     expect(challenges.size).to.equal(10);
   });
 
-  it('accepts the MD5 with which Python up to 3.11 answers', () => {
+  it('accepts MD5, with which Python up to 3.11 answers', () => {
     const talk = deliverChallenge(KEY);
     const challenge = Buffer.from(talk.next().value as Uint8Array).subarray('#CHALLENGE#'.length);
     talk.next(undefined as never);
@@ -126,7 +126,7 @@ describe('An authentication', () => {
     expect(talk.next(undefined as never).done).to.equal(true);
   });
 
-  it('says so when it refuses', () => {
+  it('sends a failure when it refuses', () => {
     const talk = deliverChallenge(KEY);
     talk.next();
     talk.next(undefined as never);
@@ -134,18 +134,18 @@ describe('An authentication', () => {
     throws(() => talk.next(undefined as never), AUTH);
   });
 
-  it('the listening side answers nobody who has not proved that he has the key', () => {
+  it('answers a client only after the client has proved that it has the key', () => {
     const sent: string[] = [];
     const talk = authenticateClient(KEY);
     sent.push(String(Buffer.from(talk.next().value as Uint8Array).subarray(0, 11)));
-    // A challenge comes where the answer to the first one is due.
+    // A challenge comes where the answer to the first challenge is due.
     talk.next(undefined as never);
     sent.push(String(talk.next(Buffer.from(`#CHALLENGE#{sha256}${'x'.repeat(40)}`)).value));
     throws(() => talk.next(undefined as never), AUTH);
     expect(sent).to.deep.equal(['#CHALLENGE#', '#FAILURE#']);
   });
 
-  it('the side that connects answers first', () => {
+  it('lets the connecting side answer first', () => {
     expect(converse(authenticateListener(KEY), [])).to.deep.equal([]);
   });
 });

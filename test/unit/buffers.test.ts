@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Memory of every kind, and memory that goes away during a call.
+// Memory of every kind, and memory that is detached or shrunk during a call.
 import { expect } from 'chai';
 import { BufferTooShort, type Bytes } from 'node-multiprocessing';
 
@@ -8,7 +8,7 @@ import { instance, kinds, makePair, modes, pattern, rejects, turns, via } from '
 
 const MIB = 1024 * 1024;
 
-/** Takes the memory away from its owner, as posting it to a worker does. */
+/** Detaches the memory, as posting it to a worker does. */
 function detach(memory: ArrayBuffer): void {
   structuredClone(memory, { transfer: [memory] });
 }
@@ -43,7 +43,7 @@ describe('sendBytes', () => {
   for (const kind of kinds) {
     for (const mode of modes) {
       for (const [name, view, start, length] of views) {
-        it(`${kind}, ${mode}: ${name}, whole and in part, counted in bytes`, async () => {
+        it(`sends ${name}, whole and in part, counted in bytes (${kind}, ${mode})`, async () => {
           const { reader, writer } = makePair(kind);
           const output = via(mode, writer);
           const expected = bytes.subarray(start, start + length);
@@ -58,7 +58,7 @@ describe('sendBytes', () => {
         });
       }
 
-      it(`${kind}, ${mode}: a large part of large memory, from an offset`, async () => {
+      it(`sends a large part of large memory, from an offset (${kind}, ${mode})`, async () => {
         const { reader, writer } = makePair(kind);
         const large = pattern(4 * MIB);
         const sent = writer.sendBytes(large, 1001, 3 * MIB);
@@ -67,7 +67,7 @@ describe('sendBytes', () => {
       });
     }
 
-    it(`${kind}: a small message may change as soon as the call returns, even when it has to wait`, async () => {
+    it(`has copied a small message when the call returns, even if the message has to wait (${kind})`, async () => {
       const { reader, writer } = makePair(kind);
       const first = writer.sendBytes(pattern(MIB));
       const small = Buffer.from('before');
@@ -82,7 +82,7 @@ describe('sendBytes', () => {
       await Promise.all([first, second, third]);
     });
 
-    it(`${kind}: memory detached before the call is refused and nothing is sent`, async () => {
+    it(`refuses memory that was detached before the call, and sends nothing (${kind})`, async () => {
       const { reader, writer } = makePair(kind);
       const view = new Uint8Array(8);
       detach(view.buffer);
@@ -94,7 +94,7 @@ describe('sendBytes', () => {
       expect((await reader.recvBytes()).length).to.equal(0);
     });
 
-    it(`${kind}: memory detached inside a message fails it and every later send`, async () => {
+    it(`fails, and every later send, if memory is detached inside a message (${kind})`, async () => {
       const { reader, writer } = makePair(kind);
       const memory = ownMemory(pattern(4 * MIB));
       const send = writer.sendBytes(memory);
@@ -112,7 +112,7 @@ describe('sendBytes', () => {
       await rejects(received, { code: 'ERR_MP_TRUNCATED' });
     });
 
-    it(`${kind}: memory detached while its message waits behind another fails this message only`, async () => {
+    it(`fails alone if memory is detached while the message waits behind another (${kind})`, async () => {
       const { reader, writer } = makePair(kind);
       const first = writer.sendBytes(pattern(MIB));
       const memory = ownMemory(pattern(MIB, 5));
@@ -126,7 +126,7 @@ describe('sendBytes', () => {
       await Promise.all([first, third]);
     });
 
-    it(`${kind}: shared memory that changes meanwhile keeps the boundaries of messages`, async () => {
+    it(`keeps the boundaries of messages if shared memory changes meanwhile (${kind})`, async () => {
       const { reader, writer } = makePair(kind);
       const shared = new SharedArrayBuffer(MIB);
       const sent = writer.sendBytes(shared);
@@ -139,10 +139,10 @@ describe('sendBytes', () => {
   }
 });
 
-describe('recvBytesInto memory that goes away', () => {
+describe('recvBytesInto with memory that changes', () => {
   for (const kind of kinds) {
     for (const size of [0, 10, 200_000]) {
-      it(`${kind}: detached while a message of ${size} bytes is awaited: the message is in the error`, async () => {
+      it(`puts a message of ${size} bytes into the error if the memory was detached meanwhile (${kind})`, async () => {
         const { reader, writer } = makePair(kind);
         const memory = new ArrayBuffer(MIB);
         const received = reader.recvBytesInto(memory);
@@ -156,7 +156,7 @@ describe('recvBytesInto memory that goes away', () => {
       });
     }
 
-    it(`${kind}: shrunk while a message is awaited: the message is in the error`, async () => {
+    it(`puts the message into the error if the memory has shrunk meanwhile (${kind})`, async () => {
       const { reader, writer } = makePair(kind);
       const memory = new Resizable(100, { maxByteLength: 100 });
       const failure = rejects(reader.recvBytesInto(new Uint8Array(memory)), { code: 'ERR_MP_BUFFER_TOO_SHORT' });

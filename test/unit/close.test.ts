@@ -8,9 +8,9 @@ import { kinds, makePair, modes, pattern, rejects, throws, track, turns, via } f
 
 const MIB = 1024 * 1024;
 
-describe('close', () => {
+describe('Connection.close', () => {
   for (const kind of kinds) {
-    it(`${kind}: rejects every pending receive and wait with ClosedError`, async () => {
+    it(`rejects every pending receive and wait with ClosedError (${kind})`, async () => {
       const { reader } = makePair(kind);
       const pending: Promise<unknown>[] = [
         reader.recv(),
@@ -24,7 +24,7 @@ describe('close', () => {
       for (const promise of pending) await rejects(promise, { code: 'ERR_MP_CLOSED', name: 'ClosedError' });
     });
 
-    it(`${kind}: writes what was sent before the descriptor is closed`, async () => {
+    it(`writes what was sent, and then closes the descriptor (${kind})`, async () => {
       const { reader, writer } = makePair(kind);
       const sends = [
         writer.sendBytes(pattern(MIB, 1)),
@@ -40,7 +40,7 @@ describe('close', () => {
       await rejects(reader.recvBytes(), { code: 'ERR_MP_EOF' });
     });
 
-    it(`${kind}: with discard drops what was not written, and cuts off what was written in part`, async () => {
+    it(`with discard drops unwritten messages, and cuts off partly written ones (${kind})`, async () => {
       const { reader, writer } = makePair(kind);
       const sends = [writer.sendBytes(pattern(4 * MIB)), writer.sendBytes(Buffer.from('behind'))];
       writer.close({ discard: true });
@@ -48,7 +48,7 @@ describe('close', () => {
       await rejects(reader.recvBytes(), { code: 'ERR_MP_TRUNCATED', expected: 4 * MIB });
     });
 
-    it(`${kind}: twice changes nothing, even when the number is in use again`, () => {
+    it(`has no effect the second time, even when the number is in use again (${kind})`, () => {
       const { reader, writer } = makePair(kind);
       const fd = reader.fileno();
       reader.close();
@@ -61,7 +61,7 @@ describe('close', () => {
     });
 
     for (const mode of modes) {
-      it(`${kind}, ${mode}: every later call is a ClosedError`, async () => {
+      it(`makes every later call fail with ClosedError (${kind}, ${mode})`, async () => {
         const { reader, writer } = makePair(kind);
         reader.close();
         writer.close();
@@ -94,9 +94,9 @@ describe('close', () => {
   }
 });
 
-describe('dup', () => {
+describe('Connection.dup', () => {
   for (const kind of kinds) {
-    it(`${kind}: the descriptor is closed with the last of its Connections`, async () => {
+    it(`keeps the descriptor open until the last copy is closed (${kind})`, async () => {
       const { reader, writer } = makePair(kind);
       const second = writer.dup();
       const third = second.dup();
@@ -112,7 +112,7 @@ describe('dup', () => {
       await rejects(reader.recvBytes(), { code: 'ERR_MP_EOF' });
     });
 
-    it(`${kind}: closing one rejects its own receives only`, async () => {
+    it(`makes a copy whose close rejects only its own receives (${kind})`, async () => {
       const { reader, writer } = makePair(kind);
       const copy = reader.dup();
       const its = copy.recvBytes();
@@ -125,8 +125,8 @@ describe('dup', () => {
   }
 });
 
-describe('dispose', () => {
-  it('Symbol.dispose closes', () => {
+describe('Disposing a Connection', () => {
+  it('closes it with Symbol.dispose', () => {
     const { reader } = makePair('pipe');
     reader[Symbol.dispose]();
     expect(reader.closed).to.equal(true);
@@ -134,7 +134,7 @@ describe('dispose', () => {
   });
 
   for (const kind of kinds) {
-    it(`${kind}: Symbol.asyncDispose closes, and resolves when what was sent is written`, async () => {
+    it(`closes it with Symbol.asyncDispose, which resolves when what was sent is written (${kind})`, async () => {
       const { reader, writer } = makePair(kind);
       let written = false;
       const sent = writer.sendBytes(pattern(MIB)).then(() => (written = true));
@@ -150,9 +150,9 @@ describe('dispose', () => {
   }
 });
 
-describe('async iteration', () => {
+describe('Iterating over a Connection', () => {
   for (const kind of kinds) {
-    it(`${kind}: yields every object and ends at the end of data`, async () => {
+    it(`yields every object and ends at the end of data (${kind})`, async () => {
       const { reader, writer } = makePair(kind);
       for (const value of [1, 'two', { three: 3 }]) await writer.send(value);
       writer.close();
@@ -161,7 +161,7 @@ describe('async iteration', () => {
       expect(values).to.deep.equal([1, 'two', { three: 3 }]);
     });
 
-    it(`${kind}: leaving the loop loses nothing and closes nothing`, async () => {
+    it(`loses nothing and closes nothing when the loop is left (${kind})`, async () => {
       const { reader, writer } = makePair(kind);
       for (let i = 0; i < 6; i++) await writer.send(i);
       for await (const value of reader) if (value === 1) break;
@@ -181,7 +181,7 @@ describe('async iteration', () => {
       expect(await reader.recv()).to.equal(5);
     });
 
-    it(`${kind}: a failure other than the end of data comes out of the loop`, async () => {
+    it(`throws every failure except for the end of data (${kind})`, async () => {
       const { reader, writer } = makePair(kind);
       await writer.sendBytes(Buffer.from([0xff, 0]));
       await rejects(
@@ -194,8 +194,8 @@ describe('async iteration', () => {
   }
 });
 
-describe('a Connection', () => {
-  it('says what it can do', () => {
+describe('A Connection', () => {
+  it('shows what it can do', () => {
     const { reader, writer } = makePair('pipe');
     expect([reader.readable, reader.writable, reader.closed]).to.deep.equal([true, false, false]);
     expect([writer.readable, writer.writable, writer.closed]).to.deep.equal([false, true, false]);
@@ -203,7 +203,7 @@ describe('a Connection', () => {
     expect([duplex.readable, duplex.writable]).to.deep.equal([true, true]);
   });
 
-  it('has the three methods that CPython spells differently, which follow the originals', async () => {
+  it("has the three methods in CPython's spelling, which delegate to the originals", async () => {
     class Counting extends (Connection as unknown as new (...args: unknown[]) => Connection) {}
     expect(() => new Counting()).to.throw(TypeError);
     const { reader, writer } = makePair('pipe');
@@ -216,7 +216,7 @@ describe('a Connection', () => {
     await rejects(reader.recv_bytes(-1), { code: 'ERR_OUT_OF_RANGE' });
   });
 
-  it('is not constructed by users', () => {
+  it('cannot be constructed by users', () => {
     throws(() => new (Connection as unknown as new (fd: number) => Connection)(3), { code: 'ERR_INVALID_ARG_TYPE' });
   });
 });

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// describe() and attach(): what they refuse, with errors that name the part of the descriptor.
+// What describe() and attach() refuse, with errors that name the part of the descriptor.
 import * as mp from 'node-multiprocessing';
 
 import { closingAfterEach, RANGE, shareable, TYPE } from '../helpers/arguments.js';
@@ -11,7 +11,7 @@ const NAME = `/nmp-test-describe-${process.pid}`;
 describe('describe', () => {
   const opened = closingAfterEach();
 
-  it('refuses what cannot be described', async () => {
+  it('refuses a value that is no shareable object', async () => {
     const lock = opened(new mp.Lock());
     const guard = await lock.guard();
     for (const value of [undefined, null, 5, 'Lock', {}, mp.Lock, guard, { type: 'Lock' }]) {
@@ -32,7 +32,7 @@ describe('describe', () => {
     }
   });
 
-  it('refuses what is closed', () => {
+  it('refuses a closed object', () => {
     for (const Class of Object.values(shareable)) {
       const object = new Class() as mp.Lock;
       object.close();
@@ -44,7 +44,7 @@ describe('describe', () => {
 describe('attach', () => {
   const opened = closingAfterEach();
 
-  const semaphore = { name: '/mp-nobody-has-this' };
+  const semaphore = { name: '/mp-does-not-exist' };
   const cases: [unknown, string, string][] = [
     ...[undefined, null, 5, 'Lock', true].map((value): [unknown, string, string] => [value, 'descriptor', TYPE]),
     [{ semaphore }, 'descriptor.type', TYPE],
@@ -82,15 +82,15 @@ describe('attach', () => {
     for (const [descriptor, name, code] of cases) await refuses(() => mp.attach(descriptor as never), name, code);
   });
 
-  it('refuses a bound that no semaphore has', async () => {
+  it('refuses a bound above the greatest value of a semaphore', async () => {
     const descriptor = { type: 'BoundedSemaphore', semaphore, bound: 2 ** 31 } as const;
     await refuses(() => mp.attach(descriptor), 'descriptor.bound', RANGE);
   });
 
-  it('refuses names that sem_open would read otherwise', async () => {
+  it('refuses names that sem_open would read differently', async () => {
     const zero = opened(mp.NamedSemaphore.create(NAME, 1));
     try {
-      // In C the name would end before the zero, and this one exists.
+      // In C the name would end before the zero, and a semaphore with that name exists.
       await refuses(
         () => opened(mp.attach({ type: 'Lock', semaphore: { name: `${NAME}\0more` } })),
         'descriptor.semaphore.name',
@@ -107,7 +107,7 @@ describe('attach', () => {
     await refuses(() => mp.attach({ ...mp.describe(condition), lock } as never), 'descriptor.lock', TYPE);
   });
 
-  it('of what does not exist is ENOENT, whether by name or in a family', () => {
+  it('fails with ENOENT if the semaphore does not exist, by name or in a family', () => {
     throws(() => mp.attach({ type: 'Lock', semaphore }), { code: 'ENOENT', syscall: 'sem_open' });
     const inFamily = { name: '/mp-nofamily-1', family: 'nofamily', number: 1 };
     throws(() => mp.attach({ type: 'Lock', semaphore: inFamily }), { code: 'ENOENT' });

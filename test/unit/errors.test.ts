@@ -4,7 +4,7 @@ import * as mp from 'node-multiprocessing';
 
 import { instance, makePair, rejects, throws } from '../helpers/index.js';
 
-/** Permanent: programs compare these. Each is provoked in the test of what it belongs to. */
+/** Permanent: programs compare these codes. The test of each part provokes its own errors. */
 const CODES: Record<string, string> = {
   AuthenticationError: 'ERR_MP_AUTHENTICATION',
   BadMessageLength: 'ERR_MP_BAD_MESSAGE_LENGTH',
@@ -32,7 +32,7 @@ const CODES: Record<string, string> = {
   UnpicklingError: 'ERR_MP_UNPICKLING',
 };
 
-/** Arguments with which each class can be made. */
+/** Arguments that construct each class. */
 const ARGUMENTS: Record<string, unknown[]> = {
   BufferTooShort: [Buffer.from('whole'), 3],
   BadMessageLength: [-2, 100],
@@ -46,7 +46,7 @@ const ARGUMENTS: Record<string, unknown[]> = {
 type ErrorClass = new (...args: unknown[]) => Error & { code: string };
 const exported = mp as unknown as Record<string, ErrorClass>;
 
-describe('errors', () => {
+describe('Errors', () => {
   for (const [name, code] of Object.entries(CODES)) {
     it(`${name} is an Error of this package with code ${code}`, () => {
       const Class = exported[name] as ErrorClass;
@@ -68,7 +68,7 @@ describe('errors', () => {
     expect(classes.sort()).to.deep.equal(Object.keys(CODES).sort());
   });
 
-  it('carry what they are about', async () => {
+  it('have their details as properties', async () => {
     const { reader, writer } = makePair('socketpair');
     await writer.sendBytes(Buffer.from('whole'));
     const tooShort = instance(await rejects(reader.recvBytesInto(Buffer.alloc(3)), {}), mp.BufferTooShort);
@@ -82,7 +82,7 @@ describe('errors', () => {
     expect([died.pid, died.certain]).to.deep.equal([42, false]);
   });
 
-  it('of locks are what releasing too often, releasing as somebody else, and a closed lock are told by', async () => {
+  it('of locks distinguish a release too many, a release by another owner, and a closed lock', async () => {
     const lock = new mp.Lock();
     const rlock = new mp.RLock();
     expect(throws(() => lock.release(), {})).to.be.instanceOf(mp.ReleasedTooOften);
@@ -96,7 +96,7 @@ describe('errors', () => {
     expect(throws(() => rlock.release(), {})).to.be.instanceOf(mp.ClosedError);
   });
 
-  it('of the operating system are shaped like those of Node', async () => {
+  it("of the operating system have the shape of Node's", async () => {
     const { reader, writer } = makePair('pipe');
     reader.close();
     const error = await rejects(writer.send(1), { code: 'EPIPE', errno: -32, syscall: 'write' });

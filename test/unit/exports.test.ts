@@ -2,8 +2,8 @@
 import { expect } from 'chai';
 import * as mp from 'node-multiprocessing';
 
-describe('exports', () => {
-  it('are called by their names, which stack traces show', () => {
+describe('Exported classes', () => {
+  it('have their own names, which stack traces show', () => {
     for (const [name, value] of Object.entries(mp)) {
       if (typeof value === 'function') expect(value.name).to.equal(name);
     }

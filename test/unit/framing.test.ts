@@ -5,12 +5,23 @@ import { readSync } from 'node:fs';
 
 import { expect } from 'chai';
 
-import { frame, kinds, makePair, modes, pattern, rejects, rungs, via, withRung, writeRaw } from '../helpers/index.js';
+import {
+  frame,
+  kinds,
+  makePair,
+  modes,
+  pattern,
+  rejects,
+  ioMethods,
+  via,
+  withIoMethod,
+  writeRaw,
+} from '../helpers/index.js';
 
-describe('the bytes of a message', () => {
+describe('The bytes of a message', () => {
   for (const kind of kinds) {
     for (const mode of modes) {
-      it(`${kind}, ${mode}: 4 bytes of length, big-endian, then the message`, async () => {
+      it(`are 4 bytes of length, big-endian, and the message (${kind}, ${mode})`, async () => {
         const { reader, writer } = makePair(kind);
         await via(mode, writer).sendBytes(Buffer.from('hi'));
         await via(mode, writer).sendBytes(Buffer.alloc(0));
@@ -20,7 +31,7 @@ describe('the bytes of a message', () => {
       });
 
       for (const readAhead of [true, false]) {
-        it(`${kind}, ${mode}, readAhead ${readAhead}: the 8-byte length form at any length`, async () => {
+        it(`may have the 8-byte form of the length at any length (${kind}, ${mode}, readAhead ${readAhead})`, async () => {
           const { reader, writer } = makePair(kind, { readAhead });
           const input = via(mode, reader);
           const lengths = [0, 3, 300, 30_000];
@@ -31,12 +42,12 @@ describe('the bytes of a message', () => {
         });
       }
 
-      for (const rung of rungs) {
-        if (kind === 'socketpair' && rung !== 'nowait') continue;
+      for (const ioMethod of ioMethods) {
+        if (kind === 'socketpair' && ioMethod !== 'nowait') continue;
         for (const long of [false, true]) {
-          it(`${kind}, ${mode}, ${rung}: byte by byte, ${long ? 'long' : 'short'} header`, async () => {
+          it(`may arrive one by one, with a ${long ? 'long' : 'short'} header (${kind}, ${mode}, ${ioMethod})`, async () => {
             for (const readAhead of [true, false]) {
-              const { reader, writer } = withRung(rung, () => makePair(kind, { readAhead }));
+              const { reader, writer } = withIoMethod(ioMethod, () => makePair(kind, { readAhead }));
               const input = via(mode, reader);
               const bytes = frame('payload', long);
               for (let i = 0; i < bytes.length - 1; i++) {
@@ -53,7 +64,7 @@ describe('the bytes of a message', () => {
       }
     }
 
-    it(`${kind}: a pending receive takes a message that comes byte by byte`, async () => {
+    it(`may arrive one by one during a pending receive (${kind})`, async () => {
       const { reader, writer } = makePair(kind, { readAhead: false });
       const received = reader.recvBytes();
       for (const byte of frame('slowly')) {
@@ -63,7 +74,7 @@ describe('the bytes of a message', () => {
       expect((await received).toString()).to.equal('slowly');
     });
 
-    it(`${kind}: reading without reading ahead takes exactly one message from the descriptor`, async () => {
+    it(`are all that is read from the descriptor without reading ahead (${kind})`, async () => {
       const { reader, writer } = makePair(kind, { readAhead: false });
       writeRaw(writer, Buffer.concat([frame('first'), frame('second')]));
       expect((await reader.recvBytes()).toString()).to.equal('first');
@@ -72,7 +83,7 @@ describe('the bytes of a message', () => {
       expect(rest.subarray(0, length).equals(frame('second'))).to.equal(true);
     });
 
-    it(`${kind}: fileno() stops reading ahead and keeps what is held`, async () => {
+    it(`stay receivable after fileno(), which stops reading ahead (${kind})`, async () => {
       const { reader, writer } = makePair(kind);
       writeRaw(writer, Buffer.concat([frame('first'), frame('second')]));
       expect((await reader.recvBytes()).toString()).to.equal('first');

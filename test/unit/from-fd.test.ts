@@ -9,14 +9,14 @@ import { Connection } from 'node-multiprocessing';
 
 import { copyFd, flagsOf, forgetFd, kinds, makePair, openFd, rejects, throws, track } from '../helpers/index.js';
 
-/** The descriptor under one of Node's own handles. */
+/** The descriptor of one of Node's own handles. */
 function fdOf(object: object): number {
   return (object as { _handle: { fd: number } })._handle.fd;
 }
 
 describe('Connection.fromFd', () => {
   for (const kind of kinds) {
-    it(`${kind}: finds out the directions, owns the descriptor and closes it`, async () => {
+    it(`finds out the directions, owns the descriptor and closes it (${kind})`, async () => {
       const { reader, writer } = makePair(kind);
       const readFd = copyFd(reader);
       const writeFd = copyFd(writer);
@@ -34,7 +34,7 @@ describe('Connection.fromFd', () => {
       await rejects(input.recv(), { code: 'ERR_MP_EOF' });
     });
 
-    it(`${kind}: makes the descriptor close-on-exec and leaves its description blocking`, () => {
+    it(`makes the descriptor close-on-exec and leaves its description blocking (${kind})`, () => {
       const { reader } = makePair(kind);
       expect(flagsOf(reader.fileno())).to.deep.equal({ closeOnExec: true, nonBlocking: false });
       const fd = copyFd(reader);
@@ -42,7 +42,7 @@ describe('Connection.fromFd', () => {
       expect(flagsOf(connection.fileno())).to.deep.equal({ closeOnExec: true, nonBlocking: false });
     });
 
-    it(`${kind}: the directions can be narrowed, not widened`, async () => {
+    it(`can narrow the directions, and cannot widen them (${kind})`, async () => {
       const { reader, writer } = makePair(kind);
       const fd = copyFd(writer);
       const narrowed = { readable: false, writable: true };
@@ -58,7 +58,7 @@ describe('Connection.fromFd', () => {
       expect(await reader.recv()).to.equal(1);
     });
 
-    it(`${kind}: refuses a descriptor that already belongs to a Connection`, () => {
+    it(`refuses a descriptor that already belongs to a Connection (${kind})`, () => {
       const { reader } = makePair(kind);
       throws(() => Connection.fromFd(reader.fileno()), { code: 'ERR_MP_BUSY' });
       const fd = copyFd(reader);
@@ -69,7 +69,7 @@ describe('Connection.fromFd', () => {
     });
   }
 
-  it('takes a fifo that was opened for both directions', async () => {
+  it('accepts a fifo that was opened for both directions', async () => {
     const { reader } = makePair('pipe');
     const fd = openSync(`/proc/self/fd/${reader.fileno()}`, 'r+');
     const both = track(Connection.fromFd(fd));
@@ -78,7 +78,7 @@ describe('Connection.fromFd', () => {
     expect(await both.recv()).to.equal('to itself');
   });
 
-  it('refuses the standard streams and what is not a descriptor number', () => {
+  it('refuses the standard streams, and values that are no descriptor numbers', () => {
     for (const fd of [0, 1, 2, -1, 1.5, NaN, Infinity, 2 ** 31]) {
       throws(() => Connection.fromFd(fd), { code: 'ERR_OUT_OF_RANGE', name: 'RangeError' });
     }
@@ -119,7 +119,7 @@ describe('Connection.fromFd', () => {
     await once(server, 'close');
   });
 
-  it('checks every option before it takes the descriptor', () => {
+  it('checks every option before it adopts the descriptor', () => {
     const { reader } = makePair('pipe');
     const fd = copyFd(reader);
     for (const [options, code] of [

@@ -55,7 +55,7 @@ describe('Arguments of Listener and Client', () => {
     [{ maxHandshakes: 'x' }, 'maxHandshakes', TYPE],
   ];
 
-  it('wrong addresses are named, and nothing is opened', async () => {
+  it('with wrong addresses are named, and nothing is opened', async () => {
     for (const [address, name, code] of badAddresses) {
       await refuses(() => new Listener({ address: address as SocketAddress }), name, code);
       await refuses(
@@ -69,7 +69,7 @@ describe('Arguments of Listener and Client', () => {
     await refuses(() => Client(undefined as never), 'address', TYPE);
   });
 
-  it('wrong options are named', async () => {
+  it('with wrong options are named', async () => {
     for (const [options, name, code] of [...badCommon, ...badListening]) {
       await refuses(() => new Listener(options), name, code);
     }
@@ -87,7 +87,7 @@ describe('Arguments of Listener and Client', () => {
     }
   });
 
-  it('wrong options of what waits are named', async () => {
+  it('with wrong options for waiting are named', async () => {
     const listener = trackListener(new Listener());
     for (const [options, name, code] of badOptions) {
       await refuses(
@@ -104,7 +104,7 @@ describe('Arguments of Listener and Client', () => {
     }
   });
 
-  it('test_invalid_family: a family that this system or this address does not have', async () => {
+  it('test_invalid_family names a family that the system or the address does not have', async () => {
     await refuses(() => new Listener({ address: '\\\\.\\test' }), 'address', RANGE);
     await refuses(() => Client('\\\\.\\test'), 'address', RANGE);
     await refuses(() => new Listener({ family: 'AF_PIPE' as never }), 'family', RANGE);
@@ -113,7 +113,7 @@ describe('Arguments of Listener and Client', () => {
     trackListener(new Listener({ address: ['localhost', 0], family: 'AF_INET' }));
   });
 
-  it('a key may be any memory of bytes, and is copied', async () => {
+  it('may have a key in any memory of bytes, which is copied', async () => {
     const key = Uint8Array.from(KEY);
     const listener = trackListener(new Listener({ authkey: key.buffer }));
     key.fill(0);

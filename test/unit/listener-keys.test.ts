@@ -28,7 +28,7 @@ import {
   type AnyConnection,
   type AnyListener,
 } from '../helpers/index.js';
-import { freshSeed, Random } from '../lifecycle/support/random.js';
+import { freshSeed, Random } from '../helpers/random.js';
 
 const KEY = Buffer.from('supadupasecretkey');
 const AUTH = { code: 'ERR_MP_AUTHENTICATION', name: 'AuthenticationError' };
@@ -49,14 +49,14 @@ describe('A Listener with a key', () => {
   }
 
   for (const family of families) {
-    it(`${family}: accepts whoever has it`, async () => {
+    it(`accepts every client with the key (${family})`, async () => {
       const listener = listen(family, { authkey: KEY });
       for (let i = 0; i < 3; i++) await expectServed(listener);
       if (family === 'tcp') expect((listener.lastAccepted as [string, number])[0]).to.equal('127.0.0.1');
     });
   }
 
-  it('test_empty_authkey: an empty key authenticates, and is not the absence of one', async () => {
+  it('test_empty_authkey authenticates with an empty key, which is not the same as none', async () => {
     const listener = listen('unix', { authkey: Buffer.alloc(0) });
     const accepting = acceptVia('async', listener);
     const connected = await connectVia('async', listener.address, { authkey: Buffer.alloc(0) });
@@ -75,7 +75,7 @@ describe('A Listener with a key', () => {
     await expectServed(listener);
   });
 
-  it('a peer without a key gets the challenge as a message, and is refused when it speaks', async () => {
+  it("sends its challenge as a message to a peer without a key, and refuses the peer's first message", async () => {
     const listener = listenWithKey();
     const refusing = listener.accept();
     const plain = await connectVia('async', listener.address);
@@ -86,7 +86,7 @@ describe('A Listener with a key', () => {
     await rejects(plain.recvBytes(), { code: 'ERR_MP_EOF' });
   });
 
-  it('a Client with a key is refused by what a Listener without one sends', async () => {
+  it('is required by a Client with a key: what a Listener without a key sends is refused', async () => {
     const listener = listen('unix');
     const accepting = acceptVia('async', listener);
     const connecting = connectVia('async', listener.address, { authkey: KEY });
@@ -95,7 +95,7 @@ describe('A Listener with a key', () => {
     await rejects((await accepting).recvBytes(), { code: 'ERR_MP_EOF' });
   });
 
-  it('a Client is refused by a Listener that proves nothing', async () => {
+  it('is refused by a Client if it proves nothing', async () => {
     const listener = listen('unix');
     const accepting = acceptVia('async', listener);
     const connecting = connectVia('async', listener.address, { authkey: KEY });
@@ -104,13 +104,13 @@ describe('A Listener with a key', () => {
     expect((await impostor.recvBytes()).toString('latin1', 0, 8)).to.equal('{sha256}');
     await impostor.sendBytes(Buffer.from('#WELCOME#'));
     const challenge = await impostor.recvBytes();
-    // What anybody can compute who does not have the key: an answer with the empty one.
+    // An answer that can be computed without the key: that with the empty key.
     await impostor.sendBytes(createResponse(Buffer.alloc(0), challenge.subarray(11)));
     await rejects(connecting, AUTH);
     expect(String(await impostor.recvBytes())).to.equal('#FAILURE#');
   });
 
-  it('for await passes over those who are refused', async () => {
+  it('passes over refused clients in an asynchronous loop', async () => {
     const listener = listenWithKey();
     const received: unknown[] = [];
     const loop = (async () => {
@@ -128,7 +128,7 @@ describe('A Listener with a key', () => {
     expect(received).to.deep.equal([1, 2]);
   });
 
-  it('silent peers keep nobody waiting, and are refused when their time is up', async () => {
+  it('serves others while peers are silent, and refuses these after authTimeout', async () => {
     const listener = listenWithKey({ authTimeout: 300 });
     const silent: AnyConnection[] = [];
     for (let i = 0; i < 10; i++) silent.push(await connectVia('async', listener.address));
@@ -142,7 +142,7 @@ describe('A Listener with a key', () => {
     await expectServed(listener);
   });
 
-  it('has no more than maxHandshakes of them at a time, and then waits for one to go', async () => {
+  it('holds at most maxHandshakes peers at a time, and then waits until one has ended', async () => {
     const listener = listenWithKey({ maxHandshakes: 2 });
     const [first, second] = [await connectVia('async', listener.address), await connectVia('async', listener.address)];
     const accepting = acceptVia('async', listener);
@@ -153,7 +153,7 @@ describe('A Listener with a key', () => {
     void third.finally(() => (settled = true));
     await turns(10);
     expect(settled).to.equal(false);
-    // It goes with an accept of its own, which learns of it.
+    // The peer ends together with an accept of its own, which reports that.
     first.close();
     await rejects(accepting, AUTH);
     const accepted = await acceptVia('async', listener);
@@ -161,16 +161,16 @@ describe('A Listener with a key', () => {
     expect(await accepted.recv()).to.equal(3);
   });
 
-  it('who was authenticating himself when an accept timed out is accepted by a later one', async () => {
+  it('accepts later a client that was authenticating when an accept timed out', async () => {
     const listener = listenWithKey();
     const connecting = connectVia('async', listener.address, { authkey: KEY });
     await rejects(listener.accept({ timeout: 0 }), { code: 'ERR_MP_TIMEOUT' });
-    // The Listener goes on with it, though nobody waits.
+    // The Listener goes on with the authentication, though no accept is pending.
     await (await connecting).send('patient');
     expect(await (await acceptVia('async', listener)).recv()).to.equal('patient');
   });
 
-  it('who was refused when nobody waited is forgotten', async () => {
+  it('forgets a client that was refused while no accept was pending', async () => {
     const listener = listenWithKey();
     const refused = connectVia('async', listener.address, { authkey: Buffer.from('wrong') });
     await rejects(listener.accept({ timeout: 0 }), { code: 'ERR_MP_TIMEOUT' });
@@ -178,21 +178,21 @@ describe('A Listener with a key', () => {
     await expectServed(listener);
   });
 
-  it('closes those who have not finished, and those whom nobody accepted, with itself', async () => {
+  it('closes unfinished and unaccepted clients with itself', async () => {
     const listener = listenWithKey();
     const silent = await connectVia('async', listener.address);
     const connecting = connectVia('async', listener.address, { authkey: KEY });
     await rejects(listener.accept({ timeout: 0 }), { code: 'ERR_MP_TIMEOUT' });
     const connected = await connecting;
     await silent.recvBytes();
-    // The last message of the authentication is read; what was unread would make the end a reset.
+    // The last message of the authentication is read. Unread data would make the end a reset.
     await turns(10);
     listener.close();
     await rejects(silent.recvBytes(), { code: 'ERR_MP_EOF' });
     await rejects(connected.recvBytes(), { code: 'ERR_MP_EOF' });
   });
 
-  it('a Sync accept serves several at a time, too', async () => {
+  it('serves several peers at a time in a Sync accept, too', async () => {
     const listener = listenWithKey({ authTimeout: 200 });
     const silent = [await connectVia('async', listener.address), await connectVia('async', listener.address)];
     for (const connection of silent) expect(connection.closed).to.equal(false);
@@ -206,7 +206,7 @@ describe('A Listener with a key', () => {
     await expectServed(listener);
   });
 
-  it('carries a reason for breaking off', async () => {
+  it('puts the reason for a broken authentication into the error', async () => {
     const listener = listenWithKey();
     const hostile: [Buffer, string][] = [
       [header(-2), 'ERR_MP_BAD_MESSAGE_LENGTH'],
@@ -221,7 +221,7 @@ describe('A Listener with a key', () => {
     for (const [bytes, cause] of hostile) {
       const refusing = listener.accept();
       const peer = await connectVia('async', listener.address);
-      // With the challenge unread the end would be a reset.
+      // With the challenge unread, the end would be a reset.
       await peer.recvBytes();
       writeRaw(peer, bytes);
       if (!cause.endsWith('LENGTH')) peer.close();
@@ -232,7 +232,7 @@ describe('A Listener with a key', () => {
     await expectServed(listener);
   });
 
-  it('a peer that sends a descriptor instead is refused, and the descriptor closed', async () => {
+  it('refuses a peer that sends a descriptor instead, and closes the descriptor', async () => {
     const listener = listenWithKey();
     const refusing = listener.accept();
     const peer = await connectVia('async', listener.address);
@@ -241,7 +241,7 @@ describe('A Listener with a key', () => {
     expect((error.cause as { code: string }).code).to.equal('EBADMSG');
   });
 
-  it('a peer that floods is refused at once, and its bytes are not kept', async () => {
+  it('refuses a peer that floods at once, and does not keep its bytes', async () => {
     const listener = listenWithKey();
     const refusing = listener.accept();
     const peer = await connectVia('async', listener.address);
@@ -251,12 +251,13 @@ describe('A Listener with a key', () => {
     await expectServed(listener);
   });
 
-  it('what comes right behind the authentication is the first message', async () => {
+  it('takes what follows the authentication as the first message', async () => {
     const listener = listenWithKey();
     const accepting = acceptVia('async', listener);
     const peer = await connectVia('async', listener.address);
     const challenge = await peer.recvBytes();
-    // The whole rest of what this side has to say, in one piece; only the answer to the challenge depends on the other one.
+    // Everything else that this side has to send, in one piece. Only the answer to the challenge depends on the other
+    // side.
     const ours = Buffer.from(`{sha256}${'x'.repeat(40)}`);
     await peer.sendBytes(createResponse(KEY, challenge.subarray(11)));
     writeRaw(
@@ -277,7 +278,7 @@ describe('A Listener with a key', () => {
 
   const seed = freshSeed();
   for (const side of ['Listener', 'Client'] as const) {
-    it(`the ${side} survives 300 authentications that are changed at random (SEED=${seed})`, async function () {
+    it(`and its Client survive 300 authentications that are changed at random (${side}, SEED=${seed})`, async function () {
       const random = new Random(seed);
       const listener = listen('unix', side === 'Listener' ? { authkey: KEY } : {});
       let refused = 0;
@@ -302,14 +303,16 @@ describe('A Listener with a key', () => {
           result.connection.close();
         }
       }
-      // Some changes come too late to matter, and most do not.
+      // Some changes come too late to have an effect; most do not.
       expect(refused).to.be.greaterThan(100);
       if (side === 'Listener') await expectServed(listener);
     });
   }
 });
 
-/** Plays one side of an authentication, and changes one of its messages: cut off, lengthened, with other bytes, or repeated. */
+/**
+ * Plays one side of an authentication, and changes one of its messages: cut off, longer, with other bytes, or twice.
+ */
 async function misbehave(connection: AnyConnection, talk: Talk, random: Random): Promise<void> {
   const victim = random.below(2);
   let sent = 0;
@@ -334,7 +337,7 @@ async function misbehave(connection: AnyConnection, talk: Talk, random: Random):
           case 2:
             bytes[place]! ^= 1 + random.below(255);
             if (place >= 4) break;
-            // The other side may wait for more than there will be.
+            // The other side may wait for more than will come.
             writeRaw(connection, bytes);
             return;
           case 3:
@@ -356,7 +359,7 @@ describe('Authentication over every form of waiting', () => {
   ownTmpdir();
 
   for (const mode of modes) {
-    it(`${mode}: the Connection does everything afterwards`, async () => {
+    it(`leaves a Connection with all its functions (${mode})`, async () => {
       const listener = listen('unix', { authkey: KEY });
       const accepting = acceptVia('async', listener);
       const connected = await connectVia('async', listener.address, { authkey: KEY });

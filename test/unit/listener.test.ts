@@ -47,10 +47,10 @@ describe('Listener', () => {
 
   for (const family of families) {
     for (const mode of modes) {
-      it(`${family}, ${mode}: connects two ends that are like those of a Pipe`, async () => {
+      it(`connects two ends that are like those of a Pipe (${family}, ${mode})`, async () => {
         const listener = listen(family);
         expect(listener.lastAccepted).to.equal(undefined);
-        // The kernel accepts in the place of a Listener that does so later.
+        // The kernel accepts before the Listener does.
         const connected = await connectVia(mode, listener.address);
         const accepted = await acceptVia(mode, listener);
         expect([connected.readable, connected.writable]).to.deep.equal([true, true]);
@@ -69,7 +69,7 @@ describe('Listener', () => {
       });
     }
 
-    it(`${family}: a timeout of 0 takes whoever is there, even if it has to wait for its turn`, async () => {
+    it(`accepts a waiting client with a timeout of 0, even if the call has to wait for its turn (${family})`, async () => {
       const listener = listen(family);
       const connected = await connectVia('async', listener.address);
       await useUpTurn();
@@ -80,7 +80,7 @@ describe('Listener', () => {
       await rejects(listener.accept({ timeout: 0 }), { code: 'ERR_MP_TIMEOUT' });
     });
 
-    it(`${family}: all descriptors are close-on-exec and blocking`, async () => {
+    it(`has only descriptors that are close-on-exec and blocking (${family})`, async () => {
       const before = new Set(sockets());
       const listener = listen(family);
       const { accepted, connected } = await connectedPair(listener);
@@ -89,15 +89,15 @@ describe('Listener', () => {
       for (const fd of fds) expect(flagsOf(fd)).to.deep.equal({ closeOnExec: true, nonBlocking: false });
     });
 
-    it(`${family}: serves accepts in the order in which they were asked for, and peers in theirs`, async () => {
+    it(`serves accepts in the order of the calls, and clients in the order of their arrival (${family})`, async () => {
       const listener = listen(family);
       const accepting = [0, 1, 2].map(() => acceptVia('async', listener));
       for (const n of [0, 1, 2]) await (await connectVia('async', listener.address)).send(n);
       for (const [n, accepted] of accepting.entries()) expect(await (await accepted).recv()).to.equal(n);
     });
 
-    it(`${family}: many at once, for unix sockets more than the queue has room for`, async () => {
-      // Where a TCP queue is full the kernel drops what comes, and whoever connects tries again after seconds.
+    it(`accepts many at once, for unix sockets more than the backlog has room for (${family})`, async () => {
+      // With a full TCP backlog the kernel drops what comes, and the client tries again after seconds.
       const listener = listen(family, family === 'tcp' ? {} : { backlog: 1 });
       const connecting = Array.from({ length: 20 }, () => connectVia('async', listener.address, { timeout: 50_000 }));
       for (let i = 0; i < 20; i++) await (await acceptVia('async', listener)).send(i);
@@ -105,7 +105,7 @@ describe('Listener', () => {
       expect(received.sort((a, b) => Number(a) - Number(b))).to.deep.equal(Array.from({ length: 20 }, (_, i) => i));
     });
 
-    it(`${family}: nobody listens any more after close(), which ends pending accepts`, async () => {
+    it(`refuses clients after close(), which ends pending accepts (${family})`, async () => {
       const listener = listen(family);
       const pending = [listener.accept(), listener.accept()];
       const { address } = listener;
@@ -121,7 +121,7 @@ describe('Listener', () => {
       throws(() => ClientSync(address), { code, syscall: 'connect' });
     });
 
-    it(`${family}: connections outlive the Listener`, async () => {
+    it(`leaves its connections open when it is closed (${family})`, async () => {
       const listener = listen(family);
       const { accepted, connected } = await connectedPair(listener);
       listener.close();
@@ -129,7 +129,7 @@ describe('Listener', () => {
       expect(await connected.recv()).to.equal('still here');
     });
 
-    it(`${family}: a second one at the same address is EADDRINUSE`, () => {
+    it(`is EADDRINUSE for a second one at the same address (${family})`, () => {
       const listener = listen(family, family === 'unix' ? { address: join(folder(), 'socket') } : {});
       throws(() => new Listener({ address: listener.address }), { code: 'EADDRINUSE', syscall: 'bind' });
       listener.close();
@@ -137,7 +137,7 @@ describe('Listener', () => {
     });
 
     for (const mode of modes) {
-      it(`${family}, ${mode}: a timeout loses nobody`, async () => {
+      it(`loses no client by a timeout (${family}, ${mode})`, async () => {
         const listener = listen(family);
         for (const timeout of [0, 20, -5]) {
           await rejects(acceptVia(mode, listener, { timeout }), { code: 'ERR_MP_TIMEOUT' });
@@ -148,7 +148,7 @@ describe('Listener', () => {
       });
     }
 
-    it(`${family}: for await accepts until the Listener is closed`, async () => {
+    it(`accepts in an asynchronous loop until it is closed (${family})`, async () => {
       const listener = listen(family);
       const received: unknown[] = [];
       const loop = (async () => {
@@ -173,7 +173,7 @@ describe('Listener', () => {
     expect(readdirSync(folder())).to.deep.equal([]);
   });
 
-  it('makes its default path in /tmp if it would be too long for a socket', () => {
+  it('makes its default path in /tmp if the path would be too long for a socket', () => {
     const long = join(folder(), 'x'.repeat(90));
     process.env['TMPDIR'] = long;
     const listener = listen('unix');
@@ -182,18 +182,18 @@ describe('Listener', () => {
     expect(existsSync(join(listener.address as string, '..'))).to.equal(false);
   });
 
-  it('removes its own file only', () => {
+  it('removes only its own file', () => {
     const path = join(folder(), 'socket');
     const listener = listen('unix', { address: path });
     rmSync(path);
-    writeFileSync(path, 'somebody else');
+    writeFileSync(path, 'another file');
     listener.close();
     expect(existsSync(path)).to.equal(true);
     throws(() => new Listener({ address: path }), { code: 'EADDRINUSE', syscall: 'bind' });
     rmSync(path);
   });
 
-  it('leaves a folder alone into which somebody has put something', () => {
+  it('leaves a folder that contains another file', () => {
     const listener = listen('unix');
     const beside = join(listener.address as string, '..', 'beside');
     writeFileSync(beside, '');
@@ -202,12 +202,12 @@ describe('Listener', () => {
     rmSync(join(beside, '..'), { recursive: true });
   });
 
-  it('takes nothing and leaves nothing when the address cannot be had', () => {
+  it('takes nothing and leaves nothing if the address is not available', () => {
     throws(() => new Listener({ address: join(folder(), 'missing', 'socket') }), { code: 'ENOENT', syscall: 'bind' });
     expect(readdirSync(folder())).to.deep.equal([]);
   });
 
-  it('tells where TCP connections come from, in the form of an address', async () => {
+  it('reports the address of a TCP client', async () => {
     const listener = listen('tcp');
     const { connected } = await connectedPair(listener);
     const [host, port] = listener.lastAccepted as [string, number];
@@ -219,13 +219,13 @@ describe('Listener', () => {
     expect(listen('unix').lastAccepted).to.equal(undefined);
   });
 
-  it('says "" of where unix connections come from', async () => {
+  it('reports "" as the address of a unix client', async () => {
     const listener = listen('unix');
     await connectedPair(listener);
     expect(listener.lastAccepted).to.equal('');
   });
 
-  it('accepts from any interface only when that is asked for', async () => {
+  it('accepts from every interface only if the address says so', async () => {
     for (const host of ['', '0.0.0.0', '192.0.2.1']) {
       await refuses(() => new Listener({ address: [host, 0] }), 'address[0]', RANGE);
       await refuses(() => Client([host, 80]), 'address[0]', RANGE);
@@ -237,17 +237,17 @@ describe('Listener', () => {
     const connected = await connectVia('async', ['localhost', port]);
     await connected.send('through loopback all the same');
     expect(await (await accepted).recv()).to.equal('through loopback all the same');
-    // 192.0.2.1 belongs to documentation; no machine has it.
+    // 192.0.2.1 is reserved for documentation; no machine has it.
     throws(() => new Listener({ address: ['192.0.2.1', 0], remote: true }), { code: 'EADDRNOTAVAIL', syscall: 'bind' });
   });
 
-  it('has every loopback address', async () => {
+  it('accepts at every loopback address', async () => {
     const listener = listen('tcp', { address: ['127.9.8.7', 0] });
     expect((listener.address as [string, number])[0]).to.equal('127.9.8.7');
     await connectedPair(listener);
   });
 
-  it('an accept ends by its signal, also before it begins', async () => {
+  it('ends an accept by its signal, also before the accept begins', async () => {
     const listener = listen('unix');
     const reason = new Error('enough');
     const controller = new AbortController();
@@ -259,7 +259,7 @@ describe('Listener', () => {
     await connectedPair(listener);
   });
 
-  it('a Sync accept while an asynchronous one is pending is a BusyError', async () => {
+  it('throws BusyError for a Sync accept while an asynchronous one is pending', async () => {
     const listener = listen('unix');
     const pending = acceptVia('async', listener);
     throws(() => listener.acceptSync({ timeout: 0 }), { code: 'ERR_MP_BUSY' });
@@ -267,7 +267,7 @@ describe('Listener', () => {
     await pending;
   });
 
-  it('timers run while accepts never have to wait', async () => {
+  it('lets timers run while accepts never have to wait', async () => {
     const listener = listen('unix', { backlog: 128 });
     let timers = 0;
     const timer = setInterval(() => timers++, 1);
@@ -282,7 +282,7 @@ describe('Listener', () => {
     clearInterval(timer);
   });
 
-  it('takes the options of a Connection', async () => {
+  it('passes the options of a Connection on', async () => {
     const upper = {
       serialize: (value: unknown) => Buffer.from(String(value)),
       deserialize: (bytes: Uint8Array) => bytes.length,
@@ -300,7 +300,7 @@ describe('Listener', () => {
     expect(await json.recv()).to.deep.equal({ a: [1] });
   });
 
-  it('the serialisation of its connections is what the first message says, unless it was chosen', async () => {
+  it('takes the serialization from the first message, unless it was chosen', async () => {
     const listener = listen('unix');
     const first = await connectedPair(listener);
     await first.connected.sendBytes(serialize({ structured: 1 }));
@@ -332,19 +332,19 @@ describe('Client', () => {
   const folder = ownTmpdir();
 
   for (const mode of modes) {
-    it(`${mode}: what is not there is a system error`, async () => {
+    it(`fails with a system error if the address does not exist (${mode})`, async () => {
       const path = join(folder(), 'missing');
       await rejects(connectVia(mode, path), { code: 'ENOENT', syscall: 'connect' });
       writeFileSync(path, 'no socket');
       await rejects(connectVia(mode, path), { code: 'ECONNREFUSED', syscall: 'connect' });
       rmSync(path);
-      await rejects(connectVia(mode, '\0mp-test-nobody'), { code: 'ECONNREFUSED', syscall: 'connect' });
+      await rejects(connectVia(mode, '\0mp-test-nothing'), { code: 'ECONNREFUSED', syscall: 'connect' });
       const listener = listen('tcp');
       listener.close();
       await rejects(connectVia(mode, listener.address), { code: 'ECONNREFUSED', syscall: 'connect' });
     });
 
-    it(`${mode}: a full queue is waited for, within the time`, async () => {
+    it(`waits for room in a full backlog, within its timeout (${mode})`, async () => {
       const listener = listen('unix', { backlog: 0 });
       await connectVia(mode, listener.address);
       for (const timeout of [0, 50]) {
@@ -352,16 +352,16 @@ describe('Client', () => {
       }
     });
 
-    it(`${mode}: a Listener that never answers the authentication is given up in time`, async () => {
+    it(`gives up a Listener that does not answer the authentication, at its timeout (${mode})`, async () => {
       const listener = listen('unix');
       await rejects(connectVia(mode, listener.address, { authkey: KEY, timeout: 50 }), { code: 'ERR_MP_TIMEOUT' });
-      // The connection was closed.
+      // The Client has closed the connection.
       const accepted = await acceptVia(mode, listener);
       await rejects(via(mode, accepted).recv(), { code: 'ERR_MP_EOF' });
     });
   }
 
-  it('ends by its signal, wherever it waits', async () => {
+  it('ends by its signal, at every step', async () => {
     const full = listen('unix', { backlog: 0 });
     await connectVia('async', full.address);
     const silent = listen('unix');
@@ -380,11 +380,11 @@ describe('Client', () => {
     await rejects(track(await silent.accept()).recv(), { code: 'ERR_MP_EOF' });
   });
 
-  it('is never connected to itself', async () => {
+  it('never connects to itself', async () => {
     const listener = listen('tcp');
     const [host, port] = listener.address as [string, number];
     listener.close();
-    // The system gives each of these another port of its own, and sooner or later perhaps this very one.
+    // The system gives each of these another port of its own, and sooner or later perhaps this one.
     for (let i = 0; i < 200; i++) await rejects(Client([host, port]), { code: 'ECONNREFUSED', syscall: 'connect' });
   });
 });

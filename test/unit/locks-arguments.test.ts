@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Every argument of locks, conditions, events and semaphores: refused with a TypeError or RangeError that names it, before
-// anything happens.
+// Every argument of locks, conditions, events and semaphores: a bad value is refused with a TypeError or RangeError
+// that names the argument, before anything happens.
 import { expect } from 'chai';
 import * as mp from 'node-multiprocessing';
 
@@ -56,7 +56,10 @@ const badNames: [unknown, string][] = [
   [{}, TYPE],
 ];
 
-/** Calls of one method with one bad argument each: the method, arguments, the name the error must hold, its code. */
+/**
+ * A call of one method with one bad argument: the method, its arguments, the name in the error's message, the error's
+ * code.
+ */
 type Case = [string, unknown[], string, string];
 
 const notFunctions = [undefined, null, 5, 'text', {}];
@@ -83,7 +86,7 @@ function casesOf(what: string): Case[] {
   return [...acquireCases, ...scopeCases, ...(what === 'Condition' ? conditionCases : [])];
 }
 
-describe('arguments of locks', () => {
+describe('Arguments of locks', () => {
   const opened = closingAfterEach();
 
   async function refusesAll(object: object, mode: Mode, cases: readonly Case[]): Promise<void> {
@@ -99,12 +102,12 @@ describe('arguments of locks', () => {
       const all = casesOf(what).filter(([method]) => mode === 'async' || !withoutTwin.has(method));
       for (const method of new Set(all.map(([name]) => name))) {
         const cases = all.filter(([name]) => name === method);
-        it(`${mode}: ${method} of ${what} refuses ${cases.length} bad calls, and nothing happens`, async () => {
+        it(`make ${method} of ${what} refuse ${cases.length} bad calls, without an effect (${mode})`, async () => {
           const object = opened(new Class());
           await refusesAll(object, mode, cases);
           if (object instanceof mp.SemLock) expect(object.value).to.equal(1);
           if (object instanceof mp.Condition) {
-            // It is free, and nobody waits.
+            // The condition is free, and no call waits.
             expect(await object.acquire({ block: false })).to.equal(true);
             await object.notifyAll();
             object.release();
@@ -117,23 +120,23 @@ describe('arguments of locks', () => {
 
   for (const [what, Class] of Object.entries(shareable)) {
     if (what === 'Event') continue;
-    it(`async: withLock of ${what} refuses what is no function, before it acquires`, async () => {
+    it(`make withLock of ${what} refuse a value that is no function, before it acquires`, async () => {
       const object = opened(new Class()) as mp.Lock;
       await refusesAll(
         object,
         'async',
         notFunctions.map((fn): Case => ['withLock', [fn], 'fn', TYPE]),
       );
-      // With all values taken it would wait.
+      // With all values taken, a call that acquires would wait.
       expect(await object.acquire()).to.equal(true);
       await refuses(() => object.withLock(undefined as never, { timeout: 0 }), 'fn', TYPE);
       object.release();
     });
   }
 
-  it('arguments come before what the state of the object says', async () => {
+  it('are checked before the state of the object', async () => {
     const condition = opened(new mp.Condition());
-    // Not acquired.
+    // The condition is not acquired.
     for (const mode of modes) await refusesAll(condition, mode, conditionCases);
     const lock = opened(new mp.Lock());
     lock.close();
@@ -141,19 +144,19 @@ describe('arguments of locks', () => {
   });
 
   for (const [what, Class] of Object.entries(semaphores)) {
-    it(`${what} refuses values that no semaphore has`, async () => {
+    it(`make ${what} refuse values that no semaphore has`, async () => {
       for (const [value, code] of badValues) await refuses(() => opened(new Class(value as never)), 'value', code);
       for (const value of [undefined, 0, 1, mp.SEM_VALUE_MAX]) opened(new Class(value as never));
     });
   }
 
-  it('BoundedSemaphore(0) is never to be released', () => {
+  it('may be 0 for a BoundedSemaphore, which cannot be released then', () => {
     const semaphore = opened(new mp.BoundedSemaphore(0));
     throws(() => semaphore.release(), { code: 'ERR_MP_RELEASED_TOO_OFTEN' });
     expect(semaphore.value).to.equal(0);
   });
 
-  it('Condition refuses what is no Lock or RLock', async () => {
+  it('make Condition refuse a value that is no Lock or RLock', async () => {
     const Condition = mp.Condition as unknown as AnyClass;
     const others = [opened(new mp.Semaphore()), opened(new mp.BoundedSemaphore()), opened(new mp.Event())];
     for (const value of [null, 5, 'lock', {}, [], ...others]) {
@@ -162,7 +165,7 @@ describe('arguments of locks', () => {
   });
 
   for (const [what, Class] of Object.entries(locks)) {
-    it(`recover of ${what} refuses bad options`, async () => {
+    it(`make recover of ${what} refuse bad options`, async () => {
       const lock = opened(new Class()) as mp.Lock;
       for (const options of [null, 5, 'force']) await refuses(() => lock.recover(options as never), 'options', TYPE);
       for (const force of [1, 0, 'yes', null, {}]) {
@@ -181,7 +184,7 @@ describe('arguments of locks', () => {
       }
     });
 
-    it('create, open and unlink refuse what is no name', async () => {
+    it('refuses bad names in create, open and unlink', async () => {
       const { NamedSemaphore } = mp as unknown as { NamedSemaphore: Record<string, Method> };
       for (const method of ['create', 'open', 'unlink']) {
         for (const [name, code] of badNames) {
@@ -190,21 +193,21 @@ describe('arguments of locks', () => {
       }
     });
 
-    it('create refuses bad values and makes nothing', async () => {
+    it('refuses bad values in create, and makes nothing', async () => {
       for (const [value, code] of badValues) {
         await refuses(() => mp.NamedSemaphore.create(NAME, value as never), 'value', code);
       }
       throws(() => mp.NamedSemaphore.open(NAME), { code: 'ENOENT' });
     });
 
-    it('is made by create and open alone', () => {
+    it('is made only by create and open', () => {
       const NamedSemaphore = mp.NamedSemaphore as unknown as AnyClass;
       for (const args of [[], [NAME], [undefined, undefined, NAME]])
         throws(() => new NamedSemaphore(...(args as never[])), { code: TYPE });
     });
 
     for (const mode of modes) {
-      it(`${mode}: wait refuses bad options, and nothing happens`, async () => {
+      it(`refuses bad options in wait, without an effect (${mode})`, async () => {
         const semaphore = opened(mp.NamedSemaphore.create(NAME, 1));
         const cases = badOptions.map(([options, name, code]): Case => ['wait', [options], name, code]);
         await refusesAll(semaphore, mode, cases);

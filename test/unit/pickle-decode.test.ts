@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT
 //
-// What becomes of dicts, of objects that refer to themselves, and of memory.
+// How dicts, objects that refer to themselves, and memory are decoded.
 import { deepStrictEqual } from 'node:assert';
 
 import { expect } from 'chai';
 import { pickle } from 'node-multiprocessing';
 
 import { Pipe } from '#lib/connection/pipe.js';
-import { decodePickle } from '#lib/serialization/pickle/codec.js';
+import { decodePickle, encodePickle } from '#lib/serialization/pickle/codec.js';
 import { reducerTable } from '#lib/serialization/pickle/hooks.js';
-import { PythonGlobal } from '#lib/serialization/pickle/nodes.js';
-import { addChannelHooks } from '#lib/serialization/pickle/serializer.js';
+import { create, PythonGlobal } from '#lib/serialization/pickle/nodes.js';
+import { pickleFormat } from '#lib/serialization/pickle/serializer.js';
 import {
   assemble,
   global,
@@ -25,12 +25,12 @@ import {
 
 const { dumps, loads } = pickle;
 
-/** A key `a` or another str. */
+/** A key: `a` or another str. */
 const text = (characters: string): Buffer =>
   Buffer.concat([Buffer.of(0x8c, characters.length), Buffer.from(characters)]);
 
-describe('dicts in pickles', () => {
-  it('are plain objects whose properties are their own, whatever they are called', () => {
+describe('Dicts in pickles', () => {
+  it('are plain objects with own properties of any name', () => {
     const names = ['__proto__', 'constructor', 'toString', 'hasOwnProperty', '', '0', 'valueOf'];
     const items = names.flatMap((name) => [text(name), 'NONE' as const]);
     for (const bytes of [
@@ -54,7 +54,7 @@ describe('dicts in pickles', () => {
     expect(({} as { polluted?: unknown }).polluted).to.equal(undefined);
   });
 
-  it('are Maps once a key is no str, wherever that is', () => {
+  it('are Maps if a key is no str, at any place', () => {
     const map = (entries: [unknown, unknown][]): Map<unknown, unknown> => new Map(entries);
     deepStrictEqual(
       loads(assemble('EMPTY_DICT', 'MARK', text('a'), 'NONE', 'NONE', 'NONE', 'SETITEMS')),
@@ -70,7 +70,7 @@ describe('dicts in pickles', () => {
         [null, false],
       ]),
     );
-    // Remembered under a number far away, and referred to afterwards.
+    // Stored under a large number, and referred to later.
     const both = loads(
       assemble(
         'EMPTY_DICT',
@@ -89,7 +89,7 @@ describe('dicts in pickles', () => {
   });
 
   it('may contain themselves before all of their keys are known', () => {
-    // {'self': <itself>, 1: 2}, a dict with it inside and after it, and one that has only strings.
+    // {'self': <itself>, 1: 2}, a dict with it inside and after it, and a dict with only strings as keys.
     const inner = [
       ...([
         'EMPTY_DICT',
@@ -125,7 +125,7 @@ describe('dicts in pickles', () => {
     expect(Object.keys(second)).to.deep.equal(['a']);
     expect(second.a).to.equal(first);
     expect(third).to.equal(first);
-    // The reference to the outer one comes from within an inner one that gets another key later as well.
+    // The reference to the outer dict comes from within an inner dict, which later gets another key as well.
     const nested = assemble(
       ...([
         'EMPTY_DICT',
@@ -149,7 +149,7 @@ describe('dicts in pickles', () => {
       self: unknown;
     };
     expect(plain.self).to.equal(plain);
-    // By DUP, and of a defaultdict.
+    // By DUP, and in a defaultdict.
     const twice = loads(assemble('EMPTY_DICT', 'DUP', 'NONE', 'NEWTRUE', 'SETITEM', 'TUPLE2')) as unknown[];
     expect(twice[0])
       .to.equal(twice[1])
@@ -171,7 +171,7 @@ describe('dicts in pickles', () => {
     expect(defaultdict.get('s')).to.equal(defaultdict);
   });
 
-  it('that were used cannot become Maps any more', () => {
+  it('cannot become Maps once they were used', () => {
     const used = assemble(
       'EMPTY_DICT',
       'MEMOIZE',
@@ -187,7 +187,7 @@ describe('dicts in pickles', () => {
       'NONE',
       'SETITEM',
     );
-    // Looking through the pickle in time finds it out, as long as the dict was still on the stack.
+    // Looking through the pickle finds the key in time, as long as the dict was still on the stack.
     expect(() => loads(used)).not.to.throw();
     const late = assemble('EMPTY_DICT', 'MEMOIZE', 'TUPLE1', 'BINGET', 0, 'NONE', 'NONE', 'SETITEM', 'TUPLE2');
     throws(() => loads(late), { code: 'ERR_MP_UNPICKLING' });
@@ -195,7 +195,7 @@ describe('dicts in pickles', () => {
     throws(() => loads(twoNumbers), { code: 'ERR_MP_UNPICKLING' });
   });
 
-  it('are looked through once, and call nothing meanwhile', () => {
+  it('are looked through once, and nothing is called meanwhile', () => {
     const calls: unknown[] = [];
     const reducers = reducerTable({
       m: {
@@ -232,8 +232,8 @@ describe('dicts in pickles', () => {
   });
 });
 
-describe('the memory of a pickled value', () => {
-  it('is its own, unless it may be that of a large message of which it is most', () => {
+describe('The memory of a decoded value', () => {
+  it('is its own, unless it is most of the memory of a large message', () => {
     const message = dumps(Buffer.alloc(100, 1));
     const isOwn = (value: unknown): boolean => (value as Buffer).buffer !== message.buffer;
     expect(isOwn(loads(message))).to.equal(true);
@@ -245,7 +245,7 @@ describe('the memory of a pickled value', () => {
     expect((loads(dumps(Buffer.of(1))) as Buffer)[0]).to.equal(1);
   });
 
-  it('stays as it is when more is received', async () => {
+  it('does not change when more is received', async () => {
     const { reader, writer } = makePair('pipe', { serialization: 'pickle' });
     await writer.send({ bytes: Buffer.from('first'), numbers: Float64Array.of(1, 2) });
     const first = (await reader.recv()) as { bytes: Buffer; numbers: Float64Array };
@@ -257,7 +257,7 @@ describe('the memory of a pickled value', () => {
     deepStrictEqual(first.numbers, Float64Array.of(1, 2));
   });
 
-  it('may be any that bytes can be read from', () => {
+  it('may come from any memory that bytes can be read from', () => {
     const bytes = dumps(['a']);
     const copy = Uint8Array.from([0, ...bytes, 0]);
     for (const memory of [copy.subarray(1), new DataView(copy.buffer, 1), Uint8Array.from(bytes).buffer]) {
@@ -270,7 +270,7 @@ describe('the memory of a pickled value', () => {
   });
 });
 
-describe('unknown classes in pickles', () => {
+describe('Unknown classes in pickles', () => {
   const bytes = assemble(
     ...([
       global('shop', 'Order'),
@@ -300,7 +300,7 @@ describe('unknown classes in pickles', () => {
     ] as const),
   );
 
-  it('are an error that names them, once they are mentioned', () => {
+  it('are an error with their names at the first mention', () => {
     for (const pickled of [
       bytes,
       assemble(global('shop', 'Order')),
@@ -310,7 +310,7 @@ describe('unknown classes in pickles', () => {
     }
   });
 
-  it('are PythonObjects if that is asked for, and can be sent again', async () => {
+  it('are PythonObjects if the option says so, and can be sent again', async () => {
     const [order, made] = loads(bytes, { unknown: 'opaque' }) as [pickle.PythonObject, pickle.PythonObject];
     expect(order).to.be.instanceOf(pickle.PythonObject);
     deepStrictEqual(order.type, new pickle.PythonGlobal('shop', 'Order'));
@@ -325,7 +325,7 @@ describe('unknown classes in pickles', () => {
     deepStrictEqual(await reader.recv(), order);
   });
 
-  it('as they are cannot have keywords', () => {
+  it('may not be made with keywords', () => {
     const keywords = assemble(
       global('shop', 'Order'),
       'EMPTY_TUPLE',
@@ -339,8 +339,8 @@ describe('unknown classes in pickles', () => {
   });
 });
 
-describe('reducers of the channels of this package', () => {
-  it('are asked before what is known, and give objects their state', async () => {
+describe("Reducers of this package's channels", () => {
+  it('take precedence over known reducers, and give objects their state', async () => {
     const reducers = reducerTable({
       'test.hooks': {
         Handle: {
@@ -352,23 +352,57 @@ describe('reducers of the channels of this package', () => {
     class Handle {
       readonly handle = true;
     }
-    addChannelHooks({
+    const serialization = pickleFormat({
       reducers,
       reduce: (object) => (object instanceof Handle ? new PythonGlobal('decimal', 'Decimal') : undefined),
-    });
-    // Of the same copy of the modules as the hooks.
-    const [reader, writer] = Pipe(false, { serialization: 'pickle' }).map(track) as [AnyConnection, AnyConnection];
+    }).serializer();
+    // Made with the same copy of the modules as the hooks.
+    const [reader, writer] = Pipe(false, { serialization }).map(track) as [AnyConnection, AnyConnection];
     const made = [global('test.hooks', 'Handle'), 'EMPTY_TUPLE', 'NEWOBJ', 'MEMOIZE', 'NEWTRUE', 'BUILD'] as const;
     await writer.sendBytes(assemble(...made, 'BINGET', 0, 'TUPLE2'));
     const [first, second] = (await reader.recv()) as [unknown, unknown];
     deepStrictEqual(first, new Set([true]));
     expect(second).to.equal(first);
-    // Whoever saw the object before it had its state would keep another one.
+    // A holder of the object from before it had its state would keep another object.
     await writer.sendBytes(assemble(...made.slice(0, 4), 'EMPTY_LIST', 'BINGET', 0, 'APPEND', 'BUILD'));
     await rejects(reader.recv(), { code: 'ERR_MP_UNPICKLING' });
     await writer.send([new Handle()]);
     const [global1] = (await reader.recv()) as [unknown];
     expect(instance(global1, PythonGlobal).toString()).to.equal('decimal.Decimal');
     throws(() => dumps(new Handle()), { code: 'ERR_MP_PICKLING' });
+  });
+
+  it('are told what the caller passed for this value alone', () => {
+    const told: unknown[] = [];
+    const reducers = reducerTable({
+      'test.context': {
+        Handle: {
+          call(_args, _budget, _keywords, context) {
+            told.push(context);
+            return {};
+          },
+          build(_object, _state, _budget, context) {
+            told.push(context);
+          },
+        },
+      },
+    });
+    const hooks = {
+      reducers,
+      reduce(object: object, context: unknown) {
+        if (!(object instanceof Date)) return undefined;
+        told.push(context);
+        return create(new PythonGlobal('test.context', 'Handle'), [], {});
+      },
+    };
+    const [encoding, decoding] = [{}, {}];
+    const bytes = encodePickle([new Date()], hooks, encoding);
+    decodePickle(bytes, false, hooks, decoding);
+    expect(told).to.have.lengthOf(3);
+    expect(told[0]).to.equal(encoding);
+    expect(told[1]).to.equal(decoding);
+    expect(told[2]).to.equal(decoding);
+    decodePickle(encodePickle(new Date(), hooks), false, hooks);
+    expect(told.slice(3)).to.deep.equal([undefined, undefined, undefined]);
   });
 });

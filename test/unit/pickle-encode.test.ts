@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What is written: the bytes, references instead of repetitions, and where in a value the reason is that nothing was written.
+// The bytes that the encoder writes, its references instead of repetitions, and the path in its errors.
 import { deepStrictEqual } from 'node:assert';
 
 import { expect } from 'chai';
@@ -12,7 +12,7 @@ import { assemble, instance, little, makePair, OPCODES, rejects, spawnPeer, thro
 
 const { dumps, loads } = mp.pickle;
 
-/** Every byte that is written, behind the protocol. */
+/** Every byte that is written, after the protocol. */
 const forms: [unknown, Buffer][] = [
   [null, assemble('NONE')],
   [true, assemble('NEWTRUE')],
@@ -101,14 +101,14 @@ const PARTS: [unknown, RegExp][] = [
   [[Symbol.iterator, Object(Symbol('s'))].slice(1), /^value\[0\] is an object of Symbol/],
 ];
 
-describe('writing pickles', () => {
-  it('uses these opcodes', () => {
+describe('The pickle encoder', () => {
+  it('writes these opcodes', () => {
     for (const [value, bytes] of forms) {
       deepStrictEqual(dumps(value), Buffer.concat([Buffer.of(OPCODES.PROTO, 4), bytes]));
     }
   });
 
-  it('refers to objects and keys that were written before', () => {
+  it('refers to objects and keys that it has written before', () => {
     const shared = { x: 1 };
     const value = [shared, shared, { x: 2, again: shared }, Buffer.from('b')];
     const bytes = dumps(value);
@@ -134,7 +134,7 @@ describe('writing pickles', () => {
     expect(back[0][0]).to.equal(back);
   });
 
-  it('of many objects with many keys finds each again', () => {
+  it('finds each of many objects with many keys again', () => {
     const keys = Array.from({ length: 5000 }, (_, i) => `key${i}`);
     const wide = Object.fromEntries(keys.map((key, i) => [key, i]));
     const rows = Array.from({ length: 300 }, (_, i) => ({ id: i, at: { x: i, y: -i }, [`only${i}`]: { x: 1, id: 2 } }));
@@ -144,7 +144,7 @@ describe('writing pickles', () => {
     expect(back[3]).to.equal((back[0] as unknown[])[299]);
   });
 
-  it('says where a value that cannot be written is', () => {
+  it('names the path to a value that it cannot write', () => {
     for (const [value, message] of PARTS) {
       expect(throws(() => dumps(value), { code: 'ERR_MP_PICKLING' }).message).to.match(message);
     }
@@ -152,7 +152,7 @@ describe('writing pickles', () => {
     expect(thrown.cause).to.be.instanceOf(RangeError);
   });
 
-  it('of objects of this package is NotSupported', () => {
+  it('throws NotSupported for objects of this package', () => {
     const { reader } = makePair('pipe');
     for (const value of [reader, [reader], new Map([[1, { reader }]]), new Set([reader]), mp.tuple(reader)]) {
       throws(() => dumps(value), { code: 'ERR_MP_NOT_SUPPORTED' });
@@ -162,7 +162,7 @@ describe('writing pickles', () => {
     lock.close();
   });
 
-  it('of detached memory is an error, and of empty memory is not', () => {
+  it('throws for detached memory, and writes empty memory', () => {
     const bytes = new Uint8Array(8);
     const views = [bytes, new Float64Array(bytes.buffer), new DataView(bytes.buffer), bytes.buffer];
     const array = mp.pickle.ndarray(new Float64Array(bytes.buffer), [1]);
@@ -171,7 +171,7 @@ describe('writing pickles', () => {
     deepStrictEqual(loads(dumps(new Uint8Array(0))), Buffer.alloc(0));
   });
 
-  it('of deeply nested values is an error, and leaves the next one as it should be', () => {
+  it('throws for deeply nested values, and writes the next value correctly', () => {
     let deep: unknown = 0;
     for (let i = 0; i < 1000; i++) deep = i % 2 === 0 ? [deep] : { deep };
     const shallow = deep;
@@ -185,7 +185,7 @@ describe('writing pickles', () => {
     deepStrictEqual(loads(dumps({ a: [1] })), { a: [1] });
   });
 
-  it('on a short stack is an error as well', async () => {
+  it('throws on a short stack as well', async () => {
     const program = `
       import { pickle } from 'node-multiprocessing';
       let deep = 0;
@@ -197,7 +197,7 @@ describe('writing pickles', () => {
     expect(await peer.succeeded()).to.equal('ERR_MP_PICKLING RangeError\n[ 1 ]\n');
   });
 
-  it('may happen while another value is written', () => {
+  it('may be called while it writes another value', () => {
     const inner: Buffer[] = [];
     const value = {
       before: 1,
@@ -211,12 +211,13 @@ describe('writing pickles', () => {
     deepStrictEqual(loads(inner[0]!), { x: ['inner'] });
   });
 
-  it('gives memory that later pickles leave alone', () => {
+  it('returns memory that later pickles do not change', () => {
     const pickles = Array.from({ length: 3000 }, (_, i) => dumps({ i, text: 'x'.repeat(i % 200) }));
     const large = [70_000, 200_000, 65_530].map((length, i) => dumps(Buffer.alloc(length, i)));
     pickles.forEach((pickle, i) => deepStrictEqual(loads(pickle), { i, text: 'x'.repeat(i % 200) }));
     large.forEach((pickle, i) => deepStrictEqual((loads(pickle) as Buffer)[60_000], i));
-    // That of small ones is shared, and does not go to another thread with one of them. (Node 20 copies, later ones throw.)
+    // The memory of small pickles is shared, and does not go to another thread with one of them. (Node 20 copies, later
+    // versions throw.)
     try {
       structuredClone(pickles[0], { transfer: [pickles[0]!.buffer as ArrayBuffer] });
     } catch (error) {
@@ -225,7 +226,7 @@ describe('writing pickles', () => {
     expect(pickles[0]!.length).to.be.greaterThan(0);
   });
 
-  it('is what a channel does with this serialization', async () => {
+  it('is used by a channel with this serialization', async () => {
     const { reader, writer } = makePair('socketpair', { serialization: 'pickle' });
     await writer.send({ a: [1n, 'two'], pair: mp.tuple(1, 2) });
     deepStrictEqual(loads(await reader.recvBytes()), { a: [1, 'two'], pair: [1, 2] });
@@ -243,7 +244,7 @@ describe('writing pickles', () => {
     track(reader);
   });
 
-  it('asks a hook about objects that are no plain data, and writes what it says', () => {
+  it('asks a hook about objects that are no plain data, and writes its answer', () => {
     class Handle {
       readonly n: number;
       constructor(n: number) {
@@ -273,8 +274,8 @@ describe('writing pickles', () => {
   });
 });
 
-describe('the wrappers of values', () => {
-  it('refuse what they are not for', () => {
+describe('The wrappers of values', () => {
+  it('refuse values that they are not for', () => {
     for (const value of ['1', null, undefined, {}, 1n]) {
       throws(() => mp.float(value as number), { code: 'ERR_INVALID_ARG_TYPE' });
     }
@@ -303,7 +304,7 @@ describe('the wrappers of values', () => {
     throws(() => new mp.pickle.TimeDelta(0, 86_400), { code: 'ERR_OUT_OF_RANGE' });
   });
 
-  it('show themselves as text', () => {
+  it('are shown as text', () => {
     expect(String(new mp.pickle.PythonDate(33, 2, 1))).to.equal('0033-02-01');
     expect(String(new mp.pickle.PythonTime(1, 2))).to.equal('01:02:00');
     expect(String(new mp.pickle.PythonTime(1, 2, 3, 4))).to.equal('01:02:03.000004');

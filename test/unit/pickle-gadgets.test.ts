@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Pickles that would do harm in Python: each is a typed error here, names what it would have called, and calls nothing.
+// Pickles that would do harm in Python. Each is a typed error here that names the callable, and nothing is called.
 import { expect } from 'chai';
 import { pickle, UnpicklingError } from 'node-multiprocessing';
 
@@ -11,7 +11,7 @@ const text = (characters: string): Buffer =>
 const call = (module: string, name: string, ...args: Buffer[]): Buffer =>
   Buffer.concat([global(module, name), Buffer.from('('), ...args, Buffer.from('tR')]);
 
-/** A class that stands for one of the user's own. */
+/** A class in place of one of the user's own. */
 class Target {
   field = 0;
 }
@@ -77,10 +77,14 @@ const gadgets: [string, Buffer, RegExp][] = [
   [
     'a call of what was made',
     assemble(call('decimal', 'Decimal', text('1')), 'EMPTY_TUPLE', 'REDUCE'),
-    /calls what is no class/,
+    /calls an object that is not a class/,
   ],
   ['a call of a type that is only known by name', assemble(call('builtins', 'int', text('1'))), /builtins\.int/],
-  ['a call of a global that is data', assemble(text('os'), 'EMPTY_TUPLE', 'REDUCE'), /calls what is no class/],
+  [
+    'a call of a global that is data',
+    assemble(text('os'), 'EMPTY_TUPLE', 'REDUCE'),
+    /calls an object that is not a class/,
+  ],
   ['_reconstructor of nothing', assemble(call('copyreg', '_reconstructor')), /_reconstructor|derived/],
   [
     '_reconstructor of itself',
@@ -153,9 +157,9 @@ const gadgets: [string, Buffer, RegExp][] = [
   ['an extension code', assemble('EXT1', 1), /extension/],
 ];
 
-describe('harmful pickles', () => {
+describe('Harmful pickles', () => {
   for (const unknown of ['error', 'opaque'] as const) {
-    it(`are an UnpicklingError that says why${unknown === 'opaque' ? ', or an object that does nothing' : ''}`, () => {
+    it(`are an UnpicklingError with the reason${unknown === 'opaque' ? ', or an object that does nothing' : ''}`, () => {
       const takeBack = pickle.register({ module: 'app', name: 'Target', class: Target });
       for (const [name, bytes, message] of gadgets) {
         let value: unknown;
@@ -174,7 +178,7 @@ describe('harmful pickles', () => {
     });
   }
 
-  it('cannot reach the prototype of objects, or own properties of registered classes but by their names', () => {
+  it('can reach neither the prototype of objects nor, except by name, the properties of registered classes', () => {
     const takeBack = pickle.register({ module: 'app', name: 'Target', class: Target });
     const state = (key: string): Buffer =>
       assemble(

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Every opcode by itself, in pickles put together by hand.
+// Every opcode by itself, in pickles that are assembled by hand.
 import { deepStrictEqual } from 'node:assert';
 
 import { expect } from 'chai';
@@ -10,7 +10,7 @@ import { assemble, global, little, OPCODES } from '../helpers/index.js';
 
 const { loads } = pickle;
 
-/** What a pickle of these opcodes gives. */
+/** The value of a pickle of these opcodes. */
 const cases: [string, Buffer, unknown][] = [
   ['NONE', assemble('NONE'), null],
   ['NEWTRUE', assemble('NEWTRUE'), true],
@@ -114,7 +114,7 @@ const cases: [string, Buffer, unknown][] = [
   ['STOP', Buffer.from('N.what follows is left alone'), null],
 ];
 
-/** What nothing can be made of here. */
+/** Opcodes of which nothing can be made here. */
 const refused: [string, Buffer][] = [
   ['PERSID', assemble('PERSID', "'1\n")],
   ['BINPERSID', assemble('NONE', 'BINPERSID')],
@@ -207,20 +207,20 @@ function refuses(name: string, bytes: Buffer): void {
     .with.property('code', 'ERR_MP_UNPICKLING');
 }
 
-describe('the opcodes of pickles', () => {
+describe('The opcodes of pickles', () => {
   it('do what they do in Python', () => {
     for (const [name, bytes, value] of cases) deepStrictEqual(loads(bytes), value, name);
   });
 
-  it('that refer to something elsewhere are an UnpicklingError', () => {
+  it('are an UnpicklingError if they refer to something elsewhere', () => {
     for (const [name, bytes] of refused) refuses(name, bytes);
   });
 
-  it('that cannot be are an UnpicklingError', () => {
+  it('are an UnpicklingError in impossible sequences', () => {
     for (const [name, bytes] of wrong) refuses(name, bytes);
   });
 
-  it('are all here', () => {
+  it('are all tested here', () => {
     const mentioned = [...cases, ...refused]
       .map(([title]) => title)
       .join(' ')
@@ -229,10 +229,10 @@ describe('the opcodes of pickles', () => {
     expect(new Set(Object.values(OPCODES)).size).to.equal(Object.keys(OPCODES).length);
   });
 
-  it('cut off anywhere are an UnpicklingError', () => {
+  it('are an UnpicklingError wherever they are cut off', () => {
     for (const [name, bytes] of cases) {
       for (let length = 0; length < bytes.length - (name === 'STOP' ? 27 : 0); length++) {
-        // What is left may be a pickle again where its last opcodes are cut off.
+        // The rest may be a pickle again if the last opcodes are cut off.
         if (bytes.subarray(0, length).includes(OPCODES.STOP)) continue;
         refuses(`${name}, ${length} bytes`, bytes.subarray(0, length));
       }

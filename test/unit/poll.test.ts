@@ -3,10 +3,10 @@ import { expect } from 'chai';
 
 import { frame, kinds, makePair, modes, pattern, rejects, throws, turns, via, writeRaw } from '../helpers/index.js';
 
-describe('poll', () => {
+describe('Connection.poll', () => {
   for (const kind of kinds) {
     for (const mode of modes) {
-      it(`${kind}, ${mode}: answers at once without a timeout, and waits at least its time with one`, async () => {
+      it(`answers at once without a timeout, and waits at least as long as its timeout (${kind}, ${mode})`, async () => {
         const { reader, writer } = makePair(kind);
         const input = via(mode, reader);
         expect(await input.poll()).to.equal(false);
@@ -20,7 +20,7 @@ describe('poll', () => {
           expect(await input.poll(timeout)).to.equal(true);
       });
 
-      it(`${kind}, ${mode}: counts bytes held in memory, part of a header, and the end of data`, async () => {
+      it(`counts bytes held in memory, part of a header, and the end of data (${kind}, ${mode})`, async () => {
         const { reader, writer } = makePair(kind);
         const input = via(mode, reader);
         writeRaw(writer, Buffer.concat([frame('one'), frame('two')]));
@@ -40,7 +40,7 @@ describe('poll', () => {
         expect(await input.poll()).to.equal(true);
       });
 
-      it(`${kind}, ${mode}: consumes nothing`, async () => {
+      it(`consumes nothing (${kind}, ${mode})`, async () => {
         const { reader, writer } = makePair(kind);
         void writer.sendBytes(pattern(200_000));
         for (let i = 0; i < 5; i++) expect(await via(mode, reader).poll(null)).to.equal(true);
@@ -48,7 +48,7 @@ describe('poll', () => {
       });
     }
 
-    it(`${kind}: a pending poll and a pending receive both see a message`, async () => {
+    it(`sees a message that a pending receive also sees (${kind})`, async () => {
       const { reader, writer } = makePair(kind);
       const polls = [reader.poll(null), reader.poll(60_000)];
       await turns();
@@ -65,8 +65,8 @@ describe('poll', () => {
   });
 });
 
-describe('the direction of an end', () => {
-  it('refuses what it cannot do', async () => {
+describe('The direction of an end', () => {
+  it('refuses all calls of the other direction', async () => {
     const { reader, writer } = makePair('pipe');
     for (const mode of modes) {
       const input = via(mode, writer);

@@ -7,7 +7,7 @@ import { Packr } from 'msgpackr';
 
 import { kinds, makePair, modes, rejects, throws, track, via } from '../helpers/index.js';
 
-describe('structured serialization, the default', () => {
+describe('Structured serialization, the default', () => {
   const cyclic: { self?: unknown } = {};
   cyclic.self = cyclic;
   const values: [string, unknown][] = [
@@ -27,7 +27,7 @@ describe('structured serialization, the default', () => {
   for (const kind of kinds) {
     for (const mode of modes) {
       for (const [name, value] of values) {
-        it(`${kind}, ${mode}: ${name}`, async () => {
+        it(`carries ${name} (${kind}, ${mode})`, async () => {
           const { reader, writer } = makePair(kind);
           const sent = writer.send(value);
           expect(await via(mode, reader).recv()).to.deep.equal(value);
@@ -37,7 +37,7 @@ describe('structured serialization, the default', () => {
     }
   }
 
-  it('is what node:v8 writes, and reads what it writes', async () => {
+  it('writes the format of node:v8, and reads it', async () => {
     const { reader, writer } = makePair('pipe');
     await writer.send({ a: [1, 'b'] });
     expect(deserialize(await reader.recvBytes())).to.deep.equal({ a: [1, 'b'] });
@@ -45,7 +45,7 @@ describe('structured serialization, the default', () => {
     expect(await reader.recv()).to.deep.equal(new Map([[1, 2]]));
   });
 
-  it('is that also for Buffers, which do not go through node:v8', async () => {
+  it('writes the format of node:v8 also for Buffers, which take a shorter way', async () => {
     const { reader, writer } = makePair('pipe');
     class Special extends Buffer {}
     const special = Object.setPrototypeOf(Buffer.from('abc'), Special.prototype) as Buffer;
@@ -58,7 +58,7 @@ describe('structured serialization, the default', () => {
       expect(Buffer.compare(received, value), `${value.length} bytes`).to.equal(0);
       expect(Object.getPrototypeOf(received)).to.equal(Object.getPrototypeOf(deserialize(bytes)));
     }
-    // What begins like a Buffer and is none.
+    // A message that begins like a Buffer and is none.
     const endless = serialize(Buffer.alloc(64)).fill(0xff, 4);
     for (const bytes of [
       serialize(Buffer.alloc(64)).subarray(0, -1),
@@ -70,7 +70,7 @@ describe('structured serialization, the default', () => {
     }
   });
 
-  it('bytes in a received object stay as they are when more is received', async () => {
+  it('leaves bytes in a received object unchanged when more is received', async () => {
     const { reader, writer } = makePair('pipe');
     await writer.send({ bytes: Buffer.from('first'), view: new Uint16Array([1, 2]) });
     const first = (await reader.recv()) as { bytes: Uint8Array; view: Uint16Array };
@@ -83,14 +83,14 @@ describe('structured serialization, the default', () => {
   });
 });
 
-describe('a value that cannot be serialised', () => {
+describe('A value that cannot be serialized', () => {
   for (const mode of modes) {
     for (const [name, value] of [
       ['a function', () => 1],
       ['a symbol', Symbol('s')],
       ['a function inside', { deep: [() => 1] }],
     ] as const) {
-      it(`${mode}: ${name} is a PicklingError, and nothing is sent`, async () => {
+      it(`is a PicklingError, and nothing is sent: ${name} (${mode})`, async () => {
         const { reader, writer } = makePair('pipe');
         const error = await rejects(via(mode, writer).send(value), { code: 'ERR_MP_PICKLING', name: 'PicklingError' });
         expect(error.cause).to.be.instanceOf(Error);
@@ -100,7 +100,7 @@ describe('a value that cannot be serialised', () => {
       });
     }
 
-    it(`${mode}: a message that cannot be decoded is an UnpicklingError, consumed`, async () => {
+    it(`is an UnpicklingError on the receiving side, and the message is consumed (${mode})`, async () => {
       const { reader, writer } = makePair('pipe');
       for (const bytes of [Buffer.alloc(0), Buffer.from('no such format'), Buffer.from([0xff, 0x0f])]) {
         await writer.sendBytes(bytes);
@@ -113,7 +113,7 @@ describe('a value that cannot be serialised', () => {
     });
   }
 
-  it('tryRecv throws it too', async () => {
+  it('is an UnpicklingError in tryRecv, too', async () => {
     const { reader, writer } = makePair('pipe');
     await writer.sendBytes(Buffer.from('no such format'));
     throws(() => reader.tryRecv(), { code: 'ERR_MP_UNPICKLING' });
@@ -121,9 +121,9 @@ describe('a value that cannot be serialised', () => {
   });
 });
 
-describe('json serialization', () => {
+describe('JSON serialization', () => {
   for (const mode of modes) {
-    it(`${mode}: is JSON text in UTF-8`, async () => {
+    it(`writes JSON text in UTF-8 (${mode})`, async () => {
       const { reader, writer } = makePair('pipe', { serialization: 'json' });
       const value = { text: 'grün', list: [1, null, true], nested: { a: {} } };
       await via(mode, writer).send(value);
@@ -136,7 +136,7 @@ describe('json serialization', () => {
       await sent;
     });
 
-    it(`${mode}: what JSON cannot hold is a PicklingError, and bad text an UnpicklingError`, async () => {
+    it(`throws PicklingError for values that JSON cannot hold, and UnpicklingError for bad text (${mode})`, async () => {
       const { reader, writer } = makePair('pipe', { serialization: 'json' });
       const cyclic: { self?: unknown } = {};
       cyclic.self = cyclic;
@@ -152,10 +152,10 @@ describe('json serialization', () => {
   }
 });
 
-describe('custom serialization', () => {
+describe('Custom serialization', () => {
   for (const kind of kinds) {
     for (const mode of modes) {
-      it(`${kind}, ${mode}: a Packr of msgpackr as it is`, async () => {
+      it(`may be a Packr of msgpackr (${kind}, ${mode})`, async () => {
         const { reader, writer } = makePair(kind, { serialization: new Packr({ structuredClone: true }) });
         for (const value of [1, 'two', { three: [3, new Date(5)] }, new Map([['k', Buffer.from('bytes')]]), null]) {
           await via(mode, writer).send(value);
@@ -169,7 +169,7 @@ describe('custom serialization', () => {
     }
   }
 
-  it('an object with serialize and deserialize, called with itself as this', async () => {
+  it('may be an object with serialize and deserialize, which are called as its methods', async () => {
     const shouting = {
       suffix: '!',
       serialize(value: unknown): Uint8Array {
@@ -184,7 +184,7 @@ describe('custom serialization', () => {
     expect(await reader.recv()).to.equal('hello!!');
   });
 
-  it('the bytes given to deserialize may be kept', async () => {
+  it('may keep the bytes that deserialize gets', async () => {
     const identity = { serialize: (value: unknown) => value as Uint8Array, deserialize: (bytes: Uint8Array) => bytes };
     const { reader, writer } = makePair('pipe', { serialization: identity });
     await writer.send(Buffer.from('kept'));
@@ -196,7 +196,7 @@ describe('custom serialization', () => {
     expect(Buffer.from(kept).toString()).to.equal('kept');
   });
 
-  it('what it throws is the cause of a PicklingError or UnpicklingError', async () => {
+  it('has its errors as the cause of PicklingError or UnpicklingError', async () => {
     const reason = new Error('no');
     const failing = {
       serialize(value: unknown): Uint8Array {
@@ -221,14 +221,14 @@ describe('custom serialization', () => {
     expect(await reader.poll()).to.equal(false);
   });
 
-  it('anything else is refused by Pipe', () => {
+  it('is refused by Pipe if it is anything else', () => {
     for (const serialization of ['pickled', {}, { serialize: () => 1 }, 5, null, () => 1]) {
       throws(() => Pipe(true, { serialization: serialization as Serialization }), { code: 'ERR_INVALID_ARG_TYPE' });
     }
   });
 });
 
-describe('a Connection inside a message', () => {
+describe('A Connection inside a message', () => {
   class Holder {
     readonly field: unknown;
     constructor(field: unknown) {
@@ -246,10 +246,10 @@ describe('a Connection inside a message', () => {
   ];
   for (const serialization of ['structured', 'json'] as const) {
     for (const [name, wrap] of wrappings) {
-      // JSON has no place for what Map, Set and Error hold and writes {} for any of them.
+      // JSON has no place for the content of Map, Set and Error, and writes {} for each of them.
       if (serialization === 'json' && /Map|Set|Error/.test(name)) continue;
       for (const mode of modes) {
-        it(`${serialization}, ${mode}: ${name} is NotSupported, and nothing is sent`, async () => {
+        it(`is NotSupported, and nothing is sent: ${name} (${serialization}, ${mode})`, async () => {
           const { reader, writer } = makePair('pipe', { serialization });
           const [connection, other] = Pipe();
           track(connection);
@@ -264,7 +264,7 @@ describe('a Connection inside a message', () => {
     }
   }
 
-  it('msgpackr: NotSupported, and nothing is sent', async () => {
+  it('is NotSupported, and nothing is sent: msgpackr', async () => {
     const { reader, writer } = makePair('pipe', { serialization: new Packr() });
     for (const value of [reader, { deep: [reader] }]) {
       await rejects(writer.send(value), { code: 'ERR_MP_NOT_SUPPORTED' });

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Ending a wait early. Nothing that was received or accepted may be lost by it.
+// Waits that end early. No message that was received or accepted may be lost by that.
 import { expect } from 'chai';
 import { ClientSync, Lock, Queue, wait } from 'node-multiprocessing';
 
@@ -30,11 +30,11 @@ const receives: [string, (input: Calls, timeout: number) => Promise<unknown>][] 
   ['recvBytesInto', (input, timeout) => input.recvBytesInto(Buffer.alloc(9), 0, { timeout })],
 ];
 
-describe('timeouts', () => {
+describe('A timeout', () => {
   for (const kind of kinds) {
     for (const mode of modes) {
       for (const [name, receive] of receives) {
-        it(`${kind}, ${mode}: ${name} is a TimeoutError, not before its time`, async () => {
+        it(`ends ${name} with TimeoutError, not before its time (${kind}, ${mode})`, async () => {
           const { reader } = makePair(kind);
           const before = performance.now();
           await rejects(receive(via(mode, reader), 30.5), { code: 'ERR_MP_TIMEOUT', name: 'TimeoutError' });
@@ -44,7 +44,7 @@ describe('timeouts', () => {
         });
       }
 
-      it(`${kind}, ${mode}: no timeout is undefined, null or Infinity, and what is there comes at once with 0`, async () => {
+      it(`may be undefined, null or Infinity for none; with 0 a message that is there is received (${kind}, ${mode})`, async () => {
         const { reader, writer } = makePair(kind);
         for (const timeout of [undefined, null, Infinity, 0, -1, 0.1]) {
           writer.sendBytesSync(Buffer.from('x'));
@@ -52,7 +52,7 @@ describe('timeouts', () => {
         }
       });
 
-      it(`${kind}, ${mode}: a timeout inside a small message loses nothing`, async () => {
+      it(`inside a small message loses nothing (${kind}, ${mode})`, async () => {
         const bytes = frame('in three parts');
         for (const readAhead of [true, false]) {
           const { reader, writer } = makePair(kind, { readAhead });
@@ -65,7 +65,7 @@ describe('timeouts', () => {
         }
       });
 
-      it(`${kind}, ${mode}: a timeout inside a large message loses nothing`, async () => {
+      it(`inside a large message loses nothing (${kind}, ${mode})`, async () => {
         const { reader, writer } = makePair(kind);
         const message = pattern(200_000);
         writeRaw(writer, header(message.length));
@@ -81,7 +81,7 @@ describe('timeouts', () => {
       });
     }
 
-    it(`${kind}: a receive begun by one form is finished by the other`, async () => {
+    it(`lets the other form finish a receive that one form has begun (${kind})`, async () => {
       const { reader, writer } = makePair(kind);
       const message = pattern(150_000);
       writeRaw(writer, Buffer.concat([header(message.length), message.subarray(0, 40_000)]));
@@ -93,7 +93,7 @@ describe('timeouts', () => {
       expect(reader.tryRecvBytes()?.equals(message)).to.equal(true);
     });
 
-    it(`${kind}: those behind a receive that timed out are served`, async () => {
+    it(`of a receive leaves those behind it pending (${kind})`, async () => {
       const { reader, writer } = makePair(kind);
       const first = reader.recvBytes(undefined, { timeout: 5 });
       const second = reader.recvBytes();
@@ -104,9 +104,9 @@ describe('timeouts', () => {
   }
 });
 
-describe('abort signals', () => {
+describe('An abort', () => {
   for (const kind of kinds) {
-    it(`${kind}: end a receive with an AbortError whose cause is the reason`, async () => {
+    it(`ends a receive with an AbortError whose cause is the reason (${kind})`, async () => {
       const { reader, writer } = makePair(kind);
       const reason = new Error('changed my mind');
       const abort = new AbortController();
@@ -122,7 +122,7 @@ describe('abort signals', () => {
       expect(String(await behind)).to.equal('kept');
     });
 
-    it(`${kind}: inside a message lose nothing`, async () => {
+    it(`inside a message loses nothing (${kind})`, async () => {
       const { reader, writer } = makePair(kind);
       const message = pattern(100_000);
       writeRaw(writer, Buffer.concat([header(message.length), message.subarray(0, 50_000)]));
@@ -135,7 +135,7 @@ describe('abort signals', () => {
       expect((await reader.recvBytes()).equals(message)).to.equal(true);
     });
 
-    it(`${kind}: that are aborted already refuse every call before it does anything`, async () => {
+    it(`before a call makes the call fail before it does anything (${kind})`, async () => {
       const { reader, writer } = makePair(kind);
       const options = { signal: AbortSignal.abort('early') };
       await writer.sendBytes(Buffer.from('stays'));
@@ -154,7 +154,7 @@ describe('abort signals', () => {
       expect(await reader.poll()).to.equal(false);
     });
 
-    it(`${kind}: take a waiting send back whole, or let a begun one finish`, async () => {
+    it(`takes a waiting send back whole, or lets a begun one finish (${kind})`, async () => {
       const { reader, writer } = makePair(kind);
       const abort = new AbortController();
       const begun = writer.sendBytes(pattern(MIB), 0, undefined, { signal: abort.signal });
@@ -168,7 +168,7 @@ describe('abort signals', () => {
       await after;
     });
 
-    it(`${kind}: leave no listener behind`, async () => {
+    it(`leaves no listener behind (${kind})`, async () => {
       const { reader, writer } = makePair(kind);
       const { signal } = new AbortController();
       let listeners = 0;
@@ -192,10 +192,10 @@ describe('abort signals', () => {
   }
 });
 
-describe('Time limits that pass while the event loop is busy', () => {
+describe('A timeout that passes while the event loop is busy', () => {
   ownTmpdir();
 
-  /** What waits for so many milliseconds, and what it waits for, which is there when `provide` returns. */
+  /** Starts a wait of `ms` milliseconds for something that is there when `provide` returns. */
   function cases(): Record<string, { wait: (timeout: number) => Promise<unknown>; provide: () => unknown }> {
     const { reader, writer } = makePair('socketpair');
     const send = (): void => {
@@ -239,7 +239,7 @@ describe('Time limits that pass while the event loop is busy', () => {
   });
 
   for (const name of ['recv', 'poll', 'wait', 'accept', 'acquire', 'get', 'put']) {
-    it(`are not those of ${name}, if what it waits for came in time`, async () => {
+    it(`does not end ${name} if what it waits for came in time`, async () => {
       const { wait, provide } = cases()[name]!;
       // After this the loop looks at the time first.
       await turns();

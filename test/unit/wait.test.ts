@@ -16,14 +16,14 @@ import {
   type Mode,
 } from '../helpers/index.js';
 
-// What waitSync throws becomes a rejection.
+// An error that waitSync throws becomes a rejection.
 const call = async (mode: Mode, objects: readonly Waitable[], timeout?: number | null): Promise<Waitable[]> =>
   mode === 'sync' ? waitSync(objects, timeout) : await wait(objects, timeout);
 
 describe('wait', () => {
   for (const kind of kinds) {
     for (const mode of modes) {
-      it(`${kind}, ${mode}: returns those that are ready, in the order given`, async () => {
+      it(`returns the ready objects, in the given order (${kind}, ${mode})`, async () => {
         const pairs = Array.from({ length: 4 }, () => makePair(kind));
         const readers = pairs.map(({ reader }) => reader);
         expect(await call(mode, readers, 0)).to.deep.equal([]);
@@ -34,7 +34,7 @@ describe('wait', () => {
         expect(await call(mode, [...readers].reverse(), null)).to.have.ordered.members([readers[3], readers[1]]);
       });
 
-      it(`${kind}, ${mode}: [] at the end of the time, and at once for a negative one`, async () => {
+      it(`returns [] at its timeout, and at once for a negative one (${kind}, ${mode})`, async () => {
         const { reader } = makePair(kind);
         const before = performance.now();
         expect(await call(mode, [reader], 30.5)).to.deep.equal([]);
@@ -44,7 +44,7 @@ describe('wait', () => {
         expect(await call(mode, [], 5)).to.deep.equal([]);
       });
 
-      it(`${kind}, ${mode}: counts what is held in memory`, async () => {
+      it(`counts what is held in memory (${kind}, ${mode})`, async () => {
         const { reader, writer } = makePair(kind);
         const { reader: idle } = makePair(kind);
         writeRaw(writer, Buffer.concat([frame('one'), frame('two')]));
@@ -52,7 +52,7 @@ describe('wait', () => {
         expect(await call(mode, [idle, reader])).to.have.ordered.members([reader]);
       });
 
-      it(`${kind}, ${mode}: takes descriptors as numbers, mixed with Connections`, async () => {
+      it(`accepts descriptors as numbers, mixed with Connections (${kind}, ${mode})`, async () => {
         const { reader, writer } = makePair(kind);
         const { reader: idle } = makePair(kind);
         const fd = copyFd(reader);
@@ -63,13 +63,13 @@ describe('wait', () => {
         expect(await call(mode, [idle, file])).to.deep.equal([file]);
       });
 
-      it(`${kind}, ${mode}: the same object twice is reported twice`, async () => {
+      it(`reports an object twice that is given twice (${kind}, ${mode})`, async () => {
         const { reader, writer } = makePair(kind);
         writer.sendBytesSync(Buffer.from('x'));
         expect(await call(mode, [reader, reader])).to.have.ordered.members([reader, reader]);
       });
 
-      it(`${kind}, ${mode}: refuses what cannot be waited for, before it waits`, async () => {
+      it(`refuses objects that cannot be waited for, before it waits (${kind}, ${mode})`, async () => {
         const { reader, writer } = makePair(kind);
         await rejects(call(mode, [reader, 44_977_608]), { code: 'EBADF' });
         if (kind === 'pipe') await rejects(call(mode, [writer, reader]), { code: 'ERR_MP_NOT_READABLE' });
@@ -91,7 +91,7 @@ describe('wait', () => {
       });
     }
 
-    it(`${kind}: resolves when something comes, also for several waits and with receives beside them`, async () => {
+    it(`resolves when a message comes, also for several waits and with receives beside them (${kind})`, async () => {
       const first = makePair(kind);
       const second = makePair(kind);
       const both = [first.reader, second.reader];
@@ -102,7 +102,7 @@ describe('wait', () => {
       expect(String(await second.reader.recvBytes())).to.equal('x');
     });
 
-    it(`${kind}: ends with an AbortError, and with ClosedError when one of the Connections is closed`, async () => {
+    it(`rejects with an AbortError at an abort, and with ClosedError when one of the Connections is closed (${kind})`, async () => {
       const { reader } = makePair(kind);
       const { reader: other } = makePair(kind);
       const abort = new AbortController();
@@ -115,7 +115,7 @@ describe('wait', () => {
       await rejects(wait([reader], { signal: AbortSignal.abort() }), { code: 'ABORT_ERR' });
     });
 
-    it(`${kind}: ends with an AbortError when it is aborted while it waits for a turn of the loop`, async () => {
+    it(`rejects with an AbortError at an abort while it waits for a turn of the loop (${kind})`, async () => {
       const { reader } = makePair(kind);
       // More than may start in one turn.
       const controllers = Array.from({ length: 200 }, () => new AbortController());
@@ -126,7 +126,7 @@ describe('wait', () => {
       expect(new Set(codes)).to.deep.equal(new Set(['ABORT_ERR']));
     });
 
-    it(`${kind}: is refused once the stream is out of step`, async () => {
+    it(`rejects once a Connection is out of step (${kind})`, async () => {
       const { reader, writer } = makePair(kind);
       writeRaw(writer, Buffer.alloc(4, 0x80));
       await rejects(reader.recvBytes(), { code: 'ERR_MP_BAD_MESSAGE_LENGTH' });

@@ -1,22 +1,27 @@
 // SPDX-License-Identifier: MIT
 //
-// The two functions that everybody else uses.
+// The two functions through which everything else uses the codec.
 import { UnpicklingError } from '../../core/errors.js';
-import { Decoder } from './decoder.js';
-import { Encoder } from './encoder.js';
+import type { FormatContext } from '../formats.js';
+import { Decoder } from './decoding/decoder.js';
+import { Encoder } from './encoding/encoder.js';
 import type { PickleHooks } from './hooks.js';
 
 const NO_HOOKS: PickleHooks = {};
 
-/** An encoder that is not in use. One is enough, unless a value has code of its own run that pickles something. */
+/** An encoder that is not in use. One is enough, unless encoding a value runs code of a user that pickles something. */
 let spare: Encoder | undefined;
 
-/** The pickle of a value, in memory that is never written to again, but which small pickles share with others. */
-export function encodePickle(value: unknown, hooks: PickleHooks = NO_HOOKS): Buffer {
+/**
+ * The pickle of a value, in memory that is never written to again, but which small pickles share with others.
+ *
+ * @param context What the hooks are told, if anything.
+ */
+export function encodePickle(value: unknown, hooks: PickleHooks = NO_HOOKS, context?: FormatContext): Buffer {
   const encoder = spare ?? new Encoder();
   spare = undefined;
   try {
-    return encoder.encode(value, hooks);
+    return encoder.encode(value, hooks, context);
   } finally {
     spare = encoder;
   }
@@ -26,10 +31,16 @@ export function encodePickle(value: unknown, hooks: PickleHooks = NO_HOOKS): Buf
  * The value of a pickle.
  *
  * @param keep Whether the value may refer to `bytes`. Otherwise it has copies only.
+ * @param context What reducers are told, if anything.
  */
-export function decodePickle(bytes: Buffer, keep: boolean, hooks: PickleHooks = NO_HOOKS): unknown {
+export function decodePickle(
+  bytes: Buffer,
+  keep: boolean,
+  hooks: PickleHooks = NO_HOOKS,
+  context?: FormatContext,
+): unknown {
   try {
-    return new Decoder(bytes, hooks, keep).decode();
+    return new Decoder(bytes, hooks, keep, context).decode();
   } catch (error) {
     if (error instanceof UnpicklingError) throw error;
     // Such as a string that is longer than strings may be.

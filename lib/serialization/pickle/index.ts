@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 //
-// What users see as `pickle`.
+// The public namespace `pickle`.
 import { argumentError } from '../../core/errors.js';
 import { checkBytes, checkObject, type Bytes } from '../../core/validate.js';
+import { registeredFormat } from '../codec.js';
 import { decodePickle, encodePickle } from './codec.js';
-import { PickleSerializer, type PickleOptions } from './serializer.js';
+import type { PickleOptions, PickleSerializer } from './serializer.js';
 
 export type { TypedArray } from './known/elements.js';
 export { ndarray, type NdArray } from './known/numpy.js';
@@ -28,15 +29,16 @@ function checkOptions(options: PickleOptions): PickleOptions {
  * The pickle of a value, in protocol 4. CPython: `pickle.dumps`.
  *
  * @returns A Buffer that may be kept. As with Node's own, small ones share their memory.
- * @throws `PicklingError`, which says where in the value the reason is; `NotSupported` for objects such as Connections.
+ * @throws `PicklingError`, which names the place of the reason in the value; `NotSupported` for objects such as
+ *   Connections.
  */
 export function dumps(value: unknown): Buffer {
   return encodePickle(value);
 }
 
 /**
- * The value of a pickle in any protocol from 0 to 5. Nothing in it is imported or called: what is neither known nor
- * registered is an error. What follows the pickle is ignored. CPython: `pickle.loads`.
+ * The value of a pickle in any protocol from 0 to 5. Nothing in it is imported or called: a class or function that is
+ * neither known nor registered is an error. Bytes behind the pickle are ignored. CPython: `pickle.loads`.
  *
  * @throws `UnpicklingError`
  */
@@ -48,5 +50,5 @@ export function loads(bytes: Bytes, options: PickleOptions = {}): unknown {
 
 /** Pickles with options, as the `serialization` of a channel. */
 export function serializer(options: PickleOptions = {}): PickleSerializer {
-  return new PickleSerializer(checkOptions(options));
+  return registeredFormat('pickle').serializer(checkOptions(options));
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+import type { FormatContext } from '../formats.js';
 import { decodePickle, encodePickle } from './codec.js';
 import type { PickleHooks } from './hooks.js';
 
@@ -8,50 +9,52 @@ export interface PickleOptions {
   unknown?: 'error' | 'opaque' | undefined;
 }
 
-let channelHooks: PickleHooks = {};
-
-/** Adds to what the pickles of channels may hold, such as handles of Connections. Later hooks are asked first. */
-export function addChannelHooks(hooks: PickleHooks): void {
-  const before = channelHooks;
-  channelHooks = {
-    reduce: (object) => hooks.reduce?.(object) ?? before.reduce?.(object),
-    reducers: new Map([...(before.reducers ?? []), ...(hooks.reducers ?? [])]),
-  };
-}
-
 /** Turns objects on a channel into pickles and back. */
 export class PickleSerializer {
-  readonly #unknown: PickleOptions['unknown'];
-  #hooks: PickleHooks = channelHooks;
-  /** What `#hooks` were made from. */
-  #base: PickleHooks = channelHooks;
+  readonly #hooks: PickleHooks;
 
   /** @internal */
-  constructor({ unknown }: PickleOptions = {}) {
-    this.#unknown = unknown;
-    this.#hooks = { ...channelHooks, unknown };
+  constructor({ unknown }: PickleOptions = {}, hooks: PickleHooks = {}) {
+    this.#hooks = { ...hooks, unknown };
   }
 
   /** The pickle of a value. */
   serialize(value: unknown): Uint8Array {
-    return encodePickle(value, this.#current());
+    return encodePickle(value, this.#hooks);
   }
 
   /** The value of a pickle, which may refer to the bytes. */
   deserialize(bytes: Uint8Array): unknown {
-    return decodePickle(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength), true, this.#current());
+    return decodePickle(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength), true, this.#hooks);
   }
 
-  /** @internal The value of a pickle in memory that is only lent. */
-  deserializeLent(bytes: Buffer): unknown {
-    return decodePickle(bytes, false, this.#current());
+  /** @internal As `Format.encode`. */
+  encode(value: unknown, context?: FormatContext): Uint8Array {
+    return encodePickle(value, this.#hooks, context);
   }
 
-  #current(): PickleHooks {
-    if (this.#base !== channelHooks) {
-      this.#base = channelHooks;
-      this.#hooks = { ...channelHooks, unknown: this.#unknown };
-    }
-    return this.#hooks;
+  /** @internal As `Format.decode`. */
+  decode(bytes: Buffer, keep: boolean, context?: FormatContext): unknown {
+    return decodePickle(bytes, keep, this.#hooks, context);
   }
+}
+
+/** Pickles as a format of channels. */
+export interface PickleFormat {
+  /** The serializer of channels that name the format; with options, a new one that has them. */
+  serializer(options?: PickleOptions): PickleSerializer;
+  /**
+   * Whether an object that a user passed as `serialization` is a serializer of this format. Missing while the format is not
+   * loaded, so that there is no such object.
+   */
+  includes?(serializer: unknown): serializer is PickleSerializer;
+}
+
+/** Pickles in which there may be what these hooks know, such as handles of Connections. */
+export function pickleFormat(hooks: PickleHooks): PickleFormat {
+  const shared = new PickleSerializer({}, hooks);
+  return {
+    serializer: (options) => (options === undefined ? shared : new PickleSerializer(options, hooks)),
+    includes: (serializer) => serializer instanceof PickleSerializer,
+  };
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What a side of a test does with a queue, by name: the same in this process, in Node peers and in queue_peer.py.
+// The calls of a queue by name: the same in this process, in Node peers and in queue_peer.py.
 import type { JoinableQueue, QueueWaitOptions } from 'node-multiprocessing';
 
 import type { Mode } from '../../helpers/channels.js';
@@ -9,7 +9,7 @@ export class QueueCalls {
   readonly #queue: JoinableQueue;
   readonly #sync: boolean;
 
-  /** @param queue Any kind of queue; methods that it does not have are not asked for. */
+  /** @param queue Any kind of queue. The test does not call methods that it does not have. */
   constructor(queue: JoinableQueue, mode: Mode) {
     this.#queue = queue;
     this.#sync = mode === 'sync';

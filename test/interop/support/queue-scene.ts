@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// A queue of a test, and everybody who shares it.
-import type { QueueParts } from '#lib/queues/parts.js';
+// The queue of a test, and the processes that share it.
+import type { QueueResources } from '#lib/queues/queue-resources.js';
 import {
   describe as describeObject,
   JoinableQueue,
@@ -13,18 +13,18 @@ import {
 
 import { edgePythons, modes, nodePeer, pythonPeer, type Mode, type Program, type Python } from '../../helpers/index.js';
 import { QueueCalls } from './queue-calls.js';
-import { ProcessSide } from './sync-side.js';
+import { ProcessSide } from './locks-side.js';
 
-/** What a queue is made of. */
-export function partsOf(queue: object): QueueParts {
-  return (queue as { parts: QueueParts }).parts;
+/** The resources that a queue consists of. */
+export function resourcesOf(queue: object): QueueResources {
+  return (queue as { resources: QueueResources }).resources;
 }
 
 export type QueueKind = 'Queue' | 'JoinableQueue' | 'SimpleQueue';
 
 const classes = { Queue, JoinableQueue, SimpleQueue };
 
-/** Who shares a queue, and what its errors are called. */
+/** A language of processes that share a queue, and the names of their errors. */
 export interface QueueLanguage {
   readonly label: string;
   readonly program: Program;
@@ -63,7 +63,7 @@ export function someQueueLanguages(): QueueLanguage[] {
 export class QueueScene {
   readonly mode: Mode;
   readonly queue: JoinableQueue;
-  /** This process' calls. */
+  /** The calls of this process. */
   readonly here: QueueCalls;
   readonly errors = NODE_ERRORS;
   readonly #language: QueueLanguage;
@@ -72,29 +72,29 @@ export class QueueScene {
   constructor(language: QueueLanguage, mode: Mode, kind: QueueKind, options: QueueOptions) {
     this.mode = mode;
     this.#language = language;
-    // Python knows nothing but pickles.
+    // Python reads only pickles.
     const made = new classes[kind]({ serialization: 'pickle', ...options });
     this.queue = made as JoinableQueue;
     this.here = new QueueCalls(this.queue, mode);
   }
 
-  /** A process that has the queue. */
+  /** Starts a process that has the queue. */
   async start(language = this.#language, mode = this.mode): Promise<ProcessSide> {
-    const { reader, writer, level } = partsOf(this.queue);
+    const { pipe, statePipe } = resourcesOf(this.queue);
     const nodeOnly = language === node && this.#language === node;
     const descriptor: QueueDescriptor = describeObject(this.queue, { nodeOnly }) as QueueDescriptor;
-    const ends = [reader, writer, ...(language === node && level !== undefined ? [level.reader, level.writer] : [])];
+    const pipes = language === node && statePipe !== undefined ? [pipe, statePipe] : [pipe];
     const peer = new ProcessSide(
       language.program,
       mode,
-      ends.map((end) => end.fileno()),
+      pipes.flatMap(({ reader, writer }) => [reader.fd, writer.fd]),
     );
     this.#peers.push(peer);
     await new Promise((resolve) => peer.peer.process.stdin?.write(`${JSON.stringify(descriptor)}\n`, resolve));
     return peer;
   }
 
-  /** Ends all processes, none of which may fail. */
+  /** Ends all processes and asserts that each ended well. */
   async end(): Promise<void> {
     for (const { peer } of this.#peers) await peer.release();
     for (const { peer } of this.#peers) await peer.succeeded();
@@ -105,7 +105,7 @@ export class QueueScene {
   }
 }
 
-/** What a test is about. */
+/** The parameters of a test. */
 export interface QueueTest {
   readonly kind?: QueueKind;
   readonly options?: QueueOptions;
@@ -113,7 +113,10 @@ export interface QueueTest {
   readonly modes?: readonly Mode[];
 }
 
-/** A test of this process and another one that share a queue, async and sync, for each language of the other one. */
+/**
+ * Defines a test in which this process and another process share a queue: async and sync, for each language of the
+ * other.
+ */
 export function withQueuePeer(
   title: string,
   test: QueueTest,
@@ -121,7 +124,7 @@ export function withQueuePeer(
 ): void {
   for (const language of test.languages ?? someQueueLanguages()) {
     for (const mode of test.modes ?? modes) {
-      it(`${language.label}, ${mode}: ${title}`, async () => {
+      it(`${title} (${language.label}, ${mode})`, async () => {
         const scene = new QueueScene(language, mode, test.kind ?? 'Queue', test.options ?? {});
         try {
           await body(scene, await scene.start(), language);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Receives until the end of data, looking for messages before it sleeps.
+// Receives until the end of data, and looks for messages before it sleeps.
 import { Connection, EOFError } from 'node-multiprocessing';
 
 const connection = Connection.fromFd(3, { asyncSpinMicros: 50 });

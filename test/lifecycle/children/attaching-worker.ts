@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// A worker thread that does what it is told with the objects that it attaches, and posts what comes of it.
+// A worker thread that attaches objects, runs tasks on them and posts the results.
 import { parentPort } from 'node:worker_threads';
 
 import { attach, type Connection, type Lock } from 'node-multiprocessing';

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 #
-# Receives, or sends, messages on descriptor 3 in CPython's blocking way. If somebody makes the descriptor non-blocking,
-# this ends with BlockingIOError.
+# Receives, or sends, messages on descriptor 3 in CPython's blocking way. If another process makes the descriptor
+# non-blocking, this program ends with BlockingIOError.
 import sys
 from multiprocessing.connection import Connection
 

@@ -6,11 +6,11 @@ import { readdirSync } from 'node:fs';
 import { Connection, Pipe, wait } from 'node-multiprocessing';
 
 import { turns } from '../../helpers/assertions.js';
-import { numbered } from '../support/numbered.js';
+import { numbered } from '../support/numbered-messages.js';
 
 const collect = (globalThis as unknown as { gc: () => void }).gc;
 
-/** Collects until `done`, since the callbacks of a FinalizationRegistry come in later turns. */
+/** Collects until `done`, since the callbacks of a FinalizationRegistry run in later turns. */
 async function collectUntil(done: () => boolean): Promise<void> {
   while (!done()) {
     collect();
@@ -29,13 +29,13 @@ function descriptors(): number {
   return readdirSync('/proc/self/fd').length;
 }
 
-/** The writing end, with nobody holding the reading one. */
+/** The writing end of a pipe whose reading end has no holder. */
 function writerAlone(): Connection<never, never> {
   return Pipe(false)[1];
 }
 
 const cases: Record<string, () => Promise<unknown>> = {
-  /** A dropped end is closed, and the other one sees it. */
+  /** A dropped end is closed, and the other end sees it. */
   async closes() {
     const results: unknown[] = [];
     for (const duplex of [true, false] as const) {
@@ -59,7 +59,7 @@ const cases: Record<string, () => Promise<unknown>> = {
     return results;
   },
 
-  /** Nothing is left of a thousand dropped pairs, some of which have been used. */
+  /** Nothing is left of a thousand dropped pairs, some of which were used. */
   async many() {
     // The first pair starts the poller, which stays.
     for (const end of Pipe()) end.close();
@@ -67,16 +67,16 @@ const cases: Record<string, () => Promise<unknown>> = {
     const before = descriptors();
     for (let i = 0; i < 1000; i++) {
       const [a, b] = Pipe<number>();
-      // It fails if the other end is collected first.
+      // The call fails if the other end is collected first.
       if (i % 3 === 0) a.send(i).catch(() => undefined);
       if (i % 3 === 1) await b.recv({ timeout: 0 }).catch(() => undefined);
     }
-    // The last ones may still be in variables that the engine holds.
+    // The last pairs may still be in variables that the engine holds.
     await collectUntil(() => descriptors() <= before + 10);
     return 'closed';
   },
 
-  /** What a dropped Connection sent is still written; descriptor 3 has a reader elsewhere. */
+  /** What a dropped Connection has sent is still written. Descriptor 3 has a reader in another process. */
   async writes() {
     (() => {
       const connection = Connection.fromFd(3);
@@ -86,7 +86,7 @@ const cases: Record<string, () => Promise<unknown>> = {
     return 'dropped';
   },
 
-  /** Whoever waits for a Connection needs it, though nobody else has it. */
+  /** A pending call keeps its Connection, although no variable does. */
   async pending() {
     const results: unknown[] = [];
     const waits: ((connection: Connection<string>) => Promise<unknown>)[] = [
@@ -123,7 +123,7 @@ const cases: Record<string, () => Promise<unknown>> = {
     return near.recv();
   },
 
-  /** A receive that ended leaves nothing behind that would keep its Connection. */
+  /** A receive that has ended leaves nothing behind that would keep its Connection. */
   async timedOut() {
     const kept = await (async () => {
       const [near, far] = Pipe<string>();
@@ -143,7 +143,7 @@ const cases: Record<string, () => Promise<unknown>> = {
     return end;
   },
 
-  /** Collection after close() must not release a second time what the number now stands for. */
+  /** Collection after close() must not release the number a second time, which another descriptor has by then. */
   async closedBefore() {
     for (let i = 0; i < 200; i++) {
       const [a, b] = Pipe();

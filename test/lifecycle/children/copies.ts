@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// copies <case> <folder>: loads the package more than once into one process. Prints as JSON what it saw.
+// copies <case> <folder>: loads the package more than once into one process. Prints the findings as JSON.
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -36,13 +36,13 @@ const cases: Record<string, () => Promise<unknown>> = {
     if (second.Connection === imported.Connection) throw new Error('The copy is not another one');
     const results = await together(imported, second);
     const [a, b] = imported.Pipe<string>();
-    // What one of them made is of no use to the other.
+    // An object of one copy is of no use to the other copy.
     const refused = await second.wait([a as never]).catch((error: unknown) => (error as { code: string }).code);
     b.close();
     return { results, refused };
   },
 
-  /** The modules are evaluated twice with one addon, as test runners and reloading servers do. */
+  /** Evaluates the modules twice with one addon, as test runners and reloading servers do. */
   async reloaded() {
     process.env['NODE_MULTIPROCESSING_ADDON'] = join(folder, 'addon.node');
     const second = (await import(pathToFileURL(join(folder, 'dist/index.js')).href)) as Package;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// exhausted <case>: runs out of descriptors, under a low limit that the test sets. Prints as JSON what it saw.
+// exhausted <case>: runs out of descriptors, under a low limit that the test sets. Prints the findings as JSON.
 import { closeSync, openSync, readdirSync } from 'node:fs';
 
 import type { Connection } from 'node-multiprocessing';
@@ -41,7 +41,7 @@ async function failureOf(promise: Promise<unknown>): Promise<unknown> {
   }
 }
 
-/** A round trip, which shows that things work. */
+/** Makes a round trip, which shows that Connections work. */
 async function exchange(): Promise<unknown> {
   const [near, far] = Pipe<string>();
   const received = near.recv();
@@ -53,7 +53,7 @@ async function exchange(): Promise<unknown> {
 }
 
 const cases: Record<string, () => Promise<unknown>> = {
-  /** Until nothing is left, then with everything given back. */
+  /** Makes pairs until no descriptor is left, and again after all were given back. */
   async pipes() {
     await exchange();
     const before = descriptors();
@@ -72,7 +72,7 @@ const cases: Record<string, () => Promise<unknown>> = {
     return { errors, left: descriptors() - before, after: await exchange() };
   },
 
-  /** With only one descriptor left a pair cannot be made, and that one is not lost. */
+  /** With only one descriptor left, a pair cannot be made, and that descriptor is not lost. */
   async oneLeft() {
     await exchange();
     const fds = exhaust();
@@ -87,7 +87,7 @@ const cases: Record<string, () => Promise<unknown>> = {
     };
   },
 
-  /** The very first use fails half way through starting the poller. */
+  /** The very first use fails in the middle of starting the poller. */
   async first() {
     const results: unknown[] = [];
     const fds = exhaust();
@@ -101,7 +101,7 @@ const cases: Record<string, () => Promise<unknown>> = {
     return { results, after: await exchange(), again: await exchange() };
   },
 
-  /** What works on open connections goes on working, and what needs a descriptor fails with EMFILE. */
+  /** Open connections go on working, and calls that need a descriptor fail with EMFILE. */
   async others() {
     const [near, far] = Pipe<string>();
     const [idle] = Pipe<string>();
@@ -124,7 +124,7 @@ const cases: Record<string, () => Promise<unknown>> = {
     return { ...results, after: await exchange() };
   },
 
-  /** The rung of reopening needs a descriptor of its own and gives way to the next one. */
+  /** Reopening needs a descriptor of its own. Without one, the next I/O method is used. */
   async reopen() {
     process.env['NODE_MULTIPROCESSING_RUNG'] = 'reopen';
     const [reader, writer] = Pipe<string>(false);

@@ -5,7 +5,7 @@ import { writeSync } from 'node:fs';
 
 import { Connection } from 'node-multiprocessing';
 
-import { numbered } from '../support/numbered.js';
+import { numbered } from '../support/numbered-messages.js';
 
 function sendAll(connection: Connection<never, never>): void {
   for (let i = 0; i < 64; i++) connection.sendBytes(numbered(i, 16384)).catch(() => undefined);
@@ -14,7 +14,7 @@ function sendAll(connection: Connection<never, never>): void {
 const [name, ending] = process.argv.slice(2);
 switch (name) {
   case 'listening':
-    // A listener that nobody will call any more once the process is ending.
+    // A listener that is not called any more once the process is ending.
     process.on('SIGUSR2', () => undefined);
     sendAll(Connection.fromFd(3, { exitFlushMs: 60_000 }));
     writeSync(1, 'ending\n');
@@ -26,7 +26,7 @@ switch (name) {
     break;
   case 'handlers': {
     const send = (value: number): void => {
-      // Serialised in a large array, so that the six together do not fit the pipe.
+      // Serialised in a large array, so that the six messages together do not fit the pipe.
       connection.send({ n: value, filling: Buffer.alloc(30_000) }).catch(() => undefined);
     };
     process.on('exit', () => {

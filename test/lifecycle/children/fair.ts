@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 //
-// fair <case>: keeps descriptor 3 busy and prints as JSON how many turns the event loop had meanwhile. It runs in a process
-// of its own, where a loop that starves its timers is ended by the watchdog of the test.
+// fair <case>: keeps descriptor 3 busy and prints as JSON how many turns the event loop had meanwhile. It runs in a
+// process of its own, so that the test's watchdog can end a loop that starves its timers.
 import { Connection, wait } from 'node-multiprocessing';
 
 import type { AnyConnection } from '../../helpers/channels.js';
 
 const connection = Connection.fromFd(3) as AnyConnection;
 
-/** Counts turns of the event loop, and the most that was done in one of them. */
+/** Counts the turns of the event loop, and the most that was done in one turn. */
 class Turns {
   count = 0;
   most = 0;
@@ -55,7 +55,7 @@ const MIB = 1024 * 1024;
 const cases: Record<string, () => Promise<object>> = {
   recv: () => untilTimersRan(() => connection.recvBytes()),
   send: () => untilTimersRan(() => connection.sendBytes(Buffer.alloc(100))),
-  // The loop that CPython's users write: look, and do something else if there is nothing.
+  // The loop that CPython's users write: look for a message, and do something else if there is none.
   poll: () => untilTimersRan(() => connection.poll()),
   wait: () => untilTimersRan(() => wait([connection])),
   'recv with a timeout of 0': () =>

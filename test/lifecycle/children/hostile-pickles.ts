@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 //
-// Reads hostile pickles made from those that descriptor 3 brings, and reports what became of them: COUNT SEED.
+// hostile-pickles <count> <seed>: makes hostile pickles of those that arrive on descriptor 3, reads them, and reports
+// the outcomes.
 import { Connection, NotSupported, pickle, PicklingError, UnpicklingError } from 'node-multiprocessing';
 
 import { hostilePickle } from '../support/hostile-pickles.js';
-import { Random } from '../support/random.js';
+import { Random } from '../../helpers/random.js';
 
 const [count, seed] = process.argv.slice(2).map(Number) as [number, number];
 const input = Connection.fromFd(3);
@@ -32,7 +33,7 @@ for (let i = 0; i < count; i++) {
     result.refused++;
     continue;
   }
-  // What was read can be written, or there is a reason why not.
+  // A value that was read can be written, or fails with a reason.
   try {
     pickle.loads(pickle.dumps(value), { unknown: 'opaque' });
   } catch (error) {

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 //
-// hostile <count> <seed>: feeds so many connections with bytes that no friendly peer sends, and receives from them in every
-// way. Prints as JSON how often each error came, and how much memory was used on top. Any other error ends it.
+// hostile <count> <seed>: feeds `count` connections with bytes that no friendly peer sends, and receives from them in
+// every way. Prints as JSON how often each error came, and how much memory was added. Any other error ends the process.
 import { readdirSync, writeSync } from 'node:fs';
 
 import { Pipe } from 'node-multiprocessing';
 
 import { turns } from '../../helpers/assertions.js';
 import { frame, header, type AnyConnection } from '../../helpers/channels.js';
-import { Random } from '../support/random.js';
+import { Random } from '../../helpers/random.js';
 
 const KNOWN = new Set([
   'ERR_MP_EOF',
@@ -23,7 +23,9 @@ const KNOWN = new Set([
 const [countText, seedText] = process.argv.slice(2);
 const random = new Random(Number(seedText));
 
-/** One piece of a stream: noise, a message, a message of noise, a length that cannot be, or one that never comes. */
+/**
+ * One piece of a stream: noise, a message, a message of noise, an impossible length, or a length without its message.
+ */
 const pieces: readonly (() => Buffer)[] = [
   () => random.bytes(random.below(2000)),
   () => frame(random.bytes(random.below(300))),
@@ -79,13 +81,13 @@ async function one(duplex: boolean): Promise<void> {
     if (duplex && random.below(10) === 0) await writer.sendHandle(0);
   }
   const receive = random.pick(ways);
-  // Some are received from while their stream is still open, and then the end comes.
+  // Some connections are received from while their stream is still open; the end comes later.
   const early =
     random.below(2) === 0 ? Promise.resolve(random.pick([(c) => c.recv()] as Receive[])(reader)) : undefined;
   early?.catch(() => undefined);
   writer.close();
   await early?.catch(note);
-  // Undecodable messages and short buffers leave the stream intact; everything else ends it.
+  // Undecodable messages and short buffers leave the stream intact. Every other error ends it.
   for (let i = 0; i < 1000; i++) {
     try {
       await receive(reader);

@@ -6,9 +6,9 @@ import { writeSync } from 'node:fs';
 
 import { Connection } from 'node-multiprocessing';
 
-import { Random } from '../support/random.js';
-import { numbered } from '../support/numbered.js';
-import { sizes } from '../support/sizes.js';
+import { Random } from '../../helpers/random.js';
+import { numbered } from '../support/numbered-messages.js';
+import { sizes } from '../support/message-sizes.js';
 
 const [way, seed] = process.argv.slice(2);
 const connection = Connection.fromFd(3);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// listener <case> [argument]: a Listener or a Client in a process that ends, is signalled, or runs out of something.
+// listener <case> [argument]: a Listener or a Client in a process that ends, gets signals, or runs out of something.
 // Prints JSON lines.
 import { closeSync, openSync, readdirSync, writeSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
@@ -22,7 +22,7 @@ function codeOf(error: unknown): string {
 const collect = (globalThis as unknown as { gc?: () => void }).gc;
 
 const cases: Record<string, () => unknown> = {
-  /** Does nothing with it. */
+  /** A callback that does nothing. */
   idle() {
     say(new Listener().address);
   },
@@ -44,14 +44,14 @@ const cases: Record<string, () => unknown> = {
     say(listener.address);
     void listener.unref().accept();
   },
-  /** Somebody who does not answer is no reason to stay. */
+  /** A peer that does not answer does not keep the process alive. */
   async 'silent peer'() {
     const listener = new Listener({ authkey: Buffer.from('key') });
     say(listener.address);
     await Client(listener.address);
     await listener.accept({ timeout: 0 }).catch(() => undefined);
   },
-  /** The first thing that it does. */
+  /** Waits for the Listener with the first use of the package. */
   async client() {
     say('started');
     const connection = await Client(argument, { authkey: Buffer.from('key') });
@@ -70,7 +70,7 @@ const cases: Record<string, () => unknown> = {
     say(listener.address);
     void listener.accept();
   },
-  /** acceptSync, with a listener for the signal or without. */
+  /** Calls acceptSync, with a listener for the signal or without. */
   acceptSync() {
     if (argument === 'listening') process.on('SIGUSR2', () => undefined);
     const listener = new Listener();
@@ -115,7 +115,7 @@ const cases: Record<string, () => unknown> = {
       await new Promise((resolve) => worker.once('message', resolve));
       await worker.terminate();
     }
-    // Their socket is closed, so the address is free.
+    // The socket of the workers is closed, so the address is free.
     const listener = new Listener({ address: `\0mp-test-worker-${process.pid}` });
     listener.close();
     say('free');
@@ -130,7 +130,7 @@ const cases: Record<string, () => unknown> = {
     }
     say('removed');
   },
-  /** An accept without a descriptor to be had. The limit is the test's. */
+  /** An accept without a free descriptor. The test sets the limit. */
   async exhausted() {
     const listener = new Listener();
     const key = Buffer.from('key');
@@ -140,7 +140,7 @@ const cases: Record<string, () => unknown> = {
     try {
       for (;;) fds.push(openSync('/dev/null', 'r'));
     } catch {
-      // There is none left.
+      // No descriptor is left.
     }
     const results: string[] = [];
     const note = (error: unknown): void => {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// lock-cancel mixed <descriptor> <count>: makes so many acquires of a Semaphore, most of which are given up in some way.
-// lock-cancel many: waits for 300 semaphores at once. Both print what has become of threads and memory.
+// lock-cancel mixed <descriptor> <count>: makes `count` acquires of a Semaphore, most of which are given up in some
+// way.
+// lock-cancel many: waits for 300 semaphores at once. Both print the threads and the memory at the end.
 import { readdirSync } from 'node:fs';
 
 import { attach, Semaphore, type SemLockDescriptor } from 'node-multiprocessing';
@@ -20,7 +21,7 @@ function say(what: Record<string, unknown>): void {
 
 const outcomes: Record<string, number> = {};
 
-/** Gives back what was taken, and counts how the acquire has ended. */
+/** Gives back what was taken, and counts the outcome of the acquire. */
 async function settle(semaphore: Semaphore, pending: Promise<boolean>): Promise<void> {
   let outcome: string;
   try {
@@ -43,7 +44,7 @@ async function mixed(): Promise<void> {
       const controller = new AbortController();
       if (way < 2) all.push(settle(semaphore, semaphore.acquire({ signal: controller.signal })));
       else if (way < 4) all.push(settle(semaphore, semaphore.acquire({ timeout: way === 2 ? 0.1 : 1 })));
-      // Closed by the time when it could give something back, so it is the handle's affair to lose nothing.
+      // The semaphore may be closed by then. The handle itself must lose nothing in that case.
       else all.push(settle(semaphore, closing.acquire()));
       if (way === 0) controller.abort();
       if (way === 1) {
@@ -76,7 +77,7 @@ async function many(): Promise<void> {
   const waits = all.map((semaphore) => semaphore.acquire());
   await turns();
   const extra = threads() - before;
-  // The last ones first: those are in the shards that came last.
+  // The last ones first: those are in the shards that were started last.
   for (const semaphore of [...all].reverse()) semaphore.release();
   const results = await Promise.all(waits);
   say({ extra, served: results.filter(Boolean).length, left: all.reduce((sum, each) => sum + each.value, 0) });

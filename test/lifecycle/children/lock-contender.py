@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 #
-# lock-contender <descriptor> <file>: as lock-contender.ts, except that it cannot recover anything.
+# lock-contender <descriptor> <file>: as lock-contender.ts, except that it cannot recover a lock.
 import json
 import os
 import struct

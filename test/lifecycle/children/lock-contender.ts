@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// lock-contender <sync|async> <descriptor> <file>: acquires and releases for ever, and recovers the lock from those who
-// died. In the file are the pid of who is inside, and how often somebody was. Whoever meets a living stranger there says so.
+// lock-contender <sync|async> <descriptor> <file>: acquires and releases for ever, and recovers the lock from dead
+// holders. The file contains the pid of the process inside, and how often a process was inside. A contender that finds
+// another living process there reports it.
 import { openSync, readFileSync, readSync, writeSync } from 'node:fs';
 
 import { attach, type SemLockDescriptor } from 'node-multiprocessing';
@@ -32,7 +33,7 @@ function inside(): void {
   bytes.writeInt32LE(process.pid, 0);
   bytes.writeInt32LE(count + 1, 4);
   writeSync(file, bytes, 0, 8, 0);
-  // Long enough for many a kill to come in here.
+  // Long enough that many kills happen here.
   const end = performance.now() + Math.random();
   while (performance.now() < end);
   bytes.writeInt32LE(0, 0);

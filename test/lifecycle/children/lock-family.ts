@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// lock-family <ending>: starts a family with some objects, prints where they are, and ends in the way named: natural, exit,
-// throw, or "stay" until it is killed. "worker" and "terminate" end a worker that made the objects, "collected" drops them.
+// lock-family <ending>: starts a family with some objects, prints their descriptors, and ends in the named way:
+// natural, exit, throw, or "stay" until it is killed. "worker" and "terminate" end a worker that made the objects;
+// "collected" drops them.
 import { once } from 'node:events';
 import { writeSync } from 'node:fs';
 import { isMainThread, parentPort, Worker } from 'node:worker_threads';
@@ -22,7 +23,7 @@ import { addressesOf, namesOfFamily } from '../support/locks.js';
 
 const ending = process.argv[2];
 
-/** In use until the process ends, unless it is the collector that shall come for them. */
+/** In use until the process ends, unless the collector is to take them. */
 const kept: unknown[] = [];
 
 function make(): string[] {
@@ -37,7 +38,7 @@ function say(what: unknown): void {
   process.stdout.write(`${JSON.stringify(what)}\n`);
 }
 
-/** What still exists of the semaphores that these descriptors name. */
+/** The semaphores that these descriptors name and that still exist. */
 function left(made: readonly string[]): string[] {
   const addresses = made.flatMap((text) => addressesOf(JSON.parse(text)));
   const existing = new Set(namesOfFamily(addresses[0]!.family!));
@@ -74,7 +75,7 @@ if (!isMainThread) {
   const lock = new Lock();
   const holder = attach(describe(lock, { nodeOnly: true }) as SemLockDescriptor & { type: 'Lock' });
   holder.acquireSync();
-  // What it holds is an orphan's from now on.
+  // From now on, its locks have a dead holder.
   holder.close();
   say({ acquired: await lock.acquire({ timeout: 5000 }) });
   lock.close();

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// lock-host <where> <call> <descriptor>: makes a call that waits, in the main thread or a worker, says so, and ends at the
-// next line of its input in the way that `where` names: main-exit, worker-main-exit, worker-terminate, worker-exit. With
-// the call "hold" the worker acquires and keeps what it got.
+// lock-host <where> <call> <descriptor>: makes a call that waits, in the main thread or a worker, reports it, and ends
+// at the next line of its input in the way that `where` names: main-exit, worker-main-exit, worker-terminate,
+// worker-exit. With the call "hold" the worker acquires the lock and keeps it.
 import { once } from 'node:events';
 import { writeSync } from 'node:fs';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
@@ -51,7 +51,7 @@ async function main(): Promise<void> {
   else worker.postMessage('exit');
   await ended;
   say('ended');
-  // Stays, so that the worker's end is all that others can notice.
+  // The process stays, so that other processes can notice nothing but the worker's end.
   process.stdin.resume();
   process.stdin.once('end', () => process.exit(0));
 }

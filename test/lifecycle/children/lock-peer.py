@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 #
 # lock-peer <descriptor>: as lock-peer.ts, with multiprocessing's own classes. Timeouts are in seconds. "churn" acquires and
-# releases until the next line comes, and its result is how often.
+# releases until the next line comes, and its result is the number of times.
 import json
 import os
 import select

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// lock-peer <descriptor>: attaches to an object and does to it what the lines of standard input say, each a JSON array of a
-// member and its arguments. It prints {calling} before a Sync call, {pending} after an asynchronous one was made, and how
-// each ends. ["exit", code] ends the process, as the end of the input does; ["block"] blocks the event loop for ever. With
-// "create" it makes a Lock instead, and ["describe"] tells what others need.
+// lock-peer <descriptor>: attaches to an object and runs on it the calls that standard input names, each a JSON array
+// of a member and its arguments. It prints {calling} before a Sync call, {pending} after an asynchronous call was made,
+// and how each call ends. ["exit", code] ends the process, as the end of the input does; ["block"] blocks the event
+// loop for ever. With "create" it makes a Lock instead, and ["describe"] prints the descriptor for other processes.
 import { writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// lock-signal <main|worker> <call> <descriptor> [listener]: makes a Sync call and prints how it ends; after an
+// lock-signal <main|worker> <call> <descriptor> [listener]: makes a Sync call and prints how it ends. After an
 // InterruptedError it makes the call again. Listens for the named signal.
 import { writeSync } from 'node:fs';
 import { isMainThread, Worker } from 'node:worker_threads';

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// lock-supervisor <kills> <seed> <python>: lets three Node contenders and one in Python fight for an exposed lock, and kills
-// and replaces the ones in Node at random moments. Prints what has come of it.
+// lock-supervisor <kills> <seed> <python>: three Node contenders and one in Python fight for an exposed lock. At random
+// moments the supervisor kills and replaces one of those in Node. Prints the result.
 import { closeSync, mkdtempSync, openSync, readFileSync, readSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,9 +10,9 @@ import { describe, Lock } from 'node-multiprocessing';
 
 import { spawnPeer, endPeers, type Peer } from '../../helpers/peers.js';
 import { child, pythonChild } from '../support/programs.js';
-import { Random } from '../support/random.js';
+import { Random } from '../../helpers/random.js';
 
-/** Longer than it takes a waiter to notice a death, and the others to get a turn on a busy machine. */
+/** Longer than a waiter needs to notice a death, and than the others need for a turn on a busy machine. */
 const STUCK_MS = 3000;
 
 const [kills, seed, python] = process.argv.slice(2) as [string, string, string];
@@ -40,7 +40,7 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** Reads what a contender says until it ends. */
+/** Reads what a contender prints until it ends. */
 async function listen(peer: Peer): Promise<void> {
   for (;;) {
     let line: string;
@@ -69,7 +69,7 @@ async function start(index: number): Promise<Peer> {
 
 let seen = { entered: -1, at: performance.now() };
 
-/** Releases what somebody took who was killed before it could be recorded. */
+/** Releases the lock of a contender that was killed before it could record itself. */
 function relieve(): void {
   const { inside, entered } = look();
   if (entered !== seen.entered) {
@@ -80,7 +80,7 @@ function relieve(): void {
   }
 }
 
-/** Resolves when somebody has got in since the call. */
+/** Resolves when a contender has entered since the call. */
 async function untilProgress(): Promise<void> {
   const { entered } = look();
   while (look().entered === entered) {
@@ -102,7 +102,7 @@ while (result.kills < Number(kills)) {
   await victim.exit;
   result.kills++;
   contenders[index] = await start(index);
-  // Every other time the next kill comes while the death of the last holder is still being dealt with.
+  // Every other kill comes while the death of the last holder is still being handled.
   if (random.below(2) === 0) await untilProgress();
 }
 await untilProgress();

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 #
-# lock-zombie <command...>: starts a lock-peer, has it acquire, kills it at the next line of its input and does not wait for
-# it, so that it stays a zombie until the input ends.
+# lock-zombie <command...>: starts a lock-peer and makes it acquire. Kills it at the next line of the input and does not wait
+# for it, so that it stays a zombie until the input ends.
 import os
 import subprocess
 import sys

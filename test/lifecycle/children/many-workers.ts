@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// many-workers <rounds> <workers>: in each round many workers load the addon at once and talk to the main thread, each over
-// a pair of its own. Of three workers one is terminated, one calls process.exit(), one ends naturally.
+// many-workers <rounds> <workers>: in each round many workers load the addon at once and talk to the main thread, each
+// over a pair of its own. Of three workers one is terminated, one calls process.exit(), and one ends naturally.
 import { readdirSync } from 'node:fs';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// process-exhausted: starts a process with fewer and fewer free descriptors. Prints as JSON which errors there were, whether it
-// worked in the end, and how many descriptors were left open.
+// process-exhausted: starts a process with fewer and fewer free descriptors. Prints as JSON the errors, whether a
+// process started in the end, and how many descriptors were left open.
 import { closeSync, openSync, readdirSync } from 'node:fs';
 
 import { Process } from 'node-multiprocessing';
@@ -27,7 +27,7 @@ function openAll(): number[] {
   }
 }
 
-// What is made once.
+// Makes what is made once.
 const first = makeProcess();
 first.start();
 await end(first);

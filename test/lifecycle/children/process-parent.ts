@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// process-parent <ending> <daemon|child> <target>: starts a process that gets descriptor 3 in its arguments, and ends in the way
-// named once it is told to, line by line on its standard input.
+// process-parent <ending> <daemon|child> <target>: starts a process with descriptor 3 among its arguments, and ends in
+// the named way when a line on its standard input says so.
 import { readdirSync, readFileSync, writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
@@ -11,9 +11,9 @@ import { Connection, Process } from 'node-multiprocessing';
 import { turns } from '../../helpers/assertions.js';
 
 const [ending, kind, target] = (isMainThread ? process.argv.slice(2) : workerData) as [string, string, string];
-const module = new URL('./process-lifetimes.js', import.meta.url);
+const module = new URL('./process-lifetime-targets.js', import.meta.url);
 
-/** The child has nothing of the parent that would keep the test from seeing that the parent has ended. */
+/** The child has nothing of the parent that would hide the parent's end from the test. */
 function start(...rest: unknown[]): Process {
   const connection = Connection.fromFd(3);
   const stdio = ['ignore', 'ignore', rest.length > 0 ? 'inherit' : 'ignore'] as const;
@@ -30,7 +30,7 @@ function children(): string {
     try {
       return readFileSync(`/proc/self/task/${task}/children`, 'utf8').trim();
     } catch (error) {
-      // A thread that has ended since the folder was listed; its children are the process' all the same.
+      // A thread that has ended since the folder was listed. Its children belong to the process all the same.
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
       throw error;
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What the processes of the tests do: every function is the target of some Process.
+// The targets of the tests' Processes.
 import { readdirSync, readFileSync, readlinkSync, writeSync } from 'node:fs';
 import { url as inspectorUrl } from 'node:inspector';
 import { Worker } from 'node:worker_threads';
@@ -12,7 +12,7 @@ import * as mp from 'node-multiprocessing';
 type Any = mp.Connection<any, any>;
 
 export function nothing(): void {
-  // It has started, and that is all.
+  // The start of the process is all that the test needs.
 }
 
 /** Sends everything back until the end of data. */
@@ -63,13 +63,13 @@ export async function describeSelf(connection: Any): Promise<void> {
   } satisfies Self);
 }
 
-/** Says that it runs, and then does so for ever. */
+/** Reports that it runs, and then runs for ever. */
 export async function forever(connection: Any): Promise<void> {
   setInterval(() => undefined, 60_000);
   await connection.send('running');
 }
 
-/** The same with the event loop blocked by JavaScript that never ends. */
+/** The same, with an event loop that JavaScript blocks for ever. */
 export function spin(connection: Any): void {
   connection.sendSync('running');
   for (;;);
@@ -82,13 +82,13 @@ export function block(connection: Any): void {
   reader.recvSync();
 }
 
-/** The same, not willing to end. */
+/** The same, and ignores SIGTERM. */
 export async function ignoreTerm(connection: Any): Promise<void> {
   process.on('SIGTERM', () => undefined);
   await forever(connection);
 }
 
-/** Ends when it is told to. */
+/** Ends at a command. */
 export async function untilTold(connection: Any): Promise<void> {
   await connection.send('running');
   await connection.recv();
@@ -98,7 +98,7 @@ export function exitWith(code: number): void {
   process.exit(code);
 }
 
-/** Ends with an error that nobody catches. */
+/** Ends with an uncaught error. */
 export function fail(message: string): void {
   throw new RangeError(message);
 }
@@ -140,13 +140,13 @@ export async function readInput(connection: Any): Promise<void> {
   await connection.send(readFileSync(0, 'utf8'));
 }
 
-/** Every open descriptor: its number and what it leads to. */
+/** Every open descriptor: its number and its target. */
 export function descriptors(): string[] {
   const found: string[] = [];
   for (const fd of readdirSync('/proc/self/fd')) {
     try {
       const target = readlinkSync(`/proc/self/fd/${fd}`);
-      // That of the folder that is being read.
+      // The descriptor of the folder that is being read.
       if (!target.includes('/proc/')) found.push(`${fd} ${target}`);
     } catch {
       continue;
@@ -159,7 +159,7 @@ export async function sendDescriptors(connection: Any): Promise<void> {
   await connection.send(descriptors());
 }
 
-/** Holds a lock until it is told to let it go. */
+/** Holds a lock until a command to release it. */
 export async function holdLock(connection: Any, lock: mp.Lock): Promise<void> {
   await lock.acquire();
   await connection.send('held');
@@ -167,7 +167,7 @@ export async function holdLock(connection: Any, lock: mp.Lock): Promise<void> {
   lock.release();
 }
 
-/** Takes and releases each, and says which are what. */
+/** Acquires and releases each object, and reports which objects are identical. */
 export async function useLocks(
   connection: Any,
   locks: { lock: mp.Lock; rlock: mp.RLock; semaphore: mp.Semaphore; bounded: mp.BoundedSemaphore },
@@ -185,7 +185,7 @@ export async function useLocks(
   await connection.send([...Object.values(locks), condition, event].map((object) => object.constructor.name));
 }
 
-/** A child of a child, which says what its parent is. */
+/** The child of a child. Reports what its parent is. */
 export async function grandchild(connection: Any): Promise<void> {
   const child = new mp.Process({ module: import.meta.url, target: describeSelf, args: [connection] });
   child.start();
@@ -197,7 +197,7 @@ export async function tellInspector(connection: Any): Promise<void> {
   await connection.send(inspectorUrl() ?? 'none');
 }
 
-/** Whether a process that is not allowed to can start others. */
+/** Whether a process that may start no children can start one. */
 export async function startFromHere(connection: Any): Promise<void> {
   const child = new mp.Process({ module: import.meta.url, target: nothing });
   let refused = 'nothing';
@@ -210,7 +210,7 @@ export async function startFromHere(connection: Any): Promise<void> {
   await connection.send(refused);
 }
 
-/** Waits for the end of its parent in every way there is, and says so. */
+/** Waits for the end of its parent in every way there is, and reports them. */
 export async function watchParent(connection: Any): Promise<void> {
   const parent = mp.parentProcess()!;
   await connection.send(['running', process.pid, parent.isAlive()]);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// A parent of Python processes that a test kills.  python-host <python> <folder of the modules> <target> <daemon: yes or no>
+// python-host <python> <folder of the modules> <target> <daemon: yes or no>: a parent of Python processes, which a test
+// kills.
 import { Pipe, PythonProcess } from 'node-multiprocessing';
 
 const [python = '', pythonPath = '', target = '', daemon = ''] = process.argv.slice(2);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Gives the Connection that it has inherited to a Python child, which outlives it.  python-orphan <python> <folder>
+// python-orphan <python> <folder>: gives the Connection that it has inherited to a Python child, which outlives it.
 import { Connection, PythonProcess } from 'node-multiprocessing';
 
 const [python = '', pythonPath = ''] = process.argv.slice(2);

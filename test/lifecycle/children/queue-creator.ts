@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Makes a queue, starts a producer and a consumer, and has nothing more to do with it. Descriptor 3 tells the producer to begin,
-// 4 tells this process to end, and 5 carries what the consumer has to say.
+// Makes a queue, starts a producer and a consumer, and does nothing with the queue. A message on descriptor 3 starts
+// the producer, one on 4 ends this process, and the consumer reports on 5.
 import { writeSync } from 'node:fs';
 
 import { Connection, describe, Process, Queue, type QueueDescriptor } from 'node-multiprocessing';

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 //
-// What processes with a queue do in tests: the targets of mp.Process.
+// Targets of the tests' Processes that have a queue.
 import { type Connection, type JoinableQueue, type Queue } from 'node-multiprocessing';
 
-import { Random } from '../support/random.js';
+import { Random } from '../../helpers/random.js';
 
-/** What travels: who put it, how many he had put before, and bytes whose length follows from both. */
+/** An item: its producer, how many items that producer had put before, and bytes whose length follows from both. */
 export type Item = readonly [producer: number, number: number, data: Uint8Array];
 
 /** 0, or log-uniform from 1 byte to `most`. */
@@ -26,7 +26,7 @@ export async function produce(queue: Queue<Item | null>, producer: number, count
   }
 }
 
-/** Gets until null, and sends the numbers that it has got of each producer, in their order. */
+/** Gets until null. Sends the numbers that it got from each producer, in their order. */
 export async function consume(queue: Queue<Item | null>, seed: number, results: Connection): Promise<void> {
   const seen = new Map<number, { numbers: number[]; random: Random; next: number }>();
   for (;;) {
@@ -36,7 +36,7 @@ export async function consume(queue: Queue<Item | null>, seed: number, results: 
     let of = seen.get(producer);
     if (of === undefined) seen.set(producer, (of = { numbers: [], random: new Random(seed + producer), next: 0 }));
     let size = 0;
-    // A lower number than before would never be reached.
+    // With a number that is lower than the one before, the expected number would never be reached.
     for (; of.next <= number; of.next++) size = sizeOf(of.random);
     if (of.next !== number + 1) throw new Error(`Item ${number} of producer ${producer} came behind a later one`);
     if (!dataOf(producer, number, size).equals(data)) {
@@ -47,19 +47,19 @@ export async function consume(queue: Queue<Item | null>, seed: number, results: 
   await results.send([...seen].map(([producer, { numbers }]) => [producer, numbers]));
 }
 
-/** Puts `count` numbers, and says when it is done. */
+/** Puts `count` numbers, and reports when it is done. */
 export async function putNumbers(queue: Queue<number>, count: number, size: number): Promise<void> {
   for (let number = 0; number < count; number++)
     await queue.put(size === 0 ? number : ([number, 'x'.repeat(size)] as never));
 }
 
-/** Gets so many, and sends how many it were. */
+/** Gets `count` items, and sends how many there were. */
 export async function getNumbers(queue: Queue<number>, count: number, results: Connection): Promise<void> {
   for (let i = 0; i < count; i++) await queue.get();
   await results.send(count);
 }
 
-/** Takes items for ever; says `started` first. With `done` it is the consumer of the JoinableQueue example. */
+/** Takes items for ever. Sends `started` first. With `done` it is the consumer of the JoinableQueue example. */
 export async function takeForEver(queue: JoinableQueue<unknown>, results: Connection, done: boolean): Promise<void> {
   await results.send('started');
   for (;;) {
@@ -68,7 +68,7 @@ export async function takeForEver(queue: JoinableQueue<unknown>, results: Connec
   }
 }
 
-/** Puts items for ever; says `started` first. */
+/** Puts items for ever. Sends `started` first. */
 export async function putForEver(
   queue: Queue<unknown>,
   results: Connection,
@@ -80,7 +80,7 @@ export async function putForEver(
   for (let number = 0; ; number++) await queue.put([number, Buffer.alloc(sizeOf(random, most))]);
 }
 
-/** Ends at once, having put something and said so. */
+/** Puts something, reports it, and ends at once. */
 export async function putAndEnd(queue: Queue<unknown>, count: number, size: number, ending: string): Promise<void> {
   for (let number = 0; number < count; number++) await queue.put([number, Buffer.alloc(size)]);
   if (ending === 'cancel') queue.cancelJoinThread();
@@ -88,7 +88,7 @@ export async function putAndEnd(queue: Queue<unknown>, count: number, size: numb
   if (ending === 'throw') throw new Error('on purpose');
 }
 
-/** Puts many in one turn of the event loop, and has no further turn until it is told that they were got. */
+/** Puts many items in one turn of the event loop, and has no further turn until it is told that all were received. */
 export async function putAndWork(queue: Queue<unknown>, count: number, told: Connection): Promise<void> {
   const puts = [];
   for (let number = 0; number < count; number++) puts.push(queue.put([number, 'x'.repeat(1000)]));
@@ -96,7 +96,7 @@ export async function putAndWork(queue: Queue<unknown>, count: number, told: Con
   await Promise.all(puts);
 }
 
-/** Tells how a wait for an item or a place ends. */
+/** Reports how a wait for an item or a slot ends. */
 export async function waitAndTell(queue: Queue<unknown>, what: string, results: Connection): Promise<void> {
   await results.send('waiting');
   const outcome = await (what === 'get' ? queue.get() : queue.put('one more')).then(
@@ -106,7 +106,7 @@ export async function waitAndTell(queue: Queue<unknown>, what: string, results: 
   await results.send(outcome);
 }
 
-/** Tells what a loop over the queue has seen when it ends. */
+/** Reports what a loop over the queue has seen when it ends. */
 export async function loopAndTell(queue: Queue<unknown>, results: Connection): Promise<void> {
   await results.send('waiting');
   const seen = [];
@@ -114,7 +114,7 @@ export async function loopAndTell(queue: Queue<unknown>, results: Connection): P
   await results.send(seen);
 }
 
-/** The same, once it is told to. */
+/** The same, at a command. */
 export async function putNumbersWhenTold(queue: Queue<number>, count: number, gate: Connection): Promise<void> {
   await gate.recv();
   await putNumbers(queue, count, 8);

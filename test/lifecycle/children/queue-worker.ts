@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// queue-worker <ending> [call]: has workers wait in calls of queues and ends them, or itself, in some way.
+// queue-worker <ending> [call]: workers wait in calls of queues. Ends the workers, or itself, in some way.
 import { readlinkSync } from 'node:fs';
 import { basename } from 'node:path';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';

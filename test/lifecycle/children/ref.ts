@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 //
 // ref <case>: leaves the event loop to what a Connection on descriptor 3 keeps alive. Prints "started", then a line for
-// everything that happens, the natural end included.
+// each event, the natural end included.
 import { writeSync } from 'node:fs';
 
 import { Condition, Connection, Event, Lock, Pipe, wait } from 'node-multiprocessing';
 
-import { big } from '../support/calls.js';
+import { big } from '../support/connection-calls.js';
 
 function say(line: string): void {
   writeSync(1, `${line}\n`);
@@ -43,7 +43,7 @@ const cases: Record<string, () => unknown> = {
       received(ready.length);
     }, failed);
   },
-  /** What else keeps the process alive does nothing until long after the time is up. */
+  /** The other timer that keeps the process alive fires long after the timeout. */
   'unref recv that times out'() {
     const much = setTimeout(() => undefined, 3_600_000);
     connection

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 //
-// send-and-end <ending> <count> <size> <exitFlushMs> [worker]: sends messages on descriptor 3 without waiting for any of
-// them, and ends. With "worker" a worker does so, and ends.
+// send-and-end <ending> <count> <size> <exitFlushMs> [worker]: sends messages on descriptor 3 without awaiting any, and
+// ends. With "worker", a worker does so, and ends.
 import { isMainThread, Worker } from 'node:worker_threads';
 
 import { Connection } from 'node-multiprocessing';
 
-import { numbered } from '../support/numbered.js';
+import { numbered } from '../support/numbered-messages.js';
 
 function sendAndEnd(): void {
   const [ending, count, size, exitFlushMs] = process.argv.slice(2);
@@ -14,7 +14,7 @@ function sendAndEnd(): void {
   for (let i = 0; i < Number(count); i++) connection.sendBytes(numbered(i, Number(size))).catch(() => undefined);
   const start = performance.now();
   process.on('exit', () => {
-    // Comes after the package's own exit handler, which was registered by the first Connection.
+    // Runs after the package's own exit handler, which the first Connection registered.
     if (isMainThread) process.stdout.write(`${performance.now() - start}\n`);
   });
   if (ending === 'exit') process.exit(0);
@@ -23,7 +23,7 @@ function sendAndEnd(): void {
 
 if (isMainThread && process.argv[6] === 'worker') {
   const worker = new Worker(new URL(import.meta.url), { argv: process.argv.slice(2) });
-  // What a worker throws is not what its parent dies of.
+  // An error that a worker throws must not end its parent.
   worker.on('error', () => undefined);
 } else {
   sendAndEnd();

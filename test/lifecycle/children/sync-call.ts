@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// sync-call <call> <place> <listener...>: makes a Sync call on descriptor 3, in the main thread or in a worker, and prints
-// as JSON how it ends. After an InterruptedError it makes the call again. Listens for the named signals.
+// sync-call <call> <place> <listener...>: makes a Sync call on descriptor 3, in the main thread or in a worker, and
+// prints as JSON how it ends. After an InterruptedError it makes the call again. Listens for the named signals.
 import { spawn } from 'node:child_process';
 import { closeSync, fstatSync, writeSync } from 'node:fs';
 import { isMainThread, Worker } from 'node:worker_threads';
@@ -10,7 +10,7 @@ import { Connection, waitSync } from 'node-multiprocessing';
 
 import type { AnyConnection } from '../../helpers/channels.js';
 import { turns } from '../../helpers/assertions.js';
-import { numbered } from '../support/numbered.js';
+import { numbered } from '../support/numbered-messages.js';
 
 const [callName, place, ...listeners] = process.argv.slice(2);
 
@@ -71,7 +71,7 @@ async function workInPlace(): Promise<void> {
     const worker = new Worker(new URL(import.meta.url), { argv: process.argv.slice(2) });
     await new Promise((resolve) => worker.once('exit', resolve));
   } else if (place === 'children') {
-    // Their ends are told by SIGCHLD, which the event loop needs and a blocked call must not notice.
+    // SIGCHLD reports their ends. The event loop needs it, and a blocked call must not notice it.
     const children = Array.from({ length: 5 }, () => spawn('true', { stdio: 'ignore' }));
     const ended = Promise.all(children.map((process) => new Promise((resolve) => process.once('exit', resolve))));
     work();

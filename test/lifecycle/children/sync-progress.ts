@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 //
-// sync-progress <call>: sends on descriptor 3 without waiting, then makes a Sync call on descriptor 4. With "exchange" both
-// happen on descriptor 3.
+// sync-progress <call>: sends on descriptor 3 without awaiting, then makes a Sync call on descriptor 4. With "exchange"
+// both happen on descriptor 3.
 import { writeSync } from 'node:fs';
 
 import { Connection, waitSync } from 'node-multiprocessing';
 
-import { expectNumbered, numbered } from '../support/numbered.js';
+import { expectNumbered, numbered } from '../support/numbered-messages.js';
 
 const COUNT = 64;
 const SIZE = 16384;

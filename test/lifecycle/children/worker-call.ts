@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 //
-// The script of a worker that makes one call and is left waiting in it. Says "pending" when an asynchronous call waits, and
-// "calling" just before a Sync one.
+// The script of a worker that makes one call and waits in it. It posts "pending" when an asynchronous call waits, and
+// "calling" just before a Sync call.
 import { parentPort, workerData } from 'node:worker_threads';
 
 import { turns } from '../../helpers/assertions.js';
-import { callNamed, endsFor, type Call } from '../support/calls.js';
+import { callNamed, endsFor, type Call } from '../support/connection-calls.js';
 import type { Kind } from '../../helpers/channels.js';
 
 export interface WorkerTask {
@@ -23,7 +23,7 @@ if (name.endsWith('Sync')) {
   call.start(near);
 } else {
   void (call.start(near) as Promise<unknown>).catch(() => undefined);
-  // A loop that waits for nothing else is kept alive by the call alone.
+  // The call alone keeps a loop alive that waits for nothing else.
   await turns();
   parentPort?.postMessage('pending');
   if (then === 'exit') process.exit(3);

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 //
-// worker-host <ending> <kind> [call] [imports]: has workers wait in calls and ends them, or itself, in some way. With
+// worker-host <ending> <kind> [call] [imports]: workers wait in calls. Ends the workers, or itself, in some way. With
 // "imports" the main thread uses the package too.
 import { readdirSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 
 import { turns } from '../../helpers/assertions.js';
 import type { Kind } from '../../helpers/channels.js';
-import { asyncCalls, possible, syncCalls, type Call } from '../support/calls.js';
+import { asyncCalls, possible, syncCalls, type Call } from '../support/connection-calls.js';
 import { untilWorkersAsleep } from '../support/programs.js';
 import type { WorkerTask } from './worker-call.js';
 
@@ -29,7 +29,7 @@ function descriptors(): number {
 
 /** Runs `use` for every call and asserts that afterwards no descriptor is left. */
 async function forEachCall(calls: readonly Call[], use: (call: Call) => Promise<void>): Promise<void> {
-  // The first worker makes what Node keeps for all of them.
+  // The first worker makes what Node keeps for all workers.
   await use(calls[0] as Call);
   const before = descriptors();
   for (const call of calls) {
@@ -66,7 +66,7 @@ async function endWithWorker(): Promise<void> {
 
 if (imports !== undefined) {
   const { Pipe } = await import('node-multiprocessing');
-  // One that waits as well, and must not keep the process from ending.
+  // A call that waits as well, and must not keep the process from ending.
   Pipe()[0]
     .recv()
     .catch(() => undefined);

@@ -2,10 +2,12 @@
 import { expect } from 'chai';
 
 import { makePair, rejects, spawnPeer, type Kind } from '../../helpers/index.js';
-import { expectNumbered } from './numbered.js';
+import { expectNumbered } from './numbered-messages.js';
 import { child } from './programs.js';
 
-/** One mebibyte, as few messages that are partly read from the caller's memory, or as many that are copied. */
+/**
+ * One mebibyte: as few messages, of which a part is read from the caller's memory, or as many messages that are copied.
+ */
 export const shapes = [
   { count: 1, size: 1024 * 1024 },
   { count: 8, size: 128 * 1024 },
@@ -13,7 +15,7 @@ export const shapes = [
   { count: 1024, size: 1024 },
 ] as const;
 
-/** Has a child send without waiting and end, and asserts that everything arrives. Returns its exit code. */
+/** Starts a child that sends without awaiting and ends, and asserts that everything arrives. Returns its exit code. */
 export async function expectNothingMissing(
   kind: Kind,
   ending: 'exit' | 'throw' | 'natural',

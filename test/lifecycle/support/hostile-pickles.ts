@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
 //
-// Pickles that nobody means well with: damaged ones, ones put together of opcodes at random, and random bytes.
+// Hostile pickles: damaged ones, random sequences of opcodes, and random bytes.
 import * as opcodes from '#lib/serialization/pickle/opcodes.js';
-import type { Random } from './random.js';
+import type { Random } from '../../helpers/random.js';
 
 const OPCODES = Object.values(opcodes);
 
-/** Lengths and numbers that are announced, and that nobody should believe. */
+/** Lengths and numbers to announce, which a reader must not trust. */
 const ANNOUNCED = [0, 1, 0x7f, 0x80, 0xff, 0x7fff, 0xffff, 0x7fffffff, 0x80000000, 0xffffffff];
 
-/** Names for which there are reducers, and some for which there are none. */
+/** Names with reducers, and some without. */
 const GLOBALS = [
   ...['builtins set', 'builtins list', 'builtins getattr', 'builtins complex', 'builtins bytearray', 'builtins dict'],
   ...['collections OrderedDict', 'collections defaultdict', 'collections Counter', 'collections deque'],
@@ -43,7 +43,7 @@ function text(random: Random): string {
   ]);
 }
 
-/** An opcode with an argument that fits it, mostly. */
+/** An opcode with an argument that mostly fits it. */
 function instruction(random: Random): Buffer {
   const opcode = random.pick(OPCODES);
   const body = ((): Buffer => {
@@ -106,7 +106,7 @@ function instruction(random: Random): Buffer {
   return Buffer.concat([Buffer.of(opcode), body]);
 }
 
-/** Something that changes a pickle: what is right up to there has been done by then. */
+/** Damages a pickle. The reader has done its work up to the damage by then. */
 function damage(random: Random, pickle: Buffer, corpus: readonly Buffer[]): Buffer {
   const at = random.below(pickle.length + 1);
   const end = Math.min(pickle.length, at + 1 + random.below(8));
@@ -127,7 +127,7 @@ function damage(random: Random, pickle: Buffer, corpus: readonly Buffer[]): Buff
     case 6: // Another length.
       return Buffer.concat([before, number(random, 4), after]);
     case 7: {
-      // The end of another one.
+      // The end of another pickle.
       const other = random.pick(corpus);
       return Buffer.concat([before, other.subarray(random.below(other.length))]);
     }

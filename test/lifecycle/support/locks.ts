@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What the tests of locks have in common: the calls that can be left waiting, peers that do what they are told, and what
-// can be seen of semaphores and families in /dev/shm.
+// Shared by the tests of locks: the calls that can wait, peers that run calls, and what /dev/shm shows of semaphores
+// and families.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 
 import { expect } from 'chai';
@@ -27,7 +27,7 @@ export async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise((resolve) => setTimeout(resolve, 1));
 }
 
-/** The two halves of glibc's semaphore: its value, and how many sleep on it. */
+/** The two halves of glibc's semaphore: its value, and the number of its sleepers. */
 function words(name: string): Buffer {
   return readFileSync(`/dev/shm/sem.${name.slice(1)}`);
 }
@@ -36,7 +36,7 @@ export function valueOf(name: string): number {
   return words(name).readUInt32LE(0);
 }
 
-/** How many threads sleep on a semaphore. */
+/** The number of threads that sleep on a semaphore. */
 export function sleepersOn(name: string): number {
   return words(name).readUInt32LE(4);
 }
@@ -47,13 +47,13 @@ export function registerOf(family: string): string {
   return `${folder}/${family}`;
 }
 
-/** All that a family has in /dev/shm: its semaphores, its register and its table. */
+/** Everything that a family has in /dev/shm: its semaphores, its register and its table. */
 export function namesOfFamily(family: string): string[] {
   const semaphores = readdirSync('/dev/shm').filter((name) => name.startsWith(`sem.mp-${family}-`));
   return [...semaphores, ...[family, `${family}.holders`].filter((name) => existsSync(`${folder}/${name}`))];
 }
 
-/** The addresses of all semaphores that a descriptor consists of. */
+/** The addresses of all semaphores in a descriptor. */
 export function addressesOf(descriptor: Report): SemaphoreAddress[] {
   if (typeof descriptor !== 'object' || descriptor === null) return [];
   if (typeof descriptor.family === 'string') return [descriptor as SemaphoreAddress];
@@ -72,9 +72,9 @@ export interface LockCall {
   readonly name: string;
   readonly kind: Kind;
   readonly sync: boolean;
-  /** Makes the call, which then waits on an object as `makeScene` prepares it. */
+  /** Makes the call, which then waits on an object from `makeScene`. */
   start(object: never): unknown;
-  /** Makes it again after it was interrupted. */
+  /** Makes the call again after an interruption. */
   again(object: never): unknown;
 }
 
@@ -111,9 +111,9 @@ export const syncLockCalls = lockCalls.filter(({ sync }) => sync);
 /** An object on which a call of this kind has to wait. */
 export interface Scene {
   readonly target: Target;
-  /** The semaphore on which it sleeps. */
+  /** The semaphore on which the call sleeps. */
   readonly waitsOn: string;
-  /** Lets the one call that waits succeed. */
+  /** Makes the one call that waits succeed. */
   satisfy(): Promise<void> | void;
   /** Asserts that no call waits, and that none has ever taken or given anything. */
   expectUntouched(): Promise<void>;
@@ -216,7 +216,7 @@ export function untilBlockedOn(name: string, pid: number): Promise<void> {
   return until(() => readFileSync(`/proc/${pid}/syscall`, 'utf8').startsWith(`${FUTEX} `) && sleepersOn(name) > 0);
 }
 
-/** A process that does to an object what it is told. */
+/** A process that runs calls on an object. */
 export class Member {
   readonly peer: Peer;
   readonly #blocks: boolean;
@@ -244,7 +244,7 @@ export class Member {
     this.peer.tell(JSON.stringify([name, ...args]));
   }
 
-  /** How the call ended that was made last: { result } or { code }. */
+  /** How the last call ended: { result } or { code }. */
   async outcome(): Promise<Report> {
     for (;;) {
       const { call, ...rest } = await report(this.peer);

@@ -5,13 +5,13 @@ import { pickle } from 'node-multiprocessing';
 import { edgePythons, makePair, PickleMaker, spawnPeer } from '../../helpers/index.js';
 import { child, report } from './programs.js';
 
-/** The heap of the child in MiB: a pickle that took more would end it. */
+/** The heap of the child in MiB: a pickle that took more would end the child. */
 const HEAP_MIB = 128;
 
-/** What Node needs by itself, that heap, and some memory outside of it. */
+/** The memory that Node needs by itself, that heap, and some memory outside of the heap. */
 const MOST_MEMORY_KIB = 512 * 1024;
 
-/** Values of all kinds, as Python pickles them. */
+/** Values of all kinds, in the form that Python pickles. */
 const EXPRESSIONS = [
   ...[
     'None',
@@ -41,7 +41,7 @@ const EXPRESSIONS = [
   ],
 ];
 
-/** Arrays of numpy, which not every Python can make. */
+/** Arrays of numpy, which some Pythons cannot make. */
 const ARRAYS = [
   pickle.ndarray(Float64Array.of(1, 2, 3, 4), [2, 2]),
   pickle.ndarray(Uint8Array.of(0, 1), [2], '|b1'),
@@ -60,7 +60,7 @@ async function corpus(): Promise<Buffer[]> {
   return pickles;
 }
 
-/** Has a child read so many hostile pickles, and asserts typed errors, bounded memory and no crash. */
+/** Starts a child that reads `count` hostile pickles. Asserts typed errors, bounded memory and no crash. */
 export async function expectPicklesSurvived(count: number, seed: number, watchdogMs: number): Promise<void> {
   const pickles = await corpus();
   const { reader, writer } = makePair('pipe');
@@ -71,11 +71,11 @@ export async function expectPicklesSurvived(count: number, seed: number, watchdo
   writer.close();
   await peer.succeeded();
   const result = await report(peer);
-  // With a sanitizer memory means nothing.
+  // With a sanitizer the memory says nothing.
   if (process.env['NODE_MULTIPROCESSING_SANITIZER'] === undefined)
     expect(result.memoryKiB, 'memory').to.be.below(MOST_MEMORY_KIB);
   expect(Number(result.read) + Number(result.refused)).to.equal(count);
-  // Unless there were many of both, the pickles were not what they are meant to be.
+  // Without many errors and many values, the pickles are not what they are meant to be.
   expect(result.read, 'read').to.be.greaterThan(count / 50);
   expect(result.refused, 'refused').to.be.greaterThan(count / 4);
 }

@@ -9,7 +9,10 @@ import { processOf, startWith } from './processes.js';
 /** What the collector may have left for later after hundreds of processes. */
 const MOST_GROWTH = 24 * 1024 * 1024;
 
-/** Starts and joins processes one after the other, each with a pipe and a lock of its own. That nothing stays is checked by the hook. */
+/**
+ * Starts and joins processes one after the other, each with a pipe and a lock of its own. The hook after the test
+ * checks that nothing stays.
+ */
 export async function expectEndedWell(count: number): Promise<void> {
   let before = 0;
   for (let i = 0; i < count; i++) {
@@ -28,7 +31,7 @@ export async function expectEndedWell(count: number): Promise<void> {
   expect(process.memoryUsage.rss() - before).to.be.below(MOST_GROWTH);
 }
 
-/** Starts all, has them talk, and joins all. */
+/** Starts all processes, talks with all, and joins all. */
 export async function expectManyAtOnce(count: number): Promise<void> {
   const lock = new Lock();
   const all = Array.from({ length: count }, () => startWith(targets.holdLock, [lock]));

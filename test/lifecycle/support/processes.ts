@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Processes of the tests. What a test leaves running is killed by the hook after it.
+// Processes of the tests. The hook after a test kills those that it leaves running.
 import { Pipe, Process, type Connection, type ProcessOptions, type Target } from 'node-multiprocessing';
 
 import { track, type AnyConnection } from '../../helpers/channels.js';
@@ -8,7 +8,7 @@ import { track, type AnyConnection } from '../../helpers/channels.js';
 /** The module of the targets. */
 export const targetsUrl = new URL('../children/process-targets.js', import.meta.url).href;
 
-/** A process with one of those functions, not started yet. */
+/** A Process with one of those targets, not started yet. */
 export function processOf<F extends Target>(
   target: F,
   args: Readonly<Parameters<F>>,
@@ -17,7 +17,7 @@ export function processOf<F extends Target>(
   return new Process({ module: targetsUrl, ...options, target: target as Target, args });
 }
 
-/** Starts a process whose function gets one end of a duplex connection first; the other end is returned. */
+/** Starts a process whose first argument is one end of a duplex connection. Returns the other end. */
 export function startWith<Rest extends readonly unknown[]>(
   target: (connection: AnyConnection, ...rest: [...Rest]) => unknown,
   rest: Rest,

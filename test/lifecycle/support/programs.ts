@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The programs of the lifecycle tests, and what can be seen of a process from outside: in which system call each of its
-// threads sleeps. That a call really blocks is thereby a fact that can be waited for, instead of a guess about time.
+// The programs of the lifecycle tests, and what can be seen of a process from outside: the system call in which each of
+// its threads sleeps. That a call really blocks is thereby a fact to wait for, instead of a guess about time.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -22,8 +22,8 @@ export function pythonChild(python: Python, name: string): Program {
 }
 
 /**
- * The program under a limit of descriptors. Node raises the soft limit to the hard one, so both are set. A sanitizer's
- * runtime is for Node alone, and some shells do not even start with it.
+ * The program under a limit of descriptors. Node raises the soft limit to the hard limit, so both are set. A
+ * sanitizer's runtime is for Node alone, and some shells do not even start with it.
  */
 export function limited(program: Program, limit: number): Program {
   const preload = `LD_PRELOAD=${process.env['LD_PRELOAD'] ?? ''}`;
@@ -31,7 +31,7 @@ export function limited(program: Program, limit: number): Program {
   return { language: 'c', label: 'limited node', command: 'sh', args };
 }
 
-/** What a child prints as JSON. Its shape is the child's, and the test compares it with what it expects. */
+/** The JSON that a child prints. The child decides its shape, and the test compares it with what it expects. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
 export type Report = any;
 
@@ -40,7 +40,7 @@ export async function report(peer: Peer): Promise<Report> {
   return JSON.parse(await peer.line());
 }
 
-/** Numbers of system calls, by what sleeps in them. */
+/** Numbers of system calls, by the kind of call that sleeps in them. */
 type Sleep = 'sync call' | 'sync read' | 'sync poll' | 'event loop' | 'read' | 'write' | 'futex';
 
 const x64: Record<Sleep, readonly number[]> = {
@@ -63,7 +63,7 @@ const arm64: Record<Sleep, readonly number[]> = {
 };
 const numbers = process.arch === 'arm64' ? arm64 : x64;
 
-/** Which threads of a process sleep in this kind of call. */
+/** The threads of a process that sleep in this kind of call. */
 function sleepers(pid: number, sleep: Sleep): number[] {
   const folder = `/proc/${pid}/task`;
   if (!existsSync(folder)) throw new Error(`Process ${pid} has ended instead of waiting`);
@@ -71,7 +71,7 @@ function sleepers(pid: number, sleep: Sleep): number[] {
     .map(Number)
     .filter((tid) => {
       try {
-        // A thread that runs has "running" instead of a number.
+        // The file of a running thread contains "running" instead of a number.
         const call = /^\d+/.exec(readFileSync(`/proc/${pid}/task/${tid}/syscall`, 'utf8'))?.[0];
         return call !== undefined && numbers[sleep].includes(Number(call));
       } catch {
@@ -89,7 +89,7 @@ export function untilAsleep(pid: number, sleep: Sleep): Promise<void> {
   return until(() => sleepers(pid, sleep).includes(pid));
 }
 
-/** Resolves when `count` threads other than the main one sleep in this kind of call. */
+/** Resolves when `count` threads other than the main thread sleep in this kind of call. */
 export function untilWorkersAsleep(pid: number, sleep: Sleep, count = 1): Promise<void> {
   return until(() => sleepers(pid, sleep).filter((tid) => tid !== pid).length >= count);
 }
@@ -105,7 +105,7 @@ export function stateOf(pid: number): string | undefined {
   return stat[stat.lastIndexOf(')') + 2];
 }
 
-/** Resolves when all `count` children of a process have ended, which it is told by SIGCHLD. */
+/** Resolves when all `count` children of a process have ended, of which SIGCHLD tells the process. */
 export function untilChildrenEnded(pid: number, count: number): Promise<void> {
   return until(() => {
     const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean);

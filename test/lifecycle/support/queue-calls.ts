@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Every call of a queue that can be left waiting, by name, and what makes it wait.
+// Every call of a queue that can wait, by name, and what makes it wait.
 import { attach, describe, JoinableQueue, Queue } from 'node-multiprocessing';
 
 /** More than a pipe holds. */
@@ -8,11 +8,11 @@ const big = Buffer.alloc(1024 * 1024, 7);
 
 function full(): Queue {
   const queue = new Queue(1);
-  queue.putSync('the only place');
+  queue.putSync('the only item');
   return queue;
 }
 
-/** The pipe is full, and the thread that feeds it has more. */
+/** A queue whose pipe is full and whose feeder thread has more. */
 function overfull(highWaterMark?: number): Queue {
   const queue = new Queue({ highWaterMark });
   void queue.put(big).catch(() => undefined);
@@ -25,7 +25,7 @@ function unfinished(): JoinableQueue {
   return queue;
 }
 
-/** Others who could get what is put. */
+/** Other members, which could get what is put. */
 const others: unknown[] = [];
 
 function closed(): Queue {
@@ -35,17 +35,17 @@ function closed(): Queue {
   return queue;
 }
 
-/** Starts the call, which then waits. The Sync ones return when it is over. */
+/** Starts the call, which then waits. A Sync call returns when it is over. */
 export const queueCalls: Readonly<Record<string, () => unknown>> = {
   get: () => new Queue().get(),
   iterate: () => new Queue()[Symbol.asyncIterator]().next(),
-  put: () => full().put('no place'),
+  put: () => full().put('no slot'),
   putAboveMark: () => overfull(1000).put(big),
   joinThread: () => closed().joinThread(),
   join: () => unfinished().join(),
   getSync: () => new Queue().getSync(),
   putSync: () => {
-    full().putSync('no place');
+    full().putSync('no slot');
   },
   putAboveMarkSync: () => {
     overfull(1000).putSync(big);

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: MIT
+//
+// How every program of the benchmark that runs in Node takes the time of what it measures.
+import type { TrialOutput } from './job.js';
+
+const clock = process.hrtime.bigint;
+
+/** The last two arguments of each program, which say how long it measures. */
+export function timesFrom(warmUpMs: string | number = 0, measuredMs: string | number = 0): Times {
+  return { warmUpNs: BigInt(warmUpMs) * 1_000_000n, measuredNs: BigInt(measuredMs) * 1_000_000n };
+}
+
+export interface Times {
+  readonly warmUpNs: bigint;
+  readonly measuredNs: bigint;
+}
+
+/** Times batches of `batch` operations. Resolves to nanoseconds per operation, for at least `least` batches. */
+export async function sample(
+  { warmUpNs, measuredNs }: Times,
+  batch: number,
+  run: (count: number) => unknown,
+  least = 5,
+): Promise<number[]> {
+  const samples: number[] = [];
+  for (const end = clock() + warmUpNs; clock() < end;) await run(batch);
+  for (const end = clock() + measuredNs; samples.length < least || clock() < end;) {
+    const begin = clock();
+    await run(batch);
+    samples.push(Number(clock() - begin) / batch);
+  }
+  return samples;
+}
+
+export function report(nsPerOperation: number[]): void {
+  process.stdout.write(`${JSON.stringify({ nsPerOperation } satisfies TrialOutput)}\n`);
+}

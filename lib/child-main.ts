@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+//
+// The program that a Process runs, as `node child-main.js <descriptor of the bootstrap channel> <file of the addon>`. A
+// Python parent does not know the file: it passes an empty string, and `python` as a third argument.
+//
+// Loading the whole package takes a sixth of the start of a child. So a child first loads only the modules that every
+// child needs. It loads the others when it first rebuilds an object of theirs, in the middle of a call.
+import { createRequire } from 'node:module';
+
+import './connection/reduction.js';
+import { runChild } from './process/bootstrap-child.js';
+import type * as pickling from './python/pickling.js';
+import type * as rebuild from './python/rebuild.js';
+import { registerRebuild, rebuildObject, type Rebuild } from './reduction/registry.js';
+import { registerFormat } from './serialization/codec.js';
+
+const require = createRequire(import.meta.url);
+
+/** An entry that loads a module and then rebuilds the object with it. The entries of the module replace this one. */
+function loading(module: string): Rebuild {
+  return (fields, name, importer, rebuildPart) => {
+    require(module);
+    return rebuildObject(fields, name, importer, rebuildPart);
+  };
+}
+
+registerRebuild(
+  ['Lock', 'RLock', 'Semaphore', 'BoundedSemaphore', 'Condition', 'Event'],
+  loading('./synchronize/reduction.js'),
+);
+registerRebuild(['Queue', 'JoinableQueue', 'SimpleQueue'], loading('./queues/reduction.js'));
+
+registerFormat('pickle', {
+  serializer: (options) => (require('./python/pickling.js') as typeof pickling).format.serializer(options),
+});
+
+const channel = Number(process.argv[2]);
+const parent = process.argv[4] === 'python' ? 'python' : 'node';
+process.argv.length = 1;
+// Not awaited at the top level: the event loop may run empty before the function has returned, which Node reports as an
+// error for a promise that is awaited there.
+runChild(channel, parent, (args, importer) => {
+  const { rebuildPickled } = require('./python/rebuild.js') as typeof rebuild;
+  return rebuildPickled(args, importer);
+});

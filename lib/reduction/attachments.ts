@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT
+//
+// Objects that travel with a message.
+import { constants } from 'node:os';
+
+import { systemError } from '../core/errors.js';
+import { native } from '../native/addon.js';
+import {
+  exportSemaphore,
+  type DescriptorAddress,
+  type Exporter,
+  type Importer,
+  type SemaphoreAddress,
+  type TransferableSemaphore,
+} from './transfer.js';
+
+/** Collects the descriptors that travel with a message. */
+export class Attachments implements Exporter {
+  readonly recorded = true;
+  readonly serialization = 'structured';
+  readonly continues = true;
+  readonly #undo: (() => void)[] = [];
+  /** The descriptors of this process, in the order of their numbers in the message. */
+  readonly fds: number[] = [];
+
+  descriptor(fd: number): DescriptorAddress {
+    return { fd: this.fds.push(fd) - 1 };
+  }
+
+  semaphore(semaphore: TransferableSemaphore): SemaphoreAddress {
+    return exportSemaphore(semaphore, this);
+  }
+
+  onFailure(undo: () => void): void {
+    this.#undo.push(undo);
+  }
+
+  /** Undoes the export, if the message will not be sent. */
+  failed(): void {
+    for (const undo of this.#undo.splice(0)) undo();
+  }
+}
+
+/** Finds the descriptors that arrived with a message, and closes those that the message does not name. */
+export class AttachedDescriptors implements Importer {
+  readonly #rest: Map<number, number>;
+
+  /** @param fds The descriptors, in the order of their numbers in the message. */
+  constructor(fds: readonly number[]) {
+    this.#rest = new Map(fds.entries());
+  }
+
+  descriptor(address: DescriptorAddress): number {
+    const fd = this.#rest.get(address.fd);
+    if (fd === undefined) throw systemError(-constants.errno.EBADF, 'recvmsg', 'the message lacks a descriptor');
+    this.#rest.delete(address.fd);
+    return fd;
+  }
+
+  closeRest(): void {
+    for (const fd of this.#rest.values()) native.closeDescriptor(fd);
+  }
+}

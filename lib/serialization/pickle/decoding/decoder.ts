@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: MIT
+import { getHeapStatistics } from 'node:v8';
+
+import { UnpicklingError } from '../../../core/errors.js';
+import type { FormatContext } from '../../formats.js';
+import { entriesOf } from '../dicts.js';
+import { findGlobal } from './globals.js';
+import { KnownGlobal, NEW_DICT, type Budget, type PickleHooks, type Redirection, type Reducer } from '../hooks.js';
+import { PickleMachine } from './machine.js';
+import { PythonGlobal, PythonObject } from '../nodes.js';
+import { rareOpcodes } from './rare-opcodes.js';
+
+/** The most bytes of the heap that the result of an opcode takes, besides the bytes that it has in the pickle. */
+const BYTES_PER_OPCODE = 128;
+const MAX_OPCODES = Math.floor(getHeapStatistics().heap_size_limit / BYTES_PER_OPCODE);
+
+/** What reducers may allocate: a multiple of the pickle's length, and a number of bytes. */
+const EXPANSION = 8;
+const EXPANSION_BYTES = 2 ** 20;
+
+/**
+ * Reads one pickle of protocol 0 to 5. It imports nothing, and calls nothing but the reducers of its tables. It does
+ * not recurse, so the depth of a pickle does not matter, and its time and memory are in proportion to the pickle's
+ * length.
+ */
+export class Decoder extends PickleMachine implements Budget {
+  readonly #hooks: PickleHooks;
+  readonly #context: FormatContext | undefined;
+  #expansion: number;
+  /** The reducers that give made objects their state. */
+  #builders: Map<unknown, Reducer> | undefined;
+
+  constructor(bytes: Buffer, hooks: PickleHooks, keep: boolean, context: FormatContext | undefined, survey = false) {
+    super(bytes, keep, survey);
+    this.#hooks = hooks;
+    this.#context = context;
+    this.#expansion = EXPANSION * bytes.length + EXPANSION_BYTES;
+  }
+
+  decode(): unknown {
+    const { bytes } = this;
+    const { length } = bytes;
+    let left = MAX_OPCODES;
+    for (;;) {
+      if (this.at >= length) throw this.error('The pickle is truncated');
+      if (left-- === 0) throw this.error(`The pickle has more than ${MAX_OPCODES} opcodes, too many for this heap`);
+      const opcode = bytes[this.at++] as number;
+      // These cases are numbers, because names from another module would be compared one by one. The rest is in a
+      // table.
+      switch (opcode) {
+        case 0x28: // MARK
+          this.mark();
+          break;
+        case 0x2e: // STOP
+          return this.pop();
+        case 0x4b: // BININT1
+          this.push(this.u8());
+          break;
+        case 0x4d: // BININT2
+          this.push(this.u16());
+          break;
+        case 0x4a: // BININT
+          this.push(this.i32());
+          break;
+        case 0x47: // BINFLOAT
+          this.push(this.double());
+          break;
+        case 0x4e: // NONE
+          this.push(null);
+          break;
+        case 0x88: // NEWTRUE
+          this.push(true);
+          break;
+        case 0x89: // NEWFALSE
+          this.push(false);
+          break;
+        case 0x8c: // SHORT_BINUNICODE
+          this.push(this.text(this.u8()));
+          break;
+        case 0x58: // BINUNICODE
+          this.push(this.text(this.u32()));
+          break;
+        case 0x43: // SHORT_BINBYTES
+          this.push(this.binary(this.u8()));
+          break;
+        case 0x5d: // EMPTY_LIST
+          this.push([]);
+          break;
+        case 0x7d: // EMPTY_DICT
+          this.pushDict();
+          break;
+        case 0x61: // APPEND
+          this.append(this.need(2) - 1);
+          break;
+        case 0x65: // APPENDS
+          this.append(this.unmark());
+          break;
+        case 0x73: // SETITEM
+          this.setItems(this.need(3) - 2);
+          break;
+        case 0x75: // SETITEMS
+          this.setItems(this.unmark());
+          break;
+        case 0x74: // TUPLE
+          this.push(this.popFrom(this.unmark()));
+          break;
+        case 0x85: // TUPLE1
+          this.push(this.popFrom(this.need(1) - 1));
+          break;
+        case 0x86: // TUPLE2
+          this.push(this.popFrom(this.need(2) - 2));
+          break;
+        case 0x87: // TUPLE3
+          this.push(this.popFrom(this.need(3) - 3));
+          break;
+        case 0x94: // MEMOIZE
+          this.memoize();
+          break;
+        case 0x71: // BINPUT
+          this.put(this.u8());
+          break;
+        case 0x68: // BINGET
+          this.get(this.u8());
+          break;
+        case 0x6a: // LONG_BINGET
+          this.get(this.u32());
+          break;
+        case 0x52: // REDUCE
+          this.reduce();
+          break;
+        case 0x62: // BUILD
+          this.#build();
+          break;
+        default: {
+          const operation = rareOpcodes[opcode];
+          if (operation === undefined) throw this.error(`There is no pickle opcode ${opcode}`);
+          operation(this);
+        }
+      }
+    }
+  }
+
+  charge(bytes: number): void {
+    this.#expansion -= bytes;
+    if (this.#expansion < 0) throw this.error('The value of the pickle is too large for its length');
+  }
+
+  protected override survey(): ReadonlySet<number> {
+    const decoder = new Decoder(this.bytes, this.#hooks, true, this.#context, true);
+    decoder.decode();
+    return decoder.surveyed();
+  }
+
+  override global(module: unknown, name: unknown): void {
+    if (typeof module !== 'string' || typeof name !== 'string')
+      throw this.error('The pickle names a global by an object that is not a str');
+    const global = findGlobal(module, name, this.#hooks);
+    if (global === undefined) {
+      throw this.error(
+        `${module}.${name} is not known here, and was neither imported nor called; see pickle.register()`,
+      );
+    }
+    this.push(global);
+  }
+
+  /** REDUCE: calls what is below the tuple at the top. */
+  reduce(): void {
+    this.need(2);
+    const args = this.pop();
+    this.make(this.pop(), args, false);
+  }
+
+  override make(type: unknown, args: unknown, isNew: boolean, keywords?: unknown): void {
+    if (!(type instanceof PythonGlobal)) throw this.error('The pickle calls an object that is not a class or function');
+    if (!Array.isArray(args))
+      throw this.error(`The pickle calls ${type.toString()} with arguments that are not a tuple`);
+    const hasKeywords = (entriesOf(keywords)?.length ?? 0) > 0;
+    if (!(type instanceof KnownGlobal)) {
+      if (hasKeywords) throw this.error(`${type.toString()} is called with keywords, which a PythonObject cannot hold`);
+      this.pushMade(new PythonObject(type, args as unknown[], isNew));
+      return;
+    }
+    const { reducer } = type;
+    if (hasKeywords && reducer.keywords !== true) throw this.error(`${type.toString()} takes no keywords here`);
+    if (reducer.attribute === true) this.#attribute(args as unknown[]);
+    else if (reducer.redirect === undefined) this.#call(type, args as unknown[], keywords);
+    else this.#redirect(type, reducer.redirect, args as unknown[]);
+  }
+
+  /** Protocols before 4 name what is inside of classes this way. No attribute of an object is read. */
+  #attribute([owner, name]: unknown[]): void {
+    if (!(owner instanceof PythonGlobal) || typeof name !== 'string') {
+      throw this.error('The pickle asks for an attribute of an object that is not a class or module');
+    }
+    this.global(owner.module, `${owner.name}.${name}`);
+  }
+
+  #redirect(from: KnownGlobal, redirect: (args: unknown[]) => Redirection, given: unknown[]): void {
+    const { type, args } = redirect(given);
+    const again = type instanceof KnownGlobal && type.reducer.redirect !== undefined;
+    if (again || !(type instanceof PythonGlobal))
+      throw this.error(`${from.toString()} is called with an object that is not a class`);
+    this.make(type, args, true);
+  }
+
+  #call(type: KnownGlobal, args: unknown[], keywords: unknown): void {
+    const { reducer } = type;
+    if (this.surveying && reducer.pure !== true) {
+      this.pushMade(new PythonObject(type, args, false));
+      return;
+    }
+    const made = this.#attempt(type, () => {
+      if (reducer.call === undefined) throw new TypeError('it cannot be called in a pickle');
+      return reducer.call(args, this, keywords, this.#context);
+    });
+    if (made === NEW_DICT) {
+      this.pushDict();
+      return;
+    }
+    if (made === undefined) throw this.error(`${type.toString()} made nothing`);
+    this.pushMade(made);
+    if (reducer.build !== undefined) (this.#builders ??= new Map()).set(made, reducer);
+  }
+
+  /** BUILD: gives the object below the top its state. */
+  #build(): void {
+    this.need(2);
+    const state = this.pop();
+    const object = this.peek();
+    if (object instanceof PythonObject) {
+      object.state = state;
+      return;
+    }
+    const reducer = this.#builders?.get(object);
+    if (reducer?.build === undefined) throw this.error('The pickle gives a state to an object that takes none here');
+    const built = this.#attempt(undefined, () => reducer.build?.(object, state, this, this.#context));
+    if (built === undefined || built === object) return;
+    this.exchange(built);
+    this.#builders?.set(built, reducer);
+  }
+
+  #attempt(type: PythonGlobal | undefined, make: () => unknown): unknown {
+    try {
+      return make();
+    } catch (error) {
+      // In a survey some arguments are placeholders, of which a reducer can make nothing.
+      if (this.surveying) return new PythonObject(new PythonGlobal('', ''), [], false);
+      if (error instanceof UnpicklingError) throw error;
+      const reason = error instanceof Error ? `: ${error.message}` : '';
+      throw this.error(`${type?.toString() ?? 'The state of an object'} cannot be decoded${reason}`, error);
+    }
+  }
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+import { types } from 'node:util';
+
+import { PicklingError } from '../../../core/errors.js';
+import { refuseShareable } from '../../../reduction/shareable.js';
+import type { FormatContext } from '../../formats.js';
+import type { PickleHooks } from '../hooks.js';
+import { encodeDate } from '../known/datetime.js';
+import { bytesOf } from '../known/elements.js';
+import { encodeError } from '../known/exceptions.js';
+import { knownEncoders } from '../known/index.js';
+import { encodeNdArray, isNdArray } from '../known/numpy.js';
+import type { PickleNode } from '../nodes.js';
+import { registeredEncoder } from '../registry.js';
+
+/** The replacement of an object that is neither plain data nor an object of Python; undefined if it has none. */
+export function replace(
+  object: object,
+  hooks: PickleHooks,
+  context: FormatContext | undefined,
+): PickleNode | Uint8Array | string | number | bigint | boolean | undefined {
+  const prototype: unknown = Object.getPrototypeOf(object);
+  const node = hooks.reduce?.(object, context) ?? registeredEncoder(prototype)?.(object);
+  if (node !== undefined) return node;
+  if (isNdArray(object)) return encodeNdArray(object);
+  const encode = knownEncoders.get(prototype);
+  if (encode !== undefined) return encode(object as never);
+  if (object instanceof Error || types.isNativeError(object)) return encodeError(object);
+  if (types.isAnyArrayBuffer(object)) return new Uint8Array(object);
+  if (types.isUint8Array(object) || types.isDataView(object)) return bytesOf(object);
+  // The object is of another realm, such as that of a vm context, or of a derived class.
+  if (types.isDate(object)) return encodeDate(object);
+  if (types.isBoxedPrimitive(object) && !types.isSymbolObject(object)) {
+    return object.valueOf();
+  }
+  return undefined;
+}
+
+/** The error about an object without a counterpart in Python. */
+export function unsupported(object: object, where: string): Error {
+  refuseShareable(object);
+  const { constructor } = object as { constructor?: unknown };
+  const name = typeof constructor === 'function' && constructor.name !== '' ? constructor.name : 'an unnamed class';
+  return new PicklingError(`${where} is an object of ${name}, which cannot be pickled; see pickle.register()`);
+}

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT
+//
+// The layers of lib/ and native/. test/unit/layers.test.ts holds the sources to them, and draw-layers.mjs draws them for
+// docs/internals.md.
+
+/**
+ * A folder, or a file that has a place of its own among the layers.
+ *
+ * @typedef {object} Folder
+ * @property {string} name Its path below the root.
+ * @property {string} meaning What is in it, in one line of the picture.
+ */
+
+/**
+ * An import within one floor that is allowed.
+ *
+ * @typedef {object} Exception
+ * @property {string} from The folder that imports.
+ * @property {string} to The folder that is imported.
+ * @property {string} because Why there is no other way.
+ */
+
+/**
+ * A folder imports only folders of lower floors. The folders of one floor do not import each other, exceptions aside.
+ *
+ * @typedef {object} Layers
+ * @property {string} root The folder that contains all of them.
+ * @property {readonly (readonly Folder[])[]} floors The lowest floor is the first.
+ * @property {readonly Exception[]} exceptions
+ */
+
+/** @type {{ readonly lib: Layers, readonly native: Layers }} */
+export const layers = {
+  lib: {
+    root: 'lib',
+    floors: [
+      [{ name: 'native', meaning: 'the functions of the addon, with their types' }],
+      [{ name: 'core', meaning: 'errors with permanent codes, checks of arguments, deadlines' }],
+      [
+        { name: 'event-loop', meaning: 'readiness, completions, what exit still writes' },
+        { name: 'reduction', meaning: 'how shared objects travel between processes' },
+      ],
+      [
+        { name: 'serialization', meaning: 'values to bytes: structured, JSON, pickle' },
+        { name: 'synchronize', meaning: 'Lock, RLock, Semaphore, Condition, Event' },
+      ],
+      [
+        {
+          name: 'connection',
+          meaning: 'Pipe, Connection, wait: messages in order, received with promises or by blocking',
+        },
+      ],
+      [
+        { name: 'listener', meaning: 'Listener, Client, authentication' },
+        { name: 'queues', meaning: 'Queue, JoinableQueue, SimpleQueue' },
+        { name: 'process', meaning: 'Process: start, bootstrap, end' },
+      ],
+      [{ name: 'describe.ts', meaning: 'describe and attach, for objects of every class' }],
+      [{ name: 'python', meaning: "PythonProcess, and this package's objects in pickles" }],
+      [
+        { name: 'index.ts', meaning: 'everything that users import' },
+        { name: 'child-main.ts', meaning: 'the program of a Node child' },
+        { name: 'cli', meaning: 'the command line program' },
+      ],
+    ],
+    exceptions: [],
+  },
+  native: {
+    root: 'native',
+    floors: [
+      [{ name: 'util', meaning: 'deadlines, id tables, spinning, status codes' }],
+      [{ name: 'os', meaning: 'system calls, descriptors, threads: one file per platform' }],
+      [
+        { name: 'io', meaning: 'endpoints, frames, readers, writers' },
+        { name: 'sockets', meaning: 'stream sockets, addresses' },
+        { name: 'loop', meaning: 'one poller for each thread' },
+        { name: 'semaphores', meaning: 'names, families, holder records' },
+        { name: 'process', meaning: 'ends of children and parents' },
+      ],
+      [{ name: 'queue', meaning: 'feeder thread, reader, writer and shared state of a queue' }],
+      [{ name: 'environment', meaning: 'what each JavaScript thread has once, and how it waits' }],
+      [{ name: 'bindings', meaning: 'the functions that JavaScript calls: integers in, integers out' }],
+    ],
+    exceptions: [],
+  },
+};

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: MIT
+//
+// Bad states of /dev/shm: full, read-only, missing, owned by another user, or cleaned by another program. Each child
+// has a mount namespace of its own, in which /dev/shm is another file system.
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+
+import { expect } from 'chai';
+import { attach, describe as describeObject, Lock } from 'node-multiprocessing';
+import { rmSync } from 'node:fs';
+
+import { foreignEnv, packageRoot, throws, type Peer } from '../helpers/index.js';
+import { allFailed, allSucceeded, classes, node, printed, spawnAfter } from './support/dev-shm.js';
+
+/** NamedSemaphore has no family, and does not need its folder. */
+const familyClasses = classes.filter((name) => name !== 'NamedSemaphore');
+
+/** The command that makes a mount namespace here; undefined if none may. */
+const unshare = ['-m', '-rm'].find((flag) => {
+  const command = ['unshare', flag, 'mount', '-t', 'tmpfs', 'tmpfs', '/dev/shm'] as const;
+  return spawnSync(command[0], command.slice(1), { env: foreignEnv() }).status === 0;
+});
+const isRoot = process.geteuid?.() === 0;
+
+/** Runs shell commands in a new mount namespace, and then a program there. */
+function elsewhere(setup: string, body: string, as: readonly string[] = []): Peer {
+  return spawnAfter(setup, [...as, ...node(body)], ['unshare', unshare!]);
+}
+
+/** A full /dev/shm. */
+const FULL = `
+mount -t tmpfs -o size=128k tmpfs /dev/shm
+head -c 131072 /dev/zero > /dev/shm/filler`;
+const EMPTY = 'mount -t tmpfs tmpfs /dev/shm';
+
+describe('Semaphores', function () {
+  describe('in another /dev/shm', () => {
+    before(function () {
+      if (unshare !== undefined) return;
+      console.log('    skipped: no mount namespace can be made here (unshare -m, unshare -rm)');
+      this.skip();
+    });
+
+    it('fail with ENOSPC if it is full, leave nothing behind, and work when there is room', async () => {
+      const { before, half, after } = await printed(
+        elsewhere(
+          FULL,
+          `
+          const before = failures();
+          const half = left();
+          fs.rmSync('/dev/shm/filler');
+          print({ before, half, after: failures() });`,
+        ),
+      );
+      allFailed(before, classes, 'ENOSPC', '/dev/shm is full');
+      expect(half).to.deep.equal([]);
+      allSucceeded(after, classes);
+    });
+
+    it('go on if it fills up, and a closed semaphore makes room', async () => {
+      const {
+        count,
+        error,
+        names,
+        again,
+        finally: rest,
+      } = await printed(
+        elsewhere(
+          'mount -t tmpfs -o size=128k tmpfs /dev/shm',
+          `
+          const locks = [];
+          let error;
+          while (error === undefined) {
+            error = failure(() => {
+              locks.push(new mp.Lock());
+              return { close() {} };
+            });
+            if (error === 'succeeded') error = undefined;
+          }
+          locks.forEach(use);
+          const count = locks.length;
+          const names = list('/dev/shm').filter((name) => name.startsWith('sem.')).length;
+          locks.pop().close();
+          locks.push(new mp.Lock());
+          locks.forEach(use);
+          const again = failure(makers.Lock);
+          for (const lock of locks) lock.close();
+          print({ count, error, names, again, finally: list('/dev/shm').filter((name) => name.startsWith('sem.')) });`,
+        ),
+      );
+      expect(error).to.include({ code: 'ENOSPC', syscall: 'sem_open' });
+      expect(again).to.include({ code: 'ENOSPC' });
+      expect(count).to.be.within(5, 31);
+      expect(names).to.equal(count);
+      expect(rest).to.deep.equal([]);
+    });
+
+    it('leave none of several behind if there is room for only some of them', async () => {
+      const found = await printed(
+        elsewhere(
+          'mount -t tmpfs -o size=128k tmpfs /dev/shm',
+          `
+          const first = new mp.Lock();
+          const names = left();
+          // Room for less than a Condition.
+          const filler = '/dev/shm/filler';
+          try {
+            for (;;) fs.appendFileSync(filler, new Uint8Array(4096));
+          } catch {
+            fs.truncateSync(filler, fs.statSync(filler).size - 2 * 4096);
+          }
+          const failed = { Condition: failure(makers.Condition), Event: failure(makers.Event) };
+          const more = left().filter((name) => !names.includes(name));
+          const one = failures();
+          use(first);
+          print({ failed, more, one });`,
+        ),
+      );
+      allFailed(found.failed, ['Condition', 'Event'], 'ENOSPC', '/dev/shm is full');
+      expect(found.more).to.deep.equal([]);
+      allSucceeded(found.one, ['Lock', 'RLock', 'Semaphore', 'BoundedSemaphore', 'NamedSemaphore']);
+    });
+
+    for (const [title, folder] of [
+      ['a read-only one', ''],
+      ["a read-only one with this user's folder", 'mkdir -m 700 /dev/shm/mp-$(id -u)'],
+    ]) {
+      it(`fail with EROFS in ${title}`, async () => {
+        const setup = `${EMPTY}\n${folder}\nmount -o remount,bind,ro /dev/shm`;
+        const found = await printed(elsewhere(setup, 'print(failures());'));
+        allFailed(found, classes, 'EROFS', 'read-only');
+      });
+    }
+
+    it('fail with ENOENT if there is none, and nothing is listed', async () => {
+      const cli = JSON.stringify(join(packageRoot, 'dist', 'cli', 'main.js'));
+      const { found, outputs } = await printed(
+        elsewhere(
+          // Only a mount over /dev hides it.
+          'mount -t tmpfs tmpfs /dev',
+          `
+          import { spawnSync } from 'node:child_process';
+          const outputs = ['list', 'sweep'].map((command) => {
+            const { status, stdout } = spawnSync(process.execPath, [${cli}, command, '--json'], { encoding: 'utf8' });
+            return [status, JSON.parse(stdout).families];
+          });
+          print({ found: failures(), outputs });`,
+        ),
+      );
+      allFailed(found, classes, 'ENOENT', '/dev/shm');
+      expect(outputs).to.deep.equal([
+        [0, []],
+        [0, []],
+      ]);
+    });
+
+    for (const [title, setup] of [
+      ['others can enter', 'mkdir -m 755 /dev/shm/mp-$(id -u)'],
+      ['is a link to another one', 'mkdir -m 700 /dev/shm/other; ln -s other /dev/shm/mp-$(id -u)'],
+      ['is a file', 'touch /dev/shm/mp-$(id -u)'],
+      ...(isRoot ? [['belongs to another user', 'mkdir -m 700 /dev/shm/mp-0; chown 4321 /dev/shm/mp-0']] : []),
+    ]) {
+      it(`fail with EPERM if the folder ${title}, which is left as it is`, async () => {
+        const cli = JSON.stringify(join(packageRoot, 'dist', 'cli', 'main.js'));
+        const { found, attached, codes, content, repaired } = await printed(
+          elsewhere(
+            `${EMPTY}\n${setup}`,
+            `
+            import { spawnSync } from 'node:child_process';
+            const found = failures();
+            const semaphore = { name: '/mp-abc-1', family: 'abc', number: 1 };
+            const attached = failure(() => mp.attach({ type: 'Lock', semaphore }));
+            const codes = ['list', 'sweep'].map((command) => spawnSync(process.execPath, [${cli}, command]).status);
+            const content = fs.statSync(folder).isDirectory() ? fs.readdirSync(folder) : [];
+            fs.rmSync(folder, { recursive: true });
+            print({ found, attached, codes, content, repaired: failures() });`,
+          ),
+        );
+        allFailed(found, familyClasses, 'EPERM', '0700');
+        expect(found.NamedSemaphore).to.equal('succeeded');
+        expect(attached).to.include({ code: 'EPERM' });
+        expect(codes).to.deep.equal([1, 1]);
+        expect(content).to.deep.equal([]);
+        allSucceeded(repaired, classes);
+      });
+    }
+
+    it('fail with EACCES if this user may not write, or if a semaphore belongs to another user', async function () {
+      const asOther = ['setpriv', '--reuid', '4321', '--clear-groups'];
+      const addon = join(packageRoot, 'package.json');
+      const [command, ...args] = [...asOther, process.execPath, '-e', `fs.readFileSync(${JSON.stringify(addon)})`];
+      if (!isRoot || spawnSync(command, args, { env: foreignEnv() }).status !== 0) {
+        console.log('    skipped: this needs root, and another user that can read the package');
+        return this.skip();
+      }
+      const setup = `
+        mount -t tmpfs -o mode=755 tmpfs /dev/shm
+        head -c 32 /dev/zero > /dev/shm/sem.foreign
+        chmod 600 /dev/shm/sem.foreign`;
+      const body = "print({ made: failures(), opened: failure(() => mp.NamedSemaphore.open('/foreign')) });";
+      const { made, opened } = await printed(elsewhere(setup, body, asOther));
+      allFailed(made, classes, 'EACCES', 'cannot be written');
+      expect(opened).to.include({ code: 'EACCES', syscall: 'sem_open' });
+      expect(opened.message).to.include('another user');
+    });
+
+    it('go on when all names were removed from outside, and later errors name the likely causes', async () => {
+      const { used, attached, gone } = await printed(
+        elsewhere(
+          EMPTY,
+          `
+          const lock = new mp.Lock();
+          const descriptor = mp.describe(lock);
+          const event = new mp.Event();
+          for (const name of fs.readdirSync('/dev/shm')) fs.rmSync('/dev/shm/' + name, { recursive: true });
+          use(lock);
+          event.setSync();
+          const attached = failure(() => mp.attach(descriptor));
+          const gone = failure(() => mp.NamedSemaphore.open(descriptor.semaphore.name));
+          print({ used: event.isSetSync(), attached, gone });`,
+        ),
+      );
+      expect(used).to.equal(true);
+      for (const error of [attached, gone]) {
+        expect(error).to.include({ code: 'ENOENT', syscall: 'sem_open' });
+        expect(error.message).to.include('RemoveIPC');
+      }
+    });
+  });
+
+  it('that were removed from outside are ENOENT, and the message mentions RemoveIPC', () => {
+    const lock = new Lock();
+    const descriptor = describeObject(lock);
+    rmSync(`/dev/shm/sem.${lock.name.slice(1)}`);
+    const error = throws(() => attach(descriptor), { code: 'ENOENT', syscall: 'sem_open' });
+    expect(error.message).to.include('RemoveIPC').and.to.include(lock.name);
+    // Only the name is removed.
+    expect(lock.acquireSync()).to.equal(true);
+    lock.release();
+    lock.close();
+  });
+});
