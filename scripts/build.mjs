@@ -43,6 +43,22 @@ const shared = {
 const output = path.join(root, 'dist');
 
 /**
+ * Checks the types and writes declarations, and writes JavaScript. The JavaScript has no comments, since every child would read
+ * them; source maps contain the sources.
+ *
+ * @param {string} modules The folder for the JavaScript.
+ * @param {string} declarations
+ */
+async function compile(modules, declarations) {
+  const tsc = (/** @type {string[]} */ ...options) =>
+    runTool('typescript/bin/tsc', ['-p', 'tsconfig.build.json', ...options]);
+  await Promise.all([
+    tsc('--outDir', declarations, '--emitDeclarationOnly'),
+    tsc('--outDir', modules, '--declaration', 'false', '--removeComments', '--noCheck'),
+  ]);
+}
+
+/**
  * Fails if a module in the lists does not exist.
  *
  * @param {string} modules The folder of the compiled modules.
@@ -248,8 +264,7 @@ async function bundleProgram(modules, folder) {
 await main(async () => {
   await replaceFolder(path.join(root, 'out', 'lib'), async (modules) => {
     await replaceFolder(output, async (folder) => {
-      const folders = ['--outDir', modules, '--declarationDir', folder];
-      await runTool('typescript/bin/tsc', ['-p', 'tsconfig.build.json', ...folders]);
+      await compile(modules, folder);
       writeTexts(modules);
       checkLists(modules);
       await bundleLibrary(modules, folder);

@@ -9,11 +9,13 @@ import { fileURLToPath } from 'node:url';
 /* eslint-disable-next-line @typescript-eslint/no-unsafe-function-type -- Classes are among them. */
 type AnyFunction = Function;
 
-/** The files that require() has loaded, those of this package among them. */
-const loaded = createRequire(import.meta.url).cache;
+/** The folder of this package's files, once it was asked for. */
+let folder: string | undefined;
 
-/** The folder of this package's files. */
-const folder = fileURLToPath(new URL('..', import.meta.url));
+function isOwnFile(file: string): boolean {
+  folder ??= fileURLToPath(new URL('..', import.meta.url));
+  return file.startsWith(folder);
+}
 
 /** More than what lies between the user's call and any error. */
 const MOST_FRAMES = 30;
@@ -35,13 +37,13 @@ function calls(after: AnyFunction, limit: number): NodeJS.CallSite[] {
 }
 
 function isOurs(site: NodeJS.CallSite): boolean {
-  return site.getFileName()?.startsWith(folder) === true;
+  return isOwnFile(site.getFileName() ?? '');
 }
 
 /** Whether a call is made in a file of the user, neither in one of this package nor inside Node. */
 function isUsers(site: NodeJS.CallSite): boolean {
   const file = site.getFileName();
-  return typeof file === 'string' && !file.startsWith('node:') && !isOurs(site);
+  return typeof file === 'string' && !file.startsWith('node:') && !isOwnFile(file);
 }
 
 function isSamePlace(a: NodeJS.CallSite | undefined, b: NodeJS.CallSite | undefined): boolean {
@@ -76,14 +78,13 @@ const functions = new Map<string, Set<AnyFunction>>();
 /** How many files were loaded when these functions were looked for. */
 let filesSearched = 0;
 
-/** Looks for functions in the files of this package, which are loaded when they are needed. */
+/** Looks for functions in the files of this package, which require() loads when they are needed. */
 function searchFiles(): void {
-  const files = Object.keys(loaded);
+  const { cache } = createRequire(import.meta.url);
+  const files = Object.keys(cache);
   if (files.length === filesSearched) return;
   filesSearched = files.length;
-  const exported = files
-    .filter((file) => file.startsWith(folder))
-    .flatMap((file) => membersOf(loaded[file]?.exports as object));
+  const exported = files.filter(isOwnFile).flatMap((file) => membersOf(cache[file]?.exports as object));
   for (const value of [...exported, ...exported.flatMap(ownersIn).flatMap(membersOf)]) {
     if (typeof value !== 'function') continue;
     const sameName = functions.get(value.name) ?? new Set();
