@@ -26,19 +26,19 @@ export default defineConfig(
       eqeqeq: 'error',
       '@typescript-eslint/consistent-type-imports': 'error',
       '@typescript-eslint/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: true }],
-      // process.env['NAME'] says that the name may be missing.
+      // The brackets in process.env['NAME'] show that the name may be missing.
       '@typescript-eslint/dot-notation': 'off',
-      // A number in a message needs no String() around it.
+      // A number in a template needs no String() around it.
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
-      // A callback such as "() => resolve(value)" reads better than one with braces around the call.
+      // A callback such as "() => resolve(value)" is more readable than one with braces around the call.
       '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
-      // What was caught is passed on as it is.
+      // A promise rejects with the value that was caught, whatever its type.
       '@typescript-eslint/prefer-promise-reject-errors': ['error', { allowThrowingUnknown: true }],
-      // It takes a flag that a callback sets to keep its first value, and callers without types to obey the types.
+      // The rule does not see that a callback sets a flag, and that callers without types pass other values.
       '@typescript-eslint/no-unnecessary-condition': 'off',
-      // It takes a value that is no longer an object for one that still may be.
+      // The rule does not see that a value cannot be an object any more.
       '@typescript-eslint/no-base-to-string': 'off',
-      // It takes functions that are properties of plain objects for methods.
+      // The rule treats functions that are properties of plain objects as methods.
       '@typescript-eslint/unbound-method': 'off',
     },
   },
@@ -56,9 +56,9 @@ export default defineConfig(
     rules: {
       // Assertions such as expect(x).to.be.true are expressions.
       '@typescript-eslint/no-unused-expressions': 'off',
-      // A test may say that a value is there; if it is not, the test fails, which is what it is for.
+      // A test may assert that a value exists: if it does not, the test fails, as it should.
       '@typescript-eslint/no-non-null-assertion': 'off',
-      // Wrong arguments are passed on purpose, and what a child reports is parsed without a schema.
+      // Tests pass wrong arguments on purpose, and parse the reports of children without a schema.
       '@typescript-eslint/no-unsafe-argument': 'off',
       '@typescript-eslint/no-unsafe-assignment': 'off',
       '@typescript-eslint/no-unsafe-call': 'off',
@@ -72,12 +72,12 @@ export default defineConfig(
   {
     files: ['test/types/**'],
     rules: {
-      // An expression is there to be compiled, whatever its value.
+      // An expression in these files is only compiled; its value does not matter.
       '@typescript-eslint/no-meaningless-void-operator': 'off',
     },
   },
   {
-    // Examples are written for reading: they carry no more types than a reader needs.
+    // Examples are for reading: they have no more types than a reader needs.
     files: ['examples/**'],
     extends: [tseslint.configs.disableTypeChecked],
   },
@@ -87,7 +87,7 @@ export default defineConfig(
     rules: { '@typescript-eslint/no-require-imports': 'off' },
   },
   {
-    // The compiler checks names, and knows the globals of Node.
+    // The compiler checks names, and it knows the globals of Node.
     files: ['**/*.mjs', '**/*.cjs'],
     rules: { 'no-undef': 'off' },
   },

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
-// The program that a Process runs, as `node child-main.js <descriptor of the bootstrap channel> <file of the addon>`. A Python
-// parent does not know that file: it passes an empty one, and the word `python`.
+// The program that a Process runs, as `node child-main.js <descriptor of the bootstrap channel> <file of the addon>`. A
+// Python parent does not know the file: it passes an empty string, and `python` as a third argument.
 //
-// Loading the whole package takes a sixth of the start of a child. So a child begins with what every child needs, and loads
-// the rest when it first meets an object of it, in the middle of a call.
+// Loading the whole package takes a sixth of the start of a child. So a child first loads only the modules that every
+// child needs. It loads the others when it first rebuilds an object of theirs, in the middle of a call.
 import { createRequire } from 'node:module';
 
 import './connection/reduction.js';
@@ -16,7 +16,7 @@ import { registerFormat } from './serialization/codec.js';
 
 const require = createRequire(import.meta.url);
 
-/** Loads a module, whose own entries then take the place of these, and rebuilds the object with it. */
+/** An entry that loads a module and then rebuilds the object with it. The entries of the module replace this one. */
 function loading(module: string): Rebuild {
   return (fields, name, importer, rebuildPart) => {
     require(module);
@@ -37,7 +37,8 @@ registerFormat('pickle', {
 const channel = Number(process.argv[2]);
 const parent = process.argv[4] === 'python' ? 'python' : 'node';
 process.argv.length = 1;
-// Nothing is awaited at the top level: the function may end when nothing is left to wait for, which would be an error there.
+// Not awaited at the top level: the event loop may run empty before the function has returned, which Node reports as an
+// error for a promise that is awaited there.
 runChild(channel, parent, (args, importer) => {
   const { rebuildPickled } = require('./python/rebuild.js') as typeof rebuild;
   return rebuildPickled(args, importer);

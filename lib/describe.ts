@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Plain values that stand for objects, for handing them to another process or thread by any means.
+// Descriptors: plain values that stand for objects of this package, and can be handed to another process or thread by
+// any means.
 import type { ConnectionDescriptor } from './connection/channel-reduction.js';
 import type { Connection } from './connection/connection.js';
 import { argumentError } from './core/errors.js';
@@ -16,11 +17,11 @@ import type { Event, EventDescriptor } from './synchronize/event.js';
 import type { BoundedSemaphore, Lock, RLock, Semaphore } from './synchronize/locks.js';
 import type { SemLockDescriptor } from './synchronize/sem-lock.js';
 
-/** What `describe` makes of an object. */
+/** The result of `describe`: plain JSON that stands for an object. */
 export type Descriptor =
   SemLockDescriptor | ConditionDescriptor | EventDescriptor | ConnectionDescriptor | QueueDescriptor;
 
-/** What `describe` accepts. */
+/** The objects that `describe` accepts. */
 export type Describable =
   | Lock
   | RLock
@@ -36,20 +37,21 @@ export type Describable =
 /** Options of `describe`. */
 export interface DescribeOptions {
   /**
-   * Promises that only Node processes and threads with this package will use the object. They record who holds a lock, so
-   * the death of a holder can be mended without asking. Default false.
+   * Promises that only Node processes and threads with this package will use the object. They record which process
+   * holds a lock, so a lock is recovered automatically when its holder dies. Default false.
    */
   nodeOnly?: boolean | undefined;
 }
 
 /**
- * A plain JSON value from which `attach` makes an object for the same thing in a worker thread of this process or in another
- * process: a lock, semaphore, condition or event anywhere, a Connection or a queue where its descriptors were inherited (for
- * example as entries of `stdio`). The creator must keep its object open until then. CPython: what pickling such an object for a
- * child process does.
+ * Makes a plain JSON value from which `attach` makes an object for the same pipe or semaphores, in a worker thread of
+ * this process or in another process. A lock, semaphore, condition or event can be attached anywhere; a Connection or a
+ * queue only where its descriptors were inherited (for example as entries of `stdio`). The creator must keep its object
+ * open until then. CPython: pickling such an object for a child process.
  *
- * What a Connection has read ahead goes into the description. Throws `ClosedError`, or `BusyError` while a large message is
- * being received.
+ * The bytes that a Connection has read ahead move into the descriptor.
+ *
+ * @throws `ClosedError`, or `BusyError` while a large message is being received.
  */
 export function describe(object: Describable, options: DescribeOptions = {}): Descriptor {
   checkObject(options, 'options');
@@ -61,11 +63,11 @@ export function describe(object: Describable, options: DescribeOptions = {}): De
 }
 
 /**
- * An object for what a descriptor stands for. Descriptors need not come from `describe`: for semaphores that another
- * program has made, `{ type: 'Lock', semaphore: { name } }` is enough.
+ * Makes an object from a descriptor. Descriptors need not come from `describe`: for a semaphore that another program
+ * has made, `{ type: 'Lock', semaphore: { name } }` is enough.
  *
- * @throws TypeError or RangeError for what is no descriptor, a system error (ENOENT) if its creator has closed it, (EBADF) if
- *   this process has not inherited what a Connection is over.
+ * @throws TypeError or RangeError for a value that is not a descriptor; a system error with code ENOENT if the creator
+ *   has closed its object, or EBADF if this process has not inherited the descriptor of a Connection.
  */
 export function attach(descriptor: SemLockDescriptor & { type: 'Lock' }): Lock;
 export function attach(descriptor: SemLockDescriptor & { type: 'RLock' }): RLock;

@@ -70,7 +70,7 @@ export { BoundedSemaphore, Lock, OwnableLock, RLock, Semaphore } from './synchro
 export type { Bytes } from './core/validate.js';
 export { wait, waitSync, type Ending, type Waitable } from './connection/wait.js';
 
-// These put the classes into the tables by which objects are rebuilt and named formats are found.
+// These imports register the classes that can be rebuilt, and the formats that are known by name.
 import './connection/reduction.js';
 import './synchronize/reduction.js';
 import './queues/reduction.js';

@@ -12,28 +12,24 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { rollup } from 'rollup';
-import { main, replaceFolder, root, runTool } from './support.mjs';
+import { filesBelow, main, replaceFolder, root, runTool } from './support.mjs';
 
 /** @typedef {import('rollup').Plugin} Plugin */
 /** @typedef {import('rollup').OutputOptions} OutputOptions */
 
-/**
- * The modules of lib/ that a process begins with, and those that are loaded in the middle of a call. Each becomes a file of its
- * own, at the same path below dist/cjs/ as below lib/.
- */
-const entries = [
-  'index',
-  'child-main',
-  'synchronize/reduction',
-  'queues/reduction',
-  'python/pickling',
-  'python/rebuild',
-];
+/** The modules that a process begins with. */
+const programs = ['index', 'child-main'];
+
+/** The modules that lib/ loads by require() in the middle of a call. */
+const loadedLater = ['synchronize/reduction', 'queues/reduction', 'python/pickling', 'python/rebuild'];
+
+/** Each of these becomes a file of its own, at the same path below dist/cjs/ as below lib/. */
+const entries = [...programs, ...loadedLater];
 
 /**
- * The files in dist/cjs/shared/, for what more than one entry imports. Each holds what the module on the right imports,
- * directly or not, except for entries and for what a file above it holds. So a file imports only files above it, and no two
- * import each other. What index alone imports becomes a part of index.js.
+ * The files in dist/cjs/shared/, for modules that several entries import. Each file has the modules that the one on the right
+ * imports, directly or not, except for entries and for modules of a file above it. So a file imports only files above it, and no
+ * two import each other. Modules that only index imports become a part of index.js.
  */
 const shared = {
   'child-base': 'child-main',
@@ -43,14 +39,31 @@ const shared = {
   listener: 'python/pickling',
 };
 
-/** Where the result is going to be. Source maps are relative to it. */
+/** The folder of the result. The paths in source maps are relative to it. */
 const output = path.join(root, 'dist');
 
-/** @param {string} modules The folder of the compiled modules. */
+/**
+ * Fails if a module in the lists does not exist.
+ *
+ * @param {string} modules The folder of the compiled modules.
+ */
 function checkLists(modules) {
   for (const name of [...entries, ...Object.values(shared)]) {
     if (existsSync(path.join(modules, `${name}.js`))) continue;
     throw new Error(`scripts/build.mjs lists ${name}, but there is no lib/${name}.ts`);
+  }
+}
+
+/**
+ * Writes a module for each source in another language. It exports the text, which a .d.ts file beside the source declares.
+ *
+ * @param {string} modules
+ */
+function writeTexts(modules) {
+  for (const file of filesBelow(path.join(root, 'lib')).filter((name) => name.endsWith('.py'))) {
+    const text = readFileSync(path.join(root, 'lib', file), 'utf8');
+    const module = path.join(modules, file.replace(/\.py$/, '.js'));
+    writeFileSync(module, `export const source = ${JSON.stringify(text)};\n`);
   }
 }
 
@@ -63,14 +76,16 @@ function withSourceMaps() {
   return {
     name: 'with-source-maps',
     load(id) {
-      return { code: readFileSync(id, 'utf8'), map: readFileSync(`${id}.map`, 'utf8') };
+      const map = `${id}.map`;
+      // A module that writeTexts has written has no map.
+      return { code: readFileSync(id, 'utf8'), map: existsSync(map) ? readFileSync(map, 'utf8') : { mappings: '' } };
     },
   };
 }
 
 /**
- * In CommonJS, import.meta.url is what it would be if each module was a file of its own below dist/cjs/. Thereby a relative path
- * means the same there as in lib/.
+ * Gives import.meta.url a value in CommonJS: the URL that the module would have as a file of its own below dist/cjs/. So a
+ * relative path means the same there as in lib/.
  *
  * @param {string} modules
  * @returns {Plugin}
@@ -87,13 +102,22 @@ function withModuleUrls(modules) {
 }
 
 /**
- * For an error that nothing catches, Node prints the line that threw it, which says nothing to a user, above the stack, which
- * begins at the user's call (see lib/core/caller.ts). A line that says this is not printed; Node's own modules say it, too.
+ * For an error that nothing catches, Node prints the line that threw it, above the stack. A line of this package says nothing to
+ * a user, and the stack begins at the user's call (lib/core/caller.ts). Node does not print a line with this comment, which
+ * its own modules have, too.
  */
 const UNPRINTED = ' // node-do-not-add-exception-line';
 
 /**
- * Marks the lines with a throw. The mark is at the end of a line, so that source maps hold as they are.
+ * @param {object} value
+ * @returns {value is { type: string, start: number, end: number }}
+ */
+function isNode(value) {
+  return 'type' in value && 'start' in value && 'end' in value;
+}
+
+/**
+ * Adds the comment to each line with a throw, at the end, so that source maps need no change.
  *
  * @returns {Plugin}
  */
@@ -103,12 +127,14 @@ function withUnprintedThrows() {
     transform(code) {
       /** @type {Set<number>} */
       const lineEnds = new Set();
+      // A line that ends inside a template can have no comment.
       /** @type {{ start: number, end: number }[]} */
       const texts = [];
-      const visit = (/** @type {import('rollup').AstNode} */ node) => {
-        if (node.type === 'ThrowStatement') lineEnds.add(code.indexOf('\n', node.start));
-        if (node.type === 'TemplateElement') texts.push(node);
-        for (const child of Object.values(node).flat()) if (typeof child?.type === 'string') visit(child);
+      const visit = (/** @type {unknown} */ value) => {
+        if (typeof value !== 'object' || value === null) return;
+        if (isNode(value) && value.type === 'ThrowStatement') lineEnds.add(code.indexOf('\n', value.start));
+        if (isNode(value) && value.type === 'TemplateElement') texts.push(value);
+        Object.values(value).forEach(visit);
       };
       visit(this.parse(code));
       const isInText = (/** @type {number} */ at) => texts.some(({ start, end }) => start <= at && at < end);
@@ -149,7 +175,7 @@ function sharedFileOf(modules) {
 }
 
 /**
- * Bundles modules, and writes the files below a folder. A warning is an error, such as that two files import each other.
+ * Bundles modules, and writes the files below a folder. Fails at a warning, such as one about files that import each other.
  *
  * @param {Record<string, string>} input
  * @param {readonly Plugin[]} plugins
@@ -161,7 +187,7 @@ async function bundle(input, plugins, options, folder) {
   const result = await rollup({
     input,
     plugins: [withSourceMaps(), ...plugins],
-    // Packages and what Node has.
+    // Packages, and modules of Node.
     external: (id) => !id.startsWith('.') && !path.isAbsolute(id),
     // Other entries may import more from an entry than it exports.
     preserveEntrySignatures: 'allow-extension',
@@ -192,7 +218,7 @@ async function bundleLibrary(modules, folder) {
     format: 'cjs',
     exports: 'named',
     externalLiveBindings: false,
-    // What a file does not use itself is loaded by the one that uses it.
+    // A file loads only the files whose exports it uses itself.
     hoistTransitiveImports: false,
     chunkFileNames: 'shared/[name].js',
     manualChunks: sharedFileOf(modules),
@@ -206,7 +232,8 @@ async function bundleLibrary(modules, folder) {
 }
 
 /**
- * The command line program shares no file with the library: it loads less.
+ * Bundles the command line program. It shares no file with the library, so that it loads less. What needs the addon is in a file
+ * of its own, since the program reports an addon that is missing.
  *
  * @param {string} modules
  * @param {string} folder
@@ -214,7 +241,7 @@ async function bundleLibrary(modules, folder) {
 async function bundleProgram(modules, folder) {
   const input = { main: path.join(modules, 'cli', 'main.js') };
   const inner = path.join(folder, 'cli');
-  await bundle(input, [], { dir: path.join(output, 'cli'), format: 'es', inlineDynamicImports: true }, inner);
+  await bundle(input, [], { dir: path.join(output, 'cli'), format: 'es', chunkFileNames: '[name].js' }, inner);
   chmodSync(path.join(inner, 'main.js'), 0o755);
 }
 
@@ -223,6 +250,7 @@ await main(async () => {
     await replaceFolder(output, async (folder) => {
       const folders = ['--outDir', modules, '--declarationDir', folder];
       await runTool('typescript/bin/tsc', ['-p', 'tsconfig.build.json', ...folders]);
+      writeTexts(modules);
       checkLists(modules);
       await bundleLibrary(modules, folder);
       await bundleProgram(modules, folder);

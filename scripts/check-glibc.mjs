@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: MIT
 //
-// Fails when the addon needs more of the C and C++ libraries than the oldest system that Node's own binaries run on has:
-// glibc 2.28 and the libstdc++ of GCC 8.
+// Fails when the addon needs newer C and C++ libraries than Node's own binaries do. These run with glibc 2.28 and the
+// libstdc++ of GCC 8.
 //
 //   node scripts/check-glibc.mjs [file.node ...]
 //
-// The addon is linked without libraries, so its symbols carry no versions and objdump alone says nothing about what they
-// need. Each undefined symbol is therefore looked up in the libraries of this system, for the oldest version that has it.
+// The addon is linked without libraries, so objdump shows no versions for its symbols. This script looks up each undefined
+// symbol in the libraries of this system, and finds the oldest version of the library that has it.
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { filesBelow, main, outputOf, root } from './support.mjs';
 
-/** The newest version allowed of each family. */
+/** The newest version that is allowed in each family of symbols. */
 const limits = {
   GLIBC: '2.28',
   GLIBCXX: '3.4.25',
@@ -19,7 +19,7 @@ const limits = {
   GCC: '8.0.0',
 };
 
-/** These are the Node executable's own, and stable: Node-API and libuv's C API. */
+/** Symbols of the Node executable itself, which are stable: Node-API and libuv's C API. */
 const ofNode = /^(napi|node_api|uv)_/;
 
 /**
@@ -30,7 +30,7 @@ function compareVersions(a, b) {
   return a.localeCompare(b, 'en', { numeric: true });
 }
 
-/** @param {string} version Such as GLIBC_2.28. */
+/** @param {string} version For example GLIBC_2.28. */
 function isAllowed(version) {
   const [, family = '', number = ''] = /^([A-Z]+)_([\d.]+)$/.exec(version) ?? [];
   return Object.entries(limits).some(([name, limit]) => name === family && compareVersions(number, limit) <= 0);
@@ -39,7 +39,7 @@ function isAllowed(version) {
 /**
  * @typedef {object} DynamicSymbol
  * @property {string} name
- * @property {string} version Empty when it has none.
+ * @property {string} version Empty if the symbol has none.
  * @property {boolean} defined
  * @property {boolean} weak
  */
@@ -51,7 +51,8 @@ function isAllowed(version) {
  * @returns {DynamicSymbol[]}
  */
 function symbolsOf(file) {
-  // Address, seven columns of flags, section, size, version (in brackets unless it is the default one), name.
+  // A line has an address, seven columns of flags, a section, a size, a version and a name. A version that is not the default
+  // one is in brackets.
   const line = /^[0-9a-f]+ (.{7}) (\S+)\s+[0-9a-f]+\s+(?:\(?([A-Za-z]\w*_[\w.]+)\)?\s+)?(?:0x[0-9a-f]+ |\.\w+ )?(\S+)$/;
   return outputOf('objdump', ['-T', file])
     .split('\n')
@@ -73,7 +74,7 @@ function librariesOfNode() {
 }
 
 /**
- * For each symbol of these libraries the oldest version that has it.
+ * Maps each symbol of these libraries to the oldest version that has it.
  *
  * @param {readonly string[]} libraries
  */
@@ -81,7 +82,7 @@ function oldestVersions(libraries) {
   /** @type {Map<string, string>} */
   const oldest = new Map();
   for (const { name, version, defined } of libraries.flatMap(symbolsOf)) {
-    // GLIBC_PRIVATE is not for others, and symbols named like versions are the versions themselves.
+    // The symbols of GLIBC_PRIVATE are for glibc itself. A symbol with the name of a version stands for that version.
     if (!defined || !/_[\d.]+$/.test(version) || name === version) continue;
     const known = oldest.get(name);
     if (known === undefined || compareVersions(version, known) < 0) oldest.set(name, version);
@@ -90,7 +91,7 @@ function oldestVersions(libraries) {
 }
 
 /**
- * What is wrong with an addon; nothing when it loads wherever Node runs.
+ * The problems of an addon. There are none if it loads on every system on which Node runs.
  *
  * @param {string} file
  * @returns {string[]}
@@ -114,7 +115,7 @@ export function requirementProblems(file) {
   return problems;
 }
 
-/** @returns {string[]} The addons there are in this checkout. */
+/** @returns {string[]} The addons in this checkout. */
 function builtAddons() {
   const prebuilds = filesBelow(path.join(root, 'prebuilds')).filter((file) => file.endsWith('.node'));
   return [

@@ -10,8 +10,8 @@ import path from 'node:path';
 import { layers } from './layers.mjs';
 import { main, root } from './support.mjs';
 
-/** @typedef {import('./layers.mjs').Room} Room */
-/** @typedef {import('./layers.mjs').House} House */
+/** @typedef {import('./layers.mjs').Folder} Folder */
+/** @typedef {import('./layers.mjs').Layers} Layers */
 
 // Lengths are pixels.
 const WIDTH = 800;
@@ -33,14 +33,14 @@ const STYLE = `
   .rule { font-style: italic; }
   .lib { fill: #ddf4ff; stroke: #54aeff; }
   .native { fill: #fff1e5; stroke: #fb8f44; }
-  .room { fill: #ffffff; stroke: #afb8c1; }
+  .folder { fill: #ffffff; stroke: #afb8c1; }
   .arrow { fill: none; stroke: #6e7781; stroke-width: 1.5; }
   @media (prefers-color-scheme: dark) {
     text { fill: #b1bac4; }
     .heading, .name { fill: #f0f6fc; }
     .lib { fill: #0c2d4d; stroke: #388bfd; }
     .native { fill: #3d2411; stroke: #db6d28; }
-    .room { fill: #161b22; stroke: #484f58; }
+    .folder { fill: #161b22; stroke: #484f58; }
     .arrow { stroke: #8b949e; }
   }
 `;
@@ -77,23 +77,23 @@ function wrap(text, width) {
 }
 
 /**
- * The rooms of one floor, side by side.
+ * The folders of one floor, side by side.
  *
- * @param {readonly Room[]} rooms
+ * @param {readonly Folder[]} folders
  * @param {number} top
  * @returns {{ parts: string[], height: number }}
  */
-function drawFloor(rooms, top) {
+function drawFloor(folders, top) {
   const inner = WIDTH - 2 * (MARGIN + PADDING);
-  const step = (inner + GAP) / rooms.length;
+  const step = (inner + GAP) / folders.length;
   const width = Math.floor(step - GAP);
-  const meanings = rooms.map(({ meaning }) => wrap(meaning, width - 2 * 10));
+  const meanings = folders.map(({ meaning }) => wrap(meaning, width - 2 * 10));
   const height = 32 + LINE * Math.max(...meanings.map((lines) => lines.length));
-  const parts = rooms.flatMap(({ name }, i) => {
+  const parts = folders.flatMap(({ name }, i) => {
     const x = MARGIN + PADDING + Math.round(i * step);
     const lines = (meanings[i] ?? []).map((line, number) => textAt(x + 10, top + 38 + LINE * number, line));
     return [
-      `<rect class="room" x="${x}.5" y="${top}.5" width="${width - 1}" height="${height - 1}" rx="5"/>`,
+      `<rect class="folder" x="${x}.5" y="${top}.5" width="${width - 1}" height="${height - 1}" rx="5"/>`,
       textAt(x + 10, top + 20, name.includes('.') ? name : `${name}/`, ' class="name"'),
       ...lines,
     ];
@@ -102,19 +102,19 @@ function drawFloor(rooms, top) {
 }
 
 /**
- * All floors of a house, the highest first.
+ * All floors, the highest first.
  *
- * @param {House} house
+ * @param {Layers} list
  * @param {string} heading
  * @param {number} top
  * @returns {{ parts: string[], height: number }}
  */
-function drawPanel(house, heading, top) {
+function drawPanel(list, heading, top) {
   /** @type {string[]} */
   const parts = [];
   let y = top + HEADING;
-  for (const rooms of house.floors.toReversed()) {
-    const floor = drawFloor(rooms, y);
+  for (const folders of list.floors.toReversed()) {
+    const floor = drawFloor(folders, y);
     parts.push(...floor.parts);
     y += floor.height + GAP;
   }
@@ -122,7 +122,7 @@ function drawPanel(house, heading, top) {
   const right = WIDTH - MARGIN - PADDING;
   return {
     parts: [
-      `<rect class="${house.root}" x="${MARGIN}.5" y="${top}.5" width="${WIDTH - 2 * MARGIN - 1}" height="${height}" rx="8"/>`,
+      `<rect class="${list.root}" x="${MARGIN}.5" y="${top}.5" width="${WIDTH - 2 * MARGIN - 1}" height="${height}" rx="8"/>`,
       textAt(MARGIN + PADDING, top + 26, heading, ' class="heading"'),
       textAt(right - 22, top + 26, 'a folder imports only lower floors', ' class="rule" text-anchor="end"'),
       arrow(right - 8, top + 13, 16),

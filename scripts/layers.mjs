@@ -4,9 +4,9 @@
 // docs/internals.md.
 
 /**
- * A folder, or a file that is a layer by itself.
+ * A folder, or a file that has a place of its own among the layers.
  *
- * @typedef {object} Room
+ * @typedef {object} Folder
  * @property {string} name Its path below the root.
  * @property {string} meaning What is in it, in one line of the picture.
  */
@@ -15,21 +15,21 @@
  * An import within one floor that is allowed.
  *
  * @typedef {object} Exception
- * @property {string} from The room that imports.
- * @property {string} to The room that is imported.
+ * @property {string} from The folder that imports.
+ * @property {string} to The folder that is imported.
  * @property {string} because Why there is no other way.
  */
 
 /**
- * A room imports only rooms of lower floors. The rooms of one floor do not import each other, exceptions aside.
+ * A folder imports only folders of lower floors. The folders of one floor do not import each other, exceptions aside.
  *
- * @typedef {object} House
- * @property {string} root The folder that holds all rooms.
- * @property {readonly (readonly Room[])[]} floors The lowest floor is the first.
+ * @typedef {object} Layers
+ * @property {string} root The folder that contains all of them.
+ * @property {readonly (readonly Folder[])[]} floors The lowest floor is the first.
  * @property {readonly Exception[]} exceptions
  */
 
-/** @type {{ readonly lib: House, readonly native: House }} */
+/** @type {{ readonly lib: Layers, readonly native: Layers }} */
 export const layers = {
   lib: {
     root: 'lib',

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The spec reporter, which also passes on how many tests ran and what failed (see reportCounts).
+// Mocha's spec reporter. It also writes the numbers of tests and the texts of failures to a file (see reportCounts).
 import Mocha from 'mocha';
 import { reportCounts } from './support.mjs';
 
@@ -18,7 +18,7 @@ export default class CountingReporter extends Mocha.reporters.Spec {
       const { passes, failures, pending } = this.stats;
       reportCounts({ passed: passes, failed: failures, skipped: pending, failures: texts, finished });
     };
-    // Also told of a hook that throws. What was thrown may be anything.
+    // A hook that throws emits this event, too. The value that it throws need not be an Error.
     runner.on(EVENT_TEST_FAIL, (runnable, /** @type {unknown} */ error) => {
       const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
       texts.push(`${runnable.fullTitle()}\n${text}`);

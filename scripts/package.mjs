@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Builds the package as it is published, in a temporary copy of the sources, and installs it elsewhere as a user would. The
-// copy starts without build results, so nothing stale gets in, and the checkout is left as it is.
+// Builds the package as it is published, and installs it as a user would. The build is done in a temporary copy of the sources.
+// The copy has no results of earlier builds, so the package has no stale files, and nothing in the checkout changes.
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -10,7 +10,7 @@ import { buildEnvironment, filesBelow, npmScript, outputOf, root, run } from './
 const notSources = new Set(['.git', 'build', 'coverage', 'dist', 'node_modules', 'out', 'prebuilds']);
 
 /**
- * Gives a temporary folder to a function and deletes it afterwards.
+ * Calls a function with a temporary folder, and then deletes the folder.
  *
  * @param {(folder: string) => Promise<void>} body
  */
@@ -23,7 +23,7 @@ export async function withTemporaryFolder(body) {
   }
 }
 
-/** Settings that npm passes to the scripts it runs would make a nested npm think that it works on this package. */
+/** The environment without the settings that npm passes to its scripts: with them a nested npm would work on this package. */
 function environmentForNpm() {
   return Object.fromEntries(
     Object.entries(buildEnvironment()).filter(
@@ -42,9 +42,9 @@ export function npm(cwd, args, environment = {}) {
 }
 
 /**
- * Builds everything from the sources and packs it.
+ * Builds all from the sources and packs it.
  *
- * @param {string} folder A folder for the copy and the result.
+ * @param {string} folder The folder for the copy of the sources and for the tarball.
  * @returns {Promise<{ sources: string, tarball: string }>}
  */
 export async function buildPackage(folder) {
@@ -58,11 +58,11 @@ export async function buildPackage(folder) {
   await npm(sources, ['run', 'prebuild']);
   await npm(sources, ['pack', '--ignore-scripts', '--loglevel=error', `--pack-destination=${folder}`]);
   const [tarball] = readdirSync(folder).filter((name) => name.endsWith('.tgz'));
-  if (tarball === undefined) throw new Error('npm pack has made no tarball');
+  if (tarball === undefined) throw new Error('npm pack made no tarball');
   return { sources, tarball: path.join(folder, tarball) };
 }
 
-/** Where prebuildify puts the addon for this system, relative to the package. */
+/** The file to which prebuildify writes the addon for this system, relative to the package. */
 function prebuiltAddon() {
   const musl = process.platform === 'linux' && existsSync('/etc/alpine-release');
   const libc = process.platform === 'linux' && !musl ? 'glibc' : musl ? 'musl' : '';
@@ -71,24 +71,27 @@ function prebuiltAddon() {
 }
 
 /**
- * What the tarball must contain, derived from the sources: no file more and none less.
+ * The files that the tarball must contain, and no others. The list is derived from the sources.
  *
  * @param {string} sources
  * @returns {string[]}
  */
 export function expectedFiles(sources) {
   const top = ['CHANGELOG.md', 'LICENSE', 'README.md', 'binding.gyp', 'package.json'];
-  const declared = filesBelow(path.join(sources, 'lib')).map((file) => `dist/${file.replace(/\.ts$/, '.d.ts')}`);
-  // See build.mjs.
-  const parts = filesBelow(path.join(sources, 'dist', 'cjs')).map((file) => `dist/cjs/${file}`);
-  const bundled = ['dist/cli/main.js', 'dist/cli/main.js.map', 'dist/index.js', ...parts];
+  const declared = filesBelow(path.join(sources, 'lib'))
+    .filter((file) => /(?<!\.d)\.ts$/.test(file))
+    .map((file) => `dist/${file.replace(/\.ts$/, '.d.ts')}`);
+  // The files that build.mjs lists, and their source maps.
+  const bundled = ['cjs', 'cli']
+    .flatMap((name) => filesBelow(path.join(sources, 'dist', name)).map((file) => `dist/${name}/${file}`))
+    .filter((file) => !file.endsWith('.d.ts'));
   const native = filesBelow(path.join(sources, 'native'))
     .filter((file) => /^(?!test\/).+\.(cc|h)$/.test(file))
     .map((file) => `native/${file}`);
   const interop = filesBelow(path.join(sources, 'interop'))
     .filter((file) => /\.(h|md|py)$/.test(file))
     .map((file) => `interop/${file}`);
-  return [...top, ...declared, ...bundled, ...native, ...interop, prebuiltAddon()].sort();
+  return [...top, ...declared, 'dist/index.js', ...bundled, ...native, ...interop, prebuiltAddon()].sort();
 }
 
 /**
@@ -103,9 +106,9 @@ export function filesInTarball(tarball) {
 }
 
 /**
- * An environment without compilers: the only program on the PATH is the given Node.
+ * An environment without compilers: the given Node is the only program on the PATH.
  *
- * @param {string} folder Where the folder for the PATH is made.
+ * @param {string} folder The folder in which the one on the PATH is made.
  * @param {string} node
  * @returns {NodeJS.ProcessEnv}
  */
@@ -117,11 +120,11 @@ export function bareEnvironment(folder, node) {
 }
 
 /**
- * Installs the tarball into a new folder as npm does when it may not run install scripts, without a compiler.
+ * Installs the tarball into a new folder, without a compiler and without running install scripts.
  *
- * @param {string} folder Created.
+ * @param {string} folder The folder, which must not exist.
  * @param {string} tarball
- * @param {string} node The Node executable that is to use it.
+ * @param {string} node The Node executable that will use the package.
  */
 export async function installPackage(folder, tarball, node) {
   mkdirSync(folder);
@@ -132,7 +135,7 @@ export async function installPackage(folder, tarball, node) {
   return environment;
 }
 
-/** Python's executable itself: what is on the PATH may be a script that needs a PATH. */
+/** The executable of Python. The one on the PATH may be a script, which needs programs on the PATH. */
 export function pythonExecutable() {
   return outputOf(process.env['PYTHON'] ?? 'python3', ['-c', 'import sys; print(sys.executable)']);
 }
@@ -140,7 +143,7 @@ export function pythonExecutable() {
 /**
  * Runs the programs in test/package/ against an installed package.
  *
- * @param {string} folder Where the package is installed.
+ * @param {string} folder The folder in which the package is installed.
  * @param {string} node
  * @param {NodeJS.ProcessEnv} environment
  */

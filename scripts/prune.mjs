@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Deletes compiled files whose TypeScript source is gone. The compiler leaves them behind, so a deleted test would go on
-// running and a deleted module would go on being published.
+// Deletes compiled files without a TypeScript source. The compiler does not delete them, so a test would still run after its
+// source was deleted.
 import { existsSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { filesBelow, root } from './support.mjs';

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Packs the package and uses it as a user would: installed from the tarball with install scripts off and no compiler, it
-// exchanges messages with Python, from an ES module and by require().
+// Packs the package and uses it as a user would. It is installed from the tarball, without install scripts and without a
+// compiler. An ES module and a CommonJS module then exchange messages with Python.
 import { cpSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { requirementProblems } from './check-glibc.mjs';
@@ -23,7 +23,7 @@ function checkFiles(tarball, sources) {
   const expected = new Set(expectedFiles(sources));
   const actual = new Set(filesInTarball(tarball));
   const problems = [
-    ...[...actual].filter((file) => !expected.has(file)).map((file) => `has ${file}, which does not belong there`),
+    ...[...actual].filter((file) => !expected.has(file)).map((file) => `has the unexpected file ${file}`),
     ...[...expected].filter((file) => !actual.has(file)).map((file) => `lacks ${file}`),
   ];
   if (problems.length > 0) throw new Error(problems.map((problem) => `The tarball ${problem}`).join('\n'));
@@ -37,12 +37,12 @@ function checkRequirements(sources) {
     .filter((file) => file.endsWith('.node'))
     .flatMap((file) => requirementProblems(path.join(sources, file)).map((problem) => `${file} ${problem}`));
   if (problems.length > 0) throw new Error(problems.join('\n'));
-  console.log('addon: needs nothing newer than Node itself does');
+  console.log('addon: needs no newer libraries than Node');
 }
 
 /**
- * Compiles a TypeScript program against the declarations in the package. Libraries are checked too, so a declaration that
- * needs more than a user's default settings give fails here.
+ * Compiles TypeScript programs with the declarations in the package. The compiler checks these, too: a declaration that needs
+ * other settings than a user's default ones is an error.
  *
  * @param {string} folder
  */
@@ -57,7 +57,7 @@ async function checkTypes(folder) {
 }
 
 /**
- * Without an addon the import must fail with an error that says how to build one.
+ * Checks that an import without an addon fails with an error that says how to build one.
  *
  * @param {string} folder
  * @param {NodeJS.ProcessEnv} environment

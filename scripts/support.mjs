@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What the build and test scripts have in common: running programs, finding files, and reporting counts.
-import { execFileSync, spawn } from 'node:child_process';
+// Functions that several scripts use: for running programs, for finding files, and for reporting numbers of tests.
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,12 +9,12 @@ import { fileURLToPath } from 'node:url';
 /** The folder that holds package.json. */
 export const root = fileURLToPath(new URL('..', import.meta.url));
 
-/** The C++ and C compilers, named as make and node-gyp name them. */
+/** The C++ and C compilers. make and node-gyp read the same variables. */
 export const cxx = process.env['CXX'] ?? 'c++';
 export const cc = process.env['CC'] ?? 'cc';
 
 /**
- * Runs a program with this process's output. Resolves to its exit code, or to 128 and more when a signal ended it.
+ * Runs a program, which writes to the output of this process. Resolves to its exit code, or to 128 if a signal ended it.
  *
  * @param {string} command
  * @param {readonly string[]} args
@@ -33,7 +33,7 @@ export function exitCodeOf(command, args, options = {}) {
 }
 
 /**
- * Runs a program with this process's output and throws when it fails.
+ * Runs a program, which writes to the output of this process. Rejects if the program fails.
  *
  * @param {string} command
  * @param {readonly string[]} args
@@ -56,7 +56,7 @@ export function runTool(script, args, options = {}) {
 }
 
 /**
- * The standard output of a program, without the final newline. Throws when the program fails.
+ * The standard output of a program, without the final newline. Throws if the program fails.
  *
  * @param {string} command
  * @param {readonly string[]} args
@@ -70,7 +70,7 @@ export function outputOf(command, args, options = {}) {
 }
 
 /**
- * The files below a folder, relative to it, sorted; none when there is no such folder.
+ * The files below a folder, relative to it and sorted; none if the folder does not exist.
  *
  * @param {string} folder
  * @returns {string[]}
@@ -105,7 +105,7 @@ export async function replaceFolder(folder, fill) {
 }
 
 /**
- * The environment for node-gyp. Headers that came with the running Node are used where they are, since node-gyp would
+ * The environment for node-gyp. It names the headers that came with the running Node, if there are any; node-gyp would
  * download them again.
  */
 export function buildEnvironment() {
@@ -116,20 +116,33 @@ export function buildEnvironment() {
     : process.env;
 }
 
-/** The file that starts npm: the one that runs this script, or else the one on the PATH. */
+/** The file that starts npm: that of the npm that runs this script, or else of the one on the PATH. */
 export function npmScript() {
   return process.env['npm_execpath'] ?? outputOf('sh', ['-c', 'readlink -f "$(command -v npm)"']);
 }
 
+/** @returns {string[]} The executables of each CPython 3.8 or later that is installed as `python3` or `python3.<version>`. */
+export function pythons() {
+  // A name that pyenv has put on the PATH runs only versions that are chosen.
+  const pyenv = spawnSync('pyenv', ['versions', '--bare'], { encoding: 'utf8' });
+  const chosen = pyenv.status === 0 ? { PYENV_VERSION: pyenv.stdout.trim().split('\n').join(':') } : {};
+  const env = { ...process.env, ...chosen };
+  const names = ['python3', ...[8, 9, 10, 11, 12, 13].map((minor) => `python3.${minor}`)];
+  const isOne = "sys.implementation.name == 'cpython' and sys.version_info >= (3, 8)";
+  const program = `import sys; print(sys.executable if ${isOne} else '')`;
+  const found = names.map((name) => spawnSync(name, ['-c', program], { encoding: 'utf8', env }));
+  return [...new Set(found.map(({ status, stdout }) => (status === 0 ? stdout.trim() : '')))].filter(Boolean);
+}
+
 /**
- * How many tests ran, and a text for each that failed.
+ * The numbers of tests, and a text for each that failed.
  *
  * @typedef {{ passed: number, failed: number, skipped: number, failures: string[] }} Counts
  */
 
 /**
- * Hands counts to a caller that asked for it with the environment variable
- * TEST_COUNTS_FILE. What is reported while tests are running counts when they never come to their end.
+ * Writes the numbers of tests to the file that the environment variable TEST_COUNTS_FILE names, if it is set. A program reports
+ * after each test, so that the numbers are there if it does not reach its end.
  *
  * @param {Counts & { finished: boolean }} counts
  */
@@ -139,7 +152,7 @@ export function reportCounts(counts) {
 }
 
 /**
- * Runs a script's main function; a failure becomes one line and exit code 1.
+ * Runs the main function of a script. If it fails, this prints one line, and the exit code is 1.
  *
  * @param {() => void | Promise<void>} body
  */

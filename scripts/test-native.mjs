@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 //
-// Builds and runs the tests that need no Node: every native/test/*_test.cc, and the tests of the C headers, test/peers/*_test.c,
-// each as C and as C++.
+// Builds and runs the tests that need no Node: native/test/*_test.cc, and test/peers/*_test.c, which test the C headers and are
+// compiled both as C and as C++.
 //
 //   node scripts/test-native.mjs [--sanitize=address|thread]
 //
-// A test is a program that prints TAP ("ok 1 - name", "not ok 2 - name") and exits with 0 when all is well. The C++ tests
-// link with all of native/ that includes neither Node's nor libuv's headers.
+// A test is a program that prints TAP ("ok 1 - name", "not ok 2 - name") and exits with 0 if all its tests pass. The C++ tests
+// are linked with those files of native/ that include neither Node's nor libuv's headers.
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -16,7 +16,7 @@ import { cc, cxx, filesBelow, main, reportCounts, root, run } from './support.mj
 
 /** @typedef {import('./support.mjs').Counts} Counts */
 
-/** A program that runs longer than this is stuck; sanitizers make one many times slower. */
+/** A program that runs longer than this is stuck. With a sanitizer a program is many times slower. */
 const timeLimitMs = 300_000;
 
 const sanitize = process.argv.find((argument) => argument.startsWith('--sanitize='))?.slice('--sanitize='.length) ?? '';
@@ -31,11 +31,11 @@ const sanitizerFlags = {
 const output = path.join(root, 'out', 'native-test', sanitize || 'plain');
 const common = ['-g', '-O1', '-Wall', '-Wextra', '-Werror', '-pthread'];
 
-/** Sources that are meant for another system, by the last word of their name. */
+/** The last words in the names of sources for other systems. */
 const otherPlatforms = process.platform === 'darwin' ? ['linux', 'epoll'] : ['darwin', 'kqueue'];
 
 /**
- * True when a file includes Node's or libuv's headers, directly or through headers of ours.
+ * Whether a file includes headers of Node or libuv, directly or through our own headers.
  *
  * @param {string} file
  * @param {Set<string>} seen
@@ -54,7 +54,7 @@ function needsNode(file, seen = new Set()) {
   return false;
 }
 
-/** The part of native/ that stands without Node. */
+/** The files of native/ that need no Node. */
 function librarySources() {
   return filesBelow(path.join(root, 'native'))
     .filter((file) => file.endsWith('.cc') && !file.startsWith('test/'))
@@ -106,7 +106,7 @@ async function buildCxxTests() {
   );
 }
 
-/** @returns {Promise<string[]>} The tests of the C headers, compiled in each language that may include it. */
+/** @returns {Promise<string[]>} The tests of the C headers, in each language from which programs include these. */
 async function buildHeaderTests() {
   const folder = path.join(root, 'test', 'peers');
   const sources = filesBelow(folder).filter((file) => file.endsWith('_test.c'));
@@ -128,7 +128,7 @@ async function buildHeaderTests() {
 }
 
 /**
- * Runs one test program, passing on what it prints.
+ * Runs one test program and prints its output.
  *
  * @param {string} program
  * @returns {Promise<Counts>}
@@ -157,7 +157,7 @@ async function runTest(program) {
   for await (const line of createInterface({ input: child.stdout })) {
     console.log(line);
     if (explaining && line.startsWith('#')) {
-      // Comments after a failure say why.
+      // The comments after a failure are its reasons.
       counts.failures.push(`${counts.failures.pop() ?? ''}\n${line}`);
       continue;
     }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 //
-// Runs the packed package under other releases of Node, which npm installs into a temporary folder.
+// Runs the packed package with other releases of Node, which npm installs into a temporary folder.
 //
 //   node scripts/test-nodes.mjs [--suite] [major ...]
 //
-// With --suite the whole test suite runs under each of them too, with the addon that was built for this one: one binary
-// has to serve them all.
+// With --suite the test suite runs with each of them, too. It uses the addon that was built with the present release, since one
+// binary must work with all.
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { buildPackage, installPackage, npm, runConsumers, withTemporaryFolder } from './package.mjs';
@@ -16,8 +16,8 @@ const named = process.argv.slice(2).filter((argument) => !argument.startsWith('-
 const majors = named.length > 0 ? named : ['22', '24'];
 
 /**
- * Installs a Node executable. The package for one platform holds just the binary and needs no install script, unlike the
- * package "node", which picks one.
+ * Installs a Node executable. The package for one platform contains the binary and needs no install script. The package "node"
+ * would need one to choose the binary.
  *
  * @param {string} folder
  * @param {string} major
@@ -49,6 +49,6 @@ await main(() =>
       await runConsumers(user, node, environment);
       if (runSuite && (await suiteFails(node))) failed.push(major);
     }
-    if (failed.length > 0) throw new Error(`The test suite failed under Node ${failed.join(', ')}`);
+    if (failed.length > 0) throw new Error(`The test suite failed with Node ${failed.join(', ')}`);
   }),
 );

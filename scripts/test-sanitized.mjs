@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 //
-// Runs the native tests and the test suite with an instrumented addon, and fails on any report of the sanitizer, from
-// whichever process it came.
+// Runs the native tests and the test suite with an instrumented addon. Any report of the sanitizer is a failure, also one from
+// a child process.
 //
 //   node scripts/test-sanitized.mjs address|thread [arguments for mocha]
 //
-// The addon is built below out/, so build/ stays as it is. Node itself is not instrumented: the sanitizer's runtime is
-// preloaded into it, and into the Node processes that the tests start. Programs other than Node must not get it, which is
-// up to the tests' helpers.
+// The addon is built below out/, so build/ does not change. Node itself is not instrumented: the sanitizer's runtime is
+// preloaded into it and into the Node processes that the tests start. Other programs must run without the runtime;
+// test/helpers removes it from their environment.
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { buildEnvironment, cxx, exitCodeOf, main, npmScript, outputOf, root, run, runTool } from './support.mjs';
@@ -19,8 +19,7 @@ const sanitizers = {
   address: {
     runtime: 'libasan.so',
     options: (log) => ({
-      // Leaks are looked for in mocha's own process alone, by no-leak-check-in-children.mjs: process.exit() and signals
-      // leave much of V8's memory in place, and every child would report it.
+      // Only mocha's own process is searched for leaks: see no-leak-check-in-children.mjs.
       ASAN_OPTIONS: `detect_leaks=1:log_path=${log}`,
       LSAN_OPTIONS: `suppressions=${path.join(root, 'suppressions', 'lsan.txt')}:print_suppressions=0`,
       UBSAN_OPTIONS: `print_stacktrace=1:log_path=${log}-undefined`,
@@ -40,7 +39,7 @@ const addon = path.join(folder, 'build', 'Release', 'multiprocessing.node');
 
 async function buildAddon() {
   mkdirSync(folder, { recursive: true });
-  // node-gyp always builds in the folder it runs in.
+  // node-gyp builds in its working directory.
   for (const name of ['binding.gyp', 'native', 'node_modules', 'package.json']) {
     const link = path.join(folder, name);
     rmSync(link, { force: true });
@@ -53,7 +52,7 @@ async function buildAddon() {
 }
 
 /**
- * A folder with a `node` for programs that have no runtime preloaded, and start Node processes.
+ * Makes a folder with a `node` that preloads the runtime, for programs that run without it and start Node processes.
  *
  * @param {string} runtime
  */
@@ -76,7 +75,7 @@ await main(async () => {
   const sanitizer = sanitizers[kind];
   if (sanitizer === undefined) throw new Error(`The first argument is "address" or "thread", not "${kind}"`);
   const runtime = outputOf(cxx, [`-print-file-name=${sanitizer.runtime}`]);
-  // A compiler that lacks the file answers with the bare name.
+  // A compiler without that file prints the bare name.
   if (!existsSync(runtime)) throw new Error(`${cxx} has no ${sanitizer.runtime}`);
 
   rmSync(reports, { recursive: true, force: true });
@@ -86,7 +85,7 @@ await main(async () => {
   await buildAddon();
   await run(process.execPath, [npmScript(), 'run', 'build:tests']);
 
-  // A test may have to know that it runs under a sanitizer: times and memory mean nothing then.
+  // Some tests must know that a sanitizer is there: measurements of time and memory mean nothing then.
   const instrumented = { ...process.env, ...options, NODE_MULTIPROCESSING_SANITIZER: kind };
   const failed = [];
   const nativeTests = [path.join(root, 'scripts', 'test-native.mjs'), `--sanitize=${kind}`];

@@ -10,7 +10,7 @@ const USAGE = `Usage: node-multiprocessing <command> [--json]
 
 Commands:
   list    shows the semaphores of this user: those that each family of processes
-          has registered, whether they exist, and who belongs to the family
+          has registered, whether they exist, and the members of the family
   sweep   removes the semaphores of families whose processes have all ended
 
 Options:
@@ -18,7 +18,7 @@ Options:
   --help  prints this
 `;
 
-/** Rows with a title each, their columns under each other. */
+/** Formats rows as a table with aligned columns. The first row holds the titles. */
 function table(rows: readonly (readonly string[])[]): string {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   return rows
@@ -38,7 +38,7 @@ function count(n: number, one: string, many: string): string {
 
 function membersOf(members: readonly number[] | null): string {
   if (members === null) return 'unknown';
-  return members.length === 0 ? 'nobody' : members.join(', ');
+  return members.length === 0 ? 'none' : members.join(', ');
 }
 
 function showListing({ folder, families, bytes }: Listing): string {
@@ -68,7 +68,7 @@ function showSwept({ families, names }: Swept): string {
   );
 }
 
-/** Says what is wrong with the command line. */
+/** Prints a problem with the command line, and the usage. Returns the exit code. */
 function refuse(problem: string): number {
   process.stderr.write(`${problem}\n\n${USAGE}`);
   return 2;
@@ -76,7 +76,7 @@ function refuse(problem: string): number {
 
 async function run(command: 'list' | 'sweep', json: boolean): Promise<number> {
   try {
-    // Not before it is needed: the usage is to be had without an addon too.
+    // Imported only when needed, so that the usage can be shown without an addon.
     const { listFamilies, sweepFamilies } = await import('./semaphore-listing.js');
     if (command === 'list') {
       const listing = listFamilies();
@@ -109,10 +109,10 @@ async function main(): Promise<number> {
   }
   const [command, ...rest] = positionals;
   if (command === undefined) return refuse('A command is missing.');
-  if (command !== 'list' && command !== 'sweep') return refuse(`There is no command "${command}".`);
+  if (command !== 'list' && command !== 'sweep') return refuse(`Unknown command "${command}".`);
   if (rest.length > 0) return refuse(`${command} takes no arguments.`);
   return run(command, values.json);
 }
 
-// Not process.exit(), which would cut off what a pipe has not taken yet.
+// Not process.exit(), which would drop the output that a pipe has not accepted yet.
 process.exitCode = await main();

@@ -13,12 +13,12 @@ import { serializeBorrowed } from '../serialization/structured.js';
 const STRUCTURED_MAGIC = 0xff;
 
 /**
- * The format of the objects on a channel, shared by all Connections that must agree on it: the two ends of a `Pipe()` in
- * this process, and their `dup()`s.
+ * The format of the objects on a channel, shared by all Connections that must agree on it: the two ends of a `Pipe()`
+ * in this process, and their `dup()`s.
  *
- * A format that the user chose never changes. Otherwise the format stays open until the first object is sent or received,
- * so that the channel can still become one of pickles when Python gets an end of it. The format is fixed when an object is
- * encoded or decoded, not when a receive is called.
+ * A format that the user chose never changes. Otherwise the format stays open until the first object is sent or
+ * received, so that the channel can still become one of pickles when Python gets an end of it. The format is fixed when
+ * an object is encoded or decoded, not when a receive is called.
  */
 export class ChannelSerialization implements Codec {
   readonly #adopted: boolean;
@@ -60,7 +60,9 @@ export class ChannelSerialization implements Codec {
     return bytes;
   }
 
-  /** As `encode`, but without a copy of a large Buffer: the message must be used before the caller's code runs again. */
+  /**
+   * As `encode`, but without a copy of a large Buffer: the message must be used before the caller's code runs again.
+   */
   encodeBorrowed(value: unknown): Uint8Array | BorrowedBytes {
     const borrowed = this.#kind === undefined || this.#kind === 'structured' ? serializeBorrowed(value) : undefined;
     if (borrowed === undefined) return this.encode(value);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The reduced form of a Connection, or of an end of a queue's pipe: its descriptor, and what this side knows of the stream.
+// The reduced form of a Connection, or of an end of a queue's pipe: its descriptor, its options, and the bytes that
+// this side has read ahead.
 import { Channel } from './channel.js';
 import { checkOptions, narrow, type ConnectionOptions } from './options.js';
 import { argumentError, BusyError, NotSupported, systemError } from '../core/errors.js';
@@ -9,31 +10,31 @@ import { ChannelSerialization } from './channel-format.js';
 import type { DescriptorAddress, Exporter, Importer } from '../reduction/transfer.js';
 import { checkBoolean, checkObject } from '../core/validate.js';
 
-/** A format, as a descriptor says it. */
+/** The name of a serialization in a descriptor. */
 export type SerializationKind = 'structured' | 'json' | 'pickle' | 'custom';
 
-/** What `describe` makes of a Connection. It is plain JSON. */
+/** The result of `describe` for a Connection. It is plain JSON. */
 export interface ConnectionDescriptor {
   /** The class. */
   readonly type: 'Connection';
-  /** The descriptor that it is over. */
+  /** The address of its descriptor. */
   readonly descriptor: DescriptorAddress;
   /** Whether it receives. */
   readonly readable: boolean;
   /** Whether it sends. */
   readonly writable: boolean;
-  /** How objects travel over it; `custom` for functions of the user, which cannot be passed on. */
+  /** How objects are serialised; `custom` for functions of the user, which cannot be passed on. */
   readonly serialization: SerializationKind;
   /** Its other options, in the units of `ConnectionOptions`. */
   readonly options: ConnectionOptions;
-  /** What was read from the stream and not received yet, in base64. */
+  /** The bytes that were read ahead and not received yet, in base64. */
   readonly held?: string | undefined;
 }
 
 const custom =
-  'Functions of a custom serialization stay in their process: use bytes, or Connection.fromFd with that option';
+  'The functions of a custom serialization cannot be passed on: use bytes, or Connection.fromFd with that option';
 
-/** Stands for a serialisation that did not travel. Bytes can be sent and received all the same. */
+/** Stands for a custom serialization, which could not be passed on. Bytes can still be sent and received. */
 const absent = {
   serialize(): never {
     throw new NotSupported(custom);
@@ -45,41 +46,43 @@ const absent = {
 
 const held = Buffer.allocUnsafeSlow(native.mostHeldBytes);
 
-/** Removes what was read ahead from the channel. It is put back if the Connection is not passed on after all. */
+/** Takes the read-ahead bytes out of the channel. They are put back if the Connection is not passed on after all. */
 function removeHeld(channel: Channel, exporter: Exporter): string | undefined {
   const size = native.takeHeld(channel.id, held);
-  if (size < 0) throw new BusyError('A message of this Connection has been received in part');
+  if (size < 0)
+    throw new BusyError('This Connection has received a message in part: receive the rest before passing it on');
   if (size === 0) return undefined;
   const bytes = Buffer.from(held.subarray(0, size));
   exporter.onFailure(() => native.putHeld(channel.id, bytes));
   if (!exporter.continues) {
     throw new NotSupported(
-      `${size} bytes of this Connection were read ahead, which its new owner would miss: pass it before receiving, or make it with readAhead: false`,
+      `${size} bytes of this Connection were read ahead and would be missing for the new owner: ` +
+        'pass it on before receiving, or make it with readAhead: false',
     );
   }
   return bytes.toString('base64');
 }
 
-/** Fixes how objects travel from now on, unless that was fixed before. */
+/** Fixes the serialization, unless it was fixed before. */
 export function fixSerialization(format: ChannelSerialization, exporter: Exporter): void {
   if (format.fix(exporter.serialization) || exporter.serialization !== 'pickle') return;
-  // The user answers for JSON and for formats of the user's own.
+  // With JSON or a custom serialization, the user makes sure that Python can read the messages.
   if (format.kind !== 'structured') return;
   throw new NotSupported(
-    "Python cannot read what is sent over this channel, which was used already: make it with serialization: 'pickle'",
+    "This channel already uses a serialization that Python cannot read: make it with serialization: 'pickle'",
   );
 }
 
-/** The reduced form of a Connection over this channel. From now on nothing is read ahead here. */
+/** The reduced form of a Connection over this channel. From then on nothing is read ahead here. */
 export function reduceChannel(
   channel: Channel,
   format: ChannelSerialization,
   exporter: Exporter,
 ): ConnectionDescriptor {
   const fd = channel.passOn();
-  // The rest of a message that was begun would get into those of the new owner.
+  // The unwritten rest of a message would end up between the messages of the new owner.
   if (channel.sender.pending) {
-    throw new BusyError('What was sent on this Connection is not written yet: await it before passing it on');
+    throw new BusyError('Sends on this Connection are not written yet: await them before passing it on');
   }
   fixSerialization(format, exporter);
   const { direction } = channel;
@@ -98,7 +101,8 @@ const serializations: readonly unknown[] = ['structured', 'json', 'pickle', 'cus
 
 /** The format that a reduced form names. */
 export function rebuildFormat(kind: unknown, name: string): ChannelSerialization {
-  if (!serializations.includes(kind)) throw argumentError('range', `${name} is not known`);
+  if (!serializations.includes(kind))
+    throw argumentError('range', `${name} must be one of ${serializations.join(', ')}`);
   return new ChannelSerialization(kind === 'custom' ? absent : kind, false);
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// A channel is one endpoint as this environment uses it. Connections (dup() makes several of one channel) count as its
-// users; it keeps the descriptor until the last of them is closed and what they sent is written.
+// A channel is one endpoint, as this environment uses it. Its users are Connections (of which dup() makes several) and
+// queues. It keeps the descriptor open until the last user is gone and its sends are written.
 import { argumentError, BusyError, systemError } from '../core/errors.js';
 import { flushAtExit } from '../event-loop/exit.js';
 import { native, READ, WRITE } from '../native/addon.js';
@@ -10,7 +10,7 @@ import type { ChannelOptions, Direction } from './options.js';
 import { Receiver, type ReceiverOwner } from './receiver.js';
 import { Sender, type SenderOwner } from './sender.js';
 
-/** The ladder of ways to do I/O without waiting, for tests of the lower rungs. */
+/** The methods of I/O without waiting, best first. Tests choose a lower one. */
 const RUNGS = ['nowait', 'reopen', 'poll'];
 
 function firstRung(): number {
@@ -18,6 +18,7 @@ function firstRung(): number {
   return named === undefined || named === '' ? 0 : Math.max(0, RUNGS.indexOf(named));
 }
 
+/** One endpoint of a pipe or socketpair. */
 export class Channel implements Pollable, ReceiverOwner, SenderOwner {
   readonly id: number;
   readonly isSocket: boolean;
@@ -25,13 +26,13 @@ export class Channel implements Pollable, ReceiverOwner, SenderOwner {
   readonly options: ChannelOptions;
   readonly receiver: Receiver;
   readonly sender: Sender;
-  /** Called once when the descriptor may be readable, for those who wait without receiving. */
+  /** Called once when the descriptor may be readable, for waits that do not receive. */
   #readWaiters: Set<() => void> | undefined;
   #users = 0;
   #closed = false;
   #interest = 0;
 
-  /** The channels of a new pair. For a pipe the first one reads and the second one writes. */
+  /** Makes a pair of channels. For a pipe the first one reads and the second one writes. */
   static pair(socket: boolean, options: ChannelOptions): [Channel, Channel] {
     ensureStarted();
     const ids = new Int32Array(2);
@@ -47,8 +48,8 @@ export class Channel implements Pollable, ReceiverOwner, SenderOwner {
   /**
    * A channel that takes over an open descriptor, in those of its directions that `narrow` chooses.
    *
-   * @throws TypeError for what is not a pipe or a connected stream socket, `BusyError` for a descriptor that another
-   *   channel owns, a system error.
+   * @throws TypeError for a descriptor that is not a pipe or a connected stream socket, `BusyError` for a descriptor
+   *   that another channel owns, a system error.
    */
   static adopt(fd: number, options: ChannelOptions, narrow: (can: Direction) => Direction): Channel {
     const found = new Int32Array(5);
@@ -56,7 +57,8 @@ export class Channel implements Pollable, ReceiverOwner, SenderOwner {
     if (status < 0) throw systemError(status, 'fstat', `descriptor ${fd}`);
     const [kind, canRead, canWrite, stream, owned] = found;
     if (kind === 2) throw argumentError('type', `fd ${fd} must be a pipe or a socket`);
-    if (stream === 0) throw argumentError('type', `fd ${fd} must be a stream socket, not a datagram or listening one`);
+    if (stream === 0)
+      throw argumentError('type', `fd ${fd} must be a stream socket, not a datagram or listening socket`);
     if (owned === 1) throw new BusyError(`Descriptor ${fd} already belongs to a Connection`);
     const direction = narrow({ readable: canRead === 1, writable: canWrite === 1 });
     ensureStarted();
@@ -86,7 +88,7 @@ export class Channel implements Pollable, ReceiverOwner, SenderOwner {
   /** The counterpart of addUser. */
   removeUser(discard: boolean): void {
     this.#users--;
-    // One of those who wait may be the user that goes, and finds out when he looks again.
+    // A pending wait may belong to the user that leaves. It notices that when it checks again.
     this.#tellReadWaiters();
     if (this.#users > 0) return;
     if (discard) this.sender.discard();
@@ -95,8 +97,8 @@ export class Channel implements Pollable, ReceiverOwner, SenderOwner {
   }
 
   /**
-   * The number of the descriptor, for passing it on. What was sent is written first, as far as there is room. From now on
-   * only the bytes of the message at hand are read: another process may be meant to read the next one.
+   * The number of the descriptor, for passing it on. Pending sends are written first, as far as there is room. From
+   * then on no read goes beyond the current message: another process may be meant to read the next one.
    */
   passOn(): number {
     this.sender.flush();
@@ -109,7 +111,7 @@ export class Channel implements Pollable, ReceiverOwner, SenderOwner {
     return this.receiver.ready || native.poll(Int32Array.of(this.fd, READ, 0), 0) > 0;
   }
 
-  /** Calls `callback` when the descriptor may have become readable. Returns what takes the wish back. */
+  /** Calls `callback` once when the descriptor may have become readable. Returns a function that cancels this. */
   onceReadable(callback: () => void): () => void {
     const waiters = (this.#readWaiters ??= new Set());
     waiters.add(callback);
@@ -122,8 +124,8 @@ export class Channel implements Pollable, ReceiverOwner, SenderOwner {
     let wanted = 0;
     if ((ready & WRITE) !== 0) this.sender.flush();
     if ((ready & READ) !== 0) {
-      // Somebody took what was there, so the next message may well be expected too: then staying in the event set saves
-      // taking it out and putting it in again for every message. Once nobody does, it is taken out.
+      // A call waited for this data, so the next message is probably expected too. Staying in the event set then saves
+      // removing and adding the descriptor for every message. It is removed once no call waits.
       const taken = this.receiver.pending || this.#readWaiters !== undefined;
       this.#tellReadWaiters();
       this.receiver.serve();
@@ -147,7 +149,7 @@ export class Channel implements Pollable, ReceiverOwner, SenderOwner {
     this.#releaseIfUnused();
   }
 
-  /** Sets what is waited for. If the system refuses, everything that would wait for ever fails instead. */
+  /** Sets the events to wait for. If the system refuses, the pending calls fail, since they would wait for ever. */
   #setInterest(interest: number): Error | undefined {
     if (this.#closed || interest === this.#interest) return undefined;
     const failure = arm(this, interest);

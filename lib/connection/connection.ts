@@ -27,7 +27,7 @@ import {
   type Bytes,
 } from '../core/validate.js';
 
-/** What `tryRecv` received, wrapped because `undefined` is a value like another. */
+/** The result of `tryRecv`, an object because the value itself may be `undefined`. */
 export interface Received<R> {
   /** The object. */
   value: R;
@@ -38,7 +38,7 @@ const kConstruct = Symbol('construct');
 
 const mark = shareableMark('Connection');
 
-/** Closes Connections that were collected. */
+/** Closes Connections that were garbage collected. */
 const collected = new FinalizationRegistry<Channel>((channel) => {
   channel.removeUser(false);
 });
@@ -47,20 +47,21 @@ const collected = new FinalizationRegistry<Channel>((channel) => {
  * One end of a pipe, over a real descriptor. CPython: `multiprocessing.connection.Connection`.
  *
  * `S` is the type of the objects sent, `R` that of the objects received; an end that does not send (or receive) has
- * `never` there. Every method that waits has a twin whose name ends in `Sync` and which blocks the thread. Receives are
- * served in the order in which they were asked for, sends are written in the order in which they were made, and a receive
- * or send that ends early (timeout, abort) leaves the stream intact. An object that is collected is closed.
+ * `never` there. Every method that waits has a blocking twin, whose name ends in `Sync`. Receives are served and sends
+ * are written in the order of the calls, and a receive or send that ends early (timeout, abort) leaves the stream
+ * intact. A Connection that is garbage collected is closed.
  */
 export class Connection<S = unknown, R = S> {
   readonly #channel: Channel;
-  /** Shared with its `dup()`s and the other end of a Pipe. */
+  /** Shared with the `dup()`s of this object and with the other end of a Pipe. */
   readonly #serialization: ChannelSerialization;
   readonly #keepAlive = new KeepAlive();
   #closed = false;
 
   /** Connections are made by `Pipe` and `Connection.fromFd`. */
   private constructor(key: typeof kConstruct, channel: Channel, serialization: ChannelSerialization) {
-    if (key !== kConstruct) throw argumentError('type', 'Connections are made by Pipe() and Connection.fromFd()');
+    if (key !== kConstruct)
+      throw argumentError('type', 'A Connection cannot be constructed: use Pipe() or Connection.fromFd()');
     this.#channel = channel;
     this.#serialization = serialization;
     channel.addUser();
@@ -71,11 +72,12 @@ export class Connection<S = unknown, R = S> {
   /**
    * Takes over an open descriptor, such as one inherited from the parent process. CPython: `Connection(handle)`.
    *
-   * From now on the Connection owns it, makes it close-on-exec and closes it. Its directions are found out from the
-   * descriptor; `readable` and `writable` can only narrow them.
+   * From then on the Connection owns the descriptor: it makes it close-on-exec, and closes it. The directions are those
+   * for which the descriptor is open; `readable` and `writable` can only narrow them.
    *
-   * @throws RangeError for the standard streams 0 to 2, TypeError for what is not a pipe or a connected stream socket,
-   *   `BusyError` for a descriptor that already belongs to a Connection, a system error (EBADF) for one that is not open.
+   * @throws RangeError for the standard streams 0 to 2, TypeError for a descriptor that is not a pipe or a connected
+   *   stream socket, `BusyError` for a descriptor that already belongs to a Connection, a system error (EBADF) for one
+   *   that is not open.
    */
   static fromFd<S = unknown, R = S>(fd: number, options: FromFdOptions = {}): Connection<S, R> {
     checkInteger(fd, 'fd', 3, 0x7fffffff);
@@ -87,7 +89,7 @@ export class Connection<S = unknown, R = S> {
     );
   }
 
-  /** Whether this end receives. False, too, after a failure that left the stream out of step. CPython: `readable`. */
+  /** Whether this end receives. Also false after a failure that left the stream out of step. CPython: `readable`. */
   get readable(): boolean {
     return this.#channel.direction.readable && !this.#channel.receiver.unreadable;
   }
@@ -103,8 +105,8 @@ export class Connection<S = unknown, R = S> {
   }
 
   /**
-   * The descriptor's number, for handing it to a child process. What was sent is written first, as far as there is room,
-   * and from now on nothing is read ahead. CPython: `fileno()`.
+   * The number of the descriptor, for passing it to a child process. Pending sends are written first, as far as there
+   * is room, and from then on nothing is read ahead. CPython: `fileno()`.
    *
    * @throws `ClosedError`
    */
@@ -116,9 +118,9 @@ export class Connection<S = unknown, R = S> {
   /**
    * Sends one object. CPython: `send(obj)`.
    *
-   * It is serialised and, if there is room, written before this returns; the promise resolves when the kernel has all of it.
-   * Rejects with `PicklingError`, `ClosedError`, `NotWritable`, `TimeoutError`, an AbortError, or a system error
-   * (EPIPE when nobody has the other end).
+   * The object is serialised and, if there is room, written before this returns; the promise resolves when the kernel
+   * has the whole message. Rejects with `PicklingError`, `ClosedError`, `NotWritable`, `TimeoutError`, an AbortError,
+   * or a system error (EPIPE when the other end is closed in all processes).
    */
   send(value: S, options?: WaitOptions): Promise<void> {
     try {
@@ -147,12 +149,13 @@ export class Connection<S = unknown, R = S> {
   /**
    * Sends bytes as one message. CPython: `send_bytes(buffer, offset, size)`.
    *
-   * When this returns, up to 64 KiB of the message have been written or copied. The rest of a longer one is read from
-   * `buffer` until the promise resolves, so it must not change before.
+   * When this returns, up to 64 KiB of the message have been written or copied. The rest of a longer message is read
+   * from `buffer` until the promise resolves, so `buffer` must not change before then.
+   *
+   * Rejects as `send` does, and with TypeError or RangeError for invalid arguments.
    *
    * @param offset Where the message begins in `buffer`, in bytes.
    * @param size Its length in bytes. Default: to the end.
-   * Rejects as `send` does, and with TypeError or RangeError for arguments that do not fit.
    */
   sendBytes(buffer: Bytes, offset = 0, size?: number, options?: WaitOptions): Promise<void> {
     try {
@@ -177,8 +180,9 @@ export class Connection<S = unknown, R = S> {
   /**
    * Receives one object. CPython: `recv()`.
    *
-   * Rejects with `EOFError` when the other end is closed everywhere and nothing is left, `TruncatedMessageError`,
-   * `BadMessageLength`, `UnpicklingError`, `ClosedError`, `NotReadable`, `TimeoutError`, an AbortError, or a system error.
+   * Rejects with `EOFError` when the other end is closed in all processes and no data is left, `TruncatedMessageError`,
+   * `BadMessageLength`, `UnpicklingError`, `ClosedError`, `NotReadable`, `TimeoutError`, an AbortError, or a system
+   * error.
    */
   recv(options?: WaitOptions): Promise<R> {
     return this.#receive(this.#serialization.forReceiver as MessageDecoder<R>, 'recv', undefined, options);
@@ -192,9 +196,10 @@ export class Connection<S = unknown, R = S> {
   /**
    * Receives one message. CPython: `recv_bytes(maxlength)`.
    *
+   * Resolves to a Buffer that shares its memory with no other. Rejects as `recv` does.
+   *
    * @param maxLength Longest message accepted, in bytes. After a longer one (`BadMessageLength`) nothing more can be
    *   received, as in CPython; sending still works.
-   * @returns A Buffer of its own. Rejects as `recv` does.
    */
   recvBytes(maxLength?: number, options?: WaitOptions): Promise<Buffer> {
     return this.#receive(bytesDecoder, 'recvBytes', maxLength, options);
@@ -206,10 +211,12 @@ export class Connection<S = unknown, R = S> {
   }
 
   /**
-   * Receives one message into existing memory and resolves to its length in bytes. CPython: `recv_bytes_into(buffer, offset)`.
+   * Receives one message into existing memory and resolves to its length in bytes. CPython: `recv_bytes_into(buffer,
+   * offset)`.
+   *
+   * Rejects as `recv` does, and with `BufferTooShort`, which carries the whole message, if the message does not fit.
    *
    * @param offset Where in `buffer` the message is to begin, in bytes.
-   * Rejects as `recv` does, and with `BufferTooShort`, which carries the whole message, if it does not fit.
    */
   recvBytesInto(buffer: Bytes, offset = 0, options?: WaitOptions): Promise<number> {
     try {
@@ -227,9 +234,9 @@ export class Connection<S = unknown, R = S> {
   }
 
   /**
-   * Receives one object if a whole message is there, without waiting; undefined if not. No CPython counterpart.
+   * Receives one object without waiting; undefined if no whole message has arrived. No CPython counterpart.
    *
-   * @throws as `recv` rejects.
+   * @throws the errors with which `recv` rejects.
    */
   tryRecv(): Received<R> | undefined {
     this.#checkReadable();
@@ -239,17 +246,18 @@ export class Connection<S = unknown, R = S> {
     });
   }
 
-  /** Receives one message if it is there whole, without waiting; undefined if not. */
+  /** Receives one message without waiting; undefined if no whole message has arrived. */
   tryRecvBytes(): Buffer | undefined {
     this.#checkReadable();
     return this.#channel.receiver.tryReceive(bytesDecoder, { operation: 'tryRecvBytes', maxLength: Infinity })?.value;
   }
 
   /**
-   * Whether there is something to receive, an end of data included. CPython: `poll(timeout)`.
+   * Whether there is something to receive, including the end of data. CPython: `poll(timeout)`.
    *
-   * @param timeout Milliseconds to wait for it. Omitted: answer at once; null: wait for ever.
    * Rejects with `ClosedError` or `NotReadable`.
+   *
+   * @param timeout How long to wait for it, in milliseconds. Omitted: do not wait; null: no limit.
    */
   async poll(timeout?: number | null): Promise<boolean> {
     this.#checkReadable();
@@ -265,9 +273,11 @@ export class Connection<S = unknown, R = S> {
   }
 
   /**
-   * Sends a copy of an open descriptor to the process at the other end. CPython: `multiprocessing.reduction.send_handle`.
+   * Sends a copy of an open descriptor to the process at the other end. CPython:
+   * `multiprocessing.reduction.send_handle`.
    *
-   * It is not a message: the other side must expect it at this point of the stream, with `recvHandle`. Duplex only.
+   * The descriptor is not a message: the peer must call `recvHandle` at this point of the stream. Rejects as `send`
+   * does, and with `NotSupported` for a connection that is not duplex.
    */
   sendHandle(fd: number, options?: WaitOptions): Promise<void> {
     try {
@@ -287,9 +297,11 @@ export class Connection<S = unknown, R = S> {
   }
 
   /**
-   * Receives a descriptor, which is close-on-exec and the caller's to close. CPython: `multiprocessing.reduction.recv_handle`.
+   * Receives a descriptor. It is close-on-exec, and the caller must close it. CPython:
+   * `multiprocessing.reduction.recv_handle`.
    *
-   * Rejects with a system error (EBADMSG) if a message came instead. Duplex only.
+   * Rejects as `recv` does, with a system error (EBADMSG) if a message arrived instead, and with `NotSupported` for a
+   * connection that is not duplex.
    */
   recvHandle(options?: WaitOptions): Promise<number> {
     try {
@@ -307,8 +319,8 @@ export class Connection<S = unknown, R = S> {
   }
 
   /**
-   * One more Connection for the same endpoint. The descriptor is closed when the last of them is; receives and sends of
-   * all of them share one order. CPython: `os.dup` comes nearest.
+   * Makes another Connection for the same endpoint. The descriptor is closed with the last of them; the receives and
+   * sends of all of them share one order. CPython: closest to `os.dup`.
    */
   dup(): Connection<S, R> {
     this.#checkOpen();
@@ -316,11 +328,12 @@ export class Connection<S = unknown, R = S> {
   }
 
   /**
-   * Closes this object; doing so again changes nothing. CPython: `close()`.
+   * Closes this object. Further calls have no effect. CPython: `close()`.
    *
-   * Pending receives reject with `ClosedError`. What was sent is still written, and keeps the process alive until it is.
+   * Pending receives reject with `ClosedError`. Pending sends are still written, and keep the process alive until they
+   * are.
    *
-   * @param options.discard Drop what was not written yet instead. A message written in part is cut off.
+   * @param options.discard Drop the pending sends instead. A message that was written in part is cut off.
    */
   close(options: { discard?: boolean | undefined } = {}): void {
     checkObject(options, 'options');
@@ -350,7 +363,7 @@ export class Connection<S = unknown, R = S> {
     this.close();
   }
 
-  /** Closes, and resolves when what was sent has been written, for `await using`. */
+  /** `close()`, for `await using`. Resolves when the pending sends have been written. */
   async [Symbol.asyncDispose](): Promise<void> {
     const { sender } = this.#channel;
     const written = this.#closed ? undefined : sender.whenDrained();
@@ -358,7 +371,9 @@ export class Connection<S = unknown, R = S> {
     await written;
   }
 
-  /** Receives objects until the end of data. Leaving the loop early closes nothing and loses nothing. */
+  /**
+   * Receives objects until the end of data. Leaving the loop early does not close the Connection, and loses no data.
+   */
   async *[Symbol.asyncIterator](): AsyncGenerator<R, void, undefined> {
     for (;;) {
       let value: R;
@@ -372,7 +387,7 @@ export class Connection<S = unknown, R = S> {
     }
   }
 
-  /** What console.log shows. */
+  /** The text that console.log shows. */
   [inspect.custom](): string {
     const can = [this.readable ? 'readable' : '', this.writable ? 'writable' : ''].filter(Boolean).join(', ');
     return this.#closed ? 'Connection { closed }' : `Connection { fd: ${this.#channel.fd}, ${can} }`;
@@ -383,12 +398,12 @@ export class Connection<S = unknown, R = S> {
     return new Connection<S, R>(kConstruct, channel, serialization);
   }
 
-  /** @internal What a Connection consists of. */
+  /** @internal The parts of a Connection. */
   static internals(connection: Connection<never, unknown>): { channel: Channel; format: ChannelSerialization } {
     return { channel: connection.#channel, format: connection.#serialization };
   }
 
-  /** @internal The channel of a Connection that receives. */
+  /** @internal The channel of a Connection, which must be able to receive. */
   static channelOf(connection: Connection<never, unknown>): Channel {
     connection.#checkReadable();
     return connection.#channel;
@@ -445,7 +460,7 @@ export class Connection<S = unknown, R = S> {
     } catch (error) {
       if (!(error instanceof NotSupported) || !this.#serialization.fix('structured')) throw error;
       if (!this.#channel.isSocket) {
-        throw new NotSupported('Objects of this package travel over duplex connections only', { cause: error });
+        throw new NotSupported('Objects of this package can be sent over duplex connections only', { cause: error });
       }
       return makeObjectMessage(value);
     }
@@ -471,11 +486,11 @@ export class Connection<S = unknown, R = S> {
   #checkHandles(sending: boolean): void {
     if (sending) this.#checkWritable();
     else this.#checkReadable();
-    if (!this.#channel.isSocket) throw new NotSupported('Descriptors travel over duplex connections only');
+    if (!this.#channel.isSocket) throw new NotSupported('Descriptors can be sent over duplex connections only');
   }
 }
 
-/** CPython's own spellings of three methods. Their behaviour is that of the camelCase ones. */
+/** CPython's spellings of three methods, which behave like the camelCase ones. */
 export interface Connection<S, R> {
   /** `recvBytes` */
   recv_bytes: Connection<S, R>['recvBytes'];

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 
 /**
- * A message that has been received, while something that belongs to it is still to come. A decoder that `mayBeIncomplete`
- * returns one in the place of a value. The receiver keeps it, lets it go on when there may be more, and returns its value.
+ * A message that has been received, while something that belongs to it is still to come. A decoder that
+ * `mayBeIncomplete` returns one in the place of a value. The receiver keeps it, lets it go on when there may be more,
+ * and returns its value.
  */
 export abstract class IncompleteMessage {
   /** Whether what is missing comes another way, so that bytes on the stream say nothing about it. */

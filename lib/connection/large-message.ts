@@ -4,10 +4,10 @@ import { native } from '../native/addon.js';
 
 const codes = native.status;
 
-/** A message up to this long gets all of its memory when it is announced. */
+/** The memory of a message up to this length is allocated whole when the message is announced. */
 const MOST_AT_ONCE = 4 * 1024 * 1024;
 
-/** A longer one starts with this much, and with each growth gets this many times what has arrived. */
+/** The memory of a longer message starts with this length, and grows to this multiple of what has arrived. */
 const FIRST_BYTES = 1024 * 1024;
 const GROWTH = 4;
 
@@ -15,7 +15,7 @@ const GROWTH = 4;
 export class LargeMessage {
   #bytes: Buffer | undefined;
 
-  /** Uses other memory for a message that is about to arrive, or a message that is whole already. */
+  /** Sets the memory: that for a message about to arrive, or that of a complete message. */
   use(bytes: Buffer | undefined): void {
     this.#bytes = bytes;
   }
@@ -25,10 +25,12 @@ export class LargeMessage {
   }
 
   /**
-   * Goes on with a message of `length` bytes: `largeMessage` when it is whole, `again` when more is to come, or the failure.
-   * The memory follows what has arrived and not what was announced, or a header could use up a gigabyte.
+   * Continues a message of `length` bytes. Returns `largeMessage` when it is complete, `again` when more is to come, or
+   * a failure. The memory follows the bytes that have arrived, not the announced length: otherwise a header alone could
+   * use up a gigabyte.
    *
-   * @param read Reads into the memory, from where it stopped; how many bytes are there now, or a failure.
+   * @param read Reads into the memory, behind the bytes that have arrived. Returns how many there are now, or a
+   *   failure.
    */
   fill(length: number, read: (bytes: Buffer) => number): number {
     this.#bytes ??= allocateReceived(length <= MOST_AT_ONCE ? length : FIRST_BYTES);
@@ -43,14 +45,14 @@ export class LargeMessage {
     }
   }
 
-  /** Hands out the message, which is whole. */
+  /** Returns the message, which must be complete, and forgets it. */
   take(): Buffer {
     const bytes = this.#bytes as Buffer;
     this.#bytes = undefined;
     return bytes;
   }
 
-  /** Goes on in memory of its own. */
+  /** Copies the message so far, so that it no longer uses memory of the caller. */
   detach(): void {
     if (this.#bytes !== undefined) this.#bytes = Buffer.from(this.#bytes);
   }

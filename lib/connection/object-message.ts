@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// A message of a value with objects of this package in it, between Node processes over a socket. The message holds the value
-// taken apart. The descriptors that the objects need follow it, one by one, as `sendHandle` sends them.
+// A message of a value with objects of this package in it, between Node processes over a socket. The message holds the
+// value taken apart. The descriptors that the objects need follow it, one by one, as `sendHandle` sends them.
 import { deserialize, serialize } from 'node:v8';
 
 import { IncompleteMessage } from './incomplete-message.js';

@@ -9,11 +9,11 @@ import { checkBoolean, checkInteger, checkObject, checkTimeout } from '../core/v
 export interface ConnectionOptions {
   /** How `send` and `recv` turn objects into messages. Default `'structured'`; both ends must use the same. */
   serialization?: Serialization | undefined;
-  /** Longest message that is received, in bytes; a longer one is a `BadMessageLength`. Default 1 GiB. */
+  /** Longest message that is received, in bytes; a longer one causes `BadMessageLength`. Default 1 GiB. */
   maxMessageBytes?: number | undefined;
   /**
-   * Whether to read more than the message at hand, which saves system calls, and is only right while no other process
-   * reads from this end. Default: true for `Pipe()`, until `fileno()` is asked for; false for `fromFd`.
+   * Whether to read beyond the current message. This saves system calls, and is correct only while no other process
+   * reads from this end. Default: true for `Pipe()`, until `fileno()` is called; false for `fromFd`.
    */
   readAhead?: boolean | undefined;
   /**
@@ -22,20 +22,23 @@ export interface ConnectionOptions {
    */
   spinMicros?: number | undefined;
   /**
-   * How long the event loop may look for messages before it sleeps, each time an asynchronous receive is pending and
-   * nothing else is to be done, in microseconds. It meets a peer that answers at once in a fraction of the time, at the
-   * price of CPU time. Shorter times are used when looking has not paid off. Default 50, and 0 on a machine with one CPU.
+   * How long the event loop may poll for messages before it sleeps, in microseconds, while an asynchronous receive is
+   * pending and the loop is otherwise idle. A prompt answer then arrives in a fraction of the time, at the price of CPU
+   * time. Shorter times are used when polling has not paid off. Default 50, and 0 on a machine with one CPU.
    */
   asyncSpinMicros?: number | undefined;
-  /** How long the end of the process may wait for unread messages to be read, in milliseconds. Default 5000. */
+  /**
+   * How long the process may delay its end until the peer has read enough for pending sends to be written, in
+   * milliseconds. Default 5000.
+   */
   exitFlushMs?: number | undefined;
 }
 
 /** Options of `Connection.fromFd`. */
 export interface FromFdOptions extends ConnectionOptions {
-  /** Whether this end receives. Default: what the descriptor can do. */
+  /** Whether this end receives. Default: whether the descriptor is open for reading. */
   readable?: boolean | undefined;
-  /** Whether this end sends. Default: what the descriptor can do. */
+  /** Whether this end sends. Default: whether the descriptor is open for writing. */
   writable?: boolean | undefined;
 }
 
@@ -45,12 +48,12 @@ export interface ChannelOptions {
   readonly readAhead: boolean;
   /** Longest time a Sync receive retries before it sleeps, in nanoseconds. */
   readonly spinNs: number;
-  /** Longest time the event loop looks for awaited messages before it sleeps, in nanoseconds. */
+  /** Longest time the event loop polls for awaited messages before it sleeps, in nanoseconds. */
   readonly asyncSpinNs: number;
   readonly exitFlushMs: number;
 }
 
-/** Which ways bytes go. */
+/** The directions in which bytes flow. */
 export interface Direction {
   readonly readable: boolean;
   readonly writable: boolean;
@@ -63,7 +66,7 @@ function defaultSpinMicros(): number {
   return hasOneCpu() ? 0 : DEFAULT_SPIN_MICROS;
 }
 
-/** A time to spin, from microseconds to nanoseconds. */
+/** Validates a spin time, and converts it from microseconds to nanoseconds. */
 function checkSpin(micros: unknown, name: string): number {
   if (typeof micros !== 'number') throw argumentError('type', `${name} must be a number of microseconds`);
   if (!(micros >= 0 && micros <= 1e6)) throw argumentError('range', `${name} must be from 0 to 1000000, not ${micros}`);
@@ -86,7 +89,7 @@ export function checkOptions(options: ConnectionOptions, readAhead: boolean): Ch
   };
 }
 
-/** The directions wanted, which must be among those that the descriptor has. */
+/** The requested directions, which must be among those that the descriptor has. */
 export function narrow(options: FromFdOptions, can: Direction): Direction {
   if (options.readable !== undefined) checkBoolean(options.readable, 'readable');
   if (options.writable !== undefined) checkBoolean(options.writable, 'writable');

@@ -8,8 +8,9 @@ import { checkBoolean } from '../core/validate.js';
 /**
  * Makes two Connections with a pipe between them. CPython: `multiprocessing.Pipe(duplex)`.
  *
- * @param duplex True, the default: both ends send and receive (a socketpair). False: the first only receives and the
+ * @param duplex True (the default): both ends send and receive (a socketpair). False: the first only receives and the
  *   second only sends (a pipe).
+ * @param options The options of both ends.
  */
 export function Pipe<A = unknown, B = A>(
   duplex?: true,

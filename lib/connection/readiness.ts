@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Waiting until at least one of several channels and descriptors can be read.
+// Waits until at least one of several channels and descriptors can be read.
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
 import { deadlineAfter, throwIfAborted, type Limits } from '../core/deadline.js';
@@ -18,18 +18,19 @@ export interface Source {
   readonly channel: Channel | undefined;
 }
 
+/** A channel as a source. */
 export function channelSource(channel: Channel): Source {
   return { fd: channel.fd, channel };
 }
 
-/** @throws a system error (EBADF) for a descriptor that is not open. */
+/** A descriptor as a source. Throws a system error (EBADF) for a descriptor that is not open. */
 export function descriptorSource(fd: number): Source {
   const status = native.describe(fd, new Int32Array(5));
   if (status < 0) throw systemError(status, 'fstat', `descriptor ${fd}`);
   return { fd, channel: undefined };
 }
 
-/** Which of the sources are ready at this moment. A channel may hold a message without asking the kernel. */
+/** Which of the sources are ready now. A channel may hold a message in memory, unknown to the kernel. */
 function readyNow(sources: readonly Source[]): boolean[] {
   const triples = new Int32Array(sources.flatMap(({ fd }) => [fd, READ, 0]));
   const count = sources.length > 0 ? native.poll(triples, 0) : 0;
@@ -61,7 +62,7 @@ class WatchedDescriptor implements Pollable {
   }
 }
 
-/** Calls `callback` when a source may have become readable. Returns what ends the watch. */
+/** Calls `callback` when a source may have become readable. Returns a function that ends the watch. */
 function watch({ fd, channel }: Source, callback: () => void): () => void {
   if (channel !== undefined) return channel.onceReadable(callback);
   const watched = new WatchedDescriptor(fd, callback);
@@ -107,9 +108,9 @@ class Wait extends PendingCall<boolean[]> {
 }
 
 /**
- * Waits until a source is ready. Resolves to which of them are, all false when the time is up.
+ * Waits until a source is ready. Resolves to one flag for each source, all false when the time is up.
  *
- * @param find Finds the sources again at each look, and throws for one that has gone.
+ * @param find Returns the sources. Called at each check, and throws if a source is gone.
  */
 export async function waitForSources(
   find: () => readonly Source[],

@@ -132,13 +132,13 @@ export class Receiver {
 
   /** Ends the receives of one Connection. */
   reject(owner: object, makeError: () => Error): void {
-    const ended = this.#queue.take((request) => request.owner === owner);
+    const ended = this.#queue.removeAll((request) => request.owner === owner);
     for (const request of ended) request.reject(makeError());
   }
 
   /** Ends all receives. */
   fail(error: Error): void {
-    for (const request of this.#queue.take()) request.reject(error);
+    for (const request of this.#queue.removeAll()) request.reject(error);
   }
 
   /** Whether a receive would make progress without reading from the kernel. */
@@ -182,7 +182,10 @@ export class Receiver {
     request.limit(limits, timeoutError, () => this.#queue.remove(request));
   }
 
-  /** Receives that had no turn are served by the loop, since the kernel does not report messages that are held in memory. */
+  /**
+   * Receives that had no turn are served by the loop, since the kernel does not report messages that are held in
+   * memory.
+   */
   #serveSoon(): void {
     if (this.#immediate) return;
     this.#immediate = true;
@@ -288,8 +291,8 @@ export class Receiver {
     const left = millisecondsLeft(deadline);
     const status = native.receiveSync(this.#id, slab, maxLength, left, spinNs, uninterrupted);
     if (status !== codes.largeMessage) return status;
-    // No JavaScript runs during a blocking call, so the call may use the caller's memory. If it gives up, what has come is
-    // moved to other memory.
+    // No JavaScript runs during a blocking call, so the call may use the caller's memory. If it gives up, what has come
+    // is moved to other memory.
     if (!this.#large.begun) this.#large.use(decoder.destination?.(native.messageLength(this.#id)));
     const quiet = deadline === Infinity && !listensForSignals();
     const done = this.#fillLarge((bytes) => {

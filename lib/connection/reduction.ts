@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Connections that were passed on. CPython: `reduction.register(Connection, reduce_connection)`.
+// How Connections that were passed on are rebuilt. CPython: `reduction.register(Connection, reduce_connection)`.
 import { registerRebuild } from '../reduction/registry.js';
 import { rebuildChannel } from './channel-reduction.js';
 import { Connection } from './connection.js';

@@ -334,8 +334,8 @@ export class Sender implements Writer, BatchOwner {
   #failAll(makeError: () => Error, silently = false): void {
     native.dropPending(this.id);
     this.#blocked = false;
-    this.#lenders.take();
-    for (const { group } of this.#waiting.take()) {
+    this.#lenders.removeAll();
+    for (const { group } of this.#waiting.removeAll()) {
       if (silently) group.promise?.catch(ignore);
       group.settle(makeError());
     }

@@ -6,14 +6,14 @@ import { Connection } from './connection.js';
 import { channelSource, descriptorSource, waitForSources, waitForSourcesSync, type Source } from './readiness.js';
 
 /**
- * What `wait` accepts: a Connection that receives, a process (which is ready when it has ended), or the number of any open
- * descriptor.
+ * An object that `wait` accepts: a Connection that receives, a process (ready when it has ended), or the number of any
+ * open descriptor.
  */
 export type Waitable = Connection<never, unknown> | Ending | number;
 
 /** A process of any kind. */
 export interface Ending {
-  /** A descriptor that is readable once it has ended. */
+  /** A descriptor that is readable once the process has ended. */
   readonly sentinel: number;
 }
 
@@ -22,7 +22,7 @@ function sourceOf(object: unknown): Source {
   const isProcess = typeof object === 'object' && object !== null && 'sentinel' in object;
   const fd = isProcess ? object.sentinel : object;
   if (typeof fd !== 'number') {
-    throw argumentError('type', 'objects must hold Connections, processes and descriptor numbers');
+    throw argumentError('type', 'objects must only contain Connections, processes and descriptor numbers');
   }
   checkDescriptor(fd, 'objects');
   return descriptorSource(fd);
@@ -40,10 +40,12 @@ function checkObjects(objects: unknown): asserts objects is readonly Waitable[] 
 /**
  * Waits until at least one of several objects is ready to be received from. CPython: `multiprocessing.connection.wait`.
  *
+ * Rejects with `ClosedError`, `NotReadable`, `NotSupported` for a process that was not started, an AbortError, or a
+ * system error (EBADF).
+ *
  * @param objects Connections that receive, processes, and numbers of open descriptors.
- * @param timeout Milliseconds, or options; without it the wait has no end.
- * @returns Those that are ready, an end of data included; none when the time is up. Rejects with `ClosedError`,
- *   `NotReadable`, `NotSupported` for a process that was not started, an AbortError, or a system error (EBADF).
+ * @param timeout A timeout in milliseconds, or options. Omitted or null: no limit.
+ * @returns The objects that are ready, including those at the end of data; none when the time is up.
  */
 export async function wait<T extends Waitable>(
   objects: readonly T[],

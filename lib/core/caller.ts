@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// Where a user's program calls this package. An error that such a call causes is of use with the user's line at the top of
-// its stack, and with that line printed by Node if nothing catches it. All the work is done when there is an error.
+// The stack of an error begins at the user's call of this package. So the first line of the stack is the user's, and Node prints
+// that line if nothing catches the error. V8 can leave out all calls above that of a given function; the function that the user
+// called is found by its name among the exports of the loaded files. All this takes time only when there is an error.
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 

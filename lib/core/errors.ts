@@ -21,8 +21,8 @@ export abstract class MultiprocessingError extends Error {
 }
 
 /**
- * Whether an error belongs to the ordinary course of a program, such as that a queue is empty. Programs make many of these, and
- * looking for the caller takes several times as long as making the error.
+ * Whether an error belongs to the ordinary course of a program, as Empty does. Programs make many of these, and to look for the
+ * caller takes several times as long as to make the error.
  */
 function isRoutine(error: MultiprocessingError): boolean {
   return [EOFError, Empty, Full, InterruptedError, TimeoutError, Unsendable].some((kind) => error instanceof kind);
@@ -238,8 +238,8 @@ export class NotSupported extends MultiprocessingError {
 }
 
 /**
- * @internal A value has an object of this package in it, and what serialises it knows no such objects. The serialisations of this
- * package catch that at each such value.
+ * @internal A value contains an object of this package, and the serializer does not know such objects. For the formats of this
+ * package that is no failure: they catch this error and serialise the value in another way.
  */
 export class Unsendable extends NotSupported {
   static override readonly name = 'NotSupported';

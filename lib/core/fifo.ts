@@ -44,13 +44,13 @@ export class Fifo<T> {
   }
 
   /** Removes all items, or those that match, and returns them in order. */
-  take(matches: (item: T) => boolean = () => true): T[] {
+  removeAll(matches: (item: T) => boolean = () => true): T[] {
     const all = this.#items.slice(this.#head) as T[];
-    const taken: T[] = [];
+    const removed: T[] = [];
     const kept: T[] = [];
-    for (const item of all) (matches(item) ? taken : kept).push(item);
+    for (const item of all) (matches(item) ? removed : kept).push(item);
     this.#items = kept;
     this.#head = 0;
-    return taken;
+    return removed;
   }
 }

@@ -27,7 +27,7 @@ const codes = native.status;
 
 /** Options of `Client`. Connecting and authenticating share one time limit. */
 export interface ClientOptions extends ConnectionOptions, WaitOptions {
-  /** Default: that of the address. */
+  /** Default: the family of the address. */
   family?: SocketFamily | undefined;
   /** The secret that both sides must have, as bytes; an empty one counts. Default: none, for a Listener without one. */
   authkey?: Bytes | undefined;
@@ -35,10 +35,10 @@ export interface ClientOptions extends ConnectionOptions, WaitOptions {
   remote?: boolean | undefined;
 }
 
-/** How long a unix socket's full queue is left alone before the next attempt, at most. */
+/** The longest pause before the next attempt to connect to a unix socket whose queue is full. */
 const LONGEST_PAUSE_MS = 16;
 
-/** On a loopback interface a socket may be given the very port that it connects to, and then be connected to itself. */
+/** On a loopback interface, a socket may get the port that it connects to. Then it is connected to itself. */
 function isConnectedToItself(id: number, where: NativeAddress): boolean {
   if (!where.ip) return false;
   const room = Buffer.alloc(6);
@@ -56,7 +56,7 @@ function* connect(address: SocketAddress, where: NativeAddress, limits: ConnectL
   if (id < 0) fail(id, 'socket');
   try {
     let status = native.sockets.connect(id, where.ip, where.name, where.port);
-    // The kernel has no event for a place in a unix socket's queue, so it has to be asked again.
+    // The kernel has no event for room in a unix socket's queue, so the attempt is repeated.
     for (let pause = 1; status === codes.again && !where.ip; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
       yield new Pause(pause, limits);
       status = native.sockets.connect(id, where.ip, where.name, where.port);
@@ -107,8 +107,8 @@ function prepare(address: SocketAddress, options: ClientOptions): Waits<Connecti
 /**
  * Connects to a `Listener`, of this package or of Python. CPython: `multiprocessing.connection.Client`.
  *
- * Resolves to the Connection, once both sides have proved that they have the `authkey` if there is one. Rejects with
- * `AuthenticationError`, `TimeoutError`, an AbortError, or a system error: `ECONNREFUSED` when nobody listens there,
+ * Resolves to the Connection, after both sides have proved that they have the `authkey`, if there is one. Rejects with
+ * `AuthenticationError`, `TimeoutError`, an AbortError, or a system error: `ECONNREFUSED` when no socket listens there,
  * `ENOENT` when there is no such path.
  */
 export async function Client<S = unknown, R = S>(

@@ -6,14 +6,14 @@ import { checkOptions, type ConnectionOptions } from '../connection/options.js';
 import { native } from '../native/addon.js';
 import { codecFor } from '../serialization/codec.js';
 
-/** Checks the options of Connections that are made later, and takes a copy of them. */
+/** Checks the options of Connections that are made later, and returns a copy of them. */
 export function checkSocketOptions(options: ConnectionOptions): ConnectionOptions {
   checkOptions(options, true);
   if (options.serialization !== undefined) codecFor(options.serialization);
   return {
     serialization: options.serialization,
     maxMessageBytes: options.maxMessageBytes,
-    // Only this process has the socket, as with the ends of a Pipe.
+    // Only this process has the socket, as it has the ends of a Pipe.
     readAhead: options.readAhead ?? true,
     spinMicros: options.spinMicros,
     asyncSpinMicros: options.asyncSpinMicros,
@@ -21,7 +21,10 @@ export function checkSocketOptions(options: ConnectionOptions): ConnectionOption
   };
 }
 
-/** The Connection for a socket of which only this process has a descriptor. It owns the descriptor, or closes it and throws. */
+/**
+ * Makes the Connection for a socket of which only this process has a descriptor. If that fails, the descriptor is
+ * closed.
+ */
 export function adoptSocket(fd: number, options: ConnectionOptions): Connection<unknown> {
   try {
     return Connection.fromFd(fd, options);

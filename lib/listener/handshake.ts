@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// An authentication over a Connection that nobody else uses yet. It never waits by itself: whoever wants it to go on calls
-// `advance` when something may have arrived, so that one thread can have many of them, blocking or not.
+// An authentication over a Connection that no other code uses yet. It never waits by itself: the caller calls `advance`
+// when something may have arrived, so one thread can have many authentications, blocking or not.
 import { LONGEST_AUTH_MESSAGE, type Talk } from './authentication.js';
 import type { Channel } from '../connection/channel.js';
 import { Connection } from '../connection/connection.js';
@@ -11,7 +11,7 @@ import { bytesDecoder } from '../serialization/message-decoder.js';
 const wanted = { operation: 'authentication', maxLength: LONGEST_AUTH_MESSAGE };
 
 function ignore(): void {
-  // Whoever does not receive what is sent to him does not answer either.
+  // A peer that does not receive the message does not answer it either.
 }
 
 export class Handshake {
@@ -32,7 +32,7 @@ export class Handshake {
   }
 
   /**
-   * Goes on as far as it can. True when both sides are convinced.
+   * Goes on as far as it can. True when both sides have proved that they have the key.
    *
    * @throws `AuthenticationError`, whatever the reason, after which the Connection is closed.
    */
@@ -53,12 +53,12 @@ export class Handshake {
     } catch (error) {
       this.#connection.close();
       if (error instanceof AuthenticationError) throw error;
-      const text = `The authentication broke off: ${(error as Error).message}`;
+      const text = `The authentication was broken off: ${(error as Error).message}`;
       throw new AuthenticationError(text, { cause: error });
     }
   }
 
-  /** Calls `callback` once when there may be something to go on with. Returns what takes the wish back. */
+  /** Calls `callback` once when a message may have arrived. The returned function cancels that. */
   onceReadable(callback: () => void): () => void {
     return this.#channel.onceReadable(callback);
   }

@@ -10,7 +10,7 @@ import { PendingCall } from '../event-loop/pending-call.js';
 import { AuthenticationError, BusyError, ClosedError, TimeoutError } from '../core/errors.js';
 import { Fifo } from '../core/fifo.js';
 import { Handshake } from './handshake.js';
-import { ListeningSocket, type Taken } from './listening-socket.js';
+import { ListeningSocket, type AcceptedSocket } from './listening-socket.js';
 import { KeepAlive } from '../event-loop/keep-alive.js';
 import { takeTurn } from '../event-loop/reactor.js';
 import { blockOn, flushUnwritten } from '../event-loop/sync-wait.js';
@@ -19,19 +19,22 @@ import { checkAddress, checkFamily, showAddress, type SocketAddress, type Socket
 import { makeSocketPath, removeFolder } from './socket-file.js';
 import { checkInteger, checkObject, checkTimeout, type Bytes } from '../core/validate.js';
 
-/** Options of a Listener; those of a Connection are for the connections that it accepts. */
+/** Options of a Listener. Those of a Connection apply to the connections that it accepts. */
 export interface ListenerOptions extends ConnectionOptions {
-  /** Where to listen. Default: a fresh path in a folder that only this user can enter; with `family: 'AF_INET'` a free port. */
+  /**
+   * Where to listen. Default: a new path in a folder that only this user can enter; with `family: 'AF_INET'` a free
+   * port.
+   */
   address?: SocketAddress | undefined;
-  /** Default: that of the address, or `'AF_UNIX'`. */
+  /** Default: the family of the address, or `'AF_UNIX'`. */
   family?: SocketFamily | undefined;
   /** How many connections may wait to be accepted, which the system may limit further. Default 128. */
   backlog?: number | undefined;
-  /** The secret that both sides must have, as bytes; an empty one counts. Default: none, and nobody is asked. */
+  /** The secret that both sides must have, as bytes; an empty one counts. Default: none, and no authentication. */
   authkey?: Bytes | undefined;
   /** How long a peer may take to authenticate itself, in milliseconds. Default 10000. */
   authTimeout?: number | undefined;
-  /** How many peers may be authenticating themselves, or have done so and wait for an `accept`, at a time. Default 64. */
+  /** Most peers at a time that are authenticating themselves, or have done so and wait for an `accept`. Default 64. */
   maxHandshakes?: number | undefined;
   /** Allows addresses other than those of this machine's loopback interface. Nothing is encrypted. Default false. */
   remote?: boolean | undefined;
@@ -52,7 +55,7 @@ interface Accepted {
 interface Candidate extends Accepted {
   readonly handshake: Handshake;
   readonly deadline: number;
-  /** Ends its time limit and its wish to be told. */
+  /** Ends its time limit, and stops watching its connection. */
   forget(): void;
 }
 
@@ -65,8 +68,8 @@ const collected = new FinalizationRegistry<ListeningSocket>((socket) => {
  * Waits at an address for connections of other processes, which need not be related to this one. The other side is a
  * `Client` here or in Python. CPython: `multiprocessing.connection.Listener`.
  *
- * With an `authkey` both sides prove to each other that they have it, as every CPython from 3.8 does. Several peers do so
- * at the same time, so one that is silent does not keep the others waiting.
+ * With an `authkey`, both sides prove to each other that they have it, as every CPython from 3.8 does. Several peers do
+ * so at the same time, so a silent peer does not delay the others.
  */
 export class Listener<S = unknown, R = S> {
   readonly #socket: ListeningSocket;
@@ -77,14 +80,14 @@ export class Listener<S = unknown, R = S> {
   readonly #keepAlive = new KeepAlive();
   readonly #waiting = new Fifo<PendingCall<Connection<S, R>>>();
   readonly #candidates = new Set<Candidate>();
-  /** Those who have authenticated themselves when nobody was waiting any more. */
+  /** Connections whose peers have authenticated themselves, while no accept is pending. */
   readonly #ready = new Fifo<Accepted>();
   #lastAccepted: SocketAddress | undefined;
   #closed = false;
 
   /**
-   * @throws TypeError or RangeError for wrong options, a system error if the address cannot be had: `EADDRINUSE` when
-   *   somebody listens there or a file of a process that was killed is in the place.
+   * @throws TypeError or RangeError for wrong options, a system error if the address is not available: `EADDRINUSE`
+   *   when another socket listens there, or when a killed process has left its socket's file there.
    */
   constructor(options: ListenerOptions = {}) {
     checkObject(options, 'options');
@@ -113,12 +116,18 @@ export class Listener<S = unknown, R = S> {
     Object.defineProperty(this, 'shareable', mark);
   }
 
-  /** Where others can connect to. For a TCP socket the host is an IPv4 address and the port the real one. CPython: `address`. */
+  /**
+   * The address for peers. For a TCP socket it has the host as an IPv4 address, and the actual port. CPython:
+   * `address`.
+   */
   get address(): SocketAddress {
     return this.#socket.address;
   }
 
-  /** Where the last connection that was accepted came from, `''` for a unix socket; undefined before. CPython: `last_accepted`. */
+  /**
+   * The peer's address of the last accepted connection, `''` for a unix socket; undefined before. CPython:
+   * `last_accepted`.
+   */
   get lastAccepted(): SocketAddress | undefined {
     return this.#lastAccepted;
   }
@@ -131,9 +140,9 @@ export class Listener<S = unknown, R = S> {
   /**
    * Waits for the next connection. CPython: `accept()`.
    *
-   * Rejects with `AuthenticationError` when a peer was refused, and closes the connection to it; the Listener goes on, and
-   * the next call accepts the next peer. Rejects, too, with `ClosedError`, `TimeoutError`, an AbortError, or a system
-   * error (EMFILE). A peer that was authenticating itself when the time was up is left to a later call.
+   * Rejects with `AuthenticationError` when a peer was refused, whose connection is closed. The Listener goes on, and
+   * the next call accepts the next peer. Also rejects with `ClosedError`, `TimeoutError`, an AbortError, or a system
+   * error (EMFILE). A peer that was authenticating itself when the time was up is accepted by a later call.
    */
   accept(options?: WaitOptions): Promise<Connection<S, R>> {
     try {
@@ -152,7 +161,7 @@ export class Listener<S = unknown, R = S> {
         this.#serve();
         if (limits.timeout <= 0) endEarly(timeoutError());
       };
-      // A loop of accepts that never have to wait must let timers run, too.
+      // A loop of accepts that never wait must still let timers run.
       if (takeTurn()) start();
       else setImmediate(start);
       return call.promise;
@@ -168,7 +177,7 @@ export class Listener<S = unknown, R = S> {
     if (this.#waiting.length > 0) throw new BusyError('acceptSync: an asynchronous accept is pending on this Listener');
     flushUnwritten();
     for (;;) {
-      while (this.#ready.length === 0 && this.#hasRoom() && this.#take());
+      while (this.#ready.length === 0 && this.#hasRoom() && this.#accept());
       for (const candidate of this.#candidates) this.#advance(candidate);
       const accepted = this.#ready.shift();
       if (accepted !== undefined) return this.#hand(accepted);
@@ -191,12 +200,12 @@ export class Listener<S = unknown, R = S> {
     this.#closed = true;
     collected.unregister(this);
     this.#socket.close();
-    for (const call of this.#waiting.take()) call.reject(new ClosedError('Listener'));
+    for (const call of this.#waiting.removeAll()) call.reject(new ClosedError('Listener'));
     for (const candidate of this.#candidates) {
       this.#drop(candidate);
       candidate.connection.close();
     }
-    for (const { connection } of this.#ready.take()) connection.close();
+    for (const { connection } of this.#ready.removeAll()) connection.close();
   }
 
   /** Pending accepts of this object keep the process alive, which is the default. */
@@ -222,7 +231,10 @@ export class Listener<S = unknown, R = S> {
     return Promise.resolve();
   }
 
-  /** Accepts connections until the Listener is closed, and passes over peers that are refused. Leaving the loop closes nothing. */
+  /**
+   * Accepts connections until the Listener is closed, and skips peers that are refused. Leaving the loop closes
+   * nothing.
+   */
   async *[Symbol.asyncIterator](): AsyncGenerator<Connection<S, R>, void, undefined> {
     for (;;) {
       let connection: Connection<S, R>;
@@ -255,13 +267,13 @@ export class Listener<S = unknown, R = S> {
     return this.#candidates.size + this.#ready.length < this.#maxHandshakes;
   }
 
-  /** Serves those who wait, and listens for as long as there are any. */
+  /** Serves the pending accepts, and watches the socket as long as there are any. */
   #serve = (): void => {
     try {
       while (this.#waiting.length > 0) {
         const accepted = this.#ready.shift();
         if (accepted !== undefined) this.#waiting.shift()?.resolve(this.#hand(accepted));
-        else if (!this.#hasRoom() || !this.#take()) break;
+        else if (!this.#hasRoom() || !this.#accept()) break;
       }
     } catch (error) {
       this.#waiting.shift()?.reject(error);
@@ -271,17 +283,17 @@ export class Listener<S = unknown, R = S> {
     if (failure !== undefined) this.#waiting.shift()?.reject(failure);
   };
 
-  /** Takes the next connection, if there is one: it becomes ready, or a candidate. */
-  #take(): boolean {
-    const taken = this.#socket.take();
-    if (taken === undefined) return false;
-    const accepted = this.#adopt(taken);
+  /** Accepts the next connection, if there is one: it becomes ready, or a candidate. */
+  #accept(): boolean {
+    const socket = this.#socket.accept();
+    if (socket === undefined) return false;
+    const accepted = this.#adopt(socket);
     if (this.#authkey === undefined) this.#ready.push(accepted);
     else this.#challenge(accepted, this.#authkey);
     return true;
   }
 
-  #adopt({ fd, peer }: Taken): Accepted {
+  #adopt({ fd, peer }: AcceptedSocket): Accepted {
     return { connection: adoptSocket(fd, this.#options), peer };
   }
 
@@ -313,11 +325,11 @@ export class Listener<S = unknown, R = S> {
       });
     };
     this.#candidates.add(candidate);
-    // Not at once: a Sync call goes on with it itself.
+    // Not at once, since a Sync call goes on with the handshake itself.
     queueMicrotask(listen);
   }
 
-  /** True once the candidate is one no longer. */
+  /** Goes on with a handshake. True when it is complete, and the connection is ready. */
   #advance(candidate: Candidate): boolean {
     let done: boolean;
     try {
@@ -344,7 +356,7 @@ export class Listener<S = unknown, R = S> {
     candidate.forget();
   }
 
-  /** Runs a step of a candidate outside of any call. If it is refused and somebody waits, it is he who is told. */
+  /** Runs a step of a candidate outside of any call. A refusal rejects the first pending accept. */
   #settleCandidate(step: () => void): void {
     try {
       step();

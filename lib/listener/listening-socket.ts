@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// A socket that listens, as this environment uses it. Its descriptor is told to nobody, so no other process can have it:
+// A listening socket, as this environment uses it. Its descriptor is never passed on, so no other process can have it:
 // native/sockets/stream_socket.h relies on that.
 import { systemError } from '../core/errors.js';
 import { native, READ } from '../native/addon.js';
@@ -11,11 +11,11 @@ import { SocketFile } from './socket-file.js';
 /** Where the native layer puts addresses. */
 const room = Buffer.alloc(6);
 
-/** A connection that was taken. */
-export interface Taken {
-  /** The descriptor, which belongs to whoever took it. */
+/** A connection that was accepted. */
+export interface AcceptedSocket {
+  /** The descriptor, which belongs to the caller. */
   readonly fd: number;
-  /** Where the other side is; `''` for a unix socket. */
+  /** The address of the other side; `''` for a unix socket. */
   readonly peer: SocketAddress;
 }
 
@@ -30,7 +30,7 @@ export class ListeningSocket implements Pollable {
   #callback: (() => void) | undefined;
   #closed = false;
 
-  /** `folder`: the folder that was made for the path, and is to be removed with it. */
+  /** @param folder The folder that was made for the path, and is removed with it. */
   constructor(address: SocketAddress, where: NativeAddress, folder: string | undefined, backlog: number) {
     ensureStarted();
     this.id = native.sockets.open(where.ip, false);
@@ -50,15 +50,15 @@ export class ListeningSocket implements Pollable {
     return native.fileno(this.id);
   }
 
-  /** The next connection; undefined if there is none. */
-  take(): Taken | undefined {
+  /** Accepts the next connection; undefined if there is none. */
+  accept(): AcceptedSocket | undefined {
     const fd = native.sockets.accept(this.id, room);
     if (fd === native.status.again) return undefined;
     if (fd < 0) throw systemError(fd, 'accept');
     return { fd, peer: readIpAddress(room) ?? '' };
   }
 
-  /** Has `callback` called, again and again, while there are connections. Undefined ends that. */
+  /** Calls `callback`, again and again, while there are connections. Undefined ends that. */
   watch(callback: (() => void) | undefined): Error | undefined {
     if (this.#closed || this.#callback === callback) return undefined;
     this.#callback = callback;

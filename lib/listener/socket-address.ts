@@ -6,15 +6,15 @@ import { argumentError, NotSupported } from '../core/errors.js';
 import { checkBoolean, checkInteger } from '../core/validate.js';
 
 /**
- * Where a Listener can be found: the path of a unix socket; its abstract name, which begins with a zero byte (Linux only);
- * or host and port of a TCP socket, the host being an IPv4 address or `'localhost'`. CPython: the same.
+ * The address of a Listener: the path of a unix socket; its abstract name, which begins with a zero byte (Linux only);
+ * or the host and port of a TCP socket, where the host is an IPv4 address or `'localhost'`. CPython: the same.
  */
 export type SocketAddress = string | readonly [host: string, port: number];
 
 /** CPython's names for the two kinds of sockets. */
 export type SocketFamily = 'AF_UNIX' | 'AF_INET';
 
-/** An address as the native layer takes it. */
+/** An address in the form of the native layer. */
 export interface NativeAddress {
   readonly ip: boolean;
   /** Four bytes of an IPv4 address, or the bytes of a path or of an abstract name. */
@@ -22,12 +22,12 @@ export interface NativeAddress {
   readonly port: number;
 }
 
-/** What is left of a socket's `sun_path` besides the zero byte at its end. */
+/** The length of a socket's `sun_path` without the zero byte at its end. */
 export const LONGEST_PATH = process.platform === 'darwin' ? 103 : 107;
 
 const LONGEST_SHOWN = 120;
 
-/** An address in messages. */
+/** An address in the text of errors. */
 export function showAddress(address: SocketAddress): string {
   if (typeof address !== 'string') return `${address[0]}:${address[1]}`;
   const text = address.replaceAll('\0', '@');
@@ -55,7 +55,7 @@ function checkIp(address: readonly unknown[], remote: boolean, anyPort: boolean)
   if (address.length !== 2) throw argumentError('type', 'address must be a string or [host, port]');
   if (typeof host !== 'string') throw argumentError('type', 'address[0] must be a string, the host');
   checkInteger(port, 'address[1]', anyPort ? 0 : 1, 0xffff);
-  // Other names would have to be looked up, which waits.
+  // Other names would have to be looked up, and a lookup waits.
   const ip = host === 'localhost' ? '127.0.0.1' : host === '' ? '0.0.0.0' : host;
   // Loaded when it is needed: few processes use addresses.
   if (!process.getBuiltinModule('node:net').isIPv4(ip))
@@ -67,7 +67,7 @@ function checkIp(address: readonly unknown[], remote: boolean, anyPort: boolean)
   return { ip: true, name, port };
 }
 
-/** Checks an address. `anyPort`: port 0, which stands for one that the system chooses, will do. */
+/** Checks an address. With `anyPort`, the port may be 0, for which the system chooses one. */
 export function checkAddress(
   address: unknown,
   family: SocketFamily | undefined,
@@ -84,7 +84,7 @@ export function checkAddress(
   return typeof address === 'string' ? checkUnix(address) : checkIp(address, remote, anyPort);
 }
 
-/** Checks the options that say which addresses there may be. */
+/** Checks the options that limit the addresses. */
 export function checkFamily(options: { family?: unknown; remote?: unknown }): {
   family: SocketFamily | undefined;
   remote: boolean;
@@ -97,7 +97,7 @@ export function checkFamily(options: { family?: unknown; remote?: unknown }): {
   return { family, remote };
 }
 
-/** The address in what the native layer has written; undefined if it is that of a unix socket. */
+/** The address that the native layer has written; undefined if it belongs to a unix socket. */
 export function readIpAddress(bytes: Buffer): readonly [string, number] | undefined {
   const port = bytes.readUInt16BE(4);
   return port === 0 ? undefined : [bytes.subarray(0, 4).join('.'), port];

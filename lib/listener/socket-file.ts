@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The files that unix sockets have. The kernel does not remove them with the socket.
+// The files of unix sockets. The kernel does not remove a file with its socket.
 import { lstatSync, mkdtempSync, rmdirSync, unlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,7 +9,7 @@ import { LONGEST_PATH } from './socket-address.js';
 
 const NAME = 'listener';
 
-/** A fresh path in a folder that only this user can enter; the file and the folder are removed with the SocketFile. */
+/** A new path in a folder that only this user can enter. The file and the folder are removed with the SocketFile. */
 export function makeSocketPath(): { path: string; folder: string } {
   // mkdtemp adds six characters, and makes the folder with mode 0700.
   const tooLong = join(tmpdir(), 'mp-xxxxxx', NAME).length > LONGEST_PATH;
@@ -17,13 +17,13 @@ export function makeSocketPath(): { path: string; folder: string } {
   return { path: join(folder, NAME), folder };
 }
 
-/** Removes a folder of ours that has no file in it any more. */
+/** Removes a folder that was made here, if no file is left in it. */
 export function removeFolder(folder: string | undefined): void {
   if (folder === undefined) return;
   try {
     rmdirSync(folder);
   } catch {
-    // Somebody has put something into it, or removed it; both are their own business.
+    // Another program has put a file into the folder, which stays then, or has removed it.
   }
 }
 
@@ -33,7 +33,7 @@ function removeAll(): void {
   for (const file of files) file.remove();
 }
 
-/** The file of a listening socket. It is removed at the end of the process if not before. */
+/** The file of a listening socket. It is removed at the end of the process, if not before. */
 export class SocketFile {
   readonly #path: string;
   readonly #folder: string | undefined;
@@ -50,12 +50,12 @@ export class SocketFile {
   remove(): void {
     if (!files.delete(this)) return;
     if (files.size === 0) process.off('exit', removeAll);
-    // Another program may have put its own socket in this place since.
+    // Another program may have put its own socket in this place meanwhile.
     if (this.#identity !== undefined && identify(this.#path) === this.#identity) {
       try {
         unlinkSync(this.#path);
       } catch {
-        // It has just been removed, or the folder no longer lets us.
+        // The file has just been removed, or the folder no longer permits it.
       }
     }
     removeFolder(this.#folder);
@@ -67,6 +67,7 @@ function identify(path: string): string | undefined {
     const { dev, ino } = lstatSync(path, { bigint: true });
     return `${dev}:${ino}`;
   } catch {
+    // There is no file at the path.
     return undefined;
   }
 }

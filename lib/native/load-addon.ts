@@ -8,7 +8,9 @@ import { runsChildProgram } from './child-program.js';
 
 const require = createRequire(import.meta.url);
 
-/** Whether a folder is that of a package, and not one in it whose package.json only tells what its modules are. */
+/**
+ * Whether a folder is the root of a package. Below the root, a package.json without a name only sets the module type.
+ */
 function holdsPackage(folder: string): boolean {
   const file = join(folder, 'package.json');
   return existsSync(file) && 'name' in (JSON.parse(readFileSync(file, 'utf8')) as object);
@@ -21,27 +23,27 @@ function packageRoot(): string {
   return folder;
 }
 
-/** The file that was loaded. */
+/** The addon file that was loaded. */
 let loaded = '';
 
-/** @internal Where the addon of this process is, for its children, which need not look for it again. */
+/** @internal The addon file of this process. Children receive it, so that they need not search for it. */
 export function addonFile(): string {
   return loaded;
 }
 
-/** What a child of ours was told by its parent; see child-main.ts. */
-function toldByParent(): string | undefined {
-  const told = runsChildProgram ? process.argv[3] : undefined;
-  return told === '' ? undefined : told;
+/** The addon file that the parent has passed to this child; see child-main.ts. */
+function passedByParent(): string | undefined {
+  const file = runsChildProgram ? process.argv[3] : undefined;
+  return file === '' ? undefined : file;
 }
 
-function unsupported(what: string): Error {
-  return Object.assign(new Error(what), { code: 'ERR_MP_NOT_SUPPORTED' });
+function unsupported(message: string): Error {
+  return Object.assign(new Error(message), { code: 'ERR_MP_NOT_SUPPORTED' });
 }
 
 /**
- * node-gyp-build knows musl only by a file of Alpine's. What the runtime itself reports holds on every distribution: its
- * report names the glibc version exactly when there is one.
+ * Tells node-gyp-build the C library, since it detects musl only by a file of Alpine Linux. The report of the runtime
+ * works on every distribution: it names the glibc version exactly when there is one.
  */
 function stateLibc(): void {
   if (process.platform !== 'linux' || process.env['LIBC'] !== undefined) return;
@@ -56,7 +58,7 @@ function stateLibc(): void {
 }
 
 /**
- * Loads the compiled addon: a prebuilt one that fits this system, or one built from source.
+ * Loads the compiled addon: a prebuilt one that matches this system, or one built from source.
  *
  * The environment variable NODE_MULTIPROCESSING_ADDON names another file to load, such as one built with a sanitizer.
  */
@@ -68,7 +70,7 @@ export function loadAddon(): unknown {
     throw unsupported('node-multiprocessing needs libuv, which Bun does not have');
   }
   const named = process.env['NODE_MULTIPROCESSING_ADDON'];
-  loaded = named !== undefined && named !== '' ? named : (toldByParent() ?? findAddon());
+  loaded = named !== undefined && named !== '' ? named : (passedByParent() ?? findAddon());
   return require(loaded);
 }
 
@@ -82,7 +84,7 @@ function findAddon(): string {
     try {
       return resolve(root);
     } catch {
-      // The first error says what was looked for; the second attempt only differs in the C library.
+      // The first error lists what was searched for; the second attempt only differs in the C library.
       throw missing(first);
     }
   }

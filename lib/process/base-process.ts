@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What all processes that this package starts have in common. How a child is launched is in process.ts and its relatives.
+// The common part of all processes that this package starts. process.ts and python/python-process.ts say what a child
+// runs, launch.ts starts it.
 import type { Readable, Writable } from 'node:stream';
 
 import { currentRole, nextIdentity } from './current-process.js';
@@ -11,24 +12,24 @@ import type { RunningChild } from './running-child.js';
 import { perEnvironment } from '../core/per-environment.js';
 import { checkBoolean, checkTimeout } from '../core/validate.js';
 
-/** What a child is told about itself. */
+/** The identity that a parent gives its child. */
 export interface ChildIdentity {
   readonly name: string;
   readonly identity: readonly number[];
   readonly daemon: boolean;
 }
 
-/** A child that runs, or has run. */
+/** A child that was started, whether it still runs or has ended. */
 export interface Launched {
   readonly child: RunningChild;
-  /** Why the child could not do what it was started for; undefined if nothing is known of that. */
+  /** Why the child could not run its function, or why the function failed; undefined if no failure is known. */
   readonly failure: () => ChildProcessError | undefined;
 }
 
-/** Children that this environment has started and not found to have ended. */
+/** The children of this environment that are not known to have ended. */
 const children = perEnvironment('process/children', () => new Set<BaseProcess>());
 
-/** A process that this one starts. CPython: `multiprocessing.process.BaseProcess`. */
+/** A process that this process starts. CPython: `multiprocessing.process.BaseProcess`. */
 export abstract class BaseProcess {
   readonly #identity: readonly number[];
   #name: string;
@@ -49,16 +50,17 @@ export abstract class BaseProcess {
   protected abstract launch(child: ChildIdentity): Launched;
 
   /**
-   * Starts the process. When this returns it runs, and every argument belongs to it too: the caller may close its own
+   * Starts the process. On return it runs and has its own references to every argument, so the caller may close its own
    * objects at once. CPython: `start()`.
    *
-   * @throws `PicklingError` or `NotSupported` with the path to an argument that cannot be passed on, `ClosedError` for one
-   *   that is closed, `BusyError` if it was started before, a system error if there can be no process.
+   * @throws `PicklingError` or `NotSupported` with the path to an argument that cannot be passed on, `ClosedError` for
+   *   a closed argument, `BusyError` if the process was started before, a system error if the process cannot be
+   *   created.
    */
   start(): void {
     this.#checkOpen();
-    if (this.#launched !== undefined) throw new BusyError(`${this.#name} was started before`);
-    if (currentRole().daemon) throw new NotSupported('A daemonic process cannot start others: it could not end them');
+    if (this.#launched !== undefined) throw new BusyError(`${this.#name} was already started`);
+    if (currentRole().daemon) throw new NotSupported('A daemonic process cannot have children: it could not end them');
     this.#launched = this.launch({ name: this.#name, identity: this.#identity, daemon: this.#daemon });
     children.add(this);
     this.#launched.child.afterEnd = () => {
@@ -69,8 +71,10 @@ export abstract class BaseProcess {
   /**
    * Waits until the process has ended. CPython: `join(timeout)`.
    *
-   * Resolves to true then, to false when the time is up. Rejects with `ChildProcessError` if what it was to do could not be
-   * found, or failed with an error that nobody caught; or with an AbortError.
+   * Resolves to true when it has ended, and to false when the time is up. Rejects with `ChildProcessError` if the
+   * function was not found or ended with an uncaught error, or with an AbortError.
+   *
+   * @param limits A timeout in milliseconds, or options. Omitted or null: no limit.
    */
   async join(limits?: number | null | WaitOptions): Promise<boolean> {
     const checked = limitsFrom(limits);
@@ -85,24 +89,24 @@ export abstract class BaseProcess {
     return this.#joined(launched, launched.child.joinSync(checked));
   }
 
-  /** Asks the process to end, with SIGTERM. CPython: `terminate()`. */
+  /** Asks the process to end: sends SIGTERM. CPython: `terminate()`. */
   terminate(): void {
     this.#running('terminate').child.kill('SIGTERM');
   }
 
-  /** Ends the process at once, with SIGKILL. CPython: `kill()`. */
+  /** Ends the process at once: sends SIGKILL. CPython: `kill()`. */
   kill(): void {
     this.#running('kill').child.kill('SIGKILL');
   }
 
   /**
-   * Gives up what this object holds of a process that has ended, or was never started. CPython: `close()`.
+   * Releases the resources of this object. The process must have ended, or never have been started. CPython: `close()`.
    *
-   * @throws `BusyError` while it runs.
+   * @throws `BusyError` while the process runs.
    */
   close(): void {
     if (this.#closed) return;
-    if (this.isAlive()) throw new BusyError(`${this.#name} is still running: terminate() or join() it first`);
+    if (this.isAlive()) throw new BusyError(`${this.#name} is still running: call terminate() or join() first`);
     this.#closed = true;
     children.delete(this);
     this.#launched?.child.release();
@@ -117,15 +121,15 @@ export abstract class BaseProcess {
     return false;
   }
 
-  /** Its number, or null before it is started. CPython: `pid`. */
+  /** The process id, or null before `start()`. CPython: `pid`. */
   get pid(): number | null {
     this.#checkOpen();
     return this.#launched?.child.pid ?? null;
   }
 
   /**
-   * Its exit code; the negative number of the signal that ended it; null while it runs or was not started. CPython:
-   * `exitcode`.
+   * The exit code; the negated signal number if a signal ended the process; null before `start()` and while it runs.
+   * CPython: `exitcode`.
    */
   get exitcode(): number | null {
     this.#checkOpen();
@@ -133,49 +137,50 @@ export abstract class BaseProcess {
   }
 
   /**
-   * A descriptor that is ready, for `wait`, when the process has ended. It belongs to this object. CPython: `sentinel`.
+   * A descriptor that becomes readable when the process has ended, for use with `wait`. It belongs to this object.
+   * CPython: `sentinel`.
    *
-   * @throws `NotSupported` before it is started.
+   * @throws `NotSupported` before `start()`.
    */
   get sentinel(): number {
     return this.#running('sentinel').child.sentinel;
   }
 
-  /** Its name, which has no meaning but to tell it apart. CPython: `name`. */
+  /** The name of the process, which only serves to identify it. CPython: `name`. */
   get name(): string {
     return this.#name;
   }
 
-  /** Until it is started. Throws `BusyError` after that. */
+  /** Can be set before `start()`, and throws `BusyError` after it. */
   set name(name: string) {
     if (typeof name !== 'string') throw argumentError('type', 'name must be a string');
     this.#checkNew('name');
     this.#name = name;
   }
 
-  /** Whether it ends when this process ends; else this process waits for it. CPython: `daemon`. */
+  /** Whether the process ends when this process ends; otherwise this process waits for it. CPython: `daemon`. */
   get daemon(): boolean {
     return this.#daemon;
   }
 
-  /** Until it is started. Throws `BusyError` after that. */
+  /** Can be set before `start()`, and throws `BusyError` after it. */
   set daemon(daemon: boolean) {
     checkBoolean(daemon, 'daemon');
     this.#checkNew('daemon');
     this.#daemon = daemon;
   }
 
-  /** Its standard input, if `stdio` has made it a pipe. */
+  /** Its standard input if `stdio` made it a pipe, otherwise null. */
   get stdin(): Writable | null {
     return this.#launched?.child.process.stdin ?? null;
   }
 
-  /** Its standard output, if `stdio` has made it a pipe. */
+  /** Its standard output if `stdio` made it a pipe, otherwise null. */
   get stdout(): Readable | null {
     return this.#launched?.child.process.stdout ?? null;
   }
 
-  /** Its standard error, if `stdio` has made it a pipe. */
+  /** Its standard error if `stdio` made it a pipe, otherwise null. */
   get stderr(): Readable | null {
     return this.#launched?.child.process.stderr ?? null;
   }
@@ -184,20 +189,20 @@ export abstract class BaseProcess {
     if (!ended) return false;
     children.delete(this);
     const error = failure();
-    // A program that has caught the error itself and ended well has not failed.
+    // A program that caught the error itself and exited with code 0 has not failed.
     if (error !== undefined && child.exitcode !== 0) throw error;
     return true;
   }
 
   #running(member: string): Launched {
     this.#checkOpen();
-    if (this.#launched === undefined) throw new NotSupported(`${member} needs a process that was started`);
+    if (this.#launched === undefined) throw new NotSupported(`${member} needs a started process: call start() first`);
     return this.#launched;
   }
 
   #checkNew(member: string): void {
     this.#checkOpen();
-    if (this.#launched !== undefined) throw new BusyError(`${member} cannot be set once the process was started`);
+    if (this.#launched !== undefined) throw new BusyError(`${member} can only be set before start()`);
   }
 
   #checkOpen(): void {
@@ -205,7 +210,7 @@ export abstract class BaseProcess {
   }
 }
 
-/** The children of this thread that are running. CPython: `multiprocessing.active_children()`. */
+/** The running children that this thread has started. CPython: `multiprocessing.active_children()`. */
 export function activeChildren(): BaseProcess[] {
   for (const child of children) {
     if (!child.isAlive()) children.delete(child);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The child's side of bootstrap.ts: takes over what it was given, finds the function and runs it.
+// The child's side of bootstrap.ts: adopts the inherited objects, finds the function and runs it.
 import { fstatSync, writeSync } from 'node:fs';
 import { constants } from 'node:os';
 import { isAbsolute } from 'node:path';
@@ -20,7 +20,7 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? `${error.name}: ${error.message}` : format('%o', error);
 }
 
-/** A report must fit what a parent that does not listen leaves room for. */
+/** The longest text in a report. A report must fit the buffer of the socket, since the parent may not be reading. */
 const MOST_CHARACTERS = 16 * 1024;
 
 function clipped(text: string): string {
@@ -31,13 +31,13 @@ function stackOf(error: unknown): string {
   return error instanceof Error ? (error.stack ?? messageOf(error)) : messageOf(error);
 }
 
-/** Reports failures to the parent, and prints the name of the process above what Node prints. */
+/** Reports failures to the parent, and prints the name of the process before the error that Node prints. */
 class Reporter {
   readonly #channel: Connection<Report, Preparation> | undefined;
   readonly #name: string;
   stage: ChildFailure['stage'] = 'attach';
 
-  /** @param channel Undefined if the parent does not listen. */
+  /** @param channel Undefined if the parent reads no reports. */
   constructor(channel: Connection<Report, Preparation> | undefined, name: string) {
     this.#channel = channel;
     this.#name = name;
@@ -57,25 +57,28 @@ class Reporter {
     try {
       this.#channel?.sendSync(report);
     } catch (error) {
-      // The parent has ended.
+      // The parent has ended, so the report has no reader.
       if ((error as { code?: unknown }).code !== 'EPIPE') throw error;
     }
   }
 }
 
-/** Finds an export. Its errors name the exports that there are. */
+/** Finds an exported function. If there is none, the error lists the exports of the module. */
 function findTarget(module: Record<string, unknown>, url: string, name: string): (...args: unknown[]) => unknown {
-  // require() gives CommonJS exports as they are, import() puts them below `default`.
+  // require() returns the exports of a CommonJS module directly, import() puts them below `default`.
   const main = module['default'];
   const commonJs = Object(main) === main ? (main as Record<string, unknown>) : {};
   const found = name in module ? module[name] : Object.hasOwn(commonJs, name) ? commonJs[name] : undefined;
   if (typeof found === 'function') return found as (...args: unknown[]) => unknown;
   const names = [...new Set([...Object.keys(module), ...Object.keys(commonJs)])].join(', ') || 'none';
   if (found === undefined) throw new TypeError(`${url} has no export "${name}"; it exports: ${names}`);
-  throw new TypeError(`The export "${name}" of ${url} is no function; it exports: ${names}`);
+  throw new TypeError(`The export "${name}" of ${url} is not a function; it exports: ${names}`);
 }
 
-/** Becomes a member of the parent's family. If the family is another user's, it cannot: then this returns that user. */
+/**
+ * Joins the parent's family. If the family belongs to another user, this process cannot join, and the id of that user
+ * is returned.
+ */
 function enter({ family, fd }: NonNullable<Preparation['family']>): number | undefined {
   const { uid } = fstatSync(fd);
   if (uid !== process.geteuid?.()) {
@@ -83,17 +86,20 @@ function enter({ family, fd }: NonNullable<Preparation['family']>): number | und
     return uid;
   }
   const status = native.semaphores.inheritFamily(family, fd);
-  // The creator may have left the family in the meantime. Then its names are gone, and nothing can be attached.
+  // The creator may have left the family meanwhile. Then the names are gone, and no semaphore can be attached.
   if (status < 0 && status !== -constants.errno.ENOENT && status !== -constants.errno.ESTALE) {
-    throw systemError(status, 'flock', 'the register of the semaphores cannot be used by this process');
+    throw systemError(status, 'flock', 'this process cannot use the register of the semaphore names');
   }
   return undefined;
 }
 
-/** Rebuilds the arguments that a Python parent sends. Given by the program, which loads Python's part only then. */
+/**
+ * Rebuilds the arguments that a Python parent sent. child-main.ts passes this in, so that the Python modules are loaded
+ * only when they are needed.
+ */
 export type RebuildPickled = (args: PickledArguments, importer: Importer) => unknown[];
 
-/** @param owner The user that the family's semaphores belong to, if this process may not open them. */
+/** @param owner The id of the user that owns the family's semaphores, if this process may not open them. */
 function rebuildArguments(
   args: Preparation['args'],
   owner: number | undefined,
@@ -103,8 +109,8 @@ function rebuildArguments(
     return 'pickle' in args ? rebuildPickled(args, inherited) : (rebuildValue(args, inherited) as unknown[]);
   } catch (error) {
     if (owner === undefined || (error as { code?: unknown }).code !== 'ENOENT') throw error;
-    const us = `this process runs as user ${process.geteuid?.()}`;
-    throw systemError(-constants.errno.EACCES, 'sem_open', `the semaphores belong to user ${owner}, and ${us}`);
+    const identity = `this process runs as user ${process.geteuid?.()}`;
+    throw systemError(-constants.errno.EACCES, 'sem_open', `the semaphores belong to user ${owner}, and ${identity}`);
   }
 }
 
@@ -122,7 +128,7 @@ async function run(
   await found(...values);
 }
 
-/** Undefined if the parent has ended before it had sent the whole preparation. */
+/** Undefined if the parent ended before it had sent the whole preparation. */
 function receivePreparation(channel: Connection<Report, Preparation>): Preparation | undefined {
   try {
     return channel.recvSync();
@@ -132,15 +138,19 @@ function receivePreparation(channel: Connection<Report, Preparation>): Preparati
   }
 }
 
-/** Keeps a descriptor open to the end, for this process alone. */
+/** Keeps a descriptor open until this process ends, as a close-on-exec copy that no other process inherits. */
 function keepForMe(fd: number): void {
   duplicate(fd);
   native.closeDescriptor(fd);
 }
 
-/** Does what the process was started for. */
+/**
+ * Runs the child's part of the protocol: receives the preparation, then finds and runs the function.
+ *
+ * @param fd The descriptor of the bootstrap channel.
+ */
 export function runChild(fd: number, parent: 'node' | 'python', rebuildPickled: RebuildPickled): void {
-  // Without a limit: the parent has serialised the message already.
+  // Practically without a limit on the length: the parent has already serialised the message.
   const options = {
     serialization: parent === 'node' ? 'structured' : 'pickle',
     maxMessageBytes: 2 ** 40,
@@ -149,7 +159,7 @@ export function runChild(fd: number, parent: 'node' | 'python', rebuildPickled: 
   const channel = Connection.fromFd<Report, Preparation>(fd, options).unref();
   const preparation = receivePreparation(channel);
   if (preparation === undefined) {
-    writeSync(2, `Process ${process.pid}: its parent has ended before it had passed everything on\n`);
+    writeSync(2, `Process ${process.pid}: the parent ended before it had sent all that this process needs\n`);
     process.exitCode = 1;
     return;
   }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// The conversation between a process and a child that it has started, over one socketpair. First the parent sends what the
-// child is to do. Then a Node child, or a Python child of a Node parent, reports. After that the channel carries nothing, and
-// its end tells each side of the end of the other.
+// The protocol between a process and a child that it starts, over one socketpair. First the parent sends the
+// preparation. Then a Node child, or a Python child of a Node parent, sends reports. After that the channel carries no
+// data, and the end of data tells each side that the other has ended.
 import { Channel } from '../connection/channel.js';
 import { ChannelSerialization } from '../connection/channel-format.js';
 import { Connection } from '../connection/connection.js';
@@ -12,32 +12,32 @@ import { KeepAlive } from '../event-loop/keep-alive.js';
 import type { ObjectGraph } from '../reduction/object-graph.js';
 import type { Role } from './current-process.js';
 
-/** Arguments as a Python process sends them. */
+/** Arguments in the form in which a Python process sends them. */
 export interface PickledArguments {
   /** The pickle of a list. */
   readonly pickle: Buffer;
-  /** The number of each descriptor that the pickle refers to, and what it leads to: device and inode. */
+  /** Each descriptor that the pickle refers to: its number, and the device and inode of its file. */
   readonly descriptors: readonly (readonly [number, string, string])[];
-  /** A descriptor whose end tells the parent of the end of this process. */
+  /** A descriptor that is closed only by the end of this process, which tells the parent of that end. */
   readonly sentinel: number;
 }
 
-/** What a child is told first. */
+/** The first message to a child: the function to run, its arguments, and the role of the child. */
 export interface Preparation {
   /** The URL of the module. */
   readonly module: string;
-  /** The name of the function among its exports. */
+  /** The name under which the module exports the function. */
   readonly target: string;
   readonly args: ObjectGraph | PickledArguments;
   readonly role: Omit<Role, 'channel'>;
-  /** The family that the child belongs to, and the descriptor that makes it a member. */
+  /** The family that the child joins, and the descriptor that makes it a member. */
   readonly family?: { readonly family: string; readonly fd: number } | undefined;
 }
 
-/** What a child reports. */
+/** A report that a child sends to its parent. */
 export type Report = { readonly type: 'attached' } | ({ readonly type: 'failed' } & ChildFailure);
 
-/** The parent's end of the conversation. */
+/** The parent's end of the bootstrap channel. */
 export class BootstrapChannel {
   readonly #channel: Channel;
   readonly #connection: Connection<Preparation, Report>;
@@ -49,7 +49,7 @@ export class BootstrapChannel {
   }
 
   /**
-   * A new channel, and the child's end of it, which the caller closes.
+   * Makes a new channel. Returns it and the child's end, which the caller closes.
    *
    * @param node Whether the child uses this package.
    */
@@ -59,34 +59,34 @@ export class BootstrapChannel {
     return [new BootstrapChannel(ours, format), Connection.over(theirs, format)];
   }
 
-  /** The number of the descriptor. */
+  /** The number of the parent's descriptor. */
   get fd(): number {
     return this.#connection.fileno();
   }
 
-  /** Sends what a Node child is to do. */
+  /** Sends the preparation to a Node child. */
   send(preparation: Preparation): Promise<void> {
     return this.#connection.send(preparation);
   }
 
-  /** Sends bytes as they are, for a child that reads no messages. */
+  /** Sends bytes without framing, for a child that reads no messages. */
   sendUnframed(bytes: Uint8Array): Promise<void> {
     return this.#channel.sender.sendUnframed(bytes, new KeepAlive());
   }
 
-  /** Listens for what the child reports, without keeping the event loop alive. */
+  /** Listens for reports of the child, without keeping the event loop alive. */
   listen(onReport: (report: Report) => void): void {
     this.#onReport = onReport;
     this.#listenOnce();
   }
 
-  /** The child has ended: reads its last reports. */
+  /** Reads the last reports of a child that has ended, and closes the channel. */
   end(): void {
     if (this.#onReport !== undefined) this.#readReports();
     this.close();
   }
 
-  /** Ends the conversation. What was not written is dropped. */
+  /** Closes the channel. Unwritten data is dropped. */
   close(): void {
     this.#connection.close({ discard: true });
   }
@@ -98,7 +98,7 @@ export class BootstrapChannel {
     });
   }
 
-  /** False once there will be no more. */
+  /** Returns false once no further report can arrive. */
   #readReports(): boolean {
     try {
       for (;;) {
@@ -107,7 +107,7 @@ export class BootstrapChannel {
         this.#onReport?.(received.value);
       }
     } catch (error) {
-      // A child that is killed in the middle of a report, or before it has read everything, has nothing more to say.
+      // A child that was killed in the middle of a report, or before it had read everything, sends nothing more.
       if (error instanceof EOFError || (error as { code?: unknown }).code !== undefined) return false;
       throw error;
     }

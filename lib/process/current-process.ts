@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What this process is: a program of its own, or a child that another process has started with this package. Worker threads
-// of a process see the same as its main thread.
+// The role of this process: a main process, or a child that another process has started with this package. Worker
+// threads of a process see the same role as its main thread.
 import { fileURLToPath } from 'node:url';
 
 import { perEnvironment } from '../core/per-environment.js';
@@ -11,22 +11,24 @@ import { native, READ } from '../native/addon.js';
 import { checkTimeout } from '../core/validate.js';
 import { descriptorSource, waitForSources, waitForSourcesSync } from '../connection/readiness.js';
 
-/** What a child is told about itself. */
+/** The role of a process. A child receives its role from its parent. */
 export interface Role {
   readonly name: string;
-  /** Which child of which child it is. CPython: `_identity`. */
+  /**
+   * The identity of the parent, followed by the child's number among the children of that parent. CPython: `_identity`.
+   */
   readonly identity: readonly number[];
   readonly daemon: boolean;
-  /** In base64. */
+  /** The secret of the tree of processes, in base64. */
   readonly authkey: string;
   readonly parent: { readonly pid: number; readonly name: string };
-  /** The descriptor whose other end the parent has; -1 in a process that has no such parent. */
+  /** The descriptor of the bootstrap channel, whose other end the parent holds; -1 in a main process. */
   readonly channel: number;
 }
 
 const NAME_OF_MAIN = 'MainProcess';
 
-/** What the role of a child is before its parent has told it. */
+/** The role of a child that has not received its role yet. */
 const UNTOLD = 'child';
 
 /** @internal The program of a Node child. */
@@ -35,8 +37,8 @@ export const childProgram = fileURLToPath(new URL(`..${CHILD_PROGRAM}`, import.m
 /**
  * Whether this process was not started by a `Process`. CPython: `parent_process() is None`.
  *
- * False in every thread and from the first line of the user's modules on, those that `--import` or `--require` preload
- * included.
+ * In a child it is false in every thread and from the first line of user code on, including modules that `--import` or
+ * `--require` preload.
  */
 export const isMainProcess: boolean = isMain();
 
@@ -49,7 +51,7 @@ function isMain(): boolean {
 }
 
 function roleOfMain(): Role {
-  // Loaded when it is needed, since it takes longer than most of this package.
+  // Loaded on first use, since it takes longer to load than most of this package.
   const { randomBytes } = process.getBuiltinModule('node:crypto');
   return {
     name: NAME_OF_MAIN,
@@ -71,14 +73,14 @@ const state = perEnvironment('process/current', () => ({
 export function currentRole(): Role {
   if (state.role !== undefined) return state.role;
   const text = native.processes.role('');
-  // While a preloaded module runs, a child does not know who it is.
+  // While preloaded modules run, a child has not received its role yet.
   if (text === UNTOLD) return roleOfMain();
-  // The thread that comes first decides for all.
+  // The first thread that gets here decides for all threads.
   const agreed = text === '' ? native.processes.role(JSON.stringify(roleOfMain())) : text;
   return (state.role = JSON.parse(agreed) as Role);
 }
 
-/** @internal Called once, before anything of the user's runs. */
+/** @internal Sets the role of a child. Called once, before the module of its function is imported. */
 export function becomeChild(role: Role): void {
   state.role = role;
   native.processes.setRole(JSON.stringify(role));
@@ -89,24 +91,24 @@ export function nextIdentity(): number[] {
   return [...currentRole().identity, ++state.started];
 }
 
-/** This process, as its children and parent know it. CPython: what `current_process()` returns. */
+/** The current process. CPython: the object that `current_process()` returns. */
 export class CurrentProcess {
-  /** Its name: `MainProcess`, or what its parent has called it. */
+  /** Its name: `MainProcess`, or the name that its parent gave it. */
   get name(): string {
     return currentRole().name;
   }
 
-  /** Its number. */
+  /** The process id. */
   get pid(): number {
     return process.pid;
   }
 
-  /** Whether it ends when its parent ends. */
+  /** Whether this process ends when its parent ends. */
   get daemon(): boolean {
     return currentRole().daemon;
   }
 
-  /** The secret that it shares with its children, 32 random bytes of the main process. CPython: `authkey`. */
+  /** The secret that a main process shares with all its descendants: 32 random bytes. CPython: `authkey`. */
   get authkey(): Buffer {
     return Buffer.from(currentRole().authkey, 'base64');
   }
@@ -114,17 +116,17 @@ export class CurrentProcess {
 
 const current = new CurrentProcess();
 
-/** This process. CPython: `multiprocessing.current_process()`. */
+/** Returns the object of this process. CPython: `multiprocessing.current_process()`. */
 export function currentProcess(): CurrentProcess {
   return current;
 }
 
-/** The process that has started this one. CPython: what `parent_process()` returns. */
+/** The process that started this one. CPython: the object that `parent_process()` returns. */
 export class ParentProcess {
   readonly #channel: number;
-  /** Its number. */
+  /** The process id. */
   readonly pid: number;
-  /** Its name. */
+  /** The name of the parent. */
   readonly name: string;
 
   /** @internal */
@@ -134,20 +136,22 @@ export class ParentProcess {
     this.#channel = channel;
   }
 
-  /** A descriptor that is ready, for `wait`, when the parent has ended. CPython: `sentinel`. */
+  /** A descriptor that becomes readable when the parent has ended, for use with `wait`. CPython: `sentinel`. */
   get sentinel(): number {
     return this.#channel;
   }
 
-  /** Whether it still runs. CPython: `is_alive()`. */
+  /** Whether the parent still runs. CPython: `is_alive()`. */
   isAlive(): boolean {
     return native.poll(Int32Array.of(this.#channel, READ, 0), 0) === 0;
   }
 
   /**
-   * Waits until it has ended. CPython: `join(timeout)`.
+   * Waits until the parent has ended. CPython: `join(timeout)`.
    *
-   * Resolves to false when the time is up. Rejects with an AbortError.
+   * Resolves to true when it has ended, and to false when the time is up. Rejects with an AbortError.
+   *
+   * @param limits A timeout in milliseconds, or options. Omitted or null: no limit.
    */
   async join(limits?: number | null | WaitOptions): Promise<boolean> {
     const checked = limitsFrom(limits);
@@ -162,7 +166,7 @@ export class ParentProcess {
 
 let parent: ParentProcess | undefined;
 
-/** The process that has started this one with this package, or null. CPython: `multiprocessing.parent_process()`. */
+/** The process that started this one with this package, or null. CPython: `multiprocessing.parent_process()`. */
 export function parentProcess(): ParentProcess | null {
   if (isMainProcess) return null;
   return (parent ??= new ParentProcess(currentRole()));

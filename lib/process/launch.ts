@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Starting a child, whatever its language, and following it to its end.
+// Starts a child process of any language and supervises it until it ends.
 import type { ChildProcess, StdioOptions } from 'node:child_process';
 import { accessSync, closeSync, constants as modes, openSync } from 'node:fs';
 import { constants } from 'node:os';
@@ -14,30 +14,30 @@ import { BootstrapChannel } from './bootstrap.js';
 import type { CommonProcessOptions } from './options.js';
 import { RunningChild } from './running-child.js';
 
-/** A program and its arguments. */
+/** A program to run, with its arguments and environment. */
 export interface Command {
   readonly command: string;
   readonly args: readonly string[];
-  /** What errors call the program. Default: its command. */
-  readonly what?: string | undefined;
+  /** The name of the program in error messages. Default: its command. */
+  readonly label?: string | undefined;
   readonly env: NodeJS.ProcessEnv | undefined;
 }
 
-/** How children of one language are started. The methods are called in this order. */
+/** Starts children of one language. The methods are called in this order. */
 export interface Spawner {
   /** Whether the child uses this package. */
   readonly node: boolean;
   /**
-   * The program to run. Everything else that the child is to get goes into the inheritance.
+   * Returns the program to run, and adds everything else that the child needs to the inheritance.
    *
-   * @param channel The number that the child's end of the bootstrap channel will have.
+   * @param channel The number of the bootstrap channel in the child.
    */
   command(channel: number, inheritance: Inheritance): Command;
-  /** Sends what the child is to do. */
+  /** Sends the child its task. */
   send(channel: BootstrapChannel): Promise<void>;
-  /** The child has ended. No caller has learned of it yet. */
+  /** Called when the child has ended, before any caller is told. */
   ended?(): void;
-  /** Why a child has failed that has not said so itself. */
+  /** Explains the failure of a child that has not reported one itself. */
   explain?(exitcode: number, attached: boolean): ChildFailure | undefined;
 }
 
@@ -53,13 +53,13 @@ export function launchChild(
   const inheritance = new Inheritance(stdio.length, spawner.node);
   try {
     const { fd } = inheritance.descriptor(theirs.fileno());
-    const { command, args, what, env } = spawner.command(fd, inheritance);
-    const started = launchProgram(command, args, stdio, inheritance.fds, { env, cwd }, what);
+    const { command, args, label, env } = spawner.command(fd, inheritance);
+    const started = launchProgram(command, args, stdio, inheritance.fds, { env, cwd }, label);
     theirs.close();
     const launched = supervise(started, identity, ours, inheritance, spawner);
-    // A child that ends before it has read this is reported by its end.
+    // A failure to send needs no report of its own: the child has ended, and its end is reported.
     spawner.send(ours).catch(() => undefined);
-    // At once: the caller may keep the event loop busy from here on, or end.
+    // Written at once, since the caller may keep the event loop busy from here on, or end.
     flushUnwritten();
     return launched;
   } catch (error) {
@@ -70,6 +70,7 @@ export function launchChild(
   }
 }
 
+/** Follows a started child: reads its reports, and releases what it no longer needs. */
 function supervise(
   { process: child, pid }: ReturnType<typeof launchProgram>,
   { name, daemon }: ChildIdentity,
@@ -95,7 +96,7 @@ function supervise(
   });
   return {
     child: running,
-    // Made where the caller waits for the child: that stack says more than the stack of the report.
+    // Created in the call that waits for the child: that stack says more than the stack of the report.
     failure() {
       const found = failure ?? spawner.explain?.(running.exitcode ?? 0, attached);
       return found && new ChildProcessError(name, pid, found);
@@ -103,7 +104,7 @@ function supervise(
   };
 }
 
-/** The first three entries of `stdio` as child_process has them, and further ones. Default: inherited. */
+/** The entries of `stdio` as child_process takes them, at least three. Missing ones are inherited. */
 function standardStreams(stdio: StdioOptions | undefined): (StdioOptions & readonly unknown[])[number][] {
   const entries = typeof stdio === 'string' ? [stdio, stdio, stdio] : [...(stdio ?? [])];
   while (entries.length < 3) entries.push('inherit');
@@ -111,9 +112,10 @@ function standardStreams(stdio: StdioOptions | undefined): (StdioOptions & reado
 }
 
 /**
- * Starts a program whose descriptors from `stdio.length` on are `fds`. Throws if no process could be started.
+ * Starts a program that inherits `fds` as its descriptors from `stdio.length` on. Throws if no process could be
+ * started.
  *
- * @param what What errors call the program. Default: its command.
+ * @param label The name of the program in error messages. Default: its command.
  */
 function launchProgram(
   command: string,
@@ -121,14 +123,14 @@ function launchProgram(
   stdio: readonly unknown[],
   fds: readonly number[],
   options: { readonly env: NodeJS.ProcessEnv | undefined; readonly cwd: string | URL | undefined },
-  what = command,
+  label = command,
 ): { process: ChildProcess; pid: number } {
   const { env, cwd } = options;
   const pipes = stdio.filter((entry) => ['pipe', 'overlapped', undefined, null].includes(entry as string)).length;
-  // Node makes the pipes one by one. When descriptors run out before the last one, Node leaves the others open.
+  // Node makes the pipes one by one. If descriptors run out before the last one, Node leaves the others open.
   const missing = pipes > 0 ? failureOf(openMany(2 * pipes + OTHER_DESCRIPTORS), 'spawn') : undefined;
   if (missing !== undefined) throw missing;
-  // Loaded at the first use: most processes are children that start none themselves.
+  // Loaded on first use: most processes are children that start no processes themselves.
   const { spawn } = process.getBuiltinModule('node:child_process');
   const child = spawn(command, args, {
     stdio: [...stdio, ...fds] as StdioOptions,
@@ -136,12 +138,12 @@ function launchProgram(
     ...(cwd === undefined ? {} : { cwd }),
   });
   if (child.pid !== undefined) return { process: child, pid: child.pid };
-  // The event comes too late for the caller of start().
+  // The 'error' event arrives too late for the caller of start(), which gets the error thrown below.
   child.on('error', () => undefined);
-  throw whyNot(command, what, cwd);
+  throw whyNot(command, label, cwd);
 }
 
-/** What a call throws, as an error of `syscall`; undefined if it throws nothing. */
+/** The error that a call throws, as a system error of `syscall`; undefined if the call succeeds. */
 function failureOf(call: () => void, syscall: string, detail?: string): Error | undefined {
   try {
     call();
@@ -151,10 +153,10 @@ function failureOf(call: () => void, syscall: string, detail?: string): Error | 
   }
 }
 
-/** How many descriptors a start needs for learning whether the program runs. */
+/** How many descriptors Node needs besides the pipes, to learn whether the program runs. */
 const OTHER_DESCRIPTORS = 2;
 
-/** A call that throws unless so many descriptors can be opened. */
+/** Returns a function that throws unless `count` descriptors can be opened. */
 function openMany(count: number): () => void {
   return () => {
     const fds: number[] = [];
@@ -168,16 +170,19 @@ function openMany(count: number): () => void {
   };
 }
 
-/** Why a program was not started. Node says so in an event that comes too late, so the possible reasons are tried. */
-function whyNot(command: string, what: string, cwd: string | URL | undefined): Error {
+/**
+ * Finds out why a program was not started. Node reports the reason in an event that arrives too late, so this tests the
+ * possible reasons.
+ */
+function whyNot(command: string, label: string, cwd: string | URL | undefined): Error {
   const runs = (path: string | URL) => () => {
     accessSync(path, modes.X_OK);
   };
   const inCwd = cwd === undefined ? undefined : failureOf(runs(cwd), 'chdir', String(cwd));
   const { ENOENT, EAGAIN } = constants.errno;
   const ofCommand = isAbsolute(command)
-    ? failureOf(runs(command), 'spawn', what)
-    : systemError(-ENOENT, 'spawn', `${what} is not in the PATH`);
-  // Else only the limit for processes is left.
+    ? failureOf(runs(command), 'spawn', label)
+    : systemError(-ENOENT, 'spawn', `${label} was not found in the PATH`);
+  // If no other reason applies, the limit on processes was reached.
   return inCwd ?? failureOf(openMany(OTHER_DESCRIPTORS), 'spawn') ?? ofCommand ?? systemError(-EAGAIN, 'spawn');
 }

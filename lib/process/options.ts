@@ -4,21 +4,29 @@ import type { StdioOptions } from 'node:child_process';
 import { argumentError } from '../core/errors.js';
 import { checkObject } from '../core/validate.js';
 
-/** Options of every kind of process. */
+/** Options common to all kinds of processes. */
 export interface CommonProcessOptions {
-  /** What to call it. Default: `Process-1`, `Process-2`, ... */
+  /** The name of the process. Default: `Process-1`, `Process-2`, ... */
   name?: string | undefined;
-  /** Whether it ends when this process ends, however that ends; else this one waits for it. Default: as this process is. */
+  /**
+   * Whether the process ends when this process ends, however this process ends; otherwise this process waits for it.
+   * Default: the value for this process.
+   */
   daemon?: boolean | undefined;
-  /** Its environment. Default: this process'. */
+  /** The environment variables of the process. Default: those of this process. */
   env?: NodeJS.ProcessEnv | undefined;
-  /** Its working directory. Default: this process'. */
+  /** The working directory of the process. Default: that of this process. */
   cwd?: string | URL | undefined;
-  /** As that of `child_process.spawn`; entries that are missing are `'inherit'`. Default: all three are inherited. */
+  /**
+   * As the option `stdio` of `child_process.spawn`; missing entries are `'inherit'`. Default: all three are inherited.
+   */
   stdio?: StdioOptions | undefined;
 }
 
-/** @internal What is common to the options of all kinds of processes. */
+/** @internal How long a daemon may take to end after a SIGTERM before it gets a SIGKILL, in milliseconds. */
+export const DAEMON_GRACE_MS = 2000;
+
+/** @internal Validates the options common to all kinds of processes. */
 export function checkCommon({ env, cwd, stdio }: CommonProcessOptions): void {
   if (env !== undefined) checkObject(env, 'env');
   if (cwd !== undefined && typeof cwd !== 'string' && !(cwd instanceof URL)) {

@@ -14,41 +14,41 @@ import { native } from '../native/addon.js';
 import { checkCommon, type CommonProcessOptions } from './options.js';
 import { checkFunction, checkObject } from '../core/validate.js';
 
-/** What a process can run: a function with any parameters. */
+/** A function that a process can run, with any parameters. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- Parameters are contravariant: unknown would accept none.
 export type Target = (...args: any[]) => unknown;
 
-/** The arguments of a function: needed if it cannot do without. */
+/** The `args` option of a function, required if the function cannot be called without arguments. */
 export type Arguments<F extends Target> =
   [] extends Parameters<F>
     ? {
-        /** What the function is called with. */
+        /** The arguments of the function. */
         args?: Readonly<Parameters<F>> | undefined;
       }
     : {
-        /** What the function is called with. */
+        /** The arguments of the function. */
         args: Readonly<Parameters<F>>;
       };
 
 /**
- * Options of a `Process`. `args` are the arguments of the function, in which objects of this package may be anywhere; they may
- * be left out if it has none.
+ * Options of a `Process`. Objects of this package may be anywhere in `args`, which may be omitted if the function has
+ * no required parameters.
  */
 export type ProcessOptions<F extends Target> = CommonProcessOptions & {
   /** The module that exports the function: a `file:` URL, usually `import.meta.url`, or an absolute path. */
   module: string | URL;
-  /** The exported function, whose name must be that of the export, or that name. */
+  /** The exported function, or the name of its export. The name of a function must be that of its export. */
   target: F | string;
-  /** Options for Node itself. Default: those of this process, without code that was given on its command line. */
+  /** Options for Node itself. Default: those of this process, except options such as `-e` that give code to run. */
   execArgv?: readonly string[] | undefined;
 } & Arguments<F>;
 
-/** Options of Node that name the code to run or how to take it, each with its value if that is separate. */
+/** Options of Node that give code to run or say how to read it, each with its value if that is a separate argument. */
 const CODE_OPTIONS: readonly string[] = [
   ...['-e', '--eval', '-p', '--print', '-pe', '-i', '--interactive', '-c', '--check', '--input-type'],
 ];
 
-/** This process' own options, without the code that it was given on the command line. */
+/** The Node options of this process, without those that give code to run. */
 function inheritedExecArgv(): string[] {
   const options: string[] = [];
   let ofCode = false;
@@ -61,7 +61,7 @@ function inheritedExecArgv(): string[] {
   return options;
 }
 
-/** How Node names code that is in no file. */
+/** The names that Node gives to code that is in no file. */
 const NO_FILE = /(^|\/)(\[(eval|stdin)\d*\]|\[worker eval\]|REPL\d*)$/;
 
 function checkModule(module: unknown): string {
@@ -75,8 +75,8 @@ function checkModule(module: unknown): string {
   }
   throw argumentError(
     'range',
-    `module must be a file: URL or an absolute path, of a file that a child process can import; "${text}" is neither. ` +
-      'Code that was given to node -e, to its standard input or to the REPL is in no file',
+    `module must be the file: URL or absolute path of a file that a child process can import, not "${text}". ` +
+      'Code given to node -e, standard input or the REPL is in no file',
   );
 }
 
@@ -86,13 +86,13 @@ function checkTarget(target: unknown): string {
   checkFunction(target, 'target');
   const { name } = target as Target;
   if (name === '') {
-    throw argumentError(
-      'range',
-      'target is a function without a name: give it the name of its export, or say that name',
-    );
+    throw argumentError('range', 'target is a function without a name: pass the name of its export as a string');
   }
   if (name.startsWith('bound ')) {
-    throw argumentError('range', `target is a bound function ("${name}"), whose binding a child process cannot know`);
+    throw argumentError(
+      'range',
+      `target must not be a bound function ("${name}"): a child process cannot know what it is bound to`,
+    );
   }
   return name;
 }
@@ -105,9 +105,9 @@ function checkStrings(value: unknown, name: string): readonly string[] {
 /**
  * A Node process that runs an exported function. CPython: `multiprocessing.Process`.
  *
- * The function gets its arguments as a structured clone, but Connections, locks and the like for what they are; the child
- * has its own references to them, so the caller closes what it does not use itself. The process ends when the function
- * has returned and nothing keeps its event loop alive.
+ * The function receives a structured clone of its arguments, in which Connections, queues and locks are objects for the
+ * same pipes and semaphores. The child has its own references to them, so the caller should close the objects that it
+ * does not use itself. The process ends when the function has returned and nothing keeps its event loop alive.
  */
 export class Process<F extends Target = Target> extends BaseProcess {
   readonly #options: CommonProcessOptions;
@@ -116,7 +116,7 @@ export class Process<F extends Target = Target> extends BaseProcess {
   readonly #args: readonly unknown[];
   readonly #execArgv: readonly string[] | undefined;
 
-  /** @param options See ProcessOptions. Nothing is started yet. */
+  /** @param options See ProcessOptions. The process is started by `start()`. */
   constructor(options: ProcessOptions<F>) {
     checkObject(options, 'options');
     super(options.name, options.daemon);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// A child process from its start to its end, whatever language it is in: how it has ended, and waiting for that.
+// A child process of any language, from its start to its end: its exit code, and waiting for its end.
 import type { ChildProcess } from 'node:child_process';
 import type { Socket } from 'node:net';
 import { constants } from 'node:os';
@@ -12,38 +12,38 @@ import { atExit } from '../event-loop/exit.js';
 import { PendingCall, type CallKeeper } from '../event-loop/pending-call.js';
 import { blockOn, flushUnwritten } from '../event-loop/sync-wait.js';
 import { native } from '../native/addon.js';
+import { DAEMON_GRACE_MS } from './options.js';
 
 const { processes, status: codes } = native;
 
-/** The exit code as CPython tells it: negative for the signal that ended the process. */
+/** The exit code as CPython defines it: the negated signal number if a signal ended the process. */
 function exitcodeOf(code: number | null, signal: NodeJS.Signals | null): number {
   return signal === null ? (code ?? 0) : -constants.signals[signal];
 }
 
-/** Closes sentinels whose child was collected. */
+/** Closes the sentinels of children whose objects were garbage collected. */
 const collected = new FinalizationRegistry<number>((fd) => {
   native.closeDescriptor(fd);
 });
 
-/** Daemons of this environment that run. */
+/** The running daemons of this environment. */
 const daemons = perEnvironment('process/daemons', () => new Set<RunningChild>());
 
-/** How long a daemon may take to end by itself when its parent ends, in milliseconds. */
-const GRACE_MS = 2000;
-
 /**
- * Ends the daemons, as the last thing that their parent does. They would end by themselves when it is gone; but then one of
- * them could be the last member of the family, killed before it has removed the names of the semaphores.
+ * Ends the daemons, as the last step of the exit of their parent. Daemons also end by themselves once the parent is
+ * gone, but then one of them could be the last member of the family, killed before it has removed the names of the
+ * semaphores.
  */
 function endDaemons(): void {
   for (const daemon of daemons) daemon.kill('SIGTERM');
   for (const daemon of daemons) {
-    if (daemon.endsWithin(GRACE_MS)) continue;
+    if (daemon.endsWithin(DAEMON_GRACE_MS)) continue;
     daemon.kill('SIGKILL');
-    daemon.endsWithin(GRACE_MS);
+    daemon.endsWithin(DAEMON_GRACE_MS);
   }
 }
 
+/** A child process that was started. */
 export class RunningChild {
   readonly process: ChildProcess;
   readonly pid: number;
@@ -65,9 +65,9 @@ export class RunningChild {
 
   /**
    * @param daemon Whether the event loop may end before the child.
-   * @param onEnd Called once, when the child is known to have ended and before anybody else learns of it.
-   * @param channel A descriptor whose end would tell the child that its parent has ended; -1 for none. A worker that ends
-   *   is no such end, so a copy outlives it.
+   * @param onEnd Called once, when the child is known to have ended and before any caller is told.
+   * @param channel A descriptor whose closing would tell the child that its parent has ended; -1 for none. The end of a
+   *   worker must not close it, so a copy outlives the worker.
    */
   constructor(process: ChildProcess, pid: number, daemon: boolean, onEnd: () => void, channel = -1) {
     this.process = process;
@@ -90,34 +90,34 @@ export class RunningChild {
     });
   }
 
-  /** Has something done when the child has ended, which keeps nothing alive. */
+  /** Called when the child has ended, at once if it has ended already. It does not keep the event loop alive. */
   set afterEnd(callback: () => void) {
     if (this.#exitcode === undefined) this.#afterEnd = callback;
     else callback();
   }
 
-  /** Null while it runs. Asks the system, so that it is right also between two turns of the event loop. */
+  /** Null while the child runs. Asks the system, so the answer is right between two turns of the event loop too. */
   get exitcode(): number | null {
     if (this.#exitcode === undefined) this.#look();
     return this.#exitcode ?? null;
   }
 
-  /** A descriptor that is readable once the child has ended; it is closed by `release`. */
+  /** A descriptor that is readable once the child has ended. `release` closes it. */
   get sentinel(): number {
     if (this.#sentinel >= 0) return this.#sentinel;
     this.#sentinel = this.#exitcode === undefined ? processes.open(this.pid) : -codes.again;
-    // Who has ended already may have been reaped, and then its number may be somebody else's.
+    // A child that has ended may have been reaped, and then its pid may belong to another process.
     if (this.#exitcode !== undefined || this.#sentinel < 0) this.#sentinel = this.#endedSentinel();
     collected.register(this, this.#sentinel, this);
     return this.#sentinel;
   }
 
   kill(signal: NodeJS.Signals): void {
-    // Until it is reaped its number is its own, and Node reaps in the event loop only.
+    // Until the child is reaped its pid cannot be reused, and Node reaps in the event loop only.
     if (this.exitcode === null) this.process.kill(signal);
   }
 
-  /** False when the time is up. */
+  /** Resolves to false when the time is up. */
   async join(limits: Limits): Promise<boolean> {
     if (this.exitcode !== null) return true;
     if (limits.timeout <= 0) return false;
@@ -149,7 +149,7 @@ export class RunningChild {
     }
   }
 
-  /** As `joinSync`, for the end of this process: whatever goes wrong only means that the child is not waited for. */
+  /** As `joinSync`, for the exit of this process: if the wait fails, the child is not waited for. */
   endsWithin(timeout: number): boolean {
     try {
       return this.joinSync(timeout);
@@ -158,7 +158,7 @@ export class RunningChild {
     }
   }
 
-  /** Gives up the sentinel. */
+  /** Closes the sentinel. */
   release(): void {
     if (this.#sentinel < 0) return;
     collected.unregister(this);
@@ -168,7 +168,7 @@ export class RunningChild {
 
   #look(): void {
     const found = processes.end(this.pid);
-    // What somebody else has reaped is told by the event.
+    // If the child was reaped elsewhere, the 'exit' event reports its end.
     if (found < 0) return;
     this.#end(found >= processes.killedBy ? processes.killedBy - found : found);
   }
@@ -183,7 +183,7 @@ export class RunningChild {
     for (const call of [...this.#waiting]) call.resolve(true);
   }
 
-  /** The reading end of a pipe without writers. */
+  /** A sentinel for a child that has ended: the read end of a pipe without writers. */
   #endedSentinel(): number {
     if (this.#exitcode === undefined) this.#look();
     if (this.#exitcode === undefined) throw systemError(this.#sentinel, 'pidfd_open');

@@ -1,20 +1,22 @@
 // SPDX-License-Identifier: MIT
 //
-// Which Python runs a PythonProcess. That it is a CPython of version 3.8 or later is found out by the child itself, which
-// says so otherwise: running it once before would take as long as starting the child.
+// Chooses the interpreter of a PythonProcess. The child itself checks that it is CPython 3.8 or later, and reports if
+// it is not: running the interpreter once before, for a check, would take as long as starting the child.
 import { join } from 'node:path';
 
-/** An interpreter, and how errors call it. */
+/** An interpreter, and its name in error messages. */
 export interface Interpreter {
   readonly command: string;
-  readonly what: string;
+  readonly label: string;
 }
 
 function from(origin: string, command: string): Interpreter {
-  return { command, what: `${command} (${origin})` };
+  return { command, label: `${command} (${origin})` };
 }
 
-/** The first of: what the caller says, `PYTHON`, the virtual environment, and `python3` on the PATH. */
+/**
+ * The first of these that is given: the option `python`, `PYTHON`, the virtual environment; else `python3` on the PATH.
+ */
 export function findInterpreter(python: string | undefined, env: NodeJS.ProcessEnv): Interpreter {
   if (python !== undefined) return from('the option python', python);
   const named = env['PYTHON'];
@@ -23,5 +25,5 @@ export function findInterpreter(python: string | undefined, env: NodeJS.ProcessE
   if (virtual !== undefined && virtual !== '') {
     return from('the environment variable VIRTUAL_ENV', join(virtual, 'bin', 'python'));
   }
-  return from('found by PATH', 'python3');
+  return from('from the PATH', 'python3');
 }

@@ -23,11 +23,11 @@ export interface PythonProcessOptions extends CommonProcessOptions {
   /** Its keyword arguments. Default: none. */
   kwargs?: Readonly<Record<string, unknown>> | undefined;
   /**
-   * The interpreter, CPython 3.8 or later: a path, or a name on the PATH. Default: the environment variable `PYTHON`, the
-   * virtual environment that is active (`VIRTUAL_ENV`), or `python3`.
+   * The interpreter, CPython 3.8 or later: a path, or a name on the PATH. Default: the environment variable `PYTHON`,
+   * the active virtual environment (`VIRTUAL_ENV`), or `python3`.
    */
   python?: string | undefined;
-  /** Folders in which modules are looked for first, after the working directory. They precede those in `PYTHONPATH`. */
+  /** Folders to search for modules, after the working directory and before the folders in `PYTHONPATH`. */
   pythonPath?: string | URL | readonly (string | URL)[] | undefined;
 }
 
@@ -37,7 +37,7 @@ function checkTarget(target: unknown): { module: string; name: string } {
   if (module !== undefined && name !== undefined) return { module, name };
   throw argumentError(
     'range',
-    `target must be 'module:function', a module as Python imports it and a function in it, not '${target}'`,
+    `target must be 'module:function', a module as Python imports it and a function in that module, not '${target}'`,
   );
 }
 
@@ -58,12 +58,13 @@ function checkKeywords(kwargs: unknown): Record<string, unknown> {
 }
 
 /**
- * A Python process that runs a function, started as CPython's own multiprocessing starts its children: nothing has to be
- * installed there, and the function needs to know nothing of Node. CPython: `get_context('spawn').Process`.
+ * A Python process that runs a function, started as CPython's own multiprocessing starts its children: nothing has to
+ * be installed in Python, and the function needs no knowledge of Node. CPython: `get_context('spawn').Process`.
  *
- * The function gets its arguments as the pickle codec translates them, and Connections, locks and queues as the objects of
- * `multiprocessing` that they are; the child has its own references to them, so the caller closes what it does not use
- * itself. A channel for which no serialization was chosen and over which nothing was sent yet becomes one of pickles.
+ * The pickle codec translates the arguments of the function. Connections, locks and queues arrive as objects of
+ * `multiprocessing`. The child has its own references to them, so the caller should close the objects that it does not
+ * use itself. If no serialization was chosen for a channel and nothing was sent over it yet, its serialization becomes
+ * `'pickle'`.
  */
 export class PythonProcess extends BaseProcess {
   readonly #options: CommonProcessOptions;
@@ -71,7 +72,7 @@ export class PythonProcess extends BaseProcess {
   readonly #folders: readonly string[];
   readonly #task: Task;
 
-  /** @param options See PythonProcessOptions. Nothing is started yet. */
+  /** @param options See PythonProcessOptions. The process is started by `start()`. */
   constructor(options: PythonProcessOptions) {
     checkObject(options, 'options');
     super(options.name, options.daemon);
@@ -89,7 +90,7 @@ export class PythonProcess extends BaseProcess {
   /** @internal */
   protected override launch(identity: ChildIdentity): Launched {
     const env = this.#environment();
-    const { command, what } = findInterpreter(this.#python, env);
+    const { command, label } = findInterpreter(this.#python, env);
     const queues: WeakRef<BaseQueue<unknown>>[] = [];
     let pickles: Buffer;
     return launchChild(identity, this.#options, {
@@ -100,11 +101,11 @@ export class PythonProcess extends BaseProcess {
           return reduceForPython(object, inheritance);
         };
         pickles = spawnPickles(channel, identity, this.#task, pickleArguments(this.#task, { reduce }));
-        return { command, args: commandLine(channel), what, env };
+        return { command, args: commandLine(channel), label, env };
       },
       send: (channel) => channel.sendUnframed(pickles),
       ended: () => lookAfter(queues),
-      explain: (exitcode, attached) => (attached || exitcode <= 0 ? undefined : notStarted(what, exitcode)),
+      explain: (exitcode, attached) => (attached || exitcode <= 0 ? undefined : notStarted(label, exitcode)),
     });
   }
 
@@ -117,10 +118,13 @@ export class PythonProcess extends BaseProcess {
   }
 }
 
-/** It did not even get to say why; if anything was said, it is on its standard error. */
+/**
+ * The failure of an interpreter that ended before it could report a reason. Its output, if any, is on its standard
+ * error.
+ */
 function notStarted(interpreter: string, exitcode: number): ChildFailure {
   const message =
-    `${interpreter} ended with exit code ${exitcode} before it took over its arguments. ` +
-    'A CPython of version 3.8 or later is needed';
+    `${interpreter} ended with exit code ${exitcode} before it received its arguments. ` +
+    'CPython 3.8 or later is needed';
   return { stage: 'attach', message, stack: '' };
 }

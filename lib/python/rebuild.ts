@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The counterpart of reduce.ts: objects of multiprocessing that a Python process has pickled for its child become the objects
-// of this package.
+// The counterpart of reduce.ts: turns objects of multiprocessing, which a Python process has pickled for its child,
+// into objects of this package.
 import type { Channel } from '../connection/channel.js';
 import { rebuildChannel } from '../connection/channel-reduction.js';
 import { ChannelSerialization } from '../connection/channel-format.js';
@@ -24,17 +24,17 @@ import { attachEvent } from '../synchronize/reduction.js';
 import type { SemLock } from '../synchronize/sem-lock.js';
 import { SemaphoreHandle } from '../synchronize/semaphore-handle.js';
 
-/** Stands for an object until it gets its state. */
+/** The placeholder of an object that has not received its state yet. */
 function unmade(): symbol {
   return Symbol('unmade');
 }
 
-/** An object whose state says what it is. */
+/** A reducer for objects that are made from their state. */
 function stateful(make: (state: readonly unknown[]) => unknown): Reducer {
   return {
     call: unmade,
     build(_, state) {
-      if (!Array.isArray(state)) throw new TypeError('its state is no tuple');
+      if (!Array.isArray(state)) throw new TypeError('its state is not a tuple');
       return make(state as unknown[]);
     },
   };
@@ -42,10 +42,10 @@ function stateful(make: (state: readonly unknown[]) => unknown): Reducer {
 
 function instance<T>(value: unknown, Class: abstract new (...args: never[]) => T): T {
   if (value instanceof Class) return value;
-  throw new TypeError(`a part of it is no ${Class.name}`);
+  throw new TypeError(`a part of it is not a ${Class.name}`);
 }
 
-/** Rebuilds objects, and closes them all if one of them cannot be rebuilt. */
+/** Rebuilds objects, and keeps them in a list so that all can be closed if one cannot be rebuilt. */
 class Rebuilder {
   readonly #importer: Importer;
   readonly #addresses: ReadonlyMap<unknown, DescriptorAddress>;
@@ -67,7 +67,7 @@ class Rebuilder {
 
   connection([descriptor, readable, writable]: readonly unknown[]): Connection {
     const address = this.#addresses.get((descriptor as { fd?: unknown } | undefined)?.fd);
-    if (address === undefined) throw new TypeError('it is over a descriptor that the parent has not listed');
+    if (address === undefined) throw new TypeError('it uses a descriptor that the parent did not list');
     const direction = { readable: readable === true, writable: writable === true };
     const reduced = { descriptor: address, ...direction, serialization: 'pickle', options: {} };
     const { channel, format } = rebuildChannel(reduced, 'connection', this.#importer);
@@ -75,11 +75,11 @@ class Rebuilder {
   }
 
   /** CPython: SemLock.__setstate__. */
-  semLock(what: string, make: (handle: SemaphoreHandle, most: number) => SemLock): Reducer {
+  semLock(typeName: string, make: (handle: SemaphoreHandle, most: number) => SemLock): Reducer {
     return stateful(([, , most, name]) => {
       checkSemaphoreName(name, 'name');
       checkInteger(most, 'maxvalue');
-      return this.keep(make(SemaphoreHandle.attach(what, { name }), most));
+      return this.keep(make(SemaphoreHandle.attach(typeName, { name }), most));
     });
   }
 
@@ -127,7 +127,7 @@ class Rebuilder {
   }
 }
 
-/** A Semaphore that only tells where its semaphore is. */
+/** A rebuilt Semaphore that is closed again: only its address is used. */
 interface Replaced {
   readonly address: SemaphoreAddress;
   close(): void;
@@ -141,7 +141,7 @@ function replaceable(value: unknown): Replaced {
 function connectionOf(value: unknown): Connection<never, unknown> {
   const connection: unknown = value instanceof Connection ? value : undefined;
   if (connection !== undefined) return connection as Connection<never, unknown>;
-  throw new TypeError('a part of it is no Connection');
+  throw new TypeError('a part of it is not a Connection');
 }
 
 /** @param slots Undefined for a SimpleQueue. */
@@ -165,7 +165,7 @@ function queueResources(
     format: new ChannelSerialization('pickle', false),
     highWaterMark: DEFAULT_HIGH_WATER_MARK,
   });
-  // The resources use the channels by themselves from now on.
+  // From now on the resources are users of the channels themselves.
   for (const end of ends) end.close();
   return resources;
 }
@@ -194,7 +194,7 @@ function reducersFor(rebuilder: Rebuilder): ReturnType<typeof reducerTable> {
   });
 }
 
-/** Rebuilds the arguments that a Python process sends. If one of them cannot be rebuilt, nothing stays open. */
+/** Rebuilds the arguments that a Python process sent. If one of them cannot be rebuilt, none stays open. */
 export function rebuildPickled({ pickle, descriptors }: PickledArguments, importer: Importer): unknown[] {
   const rebuilder = new Rebuilder(importer, descriptors);
   try {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What objects of this package are in pickles: the classes of CPython's multiprocessing, with the state that CPython itself
-// gives them when it pickles them for a child process.
+// Objects of this package in pickles: they become objects of CPython's multiprocessing, with the state that CPython's
+// own pickling for a child process gives them.
 import type { ConditionAddress } from '../synchronize/condition.js';
 import type { ConnectionDescriptor } from '../connection/channel-reduction.js';
 import type { Descriptor } from '../describe.js';
@@ -11,7 +11,7 @@ import { SEM_VALUE_MAX, type SemLockDescriptor } from '../synchronize/sem-lock.j
 import { create, PythonGlobal, PythonTuple, reduce, type PythonObject } from '../serialization/pickle/nodes.js';
 import type { Exporter, SemaphoreAddress } from '../reduction/transfer.js';
 
-/** What a semaphore is used as. CPython: `synchronize.RECURSIVE_MUTEX` and `SEMAPHORE`. */
+/** The kinds of a SemLock. CPython: `synchronize.RECURSIVE_MUTEX` and `SEMAPHORE`. */
 const RECURSIVE_MUTEX = 0;
 const SEMAPHORE = 1;
 
@@ -44,17 +44,18 @@ function connection({ descriptor, readable, writable }: ConnectionDescriptor): P
 function semLock(type: SemLockDescriptor['type'], { name }: SemaphoreAddress, bound = SEM_VALUE_MAX): PythonObject {
   const kind = type === 'RLock' ? RECURSIVE_MUTEX : SEMAPHORE;
   const most = type === 'Lock' || type === 'RLock' ? 1 : bound;
-  // CPython: SemLock.__getstate__. The first item is a pointer that is not looked at where there is a name.
+  // CPython: SemLock.__getstate__. The first item is a pointer, which is ignored on systems where semaphores have
+  // names.
   return create(classes[type], [], tuple(0, kind, most, name));
 }
 
-/** @param lock An object, or what stands for one. */
+/** @param lock A lock, or its reduced form. */
 function condition(lock: unknown, { sleeping, woken, wait }: ConditionAddress): PythonObject {
   const [first, second, third] = [sleeping, woken, wait].map((address) => semLock('Semaphore', address));
   return create(classes.Condition, [], tuple(lock, first, second, third));
 }
 
-/** CPython: Queue.__getstate__ and those of its relatives. */
+/** CPython: `__getstate__` of Queue, JoinableQueue and SimpleQueue. */
 function queue({
   type,
   reader,
@@ -62,14 +63,14 @@ function queue({
   rlock,
   wlock,
   places,
-  condition: told,
+  condition: finished,
   unfinished,
 }: QueueDescriptor): PythonObject {
   const ends = [connection(reader), connection(writer), lockOf(rlock), lockOf(wlock)];
-  // Only a SimpleQueue has no places.
+  // Only a SimpleQueue has no slots.
   if (places === undefined) return create(classes[type], [], tuple(...ends));
   const state = [false, places.bound, ...ends, lockOf(places), process.pid];
-  if (told !== undefined) state.push(condition(lockOf(told.lock), told.condition));
+  if (finished !== undefined) state.push(condition(lockOf(finished.lock), finished.condition));
   if (unfinished !== undefined) state.push(lockOf(unfinished));
   return create(classes[type], [], tuple(...state));
 }
@@ -99,8 +100,8 @@ function pythonObject(descriptor: Descriptor): PythonObject {
 }
 
 /**
- * What stands in a pickle for an object of this package; undefined for any other object. A part that users may have too stays
- * in its place: the encoder meets it there, and writes each object once.
+ * The pickled form of an object of this package; undefined for any other object. A part that user code may refer to as
+ * well, such as the lock of a Condition, stays in its place: the encoder reduces it there, and writes each object once.
  */
 export function reduceForPython(object: object, exporter: Exporter): PythonObject | undefined {
   if (!isReducible(object)) return undefined;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// Connections inside of pickles, as multiprocessing.resource_sharer sends them. The sender keeps a copy of the descriptor and
-// puts a ticket into the pickle: the address of its Listener, and a number. The receiver of the pickle connects to that
-// address, proves that it has the key of this family of processes, and sends the number; the sender answers with the
-// descriptor.
+// Connections inside of pickles, as multiprocessing.resource_sharer sends them. The sender keeps a copy of the
+// descriptor and puts a ticket into the pickle: the address of its Listener, and a number. The receiver of the pickle
+// connects to that address, proves that it has the key of this family of processes, and sends the number; the sender
+// answers with the descriptor.
 import { Client, ClientSync } from '../listener/client.js';
 import { checkOptions, narrow } from '../connection/options.js';
 import { reduceObject } from '../reduction/registry.js';

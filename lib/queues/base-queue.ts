@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What all queues have in common: a pipe, a lock for each of its ends, and what has become of it.
+// The common part of all queues: a pipe, a lock for each of its ends, and the state of the queue.
 import { inspect } from 'node:util';
 
 import { checkBlockingLimits, deadlineAfter, type WaitOptions } from '../core/deadline.js';
@@ -17,24 +17,24 @@ import type { Exporter } from '../reduction/transfer.js';
 
 /** Options of `put` and `get`. */
 export interface QueueWaitOptions extends WaitOptions {
-  /** Whether to wait at all. Default true; with false, `timeout` has no meaning. CPython: `put(item, block)`. */
+  /** Whether to wait at all. Default true; with false, `timeout` is ignored. CPython: `put(item, block)`. */
   block?: boolean | undefined;
 }
 
-/** What all queues have in common. */
+/** The common base class of all queues. */
 export abstract class BaseQueue<T> {
-  readonly #what: QueueDescriptor['type'];
+  readonly #typeName: QueueDescriptor['type'];
   readonly #keepAlive = new KeepAlive();
   #closed = false;
-  // Private fields, which no serialisation sees: the first thing that it meets must be the mark.
+  // Private fields, which no serialisation sees: the first property that a serialisation reads must be the mark.
   readonly #resources: QueueResources;
   readonly #handle: QueueHandle;
   readonly #reader: QueueReader;
   readonly #writer: QueueWriter;
 
   /** @internal */
-  protected constructor(what: QueueDescriptor['type'], resources: QueueResources, made: boolean) {
-    this.#what = what;
+  protected constructor(typeName: QueueDescriptor['type'], resources: QueueResources, made: boolean) {
+    this.#typeName = typeName;
     this.#resources = resources;
     try {
       this.#handle = new QueueHandle(resources, made);
@@ -45,15 +45,16 @@ export abstract class BaseQueue<T> {
     this.#reader = new QueueReader(this.#handle, resources.format);
     this.#writer = new QueueWriter(this.#handle, resources.highWaterMark);
     waitForFeedersAtExit();
-    Object.defineProperty(this, 'shareable', shareableMark(what));
+    Object.defineProperty(this, 'shareable', shareableMark(typeName));
   }
 
   /**
    * Puts an item on the queue. CPython: `put(item, block, timeout)`.
    *
-   * It is serialised before this returns. The promise resolves when the item was accepted: from then on it is written
-   * whatever this process' JavaScript does. Rejects with `PicklingError`, `Full` (at once or when the time is up),
-   * `ClosedError`, `ShutDown`, `QueueBroken`, an AbortError, or a system error (EPIPE when nobody can get it).
+   * The item is serialised before this returns. The promise resolves when the item was accepted: from then on it is
+   * written even while JavaScript is busy. Rejects with `PicklingError`, `Full` (at once or when the time is up),
+   * `ClosedError`, `ShutDown`, `QueueBroken`, an AbortError, or a system error (EPIPE when no process can get the
+   * item).
    */
   put(item: T, options?: QueueWaitOptions): Promise<void> {
     try {
@@ -75,9 +76,10 @@ export abstract class BaseQueue<T> {
   /**
    * Takes an item off the queue. CPython: `get(block, timeout)`.
    *
-   * Calls are served in the order in which they were made. An item of which a part has arrived when a call gives up goes to
-   * the next one. Rejects with `Empty` (at once or when the time is up), `ClosedError`, `ShutDown`, `QueueBroken`,
-   * `UnpicklingError`, or an AbortError. That others close the queue, or end, is no reason.
+   * Calls are served in the order in which they were made. If a call gives up when an item has arrived in part, the
+   * item goes to the next call. Rejects with `Empty` (at once or when the time is up), `ClosedError`, `ShutDown`,
+   * `QueueBroken`, `UnpicklingError`, or an AbortError. A `get` does not fail because other processes close the queue
+   * or end.
    */
   get(options?: QueueWaitOptions): Promise<T> {
     try {
@@ -95,8 +97,8 @@ export abstract class BaseQueue<T> {
   }
 
   /**
-   * Whether there was nothing to get at the moment of asking. Others may have put or got something since; and an item may
-   * have arrived in part. CPython: `empty()`.
+   * Whether the queue was empty at the moment of the call. Other processes may have put or got items since, and an item
+   * may have arrived in part. CPython: `empty()`.
    */
   empty(): boolean {
     this.checkOpen();
@@ -109,15 +111,15 @@ export abstract class BaseQueue<T> {
   }
 
   /**
-   * Closes this object; doing so again changes nothing. CPython: `close()`.
+   * Closes this object. Further calls have no effect. CPython: `close()`.
    *
-   * Nothing can be put or got here any more, and pending calls reject with `ClosedError`. What was put is still written.
-   * Others do not learn of it: who waits for an item goes on waiting.
+   * This object can no longer put or get, and its pending calls reject with `ClosedError`. Accepted items are still
+   * written. Other processes do not learn of it: their pending `get` calls go on waiting.
    */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    const error = (): Error => new ClosedError(this.#what);
+    const error = (): Error => new ClosedError(this.#typeName);
     this.#reader.close(error);
     this.#writer.close(error);
     this.#handle.close();
@@ -141,7 +143,10 @@ export abstract class BaseQueue<T> {
     this.close();
   }
 
-  /** Items, until the queue is shut down or closed here. Leaving the loop early closes nothing and loses nothing. */
+  /**
+   * Gets items until the queue is shut down, or closed here. Leaving the loop early does not close it, and loses no
+   * item.
+   */
   async *[Symbol.asyncIterator](): AsyncGenerator<T, void, undefined> {
     for (;;) {
       let item: T;
@@ -155,15 +160,15 @@ export abstract class BaseQueue<T> {
     }
   }
 
-  /** What console.log shows. */
+  /** The text that console.log shows. */
   [inspect.custom](): string {
-    return `${this.#what} { ${this.#closed ? 'closed' : this.show()} }`;
+    return `${this.#typeName} { ${this.#closed ? 'closed' : this.show()} }`;
   }
 
   /** @internal */
   [kReduce](exporter: Exporter): QueueDescriptor {
     this.checkOpen();
-    return this.#resources.reduce(this.#what, exporter);
+    return this.#resources.reduce(this.#typeName, exporter);
   }
 
   /** @internal */
@@ -196,6 +201,6 @@ export abstract class BaseQueue<T> {
 
   /** @internal */
   protected checkOpen(): void {
-    if (this.#closed) throw new ClosedError(this.#what);
+    if (this.#closed) throw new ClosedError(this.#typeName);
   }
 }

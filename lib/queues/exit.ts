@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The end of a process that has put items on queues which have not been written yet. Their threads go on by themselves for
-// as long as the process lives, so all there is to do is to wait for them.
+// The end of a process that has put items which are not written yet. The feeder threads go on by themselves as long as
+// the process lives, so the process only has to wait for them.
 
 import { request, requestSync } from '../event-loop/completions.js';
 import { millisecondsLeft } from '../core/deadline.js';
@@ -13,10 +13,10 @@ import { KeepAlive } from '../event-loop/keep-alive.js';
 
 const queues = native.queues;
 
-/** When a natural end that waits says why. */
+/** How long a natural end waits before a warning gives the reason, in milliseconds. */
 const WARNING_MS = 5000;
 
-/** How long an item that is half written is waited for at an end that waits for nothing else. */
+/** How long the end of the process waits for a half-written item when it waits for nothing else, in milliseconds. */
 const HALF_WRITTEN_MS = 200;
 
 const whenIdle = {
@@ -27,7 +27,7 @@ const whenIdle = {
 
 const state = perEnvironment('queues/exit', () => ({ registered: false }));
 
-/** Makes the end of the process wait for what was put. */
+/** Makes the end of the process wait until the items are written. */
 export function waitForFeedersAtExit(): void {
   if (state.registered) return;
   state.registered = true;
@@ -35,11 +35,11 @@ export function waitForFeedersAtExit(): void {
   if (native.isMainThread) process.on('beforeExit', waitForFeeders);
 }
 
-/** A natural end of the process waits for as long as it takes. */
+/** Keeps a natural end of the process waiting for as long as it takes. */
 function waitForFeeders(): void {
   const [, items] = queues.processWaiting();
   if (items === 0) return;
-  // This process does not read any more. If no other process does either, the feeder threads learn of it now.
+  // This process no longer reads. If no other process does either, the feeder threads fail with EPIPE now.
   queues.cutReaders();
   const keepAlive = new KeepAlive();
   keepAlive.begin();
@@ -53,14 +53,14 @@ function waitForFeeders(): void {
 function warnOfWait(): void {
   const [count, items, bytes, name] = queues.processWaiting();
   process.emitWarning(
-    `The process has ended but for ${items} items (${bytes} bytes) put on ${count} queue(s), of which one has the lock ` +
-      `${name}: it waits until they are got. cancelJoinThread() lets it end without them`,
+    `The process waits to end until ${items} items (${bytes} bytes) on ${count} queue(s) are written, which ` +
+      `needs other processes to get items. One of the queues has the lock ${name}. cancelJoinThread() drops the items`,
   );
 }
 
-/** Waits until everything was written, or until the deadline. */
+/** Waits until all items are written, or until the deadline. */
 function writeQueuesAtExit(deadline: number, warn: Warn): void {
-  // Other readers could not go on behind an item of which this process has read a part.
+  // Finishes an item that this process has read in part: other readers could not continue behind it.
   queues.finish(millisecondsLeft(deadline));
   if (!native.isMainThread) return;
   if (queues.processWaiting()[1] > 0) {
@@ -69,7 +69,7 @@ function writeQueuesAtExit(deadline: number, warn: Warn): void {
   }
   const [, items, bytes] = queues.processWaiting();
   stopFeeders();
-  if (items > 0) warn(`${items} items (${bytes} bytes) put on queues were not got`);
+  if (items > 0) warn(`${items} items (${bytes} bytes) put on queues were not written`);
 }
 
 function waitUntilIdle(deadline: number): void {
@@ -84,7 +84,10 @@ function waitUntilIdle(deadline: number): void {
   }
 }
 
-/** Nobody could read on behind an item that is cut off, so the rest of one that was begun is given a moment. */
+/**
+ * Stops the feeder threads. An item that is half written gets a moment, since no reader could continue behind one that
+ * is cut off.
+ */
 function stopFeeders(): void {
   const until = performance.now() + HALF_WRITTEN_MS;
   while (queues.stopFeeders() === 0 && performance.now() < until) {

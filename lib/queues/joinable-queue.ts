@@ -11,20 +11,20 @@ import type { SemaphoreWaits } from '../synchronize/semaphore-wait.js';
 /**
  * A Queue that counts which items have been processed. CPython: `multiprocessing.JoinableQueue`.
  *
- * Whoever gets an item calls `taskDone` when he is done with it; `join` waits until that was done for all.
+ * A consumer calls `taskDone` after it has processed an item; `join` waits until all items are processed.
  */
 export class JoinableQueue<T = unknown> extends Queue<T> {
-  /** @param options How many items may be on it (default, and for 0 or less: no limit), or options. */
+  /** @param options The largest number of items on the queue (0 or less, the default: no limit), or options. */
   constructor(options?: number | QueueOptions);
-  /** @internal For a queue that exists. */
+  /** @internal For an existing queue. */
   constructor(resources: QueueResources);
   constructor(source?: QueueSource) {
     super(source, true);
   }
 
   /**
-   * Says that an item which was got has been processed. CPython: `task_done()`. Rejects with `TaskDoneError` if there is
-   * none, `ClosedError`, or `OwnerDied`.
+   * Marks one item that was got as processed. CPython: `task_done()`. Rejects with `TaskDoneError` if no item is
+   * unprocessed, `ClosedError`, or `OwnerDied`.
    */
   async taskDone(): Promise<void> {
     this.checkOpen();
@@ -41,8 +41,8 @@ export class JoinableQueue<T = unknown> extends Queue<T> {
   /**
    * Resolves when every item that was put has been processed. CPython: `join()`.
    *
-   * Rejects with `TimeoutError`, `ClosedError`, `OwnerDied`, or an AbortError; with `ShutDown` or `QueueBroken` if items
-   * were left that nobody can get any more.
+   * Rejects with `TimeoutError`, `ClosedError`, `OwnerDied`, or an AbortError; with `ShutDown` or `QueueBroken` if
+   * items are left that can no longer be got.
    */
   async join(options?: WaitOptions): Promise<void> {
     const { timeout, signal } = checkLimits(options);
@@ -94,7 +94,10 @@ export class JoinableQueue<T = unknown> extends Queue<T> {
     });
   }
 
-  /** Whether nothing is unfinished. Asked with the lock, so that trying to take one works where values are not told. */
+  /**
+   * Whether no item is unfinished. The caller holds the lock, so this can take a count and give it back, which works on
+   * systems that cannot read the value of a semaphore.
+   */
   #isFinished(): boolean {
     const { unfinished } = this.#joinable;
     if (!unfinished.tryAcquire()) return true;
@@ -102,7 +105,7 @@ export class JoinableQueue<T = unknown> extends Queue<T> {
     return false;
   }
 
-  /** Calls `callback` when what is unfinished cannot be finished any more. */
+  /** Calls `callback` when the unfinished items can no longer be finished. Returns a function that cancels this. */
   #onEnd(callback: () => void): () => void {
     let untell = (): void => undefined;
     const listen = (): void => {
@@ -119,7 +122,7 @@ export class JoinableQueue<T = unknown> extends Queue<T> {
   }
 }
 
-/** CPython's own spelling of a method. Its behaviour is that of the camelCase one. */
+/** CPython's spelling of a method, which behaves like the camelCase one. */
 export interface JoinableQueue<T> {
   /** `taskDone` */
   task_done: JoinableQueue<T>['taskDone'];

@@ -8,21 +8,21 @@ import { checkInteger, checkObject, checkTimeout } from '../core/validate.js';
 
 /** Options of a SimpleQueue. */
 export interface SimpleQueueOptions {
-  /** How items become bytes. Default `'structured'`. Everybody who uses the queue must use the same. */
+  /** How items are serialised. Default `'structured'`. All processes that use the queue must use the same. */
   serialization?: Serialization | undefined;
-  /** Longest item that is got, in bytes; a longer one breaks the queue. Default 1 GiB. */
+  /** Longest item that can be got, in bytes; a longer one breaks the queue. Default 1 GiB. */
   maxMessageBytes?: number | undefined;
-  /** How long the end of the process may wait for items to be written, in milliseconds. Default 5000. */
+  /** How long the process may delay its end until its items are written, in milliseconds. Default 5000. */
   exitFlushMs?: number | undefined;
 }
 
 /** Options of a Queue or a JoinableQueue. */
 export interface QueueOptions extends SimpleQueueOptions {
-  /** How many items may be on the queue. Default 0: no limit, as for any number that is not positive. */
+  /** The largest number of items on the queue. Default 0: no limit, as for any number that is not positive. */
   maxsize?: number | undefined;
   /**
-   * How many bytes may wait in this process before `put` makes its caller wait until they are fewer. Default 64 MiB. The
-   * item is accepted all the same, so that nothing is lost.
+   * How many bytes may wait in this process to be written. If more wait, `put` makes its caller wait until they are
+   * fewer; the item is accepted all the same, so that nothing is lost. Default 64 MiB.
    */
   highWaterMark?: number | undefined;
 }
@@ -37,7 +37,7 @@ export interface CheckedOptions {
   readonly channel: { readonly maxMessageBytes: number; readonly exitFlushMs: number };
 }
 
-/** Validates what a queue is constructed with: a `maxsize`, or options. */
+/** Validates the argument of the constructor of a queue: a `maxsize`, or options. */
 export function checkQueueOptions(given: unknown): CheckedOptions {
   if (given !== undefined && typeof given !== 'number') checkObject(given, 'options');
   const options = (typeof given === 'number' ? { maxsize: given } : (given ?? {})) as QueueOptions;
@@ -45,7 +45,7 @@ export function checkQueueOptions(given: unknown): CheckedOptions {
   checkInteger(maxsize, 'maxsize', -SEM_VALUE_MAX, SEM_VALUE_MAX);
   const highWaterMark = options.highWaterMark ?? DEFAULT_HIGH_WATER_MARK;
   if (typeof highWaterMark !== 'number') throw argumentError('type', 'highWaterMark must be a number of bytes');
-  if (!(highWaterMark >= 0)) throw argumentError('range', `highWaterMark must not be ${highWaterMark}`);
+  if (!(highWaterMark >= 0)) throw argumentError('range', `highWaterMark must be at least 0, not ${highWaterMark}`);
   const maxMessageBytes = options.maxMessageBytes ?? DEFAULT_MAX_MESSAGE_BYTES;
   checkInteger(maxMessageBytes, 'maxMessageBytes');
   const exitFlushMs = checkTimeout(options.exitFlushMs ?? DEFAULT_EXIT_FLUSH_MS, 'exitFlushMs');

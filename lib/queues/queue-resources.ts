@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What a queue is made of: two pipes and some semaphores.
+// The resources of a queue: two pipes and several semaphores.
 import { Channel } from '../connection/channel.js';
 import { ChannelSerialization } from '../connection/channel-format.js';
 import {
@@ -16,7 +16,7 @@ import { Condition, type ConditionDescriptor } from '../synchronize/condition.js
 import { SEM_VALUE_MAX, type SemLockDescriptor } from '../synchronize/sem-lock.js';
 import { SemaphoreHandle } from '../synchronize/semaphore-handle.js';
 
-/** What `describe` makes of a queue. It is plain JSON. */
+/** The result of `describe` for a queue. It is plain JSON. */
 export interface QueueDescriptor {
   /** The class. */
   readonly type: 'Queue' | 'JoinableQueue' | 'SimpleQueue';
@@ -28,25 +28,25 @@ export interface QueueDescriptor {
   readonly rlock: SemLockDescriptor;
   /** CPython: `_wlock`. */
   readonly wlock: SemLockDescriptor;
-  /** The slots for further items. CPython: `_sem`. */
+  /** The semaphore that counts the free slots. CPython: `_sem`. */
   readonly places?: SemLockDescriptor | undefined;
-  /** Of a JoinableQueue. CPython: `_cond`. */
+  /** Only of a JoinableQueue. CPython: `_cond`. */
   readonly condition?: ConditionDescriptor | undefined;
-  /** Of a JoinableQueue. CPython: `_unfinished_tasks`. */
+  /** Only of a JoinableQueue. CPython: `_unfinished_tasks`. */
   readonly unfinished?: SemLockDescriptor | undefined;
-  /** The pipe by which Node members learn of a shutdown, its reader first. */
+  /** The pipe that tells Node members of a shutdown: reader, then writer. */
   readonly level?: readonly [ConnectionDescriptor, ConnectionDescriptor] | undefined;
-  /** How items become bytes; `custom` for functions of the user, which cannot be passed on. */
+  /** How items are serialised; `custom` for functions of the user, which cannot be passed on. */
   readonly serialization: SerializationKind;
   /** See `QueueOptions`. */
   readonly highWaterMark: number;
 }
 
-/** What a JoinableQueue has besides. */
+/** The further resources of a JoinableQueue. */
 export interface Joinable {
   /** Notified when the last unfinished item is finished. CPython: `_cond`. */
   readonly condition: Condition;
-  /** How many items were put and not finished. CPython: `_unfinished_tasks`. */
+  /** The number of items that were put and are not finished. CPython: `_unfinished_tasks`. */
   readonly unfinished: SemaphoreHandle;
 }
 
@@ -59,7 +59,7 @@ export interface PipeEnds {
 /** The slots of a queue: the semaphore counts those that are free. */
 export interface Slots {
   readonly semaphore: SemaphoreHandle;
-  /** How many there are. */
+  /** The number of slots. */
   readonly count: number;
 }
 
@@ -74,8 +74,8 @@ interface Fields {
   readonly slots: Slots | undefined;
   readonly joinable: Joinable | undefined;
   /**
-   * A pipe whose bytes no member reads: from the first byte on, the queue has news for its Node members. A queue that
-   * Python made has none.
+   * A pipe whose bytes no member reads: its first byte tells the Node members that the state of the queue has changed.
+   * A queue that Python made has none.
    */
   readonly statePipe: PipeEnds | undefined;
   readonly format: ChannelSerialization;
@@ -83,9 +83,9 @@ interface Fields {
   readonly highWaterMark: number;
 }
 
-/** What a new queue is to have. */
+/** The parameters of a new queue. */
 export interface NewQueue {
-  /** How many slots; undefined for a queue without a limit of its own. */
+  /** The number of slots; undefined for a queue without a limit of its own. */
   readonly slots: number | undefined;
   readonly joinable: boolean;
   readonly serialization: unknown;
@@ -93,19 +93,19 @@ export interface NewQueue {
   readonly channel: Pick<ChannelOptions, 'maxMessageBytes' | 'exitFlushMs'>;
 }
 
-/** The slots of a queue of this `maxsize`: as in CPython there is always a number. */
+/** The number of slots for this `maxsize`. As in CPython, a queue without a limit has them too. */
 export function slotsFor(maxsize: number): number {
   return maxsize > 0 ? maxsize : SEM_VALUE_MAX;
 }
 
-/** Closes the channels of queues that were collected. */
+/** Closes the channels of queues that were garbage collected. */
 const collected = new FinalizationRegistry<readonly Channel[]>(release);
 
 function release(channels: readonly Channel[]): void {
   for (const channel of channels) channel.removeUser(false);
 }
 
-/** What a queue is made of, as this process has it. */
+/** The resources of a queue in this process. */
 export class QueueResources {
   readonly pipe: PipeEnds;
   readonly rlock: SemaphoreHandle;
@@ -118,7 +118,7 @@ export class QueueResources {
   readonly #channels: readonly Channel[];
   #closed = false;
 
-  /** Takes the semaphores over, and becomes a user of the channels. */
+  /** Takes over the semaphores, and becomes a user of the channels. */
   constructor({ pipe, rlock, wlock, slots, joinable, statePipe, format, highWaterMark }: Fields) {
     this.pipe = pipe;
     this.rlock = rlock.track();
@@ -133,13 +133,13 @@ export class QueueResources {
     collected.register(this, this.#channels, this);
   }
 
-  /** The resources of a new queue, or none if one of them cannot be made. */
+  /** Makes the resources of a new queue. If one of them cannot be made, none stays open. */
   static make({ slots, joinable, serialization, highWaterMark, channel }: NewQueue): QueueResources {
     const opened = new Opened();
     // Other members read from the pipe too, so this one must not read ahead.
     const options = checkOptions({ ...channel, readAhead: false }, false);
-    const create = (what: SemLockDescriptor['type'], value: number): SemaphoreHandle =>
-      opened.semaphore(SemaphoreHandle.create(what, value));
+    const create = (typeName: SemLockDescriptor['type'], value: number): SemaphoreHandle =>
+      opened.semaphore(SemaphoreHandle.create(typeName, value));
     const format = new ChannelSerialization(serialization, false);
     try {
       return new QueueResources({
@@ -160,7 +160,7 @@ export class QueueResources {
     }
   }
 
-  /** Closes this process' copies. What works for the queue in the background has copies of its own. */
+  /** Closes the copies of this object. Threads that still work for the queue have copies of their own. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
@@ -197,7 +197,7 @@ export class QueueResources {
       places,
       condition: joinable && (reduceObject(joinable.condition, exporter) as ConditionDescriptor),
       unfinished,
-      // Python does not know it.
+      // Python queues have no state pipe.
       level:
         exporter.serialization === 'pickle' ? undefined : statePipe && [end(statePipe.reader), end(statePipe.writer)],
       serialization: format.kind ?? exporter.serialization,
@@ -206,11 +206,11 @@ export class QueueResources {
   }
 }
 
-/** What was opened for a queue so far, to be closed if the rest cannot be opened. */
+/** The resources that were opened for a queue so far, to be closed if a later one cannot be opened. */
 export class Opened {
   readonly #close: (() => void)[] = [];
 
-  /** A channel, whose first user is this until the queue's resources are there. */
+  /** Adds a channel, which has no user yet: to close it, this becomes its user and leaves. */
   channel(channel: Channel): Channel {
     this.#close.push(() => {
       channel.addUser();

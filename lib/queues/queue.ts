@@ -16,25 +16,25 @@ function makeResources(given: number | QueueOptions | undefined, joinable: boole
   return QueueResources.make({ slots: slotsFor(maxsize), joinable, serialization, highWaterMark, channel });
 }
 
-/** What a queue object is made for: a new queue, or one that exists. */
+/** The argument of the constructor: for a new queue its `maxsize` or options, for an existing queue its resources. */
 export type QueueSource = number | QueueOptions | QueueResources;
 
 /**
- * A queue that processes share: any of them put, any of them get. CPython: `multiprocessing.Queue`.
+ * A queue shared by several processes, each of which can put and get. CPython: `multiprocessing.Queue`.
  *
- * It is a pipe, a lock for each of its ends and a semaphore, used as CPython's `queues.py` uses them, so Node and Python
- * processes can be on either side. What does not fit the pipe is written by a thread. Every method that waits has a twin
- * whose name ends in `Sync` and which blocks the thread. An object that is collected is closed.
+ * It is a pipe, a lock for each of its ends and a semaphore, used as CPython's `queues.py` uses them, so Node and
+ * Python processes can be on either side. A thread writes the items that do not fit the pipe. Every method that waits
+ * has a blocking twin, whose name ends in `Sync`. A queue object that is garbage collected is closed.
  */
 export class Queue<T = unknown> extends BaseQueue<T> {
   readonly #maxsize: number;
   #thread: 'joined' | 'canceled' = 'joined';
 
-  /** @param options How many items may be on it (default, and for 0 or less: no limit), or options. */
+  /** @param options The largest number of items on the queue (0 or less, the default: no limit), or options. */
   constructor(options?: number | QueueOptions);
   /** @internal */
   constructor(source: QueueSource | undefined, joinable: boolean);
-  /** @internal For a queue that exists. */
+  /** @internal For an existing queue. */
   constructor(resources: QueueResources);
   constructor(source?: QueueSource, joinable = false) {
     const made = !(source instanceof QueueResources);
@@ -43,13 +43,16 @@ export class Queue<T = unknown> extends BaseQueue<T> {
     this.#maxsize = resources.slots?.count ?? SEM_VALUE_MAX;
   }
 
-  /** As `put` with `block: false`, at once. CPython: `put_nowait(item)`. */
+  /** Puts an item, or throws `Full` at once. As `put` with `block: false`. CPython: `put_nowait(item)`. */
   putNowait(item: T): void {
     this.checkOpen();
     this.writer.putNow(this.resources.format.encodeBorrowed(item));
   }
 
-  /** As `get` with `block: false`, at once. Throws `Empty` also while earlier calls wait. CPython: `get_nowait()`. */
+  /**
+   * Gets an item, or throws `Empty` at once, also while earlier calls wait. As `get` with `block: false`. CPython:
+   * `get_nowait()`.
+   */
   getNowait(): T {
     this.checkOpen();
     const found = this.reader.getNow();
@@ -58,31 +61,31 @@ export class Queue<T = unknown> extends BaseQueue<T> {
   }
 
   /**
-   * How many items are on the queue, those included that have not been written yet. Others may have put or got something
-   * since. CPython: `qsize()`.
+   * The number of items on the queue, including those that have not been written yet. Other processes may have put or
+   * got items since. CPython: `qsize()`.
    *
-   * @throws `NotSupported` where the system does not tell (macOS).
+   * @throws `NotSupported` where the system cannot read the value of a semaphore (macOS).
    */
   qsize(): number {
     return this.#maxsize - this.#free();
   }
 
-  /** Whether there was no place for another item at the moment of asking. CPython: `full()`. */
+  /** Whether the queue was full at the moment of the call. CPython: `full()`. */
   full(): boolean {
     return this.#free() === 0;
   }
 
-  /** As in all queues; also of a closed one that was never used to put anything. CPython: `empty()`. */
+  /** As in all queues, but true for a closed object that has put nothing. CPython: `empty()`. */
   override empty(): boolean {
     return this.closed && !this.writer.used ? true : super.empty();
   }
 
   /**
-   * Resolves when everything that was put here has been written. CPython: `join_thread()`. It happens by itself before
-   * the process ends, unless `cancelJoinThread` was called: then this does not wait.
+   * Resolves when every item that was put on this object has been written. CPython: `join_thread()`. The process waits
+   * for this by itself before it ends, unless `cancelJoinThread` was called: then this does not wait either.
    *
-   * Rejects with `NotClosed` unless the queue was closed before; `TimeoutError`, an AbortError; or with the reason why it
-   * was not written, EPIPE when nobody can get it.
+   * Rejects with `NotClosed` unless the queue was closed before; with `TimeoutError` or an AbortError; or with the
+   * error that prevented the writing (EPIPE when no process can get the items).
    */
   async joinThread(options?: WaitOptions): Promise<void> {
     const limits = checkLimits(options);
@@ -97,16 +100,19 @@ export class Queue<T = unknown> extends BaseQueue<T> {
     if (this.#thread === 'joined') this.writer.whenWrittenSync(deadlineAfter(timeout));
   }
 
-  /** The process may end although not everything was written, which is lost then. CPython: `cancel_join_thread()`. */
+  /**
+   * Lets the process end before all items are written. The unwritten items are then lost. CPython:
+   * `cancel_join_thread()`.
+   */
   cancelJoinThread(): void {
     this.#thread = 'canceled';
     queues.cancel(this.handle.id);
   }
 
   /**
-   * Ends the queue for everybody. Nothing can be put any more (`ShutDown`), and who gets goes on until nothing is left,
-   * or with `immediate` no further. Calls that wait end in all Node processes. Python processes are not told.
-   * CPython: `queue.Queue.shutdown(immediate)` of 3.13, which multiprocessing's queues do not have.
+   * Shuts the queue down for all processes. From then on `put` fails with `ShutDown`, and `get` does so once no item is
+   * left, or with `immediate` at once. Pending calls end in all Node processes. Python processes are not told. CPython:
+   * `queue.Queue.shutdown(immediate)` of 3.13, which multiprocessing's queues do not have.
    *
    * @throws `ClosedError`, `NotSupported` for a queue that Python made.
    */
@@ -125,16 +131,16 @@ export class Queue<T = unknown> extends BaseQueue<T> {
 
   #free(): number {
     const free = queues.freePlaces(this.handle.id);
-    if (free < 0) throw new NotSupported('This system does not tell the value of a semaphore');
+    if (free < 0) throw new NotSupported('This system cannot read the value of a semaphore');
     return free;
   }
 
   #checkJoin(): void {
-    if (!this.closed) throw new NotClosed('joinThread needs the queue to be closed first');
+    if (!this.closed) throw new NotClosed('joinThread needs a closed queue: call close() first');
   }
 }
 
-/** CPython's own spellings of some methods. Their behaviour is that of the camelCase ones. */
+/** CPython's spellings of some methods, which behave like the camelCase ones. */
 export interface Queue<T> {
   /** `getNowait` */
   get_nowait: Queue<T>['getNowait'];

@@ -269,7 +269,7 @@ export class QueueReader {
   }
 
   #failAll(makeError: () => Error): void {
-    for (const call of this.#waiting.take()) call.reject(makeError());
+    for (const call of this.#waiting.removeAll()) call.reject(makeError());
   }
 }
 

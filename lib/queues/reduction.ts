@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Queues that were passed on: how each is rebuilt over the same pipes and semaphores.
+// How queues that were passed on are rebuilt, over the same pipes and semaphores.
 import type { Channel } from '../connection/channel.js';
 import { rebuildChannel, rebuildFormat } from '../connection/channel-reduction.js';
 import { argumentError } from '../core/errors.js';
@@ -15,7 +15,7 @@ import { Opened, QueueResources, type Joinable, type PipeEnds, type Slots } from
 import { Queue } from './queue.js';
 import { SimpleQueue } from './simple-queue.js';
 
-/** Opens what a queue is made of, one part after the other. */
+/** Opens the resources of a queue, one after the other. */
 class Opener {
   readonly #fields: Record<string, unknown>;
   readonly #name: string;
@@ -57,7 +57,7 @@ class Opener {
     const name = `${this.#name}.${key}`;
     const reduced = this.#fields[key];
     const address = semaphoreAddress(reduced, name);
-    if ((reduced as { type?: unknown }).type !== type) throw argumentError('type', `${name} must be of a ${type}`);
+    if ((reduced as { type?: unknown }).type !== type) throw argumentError('type', `${name} must describe a ${type}`);
     return this.#opened.semaphore(SemaphoreHandle.attach(type, address));
   }
 

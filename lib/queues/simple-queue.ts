@@ -4,11 +4,13 @@ import { checkQueueOptions, type SimpleQueueOptions } from './options.js';
 import { QueueResources } from './queue-resources.js';
 
 /**
- * A queue without a size, whose `put` ends when the item is in the pipe. CPython: `multiprocessing.SimpleQueue`.
+ * A queue without a maximum size, whose `put` ends when the item is in the pipe. CPython:
+ * `multiprocessing.SimpleQueue`.
  */
 export class SimpleQueue<T = unknown> extends BaseQueue<T> {
+  /** @param options See SimpleQueueOptions. */
   constructor(options?: SimpleQueueOptions);
-  /** @internal For a queue that exists. */
+  /** @internal For an existing queue. */
   constructor(resources: QueueResources);
   constructor(source?: SimpleQueueOptions | QueueResources) {
     const made = !(source instanceof QueueResources);

@@ -115,7 +115,7 @@ export class QueueWriter {
 
   /** Ends the puts that still wait for a place. */
   close(makeError: () => Error): void {
-    for (const call of this.#waiting.take()) call.reject(makeError());
+    for (const call of this.#waiting.removeAll()) call.reject(makeError());
     this.#rest();
   }
 
@@ -199,7 +199,7 @@ export class QueueWriter {
         this.#serve(outcome === 0);
       });
     } catch (error) {
-      for (const call of this.#waiting.take()) call.reject(error);
+      for (const call of this.#waiting.removeAll()) call.reject(error);
       return;
     }
     this.#untell ??= this.#handle.onceTold(() => {

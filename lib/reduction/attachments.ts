@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Objects that a message carries along.
+// Objects that travel with a message.
 import { constants } from 'node:os';
 
 import { systemError } from '../core/errors.js';
@@ -14,7 +14,7 @@ import {
   type TransferableSemaphore,
 } from './transfer.js';
 
-/** Collects the descriptors that a message carries along. */
+/** Collects the descriptors that travel with a message. */
 export class Attachments implements Exporter {
   readonly recorded = true;
   readonly serialization = 'structured';
@@ -35,13 +35,13 @@ export class Attachments implements Exporter {
     this.#undo.push(undo);
   }
 
-  /** The message will not be sent. */
+  /** Undoes the export, if the message will not be sent. */
   failed(): void {
     for (const undo of this.#undo.splice(0)) undo();
   }
 }
 
-/** Finds the descriptors that came along with a message, and closes those that the message did not name. */
+/** Finds the descriptors that arrived with a message, and closes those that the message does not name. */
 export class AttachedDescriptors implements Importer {
   readonly #rest: Map<number, number>;
 
@@ -52,7 +52,7 @@ export class AttachedDescriptors implements Importer {
 
   descriptor(address: DescriptorAddress): number {
     const fd = this.#rest.get(address.fd);
-    if (fd === undefined) throw systemError(-constants.errno.EBADF, 'recvmsg', 'a descriptor is missing');
+    if (fd === undefined) throw systemError(-constants.errno.EBADF, 'recvmsg', 'the message lacks a descriptor');
     this.#rest.delete(address.fd);
     return fd;
   }

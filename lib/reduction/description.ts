@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Objects that are described by a plain value: to another thread of this process, or to a process that inherits the
-// descriptors by other means.
+// Objects described by a plain value, for another thread of this process or for a process that inherits the descriptors
+// by other means.
 import { readdirSync } from 'node:fs';
 import { constants } from 'node:os';
 
@@ -38,17 +38,20 @@ export class Description implements Exporter {
   }
 
   onFailure(): void {
-    // The description is all that is made.
+    // Nothing has to be undone: the description is the only result.
   }
 }
 
-/** Finds what a Description names: a copy from another thread of this process, or what this process has inherited. */
+/**
+ * Finds the descriptors that a Description names: a copy of that of another thread of this process, or an inherited
+ * one.
+ */
 export const described: Importer = {
   descriptor(address) {
     if (address.pid === process.pid && leadsTo(address.fd, address)) return duplicate(address.fd);
     const found = openDescriptors().find((fd) => fd > 2 && leadsTo(fd, address) && !isOwned(fd));
     if (found !== undefined) return found;
-    throw systemError(-constants.errno.EBADF, 'fstat', 'this process has not inherited what the descriptor stands for');
+    throw systemError(-constants.errno.EBADF, 'fstat', 'this process has not inherited the descriptor');
   },
 };
 

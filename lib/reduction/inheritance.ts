@@ -15,7 +15,10 @@ import {
   type TransferableSemaphore,
 } from './transfer.js';
 
-/** Collects what a child process is to inherit, and gives each descriptor the number that it will have there. */
+/**
+ * Collects the descriptors and semaphores that a child process inherits, and gives each descriptor its number in the
+ * child.
+ */
 export class Inheritance implements Exporter {
   readonly recorded: boolean;
   readonly serialization: 'structured' | 'pickle';
@@ -46,7 +49,7 @@ export class Inheritance implements Exporter {
     return { fd: this.#first + this.#fds.length - 1, ...identityOf(fd) };
   }
 
-  /** The semaphore's name stays until `attached` is called, also if the semaphore is closed here. */
+  /** Keeps the semaphore's name until `attached` is called, even if the semaphore is closed here. */
   semaphore(semaphore: TransferableSemaphore): SemaphoreAddress {
     const address = exportSemaphore(semaphore, this);
     semaphore.pin();
@@ -58,26 +61,26 @@ export class Inheritance implements Exporter {
     this.#undo.push(undo);
   }
 
-  /** The child has opened everything, or will not open anything any more. */
+  /** Releases the names: the child has opened everything, or can no longer open anything. */
   attached(): void {
     for (const semaphore of this.#pinned.splice(0)) semaphore.unpin();
   }
 
-  /** There will be no child. */
+  /** Undoes the export, if no child was started. */
   failed(): void {
     this.attached();
     for (const undo of this.#undo.splice(0)) undo();
   }
 }
 
-/** Finds what this process has inherited. */
+/** Finds the descriptors that this process has inherited. */
 export const inherited: Importer = {
   descriptor(address) {
     if (leadsTo(address.fd, address)) return address.fd;
     throw systemError(
       -constants.errno.EBADF,
       'fstat',
-      `descriptor ${address.fd} is not what this process should have inherited`,
+      `descriptor ${address.fd} is not the one that this process should have inherited`,
     );
   },
 };

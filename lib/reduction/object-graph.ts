@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: MIT
 //
-// Values with objects of this package in them, in V8's format. Such an object makes the ordinary serialisation throw (see
-// shareable.ts). Only then is the value walked: a stand-in replaces each such object, and the object's reduced form travels
-// beside the value. The walk also finds everything else that cannot be serialised, and names it by its path.
+// Values that contain objects of this package, in V8's format. Such an object makes the ordinary serialisation throw
+// (see shareable.ts). Only then is the value walked: a stand-in replaces each such object, and the object's reduced
+// form travels beside the value. The walk also finds everything else that cannot be serialised, and names it by its
+// path.
 import { types } from 'node:util';
 import { DefaultDeserializer, DefaultSerializer, serialize } from 'node:v8';
 
 import { argumentError, PicklingError } from '../core/errors.js';
 import { isShareable } from './shareable.js';
 
-/** A value as bytes, beside the objects of this package in it. */
+/** A value as bytes, and beside it the objects of this package that it contains. */
 export interface ObjectGraph {
   /** Random bytes that no other part of the value begins with: they tell a stand-in from a value. */
   readonly magic: Uint8Array;
-  /** Reduced forms, and for each stand-in, in the order of their numbers, the index of its object among these. */
+  /** The reduced forms, and for each stand-in, in the order of their numbers, the index of its object among them. */
   readonly objects: readonly [readonly unknown[], readonly number[]];
   readonly value: Uint8Array;
 }
@@ -21,7 +22,7 @@ export interface ObjectGraph {
 const MAGIC_BYTES = 16;
 const STAND_IN_BYTES = MAGIC_BYTES + 4;
 
-/** A key as it is written behind the name of what it belongs to. */
+/** A key as it is written in a path, behind its object: `.key`, `[0]` or `["other key"]`. */
 function member(key: string): string {
   if (/^\d+$/.test(key)) return `[${key}]`;
   return /^[\p{L}_$][\p{L}\p{N}_$]*$/u.test(key) ? `.${key}` : `[${JSON.stringify(key)}]`;
@@ -90,14 +91,17 @@ class Walk {
   }
 }
 
-/** Whether an object surely has a copy. Such an object is not checked, since the check would copy its bytes once more. */
+/**
+ * Whether an object can certainly be serialised. Such an object is not checked, since the check would copy its bytes
+ * once more.
+ */
 function isBytes(value: object): boolean {
   const buffer = ArrayBuffer.isView(value) ? value.buffer : value;
   // An empty one may be detached.
   return types.isArrayBuffer(buffer) && buffer.byteLength > 0;
 }
 
-/** Whether an object is more than its enumerable properties, or something else. */
+/** Whether an object has a state besides its enumerable properties, or is a Proxy. */
 function isWhole(value: object): boolean {
   return (
     types.isDate(value) ||
@@ -119,7 +123,7 @@ function isEmptyInstance(value: object): boolean {
   return prototype !== Object.prototype && prototype !== null && Object.keys(value).length === 0;
 }
 
-/** Throws if an object has no copy, as a Promise or a WeakMap has none. */
+/** Throws if an object cannot be serialised, such as a Promise or a WeakMap. */
 function check(value: object, path: string): void {
   try {
     serialize(value);
@@ -128,7 +132,7 @@ function check(value: object, path: string): void {
   }
 }
 
-/** Reads values in which stand-ins are. */
+/** Reads values that contain stand-ins. */
 class GraphDeserializer extends DefaultDeserializer {
   readonly #magic: Buffer;
   readonly #find: (number: number) => unknown;
@@ -152,15 +156,15 @@ class GraphDeserializer extends DefaultDeserializer {
 /**
  * Serialises a value.
  *
- * @param name What errors call the value.
- * @param add Takes a shareable object, and returns its index among the reduced forms. What it throws is thrown on.
+ * @param name The name of the value in error messages.
+ * @param add Adds a shareable object to the reduced forms, and returns its index among them. Its errors are passed on.
  */
 export function serializeGraph(
   value: unknown,
   name: string,
   add: (object: object, path: string) => number,
 ): Omit<ObjectGraph, 'objects'> & { readonly numbers: readonly number[] } {
-  // Loaded at the first use: it takes longer to load than most of this package.
+  // Loaded on first use: it takes longer to load than most of this package.
   const magic = process.getBuiltinModule('node:crypto').randomBytes(MAGIC_BYTES);
   const numbers: number[] = [];
   let refused: unknown;
@@ -184,7 +188,7 @@ export function serializeGraph(
     return { magic, numbers, value: serializer.releaseBuffer() };
   } catch (error) {
     if (error === refused || error instanceof PicklingError) throw error;
-    const problem = error instanceof RangeError ? 'is nested too deep' : `cannot be serialised: ${messageOf(error)}`;
+    const problem = error instanceof RangeError ? 'is nested too deeply' : `cannot be serialised: ${messageOf(error)}`;
     throw new PicklingError(`${name} ${problem}`, { cause: error });
   }
 }
@@ -205,5 +209,5 @@ export function checkGraph(value: unknown): ObjectGraph {
   const { magic, objects, value: bytes } = (value ?? {}) as Partial<ObjectGraph>;
   const lists = Array.isArray(objects) && objects.length === 2 && objects.every(Array.isArray);
   if (magic instanceof Uint8Array && bytes instanceof Uint8Array && lists) return { magic, objects, value: bytes };
-  throw argumentError('type', 'the message is not one of this package');
+  throw argumentError('type', 'the message was not made by this package');
 }

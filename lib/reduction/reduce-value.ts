@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Values with objects of this package in them, on their way to another process. The reduced form of each object travels
-// beside the value, once: the receiver finds one object in all the places where the sender had one.
+// Values that contain objects of this package, on their way to another process. The reduced form of each object travels
+// beside the value, once: if the sender had one object in several places, so has the receiver.
 import { serialize } from 'node:v8';
 
 import { argumentError, BusyError, ClosedError, NotSupported } from '../core/errors.js';
@@ -33,7 +33,7 @@ interface Copy {
   readonly number: number;
 }
 
-/** The same error with the path to what it is about. */
+/** The same error, with the path to the object that caused it. */
 function errorAt(path: string, error: unknown): unknown {
   const options = { cause: error };
   if (error instanceof ClosedError) return new ClosedError(path);
@@ -70,7 +70,9 @@ class ReducedObjects {
   }
 }
 
-/** The graph of a value without objects of this package, which needs no walk; undefined if `reduceValue` has to look. */
+/**
+ * The graph of a value without objects of this package, made without a walk; undefined if `reduceValue` must walk it.
+ */
 export function reducePlainValue(value: unknown): ObjectGraph | undefined {
   try {
     return { magic: NO_MAGIC, objects: [[], []], value: serialize(value) };
@@ -81,10 +83,10 @@ export function reducePlainValue(value: unknown): ObjectGraph | undefined {
 }
 
 /**
- * Reduces a value for another process.
+ * Reduces a value for another process. Throws `PicklingError` for a part that cannot be serialised and `NotSupported`
+ * for a part that cannot be passed on, each with the path to that part.
  *
- * @param name What errors call the value: `PicklingError` for what cannot be serialised and `NotSupported` for what cannot
- *   be passed on, with the path to it.
+ * @param name The name of the value in error messages.
  */
 export function reduceValue(value: unknown, name: string, exporter: Exporter): ObjectGraph {
   const objects = new ReducedObjects(exporter);
@@ -124,6 +126,6 @@ function rebuildNext(reduced: unknown, importer: Importer, find: (number: unknow
     return rebuildObject(reduced, 'descriptor', importer, (part) => find((part as Partial<Same> | null)?.number));
   }
   const copy = find((reduced as Copy).number).dup?.();
-  if (copy === undefined) throw argumentError('type', 'the message has a copy of an object that has none');
+  if (copy === undefined) throw argumentError('type', 'the message has a copy of an object that cannot be copied');
   return copy;
 }

@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: MIT
 //
-// What an object is made of is said by its class (`[kReduce]`, CPython's `__reduce__`). How an object is made again is in a
-// table by type (CPython's `copyreg`), to which the folders of the classes add their entries.
+// Each class says how its objects are reduced (`[kReduce]`, CPython's `__reduce__`). A table by type says how they are
+// rebuilt (CPython's `copyreg`). The folders of the classes add their entries to it.
 import { argumentError } from '../core/errors.js';
 import { checkObject } from '../core/validate.js';
 import type { Exporter, Importer } from './transfer.js';
 
-/** Says what an object is made of. CPython: `__reduce__`. */
+/** Key of the method that returns the reduced form of an object. CPython: `__reduce__`. */
 export const kReduce = Symbol('reduce');
 
 /**
- * Says of an object what it shares with its copies, such as the channel of a Connection. A second object with the same
- * identity is rebuilt by `dup()` of the first: two readers of one stream would each miss what the other has read ahead.
+ * Key of the method that returns the part that an object shares with its copies, such as the channel of a Connection. A
+ * second object with the same identity is rebuilt by `dup()` of the first: two readers of one stream would each miss
+ * the bytes that the other has read ahead.
  */
 export const kIdentity = Symbol('identity');
 
@@ -21,9 +22,9 @@ export interface Reduced {
   readonly type: string;
 }
 
-/** Stands for an object that another one uses and that users may have too. */
+/** Reduces an object that another object uses and that user code may refer to as well. */
 export type ReducePart = (part: Reducible) => unknown;
-/** The counterpart of `ReducePart`. `name` is what errors call the part. */
+/** The counterpart of `ReducePart`. `name` is the name of the part in error messages. */
 export type RebuildPart = (reduced: unknown, name: string) => unknown;
 
 /** An object of this package that can be passed on. */
@@ -41,7 +42,7 @@ export interface Rebuilt {
 /**
  * Makes an object from the fields of its reduced form, which are not checked yet.
  *
- * @param name What errors call the reduced form.
+ * @param name The name of the reduced form in error messages.
  */
 export type Rebuild = (
   fields: Record<string, unknown>,
@@ -52,11 +53,12 @@ export type Rebuild = (
 
 const rebuilders = new Map<unknown, Rebuild>();
 
-/** Adds types to the table. A later entry takes the place of an earlier one, which may only have loaded the later one. */
+/** Adds types to the table. A later entry replaces an earlier one, which may only exist to load the later one. */
 export function registerRebuild(types: readonly string[], rebuild: Rebuild): void {
   for (const type of types) rebuilders.set(type, rebuild);
 }
 
+/** Whether an object belongs to this package and can be passed on. */
 export function isReducible(object: unknown): object is Reducible {
   return typeof object === 'object' && object !== null && kReduce in object;
 }
@@ -64,7 +66,7 @@ export function isReducible(object: unknown): object is Reducible {
 /**
  * The reduced form of an object.
  *
- * @param reducePart Stands for an object that this one uses. Default: its reduced form.
+ * @param reducePart Reduces an object that this one uses. Default: to its full reduced form.
  */
 export function reduceObject(
   object: Reducible,
@@ -77,7 +79,7 @@ export function reduceObject(
 /**
  * Makes an object from its reduced form.
  *
- * @param rebuildPart The counterpart of `reducePart`.
+ * @param rebuildPart The counterpart of `reducePart`. Default: makes the part from its full reduced form.
  */
 export function rebuildObject(
   reduced: unknown,

@@ -5,13 +5,13 @@ import { Unsendable } from '../core/errors.js';
 const getters = new WeakSet<() => unknown>();
 
 /**
- * What marks an object that stands for something in the operating system, so that no serialisation copies it as an empty
- * object: all of them read own enumerable properties, and this one throws. Made once per class and used with
- * Object.defineProperty, since a getter per object would cost each of them a shape of its own.
+ * A property that marks an object over a resource of the operating system, so that no serialisation copies it as an
+ * empty object: all serialisers read own enumerable properties, and this one throws. Made once per class and used with
+ * Object.defineProperty, since a getter per object would give each object a hidden class of its own.
  */
-export function shareableMark(what: string): PropertyDescriptor {
+export function shareableMark(typeName: string): PropertyDescriptor {
   const get = (): never => {
-    throw new Unsendable(`An object of class ${what} cannot be part of a message`);
+    throw new Unsendable(`An object of class ${typeName} cannot be part of a message`);
   };
   getters.add(get);
   return { enumerable: true, configurable: false, get };
@@ -23,7 +23,7 @@ export function isShareable(object: object): boolean {
   return get !== undefined && getters.has(get);
 }
 
-/** Throws what a marked object says about itself. */
+/** Throws the error of a marked object. */
 export function refuseShareable(object: object): void {
   Reflect.get(object, 'shareable');
 }

@@ -1,35 +1,37 @@
 // SPDX-License-Identifier: MIT
 //
-// How the parts of an object (descriptors, semaphores) get to another process or thread. The parts of an object are the same
-// for every receiver. How they travel differs: a child inherits them, a thread copies them, a message carries them along.
+// How the parts of an object (descriptors, semaphores) reach another process or thread. The parts are the same for
+// every receiver. The way differs: a child inherits them, a thread copies them, a message carries them.
 import { fstatSync } from 'node:fs';
 
 import { systemError } from '../core/errors.js';
 import { native } from '../native/addon.js';
 
-/** Where a descriptor is to be found. */
+/** The address of a descriptor. */
 export interface DescriptorAddress {
-  /** Its number: in the process that has it (then `pid` names that process), in the child that inherits it, or in a message. */
+  /** Its number: in the process that has it (named by `pid`), in the child that inherits it, or in a message. */
   readonly fd: number;
   /** The process that has the descriptor, if the address is for another thread of it. */
   readonly pid?: number | undefined;
-  /** The device of what the descriptor leads to: another descriptor may have got its number since. */
+  /** The device of the descriptor's file. It shows, with the inode, whether another file has got the number since. */
   readonly device?: string | undefined;
-  /** The inode on that device. */
+  /** The inode of the file on that device. */
   readonly inode?: string | undefined;
 }
 
-/** Where other processes find a semaphore. Without a family it is one that was opened by a name from outside. */
+/**
+ * The address of a semaphore for other processes. Without a family, the semaphore was opened by a name from outside.
+ */
 export interface SemaphoreAddress {
   /** The name for `sem_open`. */
   readonly name: string;
-  /** The family in whose register the name is. */
+  /** The family whose register contains the name. */
   readonly family?: string | undefined;
   /** The number of its records in the family's table. */
   readonly number?: number | undefined;
 }
 
-/** A semaphore, as far as passing it on needs to know it. */
+/** The members of a semaphore that are needed for passing it on. */
 export interface TransferableSemaphore {
   readonly address: SemaphoreAddress;
   /** Marks the semaphore as used by processes that keep no holder records. */
@@ -39,33 +41,33 @@ export interface TransferableSemaphore {
   unpin(): void;
 }
 
-/** Takes the parts of an object that goes to another process or thread, and says how to address them there. */
+/** Takes the parts of an object that goes to another process or thread, and returns their addresses there. */
 export interface Exporter {
   /** Whether the receiver records, as this package does, which process holds a lock. */
   readonly recorded: boolean;
-  /** How objects travel over a channel whose format is still open. */
+  /** The serialization for a channel that has none yet. */
   readonly serialization: 'structured' | 'pickle';
-  /** Whether the receiver goes on with what was read ahead here. */
+  /** Whether the receiver can continue with the bytes that were read ahead here. */
   readonly continues: boolean;
   descriptor(fd: number): DescriptorAddress;
   semaphore(semaphore: TransferableSemaphore): SemaphoreAddress;
-  /** `undo` runs if the object is not passed on after all. */
+  /** Registers `undo`, which runs if the object is not passed on after all. */
   onFailure(undo: () => void): void;
 }
 
-/** Finds the parts of an object that has come from another process or thread. */
+/** Finds the parts of an object that came from another process or thread. */
 export interface Importer {
-  /** The number of a descriptor of this process, which belongs to the caller from now on. */
+  /** Returns a descriptor of this process, which the caller owns from then on. */
   descriptor(address: DescriptorAddress): number;
 }
 
-/** What a descriptor leads to. */
+/** The device and inode of the file behind a descriptor. */
 export function identityOf(fd: number): { device: string; inode: string } {
   const { dev, ino } = fstatSync(fd, { bigint: true });
   return { device: String(dev), inode: String(ino) };
 }
 
-/** Whether a descriptor is open and leads to what the address says. */
+/** Whether a descriptor is open and leads to the file of the address. */
 export function leadsTo(fd: number, { device, inode }: DescriptorAddress): boolean {
   try {
     const found = identityOf(fd);
@@ -82,7 +84,7 @@ export function exportSemaphore(semaphore: TransferableSemaphore, { recorded }: 
   return semaphore.address;
 }
 
-/** A copy of a descriptor of this process, which no object owns yet. */
+/** Makes a copy of a descriptor of this process. No object owns the copy yet. */
 export function duplicate(fd: number): number {
   const copy = native.duplicate(fd);
   if (copy < 0) throw systemError(copy, 'fcntl', `descriptor ${fd}`);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// How objects become bytes. Only this folder knows formats; everything below it moves bytes.
+// How objects become bytes. Only this folder knows formats. All lower layers move bytes.
 import { argumentError, MultiprocessingError, NotSupported, PicklingError, UnpicklingError } from '../core/errors.js';
 import type { BuiltInSerialization, Format, FormatContext, PackUnpack, Serializer } from './formats.js';
 import { json } from './json.js';
@@ -50,8 +50,8 @@ function formatOf(serializer: Serializer): Format {
 const registered = new Map<string, PickleFormat>();
 
 /**
- * Makes a format known by its name, in the place of what was registered under this name before. A process in which pickles
- * are rare registers a format that loads the codec with its first use.
+ * Makes a format known by its name, in the place of one that was registered under this name before. The format may load
+ * what it needs when it is first used.
  */
 export function registerFormat(name: 'pickle', format: PickleFormat): void {
   registered.set(name, format);
@@ -74,7 +74,7 @@ export const builtIn: Readonly<Record<BuiltInSerialization, Codec>> = {
   },
 };
 
-/** Checks a `serialization` option and finds or makes its codec. */
+/** Checks a `serialization` option, and finds or makes its codec. */
 export function codecFor(serialization: unknown): Codec {
   if (serialization === 'structured' || serialization === 'json' || serialization === 'pickle') {
     return builtIn[serialization];
@@ -83,7 +83,7 @@ export function codecFor(serialization: unknown): Codec {
   return makeCodec('custom', formatOf(findSerializer(serialization)));
 }
 
-/** What format a `serialization` option chooses. */
+/** The kind of format that a `serialization` option names. */
 export function kindOf(serialization: unknown): BuiltInSerialization | 'custom' {
   if (registered.get('pickle')?.includes?.(serialization) === true) return 'pickle';
   return typeof serialization === 'string' ? (serialization as BuiltInSerialization) : 'custom';

@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: MIT
 //
-// The types of formats: those of the `serialization` option, and what the formats of this package have in common.
+// The types of the `serialization` option, and the interface that all formats have inside of this package.
 
 /** A user's own format, such as a `Packr` of msgpackr. */
 export interface Serializer {
-  /** The bytes that stand for a value. What it throws becomes the `cause` of a `PicklingError`. */
+  /** Returns the bytes of a value. An error that it throws becomes the `cause` of a `PicklingError`. */
   serialize(value: unknown): Uint8Array;
-  /** The value that bytes stand for. They may be kept. What it throws becomes the `cause` of an `UnpicklingError`. */
+  /**
+   * Returns the value of bytes, which it may keep. An error that it throws becomes the `cause` of an `UnpicklingError`.
+   */
   deserialize(bytes: Uint8Array): unknown;
 }
 
-/** Packages such as msgpackr name the two methods differently. */
+/** The names that packages such as msgpackr give to the two methods. */
 export interface PackUnpack {
   /** As `serialize`. */
   pack(value: unknown): Uint8Array;
@@ -27,17 +29,17 @@ export type BuiltInSerialization = 'structured' | 'json' | 'pickle';
 export type Serialization = BuiltInSerialization | Serializer | PackUnpack;
 
 /**
- * What the caller of one encode or decode passes to the hooks of a format, such as the descriptors that belong to a message.
- * The formats themselves do not look into it, and those without hooks ignore it.
+ * What the caller of one encode or decode passes to the hooks of a format, such as the descriptors that belong to a
+ * message. The formats themselves do not look into it, and those without hooks ignore it.
  */
 export type FormatContext = object;
 
-/** A format as this package uses it. */
+/** A format, as this package uses it. */
 export interface Format {
-  /** The bytes that stand for a value. */
+  /** Returns the bytes of a value. */
   encode(value: unknown, context?: FormatContext): Uint8Array;
   /**
-   * The value that bytes stand for.
+   * Returns the value of bytes.
    *
    * @param keep Whether the value may refer to `bytes`. Otherwise their memory is used again.
    */

@@ -4,7 +4,9 @@
 import { BufferTooShort } from '../core/errors.js';
 import { checkBytes, checkRange, isDetached, type Bytes } from '../core/validate.js';
 
-/** Makes the result of a receive from a message. An error that it throws fails that receive; the message is consumed. */
+/**
+ * Makes the result of a receive from a message. An error that it throws fails that receive; the message is consumed.
+ */
 export interface MessageDecoder<T> {
   /** Whether the result may be an incomplete message, which the receiver then completes. */
   readonly mayBeIncomplete?: boolean;

@@ -19,9 +19,9 @@ class CopyingDeserializer extends DefaultDeserializer {
 }
 
 /**
- * What V8 writes before the length and the bytes of a Buffer. A Buffer that is the whole message is written and read here:
- * for a short one the way through V8 takes longer than everything else that is done for the message, and of a long one V8
- * makes two copies.
+ * What V8 writes before the length and the bytes of a Buffer. A Buffer that is the whole message is written and read
+ * here: for a short one the way through V8 takes longer than everything else that is done for the message, and of a
+ * long one V8 makes two copies.
  */
 const BEFORE_BUFFER = serialize(Buffer.alloc(0)).subarray(0, -1);
 

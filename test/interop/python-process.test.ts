@@ -320,7 +320,7 @@ describe('The end of a PythonProcess', function () {
     expect(missing.message).to.contain('the option python');
     const other = await failureOf(start('children:nothing', { python: '/bin/false' }));
     expect(other.stage).to.equal('attach');
-    expect(other.message).to.contain('A CPython of version 3.8 or later is needed');
+    expect(other.message).to.contain('CPython 3.8 or later is needed');
   });
 
   it('is a clear error if Python is too old or not CPython', async () => {

@@ -126,6 +126,6 @@ describe('A child that is no daemon', () => {
     const peer = spawnPeer(program('process-parent'), { fds: [writer], args: ['killed-early', 'child', 'lengthOf'] });
     expect(await peer.exit).to.deep.equal({ code: null, signal: 'SIGKILL' });
     await rejects(reader.recv(), { code: 'ERR_MP_EOF' });
-    expect(peer.stderr).to.match(/^Process \d+: its parent has ended before it had passed everything on\n$/);
+    expect(peer.stderr).to.match(/^Process \d+: the parent ended before it had sent all that this process needs\n$/);
   });
 });

@@ -116,7 +116,7 @@ describe('The command line program', function () {
     const before = listed(dead)!;
     expect(before.members).to.deep.equal([]);
     expect(existing(dead, before.names)).to.have.length(EVENT);
-    expect(output('list')).to.match(new RegExp(`^${dead} +nobody `, 'm'));
+    expect(output('list')).to.match(new RegExp(`^${dead} +none `, 'm'));
 
     const swept = JSON.parse(output('sweep', '--json')) as Swept;
     expect(Object.keys(swept)).to.deep.equal(['families', 'names']);

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 
 import { expect } from 'chai';
 
-import { layers, type House } from '../../scripts/layers.mjs';
+import { layers, type Layers } from '../../scripts/layers.mjs';
 import { packageRoot } from '../helpers/index.js';
 import {
   circles,
@@ -15,7 +15,7 @@ import {
   includesOf,
   readImports,
   readIncludes,
-  roomGraph,
+  folderGraph,
   wrongImports,
   type Graph,
 } from './support/layers.js';
@@ -34,8 +34,8 @@ function none(findings: readonly string[]): void {
   if (findings.length > 0) expect.fail(findings.join('\n'));
 }
 
-/** A house with one room for each name, for graphs that are made up. */
-function house(floors: readonly (readonly string[])[], exceptions: House['exceptions'] = []): House {
+/** Layers with a folder for each name, for made-up graphs. */
+function layersOf(floors: readonly (readonly string[])[], exceptions: Layers['exceptions'] = []): Layers {
   return { root: 'lib', floors: floors.map((floor) => floor.map((name) => ({ name, meaning: '' }))), exceptions };
 }
 
@@ -52,7 +52,10 @@ for (const [rules, read] of [
   [layers.native, readIncludes],
 ] as const) {
   describe(`Layers of ${rules.root}/`, () => {
-    const files = read(join(packageRoot, rules.root));
+    let files: Graph;
+    before(() => {
+      files = read(join(packageRoot, rules.root));
+    });
 
     it('allow every import', () => {
       none(wrongImports(rules, files));
@@ -60,7 +63,7 @@ for (const [rules, read] of [
 
     it('have exceptions only within a floor, each with a reason', () => {
       for (const { from, to, because } of rules.exceptions) {
-        const floor = rules.floors.find((rooms) => rooms.some(({ name }) => name === from)) ?? [];
+        const floor = rules.floors.find((folders) => folders.some(({ name }) => name === from)) ?? [];
         expect(floor.map(({ name }) => name)).to.include(to);
         expect(because).to.not.equal('');
       }
@@ -71,17 +74,21 @@ for (const [rules, read] of [
     });
 
     it('have no circle of folders', () => {
-      none(circles(rules, roomGraph(rules, files)));
+      none(circles(rules, folderGraph(rules, files)));
     });
   });
 }
 
 describe('The size of lib/', () => {
-  const files = readImports(join(packageRoot, 'lib'));
-  const lines = new Map([...files.keys()].map((file) => [file, lineCount(file)]));
+  let files: Graph;
+  let lines: Map<string, number>;
+  before(() => {
+    files = readImports(join(packageRoot, 'lib'));
+    lines = new Map([...files.keys()].map((file) => [file, lineCount(file)]));
+  });
 
   it(`is at most ${MOST_FLOORS} floors of folders that import each other`, () => {
-    expect(floorsOf(roomGraph(layers.lib, files))).to.be.at.most(MOST_FLOORS);
+    expect(floorsOf(folderGraph(layers.lib, files))).to.be.at.most(MOST_FLOORS);
   });
 
   it(`is at most ${MOST_FILES_IN_FOLDER} files in one folder`, () => {
@@ -134,7 +141,7 @@ describe('The reader of imports', () => {
 });
 
 describe('The checker of layers', () => {
-  const rules = house([['core'], ['locks', 'pipes'], ['index.ts']]);
+  const rules = layersOf([['core'], ['locks', 'pipes'], ['index.ts']]);
   const right = {
     'core/a.ts': [],
     'locks/a.ts': ['core/a.ts', 'locks/b.ts'],
@@ -143,7 +150,7 @@ describe('The checker of layers', () => {
     'index.ts': ['locks/a.ts', 'core/a.ts'],
   };
 
-  it('finds nothing in imports from lower floors and of the own folder', () => {
+  it('finds nothing in imports from lower floors and of the same folder', () => {
     expect(wrongImports(rules, graph(right))).to.deep.equal([]);
     expect(circles(rules, graph(right))).to.deep.equal([]);
   });
@@ -172,7 +179,7 @@ describe('The checker of layers', () => {
   it('finds a folder that is not in the list, once, and one that has no files', () => {
     const files = graph({ ...right, 'core/a.ts': ['new/a.ts'], 'new/a.ts': ['index.ts'], 'new/b.ts': [], 'b.ts': [] });
     expect(
-      wrongImports(house([...rules.floors.map((floor) => floor.map(({ name }) => name)), ['cli']]), files),
+      wrongImports(layersOf([...rules.floors.map((floor) => floor.map(({ name }) => name)), ['cli']]), files),
     ).to.deep.equal([
       'lib/new belongs to no layer: scripts/layers.mjs does not name it',
       'lib/b.ts belongs to no layer: scripts/layers.mjs does not name it',
@@ -180,15 +187,15 @@ describe('The checker of layers', () => {
     ]);
   });
 
-  it('takes a file that the list names for a layer of its own', () => {
+  it('treats a file that the list names as a folder of its own', () => {
     const files = graph({ 'core/a.ts': [], 'core/main.ts': ['core/a.ts', 'pipes/a.ts'], 'pipes/a.ts': ['core/a.ts'] });
-    const withMain = house([['core'], ['pipes'], ['core/main.ts']]);
+    const withMain = layersOf([['core'], ['pipes'], ['core/main.ts']]);
     expect(wrongImports(withMain, files)).to.deep.equal([]);
-    expect(circles(withMain, roomGraph(withMain, files))).to.deep.equal([]);
-    expect(circles(rules, roomGraph(rules, files))).to.deep.equal(['lib/core -> lib/pipes -> lib/core is a circle']);
+    expect(circles(withMain, folderGraph(withMain, files))).to.deep.equal([]);
+    expect(circles(rules, folderGraph(rules, files))).to.deep.equal(['lib/core -> lib/pipes -> lib/core is a circle']);
   });
 
-  it('finds circles of files, the shortest of each knot', () => {
+  it('finds circles of files, the shortest of each set', () => {
     const files = graph({
       'core/a.ts': ['core/b.ts'],
       'core/b.ts': ['core/c.ts'],
@@ -207,7 +214,9 @@ describe('The checker of layers', () => {
   it('finds circles of folders where there is none of files', () => {
     const files = graph({ ...right, 'locks/b.ts': ['pipes/b.ts'], 'pipes/b.ts': [], 'pipes/a.ts': ['locks/a.ts'] });
     expect(circles(rules, files)).to.deep.equal([]);
-    expect(circles(rules, roomGraph(rules, files))).to.deep.equal(['lib/locks -> lib/pipes -> lib/locks is a circle']);
+    expect(circles(rules, folderGraph(rules, files))).to.deep.equal([
+      'lib/locks -> lib/pipes -> lib/locks is a circle',
+    ]);
   });
 
   it('counts floors by the longest way, and a circle as one', () => {

@@ -77,10 +77,14 @@ const gadgets: [string, Buffer, RegExp][] = [
   [
     'a call of what was made',
     assemble(call('decimal', 'Decimal', text('1')), 'EMPTY_TUPLE', 'REDUCE'),
-    /calls what is no class/,
+    /calls an object that is not a class/,
   ],
   ['a call of a type that is only known by name', assemble(call('builtins', 'int', text('1'))), /builtins\.int/],
-  ['a call of a global that is data', assemble(text('os'), 'EMPTY_TUPLE', 'REDUCE'), /calls what is no class/],
+  [
+    'a call of a global that is data',
+    assemble(text('os'), 'EMPTY_TUPLE', 'REDUCE'),
+    /calls an object that is not a class/,
+  ],
   ['_reconstructor of nothing', assemble(call('copyreg', '_reconstructor')), /_reconstructor|derived/],
   [
     '_reconstructor of itself',

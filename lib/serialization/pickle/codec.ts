@@ -3,8 +3,8 @@
 // The two functions through which everything else uses the codec.
 import { UnpicklingError } from '../../core/errors.js';
 import type { FormatContext } from '../formats.js';
-import { Decoder } from './decoder.js';
-import { Encoder } from './encoder.js';
+import { Decoder } from './decoding/decoder.js';
+import { Encoder } from './encoding/encoder.js';
 import type { PickleHooks } from './hooks.js';
 
 const NO_HOOKS: PickleHooks = {};

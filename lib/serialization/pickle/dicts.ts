@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
 //
-// Dicts become plain objects if all of their keys are strings, and Maps otherwise.
+// A dict becomes a plain object if all of its keys are strings, and a Map otherwise.
 
-/** Whether this is an object of properties, which a dict is until it gets a key that is no string. */
+/** Whether a value is a plain object. A dict is one until it gets a key that is not a string. */
 export function isDict(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype;
 }
 
 /**
- * Makes an own property, whatever its name. Assignment does this faster, but where the prototype knows the name it may call
- * a setter (`__proto__`) or be refused.
+ * Makes an own property of any name. Assignment is faster, but for a name that the prototype has it may call a setter
+ * (`__proto__`), or fail.
  */
 export function setOwn(object: object, key: string, value: unknown): void {
   if (key in Object.prototype) {
@@ -19,13 +19,13 @@ export function setOwn(object: object, key: string, value: unknown): void {
   }
 }
 
-/** What is in a dict, whichever of the two it became; undefined if it is none. */
+/** The entries of a dict, which became a plain object or a Map; undefined for any other value. */
 export function entriesOf(value: unknown): [unknown, unknown][] | undefined {
   if (value instanceof Map) return [...(value as Map<unknown, unknown>)];
   return isDict(value) ? Object.entries(value) : undefined;
 }
 
-/** The value of a key that is a string. */
+/** The value of a dict for a key that is a string. */
 export function valueOf(dict: unknown, key: string): unknown {
   if (dict instanceof Map) return dict.get(key);
   return isDict(dict) && Object.hasOwn(dict, key) ? dict[key] : undefined;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Strings as protocol 0 writes them, on a line of their own.
+// Strings in the form of protocol 0, each on a line of its own.
 
 const SIMPLE: Readonly<Record<string, string>> = {
   '\n': '',
@@ -16,7 +16,7 @@ const SIMPLE: Readonly<Record<string, string>> = {
   v: '\v',
 };
 
-/** The bytes of a string literal of Python 2, without its quotes; undefined if there is a bad escape in it. */
+/** The bytes of a string literal of Python 2, without its quotes; undefined if it has an invalid escape. */
 export function unescapeBytes(text: string): Buffer | undefined {
   let bad = false;
   const plain = text.replace(/\\(x[0-9a-fA-F]{2}|[0-7]{1,3}|[^])?/g, (_, escape: string | undefined) => {
@@ -30,10 +30,12 @@ export function unescapeBytes(text: string): Buffer | undefined {
   return bad ? undefined : Buffer.from(plain, 'latin1');
 }
 
-/** A string in which only characters beyond Latin-1 are escaped ("raw-unicode-escape"); undefined if an escape is bad. */
+/**
+ * A string in which only characters beyond Latin-1 are escaped ("raw-unicode-escape"); undefined for an invalid escape.
+ */
 export function unescapeText(text: string): string | undefined {
   let bad = false;
-  // An escape counts after an odd number of backslashes only.
+  // Only an odd number of backslashes begins an escape.
   const plain = text.replace(
     /(\\\\)|\\u([^]{0,4})|\\U([^]{0,8})/g,
     (all, pair?: string, short?: string, long?: string) => {

@@ -2,38 +2,42 @@
 import type { FormatContext } from '../formats.js';
 import { PythonGlobal, type PickleNode } from './nodes.js';
 
-/** Accounts for what a reducer allocates beyond what the pickle itself is worth. */
+/** Accounts for the memory that reducers allocate, which may be out of proportion to the pickle. */
 export interface Budget {
-  /** To be called before something is made whose size follows from an argument, which a pickle may use over and over. */
+  /**
+   * To be called before a reducer makes something whose size follows from an argument, which a pickle may use repeatedly.
+   */
   charge(bytes: number): void;
 }
 
-/** What a reducer returns for an empty dict, which may yet become a Map. */
+/** What a reducer returns for an empty dict, which may become a Map later. */
 export const NEW_DICT = Symbol('NEW_DICT');
 
-/** Another call that a call comes down to. */
+/** The call of a class that takes the place of another call. */
 export interface Redirection {
   readonly type: unknown;
   readonly args: unknown[];
 }
 
-/** What a class or function of Python's means here. It must not trust its arguments. */
+/** The meaning of a class or function of Python. It must not trust its arguments. */
 export interface Reducer {
-  /** Called as a function, or as a class whose new object is wanted. Missing: it may be mentioned, but not called. */
+  /**
+   * Calls the function, or makes an object of the class. If missing, a pickle may mention the global, but not call it.
+   */
   readonly call?: (args: unknown[], budget: Budget, keywords?: unknown, context?: FormatContext) => unknown;
-  /** Instead of `call`: what class an object is made of after all, by its `__new__`. */
+  /** Instead of `call`: names the class of which an object is made, by its `__new__`. */
   readonly redirect?: (args: unknown[]) => Redirection;
-  /** Instead of `call`: the global that is the attribute of another one. It must be known by its own, dotted, name. */
+  /** Instead of `call`: the result is the attribute of another global, which must be known by its own dotted name. */
   readonly attribute?: boolean;
-  /** Whether `call` wants the keyword arguments of a `__new__` that has some. */
+  /** Whether `call` accepts the keyword arguments of a `__new__` that has some. */
   readonly keywords?: boolean;
-  /** Gives a made object its state. What it returns, unless that is undefined, takes the object's place. */
+  /** Gives a made object its state. A result other than undefined takes the object's place. */
   readonly build?: (object: unknown, state: unknown, budget: Budget, context?: FormatContext) => unknown;
-  /** Whether calling it twice is as good as calling it once. */
+  /** Whether it has no side effects, so that the decoder may call it more than once. */
   readonly pure?: boolean;
 }
 
-/** A global together with its meaning. */
+/** A global with its meaning. */
 export class KnownGlobal extends PythonGlobal {
   readonly reducer: Reducer;
 
@@ -56,12 +60,12 @@ export function reducerTable(modules: Readonly<Record<string, Readonly<Record<st
   );
 }
 
-/** What other parts of this package add to the codec. */
+/** What callers add to the codec. */
 export interface PickleHooks {
-  /** What stands for an object that is no plain data, such as a Connection; undefined if it is none of the hook's. */
+  /** The replacement of an object that is not plain data, such as a Connection; undefined if the hook has none. */
   readonly reduce?: ((object: object, context?: FormatContext) => PickleNode | undefined) | undefined;
-  /** What may be called besides what is known, and before it. */
+  /** Globals that are looked up before the known ones. */
   readonly reducers?: ReducerTable | undefined;
-  /** Whether what nobody knows is an error, the default, or a `PythonObject`. */
+  /** Whether an unknown class or function is an error, which is the default, or makes a `PythonObject`. */
   readonly unknown?: 'error' | 'opaque' | undefined;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What users see as `pickle`.
+// The public namespace `pickle`.
 import { argumentError } from '../../core/errors.js';
 import { checkBytes, checkObject, type Bytes } from '../../core/validate.js';
 import { registeredFormat } from '../codec.js';
@@ -29,15 +29,16 @@ function checkOptions(options: PickleOptions): PickleOptions {
  * The pickle of a value, in protocol 4. CPython: `pickle.dumps`.
  *
  * @returns A Buffer that may be kept. As with Node's own, small ones share their memory.
- * @throws `PicklingError`, which says where in the value the reason is; `NotSupported` for objects such as Connections.
+ * @throws `PicklingError`, which names the place of the reason in the value; `NotSupported` for objects such as
+ *   Connections.
  */
 export function dumps(value: unknown): Buffer {
   return encodePickle(value);
 }
 
 /**
- * The value of a pickle in any protocol from 0 to 5. Nothing in it is imported or called: what is neither known nor
- * registered is an error. What follows the pickle is ignored. CPython: `pickle.loads`.
+ * The value of a pickle in any protocol from 0 to 5. Nothing in it is imported or called: a class or function that is
+ * neither known nor registered is an error. Bytes behind the pickle are ignored. CPython: `pickle.loads`.
  *
  * @throws `UnpicklingError`
  */

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
 //
-// Whole numbers as pickles hold them: two's complement, lowest byte first, of any length.
+// Whole numbers in the form of pickles: two's complement, lowest byte first, of any length.
 import { UnpicklingError } from '../../core/errors.js';
 
 /** Whether this machine keeps the lowest byte of a number first, as pickles do with whole numbers. */
 export const hostIsLittleEndian = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
 
-/** So many bytes a number may have. Python computes with longer ones, but nobody would want to wait for them here. */
+/** The most bytes of a number. Python computes with longer ones, but decoding one here would take too long. */
 const MAX_INTEGER_BYTES = 2 ** 20;
 
-/** Python itself refuses to read longer decimal numbers, since the time grows with the square. */
+/** The most digits of a decimal number, as in Python: the time grows with the square of the length. */
 const MAX_DIGITS = 4300;
 
 const scratch = new BigInt64Array(1);
@@ -33,7 +33,7 @@ export function readInteger(bytes: Buffer, start: number, length: number): numbe
   return narrow(BigInt.asIntN(8 * length, BigInt(`0x${hexadecimal}`)));
 }
 
-/** The number that decimal text stands for, or undefined. */
+/** The number of a decimal text; undefined if the text is not a number. */
 export function parseInteger(text: string): number | bigint | undefined {
   if (text.length > MAX_DIGITS) {
     throw new UnpicklingError(`A decimal number of ${text.length} digits exceeds the limit of ${MAX_DIGITS}`);
@@ -59,7 +59,7 @@ export function integerBytes(value: bigint): Uint8Array {
   return trim(bytes);
 }
 
-/** Without the highest bytes, as long as the sign stays what it is. */
+/** Removes the highest bytes that are not needed for the number and its sign. */
 function trim(bytes: Uint8Array): Uint8Array {
   let length = bytes.length;
   const sign = (bytes[length - 1] as number) >> 7;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What Python has and JavaScript has not: a reference to a class or function, a tuple, and an object described by how it is
-// made. Values for sending are put together from them, and what is not known comes out as them if the receiver asks for it.
+// What Python has and JavaScript lacks: a reference to a class or function, a tuple, and an object that is described by
+// how it is made. Values for sending are made of them, and unknown objects become them if the receiver asks for that.
 import { argumentError } from '../../core/errors.js';
 
 /** A class or function, by the names under which Python finds it. */
@@ -26,7 +26,7 @@ export class PythonGlobal {
 
 /** A tuple for Python. Received tuples are Arrays. */
 export class PythonTuple {
-  /** What is in it. */
+  /** Its items. */
   readonly items: readonly unknown[];
 
   constructor(items: readonly unknown[]) {
@@ -35,21 +35,22 @@ export class PythonTuple {
 }
 
 /**
- * An object of a Python class, as a pickle describes it: what to call with which arguments, and what to do with the result.
- * `loads` makes one of these from an unknown class with the option `unknown: 'opaque'`; they can be sent again.
+ * An object of a Python class, in the form of a pickle: what to call with which arguments, and what to do with the
+ * result. With the option `unknown: 'opaque'`, `loads` makes one for an object of an unknown class. It can be sent
+ * again.
  */
 export class PythonObject {
-  /** What makes the object. */
+  /** The class or function that makes the object. */
   readonly type: PythonGlobal;
   /** Its arguments. */
   readonly args: readonly unknown[];
   /** Whether `type` is a class whose `__new__` is called, without `__init__`. Otherwise `type` itself is called. */
   readonly isNew: boolean;
-  /** What the new object's `__setstate__` is given, or its `__dict__` updated with; undefined for nothing. */
+  /** The argument of the new object's `__setstate__`, or the update of its `__dict__`; undefined for neither. */
   state: unknown;
-  /** What is appended to it, if it is some kind of list. */
+  /** The items that are appended to it, if it is a kind of list. */
   readonly items: unknown[] = [];
-  /** What is put into it by key, if it is some kind of dict. */
+  /** The entries that are put into it, if it is a kind of dict. */
   readonly entries: [unknown, unknown][] = [];
 
   constructor(type: PythonGlobal, args: readonly unknown[], isNew: boolean, state?: unknown) {
@@ -60,7 +61,10 @@ export class PythonObject {
   }
 }
 
-/** An object made by calling a function or class, and then given a state unless that is undefined. CPython: `__reduce__`. */
+/**
+ * An object made by calling a function or class, and then given a state unless that is undefined. CPython:
+ * `__reduce__`.
+ */
 export function reduce(type: PythonGlobal, args: readonly unknown[], state?: unknown): PythonObject {
   return new PythonObject(type, args, false, state);
 }
@@ -70,5 +74,5 @@ export function create(type: PythonGlobal, args: readonly unknown[] = [], state?
   return new PythonObject(type, args, true, state);
 }
 
-/** What can stand for an object in a pickle. */
+/** A replacement of an object in a pickle. */
 export type PickleNode = PythonGlobal | PythonTuple | PythonObject;

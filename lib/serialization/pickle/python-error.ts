@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 
-/** An exception of Python's. CPython: a class of `builtins`. */
+/** An exception of Python. CPython: a class of `builtins`. */
 export class PythonError extends Error {
-  /** What it was made with. CPython: `args`. */
+  /** The arguments that it was made with. CPython: `args`. */
   readonly args: readonly unknown[];
-  /** What else it carries, if anything: an object. CPython: `__dict__`. */
+  /** Its attributes, if any, as an object. CPython: `__dict__`. */
   attributes: unknown;
 
   /** @param name The name of its class in `builtins`, such as `'ValueError'`. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Classes that users make known: how instances of a Python class become objects of theirs, and back.
+// Classes that users register: how objects of a Python class become objects of a class of the user, and back.
 import { argumentError } from '../../core/errors.js';
 import { checkFunction, checkObject } from '../../core/validate.js';
 import { entriesOf, setOwn } from './dicts.js';
@@ -8,27 +8,27 @@ import { KnownGlobal, type Reducer } from './hooks.js';
 import type { PythonGlobal } from './nodes.js';
 import { create, reduce, type PythonObject } from './nodes.js';
 
-/** What `encode` of a registered class says about an object. */
+/** The form in which `encode` of a registered class sends an object. */
 export interface EncodedObject {
-  /** The class is called with these, as `Class(*args)`. Without them only its `__new__` is called. */
+  /** The arguments with which the class is called: `Class(*args)`. Without them, only its `__new__` is called. */
   args?: readonly unknown[] | undefined;
-  /** What the object's `__setstate__` is given, or its `__dict__` updated with, if it has no `__setstate__`. */
+  /** The argument of the object's `__setstate__`, or, if it has none, the update of its `__dict__`. */
   state?: unknown;
 }
 
 /** Any class whose instances are of type `T`. */
 export type Class<T> = abstract new (...args: never[]) => T;
 
-/** A class of Python's, and what stands for it here. */
+/** A class of Python, and its counterpart in JavaScript. */
 export interface ClassRegistration<T extends object = object> {
   /** The module in which Python finds the class (or function). */
   module: string;
   /** Its name there. CPython: `__qualname__`. */
   name: string;
-  /** The class whose instances are sent as that class. Needed by `encode`, and by those who leave out `decode`. */
+  /** The class whose instances are sent as that class. Required with `encode`, and without `decode`. */
   class?: Class<T> | undefined;
   /**
-   * Makes an object from the arguments that Python pickled, which are [] for most classes. Default: an object of `class`,
+   * Makes an object from the arguments in the pickle, which are [] for most classes. Default: an object of `class`,
    * whose constructor is not called.
    *
    * @param keywords The keyword arguments of the rare `__new__` that has some: an object, else undefined.
@@ -36,32 +36,34 @@ export interface ClassRegistration<T extends object = object> {
   decode?: ((args: unknown[], keywords?: unknown) => T) | undefined;
   /** Gives an object its state. Default: the entries of a dict become own properties. */
   setState?: ((object: T, state: unknown) => void) | undefined;
-  /** What to send for an object. Default: its own enumerable properties as the state. */
+  /** The form in which an object is sent. Default: its own enumerable properties as the state. */
   encode?: ((object: T) => EncodedObject) | undefined;
 }
 
 const reducers = new Map<string, Map<string, KnownGlobal>>();
 const encoders = new Map<unknown, (object: object) => PythonObject>();
 
-/** The meaning that a user gave to a class or function. */
+/** The reducer that a user registered for a class or function. */
 export function registeredReducer(module: string, name: string): KnownGlobal | undefined {
   return reducers.get(module)?.get(name);
 }
 
-/** How instances of a registered class are sent. */
+/** The encoder of a registered class, by the prototype of its instances. */
 export function registeredEncoder(prototype: unknown): ((object: object) => PythonObject) | undefined {
   return encoders.get(prototype);
 }
 
-/** An object with `__slots__` has a tuple for its state: its `__dict__`, if any, and its slots. */
+/**
+ * Sets the entries of a state. That of an object with `__slots__` is a tuple: its `__dict__`, if any, and its slots.
+ */
 function setProperties(object: object, state: unknown): void {
   const parts = Array.isArray(state) && state.length === 2 ? (state as unknown[]) : [state];
   for (const part of parts) {
     if (part === null) continue;
     const entries = entriesOf(part);
-    if (entries === undefined) throw new TypeError('its state is no dict, and no setState() is registered');
+    if (entries === undefined) throw new TypeError('its state is not a dict, and no setState() is registered');
     for (const [key, value] of entries) {
-      if (typeof key !== 'string') throw new TypeError('its state has a key that is no str');
+      if (typeof key !== 'string') throw new TypeError('its state has a key that is not a str');
       setOwn(object, key, value);
     }
   }
@@ -99,8 +101,8 @@ function checkName(value: unknown, name: string): asserts value is string {
 }
 
 /**
- * Makes a class of Python's known in this thread, replacing what was known under its name before. Returns a function that
- * takes it back. CPython: `copyreg.pickle`, and importing the class.
+ * Makes a class of Python known in this thread, in the place of what was known under its name before. Returns a
+ * function that takes it back. CPython: `copyreg.pickle`, and importing the class.
  *
  * @throws TypeError or RangeError naming the option.
  */

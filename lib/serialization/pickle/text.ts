@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Strings as pickles hold them: UTF-8 in which a lone surrogate is written like any other character, which Python calls
-// "surrogatepass". Everything else that is no UTF-8 is refused.
+// Strings in the form of pickles: UTF-8 in which a lone surrogate is written like any other character, which Python
+// calls "surrogatepass". All other deviations from UTF-8 are refused.
 import { UnpicklingError } from '../../core/errors.js';
 
 const REPLACEMENT = '\ufffd';
@@ -33,17 +33,17 @@ export function writeIllFormed(bytes: Uint8Array, start: number, text: string): 
 /** Reads a string of any length. */
 export function readText(bytes: Buffer, start: number, end: number): string {
   const text = bytes.toString('utf8', start, end);
-  // What Node cannot decode becomes the replacement character, which may also stand there by itself.
+  // Node decodes invalid bytes to the replacement character, which may also be a part of the string.
   return text.includes(REPLACEMENT) ? readCarefully(bytes, start, end) : text;
 }
 
 function refuse(at: number): never {
-  throw new UnpicklingError(`A str is no UTF-8 (at byte ${at} of the pickle)`);
+  throw new UnpicklingError(`A str is not UTF-8 (at byte ${at} of the pickle)`);
 }
 
 function readCarefully(bytes: Buffer, start: number, end: number): string {
   const parts: string[] = [];
-  /** The beginning of what was not taken yet. */
+  /** The first byte that is not in `parts` yet. */
   let from = start;
   let at = start;
   while (at < end) {
@@ -62,7 +62,7 @@ function readCarefully(bytes: Buffer, start: number, end: number): string {
     }
     if ((length === 3 && point < 0x800) || (length === 4 && (point < 0x10000 || point > 0x10ffff))) refuse(at);
     if (point >= 0xd800 && point < 0xe000) {
-      // Only these need a hand; all else is left to Node.
+      // Only surrogates are decoded here; Node decodes the rest.
       parts.push(bytes.toString('utf8', from, at), String.fromCharCode(point));
       from = at + length;
     }
@@ -72,11 +72,11 @@ function readCarefully(bytes: Buffer, start: number, end: number): string {
   return parts.join('');
 }
 
-/** Up to this length strings are looked for among those that were read before. */
+/** Strings up to this length are looked up among those that were read before. */
 export const SHORT_TEXT = 24;
 
 const CACHE_SIZE = 512;
-/** Strings that were read, by a number made from their bytes: keys and the like occur again and again. */
+/** Strings that were read, by a hash of their bytes: strings such as keys occur again and again. */
 const cache = new Array<string>(CACHE_SIZE).fill('');
 
 /** Reads a string of at most SHORT_TEXT bytes. */
@@ -89,7 +89,7 @@ export function readShortText(bytes: Buffer, start: number, length: number): str
   const found = cache[slot] as string;
   if (found.length === length && isAt(found, bytes, start)) return found;
   const text = readText(bytes, start, start + length);
-  // Others cannot be compared byte by byte.
+  // Only ASCII strings can be compared byte by byte.
   if (text.length === length) cache[slot] = text;
   return text;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Values of Python's standard library for which JavaScript has no type of its own. They do not compute anything; they keep
-// what was received, exactly, and are sent as what they were.
+// Values of Python's standard library for which JavaScript has no type of its own. They do not compute anything. They
+// keep exactly what was received, and are sent as the same value.
 import { argumentError } from '../../core/errors.js';
 import { checkInteger } from '../../core/validate.js';
 
@@ -33,9 +33,9 @@ export class PythonDate {
   }
 }
 
-/** A length of time. CPython: `datetime.timedelta`. */
+/** A duration. CPython: `datetime.timedelta`. */
 export class TimeDelta {
-  /** Negative for negative times; the other fields never are. */
+  /** Negative for a negative duration. The other fields are never negative. */
   readonly days: number;
   /** From 0 to 86399. */
   readonly seconds: number;
@@ -51,7 +51,7 @@ export class TimeDelta {
     this.microseconds = microseconds;
   }
 
-  /** All of it in milliseconds. */
+  /** The whole duration in milliseconds. */
   get milliseconds(): number {
     return (this.days * 86_400 + this.seconds) * 1000 + this.microseconds / 1000;
   }
@@ -59,9 +59,9 @@ export class TimeDelta {
 
 /** A fixed distance from UTC. CPython: `datetime.timezone`. */
 export class TimeZone {
-  /** How much clocks there are ahead of UTC. */
+  /** The difference of its clocks from UTC. */
   readonly offset: TimeDelta;
-  /** What it is called, if anything. */
+  /** Its name, if it has one. */
   readonly name: string | undefined;
 
   constructor(offset: TimeDelta, name?: string) {
@@ -93,9 +93,9 @@ export class PythonTime {
   readonly second: number;
   /** From 0 to 999999. */
   readonly microsecond: number;
-  /** Where the clock is, if that is known. CPython: `tzinfo`. */
+  /** The time zone, if it is known. CPython: `tzinfo`. */
   readonly zone: TimeZone | ZoneInfo | undefined;
-  /** 1 for the second of two times that a clock shows when it is put back. */
+  /** 1 for the second of two times that look the same, when clocks are put back. */
   readonly fold: number;
 
   constructor(hour: number, minute: number, second = 0, microsecond = 0, zone?: TimeZone | ZoneInfo, fold = 0) {
@@ -121,14 +121,14 @@ export class PythonTime {
 
 /** A decimal number, as its digits. CPython: `decimal.Decimal`. */
 export class Decimal {
-  /** As Python writes it. */
+  /** The digits, as Python writes them. */
   readonly text: string;
 
-  /** @param text What Python's `Decimal` reads: `'1.10'`, `'-1E+3'`, `'NaN'`, `'sNaN12'`, `'Infinity'`. */
+  /** @param text Text that Python's `Decimal` accepts: `'1.10'`, `'-1E+3'`, `'NaN'`, `'sNaN12'`, `'Infinity'`. */
   constructor(text: string) {
     if (typeof text !== 'string') throw argumentError('type', 'text must be a string');
     if (!/^[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|inf(?:inity)?|s?nan\d*)$/i.test(text)) {
-      throw argumentError('range', 'text is no decimal number');
+      throw argumentError('range', 'text must be a decimal number');
     }
     this.text = text;
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// For senders: JavaScript has one type of number and no tuple, so where Python must get a certain one, the sender says so.
+// Types that a sender chooses: JavaScript has one type of number and no tuple, and Python has more.
 import { argumentError } from '../../core/errors.js';
 import { PythonTuple } from './nodes.js';
 

@@ -6,9 +6,9 @@ import { dirname, join, normalize } from 'node:path/posix';
 
 import ts from 'typescript';
 
-import type { House } from '../../../scripts/layers.mjs';
+import type { Layers } from '../../../scripts/layers.mjs';
 
-/** What each file, by its path below the root of its house, imports of the same house. */
+/** The imports of each file below a root. All paths are relative to that root. */
 export type Graph = ReadonlyMap<string, readonly string[]>;
 
 /** The modules that a TypeScript file names: in imports of values and types, in exports, in `import()` and in `require()`. */
@@ -51,9 +51,12 @@ export function readImports(folder: string): Graph {
   const resolve = (file: string, name: string): string[] => {
     if (!name.startsWith('.')) return [];
     const found = normalize(join(dirname(file), name));
-    // Node, and not the compiler, loads what is outside of the folder, such as the addon.
+    // The addon, for one, is outside of the folder and has no source in it.
     if (found.startsWith('../') || !found.endsWith('.js')) return [];
-    return [found.replace(/js$/, 'ts')];
+    const source = found.replace(/js$/, 'ts');
+    const declaration = found.replace(/js$/, 'd.ts');
+    // The build makes a module of a source in another language, which a declaration describes.
+    return [existsSync(join(folder, declaration)) ? declaration : source];
   };
   return readGraph(folder, /\.ts$/, (file, text) => importsOf(text).flatMap((name) => resolve(file, name)));
 }
@@ -80,19 +83,19 @@ function readGraph(folder: string, pattern: RegExp, namesIn: (file: string, text
   );
 }
 
-/** The room of a file: itself if the list names it, else its folder directly below the root. */
-function roomOf(house: House, file: string): string {
-  const isNamed = house.floors.some((floor) => floor.some(({ name }) => name === file));
+/** The folder of a file, directly below the root; the file itself if the list names it. */
+function folderOf(layers: Layers, file: string): string {
+  const isNamed = layers.floors.some((floor) => floor.some(({ name }) => name === file));
   return isNamed ? file : file.split('/')[0]!;
 }
 
-/** The rooms that each room may import. */
-function allowed(house: House): Map<string, string[]> {
+/** The folders that each folder may import. */
+function allowed(layers: Layers): Map<string, string[]> {
   const below: string[] = [];
   const result = new Map<string, string[]>();
-  for (const floor of house.floors) {
+  for (const floor of layers.floors) {
     for (const { name } of floor) {
-      const exceptions = house.exceptions.filter(({ from }) => from === name).map(({ to }) => to);
+      const exceptions = layers.exceptions.filter(({ from }) => from === name).map(({ to }) => to);
       result.set(name, [...below, ...exceptions]);
     }
     below.push(...floor.map(({ name }) => name));
@@ -100,40 +103,40 @@ function allowed(house: House): Map<string, string[]> {
   return result;
 }
 
-/** A sentence for each import of a room that its room may not import, for each unknown room, and for each that is empty. */
-export function wrongImports(house: House, graph: Graph): string[] {
-  const { root } = house;
-  const rules = allowed(house);
-  const rooms = new Set([...graph.keys()].map((file) => roomOf(house, file)));
-  const unknown = [...rooms].filter((room) => !rules.has(room));
-  const empty = [...rules.keys()].filter((room) => !rooms.has(room));
+/** A sentence for each import that is not allowed, for each folder that is not listed, and for each that has no files. */
+export function wrongImports(layers: Layers, graph: Graph): string[] {
+  const { root } = layers;
+  const rules = allowed(layers);
+  const folders = new Set([...graph.keys()].map((file) => folderOf(layers, file)));
+  const unknown = [...folders].filter((folder) => !rules.has(folder));
+  const empty = [...rules.keys()].filter((folder) => !folders.has(folder));
   const wrong = [...graph].flatMap(([file, imports]) => {
-    const room = roomOf(house, file);
-    const others = rules.get(room);
+    const folder = folderOf(layers, file);
+    const others = rules.get(folder);
     if (others === undefined) return [];
     const may =
-      others.length === 0 ? `${room} may import no other folder` : `${room} may import only ${others.join(', ')}`;
+      others.length === 0 ? `${folder} may import no other folder` : `${folder} may import only ${others.join(', ')}`;
     return imports
-      .filter((name) => ![room, ...others, ...unknown].includes(roomOf(house, name)))
+      .filter((name) => ![folder, ...others, ...unknown].includes(folderOf(layers, name)))
       .map((name) => `${root}/${file} imports ${root}/${name}: ${may}`);
   });
   return [
-    ...unknown.map((room) => `${root}/${room} belongs to no layer: scripts/layers.mjs does not name it`),
-    ...empty.map((room) => `scripts/layers.mjs names ${root}/${room}, which has no source file`),
+    ...unknown.map((folder) => `${root}/${folder} belongs to no layer: scripts/layers.mjs does not name it`),
+    ...empty.map((folder) => `scripts/layers.mjs names ${root}/${folder}, which has no source file`),
     ...wrong,
   ];
 }
 
-/** The rooms of a house, each with those that it imports. */
-export function roomGraph(house: House, graph: Graph): Graph {
-  const rooms = new Map<string, Set<string>>();
+/** The folders of the files, each with the folders that it imports. */
+export function folderGraph(layers: Layers, graph: Graph): Graph {
+  const folders = new Map<string, Set<string>>();
   for (const [file, imports] of graph) {
-    const room = roomOf(house, file);
-    const others = rooms.get(room) ?? new Set();
-    for (const name of imports) if (roomOf(house, name) !== room) others.add(roomOf(house, name));
-    rooms.set(room, others);
+    const folder = folderOf(layers, file);
+    const others = folders.get(folder) ?? new Set();
+    for (const name of imports) if (folderOf(layers, name) !== folder) others.add(folderOf(layers, name));
+    folders.set(folder, others);
   }
-  return new Map([...rooms].map(([room, others]) => [room, [...others]]));
+  return new Map([...folders].map(([folder, others]) => [folder, [...others]]));
 }
 
 /** The largest sets of nodes that all reach each other, lower ones first. This is Tarjan's algorithm. */
@@ -170,15 +173,15 @@ function shortestCircle(graph: Graph, start: string): string[] | undefined {
   return undefined;
 }
 
-/** A sentence for each set of files, or rooms, that all reach each other: one shortest circle in it, and how many there are. */
-export function circles(house: House, graph: Graph): string[] {
+/** A sentence for each set of files, or folders, that all reach each other: its shortest circle, and its size. */
+export function circles(layers: Layers, graph: Graph): string[] {
   return components(graph).flatMap((component) => {
     const ways = component.map((node) => shortestCircle(graph, node)).filter((way) => way !== undefined);
     const [shortest] = ways.sort((a, b) => a.length - b.length);
     if (shortest === undefined) return [];
     const among =
       component.length + 1 > shortest.length ? `, one among ${component.length} that import each other` : '';
-    return [`${shortest.map((node) => `${house.root}/${node}`).join(' -> ')} is a circle${among}`];
+    return [`${shortest.map((node) => `${layers.root}/${node}`).join(' -> ')} is a circle${among}`];
   });
 }
 

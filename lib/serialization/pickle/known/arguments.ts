@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
-// Checks of what reducers are called with: anything, if a pickle was made by hand.
+// Checks of the arguments of reducers, which may be anything in a pickle that was made by hand.
 import { isDict } from '../dicts.js';
 import type { Budget } from '../hooks.js';
 
-/** What one item of a copied container counts for. */
+/** The bytes that one item of a copied container counts as. */
 const BYTES_PER_ITEM = 16;
 
 export function refuse(what: string): never {
@@ -19,19 +19,19 @@ export function wholeNumber(value: unknown, what: string, min: number, max: numb
 }
 
 export function text(value: unknown, what: string): string {
-  return typeof value === 'string' ? value : refuse(`${what} is no str`);
+  return typeof value === 'string' ? value : refuse(`${what} is not a str`);
 }
 
-/** Bytes, which protocols 0 and 1 write as a call that has been made already. */
+/** Bytes. Protocols 0 and 1 write them as a call, whose result this is. */
 export function bytes(value: unknown, what: string): Buffer {
-  return Buffer.isBuffer(value) ? value : refuse(`${what} is no bytes`);
+  return Buffer.isBuffer(value) ? value : refuse(`${what} is not bytes`);
 }
 
 export function array(value: unknown, what: string): unknown[] {
-  return Array.isArray(value) ? (value as unknown[]) : refuse(`${what} is no list or tuple`);
+  return Array.isArray(value) ? (value as unknown[]) : refuse(`${what} is not a list or tuple`);
 }
 
-/** What iterating over an argument gives, for constructors such as `set()`. It may be copied. */
+/** The items of an argument, for constructors such as `set()`. The caller may copy them. */
 export function items(value: unknown, budget: Budget): Iterable<unknown> {
   if (value === undefined) return [];
   if (Array.isArray(value)) {
@@ -42,7 +42,7 @@ export function items(value: unknown, budget: Budget): Iterable<unknown> {
     budget.charge(value.size * BYTES_PER_ITEM);
     return value as Set<unknown>;
   }
-  return refuse('the argument is no list, tuple or set');
+  return refuse('the argument is not a list, tuple or set');
 }
 
 /** The entries of a dict, or of a list of pairs, for constructors such as `OrderedDict()`. */
@@ -61,6 +61,6 @@ export function pairs(value: unknown, budget: Budget): Iterable<[unknown, unknow
   budget.charge(list.length * BYTES_PER_ITEM);
   return list.map((pair) => {
     const [key, entry, ...rest] = array(pair, 'an item');
-    return rest.length > 0 ? refuse('an item is no pair') : [key, entry];
+    return rest.length > 0 ? refuse('an item is not a pair') : [key, entry];
   });
 }

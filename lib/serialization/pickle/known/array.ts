@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 //
-// array.array: one typed array for each type of element.
+// array.array becomes a typed array of the type of its elements.
 import { reducerTable, type Budget, type Reducer } from '../hooks.js';
 import { hostIsLittleEndian } from '../integers.js';
 import { PythonGlobal, reduce, type PickleNode } from '../nodes.js';
 import { array, bytes, refuse, text, wholeNumber } from './arguments.js';
 import { bytesOf, ELEMENTS, elementsFrom, swap, type TypedArray, type TypedArrayConstructor } from './elements.js';
 
-/** The type of elements by their code. Those of a C `long` have eight bytes on the systems that this package knows. */
+/** The type of elements by their code. A C `long` has eight bytes on the systems that this package supports. */
 const BY_TYPECODE: Readonly<Record<string, string>> = {
   b: 'i1',
   B: 'u1',
@@ -23,25 +23,27 @@ const BY_TYPECODE: Readonly<Record<string, string>> = {
   d: 'f8',
 };
 
-/** The types of elements in the order of CPython's machine format codes: an even code is little-endian, the next one big. */
+/**
+ * Types of elements in the order of CPython's machine format codes: an even code is little-endian, the next one is big.
+ */
 const FORMATS = ['u2', 'i2', 'u4', 'i4', 'u8', 'i8', 'f4', 'f8'];
 const FIRST_FORMAT = 2;
 const UTF16 = 18;
 const UTF32 = 20;
 
 function utf32(data: Buffer, littleEndian: boolean, budget: Budget): string {
-  if (data.length % 4 !== 0) refuse('its bytes are no whole number of characters');
+  if (data.length % 4 !== 0) refuse('its bytes are not a whole number of characters');
   budget.charge(2 * data.length);
   const parts: string[] = [];
   for (let at = 0; at < data.length; at += 4) {
     const point = littleEndian ? data.readUInt32LE(at) : data.readUInt32BE(at);
-    parts.push(point <= 0x10ffff ? String.fromCodePoint(point) : refuse('it has a character that is none'));
+    parts.push(point <= 0x10ffff ? String.fromCodePoint(point) : refuse('it has an invalid character'));
   }
   return parts.join('');
 }
 
 function utf16(data: Buffer, littleEndian: boolean, budget: Budget): string {
-  if (data.length % 2 !== 0) refuse('its bytes are no whole number of characters');
+  if (data.length % 2 !== 0) refuse('its bytes are not a whole number of characters');
   budget.charge(2 * data.length);
   const copy = Buffer.from(data);
   if (!littleEndian) swap(copy, 2);
@@ -59,7 +61,7 @@ function reconstruct([, , format, data]: unknown[], budget: Budget): TypedArray 
   return elementsFrom(ELEMENTS[type] as TypedArrayConstructor, Number(type[1]), content, littleEndian, budget);
 }
 
-/** From a list, in protocols before 3. */
+/** Makes an array from a list, as protocols before 3 do. */
 function fromList([code, content]: unknown[], budget: Budget): TypedArray | string {
   const typecode = text(code, 'its type code');
   const list = array(content, 'its content');
@@ -69,7 +71,7 @@ function fromList([code, content]: unknown[], budget: Budget): TypedArray | stri
   const elements = new (ELEMENTS[type] as unknown as new (length: number) => TypedArray)(list.length);
   const big = elements instanceof BigInt64Array || elements instanceof BigUint64Array;
   list.forEach((item, i) => {
-    if (typeof item !== 'number' && typeof item !== 'bigint') refuse('an element is no number');
+    if (typeof item !== 'number' && typeof item !== 'bigint') refuse('an element is not a number');
     const element = big ? BigInt(item) : Number(item);
     elements[i] = element;
     if (!type.startsWith('f') && elements[i] !== element) refuse('an element is out of range');

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 //
-// Types of Python itself that older protocols have no opcode for, or that are mentioned as arguments.
+// Types of Python itself for which older protocols have no opcode, or which are arguments.
 import { NEW_DICT, reducerTable, type Reducer } from '../hooks.js';
 import { PythonGlobal, reduce, type PickleNode } from '../nodes.js';
 import { Complex } from '../values.js';
 import { PythonFloat } from '../wrappers.js';
 import { array, bytes, items, refuse, text } from './arguments.js';
 
-/** May be mentioned, as the factory of a defaultdict for instance, but not called. */
+/** May be mentioned, for example as the factory of a defaultdict, but not called. */
 const mentioned: Reducer = { pure: true };
 
 const set: Reducer = { pure: true, call: ([values], budget) => new Set(items(values, budget)) };
@@ -15,7 +15,7 @@ const set: Reducer = { pure: true, call: ([values], budget) => new Set(items(val
 const list: Reducer = { pure: true, call: ([values], budget) => [...items(values, budget)] };
 
 function real(value: unknown): number {
-  return typeof value === 'number' ? value : refuse('a part is no float');
+  return typeof value === 'number' ? value : refuse('a part is not a float');
 }
 
 const complex: Reducer = { pure: true, call: ([re = 0, im = 0]) => new Complex(real(re), real(im)) };
@@ -23,7 +23,7 @@ const complex: Reducer = { pure: true, call: ([re = 0, im = 0]) => new Complex(r
 /** Protocol 2 writes bytes as text in Latin-1. */
 function encodeText(value: unknown, encoding: unknown, charge: (bytes: number) => void): Buffer {
   const string = text(value, 'the text');
-  if (!/^latin-?1$/.test(text(encoding, 'the encoding'))) refuse('only latin1 is known');
+  if (!/^latin-?1$/.test(text(encoding, 'the encoding'))) refuse('only latin1 is supported');
   charge(string.length);
 
   return /^[\0-\xff]*$/.test(string) ? Buffer.from(string, 'latin1') : refuse('the text is not in latin1');
@@ -34,7 +34,7 @@ const encode: Reducer = {
   call: ([value, encoding], budget) => encodeText(value, encoding, (n) => budget.charge(n)),
 };
 
-/** From nothing, bytes, or text and its encoding. */
+/** Made of nothing, of bytes, or of text and its encoding. */
 const bytesLike: Reducer = {
   pure: true,
   call([value, encoding], budget) {
@@ -65,7 +65,7 @@ const builtins: Readonly<Record<string, Reducer>> = {
   tuple: list,
 };
 
-/** What `object.__reduce__` and `__newobj__` come down to: an object of a class that is an argument. */
+/** The functions by which `object.__reduce__` and `__newobj__` make an object of a class that is an argument. */
 const copyreg: Readonly<Record<string, Reducer>> = {
   _reconstructor: {
     redirect([type, base, state]) {
@@ -78,14 +78,14 @@ const copyreg: Readonly<Record<string, Reducer>> = {
   __newobj_ex__: {
     redirect: ([type, args, keywords]) => ({
       type,
-      args: keywords === undefined ? array(args, 'args') : refuse('keywords are not known here'),
+      args: keywords === undefined ? array(args, 'args') : refuse('keywords are not supported'),
     }),
   },
 };
 
 export const builtinReducers = reducerTable({
   builtins,
-  // As Python 2 called them, which protocols 0 to 2 still do.
+  // The names of Python 2, which protocols 0 to 2 still use.
   __builtin__: builtins,
   copyreg,
   copy_reg: copyreg,

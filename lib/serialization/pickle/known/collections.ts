@@ -5,18 +5,18 @@ import { items, pairs, refuse } from './arguments.js';
 
 const orderedDict: Reducer = { pure: true, call: ([entries], budget) => new Map(pairs(entries, budget)) };
 
-/** The factory of a defaultdict is of no use here, and must only be known. */
+/** The factory of a defaultdict is not used, but must be a known global. */
 const defaultdict: Reducer = {
   pure: true,
   call: ([, ...rest]) => (rest.length === 0 ? NEW_DICT : refuse('its entries are among the arguments')),
 };
 
-/** Made from a dict, which it is here. */
+/** Made of a dict, which takes its place. */
 const counter: Reducer = {
   pure: true,
   call([counts]) {
     if (counts === undefined) return NEW_DICT;
-    return isDict(counts) || counts instanceof Map ? counts : refuse('its argument is no dict');
+    return isDict(counts) || counts instanceof Map ? counts : refuse('its argument is not a dict');
   },
 };
 

@@ -5,7 +5,7 @@ import { PythonDate, PythonTime, TimeDelta, TimeZone, ZoneInfo } from '../values
 import { refuse, text, wholeNumber } from './arguments.js';
 import { momentIn } from './zones.js';
 
-/** The state of these classes is bytes; protocol 0 and 1 pass them through text. */
+/** The state of these classes is bytes. Protocols 0 and 1 write them as text. */
 function stateBytes(value: unknown, length: number): Buffer {
   const state = typeof value === 'string' ? Buffer.from(value, 'latin1') : value;
   if (!Buffer.isBuffer(state) || state.length !== length) return refuse('its state has the wrong form');
@@ -39,14 +39,14 @@ function makeDatetime([state, zone]: unknown[], budget: Budget): Date {
   const bytes = stateBytes(state, 10);
   const month = (bytes[2] as number) & 0x7f;
   const fold = (bytes[2] as number) >> 7;
-  // These check the fields.
+  // These constructors check the fields.
   const date = new PythonDate(bytes.readUInt16BE(0), month, bytes[3] as number);
   const time = new PythonTime(...timeFields(bytes, 4));
   const where = zoneOf(zone);
   const milliseconds = Math.floor(time.microsecond / 1000);
   const moment = new Date(0);
   if (where === undefined) {
-    // Python takes a datetime without a zone for local time wherever it has to know.
+    // Where a zone matters, Python takes a datetime without one for local time.
     moment.setFullYear(date.year, date.month - 1, date.day);
     moment.setHours(time.hour, time.minute, time.second, milliseconds);
     return moment;
@@ -67,7 +67,7 @@ function makeTimeDelta([days, seconds, microseconds]: unknown[]): TimeDelta {
 }
 
 function makeTimeZone([offset, name]: unknown[]): TimeZone {
-  if (!(offset instanceof TimeDelta)) return refuse('its offset is no timedelta');
+  if (!(offset instanceof TimeDelta)) return refuse('its offset is not a timedelta');
   return new TimeZone(offset, name === undefined ? undefined : text(name, 'its name'));
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Typed arrays, and the bytes of which Python makes arrays of its own.
+// Typed arrays, and the bytes of the arrays of Python.
 import type { Budget } from '../hooks.js';
 import { hostIsLittleEndian } from '../integers.js';
 import { refuse } from './arguments.js';
@@ -21,7 +21,7 @@ export type TypedArray =
 
 export type TypedArrayConstructor = new (buffer: ArrayBuffer) => TypedArray;
 
-/** The types of whole numbers and floats, by a letter (as numpy names kinds) and the bytes of an element. */
+/** The types of whole numbers and floats, by the letter of their kind in numpy and the bytes of an element. */
 export const ELEMENTS: Readonly<Record<string, TypedArrayConstructor>> = {
   i1: Int8Array,
   i2: Int16Array,
@@ -35,12 +35,12 @@ export const ELEMENTS: Readonly<Record<string, TypedArrayConstructor>> = {
   f8: Float64Array,
 };
 
-/** The bytes that a typed array or a DataView is about. */
+/** The bytes of a typed array or a DataView. */
 export function bytesOf(view: ArrayBufferView): Uint8Array {
   return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
 }
 
-/** A typed array of its own with these bytes, in this machine's byte order. */
+/** A typed array with a copy of these bytes, in this machine's byte order. */
 export function elementsFrom(
   type: TypedArrayConstructor,
   size: number,
@@ -48,7 +48,7 @@ export function elementsFrom(
   littleEndian: boolean,
   budget: Budget,
 ): TypedArray {
-  if (bytes.length % size !== 0) refuse('its bytes are no whole number of elements');
+  if (bytes.length % size !== 0) refuse('its bytes are not a whole number of elements');
   budget.charge(bytes.length);
   const memory = new ArrayBuffer(bytes.length);
   const copy = Buffer.from(memory);
@@ -57,7 +57,7 @@ export function elementsFrom(
   return new type(memory);
 }
 
-/** Turns the byte order of every element around. */
+/** Reverses the bytes of every element. */
 export function swap(bytes: Buffer, size: number): void {
   if (size === 2) bytes.swap16();
   else if (size === 4) bytes.swap32();

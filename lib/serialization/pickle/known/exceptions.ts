@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 //
-// The exceptions of module builtins, and what JavaScript's errors become in Python.
+// The exceptions of module builtins, and the exceptions that JavaScript's errors become in Python.
 import { constants } from 'node:os';
 
 import { reducerTable, type Reducer } from '../hooks.js';
 import { PythonGlobal, reduce, type PickleNode } from '../nodes.js';
 import { PythonError } from '../python-error.js';
 
-/** Those that can be made from one argument. */
+/** The exceptions that can be made of one argument. */
 const SIMPLE = [
   ...['ArithmeticError', 'AssertionError', 'AttributeError', 'BaseException', 'BlockingIOError', 'BrokenPipeError'],
   ...['BufferError', 'BytesWarning', 'ChildProcessError', 'ConnectionAbortedError', 'ConnectionError'],
@@ -29,12 +29,12 @@ const SIMPLE = [
   ...['UnicodeWarning', 'UserWarning', 'ValueError', 'Warning', 'ZeroDivisionError'],
 ];
 
-/** Those that cannot. */
+/** The exceptions that need more arguments. */
 const COMPLEX = [
   ...['BaseExceptionGroup', 'ExceptionGroup', 'UnicodeDecodeError', 'UnicodeEncodeError', 'UnicodeTranslateError'],
 ];
 
-/** What an OSError with one of these numbers is in truth. */
+/** The classes that an OSError gets by its number. */
 const OS_ERRORS: Readonly<Record<string, readonly string[]>> = {
   BlockingIOError: ['EAGAIN', 'EALREADY', 'EINPROGRESS', 'EWOULDBLOCK'],
   BrokenPipeError: ['EPIPE'],
@@ -58,7 +58,7 @@ const byErrno = new Map<unknown, string>(
   ),
 );
 
-/** Python finds the class by the number, and protocols 0 to 2 rely on that. */
+/** Python finds the class of an OSError by its number, and protocols 0 to 2 rely on that. */
 function nameFor(name: string, args: readonly unknown[]): string {
   return name === 'OSError' && args.length >= 2 ? (byErrno.get(args[0]) ?? name) : name;
 }
@@ -75,10 +75,10 @@ function reducer(name: string): Reducer {
 
 const reducers = Object.fromEntries([...SIMPLE, ...COMPLEX].map((name) => [name, reducer(name)]));
 
-/** Under the name of the module in Python 2, too, which protocols 0 to 2 use. */
+/** Also under the name that the module has in Python 2, which protocols 0 to 2 use. */
 export const exceptionReducers = reducerTable({ builtins: reducers, exceptions: reducers, __builtin__: reducers });
 
-/** What Python calls errors of JavaScript. */
+/** Python's names for errors of JavaScript. */
 const RENAMED: Readonly<Record<string, string>> = {
   RangeError: 'ValueError',
   ReferenceError: 'NameError',

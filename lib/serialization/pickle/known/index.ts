@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// All of Python that a pickle may mention without anybody having registered it.
+// All classes and functions of Python that a pickle may mention although the user has not registered them.
 import type { KnownGlobal, ReducerTable } from '../hooks.js';
 import type { PickleNode } from '../nodes.js';
 import { arrayEncoders, arrayReducers } from './array.js';
@@ -29,7 +29,7 @@ export const known = merge(
   numpyReducers,
 );
 
-/** How objects of classes without a form of their own are sent, by prototype. */
+/** The encoders of objects that are not plain data, by prototype. */
 export const knownEncoders: ReadonlyMap<unknown, (object: never) => PickleNode> = new Map<
   unknown,
   (object: never) => PickleNode

@@ -7,7 +7,7 @@ import { refuse, text } from './arguments.js';
 
 const decimal: Reducer = { pure: true, call: ([digits]) => new Decimal(text(digits, 'the number')) };
 
-/** Made empty, and given its number as state. */
+/** Made empty. Its state is its number. */
 const uuid: Reducer = {
   pure: true,
   call: () => new UUID('0'.repeat(32)),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Arrays of numpy are typed arrays that have a shape and a dtype. Their elements are in C order and in this machine's byte
-// order, however they were sent.
+// An array of numpy is a typed array that has a shape and a dtype. Its elements are in C order and in this machine's
+// byte order, also if they were sent in another one.
 import { argumentError } from '../../../core/errors.js';
 import { checkInteger } from '../../../core/validate.js';
 import { reducerTable, type Budget, type Reducer } from '../hooks.js';
@@ -11,7 +11,7 @@ import { Complex } from '../values.js';
 import { array, bytes, refuse, text, wholeNumber } from './arguments.js';
 import { bytesOf, ELEMENTS, elementsFrom, type TypedArray, type TypedArrayConstructor } from './elements.js';
 
-/** A typed array as an array of numpy: what `loads` makes of one, and what `ndarray` makes for sending. */
+/** A typed array as an array of numpy: `loads` makes one of a received array, and `ndarray` makes one for sending. */
 export type NdArray<T extends TypedArray = TypedArray> = T & {
   /** The length of each dimension; the last one varies fastest. CPython: `ndarray.shape`. */
   readonly shape: readonly number[];
@@ -21,10 +21,10 @@ export type NdArray<T extends TypedArray = TypedArray> = T & {
 
 const MOST_DIMENSIONS = 64;
 
-/** Kinds whose elements are those of another kind, or two of them: bool, complex, dates and times, half-precision floats. */
+/** Kinds whose elements are stored as one or two elements of another kind: bool, complex, dates and times. */
 const STORED_AS: Readonly<Record<string, string>> = { b1: 'u1', c8: 'f4', c16: 'f8', M8: 'i8', m8: 'i8' };
 
-/** The type of an array's elements, while it is put together and afterwards. */
+/** The type of an array's elements. A pickle makes it in several steps. */
 export class DType {
   /** Kind and size, such as `f8`. */
   readonly kind: string;
@@ -43,24 +43,24 @@ export class DType {
   /** The type of the numbers in memory, and the bytes of one. */
   get stored(): [TypedArrayConstructor, number] {
     const kind = STORED_AS[this.kind] ?? this.kind;
-    return [ELEMENTS[kind] ?? refuse(`arrays of dtype ${this.kind} are not known here`), Number(kind.slice(1))];
+    return [ELEMENTS[kind] ?? refuse(`arrays of dtype ${this.kind} are not supported`), Number(kind.slice(1))];
   }
 
-  /** As numpy writes it, in this machine's byte order. */
+  /** The name in numpy, in this machine's byte order. */
   toString(): string {
     return `${this.size === 1 ? '|' : hostIsLittleEndian ? '<' : '>'}${this.kind}${this.unit}`;
   }
 }
 
 function dtypeOf(value: unknown): DType {
-  return value instanceof DType ? value : refuse('its dtype is none');
+  return value instanceof DType ? value : refuse('its dtype is not a dtype');
 }
 
 const dtype: Reducer = {
   pure: true,
   call: ([kind]) => {
     const match = /^([<>|=])?([a-zA-Z])(\d+)$/.exec(text(kind, 'the dtype'));
-    if (match === null) return refuse(`dtype ${text(kind, 'the dtype').slice(0, 20)} is not known here`);
+    if (match === null) return refuse(`dtype ${text(kind, 'the dtype').slice(0, 20)} is not supported`);
     const made = new DType(`${match[2]}${Number(match[3])}`);
     if (match[1] === '<' || match[1] === '>') made.littleEndian = match[1] === '<';
     return made;
@@ -68,14 +68,14 @@ const dtype: Reducer = {
   build(object, state) {
     const fields = array(state, 'its state');
     const made = dtypeOf(object);
-    if (fields[2] !== null || fields[3] !== null) refuse('arrays with fields are not known here');
+    if (fields[2] !== null || fields[3] !== null) refuse('arrays with fields are not supported');
     const order = text(fields[1], 'its byte order');
     if (order === '<' || order === '>') made.littleEndian = order === '<';
     if (fields[8] === undefined || fields[8] === null) return;
     const [, unit] = array(fields[8], 'its metadata');
     const [name, count] = array(unit, 'its unit');
     const label = Buffer.isBuffer(name) ? name.toString('latin1') : text(name, 'its unit');
-    if (!/^[a-zA-Z]{1,7}$/.test(label)) refuse('its unit is none');
+    if (!/^[a-zA-Z]{1,7}$/.test(label)) refuse('its unit is invalid');
     made.unit = `[${count === 1 ? '' : wholeNumber(count, 'its unit', 1, 2 ** 31)}${label}]`;
   },
 };
@@ -87,7 +87,7 @@ function checkShape(value: unknown): number[] {
   return shape.length > MOST_DIMENSIONS ? refuse('it has too many dimensions') : shape;
 }
 
-/** Puts elements of `size` bytes from Fortran order, in which the first index varies fastest, into C order. */
+/** Brings elements of `size` bytes from Fortran order, in which the first index varies fastest, into C order. */
 function toRowMajor(content: Buffer, shape: readonly number[], size: number, budget: Budget): Buffer {
   if (shape.length < 2) return content;
   budget.charge(content.length);
@@ -122,12 +122,12 @@ function halfToNumber(half: number): number {
 }
 
 function makeArray(type: DType, shape: readonly number[], content: Buffer, fortran: boolean, budget: Budget): NdArray {
-  // A dimension of zero makes up for any others.
+  // With a dimension of zero there are no elements, however large the others are.
   const count = shape.includes(0) ? 0 : shape.reduce((product, length) => product * length, 1);
-  if (count * type.size !== content.length) refuse('its shape and its bytes do not fit');
+  if (count * type.size !== content.length) refuse('its shape and its bytes do not match');
   const ordered = fortran ? toRowMajor(content, shape, type.size, budget) : content;
   if (type.kind === 'f2') {
-    // There is no such typed array in all releases of Node, so it takes the next larger floats.
+    // Not all releases of Node have a Float16Array, so the elements become the next larger floats.
     const halves = elementsFrom(Uint16Array, 2, ordered, type.littleEndian, budget);
     budget.charge(4 * count);
     return ndarray(Float32Array.from(halves as Uint16Array, halfToNumber), shape);
@@ -137,7 +137,7 @@ function makeArray(type: DType, shape: readonly number[], content: Buffer, fortr
 }
 
 function mark<T extends TypedArray>(elements: T, shape: readonly number[], name: string): NdArray<T> {
-  // Not enumerable, so that it equals a typed array of the same elements.
+  // Not enumerable, so that the array equals a typed array of the same elements.
   return Object.defineProperties(elements, {
     shape: { value: Object.freeze([...shape]), configurable: true },
     dtype: { value: name, configurable: true },
@@ -155,7 +155,7 @@ const reconstruct: Reducer = {
   call: () => mark(new Uint8Array(0), [0], '|u1'),
   build(_, state, budget) {
     const [, shape, type, fortran, content] = array(state, 'its state');
-    if (Array.isArray(content)) refuse('arrays of Python objects are not known here');
+    if (Array.isArray(content)) refuse('arrays of Python objects are not supported');
     return makeArray(dtypeOf(type), checkShape(shape), bytes(content, 'its content'), fortran === true, budget);
   },
 };
@@ -168,7 +168,7 @@ const scalar: Reducer = {
     const [first, second] = elements;
     if (kind === 'b1') return first !== 0;
     if (kind.startsWith('c')) return new Complex(Number(first), Number(second));
-    if (kind.startsWith('M') || kind.startsWith('m')) refuse(`scalars of dtype ${kind} are not known here`);
+    if (kind.startsWith('M') || kind.startsWith('m')) refuse(`scalars of dtype ${kind} are not supported`);
     return typeof first === 'bigint' ? narrow(first) : first;
   },
 };
@@ -176,7 +176,7 @@ const scalar: Reducer = {
 const multiarray = { _reconstruct: reconstruct, scalar };
 const numeric = { _frombuffer: frombuffer };
 
-/** Under the names of numpy 1 and 2. */
+/** Under the module names of numpy 1 and 2. */
 export const numpyReducers = reducerTable({
   numpy: { dtype, ndarray: reconstruct },
   'numpy.core.multiarray': multiarray,
@@ -188,10 +188,10 @@ export const numpyReducers = reducerTable({
 const NDARRAY = new PythonGlobal('numpy', 'ndarray');
 const DTYPE = new PythonGlobal('numpy', 'dtype');
 
-/** The name of dtypes, with the bytes of an element. */
+/** Checks the name of a dtype. Returns the bytes of an element. */
 function parseDtype(name: string): number {
   const match = /^[<>|=]?(?:b1|[iu][1248]|f[248]|c8|c16|[Mm]8\[\d*[a-zA-Z]+\])$/.test(name) ? /\d+/.exec(name) : null;
-  if (match === null) throw argumentError('range', `dtype ${name} is not known here`);
+  if (match === null) throw argumentError('range', `dtype ${name} is not supported`);
   return Number(match[0]);
 }
 
@@ -203,12 +203,13 @@ function defaultDtype(elements: TypedArray): string {
 }
 
 /**
- * Has a typed array sent as an array of numpy. Returns the same typed array, which has a `shape` and a `dtype` now.
+ * Marks a typed array to be sent as an array of numpy. Returns the same typed array, which then has a `shape` and a
+ * `dtype`.
  *
  * @param shape The length of each dimension. Default: one dimension.
  * @param dtype The type of the elements, where it is not that of the typed array: `'|b1'` for booleans in a Uint8Array,
  *   `'<c16'` for complex numbers in a Float64Array (two elements each), `'<M8[ns]'` for dates in a BigInt64Array.
- * @throws TypeError or RangeError if they do not fit each other.
+ * @throws TypeError or RangeError if the elements, the shape and the dtype do not match.
  */
 export function ndarray<T extends TypedArray>(elements: T, shape?: readonly number[], dtype?: string): NdArray<T> {
   if (!ArrayBuffer.isView(elements) || elements instanceof DataView) {
@@ -228,7 +229,7 @@ export function ndarray<T extends TypedArray>(elements: T, shape?: readonly numb
   return mark(elements, lengths, name);
 }
 
-/** Whether a typed array is to be an array of numpy. */
+/** Whether a typed array is sent as an array of numpy. */
 export function isNdArray(value: object): value is NdArray {
   return ArrayBuffer.isView(value) && Object.hasOwn(value, 'shape') && Object.hasOwn(value, 'dtype');
 }

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 //
-// What a clock in some place shows, and which moment that is.
+// The moment at which the clocks of a time zone show a certain time.
 import type { Budget } from '../hooks.js';
 import { refuse } from './arguments.js';
 
 const DAY = 86_400_000;
 const MOST_ZONES = 256;
 
-/** A format takes a moment to make; some time zones have many names. */
+/** The charge for a new format. Making one takes time, and some time zones have many names. */
 const FORMAT_COST = 65_536;
 
 const formats = new Map<string, Intl.DateTimeFormat>();
@@ -15,7 +15,7 @@ const formats = new Map<string, Intl.DateTimeFormat>();
 function formatFor(key: string, budget: Budget): Intl.DateTimeFormat {
   let format = formats.get(key);
   if (format !== undefined) return format;
-  // JavaScript takes distances from UTC for names, too, but Python does not.
+  // JavaScript also accepts an offset from UTC as a name, but Python does not.
   if (!/^[A-Za-z]/.test(key)) refuse(`there is no time zone ${key}`);
   budget.charge(FORMAT_COST);
   format = new Intl.DateTimeFormat('en-US', {
@@ -34,7 +34,7 @@ function formatFor(key: string, budget: Budget): Intl.DateTimeFormat {
   return format;
 }
 
-/** The distance of a zone from UTC at a moment, in milliseconds. */
+/** The offset of a zone from UTC at a moment, in milliseconds. */
 function offsetAt(format: Intl.DateTimeFormat, moment: number): number {
   const parts = new Map(format.formatToParts(moment).map(({ type, value }) => [type, value]));
   const part = (type: Intl.DateTimeFormatPartTypes): number => Number(parts.get(type));
@@ -46,10 +46,10 @@ function offsetAt(format: Intl.DateTimeFormat, moment: number): number {
 }
 
 /**
- * The moment at which clocks in a time zone show what they would show at `shown` if the place were at UTC.
+ * The moment at which clocks in a time zone show the time that clocks in UTC show at `shown`.
  *
- * @param fold 1 for the second of two such moments. For a time that clocks skip it takes, as Python does, the distance
- *   that holds before (0) or after (1).
+ * @param fold 1 for the second of two such moments. For a time that clocks skip, the offset that holds before (0) or
+ *   after (1) is used, as in Python.
  */
 export function momentIn(key: string, shown: number, fold: number, budget: Budget): number {
   const format = formatFor(key, budget);

@@ -1,19 +1,23 @@
-// SPDX-License-Identifier: MIT
-
-/**
- * What the process pickle has the child run while it is loaded: plain Python for the standard library of 3.8 and later (and
- * so that older ones can say that they are too old). It reports to the parent, as Node children do (bootstrap.ts), over the
- * descriptor on which CPython receives its pickles: when everything was taken over, and what the child fails with. CPython
- * prints tracebacks itself. Given as globals: `handle`, that descriptor, and `daemon`.
- */
-export const script = `
+# SPDX-License-Identifier: MIT
+#
+# A Python child runs this while it loads the pickle of its process object (spawn.ts). The build makes a string of this file,
+# so nothing needs to be installed for Python. It uses the standard library of 3.8 to 3.13. Older versions compile it, too, so
+# that they can report that they are too old.
+#
+# The child reports to its parent on the descriptor from which CPython reads the pickles, as a Node child does
+# (../process/bootstrap.ts): that it has taken over its arguments, and the error with which it fails. CPython itself prints
+# the traceback.
+#
+# The pickle provides `handle`, the number of that descriptor; `daemon`, whether the child ends when its parent ends; and
+# `grace`, the seconds between the SIGTERM and the SIGKILL that it sends itself then.
+# globals: handle, daemon, grace
 import os, pickle, sys
 
-# CPython closes its own once the pickles are loaded.
+# CPython closes `handle` when the pickles are loaded.
 channel, pid = os.dup(handle), os.getpid()
 
 def send(**report):
-    # After a fork it is somebody else's.
+    # A process that this one forks inherits the channel, but the parent does not expect reports of it.
     if os.getpid() != pid:
         return
     data = pickle.dumps(report, 4)
@@ -29,7 +33,7 @@ def failed(stage):
     kind, error, _ = sys.exc_info()
     if kind is not SystemExit:
         message = ''.join(traceback.format_exception_only(kind, error)).strip()
-        # Both fit what the system buffers: a parent that is blocked does not read.
+        # The system buffers this much, so the child does not wait for a parent that is blocked.
         send(type='failed', stage=stage, message=message[:8192], stack=traceback.format_exc()[-32768:])
 
 def check():
@@ -72,16 +76,16 @@ def find(module, name):
 def watch():
     import select, signal, time
     poll = select.poll()
+    # With no event to ask for, poll() reports only the end of the other side.
     poll.register(channel, 0)
-    # No event is asked for, so that only the end of the other side is reported.
     while not poll.poll():
         pass
     os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(2)
+    time.sleep(grace)
     os.kill(os.getpid(), signal.SIGKILL)
 
 def watched(process_class):
-    # What Process.run is overridden for.
+    # This replaces the method Process.run.
     def run():
         import multiprocessing
         try:
@@ -94,4 +98,3 @@ def watched(process_class):
 if daemon:
     import _thread
     _thread.start_new_thread(watch, ())
-`;

@@ -1,30 +1,33 @@
 // SPDX-License-Identifier: MIT
-import { isDict, setOwn } from './dicts.js';
-import { PythonObject } from './nodes.js';
+import { isDict, setOwn } from '../dicts.js';
+import { PythonObject } from '../nodes.js';
 import { PickleReader } from './reader.js';
 
-/** The stack and the memo on which pickles work, and the containers on them. */
+/** The stack and the memo of a pickle, and the containers on them. */
 export abstract class PickleMachine extends PickleReader {
   readonly #stack: unknown[] = [];
   #height = 0;
-  /** The heights at which marks were set, and the last of them, below which nothing is popped. */
+  /** The heights at which marks were set, and the last of them. Nothing below the last one is popped. */
   readonly #marks: number[] = [];
   #floor = 0;
 
   readonly #memo: unknown[] = [];
-  /** For numbers that do not follow one another. */
+  /** The memo of numbers that do not follow one another. */
   #sparse: Map<number, unknown> | undefined;
 
-  /** By height: the memo number that the value there was given, and where in the pickle the dict there was made. */
+  /** By height: the memo number of the value there, and the position in the pickle at which the dict there was made. */
   readonly #memoAt: number[] = [];
   readonly #dictAt: number[] = [];
-  /** What there may be other references to than the stack's and the memo's. */
+  /** Values to which there may be other references than those of the stack and the memo. */
   #shared: Set<unknown> | undefined;
-  /** Where dicts are made that have to be Maps, once a dict that contains itself made us look. */
+  /**
+   * The positions of dicts that must be Maps. Known after a survey, for which a dict that contains itself is the
+   * reason.
+   */
   #mapsAt: ReadonlySet<number> | undefined;
-  /** How many places were looked at in search of such dicts. */
+  /** How many places of the stack were searched for such dicts. */
   #searched = 0;
-  /** All dicts, and where they are made, if that is what this machine is run for. */
+  /** All dicts with their positions, if this machine runs for a survey. */
   readonly #survey: Map<Map<unknown, unknown>, number> | undefined;
 
   constructor(bytes: Buffer, keep: boolean, survey: boolean) {
@@ -32,12 +35,12 @@ export abstract class PickleMachine extends PickleReader {
     if (survey) this.#survey = new Map();
   }
 
-  /** Whether the pickle is only looked through. */
+  /** Whether this machine runs for a survey. */
   protected get surveying(): boolean {
     return this.#survey !== undefined;
   }
 
-  /** Looks through the whole pickle to find where dicts are made that get a key which is no string. */
+  /** Reads the whole pickle to find the positions of dicts that get a key which is not a string. */
   protected abstract survey(): ReadonlySet<number>;
 
   /** Pushes a class or function. */
@@ -52,9 +55,10 @@ export abstract class PickleMachine extends PickleReader {
     this.#stack[this.#height++] = value;
   }
 
-  /** Makes sure that so many values are there since the last mark. Returns the height of the stack. */
+  /** Checks that there are so many values above the last mark. Returns the height of the stack. */
   need(count: number): number {
-    if (this.#height - count < this.#floor) throw this.error('The pickle takes more from its stack than is there');
+    if (this.#height - count < this.#floor)
+      throw this.error('The pickle takes more from its stack than the stack holds');
     return this.#height;
   }
 
@@ -67,7 +71,7 @@ export abstract class PickleMachine extends PickleReader {
     return this.#stack[this.need(1) - 1];
   }
 
-  /** Puts another value in the place of that at the top, also in the memo. Nothing else may refer to it. */
+  /** Replaces the value at the top, also in the memo. There must be no other reference to it. */
   protected exchange(value: unknown): void {
     this.#exchangeAt(this.need(1) - 1, value);
   }
@@ -86,20 +90,20 @@ export abstract class PickleMachine extends PickleReader {
     this.#marks.push((this.#floor = this.#height));
   }
 
-  /** Whether a mark is what was put on the stack last. */
+  /** Whether a mark is at the top of the stack. */
   get atMark(): boolean {
     return this.#marks.length > 0 && this.#floor === this.#height;
   }
 
-  /** Takes away the last mark. Returns the height at which it was. */
+  /** Removes the last mark. Returns its height. */
   unmark(): number {
     const height = this.#marks.pop();
-    if (height === undefined) throw this.error('The pickle takes a mark from its stack where there is none');
+    if (height === undefined) throw this.error('The pickle takes a mark from its stack, which holds none');
     this.#floor = this.#marks[this.#marks.length - 1] ?? 0;
     return height;
   }
 
-  /** Takes off everything from this height on. */
+  /** Pops all values from this height on. */
   popFrom(from: number): unknown[] {
     const items = this.#stack.slice(from, this.#height);
     this.#height = from;
@@ -115,13 +119,13 @@ export abstract class PickleMachine extends PickleReader {
     else if (index < memo.length) memo[index] = value;
     else (this.#sparse ??= new Map()).set(index, value);
     const height = this.#height - 1;
-    // Under two numbers it could not be exchanged.
+    // A value with two memo numbers could not be exchanged.
     const before = this.#memoAt[height];
     if (before !== undefined && before !== index && this.#recall(before) === value) this.#share(value);
     this.#memoAt[height] = index;
   }
 
-  /** Puts under the next free number. */
+  /** Puts the value at the top under the next free memo number. */
   memoize(): void {
     const index = this.#memo.length;
     this.put(this.#sparse === undefined ? index : index + this.#sparse.size);
@@ -131,7 +135,7 @@ export abstract class PickleMachine extends PickleReader {
     let value = this.#recall(index);
     if (value === undefined) throw this.error(`The pickle has nothing under memo number ${index}`);
     if (typeof value === 'object') {
-      // Looking for Maps may have made one of this dict.
+      // The survey may have made a Map of this dict.
       if (this.#lookForMaps(value)) value = this.#recall(index);
       this.#share(value);
     }
@@ -159,7 +163,7 @@ export abstract class PickleMachine extends PickleReader {
 
   // Containers.
 
-  /** Pushes a new dict, which the opcode at hand makes. */
+  /** Pushes a new dict, which the current opcode makes. */
   pushDict(): void {
     this.#dictAt[this.#height] = this.at;
     if (this.#survey !== undefined) {
@@ -177,7 +181,7 @@ export abstract class PickleMachine extends PickleReader {
     this.push(value);
   }
 
-  /** Where dicts were made that have a key which is no string. */
+  /** The positions of dicts that have a key which is not a string. */
   protected surveyed(): Set<number> {
     const found = new Set<number>();
     for (const [map, at] of this.#survey ?? []) {
@@ -191,8 +195,8 @@ export abstract class PickleMachine extends PickleReader {
   }
 
   /**
-   * A dict that contains itself is referred to before all of its keys are known, and then it is too late to make a Map of it.
-   * So before the first such reference the whole pickle is looked through, once. Returns whether it was.
+   * A dict that contains itself is referred to before all of its keys are known. After that, no Map can take its place.
+   * So before the first such reference, a survey reads the whole pickle, once. Returns whether this call made it.
    */
   #lookForMaps(value: unknown): boolean {
     if (this.#mapsAt !== undefined || this.surveying || !isDict(value) || !this.#isOpen(value)) return false;
@@ -204,9 +208,9 @@ export abstract class PickleMachine extends PickleReader {
     return true;
   }
 
-  /** Whether something may still be put into a dict: it is on the stack. */
+  /** Whether the pickle can still put entries into a dict, which then is on the stack. */
   #isOpen(dict: unknown): boolean {
-    // Searching a high stack again and again would take more time than looking through the pickle.
+    // Searching a high stack again and again would take more time than a survey.
     this.#searched += this.#height;
     if (this.#searched > 2 * this.bytes.length) return true;
     for (let height = this.#height - 1; height >= 0; height--) {
@@ -221,7 +225,7 @@ export abstract class PickleMachine extends PickleReader {
     return map;
   }
 
-  /** Appends everything from this height on to the list below it. */
+  /** Appends all values from this height on to the list below it. */
   append(from: number): void {
     const end = this.#height;
     const target = this.#target(from);
@@ -230,11 +234,11 @@ export abstract class PickleMachine extends PickleReader {
       : target instanceof PythonObject
         ? target.items
         : undefined;
-    if (items === undefined) throw this.error('The pickle appends to what is no list');
+    if (items === undefined) throw this.error('The pickle appends to an object that is not a list');
     for (let i = from; i < end; i++) items.push(this.#stack[i]);
   }
 
-  /** Puts everything from this height on, which are keys and values in turn, into the dict below it. */
+  /** Puts all values from this height on, which are keys and values in turn, into the dict below it. */
   setItems(from: number): void {
     const stack = this.#stack;
     const end = this.#height;
@@ -256,15 +260,15 @@ export abstract class PickleMachine extends PickleReader {
     } else if (target instanceof PythonObject) {
       for (; i < end; i += 2) target.entries.push([stack[i], stack[i + 1]]);
     } else if (i < end) {
-      throw this.error('The pickle puts a key into what is no dict');
+      throw this.error('The pickle puts a key into an object that is not a dict');
     }
   }
 
-  /** Adds everything from this height on to the set below it. */
+  /** Adds all values from this height on to the set below it. */
   addItems(from: number): void {
     const end = this.#height;
     const target = this.#target(from);
-    if (!(target instanceof Set)) throw this.error('The pickle adds to what is no set');
+    if (!(target instanceof Set)) throw this.error('The pickle adds to an object that is not a set');
     for (let i = from; i < end; i++) target.add(this.#stack[i]);
   }
 

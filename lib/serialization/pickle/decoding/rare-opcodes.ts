@@ -1,29 +1,29 @@
 // SPDX-License-Identifier: MIT
 //
-// The opcodes that are not worth a place in the decoder's loop, those of old protocols among them.
-import { unescapeBytes, unescapeText } from './escapes.js';
-import { parseInteger, readInteger } from './integers.js';
+// The opcodes that are too rare for the decoder's loop, among them those of old protocols.
+import { unescapeBytes, unescapeText } from '../escapes.js';
+import { parseInteger, readInteger } from '../integers.js';
 import type { PickleMachine } from './machine.js';
-import * as op from './opcodes.js';
+import * as op from '../opcodes.js';
 
-/** Up to this length a number in text is parsed. */
+/** The longest text that is parsed as a float. */
 const MAX_FLOAT = 1000;
 
 function integer(machine: PickleMachine, text: string): number | bigint {
   const value = parseInteger(text);
-  if (value === undefined) throw machine.error('The pickle has an int that is no number');
+  if (value === undefined) throw machine.error('The pickle has an int that is not a number');
   return value;
 }
 
 function index(machine: PickleMachine): number {
   const value = integer(machine, machine.line());
-  if (typeof value !== 'number' || value < 0) throw machine.error('The pickle has a memo number that is none');
+  if (typeof value !== 'number' || value < 0) throw machine.error('The pickle has an invalid memo number');
   return value;
 }
 
 function intLine(machine: PickleMachine): void {
   const line = machine.line();
-  // Booleans were written as ints once.
+  // Old protocols write booleans as ints.
   if (line === '01' || line === '00') machine.push(line === '01');
   else machine.push(integer(machine, line));
 }
@@ -36,11 +36,11 @@ function floatLine(machine: PickleMachine): void {
   } else if (line.length <= MAX_FLOAT && /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i.test(line)) {
     machine.push(Number(line));
   } else {
-    throw machine.error('The pickle has a float that is no number');
+    throw machine.error('The pickle has a float that is not a number');
   }
 }
 
-/** The bytes that Python 2 called a string. Only ASCII is text in Python 3, too, unless it is told otherwise. */
+/** A string of Python 2, which is bytes. Python 3 accepts only ASCII as text, too, unless an encoding is given. */
 function oldString(machine: PickleMachine, bytes: Buffer): void {
   if (bytes.some((byte) => byte > 0x7f)) throw machine.error('The pickle has a str of Python 2 that is not ASCII');
   machine.push(bytes.toString('latin1'));
@@ -59,7 +59,7 @@ function binString(machine: PickleMachine, length: number): void {
 
 function unicodeLine(machine: PickleMachine): void {
   const text = unescapeText(machine.line());
-  if (text === undefined) throw machine.error('The pickle has a str with a bad escape');
+  if (text === undefined) throw machine.error('The pickle has a str with an invalid escape');
   machine.push(text);
 }
 
@@ -112,17 +112,17 @@ function stackGlobal(machine: PickleMachine): void {
 
 function protocol(machine: PickleMachine): void {
   const number = machine.u8();
-  if (number > op.HIGHEST_PROTOCOL) throw machine.error(`Pickle protocol ${number} is not known here`);
+  if (number > op.HIGHEST_PROTOCOL) throw machine.error(`Pickle protocol ${number} is not supported`);
 }
 
 function frame(machine: PickleMachine): void {
-  // Frames tell a reader how much to read; here all is there.
+  // A frame tells a reader how much to read next. Here the whole pickle is in memory.
   if (machine.u64() > machine.bytes.length - machine.at) throw machine.error('The pickle is truncated');
 }
 
 function refuse(what: string): (machine: PickleMachine) => never {
   return (machine) => {
-    throw machine.error(`The pickle has ${what}, which nothing here can resolve`);
+    throw machine.error(`The pickle has ${what}, which is not supported`);
   };
 }
 

@@ -1,32 +1,33 @@
 // SPDX-License-Identifier: MIT
 import { getHeapStatistics } from 'node:v8';
 
-import { UnpicklingError } from '../../core/errors.js';
-import type { FormatContext } from '../formats.js';
-import { entriesOf } from './dicts.js';
+import { UnpicklingError } from '../../../core/errors.js';
+import type { FormatContext } from '../../formats.js';
+import { entriesOf } from '../dicts.js';
 import { findGlobal } from './globals.js';
-import { KnownGlobal, NEW_DICT, type Budget, type PickleHooks, type Redirection, type Reducer } from './hooks.js';
+import { KnownGlobal, NEW_DICT, type Budget, type PickleHooks, type Redirection, type Reducer } from '../hooks.js';
 import { PickleMachine } from './machine.js';
-import { PythonGlobal, PythonObject } from './nodes.js';
+import { PythonGlobal, PythonObject } from '../nodes.js';
 import { rareOpcodes } from './rare-opcodes.js';
 
-/** What an opcode makes takes up to this many bytes of the heap, beyond the bytes that it takes of the pickle. */
+/** The most bytes of the heap that the result of an opcode takes, besides the bytes that it has in the pickle. */
 const BYTES_PER_OPCODE = 128;
 const MAX_OPCODES = Math.floor(getHeapStatistics().heap_size_limit / BYTES_PER_OPCODE);
 
-/** So much may reducers allocate: a multiple of the pickle's length, and some bytes more. */
+/** What reducers may allocate: a multiple of the pickle's length, and a number of bytes. */
 const EXPANSION = 8;
 const EXPANSION_BYTES = 2 ** 20;
 
 /**
- * Reads one pickle of protocol 0 to 5. Nothing in it is imported or called but what the tables of reducers hold. It does not
- * recurse, so depth is not an issue, and its time and memory are in proportion to the length of the pickle.
+ * Reads one pickle of protocol 0 to 5. It imports nothing, and calls nothing but the reducers of its tables. It does
+ * not recurse, so the depth of a pickle does not matter, and its time and memory are in proportion to the pickle's
+ * length.
  */
 export class Decoder extends PickleMachine implements Budget {
   readonly #hooks: PickleHooks;
   readonly #context: FormatContext | undefined;
   #expansion: number;
-  /** How objects that were made get their state. */
+  /** The reducers that give made objects their state. */
   #builders: Map<unknown, Reducer> | undefined;
 
   constructor(bytes: Buffer, hooks: PickleHooks, keep: boolean, context: FormatContext | undefined, survey = false) {
@@ -44,7 +45,8 @@ export class Decoder extends PickleMachine implements Budget {
       if (this.at >= length) throw this.error('The pickle is truncated');
       if (left-- === 0) throw this.error(`The pickle has more than ${MAX_OPCODES} opcodes, too many for this heap`);
       const opcode = bytes[this.at++] as number;
-      // Numbers, because names from another module would be compared one by one. All others are in a table.
+      // These cases are numbers, because names from another module would be compared one by one. The rest is in a
+      // table.
       switch (opcode) {
         case 0x28: // MARK
           this.mark();
@@ -140,7 +142,7 @@ export class Decoder extends PickleMachine implements Budget {
 
   charge(bytes: number): void {
     this.#expansion -= bytes;
-    if (this.#expansion < 0) throw this.error('The pickle would grow out of all proportion');
+    if (this.#expansion < 0) throw this.error('The value of the pickle is too large for its length');
   }
 
   protected override survey(): ReadonlySet<number> {
@@ -151,7 +153,7 @@ export class Decoder extends PickleMachine implements Budget {
 
   override global(module: unknown, name: unknown): void {
     if (typeof module !== 'string' || typeof name !== 'string')
-      throw this.error('The pickle names a global by what is no str');
+      throw this.error('The pickle names a global by an object that is not a str');
     const global = findGlobal(module, name, this.#hooks);
     if (global === undefined) {
       throw this.error(
@@ -169,8 +171,9 @@ export class Decoder extends PickleMachine implements Budget {
   }
 
   override make(type: unknown, args: unknown, isNew: boolean, keywords?: unknown): void {
-    if (!(type instanceof PythonGlobal)) throw this.error('The pickle calls what is no class or function');
-    if (!Array.isArray(args)) throw this.error(`The pickle calls ${type.toString()} with arguments that are no tuple`);
+    if (!(type instanceof PythonGlobal)) throw this.error('The pickle calls an object that is not a class or function');
+    if (!Array.isArray(args))
+      throw this.error(`The pickle calls ${type.toString()} with arguments that are not a tuple`);
     const hasKeywords = (entriesOf(keywords)?.length ?? 0) > 0;
     if (!(type instanceof KnownGlobal)) {
       if (hasKeywords) throw this.error(`${type.toString()} is called with keywords, which a PythonObject cannot hold`);
@@ -184,10 +187,10 @@ export class Decoder extends PickleMachine implements Budget {
     else this.#redirect(type, reducer.redirect, args as unknown[]);
   }
 
-  /** Protocols before 4 reach into classes this way. No object has its attributes read. */
+  /** Protocols before 4 name what is inside of classes this way. No attribute of an object is read. */
   #attribute([owner, name]: unknown[]): void {
     if (!(owner instanceof PythonGlobal) || typeof name !== 'string') {
-      throw this.error('The pickle asks for an attribute of what is no class or module');
+      throw this.error('The pickle asks for an attribute of an object that is not a class or module');
     }
     this.global(owner.module, `${owner.name}.${name}`);
   }
@@ -196,7 +199,7 @@ export class Decoder extends PickleMachine implements Budget {
     const { type, args } = redirect(given);
     const again = type instanceof KnownGlobal && type.reducer.redirect !== undefined;
     if (again || !(type instanceof PythonGlobal))
-      throw this.error(`${from.toString()} is called with what is no class`);
+      throw this.error(`${from.toString()} is called with an object that is not a class`);
     this.make(type, args, true);
   }
 
@@ -229,7 +232,7 @@ export class Decoder extends PickleMachine implements Budget {
       return;
     }
     const reducer = this.#builders?.get(object);
-    if (reducer?.build === undefined) throw this.error('The pickle gives a state to an object that has none here');
+    if (reducer?.build === undefined) throw this.error('The pickle gives a state to an object that takes none here');
     const built = this.#attempt(undefined, () => reducer.build?.(object, state, this, this.#context));
     if (built === undefined || built === object) return;
     this.exchange(built);
@@ -240,7 +243,7 @@ export class Decoder extends PickleMachine implements Budget {
     try {
       return make();
     } catch (error) {
-      // While the pickle is looked through, some arguments are stand-ins that nothing can be made of.
+      // In a survey some arguments are placeholders, of which a reducer can make nothing.
       if (this.surveying) return new PythonObject(new PythonGlobal('', ''), [], false);
       if (error instanceof UnpicklingError) throw error;
       const reason = error instanceof Error ? `: ${error.message}` : '';

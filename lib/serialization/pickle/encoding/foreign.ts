@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: MIT
 import { types } from 'node:util';
 
-import { PicklingError } from '../../core/errors.js';
-import { refuseShareable } from '../../reduction/shareable.js';
-import type { FormatContext } from '../formats.js';
-import type { PickleHooks } from './hooks.js';
-import { encodeDate } from './known/datetime.js';
-import { bytesOf } from './known/elements.js';
-import { encodeError } from './known/exceptions.js';
-import { knownEncoders } from './known/index.js';
-import { encodeNdArray, isNdArray } from './known/numpy.js';
-import type { PickleNode } from './nodes.js';
-import { registeredEncoder } from './registry.js';
+import { PicklingError } from '../../../core/errors.js';
+import { refuseShareable } from '../../../reduction/shareable.js';
+import type { FormatContext } from '../../formats.js';
+import type { PickleHooks } from '../hooks.js';
+import { encodeDate } from '../known/datetime.js';
+import { bytesOf } from '../known/elements.js';
+import { encodeError } from '../known/exceptions.js';
+import { knownEncoders } from '../known/index.js';
+import { encodeNdArray, isNdArray } from '../known/numpy.js';
+import type { PickleNode } from '../nodes.js';
+import { registeredEncoder } from '../registry.js';
 
-/** What is written in the place of an object that is neither plain data nor Python's own; undefined if nothing is. */
+/** The replacement of an object that is neither plain data nor an object of Python; undefined if it has none. */
 export function replace(
   object: object,
   hooks: PickleHooks,
@@ -28,7 +28,7 @@ export function replace(
   if (object instanceof Error || types.isNativeError(object)) return encodeError(object);
   if (types.isAnyArrayBuffer(object)) return new Uint8Array(object);
   if (types.isUint8Array(object) || types.isDataView(object)) return bytesOf(object);
-  // Of another realm, such as that of a vm context, or of a derived class.
+  // The object is of another realm, such as that of a vm context, or of a derived class.
   if (types.isDate(object)) return encodeDate(object);
   if (types.isBoxedPrimitive(object) && !types.isSymbolObject(object)) {
     return object.valueOf();
@@ -36,7 +36,7 @@ export function replace(
   return undefined;
 }
 
-/** The error about an object for which there is nothing in Python. */
+/** The error about an object without a counterpart in Python. */
 export function unsupported(object: object, where: string): Error {
   refuseShareable(object);
   const { constructor } = object as { constructor?: unknown };

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
 import { inspect } from 'node:util';
 
-/** A step into a Map or a Set; those into objects and Arrays are strings and numbers. */
+/** A step into a Map or a Set. Steps into objects and Arrays are strings and numbers. */
 export interface Step {
-  /** How the step is written. */
+  /** The method that the step is written with. */
   readonly into: 'get' | 'keys' | 'values';
   /** The key for `get`, else the position. */
   at: unknown;
 }
 
-/** Writes down where in a value something is, as JavaScript would reach it: `value.handlers[2]`. */
+/** Writes a path in a value, as an expression of JavaScript: `value.handlers[2]`. */
 export function formatPath(steps: readonly unknown[]): string {
   let path = 'value';
   for (const step of steps) {

@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: MIT
-import { UnpicklingError } from '../../core/errors.js';
-import { hostIsLittleEndian } from './integers.js';
-import { readShortText, readText, SHORT_TEXT } from './text.js';
+import { UnpicklingError } from '../../../core/errors.js';
+import { hostIsLittleEndian } from '../integers.js';
+import { readShortText, readText, SHORT_TEXT } from '../text.js';
 
 const double = new Float64Array(1);
 const doubleBytes = new Uint8Array(double.buffer);
 
-/** Takes the arguments of opcodes from the bytes of a pickle. Nothing is allocated for a length before it is known to be there. */
+/**
+ * Reads the arguments of opcodes from the bytes of a pickle. Nothing is allocated for a length before it was checked.
+ */
 export class PickleReader {
   readonly bytes: Buffer;
   /** The position of the next byte. */
   at = 0;
-  /** Whether the result may refer to `bytes`. */
+  /** Whether the value may refer to `bytes`. */
   readonly #keep: boolean;
 
   constructor(bytes: Buffer, keep: boolean) {
@@ -19,13 +21,13 @@ export class PickleReader {
     this.#keep = keep;
   }
 
-  /** An error about the opcode at hand. */
+  /** An error about the current opcode. */
   error(message: string, cause?: unknown): UnpicklingError {
     const where = `${message} (at byte ${this.at} of ${this.bytes.length})`;
     return new UnpicklingError(where, cause === undefined ? undefined : { cause });
   }
 
-  /** Makes sure that so many bytes follow, and passes over them. Returns where they begin. */
+  /** Skips so many bytes, which must be there. Returns the position of the first one. */
   skip(length: number): number {
     const start = this.at;
     if (length > this.bytes.length - start) throw this.error('The pickle is truncated');
@@ -57,7 +59,7 @@ export class PickleReader {
     return this.i32() >>> 0;
   }
 
-  /** A length of eight bytes. Beyond 2 ** 53 it is not exact, but such lengths are only refused. */
+  /** A length of eight bytes. Beyond 2 ** 53 it is not exact, but such a length is refused in any case. */
   u64(): number {
     return this.u32() + this.u32() * 2 ** 32;
   }
@@ -86,7 +88,7 @@ export class PickleReader {
   binary(length: number): Buffer {
     const start = this.skip(length);
     const bytes = this.bytes.subarray(start, start + length);
-    // Referring to a small part would keep the whole message in memory.
+    // A reference to a small part would keep the whole message in memory.
     return this.#keep && 2 * length > this.bytes.length ? bytes : Buffer.from(bytes);
   }
 

@@ -12,8 +12,8 @@ const MAX_KEYS = 4096;
 /**
  * Writes the keys of dicts. A key that was written before becomes a reference.
  *
- * Objects of one shape have their keys in one order. So a key is looked up by its level and its place in its object first,
- * where comparing two pointers mostly finds it.
+ * Objects of one shape have their keys in one order. So a key is looked up by its level and its place in its object
+ * first, where comparing two pointers mostly finds it.
  */
 export class KeyWriter extends PickleWriter {
   readonly #keys = new Array<string>(SLOTS).fill('');

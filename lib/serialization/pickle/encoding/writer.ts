@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import { hostIsLittleEndian, integerBytes } from './integers.js';
+import { hostIsLittleEndian, integerBytes } from '../integers.js';
 import {
   BINBYTES,
   BINBYTES8,
@@ -21,19 +21,19 @@ import {
   SHORT_BINBYTES,
   SHORT_BINUNICODE,
   STOP,
-} from './opcodes.js';
-import { writeIllFormed } from './text.js';
+} from '../opcodes.js';
+import { writeIllFormed } from '../text.js';
 
 /** Many small pickles share one slab, as Node's own small Buffers do. */
 const SLAB_BYTES = 64 * 1024;
 
-/** With less room than this a new slab is begun. */
+/** With less room than this, a pickle begins a new slab. */
 const LEAST_ROOM = 4 * 1024;
 
-/** Up to this length copying characters is faster than asking Node to. */
+/** Up to this length, copying the characters here is faster than a call of Node's function. */
 const BY_HAND = 48;
 
-/** The longest string whose room is estimated; that of longer ones is counted. */
+/** The longest string whose length in bytes is estimated. That of a longer one is counted. */
 const ESTIMATED = 16 * 1024;
 
 const double = new Float64Array(1);
@@ -43,8 +43,8 @@ const nothing = Buffer.alloc(0);
 
 function makeSlab(): Buffer {
   const slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
-  // Transferring one pickle to a worker would take away the memory of all others. Loaded with the first slab: most processes
-  // never make one.
+  // Transferring one pickle to a worker would take the memory of all others away. The module is loaded with the first
+  // slab, since most processes never make one.
   process.getBuiltinModule('node:worker_threads').markAsUntransferable(slab.buffer);
   return slab;
 }
@@ -58,7 +58,7 @@ export class PickleWriter {
   #start = 0;
   #memoized = 0;
 
-  /** Begins a pickle behind the last one. */
+  /** Begins a pickle, behind the last one. */
   protected begin(): void {
     if (this.bytes.length - this.at < LEAST_ROOM) {
       this.bytes = makeSlab();
@@ -70,22 +70,22 @@ export class PickleWriter {
     this.bytes[this.at++] = PROTOCOL;
   }
 
-  /** Ends the pickle and hands it out. Its memory is not written to again. */
+  /** Ends the pickle and returns it. Its memory is not written to again. */
   protected finish(): Buffer {
     this.byte(STOP);
     const pickle = this.bytes.subarray(this.#start, this.at);
-    this.#letGo();
+    this.#releaseMemory();
     return pickle;
   }
 
-  /** Takes back what was written since `begin`. */
+  /** Discards what was written since `begin`. */
   protected undo(): void {
     this.at = this.#start;
-    this.#letGo();
+    this.#releaseMemory();
   }
 
-  /** What did not fit a slab keeps its memory for itself. */
-  #letGo(): void {
+  /** A pickle that did not fit into a slab keeps its memory for itself. */
+  #releaseMemory(): void {
     if (this.bytes.length === SLAB_BYTES) return;
     this.bytes = nothing;
     this.at = 0;
@@ -120,13 +120,13 @@ export class PickleWriter {
     this.at = at + 5;
   }
 
-  /** Remembers the value that was just written. Returns the number by which `get` refers to it. */
+  /** Gives the value that was just written a memo number, by which `get` refers to it. */
   protected memoize(): number {
     this.byte(MEMOIZE);
     return this.#memoized++;
   }
 
-  /** Writes a reference to a value that was remembered. */
+  /** Writes a reference to a value that has a memo number. */
   protected get(index: number): void {
     this.room(5);
     if (index > 0xff) {
@@ -145,10 +145,10 @@ export class PickleWriter {
     this.byte(value ? NEWTRUE : NEWFALSE);
   }
 
-  /** An int where a number is a whole one and exact, else a float. */
+  /** An int if the number is whole and exact, else a float. */
   number(value: number): void {
     if ((value | 0) === value) {
-      // Bit operations do not see the sign of -0.
+      // Bit operations lose the sign of -0.
       if (value === 0 && 1 / value < 0) this.float(value);
       else this.#int32(value);
     } else if (Number.isSafeInteger(value)) {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 import { types } from 'node:util';
 
-import { NotSupported, PicklingError } from '../../core/errors.js';
-import { isDetached } from '../../core/validate.js';
-import type { FormatContext } from '../formats.js';
+import { NotSupported, PicklingError } from '../../../core/errors.js';
+import { isDetached } from '../../../core/validate.js';
+import type { FormatContext } from '../../formats.js';
 import { replace, unsupported } from './foreign.js';
-import type { PickleHooks } from './hooks.js';
+import type { PickleHooks } from '../hooks.js';
 import { KeyWriter } from './key-writer.js';
-import { PythonGlobal, PythonObject, PythonTuple } from './nodes.js';
+import { PythonGlobal, PythonObject, PythonTuple } from '../nodes.js';
 import {
   ADDITEMS,
   APPENDS,
@@ -25,17 +25,17 @@ import {
   STACK_GLOBAL,
   TUPLE,
   TUPLE1,
-} from './opcodes.js';
+} from '../opcodes.js';
 import { formatPath, type Step } from './path.js';
-import { PythonFloat, PythonInt } from './wrappers.js';
+import { PythonFloat, PythonInt } from '../wrappers.js';
 
 /** How deep objects may be nested. CPython gives up at about the same depth. */
 export const MAX_DEPTH = 1000;
 
-/** The receiver keeps so many items on its stack before it puts them into their list or dict. */
+/** How many items the receiver keeps on its stack before it puts them into their list or dict. */
 const BATCH = 1000;
 
-/** So many objects are looked for one by one before a Map pays. */
+/** Up to so many objects are searched one by one; a Map pays for more only. */
 const FEW = 8;
 
 const { hasOwnProperty } = Object.prototype;
@@ -45,14 +45,14 @@ export class Encoder extends KeyWriter {
   #hooks: PickleHooks = {};
   #context: FormatContext | undefined;
   #depth = 0;
-  /** How the value at hand is reached: a step for each level down to `#depth`. */
+  /** The path to the current value: a step for each level down to `#depth`. */
   readonly #path: unknown[] = [];
 
-  /** The objects that were remembered, with their numbers. */
+  /** The objects that were remembered, with their memo numbers. */
   readonly #few: object[] = [];
   readonly #fewIndexes: number[] = [];
   #many: Map<object, number> | undefined;
-  /** Those that were written as tuples and frozensets instead of lists and sets. */
+  /** The memo numbers of Arrays and Sets that were written as tuples and frozensets. */
   #frozenIndexes: Map<object, number> | undefined;
 
   encode(value: unknown, hooks: PickleHooks, context: FormatContext | undefined): Buffer {
@@ -144,7 +144,7 @@ export class Encoder extends KeyWriter {
     return true;
   }
 
-  /** Remembers the object that was just written. */
+  /** Gives the object that was just written a memo number. */
   #remember(value: object): void {
     const index = this.memoize();
     if (this.#many !== undefined) {
@@ -235,14 +235,16 @@ export class Encoder extends KeyWriter {
     if (count > 0) this.byte(ADDITEMS);
   }
 
-  /** A key of a dict or a member of a set. Python wants those to be immutable, so Arrays become tuples and Sets frozensets. */
+  /**
+   * A key of a dict or a member of a set. In Python these are immutable, so Arrays become tuples and Sets frozensets.
+   */
   #hashable(value: unknown): void {
     if (typeof value !== 'object' || value === null) {
       this.#value(value);
     } else if (Array.isArray(value) || value instanceof Set) {
       this.#frozen(value as unknown[] | Set<unknown>);
     } else if (value instanceof Map || isPlain(value)) {
-      throw new PicklingError(`${this.#where()} would be a dict, which Python takes neither as a key nor in a set`);
+      throw new PicklingError(`${this.#where()} would be a dict, which in Python can be neither a key nor in a set`);
     } else {
       this.#value(value);
     }
@@ -269,7 +271,7 @@ export class Encoder extends KeyWriter {
       this.byte(FROZENSET);
     }
     this.#depth--;
-    // Without this, an Array that holds another one twice, which holds another one twice, ... would take for ever.
+    // Otherwise an Array that holds another one twice, which holds another one twice, and so on, would take for ever.
     (this.#frozenIndexes ??= new Map()).set(value, this.memoize());
   }
 
@@ -293,11 +295,11 @@ export class Encoder extends KeyWriter {
   #tuple(tuple: PythonTuple): void {
     const { items } = tuple;
     this.#items(items);
-    // One that contains itself, by way of a list, was written completely while its items were.
+    // A tuple that contains itself, in a list, was written completely while its items were written.
     if (!this.#instead(tuple)) this.#remember(tuple);
   }
 
-  /** If the object that was just written had been written before, puts a reference to that in its place. */
+  /** Replaces the object that was just written by a reference, if it had been written before. */
   #instead(value: object): boolean {
     const index = this.#indexOf(value);
     if (index === undefined) return false;
@@ -319,7 +321,7 @@ export class Encoder extends KeyWriter {
     this.#remember(type);
   }
 
-  /** Writes what has a form of its own in Python. False for anything else. */
+  /** Writes an object that stands for an object of Python. False for any other. */
   #node(value: object): boolean {
     if (value instanceof PythonObject) this.#instance(value, value);
     else if (value instanceof PythonTuple) this.#tuple(value);
@@ -330,10 +332,10 @@ export class Encoder extends KeyWriter {
     return true;
   }
 
-  /** Writes what stands for an object that is neither plain data nor Python's own. */
+  /** Writes the replacement of an object that is neither plain data nor an object of Python. */
   #replaced(value: object): void {
     const other = replace(value, this.#hooks, this.#context);
-    // Under the object's own identity, so that it is written once however often it occurs, and may contain itself.
+    // Under the identity of the original, so that it is written once however often it occurs, and may contain itself.
     if (other instanceof PythonObject) this.#instance(value, other);
     else if (other instanceof Uint8Array) this.#bytes(value, other);
     else if (other !== undefined) this.#value(other);
@@ -370,7 +372,7 @@ export class Encoder extends KeyWriter {
   }
 }
 
-/** Whether an object is one of properties alone, also one that another realm (node:vm) made. */
+/** Whether an object has properties only, also if another realm (node:vm) made it. */
 function isPlain(value: object): boolean {
   const prototype = Object.getPrototypeOf(value) as object | null;
   return prototype === null || Object.getPrototypeOf(prototype) === null;
