@@ -42,6 +42,7 @@ export class PendingCall<T> {
   limit(limits: Limits, timeoutError: () => Error, onEarlyEnd?: (error: Error) => void): void {
     if (this.#ended) return;
     this.#cancelLimits = startLimits(limits, this.#keeper.on, timeoutError, (error) => {
+      // The limits have ended themselves.
       this.#cancelLimits = undefined;
       onEarlyEnd?.(error);
       this.reject(error);

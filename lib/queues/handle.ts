@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// One queue as this environment uses it: its number in the native layer, and what all its Node members are told of.
+// One queue as this environment uses it: its number in the native layer, and the changes of state that Node members see.
 import type { Channel } from '../connection/channel.js';
 import { request, requestSync, type Background } from '../event-loop/completions.js';
 import { queueError, systemError } from '../core/errors.js';
@@ -11,23 +11,23 @@ import type { SemaphoreHandle } from '../synchronize/semaphore-handle.js';
 
 const queues = native.queues;
 
-/** Ids of queues whose objects were collected. What was put is still written. */
+/** Releases queues whose objects were collected. What was put is still written. */
 const collected = new FinalizationRegistry<number>((id) => {
   queues.release(id);
 });
 
-/** So often somebody who cannot be told of a change looks for it, in milliseconds. */
+/** How often a call polls for a change of state that it is not notified of, in milliseconds. */
 export const LOOK_MS = 500;
 
 export class QueueHandle {
   readonly id: number;
-  /** What is read from. */
+  /** The reading end of the queue's pipe. */
   readonly channel: Channel;
   readonly rlock: SemaphoreHandle;
   readonly places: SemaphoreHandle | undefined;
   readonly #level: Channel | undefined;
 
-  /** @param make Whether the queue is new, so that nobody else knows it yet. */
+  /** @param make Whether the queue is new, so that it has no other member yet. */
   constructor({ pipe, rlock, wlock, slots, joinable, statePipe }: QueueResources, make: boolean) {
     this.channel = pipe.reader;
     this.#level = statePipe?.reader;
@@ -49,7 +49,7 @@ export class QueueHandle {
     collected.register(this, this.id, this);
   }
 
-  /** Whether other members learn that it was shut down. */
+  /** Whether the Node members are notified when the queue is shut down. */
   get hasLevel(): boolean {
     return this.#level !== undefined;
   }
@@ -66,8 +66,8 @@ export class QueueHandle {
   }
 
   /**
-   * Calls `callback` once when the queue has been shut down or is broken. Once it is, it does so again and again: who has
-   * seen a flag looks every `LOOK_MS` for further ones instead.
+   * Calls `callback` once when the queue has been shut down or is broken. After such a change of state it is called at once,
+   * each time; so a caller that has seen the change polls every `LOOK_MS` for further ones instead.
    */
   onceTold(callback: () => void): () => void {
     return this.#level?.onceReadable(callback) ?? (() => undefined);
@@ -78,7 +78,7 @@ export class QueueHandle {
     queues.close(this.id);
   }
 
-  /** Blocks until one of these descriptors is readable or the queue has something to tell. False when the time is up. */
+  /** Blocks until one of these descriptors is readable or the queue's state changes. False when the time is up. */
   block(fds: readonly number[], deadline: number, operation: string): boolean {
     const { level, until } = this.#attention(deadline);
     const { expired } = blockOn([...fds, ...level], until, operation);

@@ -25,10 +25,10 @@ export class QueueReader {
   readonly #waiting = new Fifo<PendingCall<unknown>>();
   /** A large item that is on its way. */
   readonly #large = new LargeMessage();
-  /** An item that nobody waited for any more when it was whole. */
+  /** An item that became whole when no call waited for it any more. */
   #kept: Buffer | undefined;
   #immediate = false;
-  /** What end the waits for a readable pipe, for the lock, and for what the queue has to tell. */
+  /** These end the waits for a readable pipe, for the lock, and for a change of the queue's state. */
   #unwatch: (() => void) | undefined;
   #withdraw: (() => void) | undefined;
   #untell: (() => void) | undefined;
@@ -45,7 +45,7 @@ export class QueueReader {
     return this.#kept !== undefined;
   }
 
-  /** Gets one item, after those who asked earlier. */
+  /** Gets one item, after the calls that were made earlier. */
   get(limits: Limits, keepAlive: KeepAlive): Promise<unknown> {
     const turn = this.#waiting.length === 0 && takeTurn();
     if (turn) {
@@ -65,7 +65,7 @@ export class QueueReader {
     return this.#wait(limits, keepAlive, undefined);
   }
 
-  /** An item that is there now; undefined if there is none, or others wait for it. */
+  /** An item that is there now; undefined if there is none, or if earlier calls wait for it. */
   getNow(): { value: unknown } | undefined {
     if (this.#waiting.length > 0) return undefined;
     const status = this.#next(false);
@@ -93,7 +93,7 @@ export class QueueReader {
     }
   }
 
-  /** Ends all gets. An item of which a part was read is read to its end in the background, for the others' sake. */
+  /** Ends all gets. An item of which a part was read is read to its end in the background, for the other members. */
   close(makeError: () => Error): void {
     this.#closed = true;
     this.#watch(undefined);
@@ -134,7 +134,7 @@ export class QueueReader {
     });
   }
 
-  /** Serves those who wait, as far as there is something for them. */
+  /** Serves the calls that wait, as far as there are items. */
   readonly #serve = (expected: boolean): void => {
     if (this.#immediate || this.#closed) return;
     for (let turn = 0; this.#waiting.length > 0 || this.#inside; turn++) {
@@ -153,7 +153,7 @@ export class QueueReader {
         break;
       }
       const first = this.#waiting.shift();
-      // Copied, since nobody knows when it will be asked for.
+      // Copied, since the next get may come at any time, after the slab was used again.
       if (first === undefined) this.#kept = Buffer.from(status >= 0 ? slab.subarray(0, status) : this.#large.take());
       else first.attempt(() => first.resolve(this.#item(status)));
     }
@@ -169,7 +169,7 @@ export class QueueReader {
     });
   }
 
-  /** Nobody waits. */
+  /** Called when no call waits any more. */
   #rest(): void {
     if (this.#inside) this.#watch(codes.again);
     else this.#watch(undefined);
@@ -204,7 +204,7 @@ export class QueueReader {
     this.#listen(waits);
   }
 
-  /** Listens for what the queue has to tell, by looking where nothing tells. */
+  /** Listens for a change of the queue's state, and polls where there is no notification. */
   #listen(waits: boolean): void {
     const told = this.#handle.flags !== 0;
     if (waits && !told) {

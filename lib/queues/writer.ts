@@ -98,7 +98,7 @@ export class QueueWriter {
     this.used = true;
     if (status <= this.#highWaterMark) return;
     const written = this.#handle.written(this.#highWaterMark, deadline, operation);
-    // It was accepted, and the time was for waiting.
+    // A timeout is no error: the item was accepted, and the time limit was for waiting.
     if (written < 0 && written !== codes.timedOut) throw queueError(written, 'write');
   }
 
@@ -169,7 +169,7 @@ export class QueueWriter {
     });
   }
 
-  /** Puts what waits, as far as there are places. */
+  /** Puts the items that wait, as far as there are places. */
   #serve(hasPlace: boolean): void {
     let place = hasPlace;
     if (place && this.#waiting.length === 0) this.#handle.places?.post();
@@ -206,14 +206,14 @@ export class QueueWriter {
       this.#untell = undefined;
       this.#serve(false);
     });
-    // Who cannot be told looks.
+    // Without a state pipe, poll for changes.
     if (!this.#handle.hasLevel)
       this.#timer ??= setInterval(() => {
         this.#serve(false);
       }, LOOK_MS).unref();
   }
 
-  /** Nobody waits. */
+  /** Called when no call waits any more. */
   #rest(): void {
     this.#withdraw?.();
     this.#untell?.();
