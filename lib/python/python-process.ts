@@ -7,7 +7,7 @@ import { BaseProcess, type ChildIdentity, type Launched } from '../process/base-
 import { argumentError, type ChildFailure } from '../core/errors.js';
 import { launchChild } from '../process/launch.js';
 import { checkCommon, type CommonProcessOptions } from '../process/options.js';
-import { lookAfter } from './queue-recovery.js';
+import { recoverQueues } from './queue-recovery.js';
 import { findInterpreter } from './interpreter.js';
 import { reduceForPython } from './reduce.js';
 import { commandLine, pickleArguments, spawnPickles, type Task } from './spawn.js';
@@ -104,7 +104,7 @@ export class PythonProcess extends BaseProcess {
         return { command, args: commandLine(channel), label, env };
       },
       send: (channel) => channel.sendUnframed(pickles),
-      ended: () => lookAfter(queues),
+      ended: () => recoverQueues(queues),
       explain: (exitcode, attached) => (attached || exitcode <= 0 ? undefined : notStarted(label, exitcode)),
     });
   }

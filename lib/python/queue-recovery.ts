@@ -1,82 +1,97 @@
 // SPDX-License-Identifier: MIT
 //
-// What becomes of a queue when a Python process dies that used it. Python writes down nowhere that it holds a lock, so its
-// parent finds out: a lock is the dead one's if it is taken and nobody who is alive can have it. Node processes have records,
-// and of others at the pipe the kernel tells what their threads are doing.
+// Recovery of a queue after the death of a Python process that used it. Python records nowhere that it holds a lock, so the
+// parent finds out: the dead process held a lock if the lock is taken and no living process can hold it. Node processes keep
+// records, and the kernel tells what the threads of other processes at the pipe are doing.
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { BaseQueue } from '../queues/base-queue.js';
-import { native } from '../native/addon.js';
 
-/** Somebody who has just taken a lock, or is about to give it back, is not seen in a system call. So it is looked more than once. */
-const LOOKS = 4;
+/**
+ * How many snapshots in a row must agree. A process that has just acquired a lock, or is about to release it, is in no system
+ * call, so one snapshot proves nothing.
+ */
+const SNAPSHOTS = 4;
 const PAUSE_MS = 50;
-/** The pause when it takes longer, because somebody has to make room first. */
+/** The pause once recovery takes longer, because a living member has to read or write first. */
 const LONG_PAUSE_MS = 500;
 
 const LOCKS = ['rlock', 'wlock'] as const;
 type LockName = (typeof LOCKS)[number];
 
-/** One look at a queue. */
-interface Look {
-  /** The locks that nobody who is alive can have. */
+/** The state of a queue's locks and pipe at one moment. */
+interface Snapshot {
+  /** The locks that no living process can hold. */
   readonly orphaned: readonly LockName[];
-  /** That nobody moves anything, and that the pipe is empty: so it is between two items, if the other lock is free. */
+  /** Whether the pipe is empty. If the other lock is free too, the pipe is between two items. */
   readonly empty: boolean;
   readonly free: Readonly<Record<LockName, boolean>>;
 }
 
-function look(queue: BaseQueue<unknown>): Look {
-  const locks = queue.resources;
-  const isEmpty = (): boolean => native.queues.readable(queue.handle.id) === 0;
-  const emptyBefore = isEmpty();
+function takeSnapshot({ resources: locks, transport }: BaseQueue<unknown>): Snapshot {
+  const emptyBefore = transport.isEmpty;
   const free = { rlock: locks.rlock.value > 0, wlock: locks.wlock.value > 0 };
   const suspicious = LOCKS.filter((name) => !free[name] && !locks[name].hasLiveHolder());
-  const unused = suspicious.length > 0 && native.queues.mayBeMovedByNonMember(queue.handle.id) === 0;
-  return { orphaned: unused ? suspicious : [], empty: emptyBefore && isEmpty(), free };
+  const unused = suspicious.length > 0 && !transport.mayBeMovedByNonMember;
+  return { orphaned: unused ? suspicious : [], empty: emptyBefore && transport.isEmpty, free };
 }
 
-/** Follows one queue until it is known what the dead process has left. */
-async function follow(reference: WeakRef<BaseQueue<unknown>>): Promise<void> {
-  const seen: Record<LockName, number> = { rlock: 0, wlock: 0 };
-  /** Whether the pipe was between two items while the lock was the dead one's: since then nobody has read, or written. */
-  const proved: Record<LockName, boolean> = { rlock: false, wlock: false };
-  for (let round = 0; ; round++) {
-    const queue = reference.deref();
-    if (queue === undefined || queue.closed || (queue.handle.flags & native.queues.broken) !== 0) return;
-    const { orphaned, empty, free } = look(queue);
-    const taken = LOCKS.filter((name) => !free[name]);
-    if (taken.length === 0) return;
-    for (const name of LOCKS) {
-      const other = name === 'rlock' ? 'wlock' : 'rlock';
-      const is = orphaned.includes(name);
-      seen[name] = is ? seen[name] + 1 : 0;
-      proved[name] = is && (proved[name] || (empty && free[other]));
-      if (seen[name] < LOOKS) continue;
-      if (proved[name]) {
-        queue.resources[name].recover(true);
-        seen[name] = 0;
-      } else if (cannotBeProved(name, empty)) {
-        native.queues.addFlags(queue.handle.id, native.queues.broken);
-        return;
-      }
-    }
-    // Others are at work: if they are not done soon, then what they do takes long.
-    if (round > 2 * LOOKS && orphaned.length === 0) return;
-    await sleep(round < 2 * LOOKS ? PAUSE_MS : LONG_PAUSE_MS, undefined, { ref: false });
+/** What the snapshots so far say about one lock. */
+class Evidence {
+  readonly #name: LockName;
+  /** How many snapshots in a row have found the lock orphaned. */
+  #count = 0;
+  /** Whether the pipe was between two items at one of them. Since then no process has read, or written. */
+  #betweenItems = false;
+
+  constructor(name: LockName) {
+    this.#name = name;
+  }
+
+  /** @returns What to do: give the lock back, break the queue since the boundary of an item is lost, or look again. */
+  judge({ orphaned, empty, free }: Snapshot): 'release' | 'break' | 'wait' {
+    const isOrphaned = orphaned.includes(this.#name);
+    const other = this.#name === 'rlock' ? 'wlock' : 'rlock';
+    this.#count = isOrphaned ? this.#count + 1 : 0;
+    this.#betweenItems = isOrphaned && (this.#betweenItems || (empty && free[other]));
+    if (this.#count < SNAPSHOTS) return 'wait';
+    if (!this.#betweenItems) return this.#isLost(empty) ? 'break' : 'wait';
+    this.#count = 0;
+    return 'release';
+  }
+
+  /**
+   * Whether a boundary will never be proved. Without the lock for reading no process reads on. A pipe that is empty although
+   * its writer died and a reader holds the other lock ends inside an item. A pipe that is not empty may still become so.
+   */
+  #isLost(empty: boolean): boolean {
+    return this.#name === 'rlock' || empty;
   }
 }
 
-/**
- * Nobody reads on if the lock for reading is the dead one's, so nothing will be proved later. A pipe that is empty while its
- * writer is dead and somebody has the lock for reading ends inside an item. A pipe that is not empty may still become so.
- */
-function cannotBeProved(name: LockName, empty: boolean): boolean {
-  return name === 'rlock' || empty;
+/** Follows one queue until the traces of the dead process are known. */
+async function recover(reference: WeakRef<BaseQueue<unknown>>): Promise<void> {
+  const evidence = LOCKS.map((name) => ({ name, of: new Evidence(name) }));
+  for (let round = 0; ; round++) {
+    const queue = reference.deref();
+    if (queue === undefined || queue.closed || queue.transport.broken) return;
+    const snapshot = takeSnapshot(queue);
+    if (snapshot.free.rlock && snapshot.free.wlock) return;
+    for (const { name, of } of evidence) {
+      const verdict = of.judge(snapshot);
+      if (verdict === 'release') queue.resources[name].recover(true);
+      if (verdict !== 'break') continue;
+      queue.transport.breakOff();
+      return;
+    }
+    // The locks are held by living processes, whose work takes long.
+    if (round > 2 * SNAPSHOTS && snapshot.orphaned.length === 0) return;
+    await sleep(round < 2 * SNAPSHOTS ? PAUSE_MS : LONG_PAUSE_MS, undefined, { ref: false });
+  }
 }
 
-/** Looks after queues that a process has had which has ended. */
-export function lookAfter(queues: Iterable<WeakRef<BaseQueue<unknown>>>): void {
-  // What cannot be found out stays as it is, as it would in Python.
-  for (const reference of queues) follow(reference).catch(() => undefined);
+/** Recovers the queues of a process that has ended. */
+export function recoverQueues(queues: Iterable<WeakRef<BaseQueue<unknown>>>): void {
+  // A state that cannot be found out stays as it is, as it would in Python.
+  for (const reference of queues) recover(reference).catch(() => undefined);
 }

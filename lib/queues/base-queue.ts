@@ -6,7 +6,7 @@ import { inspect } from 'node:util';
 import { checkBlockingLimits, deadlineAfter, type WaitOptions } from '../core/deadline.js';
 import { ClosedError, ShutDown } from '../core/errors.js';
 import { waitForFeedersAtExit } from './exit.js';
-import { QueueHandle } from './handle.js';
+import { PipeTransport } from './pipe-transport.js';
 import type { QueueDescriptor, QueueResources } from './queue-resources.js';
 import { QueueReader } from './reader.js';
 import { QueueWriter } from './writer.js';
@@ -28,7 +28,7 @@ export abstract class BaseQueue<T> {
   #closed = false;
   // Private fields, which no serialisation sees: the first property that a serialisation reads must be the mark.
   readonly #resources: QueueResources;
-  readonly #handle: QueueHandle;
+  readonly #transport: PipeTransport;
   readonly #reader: QueueReader;
   readonly #writer: QueueWriter;
 
@@ -37,13 +37,13 @@ export abstract class BaseQueue<T> {
     this.#typeName = typeName;
     this.#resources = resources;
     try {
-      this.#handle = new QueueHandle(resources, made);
+      this.#transport = new PipeTransport(resources, made);
     } catch (error) {
       if (made) resources.close();
       throw error;
     }
-    this.#reader = new QueueReader(this.#handle, resources.format);
-    this.#writer = new QueueWriter(this.#handle, resources.highWaterMark);
+    this.#reader = new QueueReader(this.#transport, resources.format);
+    this.#writer = new QueueWriter(this.#transport, resources.highWaterMark);
     waitForFeedersAtExit();
     Object.defineProperty(this, 'shareable', shareableMark(typeName));
   }
@@ -102,7 +102,7 @@ export abstract class BaseQueue<T> {
    */
   empty(): boolean {
     this.checkOpen();
-    return !this.#reader.holdsItem && !this.#handle.channel.readyToRead();
+    return !this.#reader.holdsItem && !this.#transport.readable;
   }
 
   /** Whether this object was closed. */
@@ -122,7 +122,7 @@ export abstract class BaseQueue<T> {
     const error = (): Error => new ClosedError(this.#typeName);
     this.#reader.close(error);
     this.#writer.close(error);
-    this.#handle.close();
+    this.#transport.close();
     this.#resources.close();
   }
 
@@ -177,8 +177,8 @@ export abstract class BaseQueue<T> {
   }
 
   /** @internal */
-  get handle(): QueueHandle {
-    return this.#handle;
+  get transport(): PipeTransport {
+    return this.#transport;
   }
 
   /** @internal */

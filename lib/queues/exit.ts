@@ -6,24 +6,17 @@
 import { request, requestSync } from '../event-loop/completions.js';
 import { millisecondsLeft } from '../core/deadline.js';
 import { perEnvironment } from '../core/per-environment.js';
-import { InterruptedError, systemError } from '../core/errors.js';
+import { InterruptedError } from '../core/errors.js';
 import { native } from '../native/addon.js';
 import { atExit, type Warn } from '../event-loop/exit.js';
 import { KeepAlive } from '../event-loop/keep-alive.js';
-
-const queues = native.queues;
+import { feeders } from './pipe-transport.js';
 
 /** How long a natural end waits before a warning gives the reason, in milliseconds. */
 const WARNING_MS = 5000;
 
 /** How long the end of the process waits for a half-written item when it waits for nothing else, in milliseconds. */
 const HALF_WRITTEN_MS = 200;
-
-const whenIdle = {
-  start: (number: number) => queues.notifyWhenIdle(number),
-  cancel: () => undefined,
-  error: (status: number) => systemError(status, 'write'),
-};
 
 const state = perEnvironment('queues/exit', () => ({ registered: false }));
 
@@ -37,21 +30,21 @@ export function waitForFeedersAtExit(): void {
 
 /** Keeps a natural end of the process waiting for as long as it takes. */
 function waitForFeeders(): void {
-  const [, items] = queues.processWaiting();
+  const [, items] = feeders.waiting();
   if (items === 0) return;
   // This process no longer reads. If no other process does either, the feeder threads fail with EPIPE now.
-  queues.cutReaders();
+  feeders.cutReaders();
   const keepAlive = new KeepAlive();
   keepAlive.begin();
   const warning = setTimeout(warnOfWait, WARNING_MS).unref();
-  request(whenIdle, () => {
+  request(feeders.whenIdle, () => {
     clearTimeout(warning);
     keepAlive.end();
   });
 }
 
 function warnOfWait(): void {
-  const [count, items, bytes, name] = queues.processWaiting();
+  const [count, items, bytes, name] = feeders.waiting();
   process.emitWarning(
     `The process waits to end until ${items} items (${bytes} bytes) on ${count} queue(s) are written, which ` +
       `needs other processes to get items. One of the queues has the lock ${name}. cancelJoinThread() drops the items`,
@@ -61,13 +54,13 @@ function warnOfWait(): void {
 /** Waits until all items are written, or until the deadline. */
 function writeQueuesAtExit(deadline: number, warn: Warn): void {
   // Finishes an item that this process has read in part: other readers could not continue behind it.
-  queues.finish(millisecondsLeft(deadline));
+  feeders.finishReading(millisecondsLeft(deadline));
   if (!native.isMainThread) return;
-  if (queues.processWaiting()[1] > 0) {
-    queues.cutReaders();
+  if (feeders.waiting()[1] > 0) {
+    feeders.cutReaders();
     waitUntilIdle(deadline);
   }
-  const [, items, bytes] = queues.processWaiting();
+  const [, items, bytes] = feeders.waiting();
   stopFeeders();
   if (items > 0) warn(`${items} items (${bytes} bytes) put on queues were not written`);
 }
@@ -75,7 +68,7 @@ function writeQueuesAtExit(deadline: number, warn: Warn): void {
 function waitUntilIdle(deadline: number): void {
   while (millisecondsLeft(deadline) > 0) {
     try {
-      requestSync(whenIdle, deadline, 'exit');
+      requestSync(feeders.whenIdle, deadline, 'exit');
       return;
     } catch (error) {
       // A signal does not end the wait, since its listener cannot run any more.
@@ -90,7 +83,7 @@ function waitUntilIdle(deadline: number): void {
  */
 function stopFeeders(): void {
   const until = performance.now() + HALF_WRITTEN_MS;
-  while (queues.stopFeeders() === 0 && performance.now() < until) {
+  while (!feeders.stop() && performance.now() < until) {
     native.poll(new Int32Array(0), 1);
   }
 }

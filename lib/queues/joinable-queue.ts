@@ -47,18 +47,18 @@ export class JoinableQueue<T = unknown> extends Queue<T> {
   async join(options?: WaitOptions): Promise<void> {
     const { timeout, signal } = checkLimits(options);
     this.checkOpen();
-    const told = new AbortController();
-    const untell = this.#onEnd(() => {
-      told.abort();
+    const ended = new AbortController();
+    const stopListening = this.#onEnd(() => {
+      ended.abort();
     });
     try {
-      const either = signal === undefined ? told.signal : AbortSignal.any([signal, told.signal]);
-      await run(this.#joinSteps('join', deadlineAfter(timeout), either), this.keepAlive);
+      const eitherSignal = signal === undefined ? ended.signal : AbortSignal.any([signal, ended.signal]);
+      await run(this.#joinSteps('join', deadlineAfter(timeout), eitherSignal), this.keepAlive);
     } catch (error) {
-      if (told.signal.aborted && signal?.aborted !== true) throw this.handle.end ?? error;
+      if (ended.signal.aborted && signal?.aborted !== true) throw this.transport.end ?? error;
       throw error;
     } finally {
-      untell();
+      stopListening();
     }
   }
 
@@ -83,11 +83,11 @@ export class JoinableQueue<T = unknown> extends Queue<T> {
 
   #joinSteps(operation: string, deadline: number, signal: AbortSignal | undefined): SemaphoreWaits<void> {
     const { condition } = this.#joinable;
-    const { handle } = this;
+    const { transport } = this;
     const isFinished = (): boolean => this.#isFinished();
     return condition.lockedSteps(function* (owner): SemaphoreWaits<void> {
       while (!isFinished()) {
-        const { end } = handle;
+        const { end } = transport;
         if (end !== undefined) throw end;
         if (!(yield* condition.waitSteps(owner, deadline, signal))) throw new TimeoutError(operation);
       }
@@ -107,17 +107,17 @@ export class JoinableQueue<T = unknown> extends Queue<T> {
 
   /** Calls `callback` when the unfinished items can no longer be finished. Returns a function that cancels this. */
   #onEnd(callback: () => void): () => void {
-    let untell = (): void => undefined;
+    let stopListening = (): void => undefined;
     const listen = (): void => {
-      untell = this.handle.onceTold(() => {
-        if (this.handle.end !== undefined) callback();
+      stopListening = this.transport.onceChanged(() => {
+        if (this.transport.end !== undefined) callback();
         else listen();
       });
     };
-    if (this.handle.end !== undefined) callback();
+    if (this.transport.end !== undefined) callback();
     else listen();
     return () => {
-      untell();
+      stopListening();
     };
   }
 }

@@ -3,13 +3,10 @@ import { defineAliases } from '../core/aliases.js';
 import { BaseQueue } from './base-queue.js';
 import { checkLimits, deadlineAfter, type WaitOptions } from '../core/deadline.js';
 import { Empty, NotClosed, NotSupported } from '../core/errors.js';
-import { native } from '../native/addon.js';
 import { checkQueueOptions, type QueueOptions } from './options.js';
 import { QueueResources, slotsFor } from './queue-resources.js';
 import { SEM_VALUE_MAX } from '../synchronize/sem-lock.js';
 import { checkBoolean, checkObject } from '../core/validate.js';
-
-const queues = native.queues;
 
 function makeResources(given: number | QueueOptions | undefined, joinable: boolean): QueueResources {
   const { maxsize, serialization, channel, highWaterMark } = checkQueueOptions(given);
@@ -106,7 +103,7 @@ export class Queue<T = unknown> extends BaseQueue<T> {
    */
   cancelJoinThread(): void {
     this.#thread = 'canceled';
-    queues.cancel(this.handle.id);
+    this.transport.cancelWriting();
   }
 
   /**
@@ -120,8 +117,8 @@ export class Queue<T = unknown> extends BaseQueue<T> {
     checkObject(options, 'options');
     if (options.immediate !== undefined) checkBoolean(options.immediate, 'immediate');
     this.checkOpen();
-    if (!this.handle.hasLevel) throw new NotSupported('A queue that Python made cannot be shut down');
-    queues.addFlags(this.handle.id, queues.isShutDown | (options.immediate === true ? queues.dropped : 0));
+    if (!this.transport.notifies) throw new NotSupported('A queue that Python made cannot be shut down');
+    this.transport.shutDown(options.immediate === true);
   }
 
   /** @internal */
@@ -130,7 +127,7 @@ export class Queue<T = unknown> extends BaseQueue<T> {
   }
 
   #free(): number {
-    const free = queues.freeSlots(this.handle.id);
+    const free = this.transport.freeSlots;
     if (free < 0) throw new NotSupported('This system cannot read the value of a semaphore');
     return free;
   }

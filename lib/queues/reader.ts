@@ -2,42 +2,42 @@
 //
 // The getting half of a queue: the calls that wait, in the order in which they are served, and the item that is on its way.
 import { isLimited, type Limits } from '../core/deadline.js';
-import { BusyError, Empty, QueueBroken, queueError, receiveError } from '../core/errors.js';
+import { BusyError, Empty, QueueBroken, queueError } from '../core/errors.js';
 import { Fifo } from '../core/fifo.js';
 import { LargeMessage } from '../connection/large-message.js';
 import { native } from '../native/addon.js';
-import { LOOK_MS, type QueueHandle } from './handle.js';
 import type { KeepAlive } from '../event-loop/keep-alive.js';
 import { PendingCall } from '../event-loop/pending-call.js';
 import { BYTES_PER_TURN, OPERATIONS_PER_TURN, takeTurn } from '../event-loop/reactor.js';
 import { flushUnwritten } from '../event-loop/sync-wait.js';
 import type { MessageDecoder } from '../serialization/message-decoder.js';
+import { POLL_MS, type QueueTransport } from './transport.js';
 
 const codes = native.status;
-const queues = native.queues;
 
 /** Where the native layer puts small items. It is read before the next native call and never handed out. */
 const slab = Buffer.allocUnsafeSlow(native.smallBytes);
 
 export class QueueReader {
-  readonly #handle: QueueHandle;
-  readonly #take: MessageDecoder<unknown>;
+  readonly #transport: QueueTransport;
+  readonly #decoder: MessageDecoder<unknown>;
   readonly #waiting = new Fifo<PendingCall<unknown>>();
   /** A large item that is on its way. */
   readonly #large = new LargeMessage();
   /** An item that became whole when no call waited for it any more. */
   #kept: Buffer | undefined;
   #immediate = false;
-  /** These end the waits for a readable pipe, for the lock, and for a change of the queue's state. */
-  #unwatch: (() => void) | undefined;
-  #withdraw: (() => void) | undefined;
-  #untell: (() => void) | undefined;
+  /** What the last attempt found missing, while the reader waits for it; and what ends that wait. */
+  #missing: number | undefined;
+  #stopWaiting: (() => void) | undefined;
+  /** Ends the wait for a change of the queue's state. */
+  #stopListening: (() => void) | undefined;
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
-  constructor(handle: QueueHandle, take: MessageDecoder<unknown>) {
-    this.#handle = handle;
-    this.#take = take;
+  constructor(transport: QueueTransport, decoder: MessageDecoder<unknown>) {
+    this.#transport = transport;
+    this.#decoder = decoder;
   }
 
   /** Whether an item is here already. */
@@ -84,9 +84,10 @@ export class QueueReader {
       const status = this.#next(false, Infinity);
       if (this.#has(status)) return this.#item(status);
       if (!isWait(status)) throw this.#failure(status);
-      const inside = this.#inside;
-      if (this.#block(status, inside ? Math.min(deadline, performance.now() + LOOK_MS) : deadline, operation)) continue;
-      if (inside) queues.check(this.#handle.id);
+      const { inside } = this.#transport;
+      const until = inside ? Math.min(deadline, performance.now() + POLL_MS) : deadline;
+      if (this.#transport.blockUntilGettable(status, until, operation)) continue;
+      if (inside) this.#transport.checkMembers();
       if (performance.now() < deadline) continue;
       this.#watch(status);
       throw new Empty();
@@ -100,15 +101,6 @@ export class QueueReader {
     this.#kept = undefined;
     this.#large.drop();
     this.#failAll(makeError);
-  }
-
-  /** False when the time is up. */
-  #block(status: number, deadline: number, operation: string): boolean {
-    if (status === codes.again) return this.#handle.block([this.#handle.channel.fd], deadline, operation);
-    const outcome = this.#handle.take(this.#handle.rlock, deadline, operation);
-    if (outcome === codes.timedOut) return false;
-    this.#lockOutcome(outcome);
-    return true;
   }
 
   /** @param status What the call has found missing; undefined if it has not looked. */
@@ -137,7 +129,7 @@ export class QueueReader {
   /** Serves the calls that wait, as far as there are items. */
   readonly #serve = (expected: boolean): void => {
     if (this.#immediate || this.#closed) return;
-    for (let turn = 0; this.#waiting.length > 0 || this.#inside; turn++) {
+    for (let turn = 0; this.#waiting.length > 0 || this.#transport.inside; turn++) {
       if (turn === OPERATIONS_PER_TURN) {
         this.#serveSoon();
         return;
@@ -171,65 +163,50 @@ export class QueueReader {
 
   /** Called when no call waits any more. */
   #rest(): void {
-    if (this.#inside) this.#watch(codes.again);
+    if (this.#transport.inside) this.#watch(codes.again);
     else this.#watch(undefined);
-  }
-
-  get #inside(): boolean {
-    return queues.inside(this.#handle.id) === 1;
   }
 
   /** Waits for what the last attempt found missing; with undefined for nothing. */
   #watch(status: number | undefined): void {
-    const waits = status !== undefined && (this.#waiting.length > 0 || this.#inside);
-    if (waits && status === codes.again) {
-      this.#unwatch ??= this.#handle.channel.onceReadable(() => {
-        this.#unwatch = undefined;
-        this.#serve(true);
-      });
-    } else {
-      this.#unwatch?.();
-      this.#unwatch = undefined;
-    }
-    if (waits && status === codes.busy) {
-      this.#withdraw ??= this.#handle.rlock.request((outcome) => {
-        this.#withdraw = undefined;
-        this.#lockOutcome(outcome);
-        this.#serve(false);
-      });
-    } else {
-      this.#withdraw?.();
-      this.#withdraw = undefined;
+    const waits = status !== undefined && (this.#waiting.length > 0 || this.#transport.inside);
+    const missing = waits ? status : undefined;
+    if (missing !== this.#missing) {
+      this.#stopWaiting?.();
+      this.#stopWaiting = undefined;
+      this.#missing = undefined;
+      if (missing !== undefined) this.#stopWaiting = this.#transport.onceGettable(missing, this.#onGettable);
+      this.#missing = missing;
     }
     this.#listen(waits);
   }
 
+  readonly #onGettable = (expected: boolean): void => {
+    this.#missing = this.#stopWaiting = undefined;
+    this.#serve(expected);
+  };
+
   /** Listens for a change of the queue's state, and polls where there is no notification. */
   #listen(waits: boolean): void {
-    const told = this.#handle.flags !== 0;
-    if (waits && !told) {
-      this.#untell ??= this.#handle.onceTold(() => {
-        this.#untell = undefined;
+    const { changed, inside } = this.#transport;
+    if (waits && !changed) {
+      this.#stopListening ??= this.#transport.onceChanged(() => {
+        this.#stopListening = undefined;
         this.#serve(false);
       });
     } else {
-      this.#untell?.();
-      this.#untell = undefined;
+      this.#stopListening?.();
+      this.#stopListening = undefined;
     }
-    if (waits && (told || this.#inside)) {
+    if (waits && (changed || inside)) {
       this.#timer ??= setInterval(() => {
-        if (this.#inside) queues.check(this.#handle.id);
+        if (this.#transport.inside) this.#transport.checkMembers();
         this.#serve(false);
-      }, LOOK_MS).unref();
+      }, POLL_MS).unref();
     } else {
       clearInterval(this.#timer);
       this.#timer = undefined;
     }
-  }
-
-  #lockOutcome(outcome: number): void {
-    if (outcome === 0) queues.adoptLock(this.#handle.id);
-    else if (outcome === codes.ownerDied) queues.check(this.#handle.id);
   }
 
   #has(status: number): boolean {
@@ -243,14 +220,11 @@ export class QueueReader {
       this.#kept = undefined;
       return codes.largeMessage;
     }
-    const status = queues.get(this.#handle.id, slab, expected);
-    if (status !== codes.largeMessage) return status;
-    const length = queues.messageLength(this.#handle.id);
-    return this.#large.fill(length, (bytes) => queues.getLarge(this.#handle.id, bytes, budget));
+    return this.#transport.get(slab, this.#large, expected, budget);
   }
 
   #item(status: number): unknown {
-    return status >= 0 ? this.#take.fromBorrowed(slab, status) : this.#take.fromOwned(this.#large.take());
+    return status >= 0 ? this.#decoder.fromBorrowed(slab, status) : this.#decoder.fromOwned(this.#large.take());
   }
 
   #failure(status: number): Error {
@@ -261,7 +235,7 @@ export class QueueReader {
       status === codes.unreadable ||
       status === codes.unexpectedDescriptor;
     if (!outOfStep) return queueError(status, 'read');
-    return new QueueBroken({ cause: receiveError(status, this.#handle.channel.id, 'get', Infinity) });
+    return new QueueBroken({ cause: this.#transport.receiveFailure(status) });
   }
 
   #failAll(makeError: () => Error): void {

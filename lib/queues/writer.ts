@@ -1,33 +1,22 @@
 // SPDX-License-Identifier: MIT
 //
-// The putting half of a queue: the calls that wait for a place, and those that wait until what was accepted is written.
+// The putting half of a queue: the calls that wait for a slot, and those that wait until what was accepted is written.
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
 import { isLimited, type Limits } from '../core/deadline.js';
 import { BusyError, Full, queueError, TimeoutError } from '../core/errors.js';
 import { Fifo } from '../core/fifo.js';
 import { native } from '../native/addon.js';
-import type { QueueHandle } from './handle.js';
-import { LOOK_MS } from './handle.js';
 import type { KeepAlive } from '../event-loop/keep-alive.js';
 import { PendingCall } from '../event-loop/pending-call.js';
 import { OPERATIONS_PER_TURN, takeTurn } from '../event-loop/reactor.js';
 import { flushUnwritten } from '../event-loop/sync-wait.js';
 import { BorrowedBytes } from '../serialization/borrowed-bytes.js';
+import { POLL_MS, type Item, type QueueTransport } from './transport.js';
 
 const codes = native.status;
-const queues = native.queues;
 
-/** An item as it is put: its bytes, or bytes of the caller's that are copied if they have to wait. */
-export type Item = Uint8Array | BorrowedBytes;
-
-function putNative(id: number, item: Item, hasPlace: boolean): number {
-  return item instanceof BorrowedBytes
-    ? queues.putWithPrefix(id, item.bytes, hasPlace, item.prefix)
-    : queues.put(id, item, hasPlace);
-}
-
-/** A put that waits for a place. */
+/** A put that waits for a slot. */
 class PendingPut extends PendingCall<void> {
   readonly bytes: Uint8Array;
   readonly limits: Limits;
@@ -44,18 +33,19 @@ class PendingPut extends PendingCall<void> {
 const resolved = Promise.resolve();
 
 export class QueueWriter {
-  readonly #handle: QueueHandle;
+  readonly #transport: QueueTransport;
   readonly #highWaterMark: number;
   readonly #waiting = new Fifo<PendingPut>();
   #immediate = false;
-  #withdraw: (() => void) | undefined;
-  #untell: (() => void) | undefined;
+  /** These end the waits for a slot, and for a change of the queue's state. */
+  #stopWaiting: (() => void) | undefined;
+  #stopListening: (() => void) | undefined;
   #timer: NodeJS.Timeout | undefined;
   /** Whether anything was ever put here. */
   used = false;
 
-  constructor(handle: QueueHandle, highWaterMark: number) {
-    this.#handle = handle;
+  constructor(transport: QueueTransport, highWaterMark: number) {
+    this.#transport = transport;
     this.#highWaterMark = highWaterMark;
   }
 
@@ -64,7 +54,7 @@ export class QueueWriter {
     if (this.#waiting.length > 0) {
       return limits.timeout > 0 ? this.#wait(item, limits, keepAlive) : Promise.reject(new Full());
     }
-    const status = putNative(this.#handle.id, item, false);
+    const status = this.#transport.put(item, false);
     if (status >= 0) {
       const accepted = this.#accepted(status, limits, keepAlive) ?? resolved;
       // The item is accepted at once, since nothing may wait for a loop that is busy; only the caller's await may have to.
@@ -76,9 +66,9 @@ export class QueueWriter {
     return limits.timeout > 0 ? this.#wait(item, limits, keepAlive) : Promise.reject(new Full());
   }
 
-  /** Puts an item if there is a place now. */
+  /** Puts an item if a slot is free now. */
   putNow(item: Item): void {
-    const status = this.#waiting.length > 0 ? codes.again : putNative(this.#handle.id, item, false);
+    const status = this.#waiting.length > 0 ? codes.again : this.#transport.put(item, false);
     if (status === codes.again) throw new Full();
     if (status < 0) throw queueError(status, 'write');
     this.used = true;
@@ -88,16 +78,16 @@ export class QueueWriter {
   putSync(item: Item, deadline: number, operation: string): void {
     if (this.#waiting.length > 0) throw new BusyError(`${operation}: an asynchronous put is pending on this queue`);
     flushUnwritten();
-    let status = putNative(this.#handle.id, item, false);
-    while (status === codes.again && this.#handle.places !== undefined) {
-      const outcome = this.#handle.take(this.#handle.places, deadline, operation);
-      if (outcome === codes.timedOut) throw new Full();
-      status = putNative(this.#handle.id, item, outcome === 0);
+    let status = this.#transport.put(item, false);
+    while (status === codes.again) {
+      const hasSlot = this.#transport.blockUntilSlot(deadline, operation);
+      if (hasSlot === undefined) throw new Full();
+      status = this.#transport.put(item, hasSlot);
     }
     if (status < 0) throw queueError(status, 'write');
     this.used = true;
     if (status <= this.#highWaterMark) return;
-    const written = this.#handle.written(this.#highWaterMark, deadline, operation);
+    const written = this.#transport.blockUntilWritten(this.#highWaterMark, deadline, operation);
     // A timeout is no error: the item was accepted, and the time limit was for waiting.
     if (written < 0 && written !== codes.timedOut) throw queueError(written, 'write');
   }
@@ -108,12 +98,12 @@ export class QueueWriter {
   }
 
   whenWrittenSync(deadline: number): void {
-    const status = this.#handle.written(0, deadline, 'joinThreadSync');
+    const status = this.#transport.blockUntilWritten(0, deadline, 'joinThreadSync');
     if (status === codes.timedOut) throw new TimeoutError('joinThreadSync');
     if (status < 0) throw queueError(status, 'write');
   }
 
-  /** Ends the puts that still wait for a place. */
+  /** Ends the puts that still wait for a slot. */
   close(makeError: () => Error): void {
     for (const call of this.#waiting.removeAll()) call.reject(makeError());
     this.#rest();
@@ -130,7 +120,7 @@ export class QueueWriter {
   #whenBelow(most: number, limits: Limits, keepAlive: KeepAlive, operation: string | undefined): Promise<void> {
     const call = new PendingCall<void>(keepAlive);
     call.attempt(() => {
-      call.onEnd = this.#handle.onceWritten(most, (status) => {
+      call.onEnd = this.#transport.onceWritten(most, (status) => {
         if (status < 0) call.reject(queueError(status, 'write'));
         else call.resolve();
       });
@@ -159,7 +149,7 @@ export class QueueWriter {
     });
   }
 
-  /** In the next turn of the event loop: it may be the loop's turn that is missing, and not a place. */
+  /** In the next turn of the event loop: it may be the loop's turn that is missing, and not a slot. */
   #serveSoon(): void {
     if (this.#immediate) return;
     this.#immediate = true;
@@ -169,18 +159,18 @@ export class QueueWriter {
     });
   }
 
-  /** Puts the items that wait, as far as there are places. */
-  #serve(hasPlace: boolean): void {
-    let place = hasPlace;
-    if (place && this.#waiting.length === 0) this.#handle.places?.post();
+  /** Puts the items that wait, as far as slots are free. */
+  #serve(hasSlot: boolean): void {
+    let slot = hasSlot;
+    if (slot && this.#waiting.length === 0) this.#transport.returnSlot();
     for (let turn = 0; this.#waiting.length > 0; turn++) {
       if (turn === OPERATIONS_PER_TURN) {
         this.#serveSoon();
         return;
       }
       const first = this.#waiting.first as PendingPut;
-      const status = putNative(this.#handle.id, first.bytes, place);
-      place = false;
+      const status = this.#transport.put(first.bytes, slot);
+      slot = false;
       if (status === codes.again) {
         this.#watch();
         return;
@@ -194,30 +184,30 @@ export class QueueWriter {
 
   #watch(): void {
     try {
-      this.#withdraw ??= this.#handle.places?.request((outcome) => {
-        this.#withdraw = undefined;
-        this.#serve(outcome === 0);
+      this.#stopWaiting ??= this.#transport.onceSlot((hasSlot) => {
+        this.#stopWaiting = undefined;
+        this.#serve(hasSlot);
       });
     } catch (error) {
       for (const call of this.#waiting.removeAll()) call.reject(error);
       return;
     }
-    this.#untell ??= this.#handle.onceTold(() => {
-      this.#untell = undefined;
+    this.#stopListening ??= this.#transport.onceChanged(() => {
+      this.#stopListening = undefined;
       this.#serve(false);
     });
-    // Without a state pipe, poll for changes.
-    if (!this.#handle.hasLevel)
+    // Without a notification, poll for changes.
+    if (!this.#transport.notifies)
       this.#timer ??= setInterval(() => {
         this.#serve(false);
-      }, LOOK_MS).unref();
+      }, POLL_MS).unref();
   }
 
   /** Called when no call waits any more. */
   #rest(): void {
-    this.#withdraw?.();
-    this.#untell?.();
+    this.#stopWaiting?.();
+    this.#stopListening?.();
     clearInterval(this.#timer);
-    this.#withdraw = this.#untell = this.#timer = undefined;
+    this.#stopWaiting = this.#stopListening = this.#timer = undefined;
   }
 }

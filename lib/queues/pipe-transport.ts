@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: MIT
+//
+// CPython's transport: one pipe, a lock for each of its ends, and a semaphore for the slots. This file alone calls the native
+// functions of queues.
+import { request, requestSync, type Background } from '../event-loop/completions.js';
+import type { Channel } from '../connection/channel.js';
+import type { LargeMessage } from '../connection/large-message.js';
+import { queueError, receiveError, systemError } from '../core/errors.js';
+import { native } from '../native/addon.js';
+import { blockOn } from '../event-loop/sync-wait.js';
+import { BorrowedBytes } from '../serialization/borrowed-bytes.js';
+import type { SemaphoreHandle } from '../synchronize/semaphore-handle.js';
+import type { QueueResources } from './queue-resources.js';
+import { POLL_MS, type Item, type QueueTransport } from './transport.js';
+
+const { queues, status: codes } = native;
+
+/** Releases queues whose objects were collected. What was put is still written. */
+const collected = new FinalizationRegistry<number>((id) => {
+  queues.release(id);
+});
+
+export class PipeTransport implements QueueTransport {
+  readonly #id: number;
+  /** The reading end of the queue's pipe. */
+  readonly #reader: Channel;
+  readonly #rlock: SemaphoreHandle;
+  readonly #slots: SemaphoreHandle | undefined;
+  /** The reading end of the pipe that has bytes once the state has changed. */
+  readonly #state: Channel | undefined;
+
+  /** @param make Whether the queue is new, so that it has no other member yet. */
+  constructor({ pipe, rlock, wlock, slots, joinable, statePipe }: QueueResources, make: boolean) {
+    this.#reader = pipe.reader;
+    this.#state = statePipe?.reader;
+    this.#rlock = rlock;
+    this.#slots = slots?.semaphore;
+    this.#id = queues.open(
+      pipe.reader.id,
+      pipe.writer.id,
+      rlock.id,
+      wlock.id,
+      slots?.semaphore.id ?? -1,
+      joinable?.unfinished.id ?? -1,
+      statePipe?.reader.id ?? -1,
+      statePipe?.writer.id ?? -1,
+      slots?.count ?? 0,
+      make,
+    );
+    if (this.#id < 0) throw systemError(this.#id, 'open');
+    collected.register(this, this.#id, this);
+  }
+
+  get changed(): boolean {
+    return queues.flags(this.#id) !== 0;
+  }
+
+  get broken(): boolean {
+    return (queues.flags(this.#id) & queues.broken) !== 0;
+  }
+
+  get end(): Error | undefined {
+    if (this.broken) return queueError(codes.queueBroken, 'read');
+    return (queues.flags(this.#id) & queues.dropped) !== 0 ? queueError(codes.shutDown, 'read') : undefined;
+  }
+
+  get notifies(): boolean {
+    return this.#state !== undefined;
+  }
+
+  shutDown(drop: boolean): void {
+    queues.addFlags(this.#id, queues.isShutDown | (drop ? queues.dropped : 0));
+  }
+
+  breakOff(): void {
+    queues.addFlags(this.#id, queues.broken);
+  }
+
+  onceChanged(callback: () => void): () => void {
+    return this.#state?.onceReadable(callback) ?? (() => undefined);
+  }
+
+  get(slab: Buffer, large: LargeMessage, expected: boolean, budget: number): number {
+    const status = queues.get(this.#id, slab, expected);
+    if (status !== codes.largeMessage) return status;
+    return large.fill(queues.messageLength(this.#id), (bytes) => queues.getLarge(this.#id, bytes, budget));
+  }
+
+  onceGettable(missing: number, callback: (expected: boolean) => void): () => void {
+    if (missing === codes.again) return this.#reader.onceReadable(() => callback(true));
+    return this.#rlock.request((outcome) => {
+      this.#useLock(outcome);
+      callback(false);
+    });
+  }
+
+  blockUntilGettable(missing: number, deadline: number, operation: string): boolean {
+    const { fds, until } = this.#attention(deadline);
+    if (missing === codes.again) {
+      const { expired } = blockOn([this.#reader.fd, ...fds], until, operation);
+      return !expired || until < deadline;
+    }
+    const outcome = requestSync(this.#rlock.background, until, operation, fds);
+    if (outcome === codes.timedOut) return until < deadline;
+    this.#useLock(outcome);
+    return true;
+  }
+
+  get inside(): boolean {
+    return queues.inside(this.#id) === 1;
+  }
+
+  checkMembers(): void {
+    queues.check(this.#id);
+  }
+
+  get readable(): boolean {
+    return this.#reader.readyToRead();
+  }
+
+  receiveFailure(status: number): Error {
+    return receiveError(status, this.#reader.id, 'get', Infinity);
+  }
+
+  put(item: Item, hasSlot: boolean): number {
+    return item instanceof BorrowedBytes
+      ? queues.putWithPrefix(this.#id, item.bytes, hasSlot, item.prefix)
+      : queues.put(this.#id, item, hasSlot);
+  }
+
+  onceSlot(callback: (hasSlot: boolean) => void): (() => void) | undefined {
+    return this.#slots?.request((outcome) => callback(outcome === 0));
+  }
+
+  blockUntilSlot(deadline: number, operation: string): boolean | undefined {
+    if (this.#slots === undefined) return undefined;
+    const { fds, until } = this.#attention(deadline);
+    const outcome = requestSync(this.#slots.background, until, operation, fds);
+    return outcome === codes.timedOut && until === deadline ? undefined : outcome === 0;
+  }
+
+  returnSlot(): void {
+    this.#slots?.post();
+  }
+
+  get freeSlots(): number {
+    return queues.freeSlots(this.#id);
+  }
+
+  onceWritten(most: number, settle: (status: number) => void): () => void {
+    return request(this.#whenWritten(most), settle);
+  }
+
+  blockUntilWritten(most: number, deadline: number, operation: string): number {
+    return requestSync(this.#whenWritten(most), deadline, operation);
+  }
+
+  cancelWriting(): void {
+    queues.cancel(this.#id);
+  }
+
+  close(): void {
+    queues.close(this.#id);
+  }
+
+  /** Whether the pipe is empty. */
+  get isEmpty(): boolean {
+    return queues.readable(this.#id) === 0;
+  }
+
+  /** Whether a process that keeps no holder records may be moving data through the pipe. */
+  get mayBeMovedByNonMember(): boolean {
+    return queues.mayBeMovedByNonMember(this.#id) !== 0;
+  }
+
+  #useLock(outcome: number): void {
+    if (outcome === 0) queues.adoptLock(this.#id);
+    else if (outcome === codes.ownerDied) queues.check(this.#id);
+  }
+
+  /**
+   * What a blocking call watches besides what it waits for, and until when: the state pipe. Once there was a change the pipe
+   * tells nothing new, so the call polls.
+   */
+  #attention(deadline: number): { fds: number[]; until: number } {
+    if (this.changed) return { fds: [], until: Math.min(deadline, performance.now() + POLL_MS) };
+    return { fds: this.#state === undefined ? [] : [this.#state.fd], until: deadline };
+  }
+
+  #whenWritten(most: number): Background {
+    return {
+      start: (number) => queues.notifyWhen(this.#id, most, number),
+      cancel: (number) => {
+        queues.forget(this.#id, number);
+      },
+      error: (status) => systemError(status, 'write'),
+    };
+  }
+}
+
+/** The feeder threads of this process, which write what was put on any of its queues. */
+export const feeders = {
+  /** How many queues, items and bytes wait to be written, and the name of a lock of one of the queues. */
+  waiting: (): [queues: number, items: number, bytes: number, name: string] => queues.processWaiting(),
+  /** Nothing waits any more. */
+  whenIdle: {
+    start: (number: number) => queues.notifyWhenIdle(number),
+    cancel: () => undefined,
+    error: (status: number) => systemError(status, 'write'),
+  } satisfies Background,
+  /** This process stops counting as a reader of the queues to which it still has to write. */
+  cutReaders: (): void => queues.cutReaders(),
+  /** Reads the rest of the items that this environment has read in part. */
+  finishReading: (timeoutMs: number): void => queues.finish(timeoutMs),
+  /** No further item is begun. True if no item is half written. */
+  stop: (): boolean => queues.stopFeeders() !== 0,
+};

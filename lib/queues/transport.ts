@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+//
+// What moves the items of a queue between its members. The reader, the writer and the queue classes know only this, so that
+// another transport can take the place of CPython's pipe and locks.
+import type { LargeMessage } from '../connection/large-message.js';
+import type { BorrowedBytes } from '../serialization/borrowed-bytes.js';
+
+/** An item as it is put: its bytes, or bytes of the caller's that are copied if they have to wait. */
+export type Item = Uint8Array | BorrowedBytes;
+
+/** How often a call polls for a change of state that it is not notified of, in milliseconds. */
+export const POLL_MS = 500;
+
+/** One queue, as this environment uses it. A status is >= 0, or one of `native.status`, or a negated errno. */
+export interface QueueTransport {
+  /** Whether a member has changed the state of the queue: it was shut down, or is broken. */
+  readonly changed: boolean;
+  /** Whether the queue is broken, so that no member can get from it any more. */
+  readonly broken: boolean;
+  /** Why nothing can be got any more, whatever is still on its way; undefined while something can. */
+  readonly end: Error | undefined;
+  /** Whether the members are notified of a change of state. Without that, calls that wait poll. */
+  readonly notifies: boolean;
+  /** Ends the queue for all members. With `drop`, what is still on its way is not got any more. */
+  shutDown(drop: boolean): void;
+  /** Marks the queue as broken, for all members. */
+  breakOff(): void;
+  /**
+   * Calls `callback` once when the state has changed. After a change of state it is called at once, each time: a caller that
+   * has seen the change polls for further ones instead.
+   */
+  onceChanged(callback: () => void): () => void;
+
+  /**
+   * Gets one item: its length, now at the start of `slab`; `largeMessage`, now in `large`; `again` (nothing has arrived) or
+   * `busy` (another member is getting), for which `onceGettable` waits; or a failure.
+   *
+   * @param expected Whether something should have arrived.
+   * @param budget How many bytes of a large item may be read at once.
+   */
+  get(slab: Buffer, large: LargeMessage, expected: boolean, budget: number): number;
+  /** Calls `callback` once when the thing may be there that `get` found missing. Returns what ends that. */
+  onceGettable(missing: number, callback: (expected: boolean) => void): () => void;
+  /** The blocking form of `onceGettable`. False when the time is up. */
+  blockUntilGettable(missing: number, deadline: number, operation: string): boolean;
+  /** Whether an item was read in part, so that this member must read its rest. */
+  readonly inside: boolean;
+  /** Recovers from the death of other members. */
+  checkMembers(): void;
+  /** Whether an item may have arrived. */
+  readonly readable: boolean;
+  /** The failure for a status of `get` that means that the bytes are no items. */
+  receiveFailure(status: number): Error;
+
+  /** Puts one item: how many bytes wait now, 0 if the item was written; `again` if no slot is free; or a failure. */
+  put(item: Item, hasSlot: boolean): number;
+  /** Calls `callback` once when a slot was taken for this member (true), or may be free. Undefined without slots. */
+  onceSlot(callback: (hasSlot: boolean) => void): (() => void) | undefined;
+  /** The blocking form of `onceSlot`: true or false, as there; undefined when the time is up, or without slots. */
+  blockUntilSlot(deadline: number, operation: string): boolean | undefined;
+  /** Gives back a slot that was taken. */
+  returnSlot(): void;
+  /** The number of free slots, negative where the system cannot tell. */
+  readonly freeSlots: number;
+  /** Calls `settle` once when at most `most` bytes wait to be written, with 0, or with what made that impossible. */
+  onceWritten(most: number, settle: (status: number) => void): () => void;
+  /** The blocking form of `onceWritten`; `timedOut` when the time is up. */
+  blockUntilWritten(most: number, deadline: number, operation: string): number;
+  /** Lets the process end although items wait to be written. */
+  cancelWriting(): void;
+
+  /** Ends getting. What was put is still written. */
+  close(): void;
+}
