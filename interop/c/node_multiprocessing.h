@@ -5,16 +5,16 @@
 // include this one. README.md beside it is the manual.
 //
 // Returns: 0 for success, an NMP_ code or a negative errno (-EPIPE, ...), unless
-// a function says otherwise. nmp_strerror() has words for each.
+// a function says otherwise. nmp_strerror() describes each.
 //
 // Threads: there is no hidden state, and one thread may send while another
 // receives. What else each function allows stands above it.
 //
-// Blocking: calls wait as long as they were told to, and signals do not cut them
-// short. A timeout_ms is in milliseconds of a clock that nobody sets: 0 tries
-// once, a negative number waits for ever. A non-blocking descriptor is waited
-// for with poll(2); its flags are never changed, because every process that
-// holds it shares them.
+// Blocking: calls wait for their timeout, and signals do not shorten it. A
+// timeout_ms is in milliseconds of the monotonic clock: 0 tries once, a negative
+// number waits for ever. For a non-blocking descriptor the calls wait with
+// poll(2). Its flags are never changed, because every process that holds the
+// descriptor shares them.
 
 #ifndef NODE_MULTIPROCESSING_H_
 #define NODE_MULTIPROCESSING_H_

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Checks what interop/c/node_multiprocessing.h does beside messages: closed
+// Checks what interop/c/node_multiprocessing.h does apart from messages: closed
 // peers, waiting, close-on-exec, handles. Valid as C and as C++. Prints TAP.
 // Exit code 0 when all checks passed, else 1; SIGALRM ends a run that hangs.
 
@@ -52,12 +52,12 @@ static void test_poll(void) {
   good &= read(ends[0], &byte, 1) == 1 && nmp_poll(ends[0], -1) == 1;
   check(good, "nmp_poll sees one byte of a message and the end of data");
   close(ends[0]);
-  check(nmp_poll(ends[0], -1) == -EBADF, "nmp_poll refuses a closed number");
+  check(nmp_poll(ends[0], -1) == -EBADF, "nmp_poll refuses a closed descriptor");
 }
 
 static int is_cloexec(int fd) { return fcntl(fd, F_GETFD) & FD_CLOEXEC; }
 
-// Sends up to three copies of fd beside one byte, which nmp_send_handle() never
+// Sends up to three copies of fd with one byte, which nmp_send_handle() never
 // does.
 static void send_handles(int channel, char byte, int fd, size_t count) {
   const int fds[3] = {fd, fd, fd};
@@ -91,7 +91,7 @@ static void test_handles(void) {
   check(good, "a handle arrives, close-on-exec, and works");
   good = nmp_send_handle(pipe_ends[1], 0) == -ENOTSOCK;
   good &= nmp_send_handle(ends[1], -1) == -EBADF;
-  check(good, "a pipe carries no handles, and -1 is none");
+  check(good, "a pipe cannot carry handles, and -1 is no handle");
   const int before = open_descriptors();
   raw_write(ends[1], "\1", 1);
   good = nmp_recv_handle(ends[0], &fd) == NMP_BAD_HANDLE && fd == -1;
@@ -100,7 +100,7 @@ static void test_handles(void) {
     good &= nmp_recv_handle(ends[0], &fd) == NMP_BAD_HANDLE && fd == -1;
   }
   check(good && open_descriptors() == before,
-        "none, a wrong count, two and three: NMP_BAD_HANDLE, nothing leaks");
+        "no handle, a wrong count, two and three: NMP_BAD_HANDLE, nothing leaks");
   close(ends[1]);
   check(nmp_recv_handle(ends[0], &fd) == NMP_EOF && fd == -1, "no handle at the end of data");
   close(ends[0]);
@@ -114,7 +114,7 @@ static void test_strerror(void) {
       good &= strcmp(nmp_strerror(a), nmp_strerror(b)) != 0;
     }
   }
-  check(good, "every return code has a text of its own");
+  check(good, "every return code has its own text");
 }
 
 int main(void) {

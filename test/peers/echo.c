@@ -10,14 +10,14 @@
 //                                          byte i of each is i modulo 256
 //
 // Messages are received on FD and sent on OUT_FD, by default FD as well. A sink
-// answers only after the end of data: it needs an OUT_FD unless the other side
+// answers only after the end of data, so it needs an OUT_FD unless the other side
 // can shut down one direction of a socket.
 //
 // Exit codes: 0 end of data (or everything sent), 2 wrong usage, 3 receiving
 // failed, 4 sending failed, 5 out of memory.
 //
-// A benchmark compares against this program, so it makes no more system calls
-// than blocking C needs: two reads and one write a message, one buffer for all.
+// A benchmark compares with this program, so it makes no more system calls than
+// blocking C needs: two reads and one write per message, and one buffer for all.
 
 #include <errno.h>
 #include <limits.h>
@@ -40,7 +40,7 @@ static int echo(int in, int out) {
   size_t capacity = 0, length;
   int received, sent = 0;
   while ((received = nmp_recv_grow(in, SIZE_MAX, &message, &capacity, &length)) == 0) {
-    // SIGPIPE is ignored, so plain is safe for sockets as well as for pipes.
+    // SIGPIPE is ignored, so nmp_send_plain() is safe for sockets and for pipes.
     sent = nmp_send_plain(out, message, length);
     if (sent != 0) break;
   }
@@ -77,7 +77,7 @@ static int source(int out, uint64_t count, size_t size) {
   return code == 0 ? DONE : fail("send", code, SEND_FAILED);
 }
 
-// Accepts a whole decimal number up to max and nothing else.
+// Accepts a decimal number up to max, and nothing else.
 static int parse(const char *text, uint64_t max, uint64_t *value) {
   char *end;
   if (text == NULL || text[0] < '0' || text[0] > '9') return 0;

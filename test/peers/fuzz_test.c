@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
-// fuzz_test [STREAMS] [SEED]: what interop/c makes of streams that are no
-// messages, or nearly so. Each call has to return what a model of the format
-// says, and must not ask for more memory than has arrived. Valid as C and as
-// C++. Prints TAP. Exit code 0 when all checks passed, else 1; SIGALRM ends a run
-// that hangs, unless it was given a number of streams.
+// fuzz_test [STREAMS] [SEED]: how interop/c reads streams of valid and of damaged
+// messages. Each call must return what a model of the format says, and must not
+// allocate much more memory than bytes have arrived. Valid as C and as C++. Prints
+// TAP. Exit code 0 when all checks passed, else 1; SIGALRM ends a run that hangs,
+// unless the number of streams is given.
 
 #include <inttypes.h>
 #include <pthread.h>
@@ -22,7 +22,7 @@ static void *counted_realloc(void *old, size_t size) {
 
 #include "queues.h"
 
-// All of a stream has room in a pipe, in whatever pieces it is written.
+// A whole stream fits in a pipe, in whatever pieces it is written.
 enum { LONGEST = 50000 };
 
 static uint64_t state;
@@ -40,7 +40,7 @@ struct stream {
   size_t at;  // How much of it the model has read.
 };
 
-// Lengths of messages, and what is not one.
+// Valid lengths of messages, and invalid ones.
 static uint64_t any_length(void) {
   static const uint64_t special[] = {0x7fffffff,        0x80000000, 0xfffffffe,        0xffffffff,
                                      (uint64_t)1 << 40, INT64_MAX,  (uint64_t)1 << 63, UINT64_MAX};
@@ -61,7 +61,7 @@ static void add_message(struct stream *s) {
   for (size_t i = 0; i < body; i++) s->bytes[s->len++] = (unsigned char)below(256);
 }
 
-// Messages, of which some bytes are changed, left out or cut off at the end.
+// Messages some of whose bytes are changed, left out or cut off at the end.
 static void make_stream(struct stream *s) {
   const uint32_t messages = below(12);
   s->len = s->at = 0;
@@ -87,7 +87,7 @@ static uint64_t big_endian(const unsigned char *bytes, int count) {
   return value;
 }
 
-// What receiving the next header gives, and the length in it.
+// What receiving the next header must return, and the length in it.
 static int model_header(struct stream *s, uint64_t *len) {
   const size_t left = s->len - s->at;
   if (left == 0) return NMP_EOF;
@@ -113,7 +113,7 @@ static void *write_bit_by_bit(void *argument) {
   return NULL;
 }
 
-// Runs one reader over a stream that comes at once or bit by bit.
+// Runs one reader over a stream that arrives at once or in pieces.
 static int run(struct stream *s, int (*reads)(struct stream *s, int fd)) {
   int ends[2];
   pthread_t thread;
@@ -138,7 +138,7 @@ static int is_body(const struct stream *s, const char *got, size_t len) {
   return got != NULL && memcmp(got, s->bytes + s->at - len, len) == 0;
 }
 
-// Messages by recv and its relatives, up to the first that is none.
+// Receives messages by all functions, up to the first invalid one.
 static int read_messages(struct stream *s, int fd) {
   char *grown = NULL, fixed[1024];
   size_t cap = 0, len = 0;
@@ -157,7 +157,7 @@ static int read_messages(struct stream *s, int fd) {
     if (expected != 0) {
       good = code == expected;
     } else if (announced > limit) {
-      // Not lost, if there is memory for it.
+      // The message is not lost, if there is memory for it.
       good = code == NMP_TOO_BIG && len == announced;
       if (more) {
         made = (char *)malloc(len + 1);
@@ -179,7 +179,7 @@ static int read_messages(struct stream *s, int fd) {
 
 static struct queue_pair queue;
 
-// Items by all ways to get them, up to the end or the first that is none.
+// Gets items by all functions, up to the end or the first invalid one.
 static int read_items(struct stream *s, int fd) {
   struct nmp_queue *const q = &queue.getter;
   char *grown = NULL, fixed[1024];
@@ -198,7 +198,7 @@ static int read_items(struct stream *s, int fd) {
                : way == 1 ? nmp_queue_get_grow(q, limit, &grown, &cap, &len, 60000)
                           : nmp_queue_get(q, fixed, sizeof fixed, &len, -1);
     if (code == NMP_TOO_BIG) {
-      // It is kept for the next call.
+      // The item is kept for the next call.
       good = way == 2 && len == announced && len > sizeof fixed;
       code = nmp_queue_get_alloc(q, SIZE_MAX, &made, &len, 0);
     }

@@ -6,8 +6,8 @@
 
 #include "tap.h"
 
-// The header's allocations are counted here rather than limited by the system:
-// untouched memory costs nothing, and sanitizers need address space of theirs.
+// The allocations of the header are counted here, since a limit of the system
+// would not do: unused memory is not counted, and sanitizers need address space.
 static size_t largest_request;
 static int requests;
 static void *counted_realloc(void *old, size_t size) {
@@ -23,7 +23,7 @@ static const size_t sizes[] = {0, 1, 4092, 4096, 16384, 16385, 65536, MIB};
 enum { SIZES = sizeof sizes / sizeof sizes[0] };
 static const char *const kinds[] = {"pipe", "socketpair"};
 
-// A pipe that holds these bytes and then ends; returns its reading end.
+// A pipe that holds these bytes and then ends. Returns its reading end.
 static int recorded(const void *bytes, size_t len) {
   int ends[2];
   open_channel(0, ends);
@@ -32,7 +32,7 @@ static int recorded(const void *bytes, size_t len) {
   return ends[0];
 }
 
-// Runs the other side in a child that holds only its own end.
+// Runs the other side in a child that has only its own end.
 static pid_t start(int own, int others, int (*run)(int fd, size_t len), size_t len) {
   const pid_t pid = must(fork(), "fork");
   if (pid == 0) {
@@ -98,7 +98,7 @@ static void test_wire(void) {
   good &= memcmp(header, "\177\377\377\377", 4) == 0;
   good &= nmp_encode_header_(0x80000000, header) == 12;
   good &= memcmp(header, "\377\377\377\377\0\0\0\0\200\0\0\0", 12) == 0;
-  check(good, "above 2^31-1 the length takes 64 bits");
+  check(good, "above 2^31-1 the length has 64 bits");
   const int fd = recorded(wide, sizeof wide - 1);
   good = nmp_recv(fd, bytes, sizeof bytes, &len) == 0 && len == 3;
   good &= memcmp(bytes, "abc", 3) == 0;
@@ -153,7 +153,7 @@ static void test_too_big(void) {
   good &= message == NULL && requests == 0;
   good &= nmp_recv_body(fd, bytes, 5) == 0 && memcmp(bytes, "hello", 5) == 0;
   good &= nmp_recv_grow(fd, 2, &message, &cap, &len) == 0 && len == 2;
-  check(good, "above max_bytes nothing is allocated and nothing lost");
+  check(good, "above max_bytes nothing is allocated and nothing is lost");
   free(message);
   close(fd);
 }
@@ -169,11 +169,11 @@ static void test_growth(void) {
   int good = nmp_recv_grow(ends[0], SIZE_MAX, &message, &cap, &len) == 0;
   good &= matches(message, len, 5 * MIB) && cap == 5 * MIB;
   check(good && requests == 4 && largest_request == 5 * MIB,
-        "a buffer doubles from 1 MiB and ends at the length");
+        "a buffer doubles from 1 MiB up to the length of the message");
   good = nmp_recv_grow(ends[0], SIZE_MAX, &message, &cap, &len) == 0;
   good &= nmp_recv_grow(ends[0], SIZE_MAX, &message, &cap, &len) == 0;
   good &= matches(message, len, 5 * MIB) && exited_well(pid);
-  check(good && requests == 4, "a buffer that is large enough is used again");
+  check(good && requests == 4, "a buffer that is large enough is reused");
   free(message);
   close(ends[0]);
 }

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// locker <name> <file> <rounds>: a C program that shares a lock. It increments the number in a file
-// so often, each time with the semaphore of this name taken. Nothing of this package is needed for
-// that.
+// locker <name> <file> <rounds>: a C program that shares a lock. Each round increments the number
+// in a file while it holds the semaphore of this name. The program uses nothing of this package.
 #define _POSIX_C_SOURCE 200809L
 #include <errno.h>
 #include <fcntl.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// Checks interop/c's queues between processes and threads: sizes, many at once,
-// those that are killed. Valid as C and as C++. Prints TAP. Exit code 0 when all
-// checks passed, else 1; SIGALRM ends a run that hangs.
+// Checks interop/c's queues between processes and threads: sizes, several members
+// at a time, members that are killed. Valid as C and as C++. Prints TAP. Exit code
+// 0 when all checks passed, else 1; SIGALRM ends a run that hangs.
 
 #include <pthread.h>
 
@@ -11,7 +11,7 @@
 static const size_t sizes[] = {0, 1, 4092, 4096, 16385, 65536, MIB};
 enum { SIZES = sizeof sizes / sizeof sizes[0], ROUNDS = 3 };
 
-// Closes what a child does not use, so that the other side can see its end.
+// Closes the ends that a child does not use, so that the other side sees the end.
 static int put_sizes(struct queue_pair *q) {
   int bad = 0;
   nmp_queue_close(&q->getter);
@@ -24,7 +24,7 @@ static int put_sizes(struct queue_pair *q) {
   return bad;
 }
 
-// Gets in one of three ways; the buffer has room for everything or is too small.
+// Gets with one of three functions; the buffer is large enough or too small.
 static int get_one(struct nmp_queue *getter, size_t size, int way) {
   char *got = NULL;
   size_t len = 0, cap = 0;
@@ -100,7 +100,7 @@ static int put_items(struct nmp_queue *putter, uint32_t first) {
   return 0;
 }
 
-// Gets until there comes an item without bytes, and passes the numbers on.
+// Gets until an empty item comes, and passes the numbers on.
 static int get_items(struct nmp_queue *getter, int results) {
   char item[16384];
   size_t len;
@@ -173,11 +173,11 @@ static void test_threads(void) {
     good = good && number == next[number / ITEMS]++ && ++seen[number] == 1;
   }
   for (int i = 0; i < PUTTERS; i++) good &= pthread_join(threads[i], NULL) == 0 && !tasks[i].bad;
-  check(good && is_idle(&q, 5), "%d threads put on one queue, each in its order", PUTTERS);
+  check(good && is_idle(&q, 5), "%d threads put on one queue, each in order", PUTTERS);
   close_queue(&q);
 }
 
-// Starts a child that says when it begins, and kills it then.
+// Starts a child, and kills it when it reports that it begins.
 static void kill_in(int (*run)(struct queue_pair *q), struct queue_pair *q) {
   int ready[2], status = 0;
   char byte;
@@ -213,7 +213,7 @@ static void test_killed(void) {
     good = is_idle(&q, KILLS + 5) && nmp_queue_put(&q.putter, "a", 1, 0) == 0;
     good = good && nmp_queue_get(&q.getter, &byte, 1, &len, 0) == 0 && byte == 'a';
   }
-  check(good, "getters that wait hold nothing when they are killed");
+  check(good, "waiting getters hold nothing when they are killed");
   size_t left = fill(q.putter.writer);
   for (int i = 0; i < KILLS && good; i++) {
     kill_in(wait_to_put, &q);

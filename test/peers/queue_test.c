@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 //
-// Checks what each call of interop/c's queues returns and leaves behind, in one
-// process; queue_processes_test.c has several. Valid as C and as C++. Prints
+// Checks in one process what each call of interop/c's queues returns and changes.
+// queue_processes_test.c uses several processes. Valid as C and as C++. Prints
 // TAP. Exit code 0 when all checks passed, else 1; SIGALRM ends a run that hangs.
 
 #include <stdlib.h>
 
-// As when memory runs out.
+// Acts as if memory ran out.
 static int refusals;
 static void *refused_realloc(void *old, size_t size) {
   return refusals > 0 && refusals-- == 1 ? NULL : realloc(old, size);
@@ -71,19 +71,19 @@ static void test_one_item(void) {
   free(got);
   got = NULL;
   good &= nmp_queue_get_grow(&q.getter, 2, &got, &cap, &len, 5) == 0 && len == 2 && cap >= 2;
-  check(good && memcmp(got, "xy", 2) == 0 && is_idle(&q, 2), "or into memory that is made");
+  check(good && memcmp(got, "xy", 2) == 0 && is_idle(&q, 2), "or into memory that is allocated");
   free(got);
   good = nmp_queue_put(&simple.putter, "s", 1, 0) == 0;
   good &= nmp_queue_get(&simple.getter, bytes, 1, &len, 0) == 0 && bytes[0] == 's';
   check(good && is_idle(&simple, 0), "a SimpleQueue has no places");
   good = nmp_queue_get(&q.putter, bytes, 1, &len, 0) == -EBADF && len == 0;
   good &= nmp_queue_put(&q.getter, "x", 1, 0) == -EBADF && is_idle(&q, 2);
-  check(good, "what was opened for one direction refuses the other: EBADF");
+  check(good, "a queue that was opened for one direction refuses the other: EBADF");
   close_queue(&q);
   close_queue(&simple);
 }
 
-// Runs one call that has to time out, for no time and for 20 milliseconds.
+// Makes one call that must time out, without waiting and after 20 milliseconds.
 static int times_out(struct nmp_queue *queue, int put, int code) {
   char byte;
   size_t len;
@@ -104,12 +104,13 @@ static void test_timeouts(void) {
   check(times_out(&q.getter, 0, NMP_EMPTY) && is_idle(&q, 2), "an empty queue: NMP_EMPTY");
   nmp_sem_wait(q.putter.wlock, -1);
   int good = times_out(&q.putter, 1, NMP_FULL) && nmp_sem_release(q.putter.wlock, 1) == 0;
-  check(good && is_idle(&q, 2), "somebody else puts: NMP_FULL, and the place is given back");
+  check(good && is_idle(&q, 2),
+        "another putter holds the lock: NMP_FULL, and the place is returned");
   good = nmp_queue_put(&q.putter, "1", 1, 0) == 0 && nmp_queue_put(&q.putter, "2", 1, 0) == 0;
   check(good && times_out(&q.putter, 1, NMP_FULL) && is_idle(&q, 0), "no place: NMP_FULL");
   nmp_sem_wait(q.getter.rlock, -1);
   good = times_out(&q.getter, 0, NMP_EMPTY) && nmp_sem_release(q.getter.rlock, 1) == 0;
-  check(good && is_idle(&q, 0), "somebody else gets: NMP_EMPTY");
+  check(good && is_idle(&q, 0), "another getter holds the lock: NMP_EMPTY");
   good = nmp_queue_get(&q.getter, &byte, 1, &len, 0) == 0 && byte == '1';
   good &= nmp_queue_get(&q.getter, &byte, 1, &len, 0) == 0 && byte == '2';
   check(good && is_idle(&q, 2), "nothing was lost");
@@ -150,12 +151,13 @@ static void test_too_big(void) {
   good &= nmp_queue_get_grow(&q.getter, 6, &got, &cap, &len, 0) == 0 && len == 6;
   good &= memcmp(got, "world!", 6) == 0;
   good &= nmp_queue_get_grow(&q.getter, 6, &got, &cap, &len, 0) == 0 && len == 2;
-  check(good && memcmp(got, "ok", 2) == 0 && is_idle(&q, 3), "what does not fit is got next");
+  check(good && memcmp(got, "ok", 2) == 0 && is_idle(&q, 3),
+        "an item that does not fit is got next");
   free(got);
   good = nmp_queue_put(&q.putter, "kept", 4, 0) == 0;
   good &= nmp_queue_get(&q.getter, bytes, 3, &len, 0) == NMP_TOO_BIG;
   close_queue(&q);
-  check(good, "closing frees it");
+  check(good, "closing frees a kept item");
 }
 
 static void test_dropped(void) {
@@ -167,7 +169,8 @@ static void test_dropped(void) {
   good &= nmp_queue_get_alloc(&q.getter, 9999, &got, &len, 0) == NMP_DROPPED;
   good &= got == NULL && len == 10000 && is_idle(&q, 2);
   good &= nmp_queue_get_alloc(&q.getter, 9999, &got, &len, 0) == 0 && len == 4 && is_idle(&q, 3);
-  check(good && memcmp(got, "next", 4) == 0, "above max_bytes: NMP_DROPPED, the next one is there");
+  check(good && memcmp(got, "next", 4) == 0,
+        "above max_bytes: NMP_DROPPED, and the next item is there");
   free(got);
   good = nmp_queue_put(&q.putter, message, 10000, 0) == 0;
   good &= nmp_queue_put(&q.putter, message, 1000, 0) == 0;
@@ -175,12 +178,12 @@ static void test_dropped(void) {
   good &= nmp_queue_get_alloc(&q.getter, SIZE_MAX, &got, &len, 0) == -ENOMEM && got == NULL;
   good &= nmp_queue_get(&q.getter, message, 1000, &len, 0) == 0;
   good &= matches(message, len, 1000) && is_idle(&q, 3);
-  check(good, "no memory: ENOMEM, the next one is there");
+  check(good, "no memory: ENOMEM, and the next item is there");
   free(message);
   close_queue(&q);
 }
 
-// Puts bytes that are no messages, or not whole ones, into the pipe and ends it.
+// Puts invalid or incomplete messages into the pipe and ends it.
 static void expect(int expected, const char *bytes, size_t size, const char *what) {
   struct queue_pair q = make_queue(0, 0);
   char buffer[8];
@@ -190,16 +193,16 @@ static void expect(int expected, const char *bytes, size_t size, const char *wha
   nmp_queue_close(&q.putter);
   good &= nmp_queue_get(&q.getter, buffer, 8, &len, -1) == 0 && len == 3;
   for (int i = 0; i < 3; i++) good &= nmp_queue_get(&q.getter, buffer, 8, &len, -1) == expected;
-  check(good && nmp_sem_value(q.getter.rlock) == 1, "%s: %s, again and again, no lock is held",
+  check(good && nmp_sem_value(q.getter.rlock) == 1, "%s: %s in every call, and no lock is held",
         what, nmp_strerror(expected));
   nmp_queue_close(&q.getter);
 }
 
 static void test_broken(void) {
-  expect(NMP_EOF, "", 0, "the last putter is gone");
-  expect(NMP_TRUNCATED, "\0\0", 2, "it died inside a header");
-  expect(NMP_TRUNCATED, "\0\0\0\4ab", 6, "it died inside an item");
-  expect(NMP_TRUNCATED, "\177\377\377\377ab", 6, "it died inside one that is too long");
+  expect(NMP_EOF, "", 0, "the last putter has closed");
+  expect(NMP_TRUNCATED, "\0\0", 2, "the putter died inside a header");
+  expect(NMP_TRUNCATED, "\0\0\0\4ab", 6, "the putter died inside an item");
+  expect(NMP_TRUNCATED, "\177\377\377\377ab", 6, "the putter died inside an item that is too long");
   expect(NMP_BAD_LENGTH, "\377\377\377\376abcdefgh", 12, "a negative length");
 }
 
@@ -216,20 +219,20 @@ static void test_closed_reader(void) {
   nmp_queue_close(&q.getter);
   sigemptyset(&sigpipe);
   sigaddset(&sigpipe, SIGPIPE);
-  // The default would end this program.
+  // The default action would end this program.
   int good = nmp_queue_put(&q.putter, "x", 1, -1) == -EPIPE;
   count_signal(SIGPIPE);
   good &= nmp_queue_put(&q.putter, NULL, 0, 0) == -EPIPE && signals == 0 && !is_pending();
   must(pthread_sigmask(SIG_BLOCK, NULL, &now), "pthread_sigmask");
   good &= !sigismember(&now, SIGPIPE);
   good &= nmp_sem_value(q.putter.wlock) == 1 && nmp_sem_value(q.putter.places) == 2;
-  check(good, "nobody gets any more: EPIPE without a signal");
+  check(good, "without a getter: EPIPE without a signal");
   must(pthread_sigmask(SIG_BLOCK, &sigpipe, NULL), "pthread_sigmask");
   good = nmp_queue_put(&q.putter, "x", 1, 0) == -EPIPE && !is_pending();
   raise(SIGPIPE);
   good &= nmp_queue_put(&q.putter, "x", 1, 0) == -EPIPE && is_pending() && signals == 0;
   must(pthread_sigmask(SIG_UNBLOCK, &sigpipe, NULL), "pthread_sigmask");
-  check(good && signals == 1, "a signal that the program has held back stays its own");
+  check(good && signals == 1, "a signal that the program has blocked stays pending");
   nmp_ignore_sigpipe();
   check(nmp_queue_put(&q.putter, "x", 1, 0) == -EPIPE, "SIGPIPE may be ignored");
   nmp_queue_close(&q.putter);

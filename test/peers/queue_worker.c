@@ -1,23 +1,24 @@
 // SPDX-License-Identifier: MIT
 //
-// A member of queues that others have made.
+// A member of queues that another program has created.
 //
-//   queue_worker echo JOBS RESULTS     puts what it gets from one queue to the
-//                                      other, and reports it as done if it is a
-//                                      JoinableQueue; ends with the item "stop"
+//   queue_worker echo JOBS RESULTS     puts what it gets from one queue on the
+//                                      other, and reports each item as done if
+//                                      JOBS is a JoinableQueue; ends with the
+//                                      item "stop"
 //   queue_worker put QUEUE COUNT SIZE  puts items that Python can unpickle: bytes
 //                                      objects, of which byte i is i modulo 256
-//   queue_worker take QUEUE            prints the length of each item, also ends
-//                                      with "stop"
+//   queue_worker take QUEUE            prints the length of each item; ends with
+//                                      the item "stop"
 //   queue_worker timeouts QUEUE        gets and puts once each, for 20 ms
 //   queue_worker hold QUEUE            takes the readers' lock and waits
 //
 // A queue is READER,WRITER,RLOCK,WLOCK,PLACES,MAXSIZE and for a JoinableQueue also
-// UNFINISHED,LOCK,SLEEPING,WOKEN,WAIT. A "-" stands for what is not there.
+// UNFINISHED,LOCK,SLEEPING,WOKEN,WAIT. A "-" stands for a part that is missing.
 //
-// It prints "ready" when its queues are open, and with `echo` at the end how many
-// SIGUSR1 have come. Exit codes: 0, 2 for wrong usage, 3 for a failure, which it
-// prints.
+// The program prints "ready" when its queues are open, and with `echo` at the end
+// how many SIGUSR1 have arrived. Exit codes: 0, 2 for wrong usage, 3 for a failure,
+// which it prints.
 
 #include <signal.h>
 #include <stdio.h>
@@ -62,7 +63,7 @@ static int open_queue(struct nmp_queue *queue, char *text) {
   return nmp_queue_open(queue, &parts);
 }
 
-// Short and with "stop" in it, as bytes or inside a pickle.
+// A short item that contains "stop", as bytes or inside a pickle.
 static int is_stop(const char *item, size_t len) {
   if (len > 32) return 0;
   for (size_t i = 0; i + 4 <= len; i++) {

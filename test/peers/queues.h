@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Queues for the tests of interop/c, made as CPython makes them.
+// Queues for the tests of interop/c, created as CPython creates them.
 
 #ifndef NODE_MULTIPROCESSING_TEST_QUEUES_H_
 #define NODE_MULTIPROCESSING_TEST_QUEUES_H_
@@ -8,7 +8,7 @@
 #include "semaphores.h"
 
 // One queue, opened once to get and once to put, so that each end can be closed
-// by itself. Children have both from fork().
+// separately. Children inherit both by fork().
 struct queue_pair {
   struct nmp_queue getter;
   struct nmp_queue putter;
@@ -16,7 +16,7 @@ struct queue_pair {
 
 enum { RLOCK, WLOCK, PLACES, UNFINISHED, LOCK, SLEEPING, WOKEN, WAIT, PARTS };
 
-// maxsize 0 makes a queue without a limit, -1 a SimpleQueue.
+// maxsize 0 means a queue without a limit, -1 a SimpleQueue.
 static inline struct queue_pair make_queue(int maxsize, int joinable) {
   struct queue_pair pair;
   struct nmp_queue_parts parts;
@@ -53,14 +53,14 @@ static inline void close_queue(struct queue_pair *pair) {
   nmp_queue_close(&pair->putter);
 }
 
-// Whether both locks are free and so many places.
+// Whether both locks are free, and this many places.
 static inline int is_idle(const struct queue_pair *pair, int places) {
   int good = nmp_sem_value(pair->getter.rlock) == 1 && nmp_sem_value(pair->putter.wlock) == 1;
   if (pair->putter.places != NULL) good &= nmp_sem_value(pair->putter.places) == places;
   return good;
 }
 
-// Fills the pipe, so that there is no room for the beginning of anything.
+// Fills the pipe, so that there is no room for the beginning of an item.
 static inline size_t fill(int fd) {
   const int flags = fcntl(fd, F_GETFL);
   char bytes[4096] = {0};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// semaphore_peer NAME: does what the lines of its standard input say with the
-// semaphore of this name, and prints what came of it.
+// semaphore_peer NAME: executes the commands on its standard input with the
+// semaphore of this name, and prints the result of each.
 //
 //   wait MILLISECONDS | trywait | post | release HIGHEST | value
 #include <stdio.h>

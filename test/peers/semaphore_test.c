@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // Checks the semaphores of interop/c. semaphore_timedwait_test.c and
-// semaphore_polled_test.c do so for systems that cannot wait as this one can.
+// semaphore_polled_test.c do so with the functions of other systems.
 // Valid as C and as C++. Prints TAP. Exit code 0 when all checks passed, else 1;
 // SIGALRM ends a run that hangs.
 
@@ -27,18 +27,18 @@ static void test_way(void) {
 #else
   const char *const expected = WAY;
 #endif
-  check(strcmp(WAY, expected) == 0, "waits with a time limit go by %s", WAY);
+  check(strcmp(WAY, expected) == 0, "waits with a time limit use %s", WAY);
 }
 
 static void test_open(void) {
   const struct name missing = new_name(), name = make_name(2);
   sem_t *one = SEM_FAILED, *other = SEM_FAILED;
-  check(nmp_sem_open(missing.text, &one) == -ENOENT && one == NULL, "no such name: ENOENT");
+  check(nmp_sem_open(missing.text, &one) == -ENOENT && one == NULL, "a missing name: ENOENT");
   int good = nmp_sem_open(name.text, &one) == 0 && nmp_sem_open(name.text, &other) == 0;
   must(sem_unlink(name.text), "sem_unlink");
   good &= nmp_sem_value(one) == 2 && nmp_sem_trywait(other) == 0 && nmp_sem_value(one) == 1;
   good &= nmp_sem_close(other) == 0 && nmp_sem_value(one) == 1 && nmp_sem_close(one) == 0;
-  check(good, "who opens the same name shares the value, which closing leaves");
+  check(good, "opening the same name shares the value, which closing does not change");
 }
 
 static void test_values(void) {
@@ -47,7 +47,7 @@ static void test_values(void) {
   good &= nmp_sem_wait(sem, 0) == NMP_TIMEOUT && nmp_sem_value(sem) == 0;
   good &= nmp_sem_is_zero_(sem) && nmp_sem_post(sem) == 0 && !nmp_sem_is_zero_(sem);
   good &= nmp_sem_wait(sem, -1) == 0 && nmp_sem_post(sem) == 0 && nmp_sem_wait(sem, 9) == 0;
-  check(good, "trywait, wait and post move the value by one");
+  check(good, "trywait, wait and post change the value by one");
   good = nmp_sem_release(sem, 1) == 0 && nmp_sem_release(sem, 1) == NMP_RELEASED_TOO_OFTEN;
   good &= nmp_sem_value(sem) == 1 && nmp_sem_release(sem, 2) == 0;
   good &= nmp_sem_release(sem, 2) == NMP_RELEASED_TOO_OFTEN && nmp_sem_value(sem) == 2;
@@ -68,9 +68,9 @@ static void test_timeout(void) {
   start = nmp_now_ns_();
   good = nmp_sem_wait(sem, 60) == NMP_TIMEOUT && nmp_now_ns_() - start >= 60 * MS;
   end_signals();
-  check(good && signals > 0, "signals do not shorten it");
+  check(good && signals > 0, "signals do not shorten a wait");
   good = nmp_sem_value(sem) == 0 && nmp_sem_post(sem) == 0 && nmp_sem_trywait(sem) == 0;
-  check(good, "a wait that was in vain has taken nothing");
+  check(good, "a wait that timed out has taken nothing");
   nmp_sem_close(sem);
 }
 
@@ -123,7 +123,7 @@ static void test_exclusion(int rounds) {
   for (int i = 0; i < PROCESSES; i++) good &= exited_well(pids[i]);
   good &= pread(fd, &count, sizeof count, 0) == sizeof count;
   check(good && count == PROCESSES * rounds && nmp_sem_value(lock) == 1,
-        "a lock lets one of %d processes in", PROCESSES);
+        "only one of %d processes at a time has the lock", PROCESSES);
   fclose(file);
   nmp_sem_close(lock);
 }
@@ -140,7 +140,7 @@ static void test_killed_holder(void) {
   int good = WIFSIGNALED(status) && nmp_sem_trywait(lock) == NMP_TIMEOUT;
   good &= nmp_sem_wait(lock, 10) == NMP_TIMEOUT;
   good &= nmp_sem_release(lock, 1) == 0 && nmp_sem_wait(lock, -1) == 0;
-  check(good, "what a killed holder had taken stays taken until somebody releases it");
+  check(good, "a lock of a killed holder stays taken until another process releases it");
   nmp_sem_close(lock);
 }
 

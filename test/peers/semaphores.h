@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Semaphores for the tests of interop/c, under names that end with the test.
+// Semaphores for the tests of interop/c, whose names are removed with the test.
 
 #ifndef NODE_MULTIPROCESSING_TEST_SEMAPHORES_H_
 #define NODE_MULTIPROCESSING_TEST_SEMAPHORES_H_
@@ -20,7 +20,7 @@ static inline struct name new_name(void) {
   return name;
 }
 
-// Makes a semaphore as CPython does. Its name is left to the caller.
+// Creates a semaphore as CPython does. The caller removes its name.
 static inline struct name make_name(unsigned value) {
   const struct name name = new_name();
   sem_t *sem = sem_open(name.text, O_CREAT | O_EXCL, 0600, value);
@@ -29,7 +29,7 @@ static inline struct name make_name(unsigned value) {
   return name;
 }
 
-// One that is open here and in children, and has no name any more.
+// A semaphore that is open here and in children, and has no name any more.
 static inline sem_t *make_semaphore(unsigned value) {
   const struct name name = make_name(value);
   sem_t *sem;

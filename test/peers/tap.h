@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What the tests of interop/c have in common: checks that print TAP, children,
-// signals, and messages in which anything lost or moved shows.
+// What the tests of interop/c share: checks that print TAP, children, signals, and
+// messages in which a lost or moved byte is noticed.
 
 #ifndef NODE_MULTIPROCESSING_TEST_TAP_H_
 #define NODE_MULTIPROCESSING_TEST_TAP_H_
@@ -40,7 +40,7 @@ static inline int finish(void) {
   return failures > 0;
 }
 
-// What the checks rest on; its failure says nothing about the headers.
+// A precondition of the checks. Its failure says nothing about the headers.
 static inline int must(long result, const char *what) {
   if (result >= 0) return (int)result;
   printf("Bail out! %s: %s\n", what, strerror(errno));
@@ -52,7 +52,7 @@ static inline void on_signal(int number) {
   signals = signals + 1;
 }
 
-// Without SA_RESTART, so that system calls do return EINTR.
+// Without SA_RESTART, so that system calls return EINTR.
 static inline void count_signal(int number) {
   struct sigaction action;
   memset(&action, 0, sizeof action);
@@ -72,7 +72,7 @@ static inline void guard_run(void) {
   alarm(120);
 }
 
-// A signal every 2 milliseconds, in the place of the one that guards the run.
+// A signal every 2 milliseconds, instead of the one that ends a run that hangs.
 static inline void begin_signals(void) {
   count_signal(SIGALRM);
   every(2000);

@@ -7,7 +7,7 @@
 
 #define MS ((int64_t)1000000)
 
-// What is left of a condition on which nobody waits: as many have woken as slept.
+// A condition without waiters: as many have woken as have slept.
 static int is_at_rest(const struct nmp_queue *queue) {
   return nmp_sem_value(queue->lock) == 1 && nmp_sem_value(queue->wait) == 0 &&
          nmp_sem_value(queue->sleeping) == nmp_sem_value(queue->woken);
@@ -22,21 +22,21 @@ static void test_counts(void) {
   good &= nmp_sem_value(q.getter.unfinished) == 2;
   good &= nmp_queue_get(&q.getter, &byte, 1, &len, 0) == 0 && byte == 'a';
   good &= nmp_sem_value(q.getter.unfinished) == 2 && is_idle(&q, 1);
-  check(good, "what was put is unfinished, what was not is not");
+  check(good, "an item that was put is unfinished, one that was not put is not counted");
   good = nmp_queue_task_done(&q.getter, -1) == 0 && nmp_sem_value(q.getter.unfinished) == 1;
   good &= nmp_queue_task_done(&q.putter, 0) == 0 && nmp_sem_value(q.getter.unfinished) == 0;
   check(good && is_at_rest(&q.getter), "nmp_queue_task_done counts down");
   good = nmp_queue_task_done(&q.getter, -1) == NMP_TASK_DONE && is_at_rest(&q.getter);
-  check(good && nmp_sem_value(q.getter.unfinished) == 0, "once too often: NMP_TASK_DONE");
+  check(good && nmp_sem_value(q.getter.unfinished) == 0, "one call too many: NMP_TASK_DONE");
   nmp_sem_wait(q.getter.lock, -1);
   const int64_t start = nmp_now_ns_();
   good = nmp_queue_task_done(&q.getter, 20) == NMP_TIMEOUT && nmp_now_ns_() - start >= 20 * MS;
   good &= nmp_queue_task_done(&q.getter, 0) == NMP_TIMEOUT;
-  check(good && nmp_sem_release(q.getter.lock, 1) == 0, "its timeout is for the lock");
+  check(good && nmp_sem_release(q.getter.lock, 1) == 0, "the timeout is for the lock");
   check(nmp_queue_task_done(&plain.getter, -1) == -EINVAL, "a queue without tasks: EINVAL");
   nmp_queue_close(&q.getter);
   good = nmp_queue_put(&q.putter, "d", 1, 0) == -EPIPE;
-  check(good && nmp_sem_value(q.putter.unfinished) == 0, "an item that nobody can get is no task");
+  check(good && nmp_sem_value(q.putter.unfinished) == 0, "an item that cannot be put is no task");
   close_queue(&q);
   close_queue(&plain);
 }
@@ -49,8 +49,8 @@ static int wait_for_notify(struct nmp_queue *queue, int timeout_ms) {
   return bad ? -1 : code;
 }
 
-// CPython's JoinableQueue.join(). Says when it sleeps, or is about to: whoever
-// wants to change anything has to wait for the lock until it does.
+// CPython's JoinableQueue.join(). Reports before it sleeps: other processes, which
+// need the lock to change anything, get it only when the caller sleeps.
 static int join(struct nmp_queue *queue, int said) {
   int bad = nmp_sem_wait(queue->lock, -1) != 0;
   raw_write(said, "", 1);
@@ -80,13 +80,13 @@ static void test_join(void) {
   for (int i = 0; i < JOINERS; i++) good &= waitpid(pids[i], NULL, WNOHANG) == 0;
   good &= nmp_queue_task_done(&q.getter, -1) == 0;
   for (int i = 0; i < JOINERS; i++) good &= exited_well(pids[i]);
-  check(good && is_at_rest(&q.getter), "the last task wakes all %d who join", JOINERS);
+  check(good && is_at_rest(&q.getter), "the last task wakes all %d callers of join", JOINERS);
   nmp_sem_wait(q.getter.lock, -1);
   good = wait_for_notify(&q.getter, 5) == NMP_TIMEOUT && nmp_sem_release(q.getter.lock, 1) == 0;
   good &= nmp_sem_value(q.getter.sleeping) == 1 && nmp_sem_value(q.getter.woken) == 1;
   good &= nmp_queue_put(&q.putter, "c", 1, 0) == 0 && nmp_queue_task_done(&q.getter, -1) == 0;
   good &= nmp_sem_value(q.getter.sleeping) == 0 && nmp_sem_value(q.getter.woken) == 0;
-  check(good && is_at_rest(&q.getter), "one whose time was up is not waited for");
+  check(good && is_at_rest(&q.getter), "a caller whose time was up is not waited for");
   close_queue(&q);
 }
 
@@ -94,18 +94,18 @@ static void test_killed_join(void) {
   struct queue_pair q = make_queue(0, 1);
   int good = nmp_queue_put(&q.putter, "a", 1, 0) == 0;
   const pid_t pid = start_join(&q);
-  // It has the lock until it counts as asleep.
+  // The child holds the lock until it counts as asleep.
   good &= nmp_sem_wait(q.getter.lock, -1) == 0 && nmp_sem_release(q.getter.lock, 1) == 0;
   must(kill(pid, SIGKILL), "kill");
   must(waitpid(pid, NULL, 0), "waitpid");
   good &= nmp_queue_task_done(&q.getter, -1) == 0;
   good &= nmp_sem_value(q.getter.unfinished) == 0 && nmp_sem_value(q.getter.lock) == 1;
   good &= nmp_sem_value(q.getter.wait) == 0 && nmp_sem_value(q.getter.sleeping) == 1;
-  check(good, "one that was killed holds nobody up for ever");
+  check(good, "a killed caller delays the others for a limited time");
   good = nmp_queue_put(&q.putter, "b", 1, 0) == 0;
   const pid_t other = start_join(&q);
   good &= nmp_queue_task_done(&q.getter, -1) == 0;
-  check(exited_well(other) && good, "others who join after it are woken");
+  check(exited_well(other) && good, "callers that join later are woken");
   close_queue(&q);
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What the other headers have in common: return codes, deadlines, waiting for a
+// What the other headers share: return codes, deadlines, waiting for a
 // descriptor, and reading from it. Included by node_multiprocessing.h.
 
 #ifndef NODE_MULTIPROCESSING_BASE_H_
@@ -24,22 +24,22 @@
 #error "Use -std=gnu99 or later, or define _POSIX_C_SOURCE=200809L."
 #endif
 
-// All lie below every -errno.
+// All are below every -errno.
 enum {
-  NMP_EOF = -5001,                 // The other side is gone, between two messages.
-  NMP_TRUNCATED = -5002,           // The other side went away inside a message.
+  NMP_EOF = -5001,                 // The other side closed between two messages.
+  NMP_TRUNCATED = -5002,           // The other side closed inside a message.
   NMP_BAD_LENGTH = -5003,          // Negative but not -1, or above PTRDIFF_MAX.
-  NMP_TOO_BIG = -5004,             // More than there is room for; nothing is lost.
+  NMP_TOO_BIG = -5004,             // Longer than the buffer; nothing is lost.
   NMP_BAD_HANDLE = -5005,          // Not exactly one descriptor arrived.
-  NMP_TIMEOUT = -5006,             // The semaphore stayed at zero for so long.
+  NMP_TIMEOUT = -5006,             // The semaphore stayed at zero for the timeout.
   NMP_EMPTY = -5007,               // Nothing to get within the timeout.
   NMP_FULL = -5008,                // No room to put anything within the timeout.
-  NMP_DROPPED = -5009,             // A message above max_bytes was thrown away.
-  NMP_RELEASED_TOO_OFTEN = -5010,  // The semaphore has its highest value already.
+  NMP_DROPPED = -5009,             // A message above max_bytes was discarded.
+  NMP_RELEASED_TOO_OFTEN = -5010,  // The semaphore already has its highest value.
   NMP_TASK_DONE = -5011            // More tasks reported as done than were put.
 };
 
-// Describes a return code in words that must not be freed.
+// Describes a return code in a text that must not be freed.
 // Threads: safe for NMP_ codes, as strerror(3) for a negative errno.
 static inline const char *nmp_strerror(int code) {
   switch (code) {
@@ -80,8 +80,8 @@ static inline const char *nmp_strerror(int code) {
 #define NMP_NOSIGNAL_ 0
 #endif
 
-// A point in time by the monotonic clock, in nanoseconds. 0 lies in the past,
-// and INT64_MAX never comes.
+// The time of the monotonic clock in nanoseconds. As a deadline, 0 is in the
+// past, and INT64_MAX is never.
 static inline int64_t nmp_now_ns_(void) {
   struct timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
@@ -94,7 +94,7 @@ static inline int64_t nmp_deadline_(int timeout_ms) {
   return timeout_ms == 0 ? 0 : nmp_now_ns_() + (int64_t)timeout_ms * 1000000;
 }
 
-// Nanoseconds until a deadline, 0 if it is over.
+// Nanoseconds until a deadline, 0 if it has passed.
 static inline int64_t nmp_left_ns_(int64_t deadline) {
   if (deadline == 0 || deadline == INT64_MAX) return deadline;
   const int64_t left = deadline - nmp_now_ns_();
@@ -109,7 +109,7 @@ static inline int nmp_left_ms_(int64_t deadline) {
   return left_ms < INT_MAX ? (int)left_ms : INT_MAX;
 }
 
-// poll(2) for one descriptor under one deadline, however many signals arrive.
+// poll(2) for one descriptor with one deadline, however many signals arrive.
 // Returns 1 for any event, 0 after the deadline, or -errno.
 static inline int nmp_wait_(int fd, short events, int64_t deadline) {
   struct pollfd entry = {fd, events, 0};
@@ -121,8 +121,8 @@ static inline int nmp_wait_(int fd, short events, int64_t deadline) {
   }
 }
 
-// Called after a system call failed. Returns 0 once it is worth trying again,
-// or the -errno to give up with.
+// Called after a system call has failed. Returns 0 when the call should be
+// repeated, or the -errno of the failure.
 static inline int nmp_retry_(int fd, short events) {
   if (errno == EINTR) return 0;
   if (errno != EAGAIN) return -errno;
@@ -147,25 +147,26 @@ static inline int nmp_read_(int fd, void *buf, size_t len, int at_start) {
 
 // Waits until there is something to receive, for at most timeout_ms
 // milliseconds: 0 asks without waiting, a negative number waits for ever.
-// Returns 1 for data (perhaps only a part of a message, so that the receive
-// can still wait), the end of data or an error; 0 after the timeout; -errno.
+// Returns 1 for data (perhaps only a part of a message, so that receiving it can
+// still wait), the end of data or an error; 0 after the timeout; -errno.
 // Threads: safe.
 static inline int nmp_poll(int fd, int timeout_ms) {
   return nmp_wait_(fd, POLLIN, nmp_deadline_(timeout_ms));
 }
 
-// Closes fd in programs that this one executes. An inherited descriptor is not
-// marked so, and a copy that leaks into a grandchild keeps the connection
-// open: the other side would never see the end.
+// Marks fd as close-on-exec, so that programs that this one executes do not get
+// it. An inherited descriptor does not have that mark. A copy in a grandchild
+// would keep the connection open, and the other side would never see the end.
 // Returns 0 or -errno. Threads: safe.
 static inline int nmp_set_cloexec(int fd) {
   const int flags = fcntl(fd, F_GETFD);
   if (flags < 0) return -errno;
   return fcntl(fd, F_SETFD, flags | FD_CLOEXEC) < 0 ? -errno : 0;
 }
-// Makes the process, and programs it executes later, ignore SIGPIPE, so that
-// writing to a pipe nobody reads returns -EPIPE.
-// Returns 0 or -errno. Threads: safe; it concerns the whole process.
+
+// Makes the process, and programs that it executes later, ignore SIGPIPE, so that
+// writing to a pipe without readers returns -EPIPE.
+// Returns 0 or -errno. Threads: safe; it affects the whole process.
 static inline int nmp_ignore_sigpipe(void) {
   struct sigaction action;
   memset(&action, 0, sizeof action);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Descriptors that travel over a socket. Included by node_multiprocessing.h.
+// Sending descriptors over a socket. Included by node_multiprocessing.h.
 
 #ifndef NODE_MULTIPROCESSING_HANDLE_H_
 #define NODE_MULTIPROCESSING_HANDLE_H_
@@ -19,7 +19,7 @@ struct nmp_handle_ {
   struct iovec iov;
   char byte;
   union {
-    size_t align;  // As struct cmsghdr, which must not be nested.
+    size_t align;  // Aligned as struct cmsghdr, which must not be nested.
     char bytes[CMSG_SPACE(sizeof(int))];
   } control;
 };
@@ -35,8 +35,8 @@ static inline void nmp_handle_init_(struct nmp_handle_ *h) {
 }
 
 // Sends a copy of the descriptor handle over the socket fd, as
-// multiprocessing.reduction.send_handle() does: outside any frame, so the
-// other side must expect it at this point. On macOS it waits for the byte 'A'
+// multiprocessing.reduction.send_handle() does: outside any message, so the
+// other side must expect it at this point. On macOS it waits for the byte 'A',
 // with which CPython confirms there. Returns 0, -errno (-ENOTSOCK for a pipe)
 // or, on macOS, NMP_EOF or NMP_BAD_HANDLE.
 // Threads: one sender, and on macOS one receiver.
@@ -61,9 +61,10 @@ static inline int nmp_send_handle(int fd, int handle) {
   return code;
 }
 
-// Receives a descriptor that was sent so, or by Connection.sendHandle(), and
-// stores it, close-on-exec, in *handle; -1 after a failure. The caller closes.
-// Returns 0, NMP_EOF, NMP_BAD_HANDLE (what came was closed) or -errno.
+// Receives a descriptor that was sent by nmp_send_handle(), by send_handle() or
+// by Connection.sendHandle(), and stores it, close-on-exec, in *handle; -1 after
+// a failure. The caller closes it.
+// Returns 0, NMP_EOF, NMP_BAD_HANDLE (what arrived was closed) or -errno.
 // Threads: one receiver, and on macOS one sender.
 static inline int nmp_recv_handle(int fd, int *handle) {
   struct nmp_handle_ h;
@@ -78,7 +79,7 @@ static inline int nmp_recv_handle(int fd, int *handle) {
   }
   item = CMSG_FIRSTHDR(&h.message);
   if (item != NULL && item->cmsg_level == SOL_SOCKET && item->cmsg_type == SCM_RIGHTS) {
-    // On 64-bit systems the padding has room for a second one.
+    // On 64-bit systems the padding has room for a second descriptor.
     for (size_t i = 0; CMSG_LEN((i + 1) * sizeof(int)) <= item->cmsg_len; i++) {
       if (*handle >= 0) close(*handle);
       memcpy(handle, CMSG_DATA(item) + i * sizeof(int), sizeof(int));

@@ -7,19 +7,19 @@
 // length. Receivers accept both forms for any size.
 //
 // After a failure other than NMP_EOF and NMP_TOO_BIG the position in the stream
-// is unknown, and the descriptor is only good for closing.
+// is unknown, and the descriptor can only be closed.
 //
-// "One sender" and "one receiver" below mean that several, in this process or
-// others, need a lock around the whole call: neither a write above PIPE_BUF
-// bytes nor the reads of one message are atomic.
+// "One sender" and "one receiver" below mean that several of them, in this
+// process or in others, need a lock around the whole call: neither a write above
+// PIPE_BUF bytes nor the reads of one message are atomic.
 
 #ifndef NODE_MULTIPROCESSING_MESSAGE_H_
 #define NODE_MULTIPROCESSING_MESSAGE_H_
 
 #include "base.h"
 
-// The longest message Node accepts unless told otherwise, in bytes: a good
-// max_bytes for nmp_recv_alloc() and nmp_recv_grow().
+// The longest message that Node accepts by default, in bytes: a good max_bytes
+// for nmp_recv_alloc() and nmp_recv_grow().
 #define NMP_DEFAULT_MAX_BYTES ((size_t)1 << 30)
 
 #define NMP_FIRST_CHUNK_ ((size_t)1 << 20)  // First step of a growing buffer.
@@ -33,8 +33,8 @@ static inline size_t nmp_encode_header_(uint64_t len, unsigned char *out) {
   return size;
 }
 
-// Sends with writev(2) if plain is set, else with sendmsg(2), which alone can
-// suppress SIGPIPE, until the descriptor proves to be no socket.
+// Sends with writev(2) if plain is set. Otherwise with sendmsg(2), which alone
+// can suppress SIGPIPE, unless the descriptor turns out to be no socket.
 static inline int nmp_send_(int fd, int plain, const void *buf, size_t len) {
   unsigned char header[12];
   const size_t header_len = nmp_encode_header_(len, header);
@@ -77,24 +77,25 @@ static inline int nmp_send_(int fd, int plain, const void *buf, size_t len) {
 }
 
 // Sends one message of len bytes; len may be 0 and buf then NULL. Header and
-// payload leave in one system call if the kernel has room for them. On a socket
-// whose other end is closed it returns -EPIPE without a signal. On a pipe, and
-// without MSG_NOSIGNAL, SIGPIPE comes unless ignored: see nmp_ignore_sigpipe().
+// payload are written in one system call if the kernel has room for them. On a
+// socket whose other end is closed the call returns -EPIPE without a signal. On a
+// pipe, and without MSG_NOSIGNAL, it raises SIGPIPE unless that is ignored: see
+// nmp_ignore_sigpipe().
 // Returns 0, NMP_BAD_LENGTH or -errno. Threads: one sender.
 static inline int nmp_send(int fd, const void *buf, size_t len) {
   return nmp_send_(fd, 0, buf, len);
 }
 
-// The same by writev(2) alone, for pipes and for programs that ignore SIGPIPE:
-// nmp_send() spends a refused sendmsg(2) to learn that a pipe is no socket.
+// The same with writev(2) only, for pipes and for programs that ignore SIGPIPE:
+// nmp_send() needs a failed sendmsg(2) to learn that a pipe is no socket.
 // Returns 0, NMP_BAD_LENGTH or -errno. Threads: one sender.
 static inline int nmp_send_plain(int fd, const void *buf, size_t len) {
   return nmp_send_(fd, 1, buf, len);
 }
 
 // Receives the header of the next message and stores the length of its body,
-// in bytes, in *size. Exactly that many must be taken next by nmp_recv_body();
-// of an empty message nothing is left.
+// in bytes, in *size. The program must receive exactly that many next, with
+// nmp_recv_body(); an empty message has no body.
 // Returns 0, NMP_EOF, NMP_TRUNCATED, NMP_BAD_LENGTH or -errno.
 // Threads: one receiver, from here to the end of the body.
 static inline int nmp_recv_size(int fd, size_t *size) {
@@ -115,7 +116,7 @@ static inline int nmp_recv_size(int fd, size_t *size) {
   return 0;
 }
 
-// Receives len bytes of a body whose header was read. A body may be taken in
+// Receives len bytes of a body whose header was read. A body may be received in
 // several calls whose lengths add up to its size.
 // Returns 0, NMP_TRUNCATED or -errno. Threads: one receiver.
 static inline int nmp_recv_body(int fd, void *buf, size_t len) {
@@ -133,7 +134,7 @@ static inline int nmp_recv(int fd, void *buf, size_t cap, size_t *len) {
   return *len > cap ? NMP_TOO_BIG : nmp_recv_body(fd, buf, *len);
 }
 
-// Receives a body of len bytes into a buffer as nmp_recv_grow() wants it. *got
+// Receives a body of len bytes into a buffer like that of nmp_recv_grow(). *got
 // counts the bytes that were received, also when the call fails.
 static inline int nmp_recv_body_grow_(int fd, size_t len, char **buf, size_t *cap, size_t *got) {
   *got = 0;
@@ -158,9 +159,9 @@ static inline int nmp_recv_body_grow_(int fd, size_t len, char **buf, size_t *ca
 
 // Receives one message of at most max_bytes into a buffer that is kept for the
 // next call, as getline(3) does. *buf is NULL or came from malloc(3), and *cap
-// is its size; both are updated when it has to grow. The caller frees *buf at
-// the end, whatever was returned. It grows with the bytes that have arrived,
-// doubling from 1 MiB, so that an announcement alone costs no memory.
+// is its size; both are updated when the buffer grows. The caller frees *buf at
+// the end, whatever the call returns. The buffer grows with the bytes that have
+// arrived, doubling from 1 MiB, so that an announced length alone costs no memory.
 // Returns 0, NMP_EOF, NMP_TRUNCATED, NMP_BAD_LENGTH, NMP_TOO_BIG (*len is the
 // announced length) or -errno, also -ENOMEM. Threads: one receiver.
 static inline int nmp_recv_grow(int fd, size_t max_bytes, char **buf, size_t *cap, size_t *len) {
@@ -170,9 +171,9 @@ static inline int nmp_recv_grow(int fd, size_t max_bytes, char **buf, size_t *ca
   return *len > max_bytes ? NMP_TOO_BIG : nmp_recv_body_grow_(fd, *len, buf, cap, &got);
 }
 
-// Receives one message of at most max_bytes into a new buffer, which the
-// caller frees with free(3); an empty message has one too, a failure leaves
-// NULL. Growth, return codes and threads are those of nmp_recv_grow().
+// Receives one message of at most max_bytes into a new buffer, which the caller
+// frees with free(3). An empty message gets a buffer too; a failure leaves NULL.
+// Growth, return codes and threads are those of nmp_recv_grow().
 static inline int nmp_recv_alloc(int fd, size_t max_bytes, char **buf, size_t *len) {
   size_t cap = 0;
   *buf = NULL;

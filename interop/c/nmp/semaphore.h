@@ -4,23 +4,23 @@
 // node_multiprocessing.h.
 //
 // A Lock is a semaphore that is 1 while it is free: nmp_sem_wait() acquires it
-// and nmp_sem_release(sem, 1) releases it. An RLock looks the same from outside;
-// entering it again is up to the program. A Semaphore is released up to
-// SEM_VALUE_MAX, a BoundedSemaphore up to the value that it began with.
+// and nmp_sem_release(sem, 1) releases it. An RLock is the same semaphore; the
+// program itself counts how often it has entered. A Semaphore is released up to
+// SEM_VALUE_MAX, a BoundedSemaphore up to its initial value.
 //
-// Nothing is written down about who holds what. If this program dies while it
-// holds a lock, the lock stays taken, and nobody is told.
+// These functions keep no records of holders. If this program dies while it
+// holds a lock, the lock stays taken, and no other process learns of it.
 
 #ifndef NODE_MULTIPROCESSING_SEMAPHORE_H_
 #define NODE_MULTIPROCESSING_SEMAPHORE_H_
 
 #include "base.h"
 
-// How to wait with a time limit. sem_clockwait() is in glibc since 2.30, whose
-// header hides it from programs without _GNU_SOURCE. sem_timedwait() goes by the
-// time of day: a wait gets longer when that is set back meanwhile. macOS has
-// neither. A program may define NMP_NO_SEM_CLOCKWAIT, for example to run with an
-// older glibc than it is compiled with, or NMP_NO_SEM_TIMEDWAIT.
+// How to wait with a time limit. glibc has sem_clockwait() since 2.30, but its
+// header hides it from programs without _GNU_SOURCE. sem_timedwait() uses the
+// time of day: a wait gets longer when that is set back. macOS has neither. A
+// program may define NMP_NO_SEM_CLOCKWAIT, for example to run with an older glibc
+// than it is compiled with, or NMP_NO_SEM_TIMEDWAIT.
 #if defined(__APPLE__) && !defined(NMP_NO_SEM_TIMEDWAIT)
 #define NMP_NO_SEM_TIMEDWAIT
 #endif
@@ -34,10 +34,10 @@ extern int sem_clockwait(sem_t *sem, clockid_t clock, const struct timespec *unt
 #endif
 #endif
 
-// Opens a semaphore that another program has made and stores it in *sem; NULL
-// after a failure. Names look like "/mp-k3j9x0abc-1", and come from `name` of a
-// lock in Node and from `_semlock.name` in Python.
-// Returns 0 or -errno: -ENOENT if there is none of this name (any more).
+// Opens a semaphore that another program has created and stores it in *sem; NULL
+// after a failure. A name looks like "/mp-k3j9x0abc-1". It is `name` of a lock in
+// Node and `_semlock.name` in Python.
+// Returns 0 or -errno: -ENOENT if no semaphore has this name (any more).
 // Threads: safe.
 static inline int nmp_sem_open(const char *name, sem_t **sem) {
   do {
@@ -48,11 +48,11 @@ static inline int nmp_sem_open(const char *name, sem_t **sem) {
   return -errno;
 }
 
-// Closes a semaphore; its name and its value stay. One that is held stays held.
-// Returns 0 or -errno. Threads: when no other one uses it any more.
+// Closes a semaphore. Its name and its value stay; a lock that is held stays held.
+// Returns 0 or -errno. Threads: when no other thread uses it any more.
 static inline int nmp_sem_close(sem_t *sem) { return sem_close(sem) == 0 ? 0 : -errno; }
 
-// Takes one from a semaphore, or acquires a lock, if that is possible at once.
+// Decrements a semaphore, or acquires a lock, if that is possible at once.
 // Returns 0, NMP_TIMEOUT or -errno. Threads: safe.
 static inline int nmp_sem_trywait(sem_t *sem) {
   while (sem_trywait(sem) != 0) {
@@ -62,8 +62,8 @@ static inline int nmp_sem_trywait(sem_t *sem) {
   return 0;
 }
 
-// Sleeps until a semaphore was taken from, a deadline is over or a signal has
-// come. Returns 0 or -1 with errno, as sem_timedwait(3).
+// Sleeps until it has decremented a semaphore, a deadline has passed or a signal
+// has arrived. Returns 0 or -1 with errno, as sem_timedwait(3).
 static inline int nmp_sem_sleep_(sem_t *sem, int64_t deadline) {
   if (deadline == INT64_MAX) return sem_wait(sem);
   struct timespec time;
@@ -78,7 +78,7 @@ static inline int nmp_sem_sleep_(sem_t *sem, int64_t deadline) {
   time.tv_nsec = (long)(nanos % 1000000000);
   return sem_timedwait(sem, &time);
 #else
-  // As CPython does it: pauses of 1 ms at first and 16 ms at last.
+  // As in CPython: pauses grow from 1 ms to 16 ms.
   for (int64_t pause = 1000000;; pause = pause < 16000000 ? pause * 2 : pause) {
     if (sem_trywait(sem) == 0) return 0;
     if (errno != EAGAIN) return -1;
@@ -105,13 +105,13 @@ static inline int nmp_sem_wait_(sem_t *sem, int64_t deadline) {
   return 0;
 }
 
-// Takes one from a semaphore, or acquires a lock, within timeout_ms.
+// Decrements a semaphore, or acquires a lock, within timeout_ms.
 // Returns 0, NMP_TIMEOUT or -errno. Threads: safe.
 static inline int nmp_sem_wait(sem_t *sem, int timeout_ms) {
   return nmp_sem_wait_(sem, nmp_deadline_(timeout_ms));
 }
 
-// Adds one to a semaphore, whatever its value is.
+// Increments a semaphore, whatever its value is.
 // Returns 0 or -errno: -EOVERFLOW at SEM_VALUE_MAX. Threads: safe.
 static inline int nmp_sem_post(sem_t *sem) { return sem_post(sem) == 0 ? 0 : -errno; }
 
@@ -123,7 +123,7 @@ static inline int nmp_sem_value(sem_t *sem) {
   return value > 0 ? value : 0;
 }
 
-// Whether a semaphore is at 0, also where its value cannot be asked for.
+// Whether a semaphore is at 0, also where its value cannot be read.
 static inline int nmp_sem_is_zero_(sem_t *sem) {
   const int value = nmp_sem_value(sem);
   if (value >= 0) return value == 0;
@@ -132,9 +132,10 @@ static inline int nmp_sem_is_zero_(sem_t *sem) {
   return 0;
 }
 
-// Releases a lock, or adds one to a semaphore, unless it has the value max
-// already: 1 for a Lock or RLock. Looking and adding are two steps, as in
-// CPython, so that of two who release too often at once both may succeed.
+// Releases a lock, or increments a semaphore, unless it already has the value
+// max, which is 1 for a Lock or RLock. Reading and incrementing the value are two
+// steps, as in CPython, so two calls that release too often at the same time may
+// both succeed.
 // Returns 0, NMP_RELEASED_TOO_OFTEN or -errno. Threads: safe.
 static inline int nmp_sem_release(sem_t *sem, int max) {
   const int value = nmp_sem_value(sem);
