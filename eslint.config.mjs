@@ -45,6 +45,8 @@ export default defineConfig(
   {
     files: ['lib/**'],
     rules: {
+      // The stack of an error has the user's function only if each async function awaits the one that it calls.
+      '@typescript-eslint/return-await': ['error', 'always'],
       // The methods in CPython's spelling are declared by merging and defined from one table.
       '@typescript-eslint/no-unsafe-declaration-merging': 'off',
       // Of the two constructors of such a class, one is public and one internal.

@@ -27,16 +27,17 @@ const loadedLater = ['synchronize/reduction', 'queues/reduction', 'python/pickli
 const entries = [...programs, ...loadedLater];
 
 /**
- * The files in dist/cjs/shared/, for modules that several entries import. Each file has the modules that the one on the right
- * imports, directly or not, except for entries and for modules of a file above it. So a file imports only files above it, and no
- * two import each other. Modules that only index imports become a part of index.js.
+ * The files in dist/cjs/shared/, for modules that several entries import. Each file has the modules on the right and all that
+ * these import, directly or not, except for entries and for modules of a file above it. So a file imports only files above it,
+ * and no two import each other. Modules that only index imports become a part of index.js. A small module that two of the files
+ * need goes into the first one: else an entry would load a large file for its sake (test/package/dist.test.ts).
  */
 const shared = {
-  'child-base': 'child-main',
-  synchronize: 'synchronize/reduction',
-  queues: 'queues/reduction',
-  pickle: 'serialization/pickle/codec',
-  listener: 'python/pickling',
+  'child-base': ['child-main', 'event-loop/driver', 'reduction/description'],
+  synchronize: ['synchronize/reduction'],
+  queues: ['queues/reduction'],
+  pickle: ['serialization/pickle/codec'],
+  listener: ['python/pickling'],
 };
 
 /** The folder of the result. The paths in source maps are relative to it. */
@@ -64,7 +65,7 @@ async function compile(modules, declarations) {
  * @param {string} modules The folder of the compiled modules.
  */
 function checkLists(modules) {
-  for (const name of [...entries, ...Object.values(shared)]) {
+  for (const name of [...entries, ...Object.values(shared).flat()]) {
     if (existsSync(path.join(modules, `${name}.js`))) continue;
     throw new Error(`scripts/build.mjs lists ${name}, but there is no lib/${name}.ts`);
   }
@@ -175,7 +176,7 @@ function sharedFileOf(modules) {
   return (id, { getModuleInfo }) => {
     if (names === undefined) {
       const assigned = (names = new Map());
-      for (const [name, module] of Object.entries(shared)) {
+      for (const [name, listed] of Object.entries(shared)) {
         const visited = new Set();
         const visit = (/** @type {string} */ file) => {
           if (visited.has(file)) return;
@@ -183,7 +184,7 @@ function sharedFileOf(modules) {
           if (!own.has(file) && !assigned.has(file)) assigned.set(file, name);
           getModuleInfo(file)?.importedIds.forEach(visit);
         };
-        visit(fileOf(module));
+        listed.map(fileOf).forEach(visit);
       }
     }
     return names.get(id);

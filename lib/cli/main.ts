@@ -111,7 +111,7 @@ async function main(): Promise<number> {
   if (command === undefined) return refuse('A command is missing.');
   if (command !== 'list' && command !== 'sweep') return refuse(`Unknown command "${command}".`);
   if (rest.length > 0) return refuse(`${command} takes no arguments.`);
-  return run(command, values.json);
+  return await run(command, values.json);
 }
 
 // Not process.exit(), which would drop the output that a pipe has not accepted yet.

@@ -262,7 +262,7 @@ export class Connection<S = unknown, R = S> {
   async poll(timeout?: number | null): Promise<boolean> {
     this.#checkReadable();
     const limit = timeout === undefined ? 0 : checkTimeout(timeout);
-    return isReady(() => Connection.channelOf(this), limit, this.#keepAlive);
+    return await isReady(() => Connection.channelOf(this), limit, this.#keepAlive);
   }
 
   /** As `poll`, blocking. */

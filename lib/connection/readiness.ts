@@ -129,7 +129,7 @@ export async function waitForSources(
   wait.limit(limits, timeoutError, (error) => {
     if (error instanceof TimeoutError) wait.resolve(ready);
   });
-  return wait.promise;
+  return await wait.promise;
 }
 
 /** The blocking form of `waitForSources`. */

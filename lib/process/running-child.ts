@@ -128,7 +128,7 @@ export class RunningChild {
     call.limit(limits, timeoutError, (error) => {
       if (error instanceof TimeoutError) call.resolve(this.exitcode !== null);
     });
-    return call.promise;
+    return await call.promise;
   }
 
   /** As `join`, blocking. */

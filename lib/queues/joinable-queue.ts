@@ -28,7 +28,7 @@ export class JoinableQueue<T = unknown> extends Queue<T> {
    */
   async taskDone(): Promise<void> {
     this.checkOpen();
-    return run(this.#taskDoneSteps('taskDone'), this.keepAlive);
+    await run(this.#taskDoneSteps('taskDone'), this.keepAlive);
   }
 
   /** As `taskDone`, blocking the thread. */

@@ -135,7 +135,7 @@ export class Condition {
    */
   async wait(limits?: WaitLimits): Promise<boolean> {
     const { timeout, signal } = limitsFrom(limits);
-    return run(this.waitSteps(this.#lock.currentOwner(), deadlineAfter(timeout), signal), this.#lock.keepAlive);
+    return await run(this.waitSteps(this.#lock.currentOwner(), deadlineAfter(timeout), signal), this.#lock.keepAlive);
   }
 
   /** As `wait`, blocking. */
@@ -178,7 +178,7 @@ export class Condition {
    */
   async notify(n = 1): Promise<void> {
     checkInteger(n, 'n');
-    return run(this.notifySteps(this.#lock.currentOwner(), n, 'notify'), this.#lock.keepAlive);
+    await run(this.notifySteps(this.#lock.currentOwner(), n, 'notify'), this.#lock.keepAlive);
   }
 
   /** As `notify`, blocking. */
@@ -190,7 +190,7 @@ export class Condition {
 
   /** Wakes all waiters. CPython: `notify_all()`. */
   async notifyAll(): Promise<void> {
-    return run(this.notifySteps(this.#lock.currentOwner(), Infinity, 'notifyAll'), this.#lock.keepAlive);
+    await run(this.notifySteps(this.#lock.currentOwner(), Infinity, 'notifyAll'), this.#lock.keepAlive);
   }
 
   /** As `notifyAll`, blocking. */

@@ -77,7 +77,7 @@ export class Event {
 
   /** Whether the flag is set. CPython: `is_set()`. */
   async isSet(): Promise<boolean> {
-    return this.#run(() => ({ value: this.#isSetNow() }));
+    return await this.#run(() => ({ value: this.#isSetNow() }));
   }
 
   /** As `isSet`, blocking. */
@@ -87,7 +87,7 @@ export class Event {
 
   /** Sets the flag and wakes all waiters. CPython: `set()`. */
   async set(): Promise<void> {
-    return this.#run((owner) => this.#setSteps(owner));
+    await this.#run((owner) => this.#setSteps(owner));
   }
 
   /** As `set`, blocking. */
@@ -98,7 +98,7 @@ export class Event {
 
   /** Clears the flag. CPython: `clear()`. */
   async clear(): Promise<void> {
-    return this.#run(() => this.#clearNow());
+    await this.#run(() => this.#clearNow());
   }
 
   /** As `clear`, blocking. */
@@ -113,7 +113,7 @@ export class Event {
    */
   async wait(limits?: WaitLimits): Promise<boolean> {
     const { timeout, signal } = limitsFrom(limits);
-    return this.#run((owner) => this.#waitSteps(owner, deadlineAfter(timeout), signal));
+    return await this.#run((owner) => this.#waitSteps(owner, deadlineAfter(timeout), signal));
   }
 
   /** As `wait`, blocking. */

@@ -194,7 +194,7 @@ export class SemaphoreHandle implements TransferableSemaphore {
         call.attempt(() => call.resolve(this.#tryLast() ?? false));
       });
     });
-    return call.promise;
+    return await call.promise;
   }
 
   /** Tries for as long as this is cheaper than waiting in the background, which takes two wake-ups. */

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
 // The files in dist/: how few of them a child loads, and that their source maps lead to lib/.
+import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { basename, dirname, join, relative, resolve } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 
 import { expect } from 'chai';
 import { Pipe, Process } from 'node-multiprocessing';
@@ -11,6 +12,14 @@ import { packageRoot, track } from '../helpers/index.js';
 
 const dist = join(packageRoot, 'dist');
 const module = new URL('./support/loaded-files.js', import.meta.url).href;
+
+/** The entries that a child loads when it meets the first object of a kind, and the files that each loads beside child-base. */
+const LOADED_LATER = {
+  'synchronize/reduction': ['shared/synchronize'],
+  'queues/reduction': ['shared/synchronize', 'synchronize/reduction', 'shared/queues'],
+  'python/pickling': ['shared/pickle', 'shared/listener'],
+  'python/rebuild': ['shared/synchronize', 'synchronize/reduction', 'shared/queues', 'shared/pickle'],
+};
 
 describe('dist/', () => {
   it('has two files for a child to load at its start', async () => {
@@ -21,8 +30,20 @@ describe('dist/', () => {
     theirs.close();
     const files = (await ours.recv()).map((file) => relative(join(dist, 'cjs'), file));
     await child.join();
-    expect(files.map((file) => basename(file))).to.have.members(['child-main.js', 'child-base.js']);
+    expect(files).to.have.members(['child-main.js', 'shared/child-base.js']);
   });
+
+  for (const [entry, others] of Object.entries(LOADED_LATER)) {
+    it(`loads nothing but what it needs with ${entry}, which a child loads in the middle of a call`, () => {
+      const program = `require('./${entry}.js'); process.stdout.write(JSON.stringify(Object.keys(require.cache)));`;
+      const folder = join(dist, 'cjs');
+      const output = execFileSync(process.execPath, ['-e', program], { cwd: folder, encoding: 'utf8' });
+      const files = (JSON.parse(output) as string[])
+        .filter((file) => file.startsWith(folder))
+        .map((file) => relative(folder, file).replace(/\.js$/, ''));
+      expect(files).to.have.members([entry, 'shared/child-base', ...others]);
+    });
+  }
 
   it('has a source map for each bundled file, with the texts of files in lib/', () => {
     const files = readdirSync(dist, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.js'));
