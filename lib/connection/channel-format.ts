@@ -20,7 +20,7 @@ const STRUCTURED_MAGIC = 0xff;
  * received, so that the channel can still become one of pickles when Python gets an end of it. The format is fixed when
  * an object is encoded or decoded, not when a receive is called.
  */
-export class ChannelSerialization implements Codec {
+export class ChannelFormat implements Codec {
   readonly #adopted: boolean;
   #codec: Codec | undefined;
   #kind: BuiltInSerialization | 'custom' | undefined;

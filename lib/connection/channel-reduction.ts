@@ -6,7 +6,7 @@ import { Channel } from './channel.js';
 import { checkOptions, narrow, type ConnectionOptions } from './options.js';
 import { argumentError, BusyError, NotSupported, systemError } from '../core/errors.js';
 import { native } from '../native/addon.js';
-import { ChannelSerialization } from './channel-format.js';
+import { ChannelFormat } from './channel-format.js';
 import type { DescriptorAddress, Exporter, Importer } from '../reduction/transfer.js';
 import { checkBoolean, checkObject } from '../core/validate.js';
 
@@ -64,7 +64,7 @@ function removeHeld(channel: Channel, exporter: Exporter): string | undefined {
 }
 
 /** Fixes the serialization, unless it was fixed before. */
-export function fixSerialization(format: ChannelSerialization, exporter: Exporter): void {
+export function fixSerialization(format: ChannelFormat, exporter: Exporter): void {
   if (format.fix(exporter.serialization) || exporter.serialization !== 'pickle') return;
   // With JSON or a custom serialization, the user makes sure that Python can read the messages.
   if (format.kind !== 'structured') return;
@@ -74,11 +74,7 @@ export function fixSerialization(format: ChannelSerialization, exporter: Exporte
 }
 
 /** The reduced form of a Connection over this channel. From then on nothing is read ahead here. */
-export function reduceChannel(
-  channel: Channel,
-  format: ChannelSerialization,
-  exporter: Exporter,
-): ConnectionDescriptor {
+export function reduceChannel(channel: Channel, format: ChannelFormat, exporter: Exporter): ConnectionDescriptor {
   const fd = channel.passOn();
   // The unwritten rest of a message would end up between the messages of the new owner.
   if (channel.sender.pending) {
@@ -100,10 +96,10 @@ export function reduceChannel(
 const serializations: readonly unknown[] = ['structured', 'json', 'pickle', 'custom'];
 
 /** The format that a reduced form names. */
-export function rebuildFormat(kind: unknown, name: string): ChannelSerialization {
+export function rebuildFormat(kind: unknown, name: string): ChannelFormat {
   if (!serializations.includes(kind))
     throw argumentError('range', `${name} must be one of ${serializations.join(', ')}`);
-  return new ChannelSerialization(kind === 'custom' ? absent : kind, false);
+  return new ChannelFormat(kind === 'custom' ? absent : kind, false);
 }
 
 /** Rebuilds a channel. It has no user yet. */
@@ -111,7 +107,7 @@ export function rebuildChannel(
   reduced: unknown,
   name: string,
   importer: Importer,
-): { readonly channel: Channel; readonly format: ChannelSerialization } {
+): { readonly channel: Channel; readonly format: ChannelFormat } {
   checkObject(reduced, name);
   const fields = reduced as Partial<ConnectionDescriptor>;
   const { descriptor, readable, writable, options, held: rest } = fields;

@@ -9,7 +9,7 @@ import { checkLimits, deadlineAfter, type WaitOptions } from '../core/deadline.j
 import { argumentError, ClosedError, EOFError, NotReadable, NotSupported, NotWritable } from '../core/errors.js';
 import { KeepAlive } from '../event-loop/keep-alive.js';
 import type { ReceiveOptions } from './receiver.js';
-import { ChannelSerialization } from './channel-format.js';
+import { ChannelFormat } from './channel-format.js';
 import { isReady, isReadySync } from './readiness.js';
 import { kIdentity, kReduce } from '../reduction/registry.js';
 import { makeObjectMessage, type OutgoingObjectMessage } from './object-message.js';
@@ -54,12 +54,12 @@ const collected = new FinalizationRegistry<Channel>((channel) => {
 export class Connection<S = unknown, R = S> {
   readonly #channel: Channel;
   /** Shared with the `dup()`s of this object and with the other end of a Pipe. */
-  readonly #serialization: ChannelSerialization;
+  readonly #serialization: ChannelFormat;
   readonly #keepAlive = new KeepAlive();
   #closed = false;
 
   /** Connections are made by `Pipe` and `Connection.fromFd`. */
-  private constructor(key: typeof kConstruct, channel: Channel, serialization: ChannelSerialization) {
+  private constructor(key: typeof kConstruct, channel: Channel, serialization: ChannelFormat) {
     if (key !== kConstruct)
       throw argumentError('type', 'A Connection cannot be constructed: use Pipe() or Connection.fromFd()');
     this.#channel = channel;
@@ -82,7 +82,7 @@ export class Connection<S = unknown, R = S> {
   static fromFd<S = unknown, R = S>(fd: number, options: FromFdOptions = {}): Connection<S, R> {
     checkInteger(fd, 'fd', 3, 0x7fffffff);
     const channelOptions = checkOptions(options, false);
-    const serialization = new ChannelSerialization(options.serialization, true);
+    const serialization = new ChannelFormat(options.serialization, true);
     return Connection.over<S, R>(
       Channel.adopt(fd, channelOptions, (can) => narrow(options, can)),
       serialization,
@@ -127,7 +127,7 @@ export class Connection<S = unknown, R = S> {
       this.#checkWritable();
       const limits = checkLimits(options);
       const bytes = this.#encode(value);
-      if (!(bytes instanceof Uint8Array)) return this.#channel.sender.sendParcel(bytes, limits, this.#keepAlive);
+      if (!(bytes instanceof Uint8Array)) return this.#channel.sender.sendObjectMessage(bytes, limits, this.#keepAlive);
       return this.#channel.sender.send(bytes, 0, bytes.byteLength, 'send', limits, this.#keepAlive);
     } catch (error) {
       return Promise.reject(error);
@@ -140,7 +140,7 @@ export class Connection<S = unknown, R = S> {
     const deadline = deadlineAfter(checkLimits(options).timeout);
     const bytes = this.#encode(value);
     if (!(bytes instanceof Uint8Array)) {
-      this.#channel.sender.sendParcelSync(bytes, deadline);
+      this.#channel.sender.sendObjectMessageSync(bytes, deadline);
       return;
     }
     this.#channel.sender.sendSync(bytes, 0, bytes.byteLength, 'sendSync', deadline);
@@ -394,12 +394,12 @@ export class Connection<S = unknown, R = S> {
   }
 
   /** @internal A Connection over a channel. */
-  static over<S = unknown, R = S>(channel: Channel, serialization: ChannelSerialization): Connection<S, R> {
+  static over<S = unknown, R = S>(channel: Channel, serialization: ChannelFormat): Connection<S, R> {
     return new Connection<S, R>(kConstruct, channel, serialization);
   }
 
   /** @internal The parts of a Connection. */
-  static internals(connection: Connection<never, unknown>): { channel: Channel; format: ChannelSerialization } {
+  static internals(connection: Connection<never, unknown>): { channel: Channel; format: ChannelFormat } {
     return { channel: connection.#channel, format: connection.#serialization };
   }
 

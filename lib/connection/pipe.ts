@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { Channel } from './channel.js';
-import { ChannelSerialization } from './channel-format.js';
+import { ChannelFormat } from './channel-format.js';
 import { Connection } from './connection.js';
 import { checkOptions, type ConnectionOptions } from './options.js';
 import { checkBoolean } from '../core/validate.js';
@@ -26,7 +26,7 @@ export function Pipe(
 ): [Connection<never, never>, Connection<never, never>] {
   checkBoolean(duplex, 'duplex');
   const channelOptions = checkOptions(options, true);
-  const serialization = new ChannelSerialization(options.serialization, false);
+  const serialization = new ChannelFormat(options.serialization, false);
   const [first, second] = Channel.pair(duplex, channelOptions);
   return [Connection.over(first, serialization), Connection.over(second, serialization)];
 }

@@ -121,10 +121,10 @@ export class Sender implements Writer, BatchOwner {
   }
 
   /** Sends a message and the descriptors behind it, between which nothing may come. */
-  sendParcel(packed: OutgoingObjectMessage, limits: Limits, keepAlive: KeepAlive): Promise<void> {
-    const numbers = this.#appendParcel(packed);
+  sendObjectMessage(message: OutgoingObjectMessage, limits: Limits, keepAlive: KeepAlive): Promise<void> {
+    const numbers = this.#appendObjectMessage(message);
     if (numbers instanceof Error) return Promise.reject(numbers);
-    const { bytes, failed } = packed;
+    const { bytes, failed } = message;
     const [number, ...followers] = numbers;
     const sent = this.#wait(bytes, 0, bytes.length, 'send', limits, keepAlive, number, followers);
     sent.catch((error: unknown) => {
@@ -134,11 +134,11 @@ export class Sender implements Writer, BatchOwner {
     return sent;
   }
 
-  sendParcelSync(packed: OutgoingObjectMessage, deadline: number): void {
+  sendObjectMessageSync(message: OutgoingObjectMessage, deadline: number): void {
     this.#drainSync('sendSync', deadline);
-    const numbers = this.#appendParcel(packed);
+    const numbers = this.#appendObjectMessage(message);
     if (numbers instanceof Error) throw numbers;
-    const { bytes, failed } = packed;
+    const { bytes, failed } = message;
     const [number, ...followers] = numbers;
     try {
       this.#finishSync(bytes, 0, bytes.length, 'sendSync', deadline, number, followers);
@@ -218,17 +218,17 @@ export class Sender implements Writer, BatchOwner {
     });
   }
 
-  /** Puts a parcel in line natively, whole or not at all. Returns the numbers of the message and of its descriptors. */
-  #appendParcel(packed: OutgoingObjectMessage): [number, ...number[]] | Error {
-    const appended = this.#broken ? this.#brokenError() : this.#tryAppendParcel(packed);
-    if (appended instanceof Error) packed.failed();
+  /** Puts an object message in line natively, whole or not at all. Returns the numbers of the message and of its descriptors. */
+  #appendObjectMessage(message: OutgoingObjectMessage): [number, ...number[]] | Error {
+    const appended = this.#broken ? this.#brokenError() : this.#tryAppendObjectMessage(message);
+    if (appended instanceof Error) message.failed();
     return appended;
   }
 
-  #tryAppendParcel({ bytes, fds }: OutgoingObjectMessage): [number, ...number[]] | Error {
-    const message = native.append(this.id, bytes, 0, bytes.length);
-    if (message < 0) return sendError(message, 'send');
-    const numbers: [number, ...number[]] = [message];
+  #tryAppendObjectMessage({ bytes, fds }: OutgoingObjectMessage): [number, ...number[]] | Error {
+    const first = native.append(this.id, bytes, 0, bytes.length);
+    if (first < 0) return sendError(first, 'send');
+    const numbers: [number, ...number[]] = [first];
     for (const fd of fds) {
       const number = native.appendDescriptor(this.id, fd);
       if (number >= 0) {

@@ -4,7 +4,7 @@
 // preparation. Then a Node child, or a Python child of a Node parent, sends reports. After that the channel carries no
 // data, and the end of data tells each side that the other has ended.
 import { Channel } from '../connection/channel.js';
-import { ChannelSerialization } from '../connection/channel-format.js';
+import { ChannelFormat } from '../connection/channel-format.js';
 import { Connection } from '../connection/connection.js';
 import { checkOptions } from '../connection/options.js';
 import { EOFError, type ChildFailure } from '../core/errors.js';
@@ -43,7 +43,7 @@ export class BootstrapChannel {
   readonly #connection: Connection<Preparation, Report>;
   #onReport: ((report: Report) => void) | undefined;
 
-  private constructor(channel: Channel, format: ChannelSerialization) {
+  private constructor(channel: Channel, format: ChannelFormat) {
     this.#channel = channel;
     this.#connection = Connection.over(channel, format);
   }
@@ -54,7 +54,7 @@ export class BootstrapChannel {
    * @param node Whether the child uses this package.
    */
   static pair(node: boolean): [BootstrapChannel, Connection] {
-    const format = new ChannelSerialization(node ? 'structured' : 'pickle', false);
+    const format = new ChannelFormat(node ? 'structured' : 'pickle', false);
     const [ours, theirs] = Channel.pair(true, checkOptions({ asyncSpinMicros: 0 }, true));
     return [new BootstrapChannel(ours, format), Connection.over(theirs, format)];
   }

@@ -4,7 +4,7 @@
 // into objects of this package.
 import type { Channel } from '../connection/channel.js';
 import { rebuildChannel } from '../connection/channel-reduction.js';
-import { ChannelSerialization } from '../connection/channel-format.js';
+import { ChannelFormat } from '../connection/channel-format.js';
 import { Connection } from '../connection/connection.js';
 import { checkInteger, checkSemaphoreName } from '../core/validate.js';
 import type { PickledArguments } from '../process/bootstrap.js';
@@ -162,7 +162,7 @@ function queueResources(
     slots: slots && { semaphore: slots.handle, count: slots.bound },
     joinable,
     statePipe: undefined,
-    format: new ChannelSerialization('pickle', false),
+    format: new ChannelFormat('pickle', false),
     highWaterMark: DEFAULT_HIGH_WATER_MARK,
   });
   // From now on the resources are users of the channels themselves.

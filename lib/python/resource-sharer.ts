@@ -21,8 +21,9 @@ import {
   UnpicklingError,
 } from '../core/errors.js';
 import { Listener } from '../listener/listener.js';
+import { perEnvironment } from '../core/per-environment.js';
 import { native } from '../native/addon.js';
-import { ChannelSerialization } from '../connection/channel-format.js';
+import { ChannelFormat } from '../connection/channel-format.js';
 import { DecodeContext, MessageContext, type DescriptorTicket } from '../connection/deferred-message.js';
 import type { FormatContext } from '../serialization/formats.js';
 import { reducerTable, type PickleHooks } from '../serialization/pickle/hooks.js';
@@ -116,8 +117,7 @@ class Sharer {
 }
 
 /** State that an environment has once, as in reactor.ts. */
-const holder = native.sockets as { sharer?: Sharer };
-const sharer = (holder.sharer ??= new Sharer());
+const sharer = perEnvironment('python/resource-sharer', () => new Sharer());
 
 function uncollected(error: unknown): Error {
   const text = `A Connection in a message could not be collected from its sender: ${(error as Error).message}`;
@@ -227,7 +227,7 @@ const reducers = reducerTable({
 function rebuild(fd: number, readable: boolean, writable: boolean): Connection {
   try {
     const channel = Channel.adopt(fd, checkOptions({}, false), (can) => narrow({ readable, writable }, can));
-    return Connection.over(channel, new ChannelSerialization('pickle', false));
+    return Connection.over(channel, new ChannelFormat('pickle', false));
   } catch (error) {
     native.closeDescriptor(fd);
     throw error;

@@ -2,7 +2,7 @@
 //
 // The resources of a queue: two pipes and several semaphores.
 import { Channel } from '../connection/channel.js';
-import { ChannelSerialization } from '../connection/channel-format.js';
+import { ChannelFormat } from '../connection/channel-format.js';
 import {
   fixSerialization,
   reduceChannel,
@@ -78,7 +78,7 @@ interface Fields {
    * A queue that Python made has none.
    */
   readonly statePipe: PipeEnds | undefined;
-  readonly format: ChannelSerialization;
+  readonly format: ChannelFormat;
   /** How many bytes may wait in a process before `put` makes its caller wait. */
   readonly highWaterMark: number;
 }
@@ -113,7 +113,7 @@ export class QueueResources {
   readonly slots: Slots | undefined;
   readonly joinable: Joinable | undefined;
   readonly statePipe: PipeEnds | undefined;
-  readonly format: ChannelSerialization;
+  readonly format: ChannelFormat;
   readonly highWaterMark: number;
   readonly #channels: readonly Channel[];
   #closed = false;
@@ -140,7 +140,7 @@ export class QueueResources {
     const options = checkOptions({ ...channel, readAhead: false }, false);
     const create = (typeName: SemLockDescriptor['type'], value: number): SemaphoreHandle =>
       opened.semaphore(SemaphoreHandle.create(typeName, value));
-    const format = new ChannelSerialization(serialization, false);
+    const format = new ChannelFormat(serialization, false);
     try {
       return new QueueResources({
         pipe: opened.pipe(options),

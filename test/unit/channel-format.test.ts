@@ -4,20 +4,20 @@ import { serialize } from 'node:v8';
 import { expect } from 'chai';
 import { Connection, pickle, Pipe } from 'node-multiprocessing';
 
-import type { ChannelSerialization } from '#lib/connection/channel-format.js';
+import type { ChannelFormat } from '#lib/connection/channel-format.js';
 import { makePair, rejects, throws, track, type AnyConnection } from '../helpers/index.js';
 
 /** Internal, so not among the types. */
 const { internals } = Connection as unknown as {
-  internals(connection: AnyConnection): { format: ChannelSerialization };
+  internals(connection: AnyConnection): { format: ChannelFormat };
 };
 
 /** The class that Connections use. #lib/ has a second copy of it. */
-const Serialization = ((): typeof ChannelSerialization => {
+const Serialization = ((): typeof ChannelFormat => {
   const ends = Pipe();
   const { format: serialization } = internals(ends[0]);
   for (const end of ends) end.close();
-  return serialization.constructor as typeof ChannelSerialization;
+  return serialization.constructor as typeof ChannelFormat;
 })();
 
 describe('The serialization of a channel', () => {
@@ -58,7 +58,7 @@ describe('The serialization of a channel', () => {
 
   it('follows the first received message if the other end may be any program', () => {
     for (const decode of ['fromBorrowed', 'fromOwned'] as const) {
-      const receive = (serialization: ChannelSerialization, bytes: Buffer): unknown =>
+      const receive = (serialization: ChannelFormat, bytes: Buffer): unknown =>
         decode === 'fromBorrowed' ? serialization.fromBorrowed(bytes, bytes.length) : serialization.fromOwned(bytes);
       const structured = new Serialization(undefined, true);
       expect(receive(structured, serialize('text'))).to.equal('text');
