@@ -51,7 +51,7 @@ int AddonEnv::Start(bool is_main_thread, napi_value on_ready, napi_value events)
   is_main_thread_ = is_main_thread;
   // Steps that can fail come first, so that a later attempt finds nothing half done.
   {
-    // Another thread's CancelAllBlockedCalls may be looking at it.
+    // CancelAllBlockedCalls() of another thread may be using it.
     const std::lock_guard lock(AllEnvironments().mutex);
     const int cancellable = cancel_.Open();
     if (cancellable < 0) return cancellable;

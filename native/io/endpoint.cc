@@ -89,7 +89,7 @@ Endpoint::Endpoint(UniqueFd fd, const sys::Description& what, const Options& opt
 }
 
 Endpoint::~Endpoint() {
-  // Forgotten before it is closed: afterwards the number may belong to a new endpoint.
+  // Removed before the descriptor is closed: afterwards the number may belong to a new endpoint.
   const std::lock_guard lock(Owned().mutex);
   Owned().numbers.erase(fd_.get());
 }

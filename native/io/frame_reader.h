@@ -106,7 +106,7 @@ class FrameReader {
   Phase phase_ = Phase::kHeader;
   bool read_ahead_ = false;
   bool drained_ = false;
-  UniqueFd descriptor_;  // Travels with the last held byte.
+  UniqueFd descriptor_;  // Belongs to the last held byte.
 };
 
 }  // namespace mp

@@ -62,7 +62,7 @@ int64_t FrameWriter::Send(ByteSink& sink, const uint8_t* payload, size_t size) {
     AddPart(iov, &count, message.header.data(), message.sent, message.header_size);
     AddPart(iov, &count, payload, 0, size);
     const ssize_t n = sink.Write(iov, count);
-    // Of a message whose header has left the rest must follow; the next attempt reports the error.
+    // Once the header is written, the rest must follow. The next attempt reports the error.
     if (n < 0 && n != -EAGAIN && message.sent == 0) return n;
     message.sent += n > 0 ? static_cast<size_t>(n) : 0;
   }
@@ -111,7 +111,7 @@ int64_t FrameWriter::Flush(ByteSink& sink, Borrowed borrowed, size_t budget) {
       for (int i = 0; i < count; i++) wanted += iov[i].iov_len;
       n = sink.Write(iov, count);
     }
-    // What was completed is reported first; a lasting error shows again at the next attempt.
+    // What was completed is reported first. The next attempt reports a lasting error.
     if (n < 0) return completed > 0 ? completed : n;
     spent += static_cast<size_t>(n);
     bool borrowed_used_up = false;

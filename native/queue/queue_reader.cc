@@ -40,9 +40,9 @@ int64_t QueueReader::Get(uint8_t* out, bool expected) {
     return end;
   }
   const int nothing = (flags & QueueState::kIsShutDown) != 0 ? int{kShutDown} : -EAGAIN;
-  // An item is often followed by another one, so after it the lock is taken without a look.
-  const bool look = !expected && !std::exchange(expects_more_, false);
-  if (look && !sys::IsReady(fd(), POLLIN)) {
+  // An item is often followed by another one, so after it the lock is taken without a check.
+  const bool check_pipe = !expected && !std::exchange(expects_more_, false);
+  if (check_pipe && !sys::IsReady(fd(), POLLIN)) {
     ReleaseLock();
     return nothing;
   }
@@ -50,7 +50,7 @@ int64_t QueueReader::Get(uint8_t* out, bool expected) {
     int taken = resources_.rlock->TryAcquire();
     // A getter in Python holds the lock while it waits for an item, so a taken lock alone does not
     // mean that there is one.
-    if (taken == -EAGAIN && !look && !expected && !sys::IsReady(fd(), POLLIN)) return nothing;
+    if (taken == -EAGAIN && !check_pipe && !expected && !sys::IsReady(fd(), POLLIN)) return nothing;
     if (taken == -EAGAIN) taken = resources_.rlock->TryAcquireBriefly();
     if (taken < 0) return taken == -EAGAIN ? -EBUSY : taken;
     holds_lock_ = true;

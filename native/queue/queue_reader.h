@@ -41,7 +41,7 @@ class QueueReader {
   // Returns the length of one whole message, copied to `out` (FrameReader::kSmallBytes), or
   // kLargeMessage, which GetLarge() continues. -EAGAIN when there is nothing now, -EBUSY when there
   // is something but another member has the lock, kShutDown, kQueueBroken, or a failure. With
-  // `expected` the lock is taken without a look at the pipe.
+  // `expected` the lock is taken without a check of the pipe.
   int64_t Get(uint8_t* out, bool expected);
   // As FrameReader::ReadLarge.
   int64_t GetLarge(uint8_t* into, size_t size, size_t budget);

@@ -5,7 +5,7 @@
 // name or spaces.
 //
 // All results are >= 0 or -errno. -EPERM means that the folder or the register is a symbolic link,
-// is no folder or file, belongs to another user, or (the folder) is open to other users.
+// has another type, belongs to another user, or (the folder) is open to other users.
 #pragma once
 
 #include <sys/types.h>
