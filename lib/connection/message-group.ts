@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What the sender keeps of messages that wait in the native layer: whose memory they lend, and which call is to be settled.
+// What the sender keeps of messages that wait in the native layer: whose memory is borrowed, and which call is to be settled.
 import { PendingCall } from '../event-loop/pending-call.js';
 
 /** One entry of the native layer's line: a message, or a descriptor that belongs to the message before it. */
@@ -8,7 +8,7 @@ export interface QueuedEntry {
   /** Its number in the native layer. */
   readonly number: number;
   /** The caller's memory, while a part of the message is still read from it. */
-  lent: Uint8Array | undefined;
+  borrowed: Uint8Array | undefined;
   readonly offset: number;
   readonly size: number;
   readonly group: MessageGroup;

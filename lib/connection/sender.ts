@@ -52,8 +52,8 @@ export class Sender implements Writer, BatchOwner {
   readonly id: number;
   readonly #channel: SenderOwner;
   readonly #waiting = new Fifo<QueuedEntry>();
-  /** Those of them that lend memory. */
-  readonly #lenders = new Fifo<QueuedEntry>();
+  /** Those of them whose memory is borrowed. */
+  readonly #borrowers = new Fifo<QueuedEntry>();
   readonly #batch = new TickBatch(this);
   #blocked = false;
   #drainWaiters: (() => void)[] | undefined;
@@ -168,8 +168,8 @@ export class Sender implements Writer, BatchOwner {
   flush(): void {
     this.#blocked = false;
     if (this.#waiting.length === 0) return;
-    const lender = this.#lenders.first;
-    const done = native.flush(this.id, lender?.lent, lender?.offset ?? 0, lender?.size ?? 0, BYTES_PER_TURN);
+    const borrower = this.#borrowers.first;
+    const done = native.flush(this.id, borrower?.borrowed, borrower?.offset ?? 0, borrower?.size ?? 0, BYTES_PER_TURN);
     if (done > 0) this.#complete(done);
     else if (done < 0 && done !== codes.again) this.#failWrite(done);
     if (this.#waiting.length > 0) this.#setBlocked();
@@ -192,7 +192,7 @@ export class Sender implements Writer, BatchOwner {
   }
 
   #wait(
-    lent: Uint8Array | undefined,
+    borrowed: Uint8Array | undefined,
     offset: number,
     size: number,
     operation: string,
@@ -202,7 +202,7 @@ export class Sender implements Writer, BatchOwner {
     followers = none,
   ): Promise<void> {
     const call = new PendingSend(keepAlive);
-    const entry = this.#enqueue(lent, offset, size, call, number, followers);
+    const entry = this.#enqueue(borrowed, offset, size, call, number, followers);
     if (isLimited(limits)) this.#limit(call, entry, operation, limits);
     writeNowIfExiting();
     return call.promise;
@@ -244,19 +244,19 @@ export class Sender implements Writer, BatchOwner {
 
   /** Puts a message in line that the native layer has in line already, with the descriptors that belong to it. */
   #enqueue(
-    lent: Uint8Array | undefined,
+    borrowed: Uint8Array | undefined,
     offset: number,
     size: number,
     group: MessageGroup,
     number: number,
     followers: readonly number[],
   ): QueuedEntry {
-    const entry: QueuedEntry = { number, lent: size > COPIED_BYTES ? lent : undefined, offset, size, group };
+    const entry: QueuedEntry = { number, borrowed: size > COPIED_BYTES ? borrowed : undefined, offset, size, group };
     this.#waiting.push(entry);
-    if (entry.lent !== undefined) this.#lenders.push(entry);
+    if (entry.borrowed !== undefined) this.#borrowers.push(entry);
     if (followers.length > 0) {
       group.remaining += followers.length;
-      entry.followers = followers.map((follower) => ({ number: follower, lent: undefined, offset: 0, size: 0, group }));
+      entry.followers = followers.map((follower) => ({ number: follower, borrowed: undefined, offset: 0, size: 0, group }));
       for (const follower of entry.followers) this.#waiting.push(follower);
     }
     unwritten.add(this);
@@ -275,14 +275,14 @@ export class Sender implements Writer, BatchOwner {
   }
 
   #withdrawEntry(entry: QueuedEntry): number {
-    const status = native.withdraw(this.id, entry.number, entry.lent, entry.offset, entry.size);
-    this.#lenders.remove(entry);
+    const status = native.withdraw(this.id, entry.number, entry.borrowed, entry.offset, entry.size);
+    this.#borrowers.remove(entry);
     if (status === WITHDRAWN) {
       this.#waiting.remove(entry);
       this.#checkDrained();
     } else {
       // It keeps its place in the order.
-      entry.lent = undefined;
+      entry.borrowed = undefined;
     }
     return status;
   }
@@ -296,7 +296,7 @@ export class Sender implements Writer, BatchOwner {
     for (let i = 0; i < count; i++) {
       const entry = this.#waiting.shift();
       if (entry === undefined) break;
-      if (entry.lent !== undefined) this.#lenders.shift();
+      if (entry.borrowed !== undefined) this.#borrowers.shift();
       if (--entry.group.remaining === 0) entry.group.settle();
     }
     this.#checkDrained();
@@ -312,13 +312,13 @@ export class Sender implements Writer, BatchOwner {
 
   /** Deals with a failed write. */
   #failWrite(status: number): void {
-    const lender = this.#lenders.first;
-    if (status !== codes.bufferChanged || lender === undefined) {
+    const borrower = this.#borrowers.first;
+    if (status !== codes.bufferChanged || borrower === undefined) {
       this.#failAll(() => sendError(status, 'send'));
       return;
     }
-    const withdrawn = this.#withdraw(lender) === WITHDRAWN;
-    lender.group.settle(sendError(status, 'send'));
+    const withdrawn = this.#withdraw(borrower) === WITHDRAWN;
+    borrower.group.settle(sendError(status, 'send'));
     if (!withdrawn) this.#breakOff();
   }
 
@@ -334,7 +334,7 @@ export class Sender implements Writer, BatchOwner {
   #failAll(makeError: () => Error, silently = false): void {
     native.dropPending(this.id);
     this.#blocked = false;
-    this.#lenders.removeAll();
+    this.#borrowers.removeAll();
     for (const { group } of this.#waiting.removeAll()) {
       if (silently) group.promise?.catch(ignore);
       group.settle(makeError());
@@ -349,7 +349,7 @@ export class Sender implements Writer, BatchOwner {
   }
 
   #finishSync(
-    lent: Uint8Array | undefined,
+    borrowed: Uint8Array | undefined,
     offset: number,
     size: number,
     operation: string,
@@ -358,7 +358,7 @@ export class Sender implements Writer, BatchOwner {
     followers = none,
   ): void {
     const call = new BlockingSend();
-    const entry = this.#enqueue(lent, offset, size, call, number, followers);
+    const entry = this.#enqueue(borrowed, offset, size, call, number, followers);
     try {
       while (!call.settled) this.#writeFirstSync(operation, deadline);
     } catch (error) {
@@ -380,10 +380,10 @@ export class Sender implements Writer, BatchOwner {
       if (expired) throw new TimeoutError(operation);
       return;
     }
-    const lender = this.#lenders.first;
+    const borrower = this.#borrowers.first;
     const left = millisecondsLeft(deadline);
     const quiet = deadline === Infinity && !listensForSignals();
-    const done = native.flushSync(this.id, lender?.lent, lender?.offset ?? 0, lender?.size ?? 0, left, quiet);
+    const done = native.flushSync(this.id, borrower?.borrowed, borrower?.offset ?? 0, borrower?.size ?? 0, left, quiet);
     if (done >= 0) {
       this.#complete(done);
     } else if (done === codes.timedOut) {
