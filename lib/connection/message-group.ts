@@ -16,6 +16,11 @@ export interface QueuedEntry {
   followers?: readonly QueuedEntry[];
 }
 
+/** The entry of a descriptor, which has no bytes of its own. */
+export function descriptorEntry(number: number, group: MessageGroup): QueuedEntry {
+  return { number, borrowed: undefined, offset: 0, size: 0, group };
+}
+
 /** A message and the descriptors that belong to it. */
 export interface MessageGroup {
   /** How many of its entries are not written yet. */

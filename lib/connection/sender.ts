@@ -17,7 +17,7 @@ import {
   writeNowIfExiting,
   type Writer,
 } from '../event-loop/sync-wait.js';
-import { BlockingSend, PendingSend, type MessageGroup, type QueuedEntry } from './message-group.js';
+import { BlockingSend, descriptorEntry, PendingSend, type MessageGroup, type QueuedEntry } from './message-group.js';
 import type { OutgoingObjectMessage } from './object-message.js';
 import { TickBatch, type BatchOwner } from './tick-batch.js';
 
@@ -256,7 +256,7 @@ export class Sender implements Writer, BatchOwner {
     if (entry.borrowed !== undefined) this.#borrowers.push(entry);
     if (followers.length > 0) {
       group.remaining += followers.length;
-      entry.followers = followers.map((follower) => ({ number: follower, borrowed: undefined, offset: 0, size: 0, group }));
+      entry.followers = followers.map((follower) => descriptorEntry(follower, group));
       for (const follower of entry.followers) this.#waiting.push(follower);
     }
     unwritten.add(this);
