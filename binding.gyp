@@ -7,10 +7,8 @@
   "targets": [
     {
       "target_name": "multiprocessing",
-      "dependencies": ["<!(node -p \"require('node-addon-api').targets\"):node_addon_api_except"],
       "defines": [
         "NAPI_VERSION=9",
-        "NODE_ADDON_API_DISABLE_DEPRECATED",
         "NODE_API_NO_EXTERNAL_BUFFERS_ALLOWED",
       ],
       "sources": [
@@ -67,7 +65,6 @@
           "sources": ["native/loop/event_set_kqueue.cc", "native/os/platform_darwin.cc", "native/os/processes_darwin.cc", "native/sockets/stream_socket_darwin.cc"],
           "xcode_settings": {
             "CLANG_CXX_LANGUAGE_STANDARD": "c++20",
-            "GCC_ENABLE_CPP_EXCEPTIONS": "YES",
             "GCC_SYMBOLS_PRIVATE_EXTERN": "YES",
             "MACOSX_DEPLOYMENT_TARGET": "11.0",
           },
