@@ -367,6 +367,8 @@ export function receiveError(status: number, id: number, operation: string, limi
       return systemError(-constants.errno.EBADMSG, 'recvmsg', 'a descriptor arrived inside a message');
     case codes.noDescriptor:
       return systemError(-constants.errno.EBADMSG, 'recvmsg', 'no descriptor arrived');
+    case -constants.errno.EMFILE:
+      return systemError(status, 'recvmsg', 'a descriptor arrived and was lost, since this process has too many open');
     case codes.bufferChanged:
       return argumentError('type', 'buffer was detached or shrunk during the call');
     case codes.timedOut:

@@ -169,8 +169,6 @@ napi_value Inspect(napi_env env, napi_callback_info info) {
   const Args<1> args(env, info);
   Endpoint* endpoint = args.addon().FindEndpoint(args.Int(0));
   if (endpoint == nullptr) return args.Return(-EBADF);
-  // Raw calls, whose failure is ignored. While the worker is being terminated, those of the wrapper
-  // throw through Node's frames, which ends the process.
   napi_value out = nullptr;
   napi_create_object(env, &out);
   const auto set = [&](const char* key, double value) {
