@@ -30,6 +30,7 @@
         "native/io/frame_writer.cc",
         "native/loop/poller.cc",
         "native/os/describe.cc",
+        "native/os/guarded_mapping.cc",
         "native/os/sys.cc",
         "native/process/child_process.cc",
         "native/queue/feeder.cc",

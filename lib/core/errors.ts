@@ -339,6 +339,7 @@ const semaphoreHints: Readonly<Record<string, string>> = {
   ENFILE: 'too many files are open on this system',
   ENOMEM: 'this process has too many mappings; close() semaphores that are no longer used',
   EEXIST: 'a semaphore of this name exists already',
+  EIO: 'its file in /dev/shm, or that of the table beside it, was truncated or overwritten',
 };
 
 /** The error for a failed call on a semaphore. */
