@@ -7,10 +7,8 @@
   "targets": [
     {
       "target_name": "multiprocessing",
-      "dependencies": ["<!(node -p \"require('node-addon-api').targets\"):node_addon_api_except"],
       "defines": [
         "NAPI_VERSION=9",
-        "NODE_ADDON_API_DISABLE_DEPRECATED",
         "NODE_API_NO_EXTERNAL_BUFFERS_ALLOWED",
       ],
       "sources": [
@@ -32,6 +30,7 @@
         "native/io/frame_writer.cc",
         "native/loop/poller.cc",
         "native/os/describe.cc",
+        "native/os/guarded_mapping.cc",
         "native/os/sys.cc",
         "native/process/child_process.cc",
         "native/queue/feeder.cc",
@@ -67,7 +66,6 @@
           "sources": ["native/loop/event_set_kqueue.cc", "native/os/platform_darwin.cc", "native/os/processes_darwin.cc", "native/sockets/stream_socket_darwin.cc"],
           "xcode_settings": {
             "CLANG_CXX_LANGUAGE_STANDARD": "c++20",
-            "GCC_ENABLE_CPP_EXCEPTIONS": "YES",
             "GCC_SYMBOLS_PRIVATE_EXTERN": "YES",
             "MACOSX_DEPLOYMENT_TARGET": "11.0",
           },

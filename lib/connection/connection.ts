@@ -300,8 +300,8 @@ export class Connection<S = unknown, R = S> {
    * Receives a descriptor. It is close-on-exec, and the caller must close it. CPython:
    * `multiprocessing.reduction.recv_handle`.
    *
-   * Rejects as `recv` does, with a system error (EBADMSG) if a message arrived instead, and with `NotSupported` for a
-   * connection that is not duplex.
+   * Rejects as `recv` does, with a system error if a message arrived instead (EBADMSG) or if this process has no number
+   * left for the descriptor, which is lost then (EMFILE), and with `NotSupported` for a connection that is not duplex.
    */
   recvHandle(options?: WaitOptions): Promise<number> {
     try {

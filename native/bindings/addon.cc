@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-#include <napi.h>
+#include <node_api.h>
 #include <uv.h>
 
 #include "bindings/endpoint_api.h"
+#include "bindings/napi_args.h"
 #include "bindings/process_api.h"
 #include "bindings/queue_api.h"
 #include "bindings/semaphore_api.h"
@@ -10,17 +11,17 @@
 #include "bindings/transfer_api.h"
 #include "environment/addon_env.h"
 
-namespace {
-
-Napi::Object Init(Napi::Env env, Napi::Object exports) {
+NAPI_MODULE_INIT() {
   // libuv keeps its ABI within a major version only.
   if ((uv_version() >> 16) != 1) {
-    throw Napi::Error::New(env, "This build needs libuv 1, the runtime has another major version");
+    napi_throw_error(env, nullptr,
+                     "This build needs libuv 1, the runtime has another major version");
+    return nullptr;
   }
   uv_loop_t* loop = nullptr;
   const bool known = napi_get_uv_event_loop(env, &loop) == napi_ok;
   // Asking node:worker_threads would load all of it, which a starting child does not need.
-  exports.Set("isMainThread", known && loop == uv_default_loop());
+  mp::ExportFlag(env, exports, "isMainThread", known && loop == uv_default_loop());
   napi_set_instance_data(
       env, new mp::AddonEnv(env),
       [](napi_env, void* data, void*) { delete static_cast<mp::AddonEnv*>(data); }, nullptr);
@@ -32,7 +33,3 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   mp::ExportQueueApi(env, exports);
   return exports;
 }
-
-}  // namespace
-
-NODE_API_MODULE(NODE_GYP_MODULE_NAME, Init)

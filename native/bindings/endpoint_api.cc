@@ -169,8 +169,6 @@ napi_value Inspect(napi_env env, napi_callback_info info) {
   const Args<1> args(env, info);
   Endpoint* endpoint = args.addon().FindEndpoint(args.Int(0));
   if (endpoint == nullptr) return args.Return(-EBADF);
-  // Raw calls, whose failure is ignored. While the worker is being terminated, those of the wrapper
-  // throw through Node's frames, which ends the process.
   napi_value out = nullptr;
   napi_create_object(env, &out);
   const auto set = [&](const char* key, double value) {
@@ -232,7 +230,7 @@ napi_value Start(napi_env env, napi_callback_info info) {
 
 }  // namespace
 
-void ExportEndpointApi(Napi::Env env, Napi::Object exports) {
+void ExportEndpointApi(napi_env env, napi_value exports) {
   const NamedFunction functions[] = {
       {"configure", Configure},
       {"start", Start},
@@ -256,33 +254,38 @@ void ExportEndpointApi(Napi::Env env, Napi::Object exports) {
       {"cancelBlockedCalls", CancelBlockedCalls},
   };
   ExportFunctions(env, exports, functions);
-  Napi::Object status = Napi::Object::New(env);
-  status.Set("endOfFile", static_cast<double>(kEndOfFile));
-  status.Set("truncated", static_cast<double>(kTruncated));
-  status.Set("badLength", static_cast<double>(kBadLength));
-  status.Set("tooLong", static_cast<double>(kTooLong));
-  status.Set("largeMessage", static_cast<double>(kLargeMessage));
-  status.Set("unexpectedDescriptor", static_cast<double>(kUnexpectedDescriptor));
-  status.Set("noDescriptor", static_cast<double>(kNoDescriptor));
-  status.Set("bufferChanged", static_cast<double>(kBufferChanged));
-  status.Set("unreadable", static_cast<double>(kUnreadable));
-  status.Set("ownerDied", static_cast<double>(kOwnerDied));
-  status.Set("queueBroken", static_cast<double>(kQueueBroken));
-  status.Set("shutDown", static_cast<double>(kShutDown));
-  // errno numbers differ between systems, so lib/ finds those that it distinguishes by name.
-  status.Set("again", static_cast<double>(-EAGAIN));
-  status.Set("interrupted", static_cast<double>(-EINTR));
-  status.Set("timedOut", static_cast<double>(-ETIMEDOUT));
-  status.Set("canceled", static_cast<double>(-ECANCELED));
-  status.Set("notWatchable", static_cast<double>(-EPERM));
-  status.Set("busy", static_cast<double>(-EBUSY));
-  status.Set("overflow", static_cast<double>(-EOVERFLOW));
-  status.Set("inProgress", static_cast<double>(-EINPROGRESS));
-  status.Set("refused", static_cast<double>(-ECONNREFUSED));
-  exports.Set("status", status);
-  exports.Set("smallBytes", static_cast<double>(FrameReader::kSmallBytes));
-  exports.Set("mostHeldBytes", static_cast<double>(FrameReader::kMaxHeldBytes));
-  exports.Set("copiedBytes", static_cast<double>(FrameWriter::kCopiedBytes));
+  napi_value status = ExportObject(env, exports, "status");
+  const NamedNumber codes[] = {
+      {"endOfFile", kEndOfFile},
+      {"truncated", kTruncated},
+      {"badLength", kBadLength},
+      {"tooLong", kTooLong},
+      {"largeMessage", kLargeMessage},
+      {"unexpectedDescriptor", kUnexpectedDescriptor},
+      {"noDescriptor", kNoDescriptor},
+      {"bufferChanged", kBufferChanged},
+      {"unreadable", kUnreadable},
+      {"ownerDied", kOwnerDied},
+      {"queueBroken", kQueueBroken},
+      {"shutDown", kShutDown},
+      // errno numbers differ between systems, so lib/ finds those that it distinguishes by name.
+      {"again", -EAGAIN},
+      {"interrupted", -EINTR},
+      {"timedOut", -ETIMEDOUT},
+      {"canceled", -ECANCELED},
+      {"notWatchable", -EPERM},
+      {"busy", -EBUSY},
+      {"overflow", -EOVERFLOW},
+      {"inProgress", -EINPROGRESS},
+      {"refused", -ECONNREFUSED},
+  };
+  ExportNumbers(env, status, codes);
+  const NamedNumber sizes[] = {
+      {"smallBytes", FrameReader::kSmallBytes},
+      {"mostHeldBytes", FrameReader::kMaxHeldBytes},
+      {"copiedBytes", FrameWriter::kCopiedBytes},
+  };
+  ExportNumbers(env, exports, sizes);
 }
 
 }  // namespace mp

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
 //
-// Reads arguments on the hot paths, where raw Node-API calls cost a third less than the wrapper's.
-// lib/ has validated what users pass. Here only what could corrupt memory is checked again.
+// Reads arguments, returns results and fills the exports. lib/ has validated what users pass. Here
+// only what could corrupt memory is checked again.
+//
+// While a worker is being terminated every Node-API call that could run JavaScript fails, at any
+// point of any function here. Such a failure needs no answer, since no JavaScript is left to see
+// it. A null value that comes of it is a bad argument of the next call, which fails in turn.
 #pragma once
 
-#include <napi.h>
 #include <node_api.h>
 
 #include <cstddef>
@@ -126,14 +129,41 @@ struct NamedFunction {
   napi_callback function;
 };
 
-// For the code that runs at loading, where the wrapper's exceptions do no harm.
+struct NamedNumber {
+  const char* name;
+  int64_t value;
+};
+
 template <size_t N>
-void ExportFunctions(Napi::Env env, Napi::Object exports, const NamedFunction (&functions)[N]) {
+void ExportFunctions(napi_env env, napi_value exports, const NamedFunction (&functions)[N]) {
   for (const auto& [name, function] : functions) {
     napi_value value = nullptr;
     napi_create_function(env, name, NAPI_AUTO_LENGTH, function, nullptr, &value);
-    exports.Set(name, Napi::Value(env, value));
+    napi_set_named_property(env, exports, name, value);
   }
+}
+
+template <size_t N>
+void ExportNumbers(napi_env env, napi_value exports, const NamedNumber (&numbers)[N]) {
+  for (const auto& [name, number] : numbers) {
+    napi_value value = nullptr;
+    napi_create_int64(env, number, &value);
+    napi_set_named_property(env, exports, name, value);
+  }
+}
+
+inline void ExportFlag(napi_env env, napi_value exports, const char* name, bool flag) {
+  napi_value value = nullptr;
+  napi_get_boolean(env, flag, &value);
+  napi_set_named_property(env, exports, name, value);
+}
+
+// A new object as a property of the exports.
+inline napi_value ExportObject(napi_env env, napi_value exports, const char* name) {
+  napi_value object = nullptr;
+  napi_create_object(env, &object);
+  napi_set_named_property(env, exports, name, object);
+  return object;
 }
 
 }  // namespace mp

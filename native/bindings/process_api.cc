@@ -65,8 +65,8 @@ napi_value SetRole(napi_env env, napi_callback_info info) {
 
 }  // namespace
 
-void ExportProcessApi(Napi::Env env, Napi::Object exports) {
-  Napi::Object processes = Napi::Object::New(env);
+void ExportProcessApi(napi_env env, napi_value exports) {
+  napi_value processes = ExportObject(env, exports, "processes");
   const NamedFunction functions[] = {
       {"open", Open},
       {"end", End},
@@ -77,8 +77,10 @@ void ExportProcessApi(Napi::Env env, Napi::Object exports) {
       {"setRole", SetRole},
   };
   ExportFunctions(env, processes, functions);
-  processes.Set("killedBy", static_cast<double>(kKilledBy));
-  exports.Set("processes", processes);
+  const NamedNumber numbers[] = {
+      {"killedBy", kKilledBy},
+  };
+  ExportNumbers(env, processes, numbers);
 }
 
 }  // namespace mp

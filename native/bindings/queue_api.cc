@@ -234,8 +234,8 @@ napi_value StopFeeders(napi_env env, napi_callback_info info) {
 
 }  // namespace
 
-void ExportQueueApi(Napi::Env env, Napi::Object exports) {
-  Napi::Object queues = Napi::Object::New(env);
+void ExportQueueApi(napi_env env, napi_value exports) {
+  napi_value queues = ExportObject(env, exports, "queues");
   const NamedFunction functions[] = {
       {"open", Open},
       {"get", Get},
@@ -263,10 +263,12 @@ void ExportQueueApi(Napi::Env env, Napi::Object exports) {
       {"stopFeeders", StopFeeders},
   };
   ExportFunctions(env, queues, functions);
-  queues.Set("isShutDown", static_cast<double>(QueueState::kIsShutDown));
-  queues.Set("dropped", static_cast<double>(QueueState::kDropped));
-  queues.Set("broken", static_cast<double>(QueueState::kBroken));
-  exports.Set("queues", queues);
+  const NamedNumber numbers[] = {
+      {"isShutDown", QueueState::kIsShutDown},
+      {"dropped", QueueState::kDropped},
+      {"broken", QueueState::kBroken},
+  };
+  ExportNumbers(env, queues, numbers);
 }
 
 }  // namespace mp

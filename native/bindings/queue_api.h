@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <napi.h>
+#include <node_api.h>
 
 namespace mp {
 
-void ExportQueueApi(Napi::Env env, Napi::Object exports);
+void ExportQueueApi(napi_env env, napi_value exports);
 
 }  // namespace mp

@@ -327,8 +327,8 @@ napi_value SweepFamilies(napi_env env, napi_callback_info info) {
 
 }  // namespace
 
-void ExportSemaphoreApi(Napi::Env env, Napi::Object exports) {
-  Napi::Object semaphores = Napi::Object::New(env);
+void ExportSemaphoreApi(napi_env env, napi_value exports) {
+  napi_value semaphores = ExportObject(env, exports, "semaphores");
   const NamedFunction functions[] = {
       {"create", Create},
       {"attach", Attach},
@@ -364,8 +364,7 @@ void ExportSemaphoreApi(Napi::Env env, Napi::Object exports) {
       {"sweep", SweepFamilies},
   };
   ExportFunctions(env, semaphores, functions);
-  semaphores.Set("waitsForMany", platform::MaxSemaphoreWords() > 0);
-  exports.Set("semaphores", semaphores);
+  ExportFlag(env, semaphores, "waitsForMany", platform::MaxSemaphoreWords() > 0);
 }
 
 }  // namespace mp

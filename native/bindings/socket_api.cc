@@ -117,7 +117,7 @@ napi_value Take(napi_env env, napi_callback_info info) {
 
 }  // namespace
 
-void ExportSocketApi(Napi::Env env, Napi::Object exports) {
+void ExportSocketApi(napi_env env, napi_value exports) {
   const NamedFunction functions[] = {
       {"open", Open},
       {"bind", Bind},
@@ -128,9 +128,8 @@ void ExportSocketApi(Napi::Env env, Napi::Object exports) {
       {"localAddress", LocalAddress},
       {"take", Take},
   };
-  Napi::Object sockets = Napi::Object::New(env);
+  napi_value sockets = ExportObject(env, exports, "sockets");
   ExportFunctions(env, sockets, functions);
-  exports.Set("sockets", sockets);
 }
 
 }  // namespace mp

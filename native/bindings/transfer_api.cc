@@ -206,7 +206,7 @@ napi_value DropPending(napi_env env, napi_callback_info info) {
 
 }  // namespace
 
-void ExportTransferApi(Napi::Env env, Napi::Object exports) {
+void ExportTransferApi(napi_env env, napi_value exports) {
   const NamedFunction functions[] = {
       {"readReady", ReadReady},
       {"receive", Receive},

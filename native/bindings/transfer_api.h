@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <napi.h>
+#include <node_api.h>
 
 namespace mp {
 
 // Adds the functions of lib/native/addon.ts that receive and send.
-void ExportTransferApi(Napi::Env env, Napi::Object exports);
+void ExportTransferApi(napi_env env, napi_value exports);
 
 }  // namespace mp

@@ -109,11 +109,11 @@ bool Endpoint::Owns(int fd) {
   return Owned().numbers.contains(fd);
 }
 
-ssize_t Endpoint::Read(const iovec* iov, int count, UniqueFd* descriptor) {
+ssize_t Endpoint::Read(const iovec* iov, int count, ArrivedDescriptor* descriptor) {
   return socket_ ? ReadSocket(iov, count, descriptor) : ReadPipe(iov, count);
 }
 
-ssize_t Endpoint::ReadSocket(const iovec* iov, int count, UniqueFd* descriptor) {
+ssize_t Endpoint::ReadSocket(const iovec* iov, int count, ArrivedDescriptor* descriptor) {
   alignas(cmsghdr) char control[CMSG_SPACE(kMaxDescriptors * sizeof(int))];
   msghdr message{};
   message.msg_iov = const_cast<iovec*>(iov);
@@ -121,8 +121,18 @@ ssize_t Endpoint::ReadSocket(const iovec* iov, int count, UniqueFd* descriptor) 
   message.msg_control = control;
   message.msg_controllen = sizeof control;
   const ssize_t n = platform::ReceiveMessage(fd_.get(), &message, blocks_);
-  if (n < 0 || message.msg_controllen == 0) return n;
+  if (n < 0) return n;
+  // There was room for all that one message can carry. So if anything was cut off, this process has
+  // no more numbers for descriptors.
+  const bool lost = (message.msg_flags & MSG_CTRUNC) != 0;
+  if (message.msg_controllen == 0 && !lost) return n;
   size_t received = 0;
+  if (lost && !*descriptor) {
+    received++;
+    *descriptor = ArrivedDescriptor::Lost();
+  } else if (lost) {
+    received = kMaxDescriptors;
+  }
   for (cmsghdr* c = CMSG_FIRSTHDR(&message); c != nullptr; c = CMSG_NXTHDR(&message, c)) {
     if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) continue;
     const size_t here = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
@@ -131,7 +141,7 @@ ssize_t Endpoint::ReadSocket(const iovec* iov, int count, UniqueFd* descriptor) 
       std::memcpy(&number, CMSG_DATA(c) + i * sizeof(int), sizeof number);
       UniqueFd arrived(number);
       if (received++ == 0 && !*descriptor)
-        *descriptor = std::move(arrived);
+        *descriptor = ArrivedDescriptor(std::move(arrived));
       else
         received = kMaxDescriptors;
     }

@@ -92,11 +92,11 @@ class Endpoint final : private ByteSource, private ByteSink {
   Habit receive_habit;
 
  private:
-  ssize_t Read(const iovec* iov, int count, UniqueFd* descriptor) override;
+  ssize_t Read(const iovec* iov, int count, ArrivedDescriptor* descriptor) override;
   ssize_t Write(const iovec* iov, int count) override;
   ssize_t WriteDescriptor(uint8_t byte, int descriptor) override;
 
-  ssize_t ReadSocket(const iovec* iov, int count, UniqueFd* descriptor);
+  ssize_t ReadSocket(const iovec* iov, int count, ArrivedDescriptor* descriptor);
   ssize_t ReadPipe(const iovec* iov, int count);
   ssize_t WritePipe(const iovec* iov, int count);
   int Reopened(UniqueFd* reopened, bool writable);

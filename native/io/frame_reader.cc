@@ -178,7 +178,7 @@ int64_t FrameReader::ReadDescriptor(ByteSource& source) {
   TakeHeld(&byte, 1);
   const bool came_with_it = descriptor_ && end_ == begin_;
   DropBufferIfEmpty();
-  return came_with_it ? descriptor_.Release() : kNoDescriptor;
+  return came_with_it ? descriptor_.Take() : kNoDescriptor;
 }
 
 int64_t FrameReader::TakeOut(uint8_t* out) noexcept {

@@ -41,7 +41,8 @@ class FrameReader {
 
   // Reads one byte and the descriptor that came with it, as multiprocessing.reduction.send_handle
   // sends them. Returns the descriptor, which the caller owns then, kNoDescriptor if the byte came
-  // alone (it is consumed), a Status or -errno.
+  // alone, -EMFILE if this process had no number left for the descriptor (in both cases the byte is
+  // consumed), a Status or -errno.
   int64_t ReadDescriptor(ByteSource& source);
 
   // Reading ahead reads in one call what is there, and serves later messages from memory. Turning
@@ -106,7 +107,7 @@ class FrameReader {
   Phase phase_ = Phase::kHeader;
   bool read_ahead_ = false;
   bool drained_ = false;
-  UniqueFd descriptor_;  // Belongs to the last held byte.
+  ArrivedDescriptor descriptor_;  // Belongs to the last held byte.
 };
 
 }  // namespace mp

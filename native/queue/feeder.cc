@@ -178,7 +178,9 @@ int Feeder::Acquire() {
     if (waited != -ETIMEDOUT && waited != -EINTR) return waited;
     const int reason = StopReason();
     if (reason < 0) return reason;
-    if (wlock.CheckHolder() != kOwnerDied) continue;
+    const int holder = wlock.CheckHolder();
+    if (holder == -EIO) return holder;
+    if (holder != kOwnerDied) continue;
     const std::shared_ptr<Endpoint> reader = resources_.reader.lock();
     // Without the pipe's reader nothing can be proved.
     const int recovered =

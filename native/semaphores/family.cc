@@ -26,9 +26,12 @@ Families& AllFamilies() {
   return families;
 }
 
-int WithTable(std::unique_ptr<FamilyRegister> registered, std::shared_ptr<Family>* out) {
+// Only the process that starts a family makes its table, before any other process learns the
+// family's name. A table that is missing later would be another one than that of the members.
+int WithTable(std::unique_ptr<FamilyRegister> registered, bool create,
+              std::shared_ptr<Family>* out) {
   std::shared_ptr<HolderTable> table;
-  const int status = HolderTable::Open(registered->HoldersPath(), true, &table);
+  const int status = HolderTable::Open(registered->HoldersPath(), create, &table);
   if (status < 0) return status;
   *out = std::make_shared<Family>(std::move(registered), std::move(table));
   return 0;
@@ -54,7 +57,7 @@ int Family::Own(std::shared_ptr<Family>* out) {
     (void)Sweep(folder, &swept);
     std::unique_ptr<FamilyRegister> registered;
     int status = FamilyRegister::Create(folder, &registered);
-    if (status >= 0) status = WithTable(std::move(registered), &own);
+    if (status >= 0) status = WithTable(std::move(registered), true, &own);
     if (status < 0) return status;
   }
   *out = own;
@@ -76,7 +79,7 @@ int Family::Inherit(const std::string& name, UniqueFd fd) {
   std::unique_ptr<FamilyRegister> registered;
   const int status =
       FamilyRegister::Adopt(register_file::DefaultFolder(), name, std::move(fd), &registered);
-  return status < 0 ? status : WithTable(std::move(registered), &own);
+  return status < 0 ? status : WithTable(std::move(registered), false, &own);
 }
 
 int Family::Join(const std::string& name, std::shared_ptr<Family>* out) {
@@ -95,7 +98,7 @@ int Family::Join(const std::string& name, std::shared_ptr<Family>* out) {
   }
   std::unique_ptr<FamilyRegister> registered;
   int status = FamilyRegister::Join(register_file::DefaultFolder(), name, &registered);
-  if (status >= 0) status = WithTable(std::move(registered), out);
+  if (status >= 0) status = WithTable(std::move(registered), false, out);
   if (status >= 0) families.joined.push_back(*out);
   return status;
 }

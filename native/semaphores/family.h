@@ -36,8 +36,8 @@ class Family {
   int fd() const noexcept { return register_->fd(); }
   const std::shared_ptr<HolderTable>& table() const noexcept { return table_; }
 
-  // False once its register was removed: then no other process can join it any more.
-  bool IsCurrent() const { return register_->IsCurrent(); }
+  // False once its register was removed or its table damaged: then no other process can join it.
+  bool IsCurrent() const { return register_->IsCurrent() && table_->IsIntact(); }
 
   // A new semaphore under a name that was registered first.
   int CreateSemaphore(uint32_t value, uint32_t* number, std::shared_ptr<NamedSemaphore>* out);

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -48,8 +49,9 @@ bool IsOrphanedHolder(Phase phase) noexcept {
   return phase == Phase::kOrphanedHolder || phase == Phase::kOrphanedMover;
 }
 
-// The state while a record is being filled in. No semaphore has this number.
-constexpr uint64_t kClaimed = ~uint64_t{0} << 32;
+// The state while a record is being filled in. No semaphore has this number. The owner that such a
+// record names is the one before, so its death does not make the record free.
+constexpr uint64_t kClaimed = ~uint64_t{0} << 32 | static_cast<uint64_t>(Phase::kFilling);
 
 }  // namespace
 
@@ -69,23 +71,35 @@ int HolderTable::Open(const std::string& path, bool create, std::shared_ptr<Hold
   const UniqueFd fd(static_cast<int>(
       sys::RetryOnInterrupt([&] { return ::open(path.c_str(), flags, S_IRUSR | S_IWUSR); })));
   if (fd.get() < 0) return fd.get();
-  // Without a reservation, a full file system would show as SIGBUS at the first use.
-  const int allocated = platform::AllocateFile(fd.get(), kBytes);
-  if (allocated < 0) return allocated;
+  struct stat info {};
+  int status = platform::FileStatus(fd.get(), &info);
+  if (status < 0) return status;
+  if (!create && info.st_size < static_cast<off_t>(kBytes)) return -EIO;
+  // Without a reservation, a full file system would raise SIGBUS at the first use.
+  if (create) status = platform::AllocateFile(fd.get(), kBytes);
+  if (status < 0) return status;
   void* memory = ::mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
   if (memory == MAP_FAILED) return -errno;
-  auto* page = static_cast<Page*>(memory);
-  // All members write the same value into a file of zeros.
-  uint64_t none = 0;
-  if (!page->magic.compare_exchange_strong(none, kMagic) && none != kMagic) {
-    ::munmap(memory, kBytes);
-    return -EPROTO;
-  }
-  out->reset(new HolderTable(page));
+  std::shared_ptr<HolderTable> table(new HolderTable(static_cast<Page*>(memory)));
+  // A new file consists of zeros.
+  uint64_t found = 0;
+  if (create) table->page_->magic.compare_exchange_strong(found, kMagic);
+  found = table->page_->magic.load();
+  if (found != kMagic) return found == 0 ? -EIO : -EPROTO;
+  *out = std::move(table);
   return 0;
 }
 
-HolderTable::~HolderTable() { ::munmap(page_, kBytes); }
+HolderTable::HolderTable(Page* page) : page_(page), mapping_(new GuardedMapping(page, kBytes)) {}
+
+HolderTable::~HolderTable() {
+  mapping_.reset();
+  ::munmap(page_, kBytes);
+}
+
+bool HolderTable::IsIntact() const noexcept {
+  return page_->magic.load(std::memory_order_relaxed) == kMagic;
+}
 
 uint32_t HolderTable::NextNumber() noexcept { return page_->next_number.fetch_add(1) + 1; }
 

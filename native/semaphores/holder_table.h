@@ -12,6 +12,8 @@
 #include <memory>
 #include <string>
 
+#include "os/guarded_mapping.h"
+
 namespace mp {
 
 enum class Phase : uint32_t {
@@ -24,6 +26,7 @@ enum class Phase : uint32_t {
   kReserved = 9,  // The count is how many of a queue's slots the owner has taken for items that are
                   // on their way.
   kQueue = 11,    // The state of a queue. The count is a set of flags that all members share.
+  kFilling = 12,  // A process has just claimed the record. Its owner is not written yet.
 
   // What remains of a record when its thread has ended; the process may live on.
   kOrphanedHolder = 3,   // Of kHolding.
@@ -55,11 +58,15 @@ class HolderTable {
   };
 
   // Maps the table at `path`, which is made if `create`. 0 or -errno (ENOSPC when there is no
-  // memory for the page).
+  // memory for the page, EIO when an existing table was truncated).
   static int Open(const std::string& path, bool create, std::shared_ptr<HolderTable>* out);
   ~HolderTable();
   HolderTable(const HolderTable&) = delete;
   HolderTable& operator=(const HolderTable&) = delete;
+
+  // False once the file was truncated or overwritten. The records of the other members are gone
+  // then, and so are the ones of this process for the others.
+  bool IsIntact() const noexcept;
 
   // The number of a new semaphore, from 1. No other semaphore of the family ever has the same.
   uint32_t NextNumber() noexcept;
@@ -113,7 +120,7 @@ class HolderTable {
 
  private:
   struct Page;
-  explicit HolderTable(Page* page) noexcept : page_(page) {}
+  explicit HolderTable(Page* page);
 
   static constexpr uint32_t kMaxCount = 0xfff;
 
@@ -131,6 +138,7 @@ class HolderTable {
   void ForgetIfUnused(uint32_t number) noexcept;
 
   Page* page_;
+  std::unique_ptr<GuardedMapping> mapping_;
 };
 
 }  // namespace mp

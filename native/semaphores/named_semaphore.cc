@@ -17,7 +17,11 @@ int NamedSemaphore::Open(const std::string& name, bool create, uint32_t value,
     sem_t* semaphore = create ? ::sem_open(name.c_str(), O_CREAT | O_EXCL, S_IRUSR | S_IWUSR, value)
                               : ::sem_open(name.c_str(), 0);
     if (semaphore != SEM_FAILED) {
-      *out = std::make_shared<NamedSemaphore>(name, semaphore);
+      auto opened = std::make_shared<NamedSemaphore>(name, semaphore);
+      // The first access finds out whether the file is as long as a semaphore.
+      const int value = opened->Value();
+      if (value == -EIO) return value;
+      *out = std::move(opened);
       return 0;
     }
     const int error = errno;
@@ -29,16 +33,16 @@ int NamedSemaphore::Unlink(const std::string& name) noexcept {
   return static_cast<int>(sys::RetryOnInterrupt([&] { return ::sem_unlink(name.c_str()); }));
 }
 
-int NamedSemaphore::Post() noexcept { return ::sem_post(semaphore_) == 0 ? 0 : -errno; }
+int NamedSemaphore::Post() noexcept { return Checked(::sem_post(semaphore_) == 0 ? 0 : -errno); }
 
 int NamedSemaphore::TryWait() noexcept {
-  return sys::RetryOnInterrupt([&] { return ::sem_trywait(semaphore_); });
+  return Checked(sys::RetryOnInterrupt([&] { return ::sem_trywait(semaphore_); }));
 }
 
 int NamedSemaphore::Wait(std::chrono::nanoseconds slice) noexcept {
-  return platform::WaitForSemaphore(semaphore_, slice.count());
+  return Checked(platform::WaitForSemaphore(semaphore_, slice.count()));
 }
 
-int NamedSemaphore::Value() const noexcept { return platform::SemaphoreValue(semaphore_); }
+int NamedSemaphore::Value() const noexcept { return Checked(platform::SemaphoreValue(semaphore_)); }
 
 }  // namespace mp

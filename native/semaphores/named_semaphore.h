@@ -3,17 +3,20 @@
 
 #include <semaphore.h>
 
+#include <cerrno>
 #include <cstdint>
 #include <memory>
 #include <string>
 
+#include "os/guarded_mapping.h"
 #include "util/deadline.h"
 
 namespace mp {
 
 // One named POSIX semaphore that this process has open. CPython's synchronisation objects use the
 // same semaphores, so nothing here may differ from what sem_open(3) and its relatives do. Any
-// thread may use it. Results are >= 0 or -errno.
+// thread may use it. Results are >= 0 or -errno; -EIO for every operation once the file of the
+// semaphore was truncated.
 class NamedSemaphore {
  public:
   // With `create` it must not exist yet (EEXIST) and gets `value`. Without, it must exist (ENOENT).
@@ -22,8 +25,13 @@ class NamedSemaphore {
   static int Unlink(const std::string& name) noexcept;
 
   NamedSemaphore(std::string name, sem_t* semaphore) noexcept
-      : name_(std::move(name)), semaphore_(semaphore) {}
-  ~NamedSemaphore() { ::sem_close(semaphore_); }
+      : name_(std::move(name)),
+        mapping_(new GuardedMapping(semaphore, sizeof(sem_t))),
+        semaphore_(semaphore) {}
+  ~NamedSemaphore() {
+    mapping_.reset();
+    ::sem_close(semaphore_);
+  }
   NamedSemaphore(const NamedSemaphore&) = delete;
   NamedSemaphore& operator=(const NamedSemaphore&) = delete;
 
@@ -33,13 +41,18 @@ class NamedSemaphore {
   int Post() noexcept;
   // -EAGAIN when the value is 0.
   int TryWait() noexcept;
+  // Whether its memory is that of its file.
+  bool IsIntact() const noexcept { return mapping_->IsIntact(); }
   // Sleeps for at most `slice`: 0 once the value was taken, -ETIMEDOUT or -EINTR.
   int Wait(std::chrono::nanoseconds slice) noexcept;
   // -ENOSYS on macOS.
   int Value() const noexcept;
 
  private:
+  int Checked(int status) const noexcept { return IsIntact() ? status : -EIO; }
+
   std::string name_;
+  std::unique_ptr<GuardedMapping> mapping_;
   sem_t* semaphore_;
 };
 

@@ -171,9 +171,16 @@ class Shard {
   // Completes requests with the values that are there. Whether there was one.
   bool Serve(Entry& entry) {
     bool any = false;
+    if (!entry.requests.empty() && !entry.requests.front().semaphore->IsIntact()) {
+      CompleteAll(entry, -EIO);
+    }
     while (!entry.requests.empty()) {
       const bool taken = entry.word != nullptr ? TryAcquire(*entry.word)
                                                : entry.semaphore->semaphore().TryWait() == 0;
+      if (!entry.requests.front().semaphore->IsIntact()) {
+        CompleteAll(entry, -EIO);
+        break;
+      }
       if (!taken) break;
       any = true;
       entry.requests.front().semaphore->MarkHeld();
@@ -185,12 +192,15 @@ class Shard {
   void CheckHolder(Entry& entry) {
     for (const WaitRequest& request : entry.requests) {
       if (!request.semaphore->has_checks()) continue;
-      if (request.semaphore->CheckHolder() == kOwnerDied) {
-        // The same holds for every request, and each caller decides for itself.
-        while (!entry.requests.empty()) Complete(entry, kOwnerDied);
-      }
+      const int status = request.semaphore->CheckHolder();
+      // The same holds for every request, and each caller decides for itself.
+      if (status < 0) CompleteAll(entry, status);
       return;
     }
+  }
+
+  void CompleteAll(Entry& entry, int32_t status) {
+    while (!entry.requests.empty()) Complete(entry, status);
   }
 
   void Complete(Entry& entry, int32_t status) {

@@ -9,6 +9,7 @@
 namespace mp {
 
 int TrackedSemaphore::TryAcquire() noexcept {
+  if (table_ != nullptr && !table_->IsIntact()) return -EIO;
   const int status = semaphore_->TryWait();
   if (status == 0) MarkHeld();
   return status;
@@ -43,7 +44,9 @@ int TrackedSemaphore::Release(int64_t max) noexcept {
 }
 
 int TrackedSemaphore::CheckHolder() noexcept {
-  if (!has_checks() || semaphore_->Value() > 0) return 0;
+  const int value = semaphore_->Value();
+  if (!IsIntact()) return -EIO;
+  if (!has_checks() || value > 0) return 0;
   if (role_ == Role::kSlots) {
     ReturnOrphanedSlots();
     return 0;

@@ -58,10 +58,15 @@ class TrackedSemaphore {
   // Whether the death of a process can be a reason to end a wait for it.
   bool has_checks() const noexcept { return record_ != nullptr && role_ != Role::kWaiter; }
 
+  // Whether its memory, and that of the table, is still that of the files.
+  bool IsIntact() const noexcept {
+    return semaphore_->IsIntact() && (table_ == nullptr || table_->IsIntact());
+  }
+
   const std::shared_ptr<HolderTable>& table() const noexcept { return table_; }
   uint32_t number() const noexcept { return number_; }
 
-  // -EAGAIN when the value is 0.
+  // -EAGAIN when the value is 0. -EIO once the file of the semaphore or the table was truncated.
   int TryAcquire() noexcept;
   // Tries several times before it returns -EAGAIN: for a lock whose holders keep it for about as
   // long as a read or a write takes.
@@ -90,7 +95,7 @@ class TrackedSemaphore {
   // posted on its behalf. That is done only where it is certain to be right: if all processes that
   // know the semaphore write records, or if only its holder ever posts it. Otherwise kOwnerDied,
   // also if the dead holder may have moved a part of a message. Slots that dead processes have
-  // taken are returned.
+  // taken are returned. -EIO as for TryAcquire().
   int CheckHolder() noexcept;
   // Whether the holder died while it may have moved a part of a message.
   bool HasDeadMover() noexcept { return has_holder() && table_->FindDeadHolder(number_).moving; }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // Descriptors that are sent over socketpairs.
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -120,6 +121,64 @@ const Test kWithMessage("descriptors: a descriptor with the bytes of a message i
     }
   }
 });
+
+// While it exists, this process gets no further descriptor.
+class NoFreeDescriptor {
+ public:
+  NoFreeDescriptor() {
+    Equal(::getrlimit(RLIMIT_NOFILE, &before_), 0);
+    rlimit none = before_;
+    none.rlim_cur = 0;
+    Equal(::setrlimit(RLIMIT_NOFILE, &none), 0);
+  }
+  ~NoFreeDescriptor() { ::setrlimit(RLIMIT_NOFILE, &before_); }
+  NoFreeDescriptor(const NoFreeDescriptor&) = delete;
+  NoFreeDescriptor& operator=(const NoFreeDescriptor&) = delete;
+
+ private:
+  rlimit before_{};
+};
+
+const Test kLost("descriptors: one for which no number is left is EMFILE, and the stream goes on",
+                 [] {
+                   for (const bool read_ahead : {false, true}) {
+                     EndpointPair pair(RawSocketPair(), IoMethod::kNoWait, read_ahead);
+                     FrameWriter& writer = pair.writer->writer();
+                     const Blob message = Pattern(20);
+                     writer.Append(message.data(), message.size());
+                     for (int i = 0; i < 3; i++) writer.AppendDescriptor(AnyDescriptor());
+                     writer.Append(message.data(), message.size());
+                     Equal(writer.Flush(pair.writer->sink(), {}, SIZE_MAX), 5);
+                     Blob received;
+                     {
+                       const NoFreeDescriptor none;
+                       Equal(ReceiveOn(*pair.reader, &received), 20);
+                       for (int i = 0; i < 2; i++)
+                         Equal(pair.reader->reader().ReadDescriptor(pair.reader->source()),
+                               -EMFILE);
+                     }
+                     Check(IsOpen(ReceiveHandle(*pair.reader).get()));
+                     Equal(ReceiveOn(*pair.reader, &received), 20);
+                     Check(received == message);
+                   }
+                 });
+
+const Test kLostInMessage("descriptors: a lost one in or with a message is refused as any other",
+                          [] {
+                            for (const bool read_ahead : {false, true}) {
+                              for (const size_t count : {size_t{1}, size_t{2}, size_t{253}}) {
+                                RawPair raw = RawSocketPair();
+                                const Blob bytes = Frame(Pattern(100));
+                                Equal(SendMany(raw.writer.get(), bytes, count), bytes.size());
+                                const auto reader = MakeEndpoint(std::move(raw.reader),
+                                                                 IoMethod::kNoWait, read_ahead);
+                                const NoFreeDescriptor none;
+                                Blob message;
+                                Equal(ReceiveOn(*reader, &message), kUnexpectedDescriptor);
+                                Equal(ReceiveOn(*reader, &message), kUnreadable);
+                              }
+                            }
+                          });
 
 const Test kMessageInstead("descriptors: a message where a descriptor is expected", [] {
   EndpointPair pair(RawSocketPair(), IoMethod::kNoWait);

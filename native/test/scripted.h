@@ -103,7 +103,7 @@ class ScriptedSource final : public ByteSource {
   // Whether every further call returns EAGAIN.
   bool dry() const { return left() == 0 && script.over() && !ends_; }
 
-  ssize_t Read(const iovec* iov, int count, UniqueFd* descriptor) override {
+  ssize_t Read(const iovec* iov, int count, ArrivedDescriptor* descriptor) override {
     calls_++;
     const ssize_t step = script.Next(static_cast<ssize_t>(bytes_.size()) + 1);
     if (step <= 0) return step == 0 ? -EAGAIN : step;
@@ -120,7 +120,7 @@ class ScriptedSource final : public ByteSource {
     at_ += done;
     if (carrier == descriptors_.end() || carrier->first >= at_) return static_cast<ssize_t>(done);
     if (carrier->second > 1 || *descriptor) return -EBADMSG;
-    *descriptor = AnyDescriptor();
+    *descriptor = ArrivedDescriptor(AnyDescriptor());
     return static_cast<ssize_t>(done);
   }
 

@@ -75,6 +75,33 @@ inline const Test kInOrder("waiter: requests for one semaphore are served in the
   SemaphoreWaiter::Stop();
 });
 
+#if defined(__linux__)
+inline const Test kDamaged("waiter: a semaphore whose file is truncated ends the requests for it",
+                           [] {
+                             const auto queue = MakeQueue();
+                             const std::string name = FreshName();
+                             std::shared_ptr<NamedSemaphore> named;
+                             Equal(NamedSemaphore::Open(name, true, 0, &named), 0);
+                             const auto damaged =
+                                 std::make_shared<TrackedSemaphore>(std::move(named));
+                             const auto other = MakeTracked(0);
+                             for (int32_t i = 1; i <= 2; i++)
+                               Equal(SemaphoreWaiter::Start(damaged, queue, i), 0);
+                             Equal(::truncate(("/dev/shm/sem." + name.substr(1)).c_str(), 0), 0);
+                             NamedSemaphore::Unlink(name);
+                             // The thread looks at all semaphores when it is given another one.
+                             Equal(SemaphoreWaiter::Start(other, queue, 3), 0);
+                             for (int32_t i = 1; i <= 2; i++) {
+                               const auto completion = Next(*queue);
+                               Equal(completion.request, i);
+                               Equal(completion.status, -EIO);
+                             }
+                             Equal(other->Release(TrackedSemaphore::kNoLimit), 0);
+                             Equal(Next(*queue).request, 3);
+                             SemaphoreWaiter::Stop();
+                           });
+#endif
+
 inline const Test kPresent("waiter: a value that is there already is taken", [] {
   const auto queue = MakeQueue();
   const auto semaphore = MakeTracked(2);

@@ -228,6 +228,67 @@ describe('Semaphores', function () {
     });
   });
 
+  // Regression: SIGBUS ended every process that had such a semaphore open.
+  it('whose files, or the table beside them, are truncated are EIO in every call, and new ones work', async () => {
+    const found = await printed(
+      spawnAfter(
+        '',
+        node(`
+          import { Worker } from 'node:worker_threads';
+          const codeOf = async (action) => {
+            try {
+              await action();
+              return 'succeeded';
+            } catch ({ code }) {
+              return code;
+            }
+          };
+          const inWorker = async (descriptor) => {
+            const worker = new Worker(
+              \`
+              import { parentPort, workerData } from 'node:worker_threads';
+              import * as mp from 'node-multiprocessing';
+              try {
+                parentPort.postMessage(mp.attach(workerData).acquireSync({ timeout: 1000 }));
+              } catch ({ code }) {
+                parentPort.postMessage(code);
+              }\`,
+              { eval: true, workerData: descriptor },
+            );
+            const code = await new Promise((resolve) => worker.once('message', resolve));
+            await worker.terminate();
+            return code;
+          };
+          const found = {};
+          for (const what of ['semaphore', 'table']) {
+            const lock = new mp.Lock();
+            const other = new mp.Lock();
+            other.acquireSync();
+            const descriptor = mp.describe(lock);
+            const { name, family } = descriptor.semaphore;
+            const waiting = codeOf(() => other.acquire());
+            const file = (name) => '/dev/shm/sem.' + name.slice(1);
+            if (what === 'table') fs.truncateSync(folder + '/' + family + '.holders');
+            else for (const each of [lock, other]) fs.truncateSync(file(each.name));
+            found[what] = {
+              sync: await codeOf(() => lock.acquireSync({ timeout: 1000 })),
+              async: await codeOf(() => lock.acquire({ timeout: 1000 })),
+              waiting: await waiting,
+              worker: await inWorker(descriptor),
+              peer: await codeOf(() => mp.attach(descriptor)),
+            };
+            use(new mp.Lock());
+          }
+          print(found);
+          process.exit(0);`),
+      ),
+    );
+    const all = { sync: 'EIO', async: 'EIO', waiting: 'EIO', worker: 'EIO' };
+    // An attached object of this process shares the family, and with it what the process knows.
+    expect(found.semaphore).to.deep.equal({ ...all, peer: 'EIO' });
+    expect(found.table).to.deep.include(all);
+  });
+
   it('that were removed from outside are ENOENT, and the message mentions RemoveIPC', () => {
     const lock = new Lock();
     const descriptor = describeObject(lock);

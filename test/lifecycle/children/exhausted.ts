@@ -107,12 +107,17 @@ const cases: Record<string, () => Promise<unknown>> = {
   async others() {
     const [near, far] = Pipe<string>();
     const [idle] = Pipe<string>();
-    await near.sendHandle(0);
+    const [sender, unhurried] = Pipe<string>(true, { readAhead: false });
+    await Promise.all([near.sendHandle(0), near.sendHandle(0), sender.sendHandle(0)]);
     const fds = exhaust();
     const results = {
       wait: await failureOf(wait([0, idle], 1000)),
       sendHandle: await failureOf(near.sendHandle(0)),
-      recvHandle: await failureOf(far.recvHandle()),
+      recvHandle: [
+        await failureOf(far.recvHandle()),
+        (failure(() => far.recvHandleSync()) as { code?: string }).code,
+        await failureOf(unhurried.recvHandle()),
+      ],
       message: await (async () => {
         const received = far.recv();
         await near.send('a message');
