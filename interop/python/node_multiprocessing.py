@@ -20,6 +20,7 @@ import os
 import shutil
 import socket
 import subprocess
+import weakref
 from multiprocessing import connection, context, popen_spawn_posix, process, queues, reduction, synchronize, util
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
 
@@ -186,7 +187,6 @@ class _Popen:
         self.returncode: Optional[int] = None
         self._fds: List[int] = []
         self._launch(process_obj)
-        util.register_after_fork(self, _Popen._forget)
 
     def duplicate_for_child(self, fd: int) -> int:
         self._fds.append(fd)
@@ -216,6 +216,7 @@ class _Popen:
             self._child.kill()
 
     def close(self) -> None:
+        _of_this_process.discard(self)
         self.finalizer()
 
     def _launch(self, process_obj: NodeProcess) -> None:
@@ -239,6 +240,7 @@ class _Popen:
             # For the child, the parent is alive as long as this side is open.
             self._channel = connection.Connection(os.dup(ours.fileno()))
             self.finalizer = util.Finalize(self, _close, (self._channel, sentinel))
+            _of_this_process.add(self)
         except BaseException:
             os.close(sentinel)
             raise
@@ -272,9 +274,19 @@ class _Popen:
         self._identities = [(fd, *_identity(fd)) for fd in self._fds]
         return file.getvalue(), pickler.kept
 
-    def _forget(self) -> None:
-        """After a fork these belong to the parent. A copy would hide the parent's end from the child."""
-        self.finalizer()
+
+# The finalizers of multiprocessing do nothing after a fork.
+_of_this_process: 'weakref.WeakSet[_Popen]' = weakref.WeakSet()
+
+
+def _forget() -> None:
+    """After a fork these belong to the parent. A copy would hide the parent's end from the child."""
+    for popen in list(_of_this_process):
+        _close(popen._channel, popen.sentinel)
+    _of_this_process.clear()
+
+
+os.register_at_fork(after_in_child=_forget)
 
 
 def _close(channel: connection.Connection, sentinel: int) -> None:

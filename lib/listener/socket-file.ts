@@ -2,19 +2,38 @@
 //
 // The files of unix sockets. The kernel does not remove a file with its socket.
 import { lstatSync, mkdtempSync, rmdirSync, unlinkSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 
 import { LONGEST_PATH } from './socket-address.js';
 
 const NAME = 'listener';
 
-/** A new path in a folder that only this user can enter. The file and the folder are removed with the SocketFile. */
+/** Where temporary files may be, in the order of preference. CPython: `tempfile._candidate_tempdir_list`. */
+function temporaryFolders(): string[] {
+  const named = ['TMPDIR', 'TEMP', 'TMP'].map((name) => process.env[name]);
+  const folders = [...named, '/tmp', '/var/tmp', '/usr/tmp', '.'].filter(
+    (folder) => folder !== undefined && folder !== '',
+  );
+  return folders.map((folder) => resolve(folder as string));
+}
+
+/**
+ * A new path in a folder that only this user can enter: in the first temporary folder that permits it and whose name is
+ * short enough. The file and the folder are removed with the SocketFile.
+ */
 export function makeSocketPath(): { path: string; folder: string } {
-  // mkdtemp adds six characters, and makes the folder with mode 0700.
-  const tooLong = join(tmpdir(), 'mp-xxxxxx', NAME).length > LONGEST_PATH;
-  const folder = mkdtempSync(join(tooLong ? '/tmp' : tmpdir(), 'mp-'));
-  return { path: join(folder, NAME), folder };
+  let failure: unknown;
+  for (const parent of temporaryFolders()) {
+    // mkdtemp adds six characters, and makes the folder with mode 0700.
+    if (Buffer.byteLength(join(parent, 'mp-xxxxxx', NAME)) > LONGEST_PATH) continue;
+    try {
+      const folder = mkdtempSync(join(parent, 'mp-'));
+      return { path: join(folder, NAME), folder };
+    } catch (error) {
+      failure ??= error;
+    }
+  }
+  throw failure;
 }
 
 /** Removes a folder that was made here, if no file is left in it. */
@@ -40,7 +59,8 @@ export class SocketFile {
   readonly #identity: string | undefined;
 
   constructor(path: string, folder: string | undefined) {
-    this.#path = path;
+    // The working directory of the process may be another one when the file is removed.
+    this.#path = resolve(path);
     this.#folder = folder;
     this.#identity = identify(path);
     if (files.size === 0) process.on('exit', removeAll);

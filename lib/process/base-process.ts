@@ -185,12 +185,11 @@ export abstract class BaseProcess {
     return this.#launched?.child.process.stderr ?? null;
   }
 
-  #joined({ child, failure }: Launched, ended: boolean): boolean {
+  #joined({ failure }: Launched, ended: boolean): boolean {
     if (!ended) return false;
     children.delete(this);
     const error = failure();
-    // A program that caught the error itself and exited with code 0 has not failed.
-    if (error !== undefined && child.exitcode !== 0) throw error;
+    if (error !== undefined) throw error;
     return true;
   }
 

@@ -34,8 +34,8 @@ export interface Preparation {
   readonly family?: { readonly family: string; readonly fd: number } | undefined;
 }
 
-/** A report that a child sends to its parent. */
-export type Report = { readonly type: 'attached' } | ({ readonly type: 'failed' } & ChildFailure);
+/** A report that a child sends to its parent: it has taken over its arguments, it calls its function, or it fails. */
+export type Report = { readonly type: 'attached' | 'running' } | ({ readonly type: 'failed' } & ChildFailure);
 
 /** The parent's end of the bootstrap channel. */
 export class BootstrapChannel {

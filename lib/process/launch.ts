@@ -2,9 +2,10 @@
 //
 // Starts a child process of any language and supervises it until it ends.
 import type { ChildProcess, StdioOptions } from 'node:child_process';
-import { accessSync, closeSync, constants as modes, openSync } from 'node:fs';
+import { accessSync, closeSync, constants as modes, openSync, readSync, statSync } from 'node:fs';
 import { constants } from 'node:os';
-import { isAbsolute } from 'node:path';
+import { delimiter, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 import { ChildProcessError, systemError, type ChildFailure } from '../core/errors.js';
 import { flushUnwritten } from '../event-loop/sync-wait.js';
@@ -37,7 +38,7 @@ export interface Spawner {
   send(channel: BootstrapChannel): Promise<void>;
   /** Called when the child has ended, before any caller is told. */
   ended?(): void;
-  /** Explains the failure of a child that has not reported one itself. */
+  /** Explains the end of a child that has neither called its function nor reported why. */
   explain?(exitcode: number, attached: boolean): ChildFailure | undefined;
 }
 
@@ -80,6 +81,7 @@ function supervise(
 ): Launched {
   let failure: ChildFailure | undefined;
   let attached = false;
+  let reached = false;
   const onEnd = (): void => {
     channel.end();
     inheritance.attached();
@@ -89,6 +91,8 @@ function supervise(
   channel.listen((report) => {
     if (report.type === 'failed') {
       failure ??= report;
+    } else if (report.type === 'running') {
+      reached = true;
     } else {
       attached = true;
       inheritance.attached();
@@ -98,7 +102,11 @@ function supervise(
     child: running,
     // Created in the call that waits for the child: that stack says more than the stack of the report.
     failure() {
-      const found = failure ?? spawner.explain?.(running.exitcode ?? 0, attached);
+      const exitcode = running.exitcode ?? 0;
+      // A function that was called, and whose error the program caught itself to end with code 0, has not failed.
+      if (failure?.stage === 'run' ? exitcode === 0 : reached) return undefined;
+      if (failure === undefined && child.killed) return undefined;
+      const found = failure ?? spawner.explain?.(exitcode, attached);
       return found && new ChildProcessError(name, pid, found);
     },
   };
@@ -140,7 +148,7 @@ function launchProgram(
   if (child.pid !== undefined) return { process: child, pid: child.pid };
   // The 'error' event arrives too late for the caller of start(), which gets the error thrown below.
   child.on('error', () => undefined);
-  throw whyNot(command, label, cwd);
+  throw whyNot(command, label, { env: env ?? process.env, cwd });
 }
 
 /** The error that a call throws, as a system error of `syscall`; undefined if the call succeeds. */
@@ -174,15 +182,61 @@ function openMany(count: number): () => void {
  * Finds out why a program was not started. Node reports the reason in an event that arrives too late, so this tests the
  * possible reasons.
  */
-function whyNot(command: string, label: string, cwd: string | URL | undefined): Error {
-  const runs = (path: string | URL) => () => {
-    accessSync(path, modes.X_OK);
+function whyNot(
+  command: string,
+  label: string,
+  { env, cwd }: { readonly env: NodeJS.ProcessEnv; readonly cwd: string | URL | undefined },
+): Error {
+  const folder = cwd instanceof URL ? fileURLToPath(cwd) : resolve(cwd ?? '.');
+  const check = (): void => {
+    accessSync(folder, modes.X_OK);
   };
-  const inCwd = cwd === undefined ? undefined : failureOf(runs(cwd), 'chdir', String(cwd));
-  const { ENOENT, EAGAIN } = constants.errno;
-  const ofCommand = isAbsolute(command)
-    ? failureOf(runs(command), 'spawn', label)
-    : systemError(-ENOENT, 'spawn', `${label} was not found in the PATH`);
+  const inCwd = cwd === undefined ? undefined : failureOf(check, 'chdir', folder);
+  const open = failureOf(openMany(OTHER_DESCRIPTORS), 'spawn');
   // If no other reason applies, the limit on processes was reached.
-  return inCwd ?? failureOf(openMany(OTHER_DESCRIPTORS), 'spawn') ?? ofCommand ?? systemError(-EAGAIN, 'spawn');
+  return (
+    inCwd ??
+    open ??
+    notAProgram(command, label, folder, env['PATH'] ?? '') ??
+    systemError(-constants.errno.EAGAIN, 'spawn')
+  );
+}
+
+/** Why the system cannot run a program; undefined if it can. */
+function notAProgram(command: string, label: string, cwd: string, searched: string): Error | undefined {
+  if (command.includes('/')) return failureOf(runs(resolve(cwd, command)), 'spawn', label);
+  const failures = searched
+    .split(delimiter)
+    .map((folder) => failureOf(runs(resolve(cwd, folder, command)), 'spawn', label));
+  if (failures.includes(undefined)) return undefined;
+  // A program that may not be run is searched for in the remaining folders, and reported if it is in none of them.
+  const denied = failures.find((failure) => (failure as NodeJS.ErrnoException).code === 'EACCES');
+  return denied ?? systemError(-constants.errno.ENOENT, 'spawn', `${label} was not found in the PATH`);
+}
+
+/** Returns a function that throws unless a file can be run. */
+function runs(file: string): () => void {
+  return () => {
+    accessSync(file, modes.X_OK);
+    // A folder has the same permission for another purpose.
+    if (statSync(file).isDirectory()) throw Object.assign(new Error(), { errno: -constants.errno.EACCES });
+    const interpreter = interpreterOf(file);
+    if (interpreter !== undefined) runs(interpreter)();
+  };
+}
+
+/** The program that runs a script, as the script's first line names it; undefined for any other file. */
+function interpreterOf(file: string): string | undefined {
+  const line = Buffer.alloc(256);
+  const unreadable = failureOf(() => {
+    const fd = openSync(file, 'r');
+    try {
+      readSync(fd, line);
+    } finally {
+      closeSync(fd);
+    }
+  }, 'read');
+  // A program that this user may run and not read is no script.
+  if (unreadable !== undefined) return undefined;
+  return /^#![ \t]*([^\s\0]+)/.exec(line.toString())?.[1];
 }

@@ -16,6 +16,11 @@ import { checkObject } from '../core/validate.js';
 
 /** Options of a `PythonProcess`. */
 export interface PythonProcessOptions extends CommonProcessOptions {
+  /**
+   * As the option `stdio` of `child_process.spawn`; missing entries are `'inherit'`. Without a first entry, Python's
+   * `sys.stdin` is empty, as in CPython's own children.
+   */
+  stdio?: CommonProcessOptions['stdio'];
   /** The function, as `'module:function'`: `'worker:consumer'`, `'package.module:Class.method'`. */
   target: string;
   /** Its positional arguments. Objects of this package may be anywhere in them. Default: none. */
@@ -84,7 +89,9 @@ export class PythonProcess extends BaseProcess {
     this.#options = options;
     this.#python = python;
     this.#folders = checkFolders(pythonPath);
-    this.#task = { ...checkTarget(target), args, kwargs: checkKeywords(kwargs) };
+    // An entry is any value, also undefined and null, which Node takes for 'pipe'.
+    const stdin = options.stdio !== undefined && options.stdio.length > 0;
+    this.#task = { ...checkTarget(target), args, kwargs: checkKeywords(kwargs), stdin, folders: this.#folders };
   }
 
   /** @internal */
@@ -105,26 +112,29 @@ export class PythonProcess extends BaseProcess {
       },
       send: (channel) => channel.sendUnframed(pickles),
       ended: () => recoverQueues(queues),
-      explain: (exitcode, attached) => (attached || exitcode <= 0 ? undefined : notStarted(label, exitcode)),
+      explain: (exitcode, attached) => neverCalled(label, exitcode, attached, this.#task),
     });
   }
 
   #environment(): NodeJS.ProcessEnv {
     const env = this.#options.env ?? process.env;
-    if (this.#folders.length === 0) return env;
+    // For what Python imports before it knows its task, and for the programs that it starts.
+    const folders = this.#folders.filter((folder) => !folder.includes(delimiter));
+    if (folders.length === 0) return env;
     const existing = env['PYTHONPATH'];
-    const folders = existing === undefined || existing === '' ? this.#folders : [...this.#folders, existing];
+    if (existing !== undefined && existing !== '') folders.push(existing);
     return { ...env, PYTHONPATH: folders.join(delimiter) };
   }
 }
 
 /**
- * The failure of an interpreter that ended before it could report a reason. Its output, if any, is on its standard
- * error.
+ * The failure of an interpreter that ended without calling the function and without a report. Its output, if any, is on
+ * its standard error.
  */
-function notStarted(interpreter: string, exitcode: number): ChildFailure {
-  const message =
-    `${interpreter} ended with exit code ${exitcode} before it received its arguments. ` +
-    'CPython 3.8 or later is needed';
-  return { stage: 'attach', message, stack: '' };
+function neverCalled(interpreter: string, exitcode: number, attached: boolean, task: Task): ChildFailure {
+  const end = exitcode < 0 ? `was ended by signal ${-exitcode}` : `ended with exit code ${exitcode}`;
+  const before = attached
+    ? `while it imported the module ${task.module}, before it called ${task.name}`
+    : 'before it received its arguments. CPython 3.8 or later is needed';
+  return { stage: attached ? 'import' : 'attach', message: `${interpreter} ${end} ${before}`, stack: '' };
 }

@@ -17,12 +17,21 @@ const compile = new PythonGlobal('builtins', 'compile');
 const exec = new PythonGlobal('builtins', 'exec');
 const evaluate = new PythonGlobal('builtins', 'eval');
 
+/** `sys.path` with `folders` after the working directory, which is an empty string there, unless Python leaves it out. */
+const SEARCHED =
+  '(lambda path, n: path[:n] + folders + [p for p in path[n:] if p not in folders])' +
+  "(__import__('sys').path, __import__('sys').path[:1] == [''])";
+
 /** The function that a child runs, and its arguments. */
 export interface Task {
   readonly module: string;
   readonly name: string;
   readonly args: readonly unknown[];
   readonly kwargs: Readonly<Record<string, unknown>>;
+  /** Whether the caller has chosen a standard input. Otherwise it is empty, as CPython's children have it. */
+  readonly stdin: boolean;
+  /** Folders to search for modules, after the working directory and before all others. */
+  readonly folders: readonly string[];
 }
 
 /** The command line arguments of the interpreter. CPython: `spawn.get_command_line`. */
@@ -52,9 +61,16 @@ export function spawnPickles(
 ): Buffer {
   const { name: parentName, authkey } = currentRole();
   const key = Buffer.from(authkey, 'base64');
-  const preparation = { name, authkey: key, sys_argv: [task.module], start_method: 'spawn' };
+  const preparation = {
+    name,
+    authkey: key,
+    sys_argv: [task.module],
+    start_method: 'spawn',
+    // As a list: in PYTHONPATH the name of a folder cannot have a colon.
+    sys_path: reduce(evaluate, [SEARCHED, { folders: task.folders }]),
+  };
   // The namespace of spawn_child.py, which has the functions that are called below.
-  const globals = { handle, daemon, grace: DAEMON_GRACE_MS / 1000 };
+  const globals = { handle, daemon, grace: DAEMON_GRACE_MS / 1000, stdin: task.stdin };
   const call = (expression: string, locals: object): PythonObject => reduce(evaluate, [expression, globals, locals]);
   // The attributes that Process.__init__ of CPython sets. The child evaluates them in this order, which matters.
   const state = {

@@ -5,12 +5,13 @@
 # that they can report that they are too old.
 #
 # The child reports to its parent on the descriptor from which CPython reads the pickles, as a Node child does
-# (../process/bootstrap.ts): that it has taken over its arguments, and the error with which it fails. CPython itself prints
-# the traceback.
+# (../process/bootstrap.ts): that it has taken over its arguments, that it calls the function, and the error with which it
+# fails. CPython itself prints the traceback.
 #
-# The pickle provides `handle`, the number of that descriptor; `daemon`, whether the child ends when its parent ends; and
-# `grace`, the seconds between the SIGTERM and the SIGKILL that it sends itself then.
-# globals: handle, daemon, grace
+# The pickle provides `handle`, the number of that descriptor; `daemon`, whether the child ends when its parent ends;
+# `grace`, the seconds between the SIGTERM and the SIGKILL that it sends itself then; and `stdin`, whether the caller has
+# chosen a standard input.
+# globals: handle, daemon, grace, stdin
 import os, pickle, sys
 
 # CPython closes `handle` when the pickles are loaded.
@@ -29,12 +30,29 @@ def send(**report):
         pass  # The parent has ended.
 
 def failed(stage):
-    import traceback
     kind, error, _ = sys.exc_info()
-    if kind is not SystemExit:
+    # A function may end the process, but what ends it before is a failure, whatever its exit code.
+    if stage == 'run' and issubclass(kind, SystemExit):
+        return
+    try:
+        import traceback
         message = ''.join(traceback.format_exception_only(kind, error)).strip()
-        # The system buffers this much, so the child does not wait for a parent that is blocked.
-        send(type='failed', stage=stage, message=message[:8192], stack=traceback.format_exc()[-32768:])
+        stack = traceback.format_exc()
+    except BaseException:
+        # The error cannot be shown, or the user has a module of the same name.
+        message, stack = kind.__name__, ''
+    # The system buffers this much, so the child does not wait for a parent that is blocked.
+    send(type='failed', stage=stage, message=message[:8192] + hint(error, message), stack=stack[-32768:])
+
+def hint(error, message):
+    # What the message of the error does not say, for the parent's message only.
+    if isinstance(error, ModuleNotFoundError):
+        folders = ', '.join(folder or os.getcwd() for folder in sys.path)
+        text = '. %s has looked in: %s. The option pythonPath adds folders' % (sys.executable, folders)
+        return text[:8192]
+    if type(error).__name__ == 'UnpicklingError' and "load key, '\\xff'" in message:
+        return ". The message is V8's structured clone, not a pickle: create the channel with serialization: 'pickle'"
+    return ''
 
 def check():
     if sys.implementation.name != 'cpython':
@@ -68,6 +86,10 @@ def find(module, name):
         if not callable(target):
             names = ', '.join(key for key, value in vars(owner).items() if callable(value) and key[:1] != '_')
             raise AttributeError('module %r has no function %r; it has: %s' % (module, name, names or 'none'))
+        # CO_GENERATOR, CO_COROUTINE and CO_ASYNC_GENERATOR. To import the module inspect would take longer than all of this.
+        if getattr(getattr(target, '__code__', None), 'co_flags', 0) & 0x2A0:
+            raise TypeError('%s of module %r is a generator or an async function, which does not run when it is called; '
+                            'name a function that runs it, with asyncio.run for example' % (name, module))
     except BaseException:
         failed(stage)
         raise
@@ -88,12 +110,25 @@ def watched(process_class):
     # This replaces the method Process.run.
     def run():
         import multiprocessing
+        send(type='running')
         try:
             process_class.run(multiprocessing.current_process())
         except BaseException:
             failed('run')
             raise
     return run
+
+def keep_stdin():
+    # CPython gives every child an empty standard input, so that processes do not take each other's input. That of this process
+    # was chosen for it alone; the processes that it forks get the empty one again.
+    from multiprocessing import util
+    close = util._close_stdin
+    def keep_once():
+        util._close_stdin = close
+    util._close_stdin = keep_once
+
+if stdin:
+    keep_stdin()
 
 if daemon:
     import _thread

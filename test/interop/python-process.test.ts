@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
 // What a PythonProcess passes to its function, how it ends, and what the parent learns of its end.
-import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, mkdtempSync, openSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
 import { expect } from 'chai';
@@ -146,6 +146,33 @@ describe('PythonProcess', function () {
     rmSync(folder, { recursive: true });
   });
 
+  // Regression: PYTHONPATH, in which a colon separates the folders, was the only list.
+  it('searches in folders whose names have a colon, in their order', async () => {
+    const root = mkdtempSync(join(tmpdir(), 'mp-python-'));
+    const folders = ['a:b', 'c', ':d', 'e'].map((name) => join(root, name));
+    for (const [i, folder] of folders.entries()) {
+      mkdirSync(folder);
+      for (let module = i; module < folders.length + 1; module++) {
+        writeFileSync(join(folder, `module${module}.py`), `def tell(conn):\n    conn.send(${i})\n`);
+      }
+    }
+    writeFileSync(join(root, 'module4.py'), 'def tell(conn):\n    conn.send("cwd")\n');
+    const told = async (module: string, options: Partial<PythonProcessOptions>): Promise<unknown> => {
+      const [child, conn] = startTalking(`${module}:tell`, options);
+      const text = await conn.recv();
+      await child.join();
+      return text;
+    };
+    const env = { ...foreignEnv(), PYTHONPATH: folders[3] };
+    const all = { pythonPath: folders.slice(0, 3), env };
+    const found = ['module0', 'module1', 'module2', 'module3'].map((module) => told(module, all));
+    expect(await Promise.all(found)).to.deep.equal([0, 0, 0, 0]);
+    expect(await told('module2', { pythonPath: folders.slice(1, 3).reverse() })).to.equal(2);
+    expect(await told('module3', { pythonPath: [], env })).to.equal(3);
+    expect(await told('module4', { ...all, cwd: root })).to.equal('cwd');
+    rmSync(root, { recursive: true });
+  });
+
   it('finds the interpreter by option, PYTHON, VIRTUAL_ENV and PATH, in this order', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'mp-python-'));
     const names = ['option', 'named', 'venv/bin', 'path'];
@@ -181,6 +208,33 @@ describe('PythonProcess', function () {
     expect(await found({})).to.equal(onPath);
     rmSync(folder, { recursive: true });
   });
+
+  // Regression: CPython's own replacement of sys.stdin made every chosen standard input empty.
+  for (const { version, path } of pythons()) {
+    it(`reads the standard input that stdio gives it, and no other (Python ${version})`, async () => {
+      const file = join(mkdtempSync(join(tmpdir(), 'mp-python-')), 'input');
+      writeFileSync(file, 'from a file\n');
+      const fd = openSync(file, 'r');
+      const piped = startTalking('children:read_input', { python: path, stdio: ['pipe', 1, 2] });
+      piped[0].stdin?.end('from a pipe\n');
+      const ofFile = startTalking('children:read_input', { python: path, stdio: [fd, 1, 2] });
+      const ignored = startTalking('children:read_input', { python: path, stdio: ['ignore', 1, 2] });
+      const unchosen = startTalking('children:read_input', { python: path });
+      const input = async ([child, conn]: [PythonProcess, Connection]): Promise<unknown> => {
+        const text = await conn.recv();
+        await child.join();
+        return text;
+      };
+      expect(await Promise.all([piped, ofFile, ignored, unchosen].map(input))).to.deep.equal([
+        ['from a pipe\n', ''],
+        ['from a file\n', ''],
+        ['', ''],
+        ['', ''],
+      ]);
+      closeSync(fd);
+      rmSync(dirname(file), { recursive: true });
+    });
+  }
 
   it('makes an unused channel a channel of pickles, at both ends', async () => {
     const [child, conn] = startTalking('children:arguments', { args: [tuple(1, 2)] });
@@ -280,6 +334,8 @@ describe('The end of a PythonProcess', function () {
     const error = await failureOf(start('no_such_module:function', { stdio: [0, 1, 'ignore'] }));
     expect(error.stage).to.equal('import');
     expect(error.message).to.contain("ModuleNotFoundError: No module named 'no_such_module'");
+    // Where it was looked for, and what to write.
+    expect(error.message).to.contain(peers).and.to.contain(process.cwd()).and.to.contain('pythonPath');
   });
 
   it('rejects join() with the stack of a module that fails', async () => {
@@ -318,9 +374,79 @@ describe('The end of a PythonProcess', function () {
     const missing = throws(() => start('children:nothing', { python: '/no/such/python' }), { code: 'ENOENT' });
     expect(missing.message).to.contain('/no/such/python');
     expect(missing.message).to.contain('the option python');
+    const folder = mkdtempSync(join(tmpdir(), 'mp-python-'));
+    writeFileSync(join(folder, 'script'), '#!/no/such/interpreter\n', { mode: 0o755 });
+    writeFileSync(join(folder, 'data'), '', { mode: 0o644 });
+    const env = { ...foreignEnv(), PATH: folder };
+    throws(() => start('children:nothing', { python: folder }), { code: 'EACCES' });
+    throws(() => start('children:nothing', { python: join(folder, 'data') }), { code: 'EACCES' });
+    throws(() => start('children:nothing', { python: 'data', env }), { code: 'EACCES' });
+    throws(() => start('children:nothing', { python: join(folder, 'script') }), { code: 'ENOENT' });
+    throws(() => start('children:nothing', { python: 'script', env }), { code: 'ENOENT' });
+    throws(() => start('children:nothing', { python: './script' }), { code: 'ENOENT' });
+    throws(() => start('children:nothing', { cwd: join(folder, 'data') }), { code: 'ENOTDIR' });
+    rmSync(folder, { recursive: true });
     const other = await failureOf(start('children:nothing', { python: '/bin/false' }));
     expect(other.stage).to.equal('attach');
     expect(other.message).to.contain('CPython 3.8 or later is needed');
+  });
+
+  // Regression: these were taken for a success.
+  for (const form of ['async', 'sync'] as const) {
+    it(`rejects join() if the function was not reached, whatever the exit code (${form})`, async () => {
+      const folder = mkdtempSync(join(tmpdir(), 'mp-python-'));
+      const modules = {
+        leaves: 'import sys\nsys.exit(0)\n',
+        ends: 'import os\nos._exit(0)\n',
+        killed: 'import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n',
+        asynchronous: 'async def function():\n    pass\n',
+        generator: 'def function():\n    yield\n',
+      };
+      for (const [name, text] of Object.entries(modules)) writeFileSync(join(folder, `${name}.py`), text);
+      const early = join(folder, 'early');
+      mkdirSync(early);
+      writeFileSync(join(early, 'sitecustomize.py'), 'import os\nos._exit(0)\n');
+      const stageOf = async (target: string, options: Partial<PythonProcessOptions> = {}): Promise<string> => {
+        const child = start(target, { pythonPath: folder, stdio: [0, 1, 'ignore'], ...options });
+        if (form === 'async') return (await failureOf(child)).stage;
+        return instance(
+          throws(() => child.joinSync(), { code: 'ERR_MP_CHILD_PROCESS' }),
+          ChildProcessError,
+        ).stage;
+      };
+      expect(await stageOf('math:sqrt', { python: '/bin/true' })).to.equal('attach');
+      expect(await stageOf('math:sqrt', { pythonPath: early })).to.equal('attach');
+      expect(await stageOf('leaves:function')).to.equal('import');
+      expect(await stageOf('ends:function')).to.equal('import');
+      expect(await stageOf('killed:function')).to.equal('import');
+      expect(await stageOf('asynchronous:function')).to.equal('export');
+      expect(await stageOf('generator:function')).to.equal('export');
+      rmSync(folder, { recursive: true });
+    });
+  }
+
+  it('is no failure if the parent ends it before it has reached its function', async () => {
+    for (const method of ['terminate', 'kill'] as const) {
+      const child = start('children:nothing');
+      child[method]();
+      expect(await child.join()).to.equal(true);
+    }
+  });
+
+  it('reports an error that cannot be shown', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'mp-python-'));
+    writeFileSync(
+      join(folder, 'hidden.py'),
+      'class Hidden(Exception):\n    def __str__(self):\n        raise self\n\ndef function():\n    raise Hidden()\n',
+    );
+    mkdirSync(join(folder, 'shadow'));
+    writeFileSync(join(folder, 'shadow', 'traceback.py'), '');
+    for (const pythonPath of [[folder], [join(folder, 'shadow'), folder]]) {
+      const error = await failureOf(start('hidden:function', { pythonPath, stdio: [0, 1, 'ignore'] }));
+      expect(error.stage).to.equal('run');
+      expect(error.message).to.contain('Hidden');
+    }
+    rmSync(folder, { recursive: true });
   });
 
   it('is a clear error if Python is too old or not CPython', async () => {

@@ -31,10 +31,12 @@ for (const python of pythons()) {
     function expectFailure(name: string, stage: string, error: string): void {
       const { reports, ...outcome } = outcomes[name]!;
       expect(outcome.error).to.equal(error);
-      expect(reports.map((report) => [report.type, report.stage])).to.deep.equal([['failed', stage]]);
-      expect(reports[0]!.message).to.match(new RegExp(`^(?:_pickle\\.)?${error}: .`));
-      expect(reports[0]!.stack).to.match(/^Traceback .*\n/);
-      expect(reports[0]!.stack).to.include(`${error}: `);
+      const running = stage === 'run' ? [['running', undefined]] : [];
+      expect(reports.map((report) => [report.type, report.stage])).to.deep.equal([...running, ['failed', stage]]);
+      const report = reports.at(-1)!;
+      expect(report.message).to.match(new RegExp(`^(?:_pickle\\.)?${error}: .`));
+      expect(report.stack).to.match(/^Traceback .*\n/);
+      expect(report.stack).to.include(`${error}: `);
     }
 
     it('accepts this interpreter', () => {
@@ -77,13 +79,18 @@ for (const python of pythons()) {
 
     it('reports an error of the function, at a length that the system buffers', () => {
       expectFailure('failure', 'run', 'ValueError');
-      const [{ message, stack } = {}] = outcomes['long failure']!.reports;
+      const [, { message, stack } = {}] = outcomes['long failure']!.reports;
       expect([message!.length, stack!.length]).to.deep.equal([8192, 32768]);
     });
 
     it('does not report that the function ends the process', () => {
       const { error, reports } = outcomes['exit']!;
-      expect([error, reports]).to.deep.equal(['SystemExit', []]);
+      expect([error, reports]).to.deep.equal(['SystemExit', [{ type: 'running' }]]);
+    });
+
+    it("names the option to set after a message that is V8's structured clone", () => {
+      expectFailure('structured clone', 'run', 'UnpicklingError');
+      expect(outcomes['structured clone']!.reports[1]!.message).to.contain("serialization: 'pickle'");
     });
 
     it('ends a daemon by SIGTERM when its parent ends', () => {

@@ -31,6 +31,15 @@ def about(conn):
     })
 
 
+def read_input(conn):
+    """Sends its standard input, and that of a process that it forks."""
+    reader, writer = multiprocessing.Pipe(False)
+    process = multiprocessing.get_context('fork').Process(target=lambda: writer.send(sys.stdin.read()))
+    process.start()
+    conn.send([sys.stdin.read(), reader.recv()])
+    process.join()
+
+
 def fail(message):
     raise ValueError(message)
 

@@ -159,13 +159,24 @@ def daemons(module):
 
 
 def orphans(module):
-    """Is killed while it has a daemonic child, and a fork that lives on until its input ends."""
+    """Prints its number, to be killed; that of a daemonic child; and those of two forks, which live on."""
+    closed, _ = talking(module, 'untilClosed')
+    closed.terminate()
+    closed.join()
+    closed.close()
     process, conn = talking(module, 'busy', daemon=True)
     pid = conn.recv()
-    sibling = multiprocessing.get_context('fork').Process(target=lambda: os.read(sys_stdin, 1))
-    sys_stdin = os.dup(0)
+
+    def live_on():
+        signal.alarm(SECONDS)
+        signal.pause()
+
+    sibling = multiprocessing.get_context('fork').Process(target=live_on)
     sibling.start()
-    print(pid, flush=True)
+    plain = os.fork()
+    if plain == 0:
+        live_on()
+    print(pid, sibling.pid, plain, flush=True)
     threading.Event().wait()
 
 

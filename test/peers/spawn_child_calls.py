@@ -15,7 +15,7 @@ with open(sys.argv[1]) as file:
 
 
 def namespace(channel, daemon=False):
-    names = {'handle': channel.fileno(), 'daemon': daemon, 'grace': 0.05}
+    names = {'handle': channel.fileno(), 'daemon': daemon, 'grace': 0.05, 'stdin': False}
     exec(program, names)
     return names
 
@@ -78,6 +78,10 @@ def raising(error):
     return lambda names: names['watched'](Process)()
 
 
+def read_clone(process):
+    pickle.loads(b'\xff\x0f"\x01a')
+
+
 def end_of_daemon(disposition):
     """The signal that ends a daemon when its parent ends."""
     ours, theirs = socket.socketpair()
@@ -108,6 +112,7 @@ print(json.dumps({
     'failure': run(raising(ValueError('wrong'))),
     'long failure': run(raising(ValueError('x' * 100000))),
     'exit': run(raising(SystemExit(3))),
+    'structured clone': run(lambda names: names['watched'](types.SimpleNamespace(run=read_clone))()),
     'terminated': end_of_daemon(signal.SIG_DFL),
     'killed': end_of_daemon(signal.SIG_IGN),
 }))

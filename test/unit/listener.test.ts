@@ -182,6 +182,39 @@ describe('Listener', () => {
     expect(existsSync(join(listener.address as string, '..'))).to.equal(false);
   });
 
+  // Regression: a TMPDIR that no longer exists was an ENOENT error.
+  it('makes its default path in the next temporary folder if one cannot be used, as Python does', () => {
+    const names = ['TMPDIR', 'TEMP', 'TMP'] as const;
+    const before = names.map((name) => process.env[name]);
+    writeFileSync(join(folder(), 'file'), '');
+    process.env['TMPDIR'] = join(folder(), 'missing');
+    process.env['TEMP'] = join(folder(), 'file');
+    process.env['TMP'] = folder();
+    const listener = listen('unix');
+    expect((listener.address as string).startsWith(`${folder()}/mp-`)).to.equal(true);
+    listener.close();
+    process.env['TMP'] = join(folder(), 'missing');
+    rmSync(join(folder(), 'file'));
+    const last = listen('unix');
+    expect(last.address).to.match(/^\/tmp\/mp-\w{6}\/listener$/);
+    last.close();
+    for (const [i, name] of names.entries()) {
+      if (before[i] === undefined) Reflect.deleteProperty(process.env, name);
+      else process.env[name] = before[i];
+    }
+  });
+
+  // Regression: the file of a relative path stayed.
+  it('removes its file after a change of the working directory', () => {
+    const cwd = process.cwd();
+    process.chdir(folder());
+    const listener = listen('unix', { address: 'relative' });
+    process.chdir('/');
+    listener.close();
+    process.chdir(cwd);
+    expect(existsSync(join(folder(), 'relative'))).to.equal(false);
+  });
+
   it('removes only its own file', () => {
     const path = join(folder(), 'socket');
     const listener = listen('unix', { address: path });
