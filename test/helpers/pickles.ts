@@ -42,6 +42,11 @@ export class PickleMaker {
     expect(difference, `for ${expression}`).to.equal('');
   }
 
+  /** Whether an expression about `value` gives the same for the value of a pickle and for that of an expression. */
+  same(pickle: Uint8Array, expression: string, view: string): boolean {
+    return String(this.#ask({ do: 'alike', expression, view }, pickle)) === 'True';
+  }
+
   /** Whether Python can import a module. */
   knows(module: string): boolean {
     try {

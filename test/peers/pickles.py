@@ -6,11 +6,14 @@ pickles that belong to it are messages of their own behind it; so is the answer.
 """
 import array
 import collections
+import dataclasses
 import datetime
 import decimal
+import functools
 import json
 import math
 import pickle
+import random
 import sys
 import uuid
 from multiprocessing.connection import Connection
@@ -47,6 +50,32 @@ class Slotted:
         return type(other) is Slotted and (self.a, self.b) == (other.a, other.b)
 
 
+class Mixed(Slotted):
+    """Has slots and a __dict__."""
+
+    def __init__(self, a, b, c):
+        super().__init__(a, b)
+        self.c = c
+
+    def __eq__(self, other):
+        return type(other) is Mixed and (self.a, self.b, self.__dict__) == (other.a, other.b, other.__dict__)
+
+
+class Listed(Slotted):
+    """Its state is a list, as that of a frozen dataclass with slots."""
+
+    __slots__ = ()
+
+    def __getstate__(self):
+        return [self.a, self.b]
+
+    def __setstate__(self, state):
+        self.a, self.b = state
+
+    def __eq__(self, other):
+        return type(other) is Listed and (self.a, self.b) == (other.a, other.b)
+
+
 class Keyword:
     """Its __new__ needs a keyword."""
 
@@ -73,6 +102,40 @@ class Called:
 
     def __eq__(self, other):
         return type(other) is Called and same(self.args, other.args)
+
+
+class Strict(Called):
+    """Accepts a tuple as its state, and nothing else."""
+
+    def __init__(self):
+        self.state = ()
+
+    def __reduce__(self):
+        return Strict, (), self.state
+
+    def __setstate__(self, state):
+        if type(state) is not tuple:
+            raise TypeError("a state of %s" % type(state))
+        self.state = state
+
+    def __eq__(self, other):
+        return type(other) is Strict and same(self.state, other.state)
+
+
+def strict(*state):
+    value = Strict()
+    value.state = state
+    return value
+
+
+class Members(set):
+    pass
+
+
+def member_of_itself():
+    value = Strict()
+    value.state = (Members([value]), 1)
+    return value
 
 
 Pair = collections.namedtuple("Pair", "left right")
@@ -113,6 +176,12 @@ def nested(depth):
     for _ in range(depth):
         value = [value]
     return value
+
+
+def native(array):
+    """An array as this package keeps it: in C order and in this machine's byte order."""
+    dtype = numpy.dtype("f4") if array.dtype.kind + str(array.itemsize) == "f2" else array.dtype.newbyteorder("=")
+    return numpy.array(array, dtype=dtype, order="C", subok=False)
 
 
 def same(a, b):
@@ -165,6 +234,12 @@ def compare():
     return ("%s %r, not %s %r" % (type(value), value, type(expected), expected)).encode(errors="backslashreplace")
 
 
+def alike():
+    """Whether an expression about a value gives the same for a pickle and for another expression."""
+    first, second = pickle.loads(CONNECTION.recv_bytes()), eval(REQUEST["expression"])
+    return str(same(*(eval(REQUEST["view"], globals(), {"value": value}) for value in (first, second)))).encode()
+
+
 def echo():
     """Decodes a pickle and pickles the value again."""
     return pickle.dumps(pickle.loads(CONNECTION.recv_bytes()), REQUEST["protocol"])
@@ -179,7 +254,18 @@ def optimize():
 
 # The module of the classes above, as pickles that are made here name it.
 sys.modules["pickles"] = sys.modules["__main__"]
-for thing in (Point, Slotted, Keyword, Called, Pair):
+if numpy is not None:
+
+    class Derived(numpy.ndarray):
+        pass
+
+    Derived.__module__ = "pickles"
+
+if sys.version_info >= (3, 10):
+    Frozen = dataclasses.make_dataclass("Frozen", ["left", "right"], frozen=True, slots=True)
+else:
+    Frozen = dataclasses.make_dataclass("Frozen", ["left", "right"], frozen=True)
+for thing in (Point, Slotted, Mixed, Listed, Strict, Members, Keyword, Called, Pair, Frozen):
     thing.__module__ = "pickles"
 
 while True:

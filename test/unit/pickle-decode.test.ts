@@ -325,7 +325,7 @@ describe('Unknown classes in pickles', () => {
     deepStrictEqual(await reader.recv(), order);
   });
 
-  it('may not be made with keywords', () => {
+  it('may be made with keywords', () => {
     const keywords = assemble(
       global('shop', 'Order'),
       'EMPTY_TUPLE',
@@ -335,7 +335,11 @@ describe('Unknown classes in pickles', () => {
       'SETITEM',
       'NEWOBJ_EX',
     );
-    throws(() => loads(keywords, { unknown: 'opaque' }), { code: 'ERR_MP_UNPICKLING' });
+    const made = loads(keywords, { unknown: 'opaque' }) as pickle.PythonObject;
+    deepStrictEqual([made.isNew, made.args, made.keywords], [true, [], { a: null }]);
+    deepStrictEqual(loads(dumps(made), { unknown: 'opaque' }), made);
+    const type = new pickle.PythonGlobal('shop', 'Order');
+    throws(() => new pickle.PythonObject(type, [], false, undefined, {}), { code: 'ERR_OUT_OF_RANGE' });
   });
 });
 

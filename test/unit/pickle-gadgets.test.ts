@@ -39,7 +39,7 @@ const gadgets: [string, Buffer, RegExp][] = [
   ],
   ['builtins.eval', assemble(call('builtins', 'eval', text('1'))), /builtins\.eval/],
   ['builtins.exec', assemble(call('builtins', 'exec', text('1'))), /builtins\.exec/],
-  ['__builtin__.eval', assemble(call('__builtin__', 'eval', text('1'))), /__builtin__\.eval/],
+  ['__builtin__.eval', assemble(call('__builtin__', 'eval', text('1'))), /builtins\.eval/],
   ['builtins.__import__', assemble(call('builtins', '__import__', text('os'))), /__import__/],
   ['importlib.import_module', assemble(call('importlib', 'import_module', text('os'))), /import_module/],
   ['builtins.open', assemble(call('builtins', 'open', text('/etc/passwd'))), /builtins\.open/],

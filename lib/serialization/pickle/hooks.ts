@@ -10,6 +10,14 @@ export interface Budget {
   charge(bytes: number): void;
 }
 
+/** The pickle that is being read, for its reducers. */
+export interface Reading extends Budget {
+  /** Whether an Array is a tuple in the pickle, and not a list. */
+  isTuple(value: unknown): boolean;
+  /** Records that an Array, a Set or a Buffer is a tuple, a frozenset or a bytearray. Returns it. */
+  original<T extends object>(made: T): T;
+}
+
 /** What a reducer returns for an empty dict, which may become a Map later. */
 export const NEW_DICT = Symbol('NEW_DICT');
 
@@ -17,6 +25,7 @@ export const NEW_DICT = Symbol('NEW_DICT');
 export interface Redirection {
   readonly type: unknown;
   readonly args: unknown[];
+  readonly keywords?: unknown;
 }
 
 /** The meaning of a class or function of Python. It must not trust its arguments. */
@@ -24,7 +33,16 @@ export interface Reducer {
   /**
    * Calls the function, or makes an object of the class. If missing, a pickle may mention the global, but not call it.
    */
-  readonly call?: (args: unknown[], budget: Budget, keywords?: unknown, context?: FormatContext) => unknown;
+  readonly call?: (args: unknown[], reading: Reading, keywords?: unknown, context?: FormatContext) => unknown;
+  /** The most arguments that `call` or `redirect` understands. A pickle that has more is refused. Default: any number. */
+  readonly most?: number;
+  /** Whether the arguments are for the class's `__init__`, so that its `__new__` alone makes an empty object. */
+  readonly byInit?: boolean;
+  /**
+   * Whether with these arguments the result is of a class that is not known here. Such a call becomes a `PythonObject`,
+   * or an error, as that of an unknown function.
+   */
+  readonly foreign?: (args: unknown[]) => boolean;
   /** Instead of `call`: names the class of which an object is made, by its `__new__`. */
   readonly redirect?: (args: unknown[]) => Redirection;
   /** Instead of `call`: the result is the attribute of another global, which must be known by its own dotted name. */
@@ -32,7 +50,7 @@ export interface Reducer {
   /** Whether `call` accepts the keyword arguments of a `__new__` that has some. */
   readonly keywords?: boolean;
   /** Gives a made object its state. A result other than undefined takes the object's place. */
-  readonly build?: (object: unknown, state: unknown, budget: Budget, context?: FormatContext) => unknown;
+  readonly build?: (object: unknown, state: unknown, reading: Reading, context?: FormatContext) => unknown;
   /** Whether it has no side effects, so that the decoder may call it more than once. */
   readonly pure?: boolean;
 }

@@ -46,6 +46,8 @@ export class PythonObject {
   readonly args: readonly unknown[];
   /** Whether `type` is a class whose `__new__` is called, without `__init__`. Otherwise `type` itself is called. */
   readonly isNew: boolean;
+  /** The keyword arguments of the class's `__new__`, an object; undefined for none. Only with `isNew`. */
+  readonly keywords: unknown;
   /** The argument of the new object's `__setstate__`, or the update of its `__dict__`; undefined for neither. */
   state: unknown;
   /** The items that are appended to it, if it is a kind of list. */
@@ -53,11 +55,13 @@ export class PythonObject {
   /** The entries that are put into it, if it is a kind of dict. */
   readonly entries: [unknown, unknown][] = [];
 
-  constructor(type: PythonGlobal, args: readonly unknown[], isNew: boolean, state?: unknown) {
+  constructor(type: PythonGlobal, args: readonly unknown[], isNew: boolean, state?: unknown, keywords?: unknown) {
     this.type = type;
     this.args = args;
     this.isNew = isNew;
     this.state = state;
+    if (keywords !== undefined && !isNew) throw argumentError('range', 'keywords must be undefined without isNew');
+    this.keywords = keywords;
   }
 }
 

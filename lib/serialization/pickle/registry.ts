@@ -4,9 +4,8 @@
 import { argumentError } from '../../core/errors.js';
 import { checkFunction, checkObject } from '../../core/validate.js';
 import { entriesOf, setOwn } from './dicts.js';
-import { KnownGlobal, type Reducer } from './hooks.js';
-import type { PythonGlobal } from './nodes.js';
-import { create, reduce, type PythonObject } from './nodes.js';
+import { KnownGlobal, type Reading, type Reducer } from './hooks.js';
+import { create, PythonTuple, reduce, type PythonGlobal, type PythonObject } from './nodes.js';
 
 /** The form in which `encode` of a registered class sends an object. */
 export interface EncodedObject {
@@ -53,39 +52,81 @@ export function registeredEncoder(prototype: unknown): ((object: object) => Pyth
   return encoders.get(prototype);
 }
 
-/**
- * Sets the entries of a state. That of an object with `__slots__` is a tuple: its `__dict__`, if any, and its slots.
- */
-function setProperties(object: object, state: unknown): void {
-  const parts = Array.isArray(state) && state.length === 2 ? (state as unknown[]) : [state];
-  for (const part of parts) {
-    if (part === null) continue;
-    const entries = entriesOf(part);
-    if (entries === undefined) throw new TypeError('its state is not a dict, and no setState() is registered');
-    for (const [key, value] of entries) {
-      if (typeof key !== 'string') throw new TypeError('its state has a key that is not a str');
-      setOwn(object, key, value);
-    }
+/** The names of the properties that were in `__slots__` in Python, of received objects that had some. */
+const slots = new WeakMap<object, ReadonlySet<string>>();
+
+/** Received objects that Python cannot make of their properties: they had arguments, or a state that is not a dict. */
+const otherForms = new WeakSet<object>();
+
+/** Whether a state is that of an object with `__slots__`: its `__dict__`, if any, and its slots. */
+function hasSlots(state: unknown, reading: Reading): state is [unknown, unknown] {
+  return reading.isTuple(state) && (state as unknown[]).length === 2;
+}
+
+/** Sets the entries of a dict. Returns their keys. */
+function setEntries(object: object, dict: unknown): Set<string> {
+  const names = new Set<string>();
+  if (dict === null) return names;
+  const entries = entriesOf(dict);
+  if (entries === undefined) {
+    throw new TypeError('its state is not a dict, so setState() must be registered, and encode() for sending');
   }
+  for (const [key, value] of entries) {
+    if (typeof key !== 'string') throw new TypeError('its state has a key that is not a str');
+    setOwn(object, key, value);
+    names.add(key);
+  }
+  return names;
+}
+
+function setProperties(object: object, state: unknown, reading: Reading): void {
+  if (!hasSlots(state, reading)) {
+    setEntries(object, state);
+    return;
+  }
+  setEntries(object, state[0]);
+  slots.set(object, setEntries(object, state[1]));
+}
+
+/** The state of an object for which no `encode` is registered, in the form in which it was received. */
+function stateOf(object: object): unknown {
+  if (otherForms.has(object)) {
+    throw new TypeError('Python made it of arguments or of a state that is not a dict, and no encode() is registered');
+  }
+  const names = slots.get(object);
+  if (names === undefined) return { ...object };
+  const dict: Record<string, unknown> = {};
+  const slotted: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(object)) setOwn(names.has(name) ? slotted : dict, name, value);
+  return new PythonTuple([Object.keys(dict).length === 0 ? null : dict, slotted]);
 }
 
 function makeReducer({ class: Class, decode, setState }: ClassRegistration): Reducer {
   return {
     keywords: true,
     call(args, _budget, keywords) {
-      if (decode !== undefined) return decode(args, keywords);
+      if (decode !== undefined) {
+        const made: unknown = decode(args, keywords);
+        const hasArguments = args.length > 0 || keywords !== undefined;
+        if (hasArguments && typeof made === 'object' && made !== null) otherForms.add(made);
+        return made;
+      }
       if (args.length > 0) throw new TypeError('it was made with arguments, and no decode() is registered');
       return Object.create((Class as NonNullable<typeof Class>).prototype as object) as object;
     },
-    build(object, state) {
-      if (setState !== undefined) setState(object as object, state);
-      else setProperties(object as object, state);
+    build(object, state, reading) {
+      if (setState === undefined) {
+        setProperties(object as object, state, reading);
+        return;
+      }
+      if (state !== null && entriesOf(state) === undefined) otherForms.add(object as object);
+      setState(object as object, state);
     },
   };
 }
 
 function makeEncoder(type: PythonGlobal, { encode }: ClassRegistration): (object: object) => PythonObject {
-  if (encode === undefined) return (object) => create(type, [], { ...object });
+  if (encode === undefined) return (object) => create(type, [], stateOf(object));
   return (object) => {
     const encoded: unknown = encode(object);
     if (typeof encoded !== 'object' || encoded === null) throw new TypeError('encode() must return an object');

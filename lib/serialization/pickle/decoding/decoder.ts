@@ -5,9 +5,11 @@ import { UnpicklingError } from '../../../core/errors.js';
 import type { FormatContext } from '../../formats.js';
 import { entriesOf } from '../dicts.js';
 import { findGlobal } from './globals.js';
-import { KnownGlobal, NEW_DICT, type Budget, type PickleHooks, type Redirection, type Reducer } from '../hooks.js';
+import { KnownGlobal, NEW_DICT, type PickleHooks, type Reading, type Redirection, type Reducer } from '../hooks.js';
 import { PickleMachine } from './machine.js';
 import { PythonGlobal, PythonObject } from '../nodes.js';
+import { addOriginals } from '../originals.js';
+import { currentName } from './python2-names.js';
 import { rareOpcodes } from './rare-opcodes.js';
 
 /** The most bytes of the heap that the result of an opcode takes, besides the bytes that it has in the pickle. */
@@ -23,10 +25,12 @@ const EXPANSION_BYTES = 2 ** 20;
  * not recurse, so the depth of a pickle does not matter, and its time and memory are in proportion to the pickle's
  * length.
  */
-export class Decoder extends PickleMachine implements Budget {
+export class Decoder extends PickleMachine implements Reading {
   readonly #hooks: PickleHooks;
   readonly #context: FormatContext | undefined;
   #expansion: number;
+  /** Whether there are objects of unknown classes. */
+  #hasUnknown = false;
   /** The reducers that give made objects their state. */
   #builders: Map<unknown, Reducer> | undefined;
 
@@ -52,6 +56,7 @@ export class Decoder extends PickleMachine implements Budget {
           this.mark();
           break;
         case 0x2e: // STOP
+          if (this.#hasUnknown && !this.surveying) addOriginals(this.originals);
           return this.pop();
         case 0x4b: // BININT1
           this.push(this.u8());
@@ -102,16 +107,16 @@ export class Decoder extends PickleMachine implements Budget {
           this.setItems(this.unmark());
           break;
         case 0x74: // TUPLE
-          this.push(this.popFrom(this.unmark()));
+          this.push(this.original(this.popFrom(this.unmark())));
           break;
         case 0x85: // TUPLE1
-          this.push(this.popFrom(this.need(1) - 1));
+          this.push(this.original(this.popFrom(this.need(1) - 1)));
           break;
         case 0x86: // TUPLE2
-          this.push(this.popFrom(this.need(2) - 2));
+          this.push(this.original(this.popFrom(this.need(2) - 2)));
           break;
         case 0x87: // TUPLE3
-          this.push(this.popFrom(this.need(3) - 3));
+          this.push(this.original(this.popFrom(this.need(3) - 3)));
           break;
         case 0x94: // MEMOIZE
           this.memoize();
@@ -154,6 +159,11 @@ export class Decoder extends PickleMachine implements Budget {
   override global(module: unknown, name: unknown): void {
     if (typeof module !== 'string' || typeof name !== 'string')
       throw this.error('The pickle names a global by an object that is not a str');
+    if (this.protocol < 3) this.#named(...currentName(module, name));
+    else this.#named(module, name);
+  }
+
+  #named(module: string, name: string): void {
     const global = findGlobal(module, name, this.#hooks);
     if (global === undefined) {
       throw this.error(
@@ -176,31 +186,43 @@ export class Decoder extends PickleMachine implements Budget {
       throw this.error(`The pickle calls ${type.toString()} with arguments that are not a tuple`);
     const hasKeywords = (entriesOf(keywords)?.length ?? 0) > 0;
     if (!(type instanceof KnownGlobal)) {
-      if (hasKeywords) throw this.error(`${type.toString()} is called with keywords, which a PythonObject cannot hold`);
-      this.pushMade(new PythonObject(type, args as unknown[], isNew));
+      this.#pushUnknown(type, args as unknown[], isNew, hasKeywords ? keywords : undefined);
       return;
     }
     const { reducer } = type;
+    if (args.length > (reducer.most ?? Infinity)) throw this.error(`${type.toString()} takes fewer arguments here`);
+    if (reducer.foreign?.(args as unknown[]) === true) {
+      if (this.#hooks.unknown !== 'opaque')
+        throw this.error(`${type.toString()} makes an object of a class that is derived from a known one`);
+      this.#pushUnknown(type, args as unknown[], isNew, undefined);
+      return;
+    }
     if (hasKeywords && reducer.keywords !== true) throw this.error(`${type.toString()} takes no keywords here`);
-    if (reducer.attribute === true) this.#attribute(args as unknown[]);
+    if (isNew && reducer.byInit === true) this.#call(type, [], undefined);
+    else if (reducer.attribute === true) this.#attribute(args as unknown[]);
     else if (reducer.redirect === undefined) this.#call(type, args as unknown[], keywords);
     else this.#redirect(type, reducer.redirect, args as unknown[]);
   }
 
+  #pushUnknown(type: PythonGlobal, args: unknown[], isNew: boolean, keywords: unknown): void {
+    this.#hasUnknown = true;
+    this.pushMade(new PythonObject(type, args, isNew, undefined, keywords));
+  }
+
   /** Protocols before 4 name what is inside of classes this way. No attribute of an object is read. */
-  #attribute([owner, name]: unknown[]): void {
-    if (!(owner instanceof PythonGlobal) || typeof name !== 'string') {
+  #attribute([owner, name, ...rest]: unknown[]): void {
+    if (rest.length > 0 || !(owner instanceof PythonGlobal) || typeof name !== 'string') {
       throw this.error('The pickle asks for an attribute of an object that is not a class or module');
     }
-    this.global(owner.module, `${owner.name}.${name}`);
+    this.#named(owner.module, `${owner.name}.${name}`);
   }
 
   #redirect(from: KnownGlobal, redirect: (args: unknown[]) => Redirection, given: unknown[]): void {
-    const { type, args } = redirect(given);
+    const { type, args, keywords } = redirect(given);
     const again = type instanceof KnownGlobal && type.reducer.redirect !== undefined;
     if (again || !(type instanceof PythonGlobal))
       throw this.error(`${from.toString()} is called with an object that is not a class`);
-    this.make(type, args, true);
+    this.make(type, args, true, keywords);
   }
 
   #call(type: KnownGlobal, args: unknown[], keywords: unknown): void {

@@ -11,6 +11,9 @@ export abstract class PickleMachine extends PickleReader {
   readonly #marks: number[] = [];
   #floor = 0;
 
+  /** The protocol that the pickle says it has. Before protocol 2 it says nothing. */
+  protocol = 0;
+
   readonly #memo: unknown[] = [];
   /** The memo of numbers that do not follow one another. */
   #sparse: Map<number, unknown> | undefined;
@@ -25,6 +28,11 @@ export abstract class PickleMachine extends PickleReader {
    * reason.
    */
   #mapsAt: ReadonlySet<number> | undefined;
+  /** The Arrays, Sets and Buffers that are tuples, frozensets and bytearrays in the pickle. */
+  protected readonly originals: object[] = [];
+  /** The first ones of them, once one had to be looked for. */
+  #originalSet: Set<object> | undefined;
+  #originalsSeen = 0;
   /** How many places of the stack were searched for such dicts. */
   #searched = 0;
   /** All dicts with their positions, if this machine runs for a survey. */
@@ -53,6 +61,23 @@ export abstract class PickleMachine extends PickleReader {
 
   push(value: unknown): void {
     this.#stack[this.#height++] = value;
+  }
+
+  /** Records that an Array, a Set or a Buffer is a tuple, a frozenset or a bytearray. Returns it. */
+  original<T extends object>(value: T): T {
+    this.originals.push(value);
+    return value;
+  }
+
+  /** Whether an Array is a tuple in the pickle. */
+  isTuple(value: unknown): boolean {
+    const { originals } = this;
+    if (!Array.isArray(value)) return false;
+    // Mostly it was made just now.
+    if (originals[originals.length - 1] === value) return true;
+    const seen = (this.#originalSet ??= new Set());
+    while (this.#originalsSeen < originals.length) seen.add(originals[this.#originalsSeen++] as object);
+    return seen.has(value);
   }
 
   /** Checks that there are so many values above the last mark. Returns the height of the stack. */

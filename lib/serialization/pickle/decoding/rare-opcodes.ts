@@ -80,15 +80,16 @@ function pop(machine: PickleMachine): void {
   else machine.pop();
 }
 
+// An instance of a class of Python 2. Without arguments Python 3 does not call its `__init__`.
 function inst(machine: PickleMachine): void {
   const args = machine.popFrom(machine.unmark());
   machine.global(machine.line('utf8'), machine.line('utf8'));
-  machine.make(machine.pop(), args, false);
+  machine.make(machine.pop(), args, args.length === 0);
 }
 
 function obj(machine: PickleMachine): void {
   const [type, ...args] = machine.popFrom(machine.unmark());
-  machine.make(type, args, false);
+  machine.make(type, args, args.length === 0);
 }
 
 function newObject(machine: PickleMachine): void {
@@ -113,6 +114,7 @@ function stackGlobal(machine: PickleMachine): void {
 function protocol(machine: PickleMachine): void {
   const number = machine.u8();
   if (number > op.HIGHEST_PROTOCOL) throw machine.error(`Pickle protocol ${number} is not supported`);
+  machine.protocol = number;
 }
 
 function frame(machine: PickleMachine): void {
@@ -127,13 +129,13 @@ function refuse(what: string): (machine: PickleMachine) => never {
 }
 
 const operations: Readonly<Record<number, (machine: PickleMachine) => void>> = {
-  [op.EMPTY_TUPLE]: (machine) => machine.push([]),
+  [op.EMPTY_TUPLE]: (machine) => machine.push(machine.original([])),
   [op.POP]: pop,
   [op.POP_MARK]: (machine) => void machine.popFrom(machine.unmark()),
   [op.DUP]: (machine) => machine.duplicate(),
   [op.BINBYTES]: (machine) => machine.push(machine.binary(machine.u32())),
   [op.BINBYTES8]: (machine) => machine.push(machine.binary(machine.u64())),
-  [op.BYTEARRAY8]: (machine) => machine.push(machine.binary(machine.u64())),
+  [op.BYTEARRAY8]: (machine) => machine.push(machine.original(machine.binary(machine.u64()))),
   [op.FLOAT]: floatLine,
   [op.INT]: intLine,
   [op.LONG]: (machine) => machine.push(integer(machine, machine.line().replace(/L$/, ''))),
@@ -148,7 +150,7 @@ const operations: Readonly<Record<number, (machine: PickleMachine) => void>> = {
   [op.DICT]: dict,
   [op.EMPTY_SET]: (machine) => machine.push(new Set()),
   [op.ADDITEMS]: (machine) => machine.addItems(machine.unmark()),
-  [op.FROZENSET]: (machine) => machine.push(new Set(machine.popFrom(machine.unmark()))),
+  [op.FROZENSET]: (machine) => machine.push(machine.original(new Set(machine.popFrom(machine.unmark())))),
   [op.GET]: (machine) => machine.get(index(machine)),
   [op.PUT]: (machine) => machine.put(index(machine)),
   [op.LONG_BINPUT]: (machine) => machine.put(machine.u32()),

@@ -6,7 +6,9 @@ import { isDetached } from '../../../core/validate.js';
 import type { FormatContext } from '../../formats.js';
 import { replace, unsupported } from './foreign.js';
 import type { PickleHooks } from '../hooks.js';
-import { KeyWriter } from './key-writer.js';
+import { isUnhashable } from '../known/unhashable.js';
+import { Memo } from './memo.js';
+import { MemoWriter } from './memo-writer.js';
 import { PythonGlobal, PythonObject, PythonTuple } from '../nodes.js';
 import {
   ADDITEMS,
@@ -19,41 +21,37 @@ import {
   FROZENSET,
   MARK,
   NEWOBJ,
-  POP,
+  NEWOBJ_EX,
   REDUCE,
   SETITEMS,
   STACK_GLOBAL,
   TUPLE,
   TUPLE1,
 } from '../opcodes.js';
-import { formatPath, type Step } from './path.js';
+import { isOriginal } from '../originals.js';
+import type { Step } from './path.js';
 import { PythonFloat, PythonInt } from '../wrappers.js';
 
-/** How deep objects may be nested. CPython gives up at about the same depth. */
-export const MAX_DEPTH = 1000;
+const BYTEARRAY = new PythonGlobal('builtins', 'bytearray');
 
 /** How many items the receiver keeps on its stack before it puts them into their list or dict. */
 const BATCH = 1000;
 
-/** Up to so many objects are searched one by one; a Map pays for more only. */
-const FEW = 8;
-
 const { hasOwnProperty } = Object.prototype;
 
 /** Writes values. One at a time: see `encodePickle`. */
-export class Encoder extends KeyWriter {
+export class Encoder extends MemoWriter {
   #hooks: PickleHooks = {};
   #context: FormatContext | undefined;
-  #depth = 0;
-  /** The path to the current value: a step for each level down to `#depth`. */
-  readonly #path: unknown[] = [];
+  /** The memo numbers of Arrays, Sets and tuples that were written as keys: what they hold is hashable, too. */
+  readonly #keyMemo = new Memo();
+  /** Objects without a prototype of plain data that were written as what Python cannot take as keys, and as what. */
+  #unhashable: Map<object, string> | undefined;
 
-  /** The objects that were remembered, with their memo numbers. */
-  readonly #few: object[] = [];
-  readonly #fewIndexes: number[] = [];
-  #many: Map<object, number> | undefined;
-  /** The memo numbers of Arrays and Sets that were written as tuples and frozensets. */
-  #frozenIndexes: Map<object, number> | undefined;
+  /** Whether the current value is inside of an object of an unknown class, so that a tuple must remain one. */
+  #exact = false;
+  /** The memo numbers of originals. */
+  readonly #originals = new Memo();
 
   encode(value: unknown, hooks: PickleHooks, context: FormatContext | undefined): Buffer {
     this.#hooks = hooks;
@@ -66,21 +64,16 @@ export class Encoder extends KeyWriter {
       this.undo();
       if (error instanceof PicklingError || error instanceof NotSupported) throw error;
       const reason = error instanceof Error ? error.message : String(error);
-      throw new PicklingError(`${this.#where()} cannot be pickled: ${reason}`, { cause: error });
+      throw new PicklingError(`${this.where()} cannot be pickled: ${reason}`, { cause: error });
     } finally {
       this.#hooks = {};
       this.#context = undefined;
-      this.#depth = 0;
-      this.#path.length = 0;
-      this.#few.length = 0;
-      this.#many = undefined;
-      this.#frozenIndexes = undefined;
-      this.forgetKeys();
+      this.forget();
+      this.#keyMemo.clear();
+      this.#originals.clear();
+      this.#exact = false;
+      this.#unhashable = undefined;
     }
-  }
-
-  #where(): string {
-    return formatPath(this.#path.slice(1, this.#depth + 1));
   }
 
   #value(value: unknown): void {
@@ -105,67 +98,35 @@ export class Encoder extends KeyWriter {
         else this.#object(value);
         return;
       default:
-        throw new PicklingError(`${this.#where()} is a ${typeof value}, which cannot be pickled`);
+        throw new PicklingError(`${this.where()} is a ${typeof value}, which cannot be pickled`);
     }
   }
 
-  #object(value: object): void {
-    if (this.#written(value)) return;
-    this.#enter();
+  #object(value: object, isKey = false): void {
+    if (this.#exact && isOriginal(value)) {
+      this.#immutable(value, this.#originals, false);
+      return;
+    }
+    if (this.written(value)) return;
+    this.enter();
     const prototype: unknown = Object.getPrototypeOf(value);
     if (prototype === Object.prototype || prototype === null) this.#dict(value as Record<string, unknown>);
     else if (prototype === Array.prototype) this.#list(value as unknown[]);
     else if (prototype === Map.prototype) this.#map(value as Map<unknown, unknown>);
     else if (prototype === Set.prototype) this.#set(value as Set<unknown>);
     else if (value instanceof Uint8Array && !('shape' in value)) this.#bytes(value, value);
-    else if (!this.#node(value)) this.#replaced(value);
-    this.#depth--;
-  }
-
-  #enter(): void {
-    if (this.#depth === MAX_DEPTH) {
-      const where = formatPath(this.#path.slice(1, 4));
-      throw new PicklingError(`The value is nested more than ${MAX_DEPTH} levels deep (below ${where}...)`);
-    }
-    this.#path[++this.#depth] = undefined;
-  }
-
-  #indexOf(value: object): number | undefined {
-    if (this.#many !== undefined) return this.#many.get(value);
-    const at = this.#few.indexOf(value);
-    return at < 0 ? undefined : this.#fewIndexes[at];
-  }
-
-  /** Writes a reference to an object that was written before. False if it was not. */
-  #written(value: object): boolean {
-    const index = this.#indexOf(value);
-    if (index === undefined) return false;
-    this.get(index);
-    return true;
-  }
-
-  /** Gives the object that was just written a memo number. */
-  #remember(value: object): void {
-    const index = this.memoize();
-    if (this.#many !== undefined) {
-      this.#many.set(value, index);
-    } else if (this.#few.length < FEW) {
-      this.#fewIndexes[this.#few.length] = index;
-      this.#few.push(value);
-    } else {
-      this.#many = new Map(this.#few.map((object, i) => [object, this.#fewIndexes[i] as number]));
-      this.#many.set(value, index);
-    }
+    else if (!this.#node(value)) this.#replaced(value, isKey);
+    this.depth--;
   }
 
   #list(array: readonly unknown[]): void {
     this.byte(EMPTY_LIST);
-    this.#remember(array);
-    const depth = this.#depth;
+    this.remember(array);
+    const depth = this.depth;
     let inBatch = 0;
     for (let i = 0; i < array.length; i++) {
       if (inBatch === 0) this.byte(MARK);
-      this.#path[depth] = i;
+      this.path[depth] = i;
       this.#value(array[i]);
       if (++inBatch === BATCH) {
         this.byte(APPENDS);
@@ -177,8 +138,8 @@ export class Encoder extends KeyWriter {
 
   #dict(object: Record<string, unknown>): void {
     this.byte(EMPTY_DICT);
-    this.#remember(object);
-    const depth = this.#depth;
+    this.remember(object);
+    const depth = this.depth;
     let count = 0;
     for (const key in object) {
       if (!hasOwnProperty.call(object, key)) continue;
@@ -187,7 +148,7 @@ export class Encoder extends KeyWriter {
         this.byte(MARK);
       }
       this.key(key, depth, count++);
-      this.#path[depth] = key;
+      this.path[depth] = key;
       this.#value(object[key]);
     }
     if (count === 0) return;
@@ -197,10 +158,10 @@ export class Encoder extends KeyWriter {
 
   #map(map: ReadonlyMap<unknown, unknown>): void {
     this.byte(EMPTY_DICT);
-    this.#remember(map);
+    this.remember(map);
     const keyStep: Step = { into: 'keys', at: 0 };
     const valueStep: Step = { into: 'get', at: undefined };
-    const depth = this.#depth;
+    const depth = this.depth;
     let count = 0;
     for (const [key, value] of map) {
       if (count % BATCH === 0) {
@@ -208,10 +169,10 @@ export class Encoder extends KeyWriter {
         this.byte(MARK);
       }
       keyStep.at = count++;
-      this.#path[depth] = keyStep;
+      this.path[depth] = keyStep;
       this.#hashable(key);
       valueStep.at = key;
-      this.#path[depth] = valueStep;
+      this.path[depth] = valueStep;
       this.#value(value);
     }
     if (count > 0) this.byte(SETITEMS);
@@ -219,8 +180,8 @@ export class Encoder extends KeyWriter {
 
   #set(set: ReadonlySet<unknown>): void {
     this.byte(EMPTY_SET);
-    this.#remember(set);
-    const depth = this.#depth;
+    this.remember(set);
+    const depth = this.depth;
     const step: Step = { into: 'values', at: 0 };
     let count = 0;
     for (const item of set) {
@@ -229,50 +190,73 @@ export class Encoder extends KeyWriter {
         this.byte(MARK);
       }
       step.at = count++;
-      this.#path[depth] = step;
+      this.path[depth] = step;
       this.#hashable(item);
     }
     if (count > 0) this.byte(ADDITEMS);
   }
 
   /**
-   * A key of a dict or a member of a set. In Python these are immutable, so Arrays become tuples and Sets frozensets.
+   * A key of a dict or a member of a set. In Python these are immutable, so Arrays become tuples and Sets frozensets. All
+   * that a tuple or a frozenset holds must be hashable, too.
    */
   #hashable(value: unknown): void {
     if (typeof value !== 'object' || value === null) {
       this.#value(value);
-    } else if (Array.isArray(value) || value instanceof Set) {
-      this.#frozen(value as unknown[] | Set<unknown>);
-    } else if (value instanceof Map || isPlain(value)) {
-      throw new PicklingError(`${this.#where()} would be a dict, which in Python can be neither a key nor in a set`);
+      return;
+    }
+    const prototype: unknown = Object.getPrototypeOf(value);
+    if (prototype === Array.prototype || prototype === Set.prototype) {
+      this.#immutable(value, this.#keyMemo, true);
+    } else if (value instanceof PythonTuple) {
+      // A tuple of such items is the same one as a value and as a key.
+      if (value.items.every((item) => typeof item !== 'object' || item === null)) this.#object(value);
+      else this.#immutable(value, this.#keyMemo, true);
+    } else if (prototype === Object.prototype || prototype === Map.prototype || prototype === null) {
+      this.#refuseKey('a dict');
+    } else if (value instanceof PythonObject) {
+      if (isUnhashable(value.type)) this.#refuseKey(`an object of ${value.type.toString()}`);
+      this.#object(value);
     } else {
-      this.#value(value);
+      const before = this.#unhashable?.get(value);
+      if (before === 'a list' || before === 'a set') this.#immutable(value, this.#keyMemo, true);
+      else if (before !== undefined) this.#refuseKey(before);
+      else this.#object(value, true);
     }
   }
 
-  #frozen(value: readonly unknown[] | ReadonlySet<unknown>): void {
-    const index = this.#frozenIndexes?.get(value);
+  #refuseKey(what: string): never {
+    throw new PicklingError(`${this.where()} would be ${what}, which in Python can be neither a key nor in a set`);
+  }
+
+  /** Writes an Array, a Set or a Buffer as the tuple, frozenset or bytearray that it is as a key, or was when received. */
+  #immutable(value: object, memo: Memo, isKey: boolean): void {
+    const index = memo.get(value);
     if (index !== undefined) {
       this.get(index);
       return;
     }
-    this.#enter();
-    if (Array.isArray(value)) {
-      this.#items(value, true);
-    } else {
-      this.byte(MARK);
-      const step: Step = { into: 'values', at: 0 };
-      let count = 0;
-      for (const item of value) {
-        step.at = count++;
-        this.#path[this.#depth] = step;
-        this.#hashable(item);
-      }
-      this.byte(FROZENSET);
+    this.enter();
+    if (types.isSet(value)) this.#frozenset(value);
+    else if (value instanceof Uint8Array) this.#bytearray(value);
+    else this.#items(value instanceof PythonTuple ? value.items : (value as readonly unknown[]), isKey);
+    this.depth--;
+    // Otherwise an Array that holds another one twice, which holds another one twice, and so on, would take for ever. One
+    // that contains itself was written completely while its items were written.
+    if (!this.instead(value, memo)) memo.set(value, this.memoize());
+  }
+
+  #frozenset(set: ReadonlySet<unknown>): void {
+    this.byte(MARK);
+    const depth = this.depth;
+    const step: Step = { into: 'values', at: 0 };
+    let count = 0;
+    for (const item of set) {
+      step.at = count++;
+      this.path[depth] = step;
+      this.#hashable(item);
     }
-    this.#depth--;
-    // Otherwise an Array that holds another one twice, which holds another one twice, and so on, would take for ever.
-    (this.#frozenIndexes ??= new Map()).set(value, this.memoize());
+    this.byte(FROZENSET);
   }
 
   /** A tuple of these items. */
@@ -283,11 +267,10 @@ export class Encoder extends KeyWriter {
       return;
     }
     if (length > 3) this.byte(MARK);
-    const depth = this.#depth;
+    const depth = this.depth;
     for (let i = 0; i < length; i++) {
-      this.#path[depth] = i;
-      if (hashable) this.#hashable(items[i]);
-      else this.#value(items[i]);
+      this.path[depth] = i;
+      this.#valueOrKey(items[i], hashable);
     }
     this.byte(length > 3 ? TUPLE : TUPLE1 + length - 1);
   }
@@ -296,34 +279,32 @@ export class Encoder extends KeyWriter {
     const { items } = tuple;
     this.#items(items);
     // A tuple that contains itself, in a list, was written completely while its items were written.
-    if (!this.#instead(tuple)) this.#remember(tuple);
+    if (!this.instead(tuple, this.memo)) this.remember(tuple);
   }
 
-  /** Replaces the object that was just written by a reference, if it had been written before. */
-  #instead(value: object): boolean {
-    const index = this.#indexOf(value);
-    if (index === undefined) return false;
-    this.byte(POP);
-    this.get(index);
-    return true;
+  #bytearray(bytes: Uint8Array): void {
+    if (!this.written(BYTEARRAY)) this.#global(BYTEARRAY);
+    this.binary(bytes);
+    this.byte(TUPLE1);
+    this.byte(REDUCE);
   }
 
   #bytes(value: object, bytes: Uint8Array): void {
-    if (isDetached(bytes)) throw new PicklingError(`${this.#where()} is memory that was detached`);
+    if (isDetached(bytes)) throw new PicklingError(`${this.where()} is memory that was detached`);
     this.binary(bytes);
-    this.#remember(value);
+    this.remember(value);
   }
 
   #global(type: PythonGlobal): void {
     this.text(type.module);
     this.text(type.name);
     this.byte(STACK_GLOBAL);
-    this.#remember(type);
+    this.remember(type);
   }
 
   /** Writes an object that stands for an object of Python. False for any other. */
   #node(value: object): boolean {
-    if (value instanceof PythonObject) this.#instance(value, value);
+    if (value instanceof PythonObject) this.#unknown(value);
     else if (value instanceof PythonTuple) this.#tuple(value);
     else if (value instanceof PythonGlobal) this.#global(value);
     else if (value instanceof PythonFloat) this.float(value.value);
@@ -333,26 +314,64 @@ export class Encoder extends KeyWriter {
   }
 
   /** Writes the replacement of an object that is neither plain data nor an object of Python. */
-  #replaced(value: object): void {
+  #replaced(value: object, isKey: boolean): void {
     const other = replace(value, this.#hooks, this.#context);
     // Under the identity of the original, so that it is written once however often it occurs, and may contain itself.
-    if (other instanceof PythonObject) this.#instance(value, other);
-    else if (other instanceof Uint8Array) this.#bytes(value, other);
-    else if (other !== undefined) this.#value(other);
-    else if (Array.isArray(value)) this.#list(value);
-    else if (types.isMap(value)) this.#map(value);
-    else if (types.isSet(value)) this.#set(value);
-    else if (isPlain(value)) this.#dict(value as Record<string, unknown>);
-    else throw unsupported(value, this.#where());
+    if (other instanceof PythonObject) {
+      if (isUnhashable(other.type)) this.#notAKey(value, `an object of ${other.type.toString()}`, isKey);
+      this.#instance(value, other);
+    } else if (other instanceof Uint8Array) {
+      this.#bytes(value, other);
+    } else if (other !== undefined) {
+      this.#valueOrKey(other, isKey);
+    } else if (isKey && (Array.isArray(value) || types.isSet(value))) {
+      this.#immutable(value, this.#keyMemo, true);
+    } else if (Array.isArray(value)) {
+      this.#notAKey(value, 'a list', false);
+      this.#list(value);
+    } else if (types.isSet(value)) {
+      this.#notAKey(value, 'a set', false);
+      this.#set(value);
+    } else if (types.isMap(value)) {
+      this.#notAKey(value, 'a dict', isKey);
+      this.#map(value);
+    } else if (isPlain(value)) {
+      this.#notAKey(value, 'a dict', isKey);
+      this.#dict(value as Record<string, unknown>);
+    } else {
+      throw unsupported(value, this.where());
+    }
   }
 
-  #instance(value: object, { type, args, isNew, state, items, entries }: PythonObject): void {
-    if (!this.#written(type)) this.#global(type);
+  #notAKey(value: object, what: string, isKey: boolean): void {
+    if (isKey) this.#refuseKey(what);
+    (this.#unhashable ??= new Map()).set(value, what);
+  }
+
+  #valueOrKey(value: unknown, isKey: boolean): void {
+    if (isKey) this.#hashable(value);
+    else this.#value(value);
+  }
+
+  #unknown(object: PythonObject): void {
+    const outside = this.#exact;
+    this.#exact = true;
+    this.#instance(object, object);
+    this.#exact = outside;
+  }
+
+  #instance(value: object, { type, args, isNew, keywords, state, items, entries }: PythonObject): void {
+    if (!this.written(type)) this.#global(type);
     this.#items(args);
-    this.byte(isNew ? NEWOBJ : REDUCE);
-    if (this.#instead(value)) return;
-    this.#remember(value);
-    this.#path[this.#depth] = undefined;
+    if (keywords === undefined) {
+      this.byte(isNew ? NEWOBJ : REDUCE);
+    } else {
+      this.#value(keywords);
+      this.byte(NEWOBJ_EX);
+    }
+    if (this.instead(value, this.memo)) return;
+    this.remember(value);
+    this.path[this.depth] = undefined;
     if (items.length > 0) {
       this.byte(MARK);
       for (const item of items) this.#value(item);

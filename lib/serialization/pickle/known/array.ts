@@ -79,10 +79,10 @@ function fromList([code, content]: unknown[], budget: Budget): TypedArray | stri
   return elements;
 }
 
-const constructor: Reducer = { pure: true, call: fromList };
+const constructor: Reducer = { pure: true, most: 2, call: fromList };
 
 export const arrayReducers = reducerTable({
-  array: { array: constructor, _array_reconstructor: { pure: true, call: reconstruct } },
+  array: { array: constructor, _array_reconstructor: { pure: true, most: 4, call: reconstruct } },
 });
 
 const ARRAY = new PythonGlobal('array', 'array');

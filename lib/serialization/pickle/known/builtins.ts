@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // Types of Python itself for which older protocols have no opcode, or which are arguments.
-import { NEW_DICT, reducerTable, type Reducer } from '../hooks.js';
+import { KnownGlobal, NEW_DICT, reducerTable, type Reducer } from '../hooks.js';
 import { PythonGlobal, reduce, type PickleNode } from '../nodes.js';
 import { Complex } from '../values.js';
 import { PythonFloat } from '../wrappers.js';
@@ -10,15 +10,30 @@ import { array, bytes, items, refuse, text } from './arguments.js';
 /** May be mentioned, for example as the factory of a defaultdict, but not called. */
 const mentioned: Reducer = { pure: true };
 
-const set: Reducer = { pure: true, call: ([values], budget) => new Set(items(values, budget)) };
+/** The class `object` itself. */
+const object: Reducer = { pure: true };
 
-const list: Reducer = { pure: true, call: ([values], budget) => [...items(values, budget)] };
+const frozenset: Reducer = {
+  pure: true,
+  most: 1,
+  call: ([values], reading) => reading.original(new Set(items(values, reading))),
+};
+
+const set: Reducer = { pure: true, most: 1, byInit: true, call: ([values], budget) => new Set(items(values, budget)) };
+
+const list: Reducer = { pure: true, most: 1, byInit: true, call: ([values], budget) => [...items(values, budget)] };
+
+const tuple: Reducer = {
+  pure: true,
+  most: 1,
+  call: ([values], reading) => reading.original([...items(values, reading)]),
+};
 
 function real(value: unknown): number {
   return typeof value === 'number' ? value : refuse('a part is not a float');
 }
 
-const complex: Reducer = { pure: true, call: ([re = 0, im = 0]) => new Complex(real(re), real(im)) };
+const complex: Reducer = { pure: true, most: 2, call: ([re = 0, im = 0]) => new Complex(real(re), real(im)) };
 
 /** Protocol 2 writes bytes as text in Latin-1. */
 function encodeText(value: unknown, encoding: unknown, charge: (bytes: number) => void): Buffer {
@@ -31,12 +46,14 @@ function encodeText(value: unknown, encoding: unknown, charge: (bytes: number) =
 
 const encode: Reducer = {
   pure: true,
+  most: 2,
   call: ([value, encoding], budget) => encodeText(value, encoding, (n) => budget.charge(n)),
 };
 
 /** Made of nothing, of bytes, or of text and its encoding. */
 const bytesLike: Reducer = {
   pure: true,
+  most: 2,
   call([value, encoding], budget) {
     if (value === undefined) return Buffer.alloc(0);
     if (typeof value === 'string') return encodeText(value, encoding, (n) => budget.charge(n));
@@ -45,50 +62,52 @@ const bytesLike: Reducer = {
   },
 };
 
+const bytearray: Reducer = {
+  pure: true,
+  most: 2,
+  byInit: true,
+  call: (args, reading) => reading.original(bytesLike.call?.(args, reading) as Buffer),
+};
+
 const builtins: Readonly<Record<string, Reducer>> = {
   bool: mentioned,
-  bytearray: bytesLike,
+  bytearray,
   bytes: bytesLike,
   complex,
   dict: {
     pure: true,
-    call: (args) => (args.length === 0 ? NEW_DICT : refuse('only an empty dict is made this way')),
+    most: 0,
+    call: () => NEW_DICT,
   },
   float: mentioned,
-  frozenset: set,
+  frozenset,
   getattr: { attribute: true },
   int: mentioned,
   list,
-  object: mentioned,
+  object,
   set,
   str: mentioned,
-  tuple: list,
+  tuple,
 };
 
 /** The functions by which `object.__reduce__` and `__newobj__` make an object of a class that is an argument. */
 const copyreg: Readonly<Record<string, Reducer>> = {
   _reconstructor: {
-    redirect([type, base, state]) {
-      if (!(base instanceof PythonGlobal) || base.name !== 'object')
-        refuse('the class is derived from a type of Python');
-      return { type, args: state === null ? [] : refuse('the class is derived from a type of Python') };
-    },
+    most: 3,
+    // An object of a class that is derived from a type of Python has a value of that type, which is `state`.
+    foreign: ([, base]) => !(base instanceof KnownGlobal && base.reducer === object),
+    redirect: ([type, , state]) => ({ type, args: state === null ? [] : refuse('an object takes no value') }),
   },
   __newobj__: { redirect: ([type, ...args]) => ({ type, args }) },
   __newobj_ex__: {
-    redirect: ([type, args, keywords]) => ({
-      type,
-      args: keywords === undefined ? array(args, 'args') : refuse('keywords are not supported'),
-    }),
+    most: 3,
+    redirect: ([type, args, keywords]) => ({ type, args: array(args, 'args'), keywords }),
   },
 };
 
 export const builtinReducers = reducerTable({
   builtins,
-  // The names of Python 2, which protocols 0 to 2 still use.
-  __builtin__: builtins,
   copyreg,
-  copy_reg: copyreg,
   _codecs: { encode },
 });
 

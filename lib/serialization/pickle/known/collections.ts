@@ -3,17 +3,26 @@ import { NEW_DICT, reducerTable, type Reducer } from '../hooks.js';
 import { isDict } from '../dicts.js';
 import { items, pairs, refuse } from './arguments.js';
 
-const orderedDict: Reducer = { pure: true, call: ([entries], budget) => new Map(pairs(entries, budget)) };
+const orderedDict: Reducer = {
+  pure: true,
+  most: 1,
+  byInit: true,
+  call: ([entries], budget) => new Map(pairs(entries, budget)),
+};
 
 /** The factory of a defaultdict is not used, but must be a known global. */
 const defaultdict: Reducer = {
   pure: true,
-  call: ([, ...rest]) => (rest.length === 0 ? NEW_DICT : refuse('its entries are among the arguments')),
+  most: 1,
+  byInit: true,
+  call: () => NEW_DICT,
 };
 
 /** Made of a dict, which takes its place. */
 const counter: Reducer = {
   pure: true,
+  most: 1,
+  byInit: true,
   call([counts]) {
     if (counts === undefined) return NEW_DICT;
     return isDict(counts) || counts instanceof Map ? counts : refuse('its argument is not a dict');
@@ -25,6 +34,6 @@ export const collectionsReducers = reducerTable({
     Counter: counter,
     OrderedDict: orderedDict,
     defaultdict,
-    deque: { pure: true, call: ([values], budget) => [...items(values, budget)] },
+    deque: { pure: true, most: 2, byInit: true, call: ([values], budget) => [...items(values, budget)] },
   },
 });

@@ -71,17 +71,17 @@ function makeTimeZone([offset, name]: unknown[]): TimeZone {
   return new TimeZone(offset, name === undefined ? undefined : text(name, 'its name'));
 }
 
-const pure = (call: NonNullable<Reducer['call']>): Reducer => ({ pure: true, call });
+const pure = (most: number, call: NonNullable<Reducer['call']>): Reducer => ({ pure: true, most, call });
 
-const unpickleZoneInfo = pure(([key]) => new ZoneInfo(text(key, 'its key')));
+const unpickleZoneInfo = pure(2, ([key]) => new ZoneInfo(text(key, 'its key')));
 
 export const datetimeReducers = reducerTable({
   datetime: {
-    date: pure(makeDate),
-    time: pure(makeTime),
-    datetime: pure(makeDatetime),
-    timedelta: pure(makeTimeDelta),
-    timezone: pure(makeTimeZone),
+    date: pure(1, makeDate),
+    time: pure(2, makeTime),
+    datetime: pure(2, makeDatetime),
+    timedelta: pure(3, makeTimeDelta),
+    timezone: pure(2, makeTimeZone),
   },
   zoneinfo: { ZoneInfo: { pure: true }, 'ZoneInfo._unpickle': unpickleZoneInfo },
   'backports.zoneinfo': { ZoneInfo: { pure: true }, 'ZoneInfo._unpickle': unpickleZoneInfo },

@@ -75,8 +75,7 @@ function reducer(name: string): Reducer {
 
 const reducers = Object.fromEntries([...SIMPLE, ...COMPLEX].map((name) => [name, reducer(name)]));
 
-/** Also under the name that the module has in Python 2, which protocols 0 to 2 use. */
-export const exceptionReducers = reducerTable({ builtins: reducers, exceptions: reducers, __builtin__: reducers });
+export const exceptionReducers = reducerTable({ builtins: reducers });
 
 /** Python's names for errors of JavaScript. */
 const RENAMED: Readonly<Record<string, string>> = {

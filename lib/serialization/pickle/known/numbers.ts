@@ -5,11 +5,12 @@ import { create, PythonGlobal, reduce, type PickleNode } from '../nodes.js';
 import { Decimal, UUID } from '../values.js';
 import { refuse, text } from './arguments.js';
 
-const decimal: Reducer = { pure: true, call: ([digits]) => new Decimal(text(digits, 'the number')) };
+const decimal: Reducer = { pure: true, most: 1, call: ([digits]) => new Decimal(text(digits, 'the number')) };
 
 /** Made empty. Its state is its number. */
 const uuid: Reducer = {
   pure: true,
+  most: 0,
   call: () => new UUID('0'.repeat(32)),
   build(_, state) {
     const number = valueOf(state, 'int');

@@ -4,7 +4,7 @@
 // byte order, also if they were sent in another one.
 import { argumentError } from '../../../core/errors.js';
 import { checkInteger } from '../../../core/validate.js';
-import { reducerTable, type Budget, type Reducer } from '../hooks.js';
+import { KnownGlobal, reducerTable, type Budget, type Reducer } from '../hooks.js';
 import { hostIsLittleEndian, narrow } from '../integers.js';
 import { create, PythonGlobal, PythonTuple, reduce, type PickleNode } from '../nodes.js';
 import { Complex } from '../values.js';
@@ -40,15 +40,26 @@ export class DType {
     return Number(this.kind.slice(1));
   }
 
+  /** The name in numpy, in this machine's byte order. */
+  get native(): string {
+    return this.#named(hostIsLittleEndian);
+  }
+
   /** The type of the numbers in memory, and the bytes of one. */
   get stored(): [TypedArrayConstructor, number] {
     const kind = STORED_AS[this.kind] ?? this.kind;
     return [ELEMENTS[kind] ?? refuse(`arrays of dtype ${this.kind} are not supported`), Number(kind.slice(1))];
   }
 
-  /** The name in numpy, in this machine's byte order. */
+  /** The name in numpy. */
   toString(): string {
-    return `${this.size === 1 ? '|' : hostIsLittleEndian ? '<' : '>'}${this.kind}${this.unit}`;
+    return this.#named(this.littleEndian);
+  }
+
+  #named(littleEndian: boolean): string {
+    // The elements of text have several bytes, even if there is one character.
+    const hasOrder = this.size > 1 || this.kind.startsWith('U');
+    return `${hasOrder && !/^[SVO]/.test(this.kind) ? (littleEndian ? '<' : '>') : '|'}${this.kind}${this.unit}`;
   }
 }
 
@@ -58,7 +69,9 @@ function dtypeOf(value: unknown): DType {
 
 const dtype: Reducer = {
   pure: true,
-  call: ([kind]) => {
+  most: 3,
+  call: ([kind, align, copy]) => {
+    if (typeof align === 'object' || typeof copy === 'object') refuse('its options are not supported');
     const match = /^([<>|=])?([a-zA-Z])(\d+)$/.exec(text(kind, 'the dtype'));
     if (match === null) return refuse(`dtype ${text(kind, 'the dtype').slice(0, 20)} is not supported`);
     const made = new DType(`${match[2]}${Number(match[3])}`);
@@ -68,6 +81,7 @@ const dtype: Reducer = {
   build(object, state) {
     const fields = array(state, 'its state');
     const made = dtypeOf(object);
+    if (fields[0] !== 3 && fields[0] !== 4) refuse('its version is not supported');
     if (fields[2] !== null || fields[3] !== null) refuse('arrays with fields are not supported');
     const order = text(fields[1], 'its byte order');
     if (order === '<' || order === '>') made.littleEndian = order === '<';
@@ -87,16 +101,32 @@ function checkShape(value: unknown): number[] {
   return shape.length > MOST_DIMENSIONS ? refuse('it has too many dimensions') : shape;
 }
 
-/** Brings elements of `size` bytes from Fortran order, in which the first index varies fastest, into C order. */
-function toRowMajor(content: Buffer, shape: readonly number[], size: number, budget: Budget): Buffer {
-  if (shape.length < 2) return content;
+/** The axes in the order in which their indices vary in memory, the slowest one first. */
+function checkAxes(value: unknown, count: number): number[] {
+  const axes = array(value, 'its axis order').map((axis) => wholeNumber(axis, 'an axis', 0, count - 1));
+  return axes.length === count && new Set(axes).size === count ? axes : refuse('its axis order is invalid');
+}
+
+/**
+ * Brings elements of `size` bytes into C order, in which the last index varies fastest.
+ *
+ * @param axes The axes in the order in which their indices vary in `content`, the slowest one first.
+ */
+function toRowMajor(
+  content: Buffer,
+  shape: readonly number[],
+  axes: readonly number[],
+  size: number,
+  budget: Budget,
+): Buffer {
+  if (axes.every((axis, i) => axis === i)) return content;
   budget.charge(content.length);
   const result = Buffer.allocUnsafe(content.length);
   const strides: number[] = [];
   let stride = size;
-  for (const length of shape) {
-    strides.push(stride);
-    stride *= length;
+  for (const axis of [...axes].reverse()) {
+    strides[axis] = stride;
+    stride *= shape[axis] as number;
   }
   const index = shape.map(() => 0);
   let from = 0;
@@ -121,11 +151,23 @@ function halfToNumber(half: number): number {
   return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
 
-function makeArray(type: DType, shape: readonly number[], content: Buffer, fortran: boolean, budget: Budget): NdArray {
+/** The axes of an array, in reverse for one in Fortran order. */
+function axesOf(shape: readonly number[], fortran: boolean): number[] {
+  const axes = shape.map((_, axis) => axis);
+  return fortran ? axes.reverse() : axes;
+}
+
+function makeArray(
+  type: DType,
+  shape: readonly number[],
+  content: Buffer,
+  axes: readonly number[],
+  budget: Budget,
+): NdArray {
   // With a dimension of zero there are no elements, however large the others are.
   const count = shape.includes(0) ? 0 : shape.reduce((product, length) => product * length, 1);
   if (count * type.size !== content.length) refuse('its shape and its bytes do not match');
-  const ordered = fortran ? toRowMajor(content, shape, type.size, budget) : content;
+  const ordered = toRowMajor(content, shape, axes, type.size, budget);
   if (type.kind === 'f2') {
     // Not all releases of Node have a Float16Array, so the elements become the next larger floats.
     const halves = elementsFrom(Uint16Array, 2, ordered, type.littleEndian, budget);
@@ -133,7 +175,7 @@ function makeArray(type: DType, shape: readonly number[], content: Buffer, fortr
     return ndarray(Float32Array.from(halves as Uint16Array, halfToNumber), shape);
   }
   const [stored, size] = type.stored;
-  return mark(elementsFrom(stored, size, ordered, type.littleEndian, budget), shape, type.toString());
+  return mark(elementsFrom(stored, size, ordered, type.littleEndian, budget), shape, type.native);
 }
 
 function mark<T extends TypedArray>(elements: T, shape: readonly number[], name: string): NdArray<T> {
@@ -146,25 +188,61 @@ function mark<T extends TypedArray>(elements: T, shape: readonly number[], name:
 
 const frombuffer: Reducer = {
   pure: true,
-  call: ([content, type, shape, order], budget) =>
-    makeArray(dtypeOf(type), checkShape(shape), bytes(content, 'its content'), order === 'F', budget),
+  most: 5,
+  call([content, type, shape, order, axisOrder], budget) {
+    const lengths = checkShape(shape);
+    const make = (dimensions: readonly number[], axes: readonly number[]): NdArray =>
+      makeArray(dtypeOf(type), dimensions, bytes(content, 'its content'), axes, budget);
+    if (order === 'C' || order === 'F') {
+      if (axisOrder !== undefined && axisOrder !== null) refuse('its axis order is not supported');
+      return make(lengths, axesOf(lengths, order === 'F'));
+    }
+    if (order !== 'K') return refuse('its order is not supported');
+    // `shape` is that of the memory, in C order; `axisOrder` transposes it: axis i of the array is axis axisOrder[i] there.
+    const transposed = checkAxes(axisOrder, lengths.length);
+    const axes: number[] = [];
+    transposed.forEach((inMemory, axis) => (axes[inMemory] = axis));
+    return make(
+      transposed.map((axis) => lengths[axis] as number),
+      axes,
+    );
+  },
 };
 
+/** Gives an empty array its state. */
+function buildArray(_: unknown, state: unknown, budget: Budget): NdArray {
+  const fields = array(state, 'its state');
+  const [version, shape, type, fortran, content] = fields;
+  if (fields.length !== 5 || version !== 1) refuse('the version of its state is not supported');
+  if (Array.isArray(content)) refuse('arrays of Python objects are not supported');
+  const lengths = checkShape(shape);
+  const axes = axesOf(lengths, fortran === true);
+  return makeArray(dtypeOf(type), lengths, bytes(content, 'its content'), axes, budget);
+}
+
+function makeEmpty(shape: unknown): NdArray {
+  if (checkShape(shape).join() !== '0') refuse('it is not made empty');
+  return ndarray(new Int8Array(0));
+}
+
+/** The class itself, whose `__new__` makes an empty array. */
+const ndarrayClass: Reducer = { pure: true, most: 1, call: ([shape]) => makeEmpty(shape), build: buildArray };
+
+/** Makes an empty array of a class, of which only ndarray itself is known. */
 const reconstruct: Reducer = {
   pure: true,
-  call: () => mark(new Uint8Array(0), [0], '|u1'),
-  build(_, state, budget) {
-    const [, shape, type, fortran, content] = array(state, 'its state');
-    if (Array.isArray(content)) refuse('arrays of Python objects are not supported');
-    return makeArray(dtypeOf(type), checkShape(shape), bytes(content, 'its content'), fortran === true, budget);
-  },
+  most: 3,
+  foreign: ([type]) => !(type instanceof KnownGlobal && type.reducer === ndarrayClass),
+  call: ([, shape]) => makeEmpty(shape),
+  build: buildArray,
 };
 
 const scalar: Reducer = {
   pure: true,
+  most: 2,
   call([type, content], budget) {
     const { kind } = dtypeOf(type);
-    const elements = makeArray(dtypeOf(type), [1], bytes(content, 'its content'), false, budget);
+    const elements = makeArray(dtypeOf(type), [1], bytes(content, 'its content'), [0], budget);
     const [first, second] = elements;
     if (kind === 'b1') return first !== 0;
     if (kind.startsWith('c')) return new Complex(Number(first), Number(second));
@@ -178,7 +256,7 @@ const numeric = { _frombuffer: frombuffer };
 
 /** Under the module names of numpy 1 and 2. */
 export const numpyReducers = reducerTable({
-  numpy: { dtype, ndarray: reconstruct },
+  numpy: { dtype, ndarray: ndarrayClass },
   'numpy.core.multiarray': multiarray,
   'numpy._core.multiarray': multiarray,
   'numpy.core.numeric': numeric,
@@ -188,18 +266,52 @@ export const numpyReducers = reducerTable({
 const NDARRAY = new PythonGlobal('numpy', 'ndarray');
 const DTYPE = new PythonGlobal('numpy', 'dtype');
 
-/** Checks the name of a dtype. Returns the bytes of an element. */
-function parseDtype(name: string): number {
-  const match = /^[<>|=]?(?:b1|[iu][1248]|f[248]|c8|c16|[Mm]8\[\d*[a-zA-Z]+\])$/.test(name) ? /\d+/.exec(name) : null;
-  if (match === null) throw argumentError('range', `dtype ${name} is not supported`);
-  return Number(match[0]);
+/** The built-in class of a typed array, by which its elements are stored. */
+function constructorOf(elements: TypedArray): string {
+  // The name of the built-in class, whatever the realm and the derived class.
+  const name = elements[Symbol.toStringTag];
+  return name === 'Uint8ClampedArray' ? 'Uint8Array' : name;
+}
+
+/**
+ * Checks that elements are of a dtype and in this machine's byte order, since numpy takes their bytes as they are. Returns
+ * the bytes of an element of numpy.
+ */
+function checkDtype(elements: TypedArray, name: string): number {
+  const [, order, kind = ''] =
+    /^([<>|=])?(b1|[iu][1248]|f[248]|c8|c16|[Mm]8(?=\[\d*[a-zA-Z]+\]$))(?:\[.*)?$/.exec(name) ?? [];
+  if (kind === '') throw argumentError('range', `dtype ${name} is not supported`);
+  const size = Number(kind.slice(1));
+  const type = constructorOf(elements);
+  const stored = kind === 'f2' ? ['Uint16Array', 'Float16Array'] : [ELEMENTS[STORED_AS[kind] ?? kind]?.name];
+  if (!stored.includes(type)) {
+    throw argumentError('range', `dtype ${name} is that of a ${stored.join(' or a ')}, not of a ${type}`);
+  }
+  const foreign = hostIsLittleEndian ? '>' : '<';
+  if (size > 1 && order === foreign) {
+    throw argumentError(
+      'range',
+      `dtype ${name} is not in the byte order of this machine, as the elements of a ${type} are`,
+    );
+  }
+  return size;
+}
+
+function checkShapeOf(elements: TypedArray, shape: readonly number[], size: number): void {
+  if (!Array.isArray(shape)) throw argumentError('type', 'shape must be an Array');
+  if (shape.length > MOST_DIMENSIONS)
+    throw argumentError('range', `shape must have at most ${MOST_DIMENSIONS} dimensions`);
+  shape.forEach((length, i) => checkInteger(length, `shape[${i}]`));
+  if (shape.reduce((product: number, length: number) => product * length, size) !== elements.byteLength) {
+    throw argumentError('range', `shape must be that of ${elements.byteLength / size} elements`);
+  }
 }
 
 function defaultDtype(elements: TypedArray): string {
-  const type = elements instanceof Uint8ClampedArray ? Uint8Array : elements.constructor;
-  const found = Object.entries(ELEMENTS).find(([, one]) => one === type || elements instanceof one);
+  const type = constructorOf(elements);
+  const found = Object.entries(ELEMENTS).find(([, one]) => one.name === type);
   if (found === undefined) throw argumentError('type', 'elements must be a typed array');
-  return new DType(found[0]).toString();
+  return new DType(found[0]).native;
 }
 
 /**
@@ -208,7 +320,8 @@ function defaultDtype(elements: TypedArray): string {
  *
  * @param shape The length of each dimension. Default: one dimension.
  * @param dtype The type of the elements, where it is not that of the typed array: `'|b1'` for booleans in a Uint8Array,
- *   `'<c16'` for complex numbers in a Float64Array (two elements each), `'<M8[ns]'` for dates in a BigInt64Array.
+ *   `'<c16'` for complex numbers in a Float64Array (two elements each), `'<M8[ns]'` for dates in a BigInt64Array, `'<f2'`
+ *   for the bits of half-precision floats in a Uint16Array. Its byte order must be that of this machine.
  * @throws TypeError or RangeError if the elements, the shape and the dtype do not match.
  */
 export function ndarray<T extends TypedArray>(elements: T, shape?: readonly number[], dtype?: string): NdArray<T> {
@@ -217,15 +330,9 @@ export function ndarray<T extends TypedArray>(elements: T, shape?: readonly numb
   }
   const name = dtype ?? defaultDtype(elements);
   if (typeof name !== 'string') throw argumentError('type', 'dtype must be a string');
-  const size = parseDtype(name);
+  const size = checkDtype(elements, name);
   const lengths = shape ?? [elements.byteLength / size];
-  if (!Array.isArray(lengths)) throw argumentError('type', 'shape must be an Array');
-  if (lengths.length > MOST_DIMENSIONS)
-    throw argumentError('range', `shape must have at most ${MOST_DIMENSIONS} dimensions`);
-  lengths.forEach((length, i) => checkInteger(length, `shape[${i}]`));
-  if (lengths.reduce((product: number, length: number) => product * length, size) !== elements.byteLength) {
-    throw argumentError('range', `shape must be that of ${elements.byteLength / size} elements`);
-  }
+  checkShapeOf(elements, lengths, size);
   return mark(elements, lengths, name);
 }
 
@@ -235,6 +342,8 @@ export function isNdArray(value: object): value is NdArray {
 }
 
 export function encodeNdArray(elements: NdArray): PickleNode {
+  // The properties may have been set by other code, and the memory may have changed since.
+  checkShapeOf(elements, elements.shape, checkDtype(elements, elements.dtype));
   const content = bytesOf(elements);
   const state = [1, new PythonTuple(elements.shape), reduce(DTYPE, [elements.dtype]), false, content];
   return create(NDARRAY, [new PythonTuple([0])], new PythonTuple(state));
