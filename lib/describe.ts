@@ -5,7 +5,7 @@
 import type { ConnectionDescriptor } from './connection/channel-reduction.js';
 import type { Connection } from './connection/connection.js';
 import { argumentError } from './core/errors.js';
-import { checkBoolean, checkObject } from './core/validate.js';
+import { checkBoolean, checkOptionNames, optionNames } from './core/validate.js';
 import type { JoinableQueue } from './queues/joinable-queue.js';
 import type { QueueDescriptor } from './queues/queue-resources.js';
 import type { Queue } from './queues/queue.js';
@@ -43,6 +43,8 @@ export interface DescribeOptions {
   nodeOnly?: boolean | undefined;
 }
 
+const describeNames = optionNames<DescribeOptions>({ nodeOnly: true });
+
 /**
  * Makes a plain JSON value from which `attach` makes an object for the same pipe or semaphores, in a worker thread of
  * this process or in another process. A lock, semaphore, condition or event can be attached anywhere; a Connection or a
@@ -54,7 +56,7 @@ export interface DescribeOptions {
  * @throws `ClosedError`, or `BusyError` while a large message is being received.
  */
 export function describe(object: Describable, options: DescribeOptions = {}): Descriptor {
-  checkObject(options, 'options');
+  checkOptionNames(options, describeNames);
   if (options.nodeOnly !== undefined) checkBoolean(options.nodeOnly, 'nodeOnly');
   if (!isReducible(object)) {
     throw argumentError('type', 'object must be a Connection, a queue, a lock, a semaphore, a Condition or an Event');

@@ -4,7 +4,7 @@ import { inspect } from 'node:util';
 import { defineAliases } from '../core/aliases.js';
 import { Channel } from './channel.js';
 import { reduceChannel, type ConnectionDescriptor } from './channel-reduction.js';
-import { checkOptions, narrow, type FromFdOptions } from './options.js';
+import { checkOptions, fromFdNames, narrow, type FromFdOptions } from './options.js';
 import { checkLimits, deadlineAfter, type WaitOptions } from '../core/deadline.js';
 import { argumentError, ClosedError, EOFError, NotReadable, NotSupported, NotWritable } from '../core/errors.js';
 import { KeepAlive } from '../event-loop/keep-alive.js';
@@ -21,9 +21,10 @@ import {
   checkBytes,
   checkDescriptor,
   checkInteger,
-  checkObject,
+  checkOptionNames,
   checkRange,
   checkTimeout,
+  optionNames,
   type Bytes,
 } from '../core/validate.js';
 
@@ -37,6 +38,8 @@ export interface Received<R> {
 const kConstruct = Symbol('construct');
 
 const mark = shareableMark('Connection');
+
+const closeNames = optionNames<NonNullable<Parameters<Connection['close']>[0]>>({ discard: true });
 
 /** Closes Connections that were garbage collected. */
 const collected = new FinalizationRegistry<Channel>((channel) => {
@@ -81,6 +84,7 @@ export class Connection<S = unknown, R = S> {
    */
   static fromFd<S = unknown, R = S>(fd: number, options: FromFdOptions = {}): Connection<S, R> {
     checkInteger(fd, 'fd', 3, 0x7fffffff);
+    checkOptionNames(options, fromFdNames);
     const channelOptions = checkOptions(options, false);
     const serialization = new ChannelFormat(options.serialization, true);
     return Connection.over<S, R>(
@@ -336,7 +340,7 @@ export class Connection<S = unknown, R = S> {
    * @param options.discard Drop the pending sends instead. A message that was written in part is cut off.
    */
   close(options: { discard?: boolean | undefined } = {}): void {
-    checkObject(options, 'options');
+    checkOptionNames(options, closeNames);
     const { discard = false } = options;
     checkBoolean(discard, 'discard');
     if (this.#closed) return;

@@ -3,7 +3,7 @@ import { argumentError, NotReadable, NotWritable } from '../core/errors.js';
 import { DEFAULT_EXIT_FLUSH_MS } from '../event-loop/exit.js';
 import { hasOneCpu } from '../core/cpus.js';
 import type { Serialization } from '../serialization/formats.js';
-import { checkBoolean, checkInteger, checkObject, checkTimeout } from '../core/validate.js';
+import { checkBoolean, checkInteger, checkObject, checkTimeout, optionNames } from '../core/validate.js';
 
 /** Options of a Connection, given where it is made. */
 export interface ConnectionOptions {
@@ -34,6 +34,19 @@ export interface ConnectionOptions {
   exitFlushMs?: number | undefined;
 }
 
+/** @internal The options of a Connection, for the lists of places that have others too. */
+export const CONNECTION_OPTIONS = {
+  serialization: true,
+  maxMessageBytes: true,
+  readAhead: true,
+  spinMicros: true,
+  asyncSpinMicros: true,
+  exitFlushMs: true,
+} as const;
+
+/** @internal */
+export const connectionNames = optionNames<ConnectionOptions>(CONNECTION_OPTIONS);
+
 /** Options of `Connection.fromFd`. */
 export interface FromFdOptions extends ConnectionOptions {
   /** Whether this end receives. Default: whether the descriptor is open for reading. */
@@ -41,6 +54,9 @@ export interface FromFdOptions extends ConnectionOptions {
   /** Whether this end sends. Default: whether the descriptor is open for writing. */
   writable?: boolean | undefined;
 }
+
+/** @internal */
+export const fromFdNames = optionNames<FromFdOptions>({ ...CONNECTION_OPTIONS, readable: true, writable: true });
 
 /** Validated options of a channel. */
 export interface ChannelOptions {
@@ -73,7 +89,7 @@ function checkSpin(micros: unknown, name: string): number {
   return micros * 1000;
 }
 
-/** Validates options and fills in the defaults. */
+/** Validates options and fills in the defaults. Further options pass: callers and descriptors may have their own. */
 export function checkOptions(options: ConnectionOptions, readAhead: boolean): ChannelOptions {
   checkObject(options, 'options');
   const maxMessageBytes = options.maxMessageBytes ?? DEFAULT_MAX_MESSAGE_BYTES;

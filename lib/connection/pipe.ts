@@ -2,8 +2,8 @@
 import { Channel } from './channel.js';
 import { ChannelFormat } from './channel-format.js';
 import { Connection } from './connection.js';
-import { checkOptions, type ConnectionOptions } from './options.js';
-import { checkBoolean } from '../core/validate.js';
+import { checkOptions, connectionNames, type ConnectionOptions } from './options.js';
+import { checkBoolean, checkOptionNames } from '../core/validate.js';
 
 /**
  * Makes two Connections with a pipe between them. CPython: `multiprocessing.Pipe(duplex)`.
@@ -25,6 +25,7 @@ export function Pipe(
   options: ConnectionOptions = {},
 ): [Connection<never, never>, Connection<never, never>] {
   checkBoolean(duplex, 'duplex');
+  checkOptionNames(options, connectionNames);
   const channelOptions = checkOptions(options, true);
   const serialization = new ChannelFormat(options.serialization, false);
   const [first, second] = Channel.pair(duplex, channelOptions);

@@ -3,7 +3,7 @@
 // Time limits. A public method turns its timeout into one deadline when it is called, and all of its steps keep that
 // deadline.
 import { abortError } from './errors.js';
-import { checkBoolean, checkObject, checkSignal, checkTimeout } from './validate.js';
+import { checkBoolean, checkOptionNames, checkSignal, checkTimeout, optionNames } from './validate.js';
 
 /** Options of all calls that wait. */
 export interface WaitOptions {
@@ -12,6 +12,11 @@ export interface WaitOptions {
   /** Ends the wait with an AbortError. */
   signal?: AbortSignal | undefined;
 }
+
+type BlockingOptions = WaitOptions & { block?: boolean | undefined };
+
+const waitNames = optionNames<WaitOptions>({ timeout: true, signal: true });
+const blockingNames = optionNames<BlockingOptions>({ block: true, timeout: true, signal: true });
 
 /** The longest delay of a timer of Node. A longer one fires at once. */
 const LONGEST_TIMER = 2 ** 31 - 1;
@@ -34,18 +39,22 @@ export interface Limits {
 
 const unlimited: Limits = { timeout: Infinity, signal: undefined };
 
-/** Checks wait options. Throws for a signal that is already aborted, before the call has done anything. */
-export function checkLimits(options: WaitOptions | undefined): Limits {
+/**
+ * Checks wait options. Throws for a signal that is already aborted, before the call has done anything.
+ *
+ * @param names The options of a call that has others too.
+ */
+export function checkLimits(options: WaitOptions | undefined, names = waitNames): Limits {
   if (options === undefined) return unlimited;
-  checkObject(options, 'options');
+  checkOptionNames(options, names);
   const limits = { timeout: checkTimeout(options.timeout), signal: checkSignal(options.signal) };
   throwIfAborted(limits);
   return limits;
 }
 
 /** As `checkLimits`, for what may be tried without waiting: `block: false` makes the time limit 0. */
-export function checkBlockingLimits(options: (WaitOptions & { block?: boolean | undefined }) | undefined): Limits {
-  const limits = checkLimits(options);
+export function checkBlockingLimits(options: BlockingOptions | undefined): Limits {
+  const limits = checkLimits(options, blockingNames);
   if (options?.block === undefined) return limits;
   checkBoolean(options.block, 'block');
   return options.block ? limits : { timeout: 0, signal: limits.signal };

@@ -45,6 +45,51 @@ export function checkObject(value: unknown, name: string): asserts value is obje
   }
 }
 
+/** The names of the options of one place. */
+export type OptionNames = ReadonlySet<string>;
+
+/** Makes the list of an interface of options. A name that is missing or too many does not compile. */
+export function optionNames<T>(names: Readonly<Record<keyof T, true>>): OptionNames {
+  return new Set(Object.keys(names));
+}
+
+/** An object that has no other options than those of the list: a misspelt name must not be ignored. */
+export function checkOptionNames(
+  options: unknown,
+  names: OptionNames,
+  argument = 'options',
+): asserts options is object {
+  checkObject(options, argument);
+  for (const name in options) {
+    if (!names.has(name) && Object.hasOwn(options, name)) throw unknownOption(name, [...names]);
+  }
+}
+
+function unknownOption(name: string, names: readonly string[]): Error {
+  const plain = (text: string): string => text.replaceAll('_', '').toLowerCase();
+  const distances = names.map((known) => editDistance(plain(name), plain(known)));
+  const least = Math.min(...distances);
+  const advice =
+    least <= Math.min(2, name.length / 2)
+      ? `did you mean ${names[distances.indexOf(least)]}?`
+      : `the options are ${names.join(', ')}`;
+  return argumentError('type', `${name} is not an option; ${advice}`);
+}
+
+/** How many letters are to be inserted, removed or replaced to make one text from the other. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 0; i < a.length; i++) {
+    const next = [i + 1];
+    for (let k = 0; k < b.length; k++) {
+      const [above, left, diagonal] = [row[k + 1], next[k], row[k]] as [number, number, number];
+      next.push(Math.min(above + 1, left + 1, diagonal + (a[i] === b[k] ? 0 : 1)));
+    }
+    row = next;
+  }
+  return row[b.length] as number;
+}
+
 /** A timeout in milliseconds, as all public methods accept it. Infinity stands for no limit. */
 export function checkTimeout(value: unknown, name = 'timeout'): number {
   if (value === undefined || value === null) return Infinity;

@@ -2,7 +2,7 @@
 import { authenticateListener, checkAuthkey } from './authentication.js';
 import { adoptSocket, checkSocketOptions } from './connected-socket.js';
 import type { Connection } from '../connection/connection.js';
-import type { ConnectionOptions } from '../connection/options.js';
+import { CONNECTION_OPTIONS, type ConnectionOptions } from '../connection/options.js';
 import { checkLimits, deadlineAfter, type WaitOptions } from '../core/deadline.js';
 import { systemError } from '../core/errors.js';
 import { run, runSync, type Waits } from '../event-loop/driver.js';
@@ -21,7 +21,7 @@ import {
   type SocketFamily,
 } from './socket-address.js';
 import { Decided, Pause, Readable, type ConnectLimits } from './socket-wait.js';
-import { checkObject, type Bytes } from '../core/validate.js';
+import { checkOptionNames, optionNames, type Bytes } from '../core/validate.js';
 
 const codes = native.status;
 
@@ -34,6 +34,15 @@ export interface ClientOptions extends ConnectionOptions, WaitOptions {
   /** Allows addresses other than those of this machine's loopback interface. Nothing is encrypted. Default false. */
   remote?: boolean | undefined;
 }
+
+const clientNames = optionNames<ClientOptions>({
+  ...CONNECTION_OPTIONS,
+  family: true,
+  authkey: true,
+  remote: true,
+  timeout: true,
+  signal: true,
+});
 
 /** The longest pause before the next attempt to connect to a unix socket whose queue is full. */
 const LONGEST_PAUSE_MS = 16;
@@ -95,12 +104,12 @@ function* connectAndAuthenticate(
 }
 
 function prepare(address: SocketAddress, options: ClientOptions): Waits<Connection<unknown>, void> {
-  checkObject(options, 'options');
+  checkOptionNames(options, clientNames);
   const { family, remote } = checkFamily(options);
   const where = checkAddress(address, family, remote, false);
   const authkey = checkAuthkey(options.authkey);
   const connection = checkSocketOptions(options);
-  const { timeout, signal } = checkLimits(options);
+  const { timeout, signal } = checkLimits(options, clientNames);
   return connectAndAuthenticate(address, where, authkey, connection, { deadline: deadlineAfter(timeout), signal });
 }
 

@@ -4,7 +4,7 @@ import { inspect } from 'node:util';
 import { authenticateClient, checkAuthkey } from './authentication.js';
 import { adoptSocket, checkSocketOptions } from './connected-socket.js';
 import type { Connection } from '../connection/connection.js';
-import type { ConnectionOptions } from '../connection/options.js';
+import { CONNECTION_OPTIONS, type ConnectionOptions } from '../connection/options.js';
 import { checkLimits, deadlineAfter, millisecondsLeft, startLimits, type WaitOptions } from '../core/deadline.js';
 import { PendingCall } from '../event-loop/pending-call.js';
 import { AuthenticationError, BusyError, ClosedError, TimeoutError } from '../core/errors.js';
@@ -17,7 +17,7 @@ import { blockOn, flushUnwritten } from '../event-loop/sync-wait.js';
 import { shareableMark } from '../reduction/shareable.js';
 import { checkAddress, checkFamily, showAddress, type SocketAddress, type SocketFamily } from './socket-address.js';
 import { makeSocketPath, removeFolder } from './socket-file.js';
-import { checkInteger, checkObject, checkTimeout, type Bytes } from '../core/validate.js';
+import { checkInteger, checkOptionNames, checkTimeout, optionNames, type Bytes } from '../core/validate.js';
 
 /** Options of a Listener. Those of a Connection apply to the connections that it accepts. */
 export interface ListenerOptions extends ConnectionOptions {
@@ -39,6 +39,17 @@ export interface ListenerOptions extends ConnectionOptions {
   /** Allows addresses other than those of this machine's loopback interface. Nothing is encrypted. Default false. */
   remote?: boolean | undefined;
 }
+
+const listenerNames = optionNames<ListenerOptions>({
+  ...CONNECTION_OPTIONS,
+  address: true,
+  family: true,
+  backlog: true,
+  authkey: true,
+  authTimeout: true,
+  maxHandshakes: true,
+  remote: true,
+});
 
 const DEFAULT_BACKLOG = 128;
 const DEFAULT_AUTH_TIMEOUT = 10_000;
@@ -90,7 +101,7 @@ export class Listener<S = unknown, R = S> {
    *   when another socket listens there, or when a killed process has left its socket's file there.
    */
   constructor(options: ListenerOptions = {}) {
-    checkObject(options, 'options');
+    checkOptionNames(options, listenerNames);
     const { family, remote } = checkFamily(options);
     const backlog = options.backlog ?? DEFAULT_BACKLOG;
     checkInteger(backlog, 'backlog', 0, 0x7fffffff);

@@ -23,6 +23,9 @@ export interface CommonProcessOptions {
   stdio?: StdioOptions | undefined;
 }
 
+/** @internal The options common to all kinds of processes, for the lists of each kind. */
+export const COMMON_PROCESS_OPTIONS = { name: true, daemon: true, env: true, cwd: true, stdio: true } as const;
+
 /** @internal How long a daemon may take to end after a SIGTERM before it gets a SIGKILL, in milliseconds. */
 export const DAEMON_GRACE_MS = 2000;
 

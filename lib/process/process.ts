@@ -11,8 +11,8 @@ import { reducePlainValue, reduceValue } from '../reduction/reduce-value.js';
 import { launchChild } from './launch.js';
 import { addonFile } from '../native/load-addon.js';
 import { native } from '../native/addon.js';
-import { checkCommon, type CommonProcessOptions } from './options.js';
-import { checkFunction, checkObject } from '../core/validate.js';
+import { checkCommon, COMMON_PROCESS_OPTIONS, type CommonProcessOptions } from './options.js';
+import { checkFunction, checkOptionNames, optionNames } from '../core/validate.js';
 
 /** A function that a process can run, with any parameters. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- Parameters are contravariant: unknown would accept none.
@@ -42,6 +42,14 @@ export type ProcessOptions<F extends Target> = CommonProcessOptions & {
   /** Options for Node itself. Default: those of this process, except options such as `-e` that give code to run. */
   execArgv?: readonly string[] | undefined;
 } & Arguments<F>;
+
+const processNames = optionNames<ProcessOptions<Target>>({
+  ...COMMON_PROCESS_OPTIONS,
+  module: true,
+  target: true,
+  args: true,
+  execArgv: true,
+});
 
 /** Options of Node that give code to run or say how to read it, each with its value if that is a separate argument. */
 const CODE_OPTIONS: readonly string[] = [
@@ -118,7 +126,7 @@ export class Process<F extends Target = Target> extends BaseProcess {
 
   /** @param options See ProcessOptions. The process is started by `start()`. */
   constructor(options: ProcessOptions<F>) {
-    checkObject(options, 'options');
+    checkOptionNames(options, processNames);
     super(options.name, options.daemon);
     checkCommon(options);
     this.#options = options;

@@ -6,13 +6,13 @@ import { BaseQueue } from '../queues/base-queue.js';
 import { BaseProcess, type ChildIdentity, type Launched } from '../process/base-process.js';
 import { argumentError, type ChildFailure } from '../core/errors.js';
 import { launchChild } from '../process/launch.js';
-import { checkCommon, type CommonProcessOptions } from '../process/options.js';
+import { checkCommon, COMMON_PROCESS_OPTIONS, type CommonProcessOptions } from '../process/options.js';
 import { recoverQueues } from './queue-recovery.js';
 import { findInterpreter } from './interpreter.js';
 import { reduceForPython } from './reduce.js';
 import { commandLine, pickleArguments, spawnPickles, type Task } from './spawn.js';
 import type { PickleNode } from '../serialization/pickle/nodes.js';
-import { checkObject } from '../core/validate.js';
+import { checkObject, checkOptionNames, optionNames } from '../core/validate.js';
 
 /** Options of a `PythonProcess`. */
 export interface PythonProcessOptions extends CommonProcessOptions {
@@ -35,6 +35,15 @@ export interface PythonProcessOptions extends CommonProcessOptions {
   /** Folders to search for modules, after the working directory and before the folders in `PYTHONPATH`. */
   pythonPath?: string | URL | readonly (string | URL)[] | undefined;
 }
+
+const pythonProcessNames = optionNames<PythonProcessOptions>({
+  ...COMMON_PROCESS_OPTIONS,
+  target: true,
+  args: true,
+  kwargs: true,
+  python: true,
+  pythonPath: true,
+});
 
 function checkTarget(target: unknown): { module: string; name: string } {
   if (typeof target !== 'string') throw argumentError('type', "target must be a string, 'module:function'");
@@ -79,7 +88,7 @@ export class PythonProcess extends BaseProcess {
 
   /** @param options See PythonProcessOptions. The process is started by `start()`. */
   constructor(options: PythonProcessOptions) {
-    checkObject(options, 'options');
+    checkOptionNames(options, pythonProcessNames);
     super(options.name, options.daemon);
     checkCommon(options);
     const { target, args = [], kwargs = {}, python, pythonPath } = options;

@@ -4,7 +4,7 @@ import { DEFAULT_EXIT_FLUSH_MS } from '../event-loop/exit.js';
 import { DEFAULT_MAX_MESSAGE_BYTES } from '../connection/options.js';
 import { SEM_VALUE_MAX } from '../synchronize/sem-lock.js';
 import type { Serialization } from '../serialization/formats.js';
-import { checkInteger, checkObject, checkTimeout } from '../core/validate.js';
+import { checkInteger, checkOptionNames, checkTimeout, optionNames, type OptionNames } from '../core/validate.js';
 
 /** Options of a SimpleQueue. */
 export interface SimpleQueueOptions {
@@ -15,6 +15,11 @@ export interface SimpleQueueOptions {
   /** How long the process may delay its end until its items are written, in milliseconds. Default 5000. */
   exitFlushMs?: number | undefined;
 }
+
+const SIMPLE_QUEUE_OPTIONS = { serialization: true, maxMessageBytes: true, exitFlushMs: true } as const;
+
+/** @internal */
+export const simpleQueueNames = optionNames<SimpleQueueOptions>(SIMPLE_QUEUE_OPTIONS);
 
 /** Options of a Queue or a JoinableQueue. */
 export interface QueueOptions extends SimpleQueueOptions {
@@ -27,6 +32,9 @@ export interface QueueOptions extends SimpleQueueOptions {
   highWaterMark?: number | undefined;
 }
 
+/** @internal */
+export const queueNames = optionNames<QueueOptions>({ ...SIMPLE_QUEUE_OPTIONS, maxsize: true, highWaterMark: true });
+
 export const DEFAULT_HIGH_WATER_MARK = 64 * 1024 * 1024;
 
 /** Validated options. */
@@ -37,9 +45,9 @@ export interface CheckedOptions {
   readonly channel: { readonly maxMessageBytes: number; readonly exitFlushMs: number };
 }
 
-/** Validates the argument of the constructor of a queue: a `maxsize`, or options. */
-export function checkQueueOptions(given: unknown): CheckedOptions {
-  if (given !== undefined && typeof given !== 'number') checkObject(given, 'options');
+/** Validates the argument of the constructor of a queue: a `maxsize`, or options of these names. */
+export function checkQueueOptions(given: unknown, names: OptionNames): CheckedOptions {
+  if (given !== undefined && typeof given !== 'number') checkOptionNames(given, names);
   const options = (typeof given === 'number' ? { maxsize: given } : (given ?? {})) as QueueOptions;
   const maxsize = options.maxsize ?? 0;
   checkInteger(maxsize, 'maxsize', -SEM_VALUE_MAX, SEM_VALUE_MAX);

@@ -3,15 +3,17 @@ import { defineAliases } from '../core/aliases.js';
 import { BaseQueue } from './base-queue.js';
 import { checkLimits, deadlineAfter, type WaitOptions } from '../core/deadline.js';
 import { Empty, NotClosed, NotSupported } from '../core/errors.js';
-import { checkQueueOptions, type QueueOptions } from './options.js';
+import { checkQueueOptions, queueNames, type QueueOptions } from './options.js';
 import { QueueResources, slotsFor } from './queue-resources.js';
 import { SEM_VALUE_MAX } from '../synchronize/sem-lock.js';
-import { checkBoolean, checkObject } from '../core/validate.js';
+import { checkBoolean, checkOptionNames, optionNames } from '../core/validate.js';
 
 function makeResources(given: number | QueueOptions | undefined, joinable: boolean): QueueResources {
-  const { maxsize, serialization, channel, highWaterMark } = checkQueueOptions(given);
+  const { maxsize, serialization, channel, highWaterMark } = checkQueueOptions(given, queueNames);
   return QueueResources.make({ slots: slotsFor(maxsize), joinable, serialization, highWaterMark, channel });
 }
+
+const shutdownNames = optionNames<NonNullable<Parameters<Queue['shutdown']>[0]>>({ immediate: true });
 
 /** The argument of the constructor: for a new queue its `maxsize` or options, for an existing queue its resources. */
 export type QueueSource = number | QueueOptions | QueueResources;
@@ -114,7 +116,7 @@ export class Queue<T = unknown> extends BaseQueue<T> {
    * @throws `ClosedError`, `NotSupported` for a queue that Python made.
    */
   shutdown(options: { immediate?: boolean } = {}): void {
-    checkObject(options, 'options');
+    checkOptionNames(options, shutdownNames);
     if (options.immediate !== undefined) checkBoolean(options.immediate, 'immediate');
     this.checkOpen();
     if (!this.transport.notifies) throw new NotSupported('A queue that Python made cannot be shut down');

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { BaseQueue } from './base-queue.js';
-import { checkQueueOptions, type SimpleQueueOptions } from './options.js';
+import { checkQueueOptions, simpleQueueNames, type SimpleQueueOptions } from './options.js';
 import { QueueResources } from './queue-resources.js';
 
 /**
@@ -24,6 +24,6 @@ export class SimpleQueue<T = unknown> extends BaseQueue<T> {
 }
 
 function makeResources(options: SimpleQueueOptions | undefined): QueueResources {
-  const { serialization, channel } = checkQueueOptions(options);
+  const { serialization, channel } = checkQueueOptions(options, simpleQueueNames);
   return QueueResources.make({ slots: undefined, joinable: false, serialization, highWaterMark: 0, channel });
 }

@@ -7,7 +7,9 @@ import { kReduce } from '../reduction/registry.js';
 import type { Exporter } from '../reduction/transfer.js';
 import { SEM_VALUE_MAX, SemLock, type SemLockDescriptor } from './sem-lock.js';
 import { SemaphoreHandle } from './semaphore-handle.js';
-import { checkBoolean, checkInteger, checkObject } from '../core/validate.js';
+import { checkBoolean, checkInteger, checkOptionNames, optionNames } from '../core/validate.js';
+
+const recoverNames = optionNames<NonNullable<Parameters<OwnableLock['recover']>[0]>>({ force: true });
 
 /** A lock that its owner has released for the time of a wait. */
 export interface Suspended {
@@ -36,7 +38,7 @@ export abstract class OwnableLock extends SemLock {
    *   process holds the lock.
    */
   recover(options: { force?: boolean } = {}): boolean {
-    checkObject(options, 'options');
+    checkOptionNames(options, recoverNames);
     if (options.force !== undefined) checkBoolean(options.force, 'force');
     return this.handle.recover(options.force === true);
   }

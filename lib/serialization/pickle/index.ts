@@ -2,10 +2,10 @@
 //
 // The public namespace `pickle`.
 import { argumentError } from '../../core/errors.js';
-import { checkBytes, checkObject, type Bytes } from '../../core/validate.js';
+import { checkBytes, checkOptionNames, type Bytes } from '../../core/validate.js';
 import { registeredFormat } from '../codec.js';
 import { decodePickle, encodePickle } from './codec.js';
-import type { PickleOptions, PickleSerializer } from './serializer.js';
+import { pickleNames, type PickleOptions, type PickleSerializer } from './serializer.js';
 
 export type { TypedArray } from './known/elements.js';
 export { ndarray, type NdArray } from './known/numpy.js';
@@ -17,7 +17,7 @@ export { Complex, Decimal, PythonDate, PythonTime, TimeDelta, TimeZone, UUID, Zo
 export { PythonFloat, PythonInt } from './wrappers.js';
 
 function checkOptions(options: PickleOptions): PickleOptions {
-  checkObject(options, 'options');
+  checkOptionNames(options, pickleNames);
   const { unknown } = options;
   if (unknown !== undefined && unknown !== 'error' && unknown !== 'opaque') {
     throw argumentError('type', "unknown must be 'error' or 'opaque'");

@@ -2,7 +2,7 @@
 //
 // Classes that users register: how objects of a Python class become objects of a class of the user, and back.
 import { argumentError } from '../../core/errors.js';
-import { checkFunction, checkObject } from '../../core/validate.js';
+import { checkFunction, checkOptionNames, optionNames } from '../../core/validate.js';
 import { entriesOf, setOwn } from './dicts.js';
 import { KnownGlobal, type Reading, type Reducer } from './hooks.js';
 import { create, PythonTuple, reduce, type PythonGlobal, type PythonObject } from './nodes.js';
@@ -38,6 +38,15 @@ export interface ClassRegistration<T extends object = object> {
   /** The form in which an object is sent. Default: its own enumerable properties as the state. */
   encode?: ((object: T) => EncodedObject) | undefined;
 }
+
+const registrationNames = optionNames<ClassRegistration>({
+  module: true,
+  name: true,
+  class: true,
+  decode: true,
+  setState: true,
+  encode: true,
+});
 
 const reducers = new Map<string, Map<string, KnownGlobal>>();
 const encoders = new Map<unknown, (object: object) => PythonObject>();
@@ -148,7 +157,7 @@ function checkName(value: unknown, name: string): asserts value is string {
  * @throws TypeError or RangeError naming the option.
  */
 export function register<T extends object>(registration: ClassRegistration<T>): () => void {
-  checkObject(registration, 'registration');
+  checkOptionNames(registration, registrationNames, 'registration');
   const options = { ...registration } as unknown as ClassRegistration;
   const { module, name, class: Class, decode, setState, encode } = options;
   checkName(module, 'module');

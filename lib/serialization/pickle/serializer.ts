@@ -2,12 +2,16 @@
 import type { FormatContext } from '../formats.js';
 import { decodePickle, encodePickle } from './codec.js';
 import type { PickleHooks } from './hooks.js';
+import { optionNames } from '../../core/validate.js';
 
 /** Options of reading pickles. */
 export interface PickleOptions {
   /** What becomes of a class or function that is neither known nor registered. Default: an `UnpicklingError`. */
   unknown?: 'error' | 'opaque' | undefined;
 }
+
+/** @internal */
+export const pickleNames = optionNames<PickleOptions>({ unknown: true });
 
 /** Turns objects on a channel into pickles and back. */
 export class PickleSerializer {

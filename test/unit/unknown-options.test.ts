@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: MIT
+//
+// An unknown option is refused everywhere: the places that take options are read from the package's declarations, and each is
+// called with one option that it does not have. Once, misspelt options such as `maxSize` were ignored.
+import { join } from 'node:path';
+
+import { expect } from 'chai';
+import * as mp from 'node-multiprocessing';
+import ts from 'typescript';
+
+import { packageRoot, rejects, throws } from '../helpers/index.js';
+import { neverThrowing, TYPE } from '../helpers/arguments.js';
+
+type Callable = (...args: unknown[]) => unknown;
+type Constructor = new (...args: unknown[]) => object;
+
+/** A parameter that takes options. */
+interface Place {
+  /** As in the program of a user: `Connection.send`, `Connection.fromFd`, `new Queue`, `pickle.loads`. */
+  readonly call: string;
+  /** The position of the parameter. */
+  readonly index: number;
+  /** The options that it has. */
+  readonly names: readonly string[];
+}
+
+const dist = join(packageRoot, 'dist');
+
+/** Whether an object type is one of options: all of its properties may be missing, or its name says so. */
+function isOptions(type: ts.Type): boolean {
+  if ((type.flags & (ts.TypeFlags.Object | ts.TypeFlags.Intersection)) === 0) return false;
+  if (type.getCallSignatures().length > 0 || type.getStringIndexType() !== undefined) return false;
+  const name = (type.aliasSymbol ?? type.symbol)?.name ?? '';
+  if (name === 'ErrorOptions') return false;
+  if (/(Options|Registration)$/.test(name)) return true;
+  const properties = type.getProperties();
+  const isOptional = (property: ts.Symbol): boolean => (property.flags & ts.SymbolFlags.Optional) !== 0;
+  return properties.length > 0 && properties.every(isOptional);
+}
+
+/** All places of the public surface that take options. */
+function findPlaces(): Place[] {
+  const file = join(dist, 'index.d.ts');
+  const program = ts.createProgram([file], {
+    strict: true,
+    skipLibCheck: true,
+    target: ts.ScriptTarget.ES2023,
+    module: ts.ModuleKind.Node16,
+    types: ['node'],
+    typeRoots: [join(packageRoot, 'node_modules/@types')],
+  });
+  const checker = program.getTypeChecker();
+  const source = program.getSourceFile(file) as ts.SourceFile;
+  const places: Place[] = [];
+
+  const addSignatures = (call: string, signatures: readonly ts.Signature[]): void => {
+    for (const signature of signatures) {
+      for (const [index, parameter] of signature.parameters.entries()) {
+        const type = checker.getTypeOfSymbolAtLocation(parameter, source);
+        const parts = type.isUnion() ? type.types : [type];
+        for (const part of parts.filter(isOptions)) {
+          const names = part.getProperties().map((property) => property.name);
+          if (!places.some((place) => place.call === call && place.index === index))
+            places.push({ call, index, names });
+        }
+      }
+    }
+  };
+  const addMembers = (prefix: string, type: ts.Type): void => {
+    for (const member of type.getProperties()) {
+      if (member.name === 'prototype') continue;
+      addSignatures(prefix + member.name, checker.getTypeOfSymbolAtLocation(member, source).getCallSignatures());
+    }
+  };
+  const addExports = (prefix: string, module: ts.Symbol): void => {
+    for (const exported of checker.getExportsOfModule(module)) {
+      const symbol = (exported.flags & ts.SymbolFlags.Alias) !== 0 ? checker.getAliasedSymbol(exported) : exported;
+      if ((symbol.flags & ts.SymbolFlags.ValueModule) !== 0) {
+        addExports(`${prefix}${exported.name}.`, symbol);
+      } else if ((symbol.flags & ts.SymbolFlags.Value) !== 0) {
+        const type = checker.getTypeOfSymbolAtLocation(symbol, source);
+        addSignatures(prefix + exported.name, type.getCallSignatures());
+        if ((symbol.flags & ts.SymbolFlags.Class) === 0) continue;
+        addSignatures(`new ${prefix}${exported.name}`, type.getConstructSignatures());
+        addMembers(`${prefix}${exported.name}.`, type);
+        addMembers(`${prefix}${exported.name}.`, checker.getDeclaredTypeOfSymbol(symbol));
+      }
+    }
+  };
+  addExports('', checker.getSymbolAtLocation(source) as ts.Symbol);
+  return places;
+}
+
+/** Classes whose methods are called as those of their subclasses. */
+const ABSTRACT = ['BaseProcess', 'BaseQueue', 'OwnableLock', 'SemLock', 'MultiprocessingError'];
+
+const module = import.meta.url;
+const opened: { close(): void }[] = [];
+
+function open<T extends { close(): void }>(object: T): T {
+  opened.push(object);
+  return object;
+}
+
+/** Makes an object of each class whose methods take options. */
+const makers: Record<string, () => object> = {
+  BoundedSemaphore: () => open(new mp.BoundedSemaphore()),
+  Condition: () => open(new mp.Condition()),
+  Connection: () => {
+    const ends = mp.Pipe<never>();
+    for (const end of ends) open(end);
+    return ends[0];
+  },
+  Event: () => open(new mp.Event()),
+  JoinableQueue: () => open(new mp.JoinableQueue()),
+  Listener: () => open(new mp.Listener()),
+  Lock: () => open(new mp.Lock()),
+  NamedSemaphore: () => {
+    const name = `/unknown-options-${process.pid}`;
+    const semaphore = open(mp.NamedSemaphore.create(name));
+    mp.NamedSemaphore.unlink(name);
+    return semaphore;
+  },
+  ParentProcess: () => new (mp.ParentProcess as unknown as Constructor)({ parent: { pid: 1, name: '' }, channel: -1 }),
+  Process: () => open(new mp.Process({ module, target: 'none' })),
+  PythonProcess: () => open(new mp.PythonProcess({ target: 'os:getpid' })),
+  Queue: () => open(new mp.Queue()),
+  RLock: () => open(new mp.RLock()),
+  Semaphore: () => open(new mp.Semaphore()),
+  SimpleQueue: () => open(new mp.SimpleQueue()),
+};
+
+/** By the name of a function: the arguments before the options, where undefined would be refused first. */
+const before: Record<string, () => unknown[]> = {
+  Client: () => ['/nowhere'],
+  ClientSync: () => ['/nowhere'],
+  fromFd: () => [3],
+  recvBytesInto: () => [Buffer.alloc(1)],
+  recvBytesIntoSync: () => [Buffer.alloc(1)],
+  recv_bytes_into: () => [Buffer.alloc(1)],
+  sendBytes: () => [Buffer.alloc(1)],
+  sendBytesSync: () => [Buffer.alloc(1)],
+  send_bytes: () => [Buffer.alloc(1)],
+  sendHandle: () => [0],
+  sendHandleSync: () => [0],
+  waitFor: () => [() => true],
+  waitForSync: () => [() => true],
+  withLock: () => [() => true],
+  describe: () => [open(new mp.Lock())],
+  loads: () => [mp.pickle.dumps(1)],
+  wait: () => [[]],
+};
+
+/** The options that a place requires. */
+const required: Record<string, object> = {
+  'new Process': { module, target: 'none' },
+  'new PythonProcess': { target: 'os:getpid' },
+  'pickle.register': { module: 'm', name: 'n', decode: () => ({}) },
+};
+
+function callable(call: string): Callable {
+  if (call.startsWith('new ')) {
+    const found = (mp as unknown as Record<string, Constructor>)[call.slice(4)] as Constructor;
+    return (...args) => new found(...args);
+  }
+  const [owner, member] = call.split('.') as [string, string | undefined];
+  const exported = (mp as unknown as Record<string, unknown>)[owner];
+  if (member === undefined) return exported as Callable;
+  const holder = (member in (exported as object) ? exported : makers[owner]?.()) as
+    Record<string, Callable> | undefined;
+  if (holder === undefined) throw new Error(`Add ${owner} to the objects that this test makes`);
+  return (...args) => (holder[member] as Callable)(...args);
+}
+
+/** Calls a place with options, and returns the error. */
+async function refusal({ call, index }: Place, options: object): Promise<Error> {
+  const args = (before[call.split('.').at(-1) as string]?.() ?? []).slice(0, index);
+  while (args.length < index) args.push(undefined);
+  const fn = callable(call);
+  const run = (): unknown => fn(...args, { ...required[call], ...options });
+  let result: unknown;
+  try {
+    result = call.endsWith('Sync') || call.startsWith('new ') ? run() : neverThrowingUnlessSync(call, run);
+  } catch (error) {
+    return throws(
+      () => {
+        throw error;
+      },
+      { code: TYPE },
+    );
+  }
+  if (!(result instanceof Promise)) throw new Error(`${call} has accepted ${JSON.stringify(options)}`);
+  return await rejects(result, { code: TYPE });
+}
+
+/** Plain synchronous calls, whose names do not end in Sync. */
+const SYNCHRONOUS =
+  /^(Pipe|describe|pickle\..*|Connection\.(fromFd|close)|(Joinable)?Queue\.shutdown|R?Lock\.recover)$/;
+
+function neverThrowingUnlessSync(call: string, run: () => unknown): unknown {
+  return SYNCHRONOUS.test(call) ? run() : neverThrowing(run)();
+}
+
+describe('Unknown options', () => {
+  const places = findPlaces().filter(
+    ({ call }) => !ABSTRACT.includes(call.replace(/^new /, '').split('.')[0] as string),
+  );
+
+  afterEach(() => {
+    for (const object of opened.splice(0)) object.close();
+  });
+
+  it('have been looked for in every kind of place', () => {
+    const calls = places.map(({ call }) => call);
+    expect(calls).to.include.members(['Pipe', 'Client', 'wait', 'new Listener', 'new SimpleQueue', 'new Queue']);
+    expect(calls).to.include.members(['Connection.send', 'Connection.fromFd', 'Connection.close', 'Process.join']);
+    expect(calls).to.include.members(['new Process', 'new PythonProcess', 'pickle.loads', 'pickle.register']);
+    expect(calls).to.include.members(['Queue.put', 'Lock.acquire', 'RLock.recover', 'Condition.waitFor', 'describe']);
+  });
+
+  for (const place of places) {
+    it(`are refused by ${place.call}, with the name and the nearest that there is`, async () => {
+      const unrelated = await refusal(place, { absolutelyUnrelated: undefined });
+      expect(unrelated).to.be.instanceOf(TypeError);
+      expect(unrelated.message).to.match(/^absolutelyUnrelated /);
+      for (const name of place.names) {
+        expect(unrelated.message).to.include(name);
+        const misspelt = await refusal(place, { [`${name}z`]: undefined });
+        expect(misspelt.message).to.match(new RegExp(`^${name}z .*\\b${name}\\b`));
+      }
+    });
+  }
+
+  it('are compared without regard to case and underscores', () => {
+    const hint = (options: object, name: string): void => {
+      expect(throws(() => new mp.Queue(options), { code: TYPE }).message).to.match(new RegExp(`mean ${name}\\?`));
+    };
+    hint({ maxSize: 2 }, 'maxsize');
+    hint({ max_message_bytes: 2 }, 'maxMessageBytes');
+    hint({ highWatermark: 2 }, 'highWaterMark');
+    hint({ serialisation: 'json' }, 'serialization');
+  });
+
+  it('are those of the object itself, and names of Object.prototype are no options', () => {
+    const inherited = Object.create({ other: 1 }) as object;
+    open(new mp.Queue(Object.assign(inherited, { maxsize: 1 })));
+    throws(() => new mp.Queue({ toString: 1 } as never), { code: TYPE });
+  });
+});
