@@ -61,9 +61,22 @@
         "-Wextra",
       ],
       "conditions": [
-        ["OS=='linux'", {"sources": ["native/loop/event_set_epoll.cc", "native/os/glibc_compat.cc", "native/os/platform_linux.cc", "native/os/processes_linux.cc", "native/sockets/stream_socket_linux.cc"]}],
+        ["OS=='linux'", {
+          "sources": [
+            "native/loop/event_set_epoll.cc",
+            "native/os/glibc_compat.cc",
+            "native/os/platform_linux.cc",
+            "native/os/processes_linux.cc",
+            "native/sockets/stream_socket_linux.cc",
+          ],
+        }],
         ["OS=='mac'", {
-          "sources": ["native/loop/event_set_kqueue.cc", "native/os/platform_darwin.cc", "native/os/processes_darwin.cc", "native/sockets/stream_socket_darwin.cc"],
+          "sources": [
+            "native/loop/event_set_kqueue.cc",
+            "native/os/platform_darwin.cc",
+            "native/os/processes_darwin.cc",
+            "native/sockets/stream_socket_darwin.cc",
+          ],
           "xcode_settings": {
             "CLANG_CXX_LANGUAGE_STANDARD": "c++20",
             "GCC_SYMBOLS_PRIVATE_EXTERN": "YES",
@@ -71,10 +84,10 @@
           },
         }],
         ["strict_warnings==1", {"cflags_cc": ["-Werror"]}],
-        # Without default libraries every symbol binds to what the node process itself has loaded, so the binary requires
-        # no particular version of glibc or libstdc++. -z nodelete keeps the code mapped, since native threads outlive the
-        # worker that loaded it. Binding symbols at their first call, instead of all at once, halves the time and the
-        # memory that loading takes in every child process.
+        # Without default libraries every symbol binds to what the node process itself has loaded, so the binary
+        # requires no particular version of glibc or libstdc++. -z nodelete keeps the code mapped, since native threads
+        # outlive the worker that loaded it. Binding symbols at their first call, instead of all at once, halves the
+        # time and the memory that loading takes in every child process.
         ["OS=='linux' and sanitize==''", {
           "ldflags": ["-nodefaultlibs", "-Wl,-z,nodelete", "-Wl,-z,lazy", "-Wl,-z,relro", "-Wl,--exclude-libs,ALL"],
           "libraries!": ["-lstdc++"],

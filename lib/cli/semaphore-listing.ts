@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Which semaphores this user's processes have created, for the command line program. The native layer reads the registers.
-// Listing them becomes no member of a family and takes no lock, so it changes nothing.
+// Which semaphores this user's processes have created, for the command line program. The native layer reads the
+// registers. Listing them becomes no member of a family and takes no lock, so it changes nothing.
 import { semaphoreError } from '../core/errors.js';
 import { native } from '../native/addon.js';
 

@@ -104,7 +104,7 @@ export interface NativeProcesses {
    */
   started(pid: number, channel: number): number;
   ended(pid: number): void;
-  /** Ends this process once no process has the other end of this descriptor: by SIGTERM, and `graceMs` later by SIGKILL. */
+  /** Ends this process once no process has the other end of `fd`: by SIGTERM, and `graceMs` later by SIGKILL. */
   endWithParent(fd: number, graceMs: number): number;
   /** Text that all environments of the process share: what `setRole` has set, else the first `initial`. */
   role(initial: string): string;
@@ -154,8 +154,8 @@ export interface NativeQueues {
   ): number;
 
   /**
-   * The length of one item, now at the start of `slab`; `largeMessage`; `again`: there is none; `busy`: there is one, but
-   * another member has the lock; `shutDown`, `queueBroken`, or a failure. `expected` says that there should be one.
+   * The length of one item, now at the start of `slab`; `largeMessage`; `again`: there is none; `busy`: there is one,
+   * but another member has the lock; `shutDown`, `queueBroken`, or a failure. `expected` says that there should be one.
    */
   get(id: number, slab: Uint8Array, expected: boolean): number;
   /** As `receiveLarge`. */
@@ -172,7 +172,7 @@ export interface NativeQueues {
   /** How many bytes are in the pipe. */
   readable(id: number): number;
 
-  /** How many bytes wait to be written now, 0 if the item was written. `again` if there is no slot and none was taken before. */
+  /** How many bytes wait to be written, 0 if the item was written. `again` if there is no slot, unless `hasSlot`. */
   put(id: number, data: Uint8Array, hasSlot: boolean): number;
   /** The same for an item in two pieces: a `prefix` of at most 16 bytes, and `data`. */
   putWithPrefix(id: number, data: Uint8Array, hasSlot: boolean, prefix: Uint8Array): number;
@@ -192,7 +192,7 @@ export interface NativeQueues {
 
   /** For the end of the environment: finishes items of which a part was read. */
   finish(timeoutMs: number): void;
-  /** Of the process: how many queues, items and bytes wait to be written, and the name of a lock of one of the queues. */
+  /** How many queues, items and bytes of this process wait to be written, and the name of a lock of one queue. */
   processWaiting(): [queues: number, items: number, bytes: number, name: string];
   /** A completion comes once nothing waits in this process. */
   notifyWhenIdle(request: number): number;
@@ -242,8 +242,8 @@ export interface Native {
   readonly copiedBytes: number;
 
   /**
-   * Decides with which I/O method new endpoints of this environment begin, and for the process, by its first call, whether
-   * semaphores are tried in turn. See settings.ts.
+   * Decides with which I/O method new endpoints of this environment begin. The first call in the process also decides
+   * whether semaphores are tried in turn. See settings.ts.
    */
   configure(ioMethod: number, semaphoresInTurn: boolean): void;
   /** Once per environment. `onReady(count)` is called when there are `count` pairs (id, interest) in `events`. */
@@ -270,7 +270,7 @@ export interface Native {
   setSpin(ns: number): number;
 
   setReadAhead(id: number, on: boolean): void;
-  /** Removes what was read ahead, so that another reader of the stream can go on with it. `busy` inside a large message. */
+  /** Removes what was read ahead, for another reader of the stream to go on with. `busy` inside a large message. */
   takeHeld(id: number, out: Uint8Array): number;
   /** The counterpart, before anything was read. */
   putHeld(id: number, bytes: Uint8Array): number;
@@ -279,8 +279,8 @@ export interface Native {
   /** 1 if a receive would make progress from memory alone. */
   readReady(id: number): number;
   /**
-   * The length of one small message, now at the start of `slab`. With `mayWait` a read that would most likely find nothing
-   * is omitted: the caller waits for readiness instead.
+   * The length of one small message, now at the start of `slab`. With `mayWait` a read that would most likely find
+   * nothing is omitted: the caller waits for readiness instead.
    *
    * In the Sync forms `uninterrupted` says that JavaScript listens for no signal, so that a wait without a time limit
    * need not end for one.

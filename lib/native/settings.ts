@@ -10,7 +10,7 @@ const IO_METHODS = ['nowait', 'reopen', 'poll'];
 export interface NativeSettings {
   /** The number of the I/O method that new endpoints try first. NODE_MULTIPROCESSING_RUNG names it. */
   readonly ioMethod: number;
-  /** Whether semaphores are tried in turn even where one thread could wait for many: NODE_MULTIPROCESSING_WAITER=poll. */
+  /** Whether semaphores are tried in turn even where one thread can wait for many: NODE_MULTIPROCESSING_WAITER=poll. */
   readonly semaphoresInTurn: boolean;
 }
 

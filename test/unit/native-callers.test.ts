@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// lib/native/addon.ts declares what the addon exports. A function that lib/ does not call any more, and a declaration that
-// the addon does not keep, would otherwise stay unnoticed.
+// lib/native/addon.ts declares what the addon exports. Without this test nothing would show that lib/ does not call a
+// function any more, or that a declaration is wrong.
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
