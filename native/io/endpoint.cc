@@ -30,7 +30,7 @@ OwnedDescriptors& Owned() {
 }
 
 bool IsUnsupported(ssize_t status) noexcept {
-  return status == -EOPNOTSUPP || status == -ENOSYS || status == -EINVAL;
+  return status == -EOPNOTSUPP || status == -EINVAL || sys::IsRefused(status);
 }
 
 // The kernel's limit of descriptors in one message. With room for all of them none is dropped

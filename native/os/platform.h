@@ -25,8 +25,9 @@ int MakeSocketPair(int fds[2]) noexcept;
 int FileStatus(int fd, struct stat* out) noexcept;
 
 // One attempt that never waits, on a descriptor that may be in blocking mode. -EOPNOTSUPP (or
-// -ENOSYS, -EINVAL from an old kernel) means that this descriptor needs another I/O method. It can
-// appear at any time, because splicing from a pipe takes the ability away again.
+// -EINVAL from an old kernel, or a refusal: see sys::IsRefused) means that this descriptor needs
+// another I/O method. It can appear at any time, because splicing from a pipe takes the ability
+// away again.
 ssize_t ReadNoWait(int fd, const iovec* iov, int count) noexcept;
 ssize_t WriteNoWait(int fd, const iovec* iov, int count) noexcept;
 

@@ -171,12 +171,31 @@ int WaitForEvents(pollfd* fds, nfds_t count, long long timeout_ns) noexcept {
   return ready < 0 ? -errno : ready;
 }
 
+namespace {
+
+// The same by writing zeros, for what the file does not have yet.
+int FillFile(int fd, off_t size) noexcept {
+  struct stat info {};
+  const int status = FileStatus(fd, &info);
+  if (status < 0) return status;
+  for (off_t at = info.st_size; at < size;) {
+    static constexpr char kZeros[4096] = {};
+    const size_t left = std::min<size_t>(sizeof kZeros, static_cast<size_t>(size - at));
+    const ssize_t n = sys::RetryOnInterrupt([&] { return ::pwrite(fd, kZeros, left, at); });
+    if (n < 0) return static_cast<int>(n);
+    at += n;
+  }
+  return 0;
+}
+
+}  // namespace
+
 int AllocateFile(int fd, off_t size) noexcept {
   int error = 0;
   do {
     error = ::posix_fallocate(fd, 0, size);
   } while (error == EINTR);
-  return -error;
+  return sys::IsRefused(-error) ? FillFile(fd, size) : -error;
 }
 
 namespace {

@@ -2,6 +2,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -9,10 +10,15 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <map>
 #include <memory>
+#include <mutex>
+#include <utility>
 
+#include "os/platform.h"
 #include "os/processes.h"
 #include "os/sys.h"
+#include "os/thread.h"
 #include "os/unique_fd.h"
 
 namespace mp::platform {
@@ -90,9 +96,65 @@ ProcessIdentity ThisProcess() noexcept {
 #define SYS_pidfd_open 434
 #endif
 
+namespace {
+
+// Threads that wait for children, where no descriptor stands for a process. Leaked on purpose: they
+// may still run when static destructors do.
+struct Watches {
+  std::mutex mutex;
+  std::map<pid_t, UniqueFd> readers;  // Of pipes whose write ends are closed at the child's end.
+};
+
+Watches& AllWatches() {
+  static auto& watches = *new Watches;
+  return watches;
+}
+
+struct Watch {
+  pid_t pid;
+  UniqueFd writer;
+};
+
+// Leaves the child to be reaped by libuv. If it was reaped already, it has ended as well.
+void* WaitForEnd(void* argument) {
+  const std::unique_ptr<Watch> watch(static_cast<Watch*>(argument));
+  siginfo_t info{};
+  (void)sys::RetryOnInterrupt(
+      [&] { return ::waitid(P_PID, static_cast<id_t>(watch->pid), &info, WEXITED | WNOWAIT); });
+  const std::lock_guard lock(AllWatches().mutex);
+  AllWatches().readers.erase(watch->pid);
+  return nullptr;
+}
+
+// One thread for each child, however often it is opened.
+int WatchProcess(pid_t pid) noexcept {
+  const std::lock_guard lock(AllWatches().mutex);
+  auto& readers = AllWatches().readers;
+  if (const auto known = readers.find(pid); known != readers.end()) {
+    return sys::Duplicate(known->second.get());
+  }
+  int ends[2];
+  int status = MakePipe(ends);
+  if (status < 0) return status;
+  UniqueFd reader(ends[0]);
+  std::unique_ptr<Watch> watch(new Watch{pid, UniqueFd(ends[1])});
+  UniqueFd copy(sys::Duplicate(reader.get()));
+  if (copy.get() < 0) return copy.get();
+  pthread_t thread;
+  status = StartThread(&thread, "mp-child", WaitForEnd, watch.get());
+  if (status < 0) return status;
+  ::pthread_detach(thread);
+  (void)watch.release();
+  readers.emplace(pid, std::move(reader));
+  return copy.Release();
+}
+
+}  // namespace
+
 // Close-on-exec from birth. It must not take the number of a closed standard stream.
 int OpenProcess(pid_t pid) noexcept {
   const long fd = sys::RetryOnInterrupt([=] { return ::syscall(SYS_pidfd_open, pid, 0); });
+  if (sys::IsRefused(fd)) return WatchProcess(pid);
   if (fd < 0 || fd > STDERR_FILENO) return static_cast<int>(fd);
   const UniqueFd low(static_cast<int>(fd));
   return sys::Duplicate(low.get());

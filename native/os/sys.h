@@ -25,6 +25,13 @@ auto RetryOnInterrupt(Call call) noexcept -> decltype(call()) {
   }
 }
 
+// Whether a result says that this system does not have a call, or that a filter in front of it (a
+// container's, a sandbox's) refuses it. Filters answer with whatever error they were given. Each
+// call that came late has another way, which is taken then.
+constexpr bool IsRefused(long status) noexcept {
+  return status == -ENOSYS || status == -EPERM || status == -EACCES;
+}
+
 // Closes once and ignores the result. The descriptor is gone even when close() reports EINTR, and a
 // second attempt could close one that another thread has just opened.
 void Close(int fd) noexcept;
