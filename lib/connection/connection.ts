@@ -7,6 +7,8 @@ import { reduceChannel, type ConnectionDescriptor } from './channel-reduction.js
 import { checkOptions, narrow, type FromFdOptions } from './options.js';
 import { checkLimits, deadlineAfter, type WaitOptions } from '../core/deadline.js';
 import { argumentError, ClosedError, EOFError, NotReadable, NotSupported, NotWritable } from '../core/errors.js';
+import { CallIterator } from '../event-loop/call-iterator.js';
+import { makeFair } from '../event-loop/fair-calls.js';
 import { KeepAlive } from '../event-loop/keep-alive.js';
 import type { ReceiveOptions } from './receiver.js';
 import { ChannelSerialization } from './channel-format.js';
@@ -372,19 +374,14 @@ export class Connection<S = unknown, R = S> {
   }
 
   /**
-   * Receives objects until the end of data. Leaving the loop early does not close the Connection, and loses no data.
+   * Receives objects until the end of data. Leaving the loop early does not close the Connection, and loses no data; nor
+   * does `return()` of the iterator, which also ends a `next()` that waits.
    */
-  async *[Symbol.asyncIterator](): AsyncGenerator<R, void, undefined> {
-    for (;;) {
-      let value: R;
-      try {
-        value = await this.recv();
-      } catch (error) {
-        if (error instanceof EOFError) return;
-        throw error;
-      }
-      yield value;
-    }
+  [Symbol.asyncIterator](): AsyncGenerator<R, void, undefined> {
+    return new CallIterator(
+      (options) => this.recv(options),
+      (error) => error instanceof EOFError,
+    );
   }
 
   /** The text that console.log shows. */
@@ -500,6 +497,7 @@ export interface Connection<S, R> {
   recv_bytes_into: Connection<S, R>['recvBytesInto'];
 }
 
+makeFair(Connection.prototype, Symbol.asyncDispose);
 defineAliases(Connection.prototype);
 
 function checkReceive(operation: string, maxLength: unknown): ReceiveOptions {

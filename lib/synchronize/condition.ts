@@ -11,6 +11,7 @@ import { shareableMark } from '../reduction/shareable.js';
 import type { Exporter, SemaphoreAddress } from '../reduction/transfer.js';
 import { SemaphoreHandle } from './semaphore-handle.js';
 import { run, runSync } from '../event-loop/driver.js';
+import { makeFair } from '../event-loop/fair-calls.js';
 import { SemaphoreWait, type SemaphoreWaits } from './semaphore-wait.js';
 import { checkHandle, makeAll, type AcquireOptions, type Guard, type SemLockDescriptor } from './sem-lock.js';
 import { OwnableLock, RLock, type Suspended } from './locks.js';
@@ -354,3 +355,5 @@ export class Condition {
     for (; asleep > 0; asleep--) this.#sleeping.post();
   }
 }
+
+makeFair(Condition.prototype, 'withLock', 'guard');

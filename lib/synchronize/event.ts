@@ -10,6 +10,7 @@ import type { Exporter, SemaphoreAddress } from '../reduction/transfer.js';
 import { checkHandle } from './sem-lock.js';
 import { SemaphoreHandle } from './semaphore-handle.js';
 import { run, runSync } from '../event-loop/driver.js';
+import { makeFair } from '../event-loop/fair-calls.js';
 import type { SemaphoreWaits } from './semaphore-wait.js';
 import { Lock } from './locks.js';
 
@@ -202,3 +203,5 @@ export class Event {
     return this.#isSetNow();
   }
 }
+
+makeFair(Event.prototype);
