@@ -199,8 +199,9 @@ export class Event {
 
   *#waitSteps(owner: object, deadline: number, signal: AbortSignal | undefined): SemaphoreWaits<boolean> {
     if (this.#isSetNow()) return true;
-    yield* this.#condition.waitSteps(owner, deadline, signal);
-    return this.#isSetNow();
+    // A notification is proof that the flag was set, although it may be cleared again by now.
+    const notified = yield* this.#condition.waitSteps(owner, deadline, signal);
+    return notified || this.#isSetNow();
   }
 }
 

@@ -46,8 +46,9 @@ interface Case {
 function connectionCase(call: (end: mp.Connection, other: mp.Connection) => Promise<unknown>): () => Case {
   return () => {
     const [end, other] = mp.Pipe();
-    const [closed] = mp.Pipe();
+    const [closed, unused] = mp.Pipe();
     closed.close();
+    unused.close();
     const close = (): void => {
       end.close({ discard: true });
       other.close({ discard: true });
