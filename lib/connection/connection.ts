@@ -84,7 +84,7 @@ export class Connection<S = unknown, R = S> {
   static fromFd<S = unknown, R = S>(fd: number, options: FromFdOptions = {}): Connection<S, R> {
     checkInteger(fd, 'fd', 3, 0x7fffffff);
     const channelOptions = checkOptions(options, false);
-    const serialization = new ChannelSerialization(options.serialization, true);
+    const serialization = new ChannelSerialization(options.serialization, true, options.takesConnections);
     return Connection.over<S, R>(
       Channel.adopt(fd, channelOptions, (can) => narrow(options, can)),
       serialization,

@@ -26,7 +26,7 @@ export function Pipe(
 ): [Connection<never, never>, Connection<never, never>] {
   checkBoolean(duplex, 'duplex');
   const channelOptions = checkOptions(options, true);
-  const serialization = new ChannelSerialization(options.serialization, false);
+  const serialization = new ChannelSerialization(options.serialization, false, options.takesConnections);
   const [first, second] = Channel.pair(duplex, channelOptions);
   return [Connection.over(first, serialization), Connection.over(second, serialization)];
 }
