@@ -22,6 +22,8 @@ const STRUCTURED_MAGIC = 0xff;
  */
 export class ChannelFormat implements Codec {
   readonly #adopted: boolean;
+  /** Whether Connections in received pickles are collected from their senders. */
+  readonly takesConnections: boolean;
   #codec: Codec | undefined;
   #kind: BuiltInSerialization | 'custom' | undefined;
 
@@ -29,9 +31,11 @@ export class ChannelFormat implements Codec {
    * @param option The user's `serialization`, which is checked.
    * @param adopted Whether the other end may belong to a program of any language: then the first message, if it comes
    *   before anything is sent, tells which format that program uses.
+   * @param takesConnections Default: not if it is adopted, since its peer may be anything.
    */
-  constructor(option: unknown, adopted: boolean) {
+  constructor(option: unknown, adopted: boolean, takesConnections = !adopted) {
     this.#adopted = adopted;
+    this.takesConnections = takesConnections;
     if (option === undefined) return;
     this.#codec = codecFor(option);
     this.#kind = kindOf(option);
@@ -83,7 +87,7 @@ export class ChannelFormat implements Codec {
     mayBeIncomplete: true,
     fromBorrowed: (memory, length) => {
       const codec = this.#codec ?? this.#decide(memory, length);
-      if (this.#kind === 'pickle') {
+      if (this.#kind === 'pickle' && this.takesConnections) {
         const context = new DecodeContext();
         const value = codec.fromBorrowed(memory, length, context);
         if (context.tickets === undefined) return value;
@@ -97,7 +101,7 @@ export class ChannelFormat implements Codec {
     },
     fromOwned: (message) => {
       const codec = this.#codec ?? this.#decide(message, message.length);
-      if (this.#kind === 'pickle') {
+      if (this.#kind === 'pickle' && this.takesConnections) {
         const context = new DecodeContext();
         const value = codec.fromOwned(message, context);
         return context.tickets === undefined ? value : new DeferredMessage(context.tickets, codec, message);

@@ -87,7 +87,13 @@ export function reduceChannel(channel: Channel, format: ChannelFormat, exporter:
     type: 'Connection',
     ...direction,
     serialization: format.kind ?? exporter.serialization,
-    options: { maxMessageBytes, spinMicros: spinNs / 1000, asyncSpinMicros: asyncSpinNs / 1000, exitFlushMs },
+    options: {
+      takesConnections: format.takesConnections,
+      maxMessageBytes,
+      spinMicros: spinNs / 1000,
+      asyncSpinMicros: asyncSpinNs / 1000,
+      exitFlushMs,
+    },
     held: direction.readable ? removeHeld(channel, exporter) : undefined,
     descriptor: exporter.descriptor(fd),
   };
@@ -96,10 +102,10 @@ export function reduceChannel(channel: Channel, format: ChannelFormat, exporter:
 const serializations: readonly unknown[] = ['structured', 'json', 'pickle', 'custom'];
 
 /** The format that a reduced form names. */
-export function rebuildFormat(kind: unknown, name: string): ChannelFormat {
+export function rebuildFormat(kind: unknown, name: string, takesConnections?: boolean): ChannelFormat {
   if (!serializations.includes(kind))
     throw argumentError('range', `${name} must be one of ${serializations.join(', ')}`);
-  return new ChannelFormat(kind === 'custom' ? absent : kind, false);
+  return new ChannelFormat(kind === 'custom' ? absent : kind, false, takesConnections);
 }
 
 /** Rebuilds a channel. It has no user yet. */
@@ -115,9 +121,9 @@ export function rebuildChannel(
   checkBoolean(readable, `${name}.readable`);
   checkBoolean(writable, `${name}.writable`);
   checkObject(options, `${name}.options`);
-  const format = rebuildFormat(fields.serialization, `${name}.serialization`);
   if (rest !== undefined && typeof rest !== 'string') throw argumentError('type', `${name}.held must be a string`);
   const channelOptions = checkOptions(options, false);
+  const format = rebuildFormat(fields.serialization, `${name}.serialization`, options.takesConnections);
   const fd = importer.descriptor(descriptor);
   const channel = Channel.adopt(fd, channelOptions, (can) => narrow({ readable, writable }, can));
   const status = rest === undefined ? 0 : native.putHeld(channel.id, Buffer.from(rest, 'base64'));

@@ -7,6 +7,8 @@ import { reduceChannel, type ConnectionDescriptor } from './channel-reduction.js
 import { checkOptions, fromFdNames, narrow, type FromFdOptions } from './options.js';
 import { checkLimits, deadlineAfter, type WaitOptions } from '../core/deadline.js';
 import { argumentError, ClosedError, EOFError, NotReadable, NotSupported, NotWritable } from '../core/errors.js';
+import { CallIterator } from '../event-loop/call-iterator.js';
+import { makeFair } from '../event-loop/fair-calls.js';
 import { KeepAlive } from '../event-loop/keep-alive.js';
 import type { ReceiveOptions } from './receiver.js';
 import { ChannelFormat } from './channel-format.js';
@@ -86,7 +88,7 @@ export class Connection<S = unknown, R = S> {
     checkInteger(fd, 'fd', 3, 0x7fffffff);
     checkOptionNames(options, fromFdNames);
     const channelOptions = checkOptions(options, false);
-    const serialization = new ChannelFormat(options.serialization, true);
+    const serialization = new ChannelFormat(options.serialization, true, options.takesConnections);
     return Connection.over<S, R>(
       Channel.adopt(fd, channelOptions, (can) => narrow(options, can)),
       serialization,
@@ -376,19 +378,14 @@ export class Connection<S = unknown, R = S> {
   }
 
   /**
-   * Receives objects until the end of data. Leaving the loop early does not close the Connection, and loses no data.
+   * Receives objects until the end of data. Leaving the loop early does not close the Connection, and loses no data; nor
+   * does `return()` of the iterator, which also ends a `next()` that waits.
    */
-  async *[Symbol.asyncIterator](): AsyncGenerator<R, void, undefined> {
-    for (;;) {
-      let value: R;
-      try {
-        value = await this.recv();
-      } catch (error) {
-        if (error instanceof EOFError) return;
-        throw error;
-      }
-      yield value;
-    }
+  [Symbol.asyncIterator](): AsyncGenerator<R, void, undefined> {
+    return new CallIterator(
+      (options) => this.recv(options),
+      (error) => error instanceof EOFError,
+    );
   }
 
   /** The text that console.log shows. */
@@ -504,6 +501,7 @@ export interface Connection<S, R> {
   recv_bytes_into: Connection<S, R>['recvBytesInto'];
 }
 
+makeFair(Connection.prototype, Symbol.asyncDispose);
 defineAliases(Connection.prototype);
 
 function checkReceive(operation: string, maxLength: unknown): ReceiveOptions {

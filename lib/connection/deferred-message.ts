@@ -4,6 +4,7 @@
 // descriptor from the sender. Collecting waits, and decoding must not. So such a message is decoded twice: first to
 // find the tickets, and again when all descriptors are there.
 import { IncompleteMessage } from './incomplete-message.js';
+import { deadlineAfter } from '../core/deadline.js';
 import { BusyError, InterruptedError, TimeoutError, UnpicklingError } from '../core/errors.js';
 import { native } from '../native/addon.js';
 import type { Codec } from '../serialization/codec.js';
@@ -11,13 +12,20 @@ import type { Codec } from '../serialization/codec.js';
 /** The right to a descriptor that another process keeps for the receiver of a message. */
 export interface DescriptorTicket {
   /** Collects the descriptor, which belongs to the caller then. */
-  collect(): Promise<number>;
-  /** The same, blocking. A `TimeoutError` means that nothing has happened yet, and the call can be repeated. */
-  collectSync(deadline: number): number;
+  collect(limit: number): Promise<number>;
+  /**
+   * The same, blocking. A `TimeoutError` means that nothing has happened yet, and the call can be repeated.
+   *
+   * @param limit The deadline for collecting, after which it fails. The deadline of the call may be earlier.
+   */
+  collectSync(deadline: number, limit: number): number;
 }
 
 /** Most tickets of a message. Collecting one takes a connection to another process, so no honest message has more. */
 const MOST_TICKETS = 64;
+
+/** How long collecting all descriptors of a message may take. Later messages wait behind it. */
+const COLLECT_MS = 10_000;
 
 /** What the hooks of a format get to know about one message that a Connection encodes. */
 export class MessageContext {
@@ -77,6 +85,8 @@ export class DeferredMessage extends IncompleteMessage {
   readonly #codec: Codec;
   readonly #message: Buffer;
   readonly #fds: number[] = [];
+  /** When collecting fails. It begins with the first attempt. */
+  #limit: number | undefined;
   /** Why a descriptor could not be collected. */
   #failure: { readonly error: unknown } | undefined;
   /** Whether descriptors are collected in the background. */
@@ -109,7 +119,10 @@ export class DeferredMessage extends IncompleteMessage {
     if (this.complete) return;
     if (this.#started) throw new BusyError(`${operation}: an asynchronous receive has begun with this message`);
     try {
-      for (const ticket of this.#tickets.slice(this.#fds.length)) this.#fds.push(ticket.collectSync(deadline));
+      this.#limit ??= deadlineAfter(COLLECT_MS);
+      for (const ticket of this.#tickets.slice(this.#fds.length)) {
+        this.#fds.push(ticket.collectSync(deadline, this.#limit));
+      }
     } catch (error) {
       if (error instanceof TimeoutError || error instanceof InterruptedError) throw error;
       this.#failure = { error };
@@ -137,10 +150,11 @@ export class DeferredMessage extends IncompleteMessage {
 
   async #collect(): Promise<void> {
     try {
+      this.#limit ??= deadlineAfter(COLLECT_MS);
       // A blocking receive that timed out may have collected the first ones.
       for (const ticket of this.#tickets.slice(this.#fds.length)) {
         if (this.#dropped) break;
-        this.#fds.push(await ticket.collect());
+        this.#fds.push(await ticket.collect(this.#limit));
       }
     } catch (error) {
       this.#failure = { error };

@@ -9,6 +9,12 @@ import { checkBoolean, checkInteger, checkObject, checkTimeout, optionNames } fr
 export interface ConnectionOptions {
   /** How `send` and `recv` turn objects into messages. Default `'structured'`; both ends must use the same. */
   serialization?: Serialization | undefined;
+  /**
+   * Whether `recv` collects Connections that are in pickles. For that it connects to the process that has sent them, if this is
+   * one of the same user, and proves that it has this process' `authkey`. Default: true for `Pipe()`; false for `fromFd`,
+   * `Listener` and `Client`, where such a message is an `UnpicklingError`.
+   */
+  takesConnections?: boolean | undefined;
   /** Longest message that is received, in bytes; a longer one causes `BadMessageLength`. Default 1 GiB. */
   maxMessageBytes?: number | undefined;
   /**
@@ -37,6 +43,7 @@ export interface ConnectionOptions {
 /** @internal The options of a Connection, for the lists of places that have others too. */
 export const CONNECTION_OPTIONS = {
   serialization: true,
+  takesConnections: true,
   maxMessageBytes: true,
   readAhead: true,
   spinMicros: true,
@@ -95,6 +102,7 @@ export function checkOptions(options: ConnectionOptions, readAhead: boolean): Ch
   const maxMessageBytes = options.maxMessageBytes ?? DEFAULT_MAX_MESSAGE_BYTES;
   checkInteger(maxMessageBytes, 'maxMessageBytes');
   const exitFlushMs = checkTimeout(options.exitFlushMs ?? DEFAULT_EXIT_FLUSH_MS, 'exitFlushMs');
+  if (options.takesConnections !== undefined) checkBoolean(options.takesConnections, 'takesConnections');
   if (options.readAhead !== undefined) checkBoolean(options.readAhead, 'readAhead');
   return {
     maxMessageBytes,

@@ -27,7 +27,7 @@ export function Pipe(
   checkBoolean(duplex, 'duplex');
   checkOptionNames(options, connectionNames);
   const channelOptions = checkOptions(options, true);
-  const serialization = new ChannelFormat(options.serialization, false);
+  const serialization = new ChannelFormat(options.serialization, false, options.takesConnections);
   const [first, second] = Channel.pair(duplex, channelOptions);
   return [Connection.over(first, serialization), Connection.over(second, serialization)];
 }

@@ -2,6 +2,7 @@
 import { limitsFrom, type WaitOptions } from '../core/deadline.js';
 import { argumentError } from '../core/errors.js';
 import { checkDescriptor, checkTimeout } from '../core/validate.js';
+import { inTurn, operations } from '../event-loop/fair-calls.js';
 import { Connection } from './connection.js';
 import { channelSource, descriptorSource, waitForSources, waitForSourcesSync, type Source } from './readiness.js';
 
@@ -50,6 +51,14 @@ function checkObjects(objects: unknown): asserts objects is readonly Waitable[] 
 export async function wait<T extends Waitable>(
   objects: readonly T[],
   timeout?: number | null | WaitOptions,
+): Promise<T[]> {
+  const before = operations();
+  return await inTurn(readyOf(objects, timeout), before);
+}
+
+async function readyOf<T extends Waitable>(
+  objects: readonly T[],
+  timeout: number | null | WaitOptions | undefined,
 ): Promise<T[]> {
   checkObjects(objects);
   const limits = limitsFrom(timeout);

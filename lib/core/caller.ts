@@ -75,6 +75,11 @@ function ownersIn(value: unknown): object[] {
 /** Every function that users can call, by its name. */
 const functions = new Map<string, Set<AnyFunction>>();
 
+/** Adds a method that stands behind one of the same name, which is what users call. */
+export function addMethod(method: AnyFunction): void {
+  functions.set(method.name, (functions.get(method.name) ?? new Set()).add(method));
+}
+
 /** How many files were loaded when these functions were looked for. */
 let filesSearched = 0;
 
@@ -87,8 +92,7 @@ function searchFiles(): void {
   const exported = files.filter(isOwnFile).flatMap((file) => membersOf(cache[file]?.exports as object));
   for (const value of [...exported, ...exported.flatMap(ownersIn).flatMap(membersOf)]) {
     if (typeof value !== 'function') continue;
-    const sameName = functions.get(value.name) ?? new Set();
-    functions.set(value.name, sameName.add(value));
+    addMethod(value);
   }
 }
 

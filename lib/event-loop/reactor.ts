@@ -29,6 +29,8 @@ const state = perEnvironment('reactor', () => ({
   spinNs: 0,
   /** How many operations may still complete before the next turn. */
   operationsLeft: OPERATIONS_PER_TURN,
+  /** How many operations were counted. */
+  operations: 0,
 }));
 
 function onReady(count: number): void {
@@ -88,10 +90,16 @@ export function spinBeforeSleep(ns: number, on: boolean): void {
  * and all other I/O from running.
  */
 export function takeTurn(): boolean {
+  state.operations++;
   if (state.operationsLeft > 0) {
     state.operationsLeft--;
     return true;
   }
   state.operationsLeft = OPERATIONS_PER_TURN;
   return false;
+}
+
+/** How many operations were counted so far. */
+export function operations(): number {
+  return state.operations;
 }

@@ -6,6 +6,7 @@ import { CONNECTION_OPTIONS, type ConnectionOptions } from '../connection/option
 import { checkLimits, deadlineAfter, type WaitOptions } from '../core/deadline.js';
 import { systemError } from '../core/errors.js';
 import { run, runSync, type Waits } from '../event-loop/driver.js';
+import { inTurn, operations } from '../event-loop/fair-calls.js';
 import { Handshake } from './handshake.js';
 import { native } from '../native/addon.js';
 import { KeepAlive } from '../event-loop/keep-alive.js';
@@ -124,7 +125,13 @@ export async function Client<S = unknown, R = S>(
   address: SocketAddress,
   options: ClientOptions = {},
 ): Promise<Connection<S, R>> {
-  return (await run(prepare(address, options), new KeepAlive())) as Connection<never, unknown> as Connection<S, R>;
+  const before = operations();
+  const connection: Connection<never, unknown> = await inTurn(connected(address, options), before);
+  return connection as Connection<S, R>;
+}
+
+async function connected(address: SocketAddress, options: ClientOptions): Promise<Connection<unknown>> {
+  return await run(prepare(address, options), new KeepAlive());
 }
 
 /** As `Client`, blocking. */

@@ -12,6 +12,7 @@ export function checkSocketOptions(options: ConnectionOptions): ConnectionOption
   if (options.serialization !== undefined) codecFor(options.serialization);
   return {
     serialization: options.serialization,
+    takesConnections: options.takesConnections,
     maxMessageBytes: options.maxMessageBytes,
     // Only this process has the socket, as it has the ends of a Pipe.
     readAhead: options.readAhead ?? true,

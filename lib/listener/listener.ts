@@ -6,6 +6,8 @@ import { adoptSocket, checkSocketOptions } from './connected-socket.js';
 import type { Connection } from '../connection/connection.js';
 import { CONNECTION_OPTIONS, type ConnectionOptions } from '../connection/options.js';
 import { checkLimits, deadlineAfter, millisecondsLeft, startLimits, type WaitOptions } from '../core/deadline.js';
+import { CallIterator } from '../event-loop/call-iterator.js';
+import { makeFair } from '../event-loop/fair-calls.js';
 import { PendingCall } from '../event-loop/pending-call.js';
 import { AuthenticationError, BusyError, ClosedError, TimeoutError } from '../core/errors.js';
 import { Fifo } from '../core/fifo.js';
@@ -244,20 +246,13 @@ export class Listener<S = unknown, R = S> {
 
   /**
    * Accepts connections until the Listener is closed, and skips peers that are refused. Leaving the loop closes
-   * nothing.
+   * nothing, and loses no connection; nor does `return()` of the iterator, which also ends a `next()` that waits.
    */
-  async *[Symbol.asyncIterator](): AsyncGenerator<Connection<S, R>, void, undefined> {
-    for (;;) {
-      let connection: Connection<S, R>;
-      try {
-        connection = await this.accept();
-      } catch (error) {
-        if (error instanceof ClosedError) return;
-        if (error instanceof AuthenticationError) continue;
-        throw error;
-      }
-      yield connection;
-    }
+  [Symbol.asyncIterator](): AsyncGenerator<Connection<S, R>, void, undefined> {
+    return new CallIterator(
+      (options) => this.#acceptAuthentic(options),
+      (error) => error instanceof ClosedError,
+    );
   }
 
   /** What console.log shows. */
@@ -267,6 +262,17 @@ export class Listener<S = unknown, R = S> {
 
   #checkOpen(): void {
     if (this.#closed) throw new ClosedError('Listener');
+  }
+
+  /** Accepts the next peer that is not refused. */
+  async #acceptAuthentic(options: WaitOptions): Promise<Connection<S, R>> {
+    for (;;) {
+      try {
+        return await this.accept(options);
+      } catch (error) {
+        if (!(error instanceof AuthenticationError)) throw error;
+      }
+    }
   }
 
   #hand({ connection, peer }: Accepted): Connection<S, R> {
@@ -377,3 +383,5 @@ export class Listener<S = unknown, R = S> {
     if (!this.#closed) this.#serve();
   }
 }
+
+makeFair(Listener.prototype, Symbol.asyncDispose);

@@ -71,6 +71,8 @@ export interface NativeSemaphores {
   /** Posts on behalf of a dead holder, with `force` also of one without a record: 1, or 0 if there is none. */
   recover(id: number, force: boolean): number;
   setWaiting(id: number, count: number): void;
+  /** 1 if a living process has a record of calls that wait on the condition that the semaphore belongs to. */
+  hasLiveWaiter(id: number): number;
   /** How many waiting calls have ended with their processes since the last call. */
   reapDeadWaiters(id: number): number;
 

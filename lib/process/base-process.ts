@@ -8,6 +8,7 @@ import { currentRole, nextIdentity } from './current-process.js';
 import { limitsFrom, type WaitOptions } from '../core/deadline.js';
 import type { ChildProcessError } from '../core/errors.js';
 import { argumentError, BusyError, ClosedError, NotSupported } from '../core/errors.js';
+import { makeFair } from '../event-loop/fair-calls.js';
 import type { RunningChild } from './running-child.js';
 import { perEnvironment } from '../core/per-environment.js';
 import { checkBoolean, checkTimeout } from '../core/validate.js';
@@ -216,3 +217,5 @@ export function activeChildren(): BaseProcess[] {
   }
   return [...children];
 }
+
+makeFair(BaseProcess.prototype);

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { perEnvironment } from '../core/per-environment.js';
 import { CHILD_PROGRAM } from '../native/child-program.js';
 import { limitsFrom, type WaitOptions } from '../core/deadline.js';
+import { makeFair } from '../event-loop/fair-calls.js';
 import { native, READ } from '../native/addon.js';
 import { checkTimeout } from '../core/validate.js';
 import { descriptorSource, waitForSources, waitForSourcesSync } from '../connection/readiness.js';
@@ -171,3 +172,5 @@ export function parentProcess(): ParentProcess | null {
   if (isMainProcess) return null;
   return (parent ??= new ParentProcess(currentRole()));
 }
+
+makeFair(ParentProcess.prototype);

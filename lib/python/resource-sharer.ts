@@ -11,7 +11,7 @@ import type { ConnectionDescriptor } from '../connection/channel-reduction.js';
 import { Channel } from '../connection/channel.js';
 import { Connection } from '../connection/connection.js';
 import { currentProcess } from '../process/current-process.js';
-import { deadlineAfter, millisecondsLeft } from '../core/deadline.js';
+import { millisecondsLeft } from '../core/deadline.js';
 import {
   AuthenticationError,
   ClosedError,
@@ -28,14 +28,15 @@ import { DecodeContext, MessageContext, type DescriptorTicket } from '../connect
 import type { FormatContext } from '../serialization/formats.js';
 import { reducerTable, type PickleHooks } from '../serialization/pickle/hooks.js';
 import { create, PythonGlobal, PythonTuple, reduce, type PickleNode } from '../serialization/pickle/nodes.js';
+import { sharerPath } from './ticket-address.js';
 import { duplicate, type Exporter } from '../reduction/transfer.js';
 import type { SocketAddress } from '../listener/socket-address.js';
 
 /** How long a descriptor is kept for the holder of its ticket. */
 const LIFETIME_MS = 60_000;
 
-/** How long collecting a descriptor may take, and handing it out. */
-const COLLECT_MS = 10_000;
+/** How long handing out a descriptor may take. */
+const HAND_OUT_MS = 10_000;
 
 /** How long to wait when a Listener cannot accept, for lack of descriptors. */
 const PAUSE_MS = 100;
@@ -104,9 +105,9 @@ class Sharer {
   async #hand(connection: Connection<never, unknown>): Promise<void> {
     let fd: number | undefined;
     try {
-      const request = await connection.recv({ timeout: COLLECT_MS });
+      const request = await connection.recv({ timeout: HAND_OUT_MS });
       fd = Array.isArray(request) ? this.#take(request[0]) : undefined;
-      if (fd !== undefined) await connection.sendHandle(fd, { timeout: COLLECT_MS });
+      if (fd !== undefined) await connection.sendHandle(fd, { timeout: HAND_OUT_MS });
     } catch {
       // The peer has given up. Its ticket is used up, and the descriptor is closed.
     } finally {
@@ -138,10 +139,10 @@ class SharedDescriptor implements DescriptorTicket {
     return { authkey: currentProcess().authkey, serialization: 'pickle' };
   }
 
-  async collect(): Promise<number> {
-    const deadline = deadlineAfter(COLLECT_MS);
+  async collect(deadline: number): Promise<number> {
     try {
-      const connection = await Client(this.#address, { ...this.#options, timeout: COLLECT_MS });
+      const path = sharerPath(this.#address);
+      const connection = await Client(path, { ...this.#options, timeout: millisecondsLeft(deadline) });
       try {
         await connection.send([this.#key, process.pid]);
         return await connection.recvHandle({ timeout: millisecondsLeft(deadline) });
@@ -153,12 +154,11 @@ class SharedDescriptor implements DescriptorTicket {
     }
   }
 
-  collectSync(deadline: number): number {
-    const limit = deadlineAfter(COLLECT_MS);
+  collectSync(deadline: number, limit: number): number {
     let connection: Connection;
     try {
-      const timeout = Math.min(millisecondsLeft(deadline), COLLECT_MS);
-      connection = ClientSync(this.#address, { ...this.#options, timeout });
+      const timeout = millisecondsLeft(Math.min(deadline, limit));
+      connection = ClientSync(sharerPath(this.#address), { ...this.#options, timeout });
     } catch (error) {
       if (error instanceof InterruptedError) throw error;
       if (error instanceof TimeoutError && millisecondsLeft(deadline) === 0) throw error;
@@ -208,7 +208,7 @@ const reducers = reducerTable({
     [REBUILD.name]: {
       call([source, readable, writable], _budget, _keywords, context) {
         if (!(context instanceof DecodeContext)) {
-          throw new TypeError('only recv() of a Connection can collect its descriptor');
+          throw new TypeError('only recv() of a Connection with takesConnections can collect its descriptor');
         }
         if (!(source instanceof DupFd) || source.descriptor === undefined) throw new TypeError('it is not a DupFd');
         if (typeof readable !== 'boolean' || typeof writable !== 'boolean') throw new TypeError('it has no direction');

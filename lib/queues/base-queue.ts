@@ -10,6 +10,8 @@ import { PipeTransport } from './pipe-transport.js';
 import type { QueueDescriptor, QueueResources } from './queue-resources.js';
 import { QueueReader } from './reader.js';
 import { QueueWriter } from './writer.js';
+import { CallIterator } from '../event-loop/call-iterator.js';
+import { makeFair } from '../event-loop/fair-calls.js';
 import { KeepAlive } from '../event-loop/keep-alive.js';
 import { kReduce } from '../reduction/registry.js';
 import { shareableMark } from '../reduction/shareable.js';
@@ -145,19 +147,13 @@ export abstract class BaseQueue<T> {
 
   /**
    * Gets items until the queue is shut down, or closed here. Leaving the loop early does not close it, and loses no
-   * item.
+   * item; nor does `return()` of the iterator, which also ends a `next()` that waits.
    */
-  async *[Symbol.asyncIterator](): AsyncGenerator<T, void, undefined> {
-    for (;;) {
-      let item: T;
-      try {
-        item = await this.get();
-      } catch (error) {
-        if (error instanceof ShutDown || (this.#closed && error instanceof ClosedError)) return;
-        throw error;
-      }
-      yield item;
-    }
+  [Symbol.asyncIterator](): AsyncGenerator<T, void, undefined> {
+    return new CallIterator(
+      (options) => this.get(options),
+      (error) => error instanceof ShutDown || (this.#closed && error instanceof ClosedError),
+    );
   }
 
   /** The text that console.log shows. */
@@ -204,3 +200,5 @@ export abstract class BaseQueue<T> {
     if (this.#closed) throw new ClosedError(this.#typeName);
   }
 }
+
+makeFair(BaseQueue.prototype);

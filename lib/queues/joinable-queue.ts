@@ -6,6 +6,7 @@ import { Queue, type QueueSource } from './queue.js';
 import type { QueueOptions } from './options.js';
 import type { Joinable, QueueResources } from './queue-resources.js';
 import { run, runSync } from '../event-loop/driver.js';
+import { makeFair } from '../event-loop/fair-calls.js';
 import type { SemaphoreWaits } from '../synchronize/semaphore-wait.js';
 
 /**
@@ -128,4 +129,5 @@ export interface JoinableQueue<T> {
   task_done: JoinableQueue<T>['taskDone'];
 }
 
+makeFair(JoinableQueue.prototype);
 defineAliases(JoinableQueue.prototype);

@@ -3,6 +3,7 @@ import { defineAliases } from '../core/aliases.js';
 import { BaseQueue } from './base-queue.js';
 import { checkLimits, deadlineAfter, type WaitOptions } from '../core/deadline.js';
 import { Empty, NotClosed, NotSupported } from '../core/errors.js';
+import { makeFair } from '../event-loop/fair-calls.js';
 import { checkQueueOptions, queueNames, type QueueOptions } from './options.js';
 import { QueueResources, slotsFor } from './queue-resources.js';
 import { SEM_VALUE_MAX } from '../synchronize/sem-lock.js';
@@ -151,4 +152,5 @@ export interface Queue<T> {
   cancel_join_thread: Queue<T>['cancelJoinThread'];
 }
 
+makeFair(Queue.prototype);
 defineAliases(Queue.prototype);

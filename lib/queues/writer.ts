@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: MIT
 //
 // The putting half of a queue: the calls that wait for a slot, and those that wait until what was accepted is written.
-import { setImmediate as nextTurn } from 'node:timers/promises';
-
 import { isLimited, type Limits } from '../core/deadline.js';
 import { BusyError, Full, queueError, TimeoutError } from '../core/errors.js';
 import { Fifo } from '../core/fifo.js';
 import { native } from '../native/addon.js';
 import type { KeepAlive } from '../event-loop/keep-alive.js';
 import { PendingCall } from '../event-loop/pending-call.js';
-import { OPERATIONS_PER_TURN, takeTurn } from '../event-loop/reactor.js';
+import { OPERATIONS_PER_TURN } from '../event-loop/reactor.js';
 import { flushUnwritten } from '../event-loop/sync-wait.js';
 import { BorrowedBytes } from '../serialization/borrowed-bytes.js';
 import { POLL_MS, type Item, type QueueTransport } from './transport.js';
@@ -56,11 +54,7 @@ export class QueueWriter {
     }
     const status = this.#transport.put(item, false);
     if (status >= 0) {
-      const accepted = this.#accepted(status, limits, keepAlive) ?? resolved;
-      // The item is accepted at once, since nothing may wait for a loop that is busy; only the caller's await may have to.
-      if (takeTurn()) return accepted;
-      accepted.catch(() => undefined);
-      return nextTurn().then(() => accepted);
+      return this.#accepted(status, limits, keepAlive) ?? resolved;
     }
     if (status !== codes.again) return Promise.reject(queueError(status, 'write'));
     return limits.timeout > 0 ? this.#wait(item, limits, keepAlive) : Promise.reject(new Full());

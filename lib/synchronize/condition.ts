@@ -10,7 +10,9 @@ import { kReduce, type ReducePart } from '../reduction/registry.js';
 import { shareableMark } from '../reduction/shareable.js';
 import type { Exporter, SemaphoreAddress } from '../reduction/transfer.js';
 import { SemaphoreHandle } from './semaphore-handle.js';
+import { mayBeTakenLater } from './unrecorded-waiters.js';
 import { run, runSync } from '../event-loop/driver.js';
+import { makeFair } from '../event-loop/fair-calls.js';
 import { SemaphoreWait, type SemaphoreWaits } from './semaphore-wait.js';
 import { checkHandle, makeAll, type AcquireOptions, type Guard, type SemLockDescriptor } from './sem-lock.js';
 import { OwnableLock, RLock, type Suspended } from './locks.js';
@@ -19,7 +21,7 @@ import { checkFunction, checkInteger } from '../core/validate.js';
 /** How long a notifier waits for the waiters that it has woken before it looks whether one of them has died. */
 const LOOK_MS = 50;
 
-/** How long a notifier waits in all for a waiter that gives no sign of life or death. */
+/** How long a notifier is held up by a waiter that does not wake, and may be stopped. */
 const LONGEST_MS = 1000;
 
 /** Where the semaphores of an existing condition are, except that of its lock. */
@@ -332,12 +334,17 @@ export class Condition {
   *notifySteps(owner: object, n: number, operation: string): SemaphoreWaits<void> {
     if (this.#closed) throw new ClosedError('Condition');
     this.#lock.checkOwned(owner, operation);
+    // Notifications that are left for stopped waiters are given anew, with those of this call.
+    let owed = this.#takeBackNotifications();
     // Waiters whose time was up have woken without a notification.
     while (this.#woken.tryAcquire()) this.#sleeping.tryAcquire();
     // Waiters that have died will never wake.
-    for (let dead = this.#wait.reapDeadWaiters(); dead > 0; dead--) this.#sleeping.tryAcquire();
+    for (let dead = this.#wait.reapDeadWaiters(); dead > 0; dead--) {
+      this.#sleeping.tryAcquire();
+      if (owed > 0) owed--;
+    }
     let asleep = 0;
-    while (asleep < n && this.#sleeping.tryAcquire()) {
+    while (asleep < n + owed && this.#sleeping.tryAcquire()) {
       this.#wait.post();
       asleep++;
     }
@@ -348,9 +355,23 @@ export class Condition {
       else if (millisecondsLeft(patience) <= 0) break;
       else asleep -= Math.min(asleep, this.#wait.reapDeadWaiters());
     }
-    // Notifications that no waiter took are taken back, or later waiters would take them for their own.
-    while (this.#wait.tryAcquire());
-    // Waiters that gave no sign count as asleep again: they may be stopped, and must get a later notification.
+    const left = this.#takeBackNotifications();
+    if (asleep === 0) return;
+    // A waiter that is stopped takes its notification when it goes on. Of a dead one, a later waiter would take it for its own.
+    const { address } = this.#wait;
+    if (left > 0 && (this.#wait.hasLiveWaiter() || mayBeTakenLater(address))) {
+      for (let kept = Math.min(left, asleep); kept > 0; kept--) this.#wait.post();
+    }
+    // Waiters that have not woken count as asleep again, until they count themselves as awake.
     for (; asleep > 0; asleep--) this.#sleeping.post();
   }
+
+  /** Takes back the notifications that no waiter has taken, and returns their number. */
+  #takeBackNotifications(): number {
+    let taken = 0;
+    while (this.#wait.tryAcquire()) taken++;
+    return taken;
+  }
 }
+
+makeFair(Condition.prototype, 'withLock', 'guard');

@@ -10,6 +10,7 @@ import type { Exporter, SemaphoreAddress } from '../reduction/transfer.js';
 import { checkHandle } from './sem-lock.js';
 import { SemaphoreHandle } from './semaphore-handle.js';
 import { run, runSync } from '../event-loop/driver.js';
+import { makeFair } from '../event-loop/fair-calls.js';
 import type { SemaphoreWaits } from './semaphore-wait.js';
 import { Lock } from './locks.js';
 
@@ -198,7 +199,10 @@ export class Event {
 
   *#waitSteps(owner: object, deadline: number, signal: AbortSignal | undefined): SemaphoreWaits<boolean> {
     if (this.#isSetNow()) return true;
-    yield* this.#condition.waitSteps(owner, deadline, signal);
-    return this.#isSetNow();
+    // A notification is proof that the flag was set, although it may be cleared again by now.
+    const notified = yield* this.#condition.waitSteps(owner, deadline, signal);
+    return notified || this.#isSetNow();
   }
 }
+
+makeFair(Event.prototype);

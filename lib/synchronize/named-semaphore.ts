@@ -4,6 +4,7 @@ import { inspect } from 'node:util';
 import { checkLimits, deadlineAfter, type WaitOptions } from '../core/deadline.js';
 import { argumentError, ReleasedTooOften, semaphoreError } from '../core/errors.js';
 import { native } from '../native/addon.js';
+import { makeFair } from '../event-loop/fair-calls.js';
 import { KeepAlive } from '../event-loop/keep-alive.js';
 import { SemaphoreHandle } from './semaphore-handle.js';
 import { shareableMark } from '../reduction/shareable.js';
@@ -129,3 +130,5 @@ export class NamedSemaphore {
     return this.closed ? `${TYPE_NAME} { closed }` : `${TYPE_NAME} { name: '${this.name}', value: ${this.value} }`;
   }
 }
+
+makeFair(NamedSemaphore.prototype);

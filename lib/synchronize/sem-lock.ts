@@ -6,6 +6,7 @@ import { inspect } from 'node:util';
 
 import { checkBlockingLimits, checkLimits, deadlineAfter, type Limits, type WaitOptions } from '../core/deadline.js';
 import { argumentError, ReleasedTooOften, TimeoutError } from '../core/errors.js';
+import { makeFair } from '../event-loop/fair-calls.js';
 import { KeepAlive } from '../event-loop/keep-alive.js';
 import { kReduce } from '../reduction/registry.js';
 import { shareableMark } from '../reduction/shareable.js';
@@ -93,6 +94,8 @@ export class Guard {
     return Promise.resolve();
   }
 }
+
+makeFair(Guard.prototype, Symbol.asyncDispose);
 
 /** What all locks and semaphores have in common. CPython: `multiprocessing.synchronize.SemLock`. */
 export abstract class SemLock {
@@ -279,3 +282,5 @@ export abstract class SemLock {
 
 /** The owner of what was acquired outside of any `withLock`. */
 const thread = {};
+
+makeFair(SemLock.prototype, 'withLock', 'guard');

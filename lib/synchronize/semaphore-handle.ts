@@ -31,6 +31,8 @@ export class SemaphoreHandle implements TransferableSemaphore {
   readonly #typeName: string;
   readonly #id: number;
   #closed = false;
+  /** How many calls wait for a turn of the event loop before their first attempt. */
+  #beforeTurn = 0;
   /** The calls that wait in the background. */
   #pending: Set<PendingCall<boolean | undefined>> | undefined;
 
@@ -143,8 +145,12 @@ export class SemaphoreHandle implements TransferableSemaphore {
     try {
       // The signal may have aborted in an earlier step of the operation that this acquire is a part of.
       throwIfAborted(limits);
-      const hadTurn = takeTurn();
-      if (!hadTurn || !this.tryAcquire()) return this.#acquireLater(limits, keepAlive, hadTurn, onTaken);
+      const hadTurn = takeTurn() && this.#beforeTurn === 0;
+      if (!hadTurn) return this.#acquireLater(limits, keepAlive, false, onTaken);
+      // A call that may wait stays behind those that wait already: an event that is set and then cleared must find the waits
+      // that were called before.
+      const isFirst = !this.#hasPending() || limits.timeout <= 0;
+      if (!isFirst || !this.tryAcquire()) return this.#acquireLater(limits, keepAlive, true, onTaken);
       onTaken?.();
       return Promise.resolve(true);
     } catch (error) {
@@ -162,9 +168,11 @@ export class SemaphoreHandle implements TransferableSemaphore {
     const deadline = deadlineAfter(timeout);
     let taken = tried ? await this.#wait(deadline, signal, keepAlive) : undefined;
     while (taken === undefined) {
+      this.#beforeTurn++;
       await nextTurn();
+      this.#beforeTurn--;
       throwIfAborted({ timeout, signal });
-      taken = this.tryAcquire() || (await this.#wait(deadline, signal, keepAlive));
+      taken = (!this.#hasPending() && this.tryAcquire()) || (await this.#wait(deadline, signal, keepAlive));
     }
     if (taken) onTaken?.();
     return taken;
@@ -197,10 +205,15 @@ export class SemaphoreHandle implements TransferableSemaphore {
     return await call.promise;
   }
 
+  /** Whether calls wait in the background. */
+  #hasPending(): boolean {
+    return this.#pending !== undefined && this.#pending.size > 0;
+  }
+
   /** Tries for as long as this is cheaper than waiting in the background, which takes two wake-ups. */
   #spin(): boolean {
     // Calls that wait already come first.
-    if (this.#pending !== undefined && this.#pending.size > 0) return false;
+    if (this.#hasPending()) return false;
     const status = semaphores.spin(this.#id, hasOneCpu() ? 0 : SPIN_NS);
     if (status === 0) return true;
     if (status === codes.again) return false;
@@ -237,7 +250,7 @@ export class SemaphoreHandle implements TransferableSemaphore {
   /** The blocking form of `acquire`. */
   acquireSync(deadline: number, operation: string): boolean {
     this.checkOpen();
-    if (this.#pending !== undefined && this.#pending.size > 0) {
+    if (this.#hasPending()) {
       throw new BusyError(
         `${operation}: an asynchronous acquire of this ${this.#typeName} is pending on the same thread`,
       );
@@ -275,6 +288,11 @@ export class SemaphoreHandle implements TransferableSemaphore {
 
   setWaiting(count: number): void {
     if (!this.#closed) semaphores.setWaiting(this.#id, count);
+  }
+
+  /** Whether a living process is recorded as waiting on the condition that the semaphore belongs to. */
+  hasLiveWaiter(): boolean {
+    return semaphores.hasLiveWaiter(this.#id) > 0;
   }
 
   reapDeadWaiters(): number {

@@ -247,6 +247,12 @@ napi_value SetWaiting(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+napi_value HasLiveWaiter(napi_env env, napi_callback_info info) {
+  const Args<1> args(env, info);
+  const auto* open = Find(args);
+  return args.Return(open != nullptr && open->semaphore->HasLiveWaiter() ? 1 : 0);
+}
+
 napi_value ReapDeadWaiters(napi_env env, napi_callback_info info) {
   const Args<1> args(env, info);
   const auto* open = Find(args);
@@ -356,6 +362,7 @@ void ExportSemaphoreApi(napi_env env, napi_value exports) {
       {"hasLiveHolder", HasLiveHolder},
       {"recover", Recover},
       {"setWaiting", SetWaiting},
+      {"hasLiveWaiter", HasLiveWaiter},
       {"reapDeadWaiters", ReapDeadWaiters},
       {"familyFolder", FamilyFolder},
       {"listFamilies", ListFamilies},

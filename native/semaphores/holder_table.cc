@@ -187,6 +187,15 @@ bool HolderTable::HasLiveHolder(uint32_t number) noexcept {
   return found;
 }
 
+bool HolderTable::HasLiveWaiter(uint32_t number) noexcept {
+  bool found = false;
+  ForEach(number, [&](Record& record, uint64_t state) {
+    found = PhaseOf(state) == Phase::kWaiting && CountOf(state) > 0 && !IsDead(record);
+    return !found;
+  });
+  return found;
+}
+
 uint32_t HolderTable::ReapDead(uint32_t number, Phase counted, Phase orphaned) noexcept {
   uint32_t reaped = 0;
   ForEach(number, [&](Record& record, uint64_t state) {

@@ -96,6 +96,8 @@ class HolderTable {
   DeadHolder FindDeadHolder(uint32_t number) noexcept;
   // Whether the semaphore has a holder that is not known to be dead.
   bool HasLiveHolder(uint32_t number) noexcept;
+  // Whether a living process has a record of waiting calls.
+  bool HasLiveWaiter(uint32_t number) noexcept;
   // Removes the record. True for the one caller that may post what its owner held.
   static bool Reap(DeadHolder dead) noexcept {
     return dead.record != nullptr && dead.record->state.compare_exchange_strong(dead.state, 0);

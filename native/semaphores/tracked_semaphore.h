@@ -111,6 +111,7 @@ class TrackedSemaphore {
 
   // How many calls of this environment wait on the condition that this semaphore belongs to.
   void SetWaiting(uint32_t count) noexcept;
+  bool HasLiveWaiter() noexcept { return table_ && table_->HasLiveWaiter(number_); }
   uint32_t ReapDeadWaiters() noexcept {
     return table_ ? table_->ReapDead(number_, Phase::kWaiting, Phase::kOrphanedWaiters) : 0;
   }

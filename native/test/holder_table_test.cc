@@ -128,6 +128,8 @@ const Test kWaiters("holder table: dead waiters are counted once", [] {
   KillAndReap(child);
   Equal(table->ReapDead(kNumber + 1, Phase::kWaiting, Phase::kOrphanedWaiters), 0u);
   Equal(table->ReapDead(kNumber, Phase::kWaiting, Phase::kOrphanedWaiters), 3u);
+  Check(table->HasLiveWaiter(kNumber));
+  Check(!table->HasLiveWaiter(kNumber + 1));
   Equal(table->ReapDead(kNumber, Phase::kWaiting, Phase::kOrphanedWaiters), 0u);
 });
 

@@ -6,6 +6,7 @@ export * from './channels.js';
 export * from './coverage.js';
 export * from './descriptors.js';
 export * from './environment.js';
+export * from './fairness.js';
 export * from './listeners.js';
 export * from './object-coverage.js';
 export * from './opcodes.js';

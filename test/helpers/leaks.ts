@@ -3,6 +3,8 @@
 // What a process holds of the operating system. Every test is checked for leaving nothing behind.
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
+import { ownNames } from './foreign-names.js';
+
 export interface Holdings {
   /** Number and target of every open descriptor. */
   readonly descriptors: ReadonlySet<string>;
@@ -92,7 +94,10 @@ export function differences(before: Holdings, after: Holdings): string[] {
     ...added('left open: descriptor', before.descriptors, after.descriptors),
     ...added("closed, though not the test's own: descriptor", after.descriptors, before.descriptors),
     ...added('left running: process', before.children, after.children),
-    ...added('left in /dev/shm:', before.names, after.names),
+    ...ownNames(
+      [...after.names].filter((name) => !before.names.has(name)),
+      after.names,
+    ).map((name) => `left in /dev/shm: ${name}`),
   ];
   for (const [name, count] of after.threads) {
     const more = count - (before.threads.get(name) ?? 0);

@@ -278,7 +278,7 @@ describe('Connections inside pickles', () => {
     writeRaw(
       a,
       frame(
-        "cmultiprocessing.connection\nrebuild_connection\n(cmultiprocessing.resource_sharer\nDupFd\n)R(dS'_id'\n(S'/nowhere'\nI1\ntsbI01\nI01\ntR.",
+        "cmultiprocessing.connection\nrebuild_connection\n(cmultiprocessing.resource_sharer\nDupFd\n)R(dS'_id'\n(S'/nowhere/listener'\nI1\ntsbI01\nI01\ntR.",
       ),
     );
     unpickling('ENOENT')(await rejects(b.recv(), { code: 'ERR_MP_UNPICKLING' }));

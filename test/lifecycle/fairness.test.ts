@@ -2,9 +2,8 @@
 //
 // However busy a Connection is, the event loop keeps turning: other timers and other I/O run.
 import { expect } from 'chai';
-import { Lock } from 'node-multiprocessing';
 
-import { kinds, makePair, spawnPeer, within, type Kind } from '../helpers/index.js';
+import { kinds, makePair, spawnPeer, timersDuring, within, type Kind } from '../helpers/index.js';
 import { child, report, type Report } from './support/programs.js';
 
 /** Runs a case of the child `fair` against a peer that writes, or reads, as fast as it can. */
@@ -65,18 +64,6 @@ for (const kind of kinds) {
   });
 }
 
-/** Repeats a step that never has to wait until timers have run, up to a limit. */
-async function timersDuring(step: () => Promise<unknown>): Promise<number> {
-  let timers = 0;
-  const interval = setInterval(() => timers++, 1);
-  try {
-    for (let i = 0; i < 500_000 && timers < 20; i++) await step();
-    return timers;
-  } finally {
-    clearInterval(interval);
-  }
-}
-
 describe('The event loop beside awaits that never have to wait', function () {
   for (const kind of kinds) {
     it(`runs timers during sends whose messages are taken at once (${kind})`, async function () {
@@ -88,14 +75,4 @@ describe('The event loop beside awaits that never have to wait', function () {
       expect(await timersDuring(step)).to.be.at.least(20);
     });
   }
-
-  it('runs timers during acquires of a free lock', async function () {
-    const lock = new Lock();
-    const step = async (): Promise<void> => {
-      await lock.acquire();
-      lock.release();
-    };
-    expect(await timersDuring(step)).to.be.at.least(20);
-    lock.close();
-  });
 });

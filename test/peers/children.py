@@ -125,3 +125,26 @@ def holds_writing(queue, conn):
     queue._wlock.acquire()
     conn.send('held')
     conn.recv()
+
+
+def waits_for_event(conn, event):
+    conn.send('waiting')
+    conn.send(event.wait())
+
+
+def waits_for_condition(conn, condition):
+    with condition:
+        conn.send('waiting')
+        conn.send(condition.wait())
+
+
+def joins(conn, queue):
+    conn.send('waiting')
+    queue.join()
+    conn.send(True)
+
+
+def heart(conn, event):
+    while not conn.poll(0.002):
+        event.set()
+        event.clear()

@@ -7,6 +7,8 @@ import { Worker } from 'node:worker_threads';
 
 import * as mp from 'node-multiprocessing';
 
+import { timersDuring } from '../../helpers/fairness.js';
+
 /** Any Connection, whatever it carries. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
 type Any = mp.Connection<any, any>;
@@ -26,6 +28,11 @@ export async function sendAll(connection: Any, ...values: unknown[]): Promise<vo
 
 export async function sendNumber(connection: Any, number: number, lock: mp.Lock): Promise<void> {
   await lock.withLock(() => connection.send(number));
+}
+
+/** Sends how many timers run during a loop of joins of the parent that answer at once. */
+export async function joinParentInLoop(connection: Any): Promise<void> {
+  await connection.send(await timersDuring(() => mp.parentProcess()!.join(0), 3));
 }
 
 /** What a process knows about itself. */
