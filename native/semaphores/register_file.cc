@@ -18,7 +18,7 @@ namespace {
 
 // Without the newline.
 constexpr size_t kTextBytes = kLineBytes - 1;
-constexpr size_t kMaxRegisterBytes = 16 * 1024 * 1024;
+constexpr size_t kMaxRegisterBytes = 4 * 1024 * 1024;
 constexpr size_t kMaxFamilyLength = 16;
 constexpr std::string_view kHolders = ".holders";
 

@@ -64,7 +64,7 @@ bool IsMissing(int folder, const std::string& family);
 std::string FormatLine(std::string text);
 
 // The semaphores that a family's register lists, except those of Python processes. A register is
-// read up to 16 MiB.
+// read up to 4 MiB.
 int ReadNames(int fd, const std::string& family, std::vector<std::string>* names);
 
 // What a family's Python processes have made and what still exists of that.
