@@ -46,6 +46,8 @@
         "native/semaphores/named_semaphore.cc",
         "native/semaphores/register_file.cc",
         "native/semaphores/register_folder.cc",
+        "native/semaphores/resource.cc",
+        "native/semaphores/resource_tracker.cc",
         "native/semaphores/semaphore_waiter.cc",
         "native/semaphores/tracked_semaphore.cc",
         "native/sockets/socket_address.cc",

@@ -108,6 +108,11 @@ export interface NativeProcesses {
   ended(pid: number): void;
   /** Ends this process once no process has the other end of `fd`: by SIGTERM, and `graceMs` later by SIGKILL. */
   endWithParent(fd: number, graceMs: number): number;
+  /**
+   * A descriptor for a new Python child, which writes there what its resource tracker should know. This process reads
+   * until the child and its descendants have ended.
+   */
+  trackResources(): number;
   /** Text that all environments of the process share: what `setRole` has set, else the first `initial`. */
   role(initial: string): string;
   setRole(role: string): void;

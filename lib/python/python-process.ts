@@ -5,7 +5,8 @@ import { fileURLToPath } from 'node:url';
 import { BaseQueue } from '../queues/base-queue.js';
 import { BaseProcess, type ChildIdentity, type Launched } from '../process/base-process.js';
 import { argumentError, type ChildFailure } from '../core/errors.js';
-import { launchChild } from '../process/launch.js';
+import { native } from '../native/addon.js';
+import { launchChild, type Spawner } from '../process/launch.js';
 import { checkCommon, COMMON_PROCESS_OPTIONS, type CommonProcessOptions } from '../process/options.js';
 import { recoverQueues } from './queue-recovery.js';
 import { findInterpreter } from './interpreter.js';
@@ -109,7 +110,9 @@ export class PythonProcess extends BaseProcess {
     const { command, label } = findInterpreter(this.#python, env);
     const queues: WeakRef<BaseQueue<unknown>>[] = [];
     let pickles: Buffer;
-    return launchChild(identity, this.#options, {
+    // If it fails, the child starts a tracker of its own.
+    const tracker = native.processes.trackResources();
+    const spawner: Spawner = {
       node: false,
       command: (channel, inheritance) => {
         const reduce = (object: object): PickleNode | undefined => {
@@ -117,12 +120,21 @@ export class PythonProcess extends BaseProcess {
           return reduceForPython(object, inheritance);
         };
         pickles = spawnPickles(channel, identity, this.#task, pickleArguments(this.#task, { reduce }));
-        return { command, args: commandLine(channel), label, env };
+        const number = tracker < 0 ? undefined : inheritance.descriptor(tracker).fd;
+        const family = native.semaphores.ownFamily();
+        // Never used there: while the child has it, it is a member, and what it has made is not swept.
+        if (family !== undefined) inheritance.descriptor(family.fd);
+        return { command, args: commandLine(channel, number), label, env };
       },
       send: (channel) => channel.sendUnframed(pickles),
       ended: () => recoverQueues(queues),
       explain: (exitcode, attached) => neverCalled(label, exitcode, attached, this.#task),
-    });
+    };
+    try {
+      return launchChild(identity, this.#options, spawner);
+    } finally {
+      if (tracker >= 0) native.closeDescriptor(tracker);
+    }
   }
 
   #environment(): NodeJS.ProcessEnv {

@@ -34,11 +34,14 @@ export interface Task {
   readonly folders: readonly string[];
 }
 
-/** The command line arguments of the interpreter. CPython: `spawn.get_command_line`. */
-export function commandLine(handle: number): string[] {
-  // Without a resource tracker of this process, the child starts its own as soon as it makes a named resource. That
-  // tracker cleans up after a kill of either process, and its protocol is that of its own version of Python.
-  const call = `spawn_main(tracker_fd=None, pipe_handle=${handle})`;
+/**
+ * The command line arguments of the interpreter. CPython: `spawn.get_command_line`.
+ *
+ * @param tracker The number of the pipe of the resource tracker in the child. Without one the child starts a tracker of
+ *   its own.
+ */
+export function commandLine(handle: number, tracker: number | undefined): string[] {
+  const call = `spawn_main(tracker_fd=${tracker ?? 'None'}, pipe_handle=${handle})`;
   return ['-c', `from multiprocessing.spawn import spawn_main; ${call}`, '--multiprocessing-fork'];
 }
 

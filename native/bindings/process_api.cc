@@ -7,9 +7,11 @@
 #include <utility>
 
 #include "bindings/napi_args.h"
+#include "environment/environment_semaphores.h"
 #include "os/processes.h"
 #include "os/sys.h"
 #include "process/child_process.h"
+#include "semaphores/resource_tracker.h"
 
 namespace mp {
 
@@ -52,6 +54,15 @@ napi_value Ended(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+// trackResources(): the descriptor with which a new Python child tells what it makes.
+napi_value TrackResources(napi_env env, napi_callback_info info) {
+  const Args<1> args(env, info);
+  EnvironmentSemaphores::EndWithProcess();
+  UniqueFd writer;
+  const int status = resource_tracker::AddChild(&writer);
+  return args.Return(status < 0 ? status : writer.Release());
+}
+
 napi_value GetRole(napi_env env, napi_callback_info info) {
   const Args<1> args(env, info);
   return args.Text(ProcessRole(args.String(0)));
@@ -73,6 +84,7 @@ void ExportProcessApi(napi_env env, napi_value exports) {
       {"started", Started},
       {"ended", Ended},
       {"endWithParent", WatchParent},
+      {"trackResources", TrackResources},
       {"role", GetRole},
       {"setRole", SetRole},
   };

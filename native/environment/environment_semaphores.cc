@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "semaphores/resource_tracker.h"
 #include "semaphores/semaphore_waiter.h"
 
 namespace mp {
@@ -41,16 +42,21 @@ int32_t EnvironmentSemaphores::OpenNamed(const std::string& name, bool create, u
   return Insert(std::move(open));
 }
 
-int32_t EnvironmentSemaphores::Insert(OpenSemaphore&& open) {
+void EnvironmentSemaphores::EndWithProcess() {
   // process.exit() runs no cleanup of environments, but it runs static destructors.
   static const struct AtExit {
     ~AtExit() { EndOfProcess(); }
   } at_exit;
+}
+
+int32_t EnvironmentSemaphores::Insert(OpenSemaphore&& open) {
+  EndWithProcess();
   return all_.Add(std::move(open));
 }
 
 void EnvironmentSemaphores::EndOfProcess() {
   SemaphoreWaiter::Stop();
+  resource_tracker::Stop();
   Family::LeaveAll();
 }
 

@@ -32,6 +32,8 @@ class EnvironmentSemaphores {
   // To be called when no environment is left, or at the end of the process: no value stays taken by
   // a request whose caller has gone, and no name stays if this was the last member of the family.
   static void EndOfProcess();
+  // Makes that happen however the process ends, except by a signal.
+  static void EndWithProcess();
 
   int32_t Create(uint32_t value);
   int32_t Attach(const std::string& family, uint32_t number);

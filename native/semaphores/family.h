@@ -44,6 +44,9 @@ class Family {
   int OpenSemaphore(uint32_t number, std::shared_ptr<NamedSemaphore>* out);
   // Removes the name of a semaphore that this process created.
   void UnlinkSemaphore(uint32_t number);
+  // What a Python process has made, and is removed at the end of the family.
+  int AddResource(const Resource& resource) { return register_->AddResource(resource); }
+  void RemoveResource(const Resource& resource) { register_->RemoveResource(resource); }
   void Leave();
 
  private:

@@ -152,6 +152,17 @@ int FamilyRegister::WriteLine(off_t offset, const std::string& line) const noexc
   return static_cast<size_t>(n) == line.size() ? 0 : -EIO;
 }
 
+int FamilyRegister::AppendLine(const std::string& line, off_t* offset) const noexcept {
+  const ssize_t written =
+      sys::RetryOnInterrupt([&] { return ::write(append_.get(), line.data(), line.size()); });
+  if (written < 0) return static_cast<int>(written);
+  if (static_cast<size_t>(written) < line.size()) return -ENOSPC;
+  const off_t end = ::lseek(append_.get(), 0, SEEK_CUR);
+  if (end < 0) return -errno;
+  *offset = end - static_cast<off_t>(line.size());
+  return 0;
+}
+
 int FamilyRegister::AddName(uint32_t n) {
   const std::lock_guard guard(mutex_);
   if (!lock_) return -EBADF;
@@ -164,14 +175,10 @@ int FamilyRegister::AddName(uint32_t n) {
     free_.pop_back();
     return 0;
   }
-  const ssize_t written =
-      sys::RetryOnInterrupt([&] { return ::write(append_.get(), line.data(), line.size()); });
-  if (written < 0) return static_cast<int>(written);
-  if (static_cast<size_t>(written) < line.size()) return -ENOSPC;
-  const off_t end = ::lseek(append_.get(), 0, SEEK_CUR);
-  if (end < 0) return -errno;
-  lines_[n] = end - static_cast<off_t>(register_file::kLineBytes);
-  return 0;
+  off_t offset = 0;
+  const int status = AppendLine(line, &offset);
+  if (status == 0) lines_[n] = offset;
+  return status;
 }
 
 void FamilyRegister::RemoveName(uint32_t n) {
@@ -182,6 +189,31 @@ void FamilyRegister::RemoveName(uint32_t n) {
   if (WriteLine(line->second, register_file::FormatLine("")) < 0) return;
   free_.push_back(line->second);
   lines_.erase(line);
+}
+
+int FamilyRegister::AddResource(const Resource& resource) {
+  const std::lock_guard guard(mutex_);
+  if (!lock_) return -EBADF;
+  if (resource_lines_.contains(resource)) return 0;
+  const std::string line = FormatResource(resource);
+  if (line.empty()) return 0;
+  const bool reuse = !free_resource_lines_.empty();
+  off_t offset = reuse ? free_resource_lines_.back() : 0;
+  const int status = reuse ? WriteLine(offset, line) : AppendLine(line, &offset);
+  if (status < 0) return status;
+  if (reuse) free_resource_lines_.pop_back();
+  resource_lines_[resource] = offset;
+  return 0;
+}
+
+void FamilyRegister::RemoveResource(const Resource& resource) {
+  const std::lock_guard guard(mutex_);
+  const auto line = resource_lines_.find(resource);
+  if (!lock_ || line == resource_lines_.end()) return;
+  const std::string blank = std::string(kResourceLineBytes - 1, ' ') + '\n';
+  // If that fails, the line stays, which does no harm, since its inode is gone.
+  if (WriteLine(line->second, blank) == 0) free_resource_lines_.push_back(line->second);
+  resource_lines_.erase(line);
 }
 
 bool FamilyRegister::Leave() {

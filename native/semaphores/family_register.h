@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "os/unique_fd.h"
+#include "semaphores/resource.h"
 
 namespace mp {
 
@@ -64,6 +65,11 @@ class FamilyRegister {
   // To be called after sem_unlink(). Does nothing for a name that this object did not add.
   void RemoveName(uint32_t n);
 
+  // The same for what a Python process has made. Adding does nothing if it does not exist, or if
+  // this object has added it before.
+  int AddResource(const Resource& resource);
+  void RemoveResource(const Resource& resource);
+
   // True when this was the last member and everything has been removed.
   bool Leave();
 
@@ -73,6 +79,7 @@ class FamilyRegister {
   static int Enter(const std::string& folder, int opened, const std::string& family, UniqueFd lock,
                    std::unique_ptr<FamilyRegister>* out);
   int OpenOwnDescriptors(int folder);
+  int AppendLine(const std::string& line, off_t* offset) const noexcept;
   int WriteLine(off_t offset, const std::string& line) const noexcept;
 
   const std::string folder_;
@@ -86,6 +93,8 @@ class FamilyRegister {
   std::map<uint32_t, off_t> lines_;
   // Lines to use again. Only this object's own: two members could otherwise use the same one.
   std::vector<off_t> free_;
+  std::map<Resource, off_t> resource_lines_;
+  std::vector<off_t> free_resource_lines_;
 };
 
 }  // namespace mp

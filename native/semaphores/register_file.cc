@@ -129,7 +129,12 @@ std::string FormatLine(std::string text) {
   return text + '\n';
 }
 
-int ReadNames(int fd, const std::string& family, std::vector<std::string>* names) {
+namespace {
+
+// Calls with the last `bytes` of each line that is that long, newline included. A whole line may
+// follow the beginning of one for which there was no space.
+template <typename Use>
+int ForEachLine(int fd, size_t bytes, Use use) {
   struct stat info {};
   const int status = platform::FileStatus(fd, &info);
   if (status < 0) return status;
@@ -144,17 +149,29 @@ int ReadNames(int fd, const std::string& family, std::vector<std::string>* names
     have += static_cast<size_t>(n);
   }
   text.resize(have);
-  const std::string prefix = NamePrefix(family);
   size_t begin = 0;
   for (size_t end; (end = text.find('\n', begin)) != std::string::npos; begin = end + 1) {
-    if (end - begin < kTextBytes) continue;
-    // A whole line may follow the beginning of one for which there was no space.
-    std::string name = text.substr(end - kTextBytes, kTextBytes);
-    name.erase(name.find_last_not_of(' ') + 1);
-    if (name.starts_with(prefix) && IsAlphanumeric(std::string_view(name).substr(prefix.size())))
-      names->push_back(std::move(name));
+    if (end - begin >= bytes - 1) use(std::string_view(text).substr(end - (bytes - 1), bytes - 1));
   }
   return 0;
+}
+
+}  // namespace
+
+int ReadNames(int fd, const std::string& family, std::vector<std::string>* names) {
+  const std::string prefix = NamePrefix(family);
+  return ForEachLine(fd, kLineBytes, [&](std::string_view line) {
+    const std::string_view name = line.substr(0, line.find_last_not_of(' ') + 1);
+    if (name.starts_with(prefix) && IsAlphanumeric(name.substr(prefix.size())))
+      names->emplace_back(name);
+  });
+}
+
+int ReadResources(int fd, std::vector<Resource>* resources) {
+  return ForEachLine(fd, kResourceLineBytes, [&](std::string_view line) {
+    Resource resource;
+    if (ParseResource(line, &resource)) resources->push_back(std::move(resource));
+  });
 }
 
 }  // namespace mp::register_file

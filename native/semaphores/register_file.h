@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // The registers of families as files: where they are, what is accepted as one, and what is in it. A
-// register is the file <folder>/<family>. Its lines have one length, and each holds a semaphore's
-// name or spaces.
+// register is the file <folder>/<family>. Each of its lines holds a semaphore's name or spaces and
+// has one length, or what a Python process has made or spaces and has another one: see resource.h.
 //
 // All results are >= 0 or -errno. -EPERM means that the folder or the register is a symbolic link,
 // has another type, belongs to another user, or (the folder) is open to other users.
@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "os/unique_fd.h"
+#include "semaphores/resource.h"
 
 namespace mp::register_file {
 
@@ -62,8 +63,11 @@ bool IsMissing(int folder, const std::string& family);
 // A line with this text.
 std::string FormatLine(std::string text);
 
-// The semaphores that a family's register lists. Anything else in it is ignored, so that its
-// content cannot make any process remove what is not the family's. A register is read up to 4 MiB.
+// The semaphores that a family's register lists, except those of Python processes. A register is
+// read up to 4 MiB.
 int ReadNames(int fd, const std::string& family, std::vector<std::string>* names);
+
+// What a family's Python processes have made and what still exists of that.
+int ReadResources(int fd, std::vector<Resource>* resources);
 
 }  // namespace mp::register_file

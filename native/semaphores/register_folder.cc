@@ -76,7 +76,10 @@ int RemoveIfDeserted(int folder, const std::string& family) {
   if (status == 0) status = register_file::CheckPath(folder, family, lock.get());
   std::vector<std::string> names;
   if (status == 0) status = register_file::ReadNames(lock.get(), family, &names);
+  std::vector<Resource> resources;
+  if (status == 0) status = register_file::ReadResources(lock.get(), &resources);
   if (status < 0) return status;
+  for (const Resource& resource : resources) UnlinkResource(resource);
   const auto removed = std::count_if(names.begin(), names.end(), UnlinkSemaphore);
   ::unlinkat(folder, register_file::HoldersFile(family).c_str(), 0);
   if (::unlinkat(folder, family.c_str(), 0) < 0) return -errno;

@@ -13,6 +13,7 @@ import {
   newestPython,
   nodePeer,
   packageRoot,
+  pythons,
   rejects,
   spawnPeer,
   track,
@@ -153,4 +154,69 @@ describe('Names of objects that were passed to a Python child', function () {
     await rejects(child.join(), { code: 'ERR_MP_CHILD_PROCESS' });
     await until(() => !nameExists(name));
   });
+});
+
+describe('What Python children make with names', function () {
+  const start = (target: string, python: string, ...args: unknown[]): [PythonProcess, Connection] => {
+    const [ours, theirs] = Pipe();
+    track(ours);
+    const child = new PythonProcess({ target, args: [theirs, ...args], python, pythonPath: peers, env: foreignEnv() });
+    child.start();
+    theirs.close();
+    return [child, ours];
+  };
+
+  for (const { version, path } of pythons()) {
+    // Regression: the resource tracker of a child removed the shared memory that the child had looked at.
+    it(`is left alone by the end of a child that has looked at it (Python ${version})`, async () => {
+      const [owner, toOwner] = start('children:make_memory', path, 4096);
+      const name = (await toOwner.recv()) as string;
+      for (let i = 0; i < 2; i++) {
+        const [reader, conn] = start('children:look_at_memory', path, name);
+        expect(await conn.recv()).to.deep.equal(Buffer.from('made'));
+        await reader.join();
+        expect(existsSync(`/dev/shm/${name}`)).to.equal(true);
+      }
+      await toOwner.send('enough');
+      await owner.join();
+      expect(existsSync(`/dev/shm/${name}`)).to.equal(false);
+    });
+  }
+
+  it('is read while this process is blocked', () => {
+    const [child, conn] = start('children:make_names', newestPython().path, 2000);
+    expect(child.joinSync()).to.equal(true);
+    expect(conn.recvSync()).to.equal('made');
+  });
+
+  it('is removed at the end of the program, and by the next program if it is killed', async () => {
+    const host = (): Peer =>
+      spawnPeer(nodePeer('../lifecycle/children/python-names'), { args: [newestPython().path, peers] });
+    const made = async (peer: Peer): Promise<{ exist: () => boolean[]; pid: number }> => {
+      const [memory, lock, queue, pid] = JSON.parse(await peer.line()) as [string, string, string, number];
+      return { exist: () => [existsSync(`/dev/shm/${memory}`), nameExists(lock), nameExists(queue)], pid };
+    };
+    const killed = host();
+    const leftByKilled = await made(killed);
+    expect(leftByKilled.exist()).to.deep.equal([true, true, true]);
+    killed.kill();
+    await killed.exit;
+    await until(() => !runs(leftByKilled.pid));
+    const ended = host();
+    const leftByEnded = await made(ended);
+    expect(leftByKilled.exist()).to.deep.equal([false, false, false]);
+    expect(leftByEnded.exist()).to.deep.equal([true, true, true]);
+    await ended.release();
+    await ended.succeeded();
+    expect(leftByEnded.exist()).to.deep.equal([false, false, false]);
+  });
+
+  for (const { version, path } of pythons()) {
+    // Regression: each child had a process of its own for that, which became a zombie if this process was process 1.
+    it(`needs no process (Python ${version})`, async () => {
+      const [child, conn] = start('children:tracker_of_names', path);
+      expect(await conn.recv()).to.equal(null);
+      await child.join();
+    });
+  }
 });

@@ -80,6 +80,46 @@ def with_names(conn):
     time.sleep(1000)
 
 
+def make_memory(conn, size):
+    """Makes shared memory, and removes it when it is told to."""
+    from multiprocessing import shared_memory
+    memory = shared_memory.SharedMemory(create=True, size=size)
+    memory.buf[:4] = b'made'
+    conn.send(memory.name)
+    conn.recv()
+    memory.close()
+    memory.unlink()
+
+
+def leave_memory(conn):
+    from multiprocessing import shared_memory
+    memory = shared_memory.SharedMemory(create=True, size=4096)
+    memory.close()
+    conn.send(memory.name)
+
+
+def look_at_memory(conn, name):
+    from multiprocessing import shared_memory
+    memory = shared_memory.SharedMemory(name)
+    conn.send(bytes(memory.buf[:4]))
+    memory.close()
+
+
+def tracker_of_names(conn):
+    """Sends the number of the process that removes names, None if this one has started none."""
+    from multiprocessing import resource_tracker
+    lock = multiprocessing.get_context('spawn').Lock()
+    conn.send(resource_tracker._resource_tracker._pid)
+
+
+def make_names(conn, count):
+    """Makes and removes many names, more than a pipe holds."""
+    context = multiprocessing.get_context('spawn')
+    for _ in range(count):
+        context.Lock()
+    conn.send('made')
+
+
 def holds(conn, lock):
     with lock:
         conn.send('held')
