@@ -47,6 +47,11 @@ export class PickleMaker {
     return String(this.#ask({ do: 'alike', expression, view }, pickle)) === 'True';
   }
 
+  /** What Python shows for an expression about the `value` of a pickle. */
+  view(pickle: Uint8Array, view: string): string {
+    return String(this.#ask({ do: 'view', view }, pickle));
+  }
+
   /** Whether Python can import a module. */
   knows(module: string): boolean {
     try {

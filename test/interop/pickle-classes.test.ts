@@ -123,6 +123,38 @@ describe('A registered class', () => {
     }
   });
 
+  it('may be inside of the arguments that encode gives for it', async () => {
+    // The list of arguments was referred to before it was filled: an empty set in Python, without an error.
+    class Members extends Set<unknown> {}
+    class Node {
+      owner: unknown;
+    }
+    const maker = new PickleMaker(newestPython());
+    const shared = new WeakMap<object, unknown[]>();
+    const fresh = (set: Set<unknown>): pickle.EncodedObject => ({ args: [[...set]] });
+    const same = (set: Set<unknown>): pickle.EncodedObject => {
+      if (!shared.has(set)) shared.set(set, [...set]);
+      return { args: [shared.get(set)] };
+    };
+    await registered({ module: 'pickles', name: 'Point', class: Node }, async () => {
+      for (const encode of [fresh, same]) {
+        await registered({ module: 'pickles', name: 'Members', class: Members, encode }, () => {
+          const node = new Node();
+          node.owner = new Members([node, 1]);
+          for (const [value, set] of [
+            [node, 'value.owner'],
+            [node.owner, 'value'],
+            [[node], 'value[0].owner'],
+          ] as const) {
+            const view = `(lambda s: (type(s), len(s), any(getattr(m, "owner", None) is s for m in s)))(${set})`;
+            expect(maker.view(dumps(value), view)).to.equal("(<class 'pickles.Members'>, 2, True)");
+          }
+        });
+      }
+    });
+    await maker.end();
+  });
+
   it('may define what its state is and how it is set', async () => {
     const setState = (point: Point, state: unknown): void => {
       [point.x, point.y] = state as [number, unknown];

@@ -69,6 +69,18 @@ describe('An object of an unknown class', () => {
       expect(maker.same(pickle.dumps(opaque(maker.dumps(twice))), twice, 'value.state[0] is value.state[1]')).to.equal(
         true,
       );
+      // Objects inside of their own arguments, which made an empty set.
+      for (const [made, view] of [
+        ['member_of_itself()', '(lambda s: (type(s), len(s), next(iter(s)) is value))(value.state[0])'],
+        ['member_of_itself().state[0]', '(type(value), len(value), next(iter(value)).state[0] is value)'],
+        ['inside_itself()', '(len(value.args), len(value.args[0]), value.args[0][0].state[0] is value)'],
+        ['inside_itself(1)', '(len(value.args[0]), value.args[0][0][0].state[0] is value)'],
+      ] as const) {
+        for (const protocol of [2, 3, 4, 5]) {
+          const back = pickle.dumps(opaque(maker.dumps(made, protocol)));
+          expect(maker.same(back, made, view), `${made} in protocol ${protocol}`).to.equal(true);
+        }
+      }
       const cycle = '(lambda t: (t[0].append(t), strict(t))[1])(([],))';
       expect(
         maker.same(pickle.dumps(opaque(maker.dumps(cycle))), cycle, 'value.state[0][0][0] is value.state[0]'),

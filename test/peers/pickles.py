@@ -31,6 +31,8 @@ CONNECTION = Connection(3)
 
 
 class Point:
+    __hash__ = object.__hash__
+
     def __init__(self, x, y):
         self.x = x
         self.y = y
@@ -107,6 +109,8 @@ class Called:
 class Strict(Called):
     """Accepts a tuple as its state, and nothing else."""
 
+    __hash__ = object.__hash__
+
     def __init__(self):
         self.state = ()
 
@@ -135,6 +139,20 @@ class Members(set):
 def member_of_itself():
     value = Strict()
     value.state = (Members([value]), 1)
+    return value
+
+
+class Inside(Called):
+    """Has an argument that is made anew for each pickle."""
+
+    def __reduce__(self):
+        return Inside, ([*self.args[0]],)
+
+
+def inside_itself(nested=0):
+    inner = Strict()
+    value = Inside([[inner]] if nested else [inner])
+    inner.state = (value, 1)
     return value
 
 
@@ -237,7 +255,12 @@ def compare():
 def alike():
     """Whether an expression about a value gives the same for a pickle and for another expression."""
     first, second = pickle.loads(CONNECTION.recv_bytes()), eval(REQUEST["expression"])
-    return str(same(*(eval(REQUEST["view"], globals(), {"value": value}) for value in (first, second)))).encode()
+    return str(same(*(eval(REQUEST["view"], {**globals(), "value": value}) for value in (first, second)))).encode()
+
+
+def view():
+    """The text of an expression about the value of a pickle."""
+    return repr(eval(REQUEST["view"], {**globals(), "value": pickle.loads(CONNECTION.recv_bytes())})).encode()
 
 
 def echo():
@@ -265,7 +288,7 @@ if sys.version_info >= (3, 10):
     Frozen = dataclasses.make_dataclass("Frozen", ["left", "right"], frozen=True, slots=True)
 else:
     Frozen = dataclasses.make_dataclass("Frozen", ["left", "right"], frozen=True)
-for thing in (Point, Slotted, Mixed, Listed, Strict, Members, Keyword, Called, Pair, Frozen):
+for thing in (Point, Slotted, Mixed, Listed, Strict, Members, Inside, Keyword, Called, Pair, Frozen):
     thing.__module__ = "pickles"
 
 while True:

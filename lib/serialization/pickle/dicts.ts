@@ -7,6 +7,12 @@ export function isDict(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype;
 }
 
+/** Whether an object has properties only, also if another realm (node:vm) made it. */
+export function isPlain(value: object): boolean {
+  const prototype = Object.getPrototypeOf(value) as object | null;
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
+}
+
 /**
  * Makes an own property of any name. Assignment is faster, but for a name that the prototype has it may call a setter
  * (`__proto__`), or fail.

@@ -5,10 +5,12 @@ import { NotSupported, PicklingError } from '../../../core/errors.js';
 import { isDetached } from '../../../core/validate.js';
 import type { FormatContext } from '../../formats.js';
 import { replace, unsupported } from './foreign.js';
+import { isPlain } from '../dicts.js';
 import type { PickleHooks } from '../hooks.js';
 import { isUnhashable } from '../known/unhashable.js';
 import { Memo } from './memo.js';
 import { MemoWriter } from './memo-writer.js';
+import { copyUnfinished } from './unfinished.js';
 import { PythonGlobal, PythonObject, PythonTuple } from '../nodes.js';
 import {
   ADDITEMS,
@@ -50,6 +52,8 @@ export class Encoder extends MemoWriter {
 
   /** Whether the current value is inside of an object of an unknown class, so that a tuple must remain one. */
   #exact = false;
+  /** The objects whose arguments are being written, and how many memo numbers there were before each. */
+  readonly #making: [object, number][] = [];
   /** The memo numbers of originals. */
   readonly #originals = new Memo();
 
@@ -72,6 +76,7 @@ export class Encoder extends MemoWriter {
       this.#keyMemo.clear();
       this.#originals.clear();
       this.#exact = false;
+      this.#making.length = 0;
       this.#unhashable = undefined;
     }
   }
@@ -213,20 +218,16 @@ export class Encoder extends MemoWriter {
       if (value.items.every((item) => typeof item !== 'object' || item === null)) this.#object(value);
       else this.#immutable(value, this.#keyMemo, true);
     } else if (prototype === Object.prototype || prototype === Map.prototype || prototype === null) {
-      this.#refuseKey('a dict');
+      this.refuseKey('a dict');
     } else if (value instanceof PythonObject) {
-      if (isUnhashable(value.type)) this.#refuseKey(`an object of ${value.type.toString()}`);
+      if (isUnhashable(value.type)) this.refuseKey(`an object of ${value.type.toString()}`);
       this.#object(value);
     } else {
       const before = this.#unhashable?.get(value);
       if (before === 'a list' || before === 'a set') this.#immutable(value, this.#keyMemo, true);
-      else if (before !== undefined) this.#refuseKey(before);
+      else if (before !== undefined) this.refuseKey(before);
       else this.#object(value, true);
     }
-  }
-
-  #refuseKey(what: string): never {
-    throw new PicklingError(`${this.where()} would be ${what}, which in Python can be neither a key nor in a set`);
   }
 
   /** Writes an Array, a Set or a Buffer as the tuple, frozenset or bytearray that it is as a key, or was when received. */
@@ -248,12 +249,10 @@ export class Encoder extends MemoWriter {
 
   #frozenset(set: ReadonlySet<unknown>): void {
     this.byte(MARK);
-    const depth = this.depth;
-    const step: Step = { into: 'values', at: 0 };
-    let count = 0;
+    const { depth } = this;
+    let at = 0;
     for (const item of set) {
-      step.at = count++;
-      this.path[depth] = step;
+      this.path[depth] = { into: 'values', at: at++ };
       this.#hashable(item);
     }
     this.byte(FROZENSET);
@@ -344,8 +343,8 @@ export class Encoder extends MemoWriter {
   }
 
   #notAKey(value: object, what: string, isKey: boolean): void {
-    if (isKey) this.#refuseKey(what);
-    (this.#unhashable ??= new Map()).set(value, what);
+    if (isKey) this.refuseKey(what);
+    else (this.#unhashable ??= new Map()).set(value, what);
   }
 
   #valueOrKey(value: unknown, isKey: boolean): void {
@@ -360,9 +359,16 @@ export class Encoder extends MemoWriter {
     this.#exact = outside;
   }
 
+  #arguments(value: object, args: readonly unknown[]): void {
+    const [, from] = this.#making.findLast(([object]) => object === value) ?? [];
+    this.#making.push([value, this.memoized]);
+    this.#items(from === undefined ? args : copyUnfinished(args, (list) => (this.memo.get(list) ?? -1) >= from));
+    this.#making.pop();
+  }
+
   #instance(value: object, { type, args, isNew, keywords, state, items, entries }: PythonObject): void {
     if (!this.written(type)) this.#global(type);
-    this.#items(args);
+    this.#arguments(value, args);
     if (keywords === undefined) {
       this.byte(isNew ? NEWOBJ : REDUCE);
     } else {
@@ -389,10 +395,4 @@ export class Encoder extends MemoWriter {
     this.#value(state);
     this.byte(BUILD);
   }
-}
-
-/** Whether an object has properties only, also if another realm (node:vm) made it. */
-function isPlain(value: object): boolean {
-  const prototype = Object.getPrototypeOf(value) as object | null;
-  return prototype === null || Object.getPrototypeOf(prototype) === null;
 }

@@ -28,6 +28,10 @@ export class MemoWriter extends KeyWriter {
     return formatPath(this.path.slice(1, this.depth + 1));
   }
 
+  protected refuseKey(what: string): never {
+    throw new PicklingError(`${this.where()} would be ${what}, which in Python can be neither a key nor in a set`);
+  }
+
   /** Goes one level down. The caller goes up again by `depth--`. */
   protected enter(): void {
     if (this.depth === MAX_DEPTH) {

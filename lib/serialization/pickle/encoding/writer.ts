@@ -126,6 +126,11 @@ export class PickleWriter {
     return this.#memoized++;
   }
 
+  /** How many values have memo numbers. */
+  protected get memoized(): number {
+    return this.#memoized;
+  }
+
   /** Writes a reference to a value that has a memo number. */
   protected get(index: number): void {
     this.room(5);

@@ -3,7 +3,7 @@ import { reducerTable, type Budget, type Reducer } from '../hooks.js';
 import { PythonGlobal, reduce, type PickleNode, type PythonObject } from '../nodes.js';
 import { PythonDate, PythonTime, TimeDelta, TimeZone, ZoneInfo } from '../values.js';
 import { refuse, text, wholeNumber } from './arguments.js';
-import { momentIn } from './zones.js';
+import { localMoment, momentIn } from './zones.js';
 
 /** The state of these classes is bytes. Protocols 0 and 1 write them as text. */
 function stateBytes(value: unknown, length: number): Buffer {
@@ -45,15 +45,11 @@ function makeDatetime([state, zone]: unknown[], budget: Budget): Date {
   const where = zoneOf(zone);
   const milliseconds = Math.floor(time.microsecond / 1000);
   const moment = new Date(0);
-  if (where === undefined) {
-    // Where a zone matters, Python takes a datetime without one for local time.
-    moment.setFullYear(date.year, date.month - 1, date.day);
-    moment.setHours(time.hour, time.minute, time.second, milliseconds);
-    return moment;
-  }
   moment.setUTCFullYear(date.year, date.month - 1, date.day);
   moment.setUTCHours(time.hour, time.minute, time.second, milliseconds);
   const shown = moment.getTime();
+  // Where a zone matters, Python takes a datetime without one for local time.
+  if (where === undefined) return new Date(localMoment(shown - milliseconds, fold) + milliseconds);
   if (where instanceof TimeZone) return new Date(Math.floor(shown - where.offset.milliseconds));
   return new Date(momentIn(where.key, shown - milliseconds, fold, budget) + milliseconds);
 }
