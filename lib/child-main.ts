@@ -8,6 +8,7 @@
 import { createRequire } from 'node:module';
 
 import './connection/reduction.js';
+import { argumentError } from './core/errors.js';
 import { runChild } from './process/bootstrap-child.js';
 import type * as pickling from './python/pickling.js';
 import type * as rebuild from './python/rebuild.js';
@@ -35,6 +36,9 @@ registerFormat('pickle', {
 });
 
 const channel = Number(process.argv[2]);
+if (!Number.isInteger(channel)) {
+  throw argumentError('type', 'A Process starts this program with a descriptor for its task: it cannot be run by hand');
+}
 const parent = process.argv[4] === 'python' ? 'python' : 'node';
 process.argv.length = 1;
 // Not awaited at the top level: the event loop may run empty before the function has returned, which Node reports as an

@@ -11,8 +11,8 @@ export async function adder(server, client) {
 
 if (mp.isMainProcess) {
   const [server, client] = mp.Pipe();
-  const process = new mp.Process({ module: import.meta.url, target: adder, args: [server, client] });
-  process.start();
+  const child = new mp.Process({ module: import.meta.url, target: adder, args: [server, client] });
+  child.start();
   server.close(); // This process only sends requests.
 
   await client.send([3, 4]);
@@ -21,5 +21,5 @@ if (mp.isMainProcess) {
   console.log(await client.recv());
 
   client.close(); // The server sees the end of the data.
-  await process.join();
+  await child.join();
 }

@@ -21,10 +21,10 @@ export async function consumer(output, input) {
 
 if (mp.isMainProcess) {
   const [output, input] = mp.Pipe();
-  const process = new mp.Process({ module: import.meta.url, target: consumer, args: [output, input] });
-  process.start();
+  const child = new mp.Process({ module: import.meta.url, target: consumer, args: [output, input] });
+  child.start();
   output.close(); // This process only writes.
   for (const item of [1, 2, 3, 4]) input.send(item);
   input.close(); // The end of the data; what was sent is still delivered.
-  await process.join();
+  await child.join();
 }

@@ -14,9 +14,9 @@ export async function consumer(queue) {
 
 if (mp.isMainProcess) {
   const queue = new mp.Queue();
-  const process = new mp.Process({ module: import.meta.url, target: consumer, args: [queue] });
-  process.start();
+  const child = new mp.Process({ module: import.meta.url, target: consumer, args: [queue] });
+  child.start();
   for (const item of [1, 2, 3, 4]) await queue.put(item);
   await queue.put(null);
-  await process.join();
+  await child.join();
 }

@@ -4,11 +4,11 @@
 import * as mp from 'node-multiprocessing';
 
 const queue = new mp.Queue();
-const process = new mp.PythonProcess({
+const child = new mp.PythonProcess({
   target: 'consumer:consumer',
   args: [queue],
   pythonPath: import.meta.dirname,
 });
-process.start();
+child.start();
 for (const item of [1, 2, 3, 4, null]) await queue.put(item);
-await process.join();
+await child.join();

@@ -10,6 +10,9 @@ import type { ChannelOptions, Direction } from './options.js';
 import { Receiver, type ReceiverOwner } from './receiver.js';
 import { Sender, type SenderOwner } from './sender.js';
 
+const byHand =
+  '; a program that takes this descriptor over from its parent cannot be run by hand: the parent lists the pipe in stdio';
+
 /** One endpoint of a pipe or socketpair. */
 export class Channel implements Pollable, ReceiverOwner, SenderOwner {
   readonly id: number;
@@ -46,9 +49,9 @@ export class Channel implements Pollable, ReceiverOwner, SenderOwner {
   static adopt(fd: number, options: ChannelOptions, narrow: (can: Direction) => Direction): Channel {
     const found = new Int32Array(5);
     const status = native.describe(fd, found);
-    if (status < 0) throw systemError(status, 'fstat', `descriptor ${fd}`);
+    if (status < 0) throw systemError(status, 'fstat', `descriptor ${fd}${byHand}`);
     const [kind, canRead, canWrite, stream, owned] = found;
-    if (kind === 2) throw argumentError('type', `fd ${fd} must be a pipe or a socket`);
+    if (kind === 2) throw argumentError('type', `fd ${fd} must be a pipe or a socket${byHand}`);
     if (stream === 0)
       throw argumentError('type', `fd ${fd} must be a stream socket, not a datagram or listening socket`);
     if (owned === 1) throw new BusyError(`Descriptor ${fd} already belongs to a Connection`);

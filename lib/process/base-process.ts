@@ -196,7 +196,8 @@ export abstract class BaseProcess {
 
   #running(member: string): Launched {
     this.#checkOpen();
-    if (this.#launched === undefined) throw new NotSupported(`${member} needs a started process: call start() first`);
+    if (this.#launched === undefined)
+      throw new NotSupported(`${this.#name} was not started: call start() before ${member}`);
     return this.#launched;
   }
 

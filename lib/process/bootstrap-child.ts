@@ -64,6 +64,15 @@ class Reporter {
   }
 }
 
+/** What to write in the place of a target that is no export. */
+function adviceFor(main: unknown, name: string): string {
+  if (typeof main === 'function' && main.name === name) return "Pass target: 'default'";
+  // A function that is written in the place of the option gets the name of the option.
+  return name === 'target'
+    ? 'A function that is written in place cannot be found by a child: export it, and pass it or its name'
+    : 'Write `export` before the function, or pass the name of its export as a string';
+}
+
 /** Finds an exported function. If there is none, the error lists the exports of the module. */
 function findTarget(module: Record<string, unknown>, url: string, name: string): (...args: unknown[]) => unknown {
   // require() returns the exports of a CommonJS module directly, import() puts them below `default`.
@@ -72,7 +81,9 @@ function findTarget(module: Record<string, unknown>, url: string, name: string):
   const found = name in module ? module[name] : Object.hasOwn(commonJs, name) ? commonJs[name] : undefined;
   if (typeof found === 'function') return found as (...args: unknown[]) => unknown;
   const names = [...new Set([...Object.keys(module), ...Object.keys(commonJs)])].join(', ') || 'none';
-  if (found === undefined) throw new TypeError(`${url} has no export "${name}"; it exports: ${names}`);
+  if (found === undefined) {
+    throw new TypeError(`${url} has no export "${name}"; it exports: ${names}. ${adviceFor(main, name)}`);
+  }
   throw new TypeError(`The export "${name}" of ${url} is not a function; it exports: ${names}`);
 }
 

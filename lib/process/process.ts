@@ -77,6 +77,13 @@ function checkModule(module: unknown): string {
     throw argumentError('type', 'module must be a file: URL or an absolute path, usually import.meta.url');
   }
   const text = String(module);
+  if (!isAbsolute(text) && !/^[a-z][\w+.-]*:/i.test(text) && !NO_FILE.test(text)) {
+    throw argumentError(
+      'range',
+      `module must not be relative, since a child process does not know to what: instead of '${text}' pass ` +
+        `import.meta.resolve('${text}'), or in CommonJS require.resolve('${text}')`,
+    );
+  }
   if (!NO_FILE.test(decodeURI(text))) {
     if (isAbsolute(text)) return pathToFileURL(text).href;
     if (text.startsWith('file:') && URL.canParse(text)) return text;
@@ -94,7 +101,11 @@ function checkTarget(target: unknown): string {
   checkFunction(target, 'target');
   const { name } = target as Target;
   if (name === '') {
-    throw argumentError('range', 'target is a function without a name: pass the name of its export as a string');
+    throw argumentError(
+      'range',
+      'target must be an exported function: write `export function work() {}` and pass target: work. ' +
+        'This function has no name; if the module exports it, pass the name of its export as a string',
+    );
   }
   if (name.startsWith('bound ')) {
     throw argumentError(
