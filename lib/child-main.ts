@@ -8,6 +8,7 @@
 import { createRequire } from 'node:module';
 
 import './connection/reduction.js';
+import { OWN_PATH } from './native/child-program.js';
 import { runChild } from './process/bootstrap-child.js';
 import type * as pickling from './python/pickling.js';
 import type * as rebuild from './python/rebuild.js';
@@ -37,6 +38,9 @@ registerFormat('pickle', {
 const channel = Number(process.argv[2]);
 const parent = process.argv[4] === 'python' ? 'python' : 'node';
 process.argv.length = 1;
+// For this program only, not for those that the user's code starts with the options of this process.
+const ownPath = process.execArgv.lastIndexOf(OWN_PATH);
+if (ownPath >= 0) process.execArgv.splice(ownPath, 1);
 // Not awaited at the top level: the event loop may run empty before the function has returned, which Node reports as an
 // error for a promise that is awaited there.
 runChild(channel, parent, (args, importer) => {

@@ -4,7 +4,8 @@ import { fileURLToPath } from 'node:url';
 
 import { BaseQueue } from '../queues/base-queue.js';
 import { BaseProcess, type ChildIdentity, type Launched } from '../process/base-process.js';
-import { argumentError, type ChildFailure } from '../core/errors.js';
+import type { ChildFailure } from '../core/error-report.js';
+import { argumentError } from '../core/errors.js';
 import { launchChild } from '../process/launch.js';
 import { checkCommon, type CommonProcessOptions } from '../process/options.js';
 import { recoverQueues } from './queue-recovery.js';
@@ -105,7 +106,7 @@ export class PythonProcess extends BaseProcess {
       },
       send: (channel) => channel.sendUnframed(pickles),
       ended: () => recoverQueues(queues),
-      explain: (exitcode, attached) => (attached || exitcode <= 0 ? undefined : notStarted(label, exitcode)),
+      explain: (exitcode, attached) => (attached || exitcode < 0 ? undefined : notStarted(label, exitcode)),
     });
   }
 

@@ -5,8 +5,8 @@
 # that they can report that they are too old.
 #
 # The child reports to its parent on the descriptor from which CPython reads the pickles, as a Node child does
-# (../process/bootstrap.ts): that it has taken over its arguments, and the error with which it fails. CPython itself prints
-# the traceback.
+# (../process/bootstrap.ts): that it has taken over its arguments, that it calls its function, and the error with which it
+# fails. CPython itself prints the traceback.
 #
 # The pickle provides `handle`, the number of that descriptor; `daemon`, whether the child ends when its parent ends; and
 # `grace`, the seconds between the SIGTERM and the SIGKILL that it sends itself then.
@@ -88,6 +88,7 @@ def watched(process_class):
     # This replaces the method Process.run.
     def run():
         import multiprocessing
+        send(type='running')
         try:
             process_class.run(multiprocessing.current_process())
         except BaseException:
