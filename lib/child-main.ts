@@ -9,6 +9,7 @@ import { createRequire } from 'node:module';
 
 import './connection/reduction.js';
 import { argumentError } from './core/errors.js';
+import { OWN_PATH } from './native/child-program.js';
 import { runChild } from './process/bootstrap-child.js';
 import type * as pickling from './python/pickling.js';
 import type * as rebuild from './python/rebuild.js';
@@ -41,6 +42,9 @@ if (!Number.isInteger(channel)) {
 }
 const parent = process.argv[4] === 'python' ? 'python' : 'node';
 process.argv.length = 1;
+// For this program only, not for those that the user's code starts with the options of this process.
+const ownPath = process.execArgv.lastIndexOf(OWN_PATH);
+if (ownPath >= 0) process.execArgv.splice(ownPath, 1);
 // Not awaited at the top level: the event loop may run empty before the function has returned, which Node reports as an
 // error for a promise that is awaited there.
 runChild(channel, parent, (args, importer) => {

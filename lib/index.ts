@@ -45,8 +45,8 @@ export {
   TimeoutError,
   TruncatedMessageError,
   UnpicklingError,
-  type ChildFailure,
 } from './core/errors.js';
+export type { ChildFailure } from './core/error-report.js';
 export type { DescriptorAddress, SemaphoreAddress } from './reduction/transfer.js';
 export { Event, type EventAddress, type EventDescriptor } from './synchronize/event.js';
 export { Listener, type ListenerOptions } from './listener/listener.js';

@@ -63,7 +63,7 @@ class WatchedDescriptor implements Pollable {
 }
 
 /** Calls `callback` when a source may have become readable. Returns a function that ends the watch. */
-function watch({ fd, channel }: Source, callback: () => void): () => void {
+export function watch({ fd, channel }: Source, callback: () => void): () => void {
   if (channel !== undefined) return channel.onceReadable(callback);
   const watched = new WatchedDescriptor(fd, callback);
   return () => {

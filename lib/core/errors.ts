@@ -6,6 +6,7 @@ import { getSystemErrorMap } from 'node:util';
 
 import { native } from '../native/addon.js';
 import { beginAtCaller } from './caller.js';
+import type { ChildFailure } from './error-report.js';
 
 /** What all semantic errors of this package have in common: a permanent `code`. */
 export abstract class MultiprocessingError extends Error {
@@ -246,36 +247,28 @@ export class Unsendable extends NotSupported {
 }
 
 /**
- * A child process could not run its function, or failed with an uncaught error. CPython: the traceback that the child
- * prints.
+ * A child process did not get to its function, or failed with an uncaught error, which is the `cause` if the child is a Node
+ * process: with name, message, stack, causes and own properties. CPython: the traceback that the child prints.
  */
 export class ChildProcessError extends MultiprocessingError {
   readonly code = 'ERR_MP_CHILD_PROCESS';
   /** The number of the process. */
   readonly pid: number;
   /**
-   * The stage in which it failed: `attach` (taking over its arguments), `import` (loading the module), `export`
-   * (finding the function in it), or `run` (the function itself).
+   * The stage in which it failed: `attach` (beginning, and taking over its arguments), `import` (loading the module),
+   * `export` (finding the function in it), or `run` (the function itself).
    */
   readonly stage: ChildFailure['stage'];
-  /** The child's own stack or traceback. */
-  readonly childStack: string;
-  constructor(name: string, pid: number, { stage, message, stack }: ChildFailure) {
-    super(`${name} (pid ${pid}): ${message}\n${stack}`);
+  /** The child's own stack or traceback. Not enumerable: an error that is printed shows it in its message or cause. */
+  declare readonly childStack: string;
+  constructor(name: string, pid: number, { stage, message, stack }: ChildFailure, options?: ErrorOptions) {
+    // A cause brings the stack with it.
+    const tail = options?.cause !== undefined || stack === '' ? '' : `\n${stack}`;
+    super(`${name} (pid ${pid}): ${message}${tail}`, options);
     this.pid = pid;
     this.stage = stage;
-    this.childStack = stack;
+    Object.defineProperty(this, 'childStack', { value: stack, enumerable: false, configurable: true, writable: true });
   }
-}
-
-/** How a child describes its failure. */
-export interface ChildFailure {
-  /** The stage in which it failed. */
-  readonly stage: 'attach' | 'import' | 'export' | 'run';
-  /** The message of its error. */
-  readonly message: string;
-  /** The stack or traceback. */
-  readonly stack: string;
 }
 
 /**

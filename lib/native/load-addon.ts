@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import { runsChildProgram } from './child-program.js';
+import { runsOwnChildProgram } from './child-program.js';
 
 const require = createRequire(import.meta.url);
 
@@ -33,7 +33,7 @@ export function addonFile(): string {
 
 /** The addon file that the parent has passed to this child; see child-main.ts. */
 function passedByParent(): string | undefined {
-  const file = runsChildProgram ? process.argv[3] : undefined;
+  const file = runsOwnChildProgram ? process.argv[3] : undefined;
   return file === '' ? undefined : file;
 }
 

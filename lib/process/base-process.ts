@@ -4,7 +4,7 @@
 // runs, launch.ts starts it.
 import type { Readable, Writable } from 'node:stream';
 
-import { currentRole, nextIdentity } from './current-process.js';
+import { currentRole, isBeingImported, nextIdentity } from './current-process.js';
 import { limitsFrom, type WaitOptions } from '../core/deadline.js';
 import type { ChildProcessError } from '../core/errors.js';
 import { argumentError, BusyError, ClosedError, NotSupported } from '../core/errors.js';
@@ -23,7 +23,7 @@ export interface ChildIdentity {
 /** A child that was started, whether it still runs or has ended. */
 export interface Launched {
   readonly child: RunningChild;
-  /** Why the child could not run its function, or why the function failed; undefined if no failure is known. */
+  /** For a child that has ended: why it did not get to its function, or why the function failed; undefined if neither. */
   readonly failure: () => ChildProcessError | undefined;
 }
 
@@ -56,12 +56,18 @@ export abstract class BaseProcess {
    *
    * @throws `PicklingError` or `NotSupported` with the path to an argument that cannot be passed on, `ClosedError` for
    *   a closed argument, `BusyError` if the process was started before, a system error if the process cannot be
-   *   created.
+   *   created; `NotSupported` in a daemonic process, and in a child that has not yet imported the module of its function.
    */
   start(): void {
     this.#checkOpen();
     if (this.#launched !== undefined) throw new BusyError(`${this.#name} was already started`);
     if (currentRole().daemon) throw new NotSupported('A daemonic process cannot have children: it could not end them');
+    if (isBeingImported()) {
+      throw new NotSupported(
+        'A child process that still imports the module of its function cannot start processes: each child would start ' +
+          'the next one. Put the code that is for the main program only behind "if (isMainProcess)"',
+      );
+    }
     this.#launched = this.launch({ name: this.#name, identity: this.#identity, daemon: this.#daemon });
     children.add(this);
     this.#launched.child.afterEnd = () => {
@@ -73,7 +79,8 @@ export abstract class BaseProcess {
    * Waits until the process has ended. CPython: `join(timeout)`.
    *
    * Resolves to true when it has ended, and to false when the time is up. Rejects with `ChildProcessError` if the
-   * function was not found or ended with an uncaught error, or with an AbortError.
+   * function was never called, whatever the exit code, or ended with an uncaught error; or with an AbortError. A process
+   * that `terminate()` or `kill()` has ended before it called its function has not failed.
    *
    * @param limits A timeout in milliseconds, or options. Omitted or null: no limit.
    */

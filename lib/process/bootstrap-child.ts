@@ -4,54 +4,82 @@
 import { fstatSync, writeSync } from 'node:fs';
 import { constants } from 'node:os';
 import { isAbsolute } from 'node:path';
+import { createRequire } from 'node:module';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { format } from 'node:util';
 
 import type { PickledArguments, Preparation, Report } from './bootstrap.js';
 import { Connection } from '../connection/connection.js';
-import { becomeChild } from './current-process.js';
+import { becomeChild, beginFunction } from './current-process.js';
+import { isForRequire } from './module-format.js';
 import { DAEMON_GRACE_MS } from './options.js';
-import { EOFError, systemError, TruncatedMessageError, type ChildFailure } from '../core/errors.js';
+import { failureOf, type ChildFailure, type ReportedFailure } from '../core/error-report.js';
+import { EOFError, systemError, TruncatedMessageError } from '../core/errors.js';
 import { native } from '../native/addon.js';
 import { inherited } from '../reduction/inheritance.js';
 import { rebuildValue } from '../reduction/reduce-value.js';
 import { duplicate, type Importer } from '../reduction/transfer.js';
 
-function messageOf(error: unknown): string {
-  return error instanceof Error ? `${error.name}: ${error.message}` : format('%o', error);
-}
+/** The exit code of a program that ends although something waits for it, as that of a module of Node. */
+const UNSETTLED = 13;
 
-/** The longest text in a report. A report must fit the buffer of the socket, since the parent may not be reading. */
-const MOST_CHARACTERS = 16 * 1024;
-
-function clipped(text: string): string {
-  return text.length <= MOST_CHARACTERS ? text : `${text.slice(0, MOST_CHARACTERS)} ...`;
-}
-
-function stackOf(error: unknown): string {
-  return error instanceof Error ? (error.stack ?? messageOf(error)) : messageOf(error);
-}
-
-/** Reports failures to the parent, and prints the name of the process before the error that Node prints. */
+/** Reports to the parent how far this process has got, and prints its name before the error that Node prints. */
 class Reporter {
   readonly #channel: Connection<Report, Preparation> | undefined;
-  readonly #name: string;
+  name = String(process.pid);
   stage: ChildFailure['stage'] = 'attach';
+  /** Whether the function has returned, and its promise is settled. */
+  settled = false;
 
   /** @param channel Undefined if the parent reads no reports. */
-  constructor(channel: Connection<Report, Preparation> | undefined, name: string) {
+  constructor(channel: Connection<Report, Preparation> | undefined) {
     this.#channel = channel;
-    this.#name = name;
     process.on('uncaughtExceptionMonitor', (error: unknown) => {
-      writeSync(2, `Process ${this.#name}:\n`);
-      const [message, stack] = [messageOf(error), stackOf(error)].map(clipped) as [string, string];
-      this.#send({ type: 'failed', stage: this.stage, message, stack });
+      this.#failed(failureOf(error, this.stage));
+      this.#print('');
+    });
+    let ranEmpty = false;
+    process.on('beforeExit', () => {
+      ranEmpty = true;
+      // Runs only if a later listener has given the process something to do.
+      setImmediate(() => {
+        ranEmpty = false;
+      }).unref();
+    });
+    process.on('exit', () => {
+      // What calls process.exit() has its reasons.
+      if (!ranEmpty || this.settled || process.exitCode !== undefined) return;
+      process.exitCode = UNSETTLED;
+      const what = this.stage === 'run' ? 'the function returned' : 'its module awaits at the top level';
+      const message = `the promise that ${what} is not settled, and nothing is left that could settle it`;
+      this.#failed({ stage: this.stage, message, stack: '' });
+      this.#print(`${message}\n`);
     });
   }
 
   attached(): void {
     this.#send({ type: 'attached' });
     this.stage = 'import';
+  }
+
+  running(): void {
+    this.#send({ type: 'running' });
+    this.stage = 'run';
+  }
+
+  #failed(failure: ReportedFailure): void {
+    try {
+      this.#send({ type: 'failed', ...failure });
+    } catch {
+      // The program may have closed the channel. The error that is reported here matters more than that.
+    }
+  }
+
+  #print(text: string): void {
+    try {
+      writeSync(2, `Process ${this.name}:\n${text}`);
+    } catch {
+      // The standard error may be closed, or full and not waited for.
+    }
   }
 
   #send(report: Report): void {
@@ -71,6 +99,19 @@ function adviceFor(main: unknown, name: string): string {
   return name === 'target'
     ? 'A function that is written in place cannot be found by a child: export it, and pass it or its name'
     : 'Write `export` before the function, or pass the name of its export as a string';
+}
+
+/** Loads a module as Node loads the module of a program. */
+async function load(url: URL): Promise<Record<string, unknown>> {
+  if (isForRequire(url)) {
+    try {
+      return { default: createRequire(url)(fileURLToPath(url)) as unknown };
+    } catch (error) {
+      // An ES module without a mark that says so. It has not been evaluated.
+      if (!['ERR_REQUIRE_ESM', 'ERR_REQUIRE_ASYNC_MODULE'].includes((error as { code: string }).code)) throw error;
+    }
+  }
+  return (await import(url.href)) as Record<string, unknown>;
 }
 
 /** Finds an exported function. If there is none, the error lists the exports of the module. */
@@ -133,11 +174,13 @@ async function run(
 ): Promise<void> {
   const values = rebuildArguments(args, family && enter(family), rebuildPickled);
   reporter.attached();
-  const module = (await import(isAbsolute(url) ? pathToFileURL(url).href : url)) as Record<string, unknown>;
+  const module = await load(isAbsolute(url) ? pathToFileURL(url) : new URL(url));
   reporter.stage = 'export';
   const found = findTarget(module, url, target);
-  reporter.stage = 'run';
+  beginFunction();
+  reporter.running();
   await found(...values);
+  reporter.settled = true;
 }
 
 /** Undefined if the parent ended before it had sent the whole preparation. */
@@ -169,6 +212,7 @@ export function runChild(fd: number, parent: 'node' | 'python', rebuildPickled: 
     asyncSpinMicros: 0,
   } as const;
   const channel = Connection.fromFd<Report, Preparation>(fd, options).unref();
+  const reporter = new Reporter(parent === 'node' ? channel : undefined);
   const preparation = receivePreparation(channel);
   if (preparation === undefined) {
     writeSync(2, `Process ${process.pid}: the parent ended before it had sent all that this process needs\n`);
@@ -179,12 +223,13 @@ export function runChild(fd: number, parent: 'node' | 'python', rebuildPickled: 
   if ('sentinel' in args) keepForMe(args.sentinel);
   becomeChild({ ...role, channel: fd });
   process.argv.push(isAbsolute(module) ? module : fileURLToPath(module));
-  const reporter = new Reporter(parent === 'node' ? channel : undefined, role.name);
+  reporter.name = role.name;
   if (role.daemon) {
     const status = native.processes.endWithParent(fd, DAEMON_GRACE_MS);
     if (status < 0) throw systemError(status, 'pthread_create');
   }
   run(preparation, reporter, rebuildPickled).catch((error: unknown) => {
+    reporter.settled = true;
     process.nextTick(() => {
       throw error;
     });

@@ -7,7 +7,7 @@ import { Channel } from '../connection/channel.js';
 import { ChannelFormat } from '../connection/channel-format.js';
 import { Connection } from '../connection/connection.js';
 import { checkOptions } from '../connection/options.js';
-import { EOFError, type ChildFailure } from '../core/errors.js';
+import type { ReportedFailure } from '../core/error-report.js';
 import { KeepAlive } from '../event-loop/keep-alive.js';
 import type { ObjectGraph } from '../reduction/object-graph.js';
 import type { Role } from './current-process.js';
@@ -35,13 +35,28 @@ export interface Preparation {
 }
 
 /** A report that a child sends to its parent: it has taken over its arguments, it calls its function, or it fails. */
-export type Report = { readonly type: 'attached' | 'running' } | ({ readonly type: 'failed' } & ChildFailure);
+export type Report = { readonly type: 'attached' | 'running' } | ({ readonly type: 'failed' } & ReportedFailure);
+
+const STAGES: readonly unknown[] = ['attach', 'import', 'export', 'run'] satisfies ReportedFailure['stage'][];
+
+/**
+ * A received value as a report; undefined if it is none. A function can find the channel and write anything to it, and its
+ * parent must not fail for that.
+ */
+function reportFrom(value: unknown): Report | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  const { type, stage, message, stack } = value as Record<string, unknown>;
+  if (type === 'attached' || type === 'running') return { type };
+  const isFailure = type === 'failed' && STAGES.includes(stage);
+  return isFailure && typeof message === 'string' && typeof stack === 'string' ? (value as Report) : undefined;
+}
 
 /** The parent's end of the bootstrap channel. */
 export class BootstrapChannel {
   readonly #channel: Channel;
-  readonly #connection: Connection<Preparation, Report>;
+  readonly #connection: Connection<Preparation, unknown>;
   #onReport: ((report: Report) => void) | undefined;
+  #onEnd: (() => void) | undefined;
 
   private constructor(channel: Channel, format: ChannelFormat) {
     this.#channel = channel;
@@ -74,9 +89,14 @@ export class BootstrapChannel {
     return this.#channel.sender.sendUnframed(bytes, new KeepAlive());
   }
 
-  /** Listens for reports of the child, without keeping the event loop alive. */
-  listen(onReport: (report: Report) => void): void {
+  /**
+   * Listens for reports of the child, without keeping the event loop alive.
+   *
+   * @param onEnd Called once no further report can arrive, which usually means that the child is about to end.
+   */
+  listen(onReport: (report: Report) => void, onEnd: () => void): void {
     this.#onReport = onReport;
+    this.#onEnd = onEnd;
     this.#listenOnce();
   }
 
@@ -95,21 +115,23 @@ export class BootstrapChannel {
     this.#channel.onceReadable(() => {
       if (this.#connection.closed) return;
       if (this.#readReports()) this.#listenOnce();
+      else this.#onEnd?.();
     });
   }
 
-  /** Returns false once no further report can arrive. */
+  /** Returns false once no further report can arrive. Never throws. */
   #readReports(): boolean {
     try {
       for (;;) {
         const received = this.#connection.tryRecv();
         if (received === undefined) return true;
-        this.#onReport?.(received.value);
+        const report = reportFrom(received.value);
+        if (report !== undefined) this.#onReport?.(report);
       }
-    } catch (error) {
-      // A child that was killed in the middle of a report, or before it had read everything, sends nothing more.
-      if (error instanceof EOFError || (error as { code?: unknown }).code !== undefined) return false;
-      throw error;
+    } catch {
+      // The end of data; or bytes that are no messages, after which none can be found. What the child has not reported
+      // counts as not reached.
+      return false;
     }
   }
 }

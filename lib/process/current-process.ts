@@ -2,10 +2,8 @@
 //
 // The role of this process: a main process, or a child that another process has started with this package. Worker
 // threads of a process see the same role as its main thread.
-import { fileURLToPath } from 'node:url';
-
 import { perEnvironment } from '../core/per-environment.js';
-import { CHILD_PROGRAM } from '../native/child-program.js';
+import { runsChildProgram } from '../native/child-program.js';
 import { limitsFrom, type WaitOptions } from '../core/deadline.js';
 import { makeFair } from '../event-loop/fair-calls.js';
 import { native, READ } from '../native/addon.js';
@@ -32,22 +30,42 @@ const NAME_OF_MAIN = 'MainProcess';
 /** The role of a child that has not received its role yet. */
 const UNTOLD = 'child';
 
-/** @internal The program of a Node child. */
-export const childProgram = fileURLToPath(new URL(`..${CHILD_PROGRAM}`, import.meta.url));
+/** The name under which a child's role is in the environment data of its threads. */
+const ENVIRONMENT_DATA = 'node-multiprocessing/role';
+
+/**
+ * The role of this process as text: JSON, or UNTOLD; empty in a main process that has not asked for its role yet.
+ *
+ * All threads share the text that the addon has. But a program may have several copies of the package, with an addon each
+ * (a library that was installed with its own), and only one copy is told what this process is. Node's environment data are
+ * one for all copies: for the main thread at every moment, and for a worker as they were when it was started.
+ */
+function roleText(): string {
+  const own = native.processes.role('');
+  if (own.startsWith('{')) return own;
+  const { getEnvironmentData } = process.getBuiltinModule('node:worker_threads');
+  const shared = getEnvironmentData(ENVIRONMENT_DATA) as unknown;
+  return typeof shared === 'string' ? shared : own;
+}
+
+function setRoleText(text: string): void {
+  native.processes.setRole(text);
+  process.getBuiltinModule('node:worker_threads').setEnvironmentData(ENVIRONMENT_DATA, text);
+}
 
 /**
  * Whether this process was not started by a `Process`. CPython: `parent_process() is None`.
  *
  * In a child it is false in every thread and from the first line of user code on, including modules that `--import` or
- * `--require` preload.
+ * `--require` preload, and whichever copy of the package has started the child.
  */
 export const isMainProcess: boolean = isMain();
 
 function isMain(): boolean {
-  const role = native.processes.role('');
+  const role = roleText();
   if (role !== '') return role !== UNTOLD && (JSON.parse(role) as Role).channel < 0;
-  if (!native.isMainThread || process.argv[1] !== childProgram) return true;
-  native.processes.setRole(UNTOLD);
+  if (!native.isMainThread || !runsChildProgram) return true;
+  setRoleText(UNTOLD);
   return false;
 }
 
@@ -73,7 +91,7 @@ const state = perEnvironment('process/current', () => ({
 /** @internal */
 export function currentRole(): Role {
   if (state.role !== undefined) return state.role;
-  const text = native.processes.role('');
+  const text = roleText();
   // While preloaded modules run, a child has not received its role yet.
   if (text === UNTOLD) return roleOfMain();
   // The first thread that gets here decides for all threads.
@@ -84,7 +102,19 @@ export function currentRole(): Role {
 /** @internal Sets the role of a child. Called once, before the module of its function is imported. */
 export function becomeChild(role: Role): void {
   state.role = role;
-  native.processes.setRole(JSON.stringify(role));
+  setRoleText(JSON.stringify({ ...role, importing: true }));
+}
+
+/** @internal Called when a child has imported the module of its function, and calls the function. */
+export function beginFunction(): void {
+  setRoleText(JSON.stringify(currentRole()));
+}
+
+/** @internal Whether this process is a child that has not yet imported the module of its function. */
+export function isBeingImported(): boolean {
+  if (isMainProcess) return false;
+  const text = roleText();
+  return text === UNTOLD || (JSON.parse(text) as { importing?: true }).importing === true;
 }
 
 /** @internal The identity of the next child that this thread starts. */

@@ -7,11 +7,14 @@ import { constants } from 'node:os';
 import { delimiter, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import { ChildProcessError, systemError, type ChildFailure } from '../core/errors.js';
+import { rebuildReported, type ChildFailure, type ReportedFailure } from '../core/error-report.js';
+import { ChildProcessError, systemError } from '../core/errors.js';
 import { flushUnwritten } from '../event-loop/sync-wait.js';
+import { native } from '../native/addon.js';
 import { Inheritance } from '../reduction/inheritance.js';
+import { duplicate } from '../reduction/transfer.js';
 import type { ChildIdentity, Launched } from './base-process.js';
-import { BootstrapChannel } from './bootstrap.js';
+import { BootstrapChannel, type Report } from './bootstrap.js';
 import type { CommonProcessOptions } from './options.js';
 import { RunningChild } from './running-child.js';
 
@@ -79,7 +82,7 @@ function supervise(
   inheritance: Inheritance,
   spawner: Spawner,
 ): Launched {
-  let failure: ChildFailure | undefined;
+  let failure: ReportedFailure | undefined;
   let attached = false;
   let reached = false;
   const onEnd = (): void => {
@@ -88,7 +91,7 @@ function supervise(
     spawner.ended?.();
   };
   const running = new RunningChild(child, pid, daemon, onEnd, channel.fd);
-  channel.listen((report) => {
+  const onReport = (report: Report): void => {
     if (report.type === 'failed') {
       failure ??= report;
     } else if (report.type === 'running') {
@@ -97,6 +100,9 @@ function supervise(
       attached = true;
       inheritance.attached();
     }
+  };
+  channel.listen(onReport, () => {
+    running.ending();
   });
   return {
     child: running,
@@ -104,12 +110,36 @@ function supervise(
     failure() {
       const exitcode = running.exitcode ?? 0;
       // A function that was called, and whose error the program caught itself to end with code 0, has not failed.
-      if (failure?.stage === 'run' ? exitcode === 0 : reached) return undefined;
-      if (failure === undefined && child.killed) return undefined;
-      const found = failure ?? spawner.explain?.(exitcode, attached);
-      return found && new ChildProcessError(name, pid, found);
+      if (reached && (failure === undefined || exitcode === 0)) return undefined;
+      if (failure === undefined && running.killed) return undefined;
+      const found = failure ?? spawner.explain?.(exitcode, attached) ?? notReached(exitcode, attached);
+      return new ChildProcessError(name, pid, found, causeOf(found));
     },
   };
+}
+
+/** What the child has thrown, if it has reported that. */
+function causeOf({ thrown }: ReportedFailure): ErrorOptions | undefined {
+  try {
+    return thrown && { cause: rebuildReported(thrown) };
+  } catch {
+    // Not written by this package, but by a function that has found the channel.
+    return undefined;
+  }
+}
+
+/** The failure of a child that has ended without a report of a failure, and did not get to its function. */
+function notReached(exitcode: number, attached: boolean): ChildFailure {
+  const { signals } = constants;
+  const signal = Object.entries(signals).find(([, number]) => number === -exitcode)?.[0] ?? `signal ${-exitcode}`;
+  const end = exitcode < 0 ? `it was ended by ${signal}` : `it ended with exit code ${exitcode}`;
+  if (attached) return { stage: 'import', message: `${end} before it called its function`, stack: '' };
+  // What Node prints in this case names a line of its own source.
+  const hint =
+    exitcode === -signals.SIGABRT || exitcode === -signals.SIGTRAP
+      ? '. Perhaps it could not start its threads: see the limit on processes (ulimit -u, or pids.max of its control group)'
+      : '';
+  return { stage: 'attach', message: `${end} before it received its arguments${hint}`, stack: '' };
 }
 
 /** The entries of `stdio` as child_process takes them, at least three. Missing ones are inherited. */
@@ -136,7 +166,8 @@ function launchProgram(
   const { env, cwd } = options;
   const pipes = stdio.filter((entry) => ['pipe', 'overlapped', undefined, null].includes(entry as string)).length;
   // Node makes the pipes one by one. If descriptors run out before the last one, Node leaves the others open.
-  const missing = pipes > 0 ? failureOf(openMany(2 * pipes + OTHER_DESCRIPTORS), 'spawn') : undefined;
+  const room = (count: number): (() => void) => openMany(fds[0] as number, count);
+  const missing = pipes > 0 ? failureOf(room(2 * pipes + OTHER_DESCRIPTORS), 'spawn') : undefined;
   if (missing !== undefined) throw missing;
   // Loaded on first use: most processes are children that start no processes themselves.
   const { spawn } = process.getBuiltinModule('node:child_process');
@@ -148,31 +179,33 @@ function launchProgram(
   if (child.pid !== undefined) return { process: child, pid: child.pid };
   // The 'error' event arrives too late for the caller of start(), which gets the error thrown below.
   child.on('error', () => undefined);
-  throw whyNot(command, label, { env: env ?? process.env, cwd });
+  throw whyNot(command, label, { env: env ?? process.env, cwd }, room(OTHER_DESCRIPTORS));
 }
 
-/** The error that a call throws, as a system error of `syscall`; undefined if the call succeeds. */
+/** The error that a call throws, as a system error of `syscall` if it is one; undefined if the call succeeds. */
 function failureOf(call: () => void, syscall: string, detail?: string): Error | undefined {
   try {
     call();
     return undefined;
   } catch (error) {
-    return systemError((error as { errno: number }).errno, syscall, detail);
+    const { errno } = error as NodeJS.ErrnoException;
+    // An error of another kind, such as a permission that Node itself refuses, says what it is.
+    return errno === undefined ? (error as Error) : systemError(errno, syscall, detail);
   }
 }
 
 /** How many descriptors Node needs besides the pipes, to learn whether the program runs. */
 const OTHER_DESCRIPTORS = 2;
 
-/** Returns a function that throws unless `count` descriptors can be opened. */
-function openMany(count: number): () => void {
+/** Returns a function that throws unless `count` descriptors can be opened. They are copies of `fd`. */
+function openMany(fd: number, count: number): () => void {
   return () => {
-    const fds: number[] = [];
+    const copies: number[] = [];
     try {
-      while (fds.length < count) fds.push(openSync('/', 'r'));
+      while (copies.length < count) copies.push(duplicate(fd));
     } finally {
-      fds.forEach((fd) => {
-        closeSync(fd);
+      copies.forEach((copy) => {
+        native.closeDescriptor(copy);
       });
     }
   };
@@ -186,13 +219,14 @@ function whyNot(
   command: string,
   label: string,
   { env, cwd }: { readonly env: NodeJS.ProcessEnv; readonly cwd: string | URL | undefined },
+  openOthers: () => void,
 ): Error {
   const folder = cwd instanceof URL ? fileURLToPath(cwd) : resolve(cwd ?? '.');
   const check = (): void => {
     accessSync(folder, modes.X_OK);
   };
   const inCwd = cwd === undefined ? undefined : failureOf(check, 'chdir', folder);
-  const open = failureOf(openMany(OTHER_DESCRIPTORS), 'spawn');
+  const open = failureOf(openOthers, 'spawn');
   // If no other reason applies, the limit on processes was reached.
   return (
     inCwd ??

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: MIT
 import { isAbsolute } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 
 import { BaseProcess, type ChildIdentity, type Launched } from './base-process.js';
 import type { Preparation } from './bootstrap.js';
-import { childProgram, currentRole } from './current-process.js';
-import { argumentError } from '../core/errors.js';
+import { currentRole } from './current-process.js';
+import { argumentError, NotSupported } from '../core/errors.js';
 import type { Inheritance } from '../reduction/inheritance.js';
 import { reducePlainValue, reduceValue } from '../reduction/reduce-value.js';
 import { launchChild } from './launch.js';
+import { childProgram, OWN_PATH } from '../native/child-program.js';
 import { addonFile } from '../native/load-addon.js';
 import { native } from '../native/addon.js';
 import { checkCommon, COMMON_PROCESS_OPTIONS, type CommonProcessOptions } from './options.js';
@@ -39,8 +40,16 @@ export type ProcessOptions<F extends Target> = CommonProcessOptions & {
   module: string | URL;
   /** The exported function, or the name of its export. The name of a function must be that of its export. */
   target: F | string;
-  /** Options for Node itself. Default: those of this process, except options such as `-e` that give code to run. */
+  /**
+   * Options for Node itself. Default: those of this process, except those that are for its program: code to run (`-e`), test
+   * runs, watch modes, and stops at the first line (`--inspect-brk`).
+   */
   execArgv?: readonly string[] | undefined;
+  /**
+   * The program of Node that runs the child. Default: that of this process, `process.execPath`. Required where that is no Node
+   * but an application: in a single executable application and in Electron.
+   */
+  execPath?: string | undefined;
 } & Arguments<F>;
 
 const processNames = optionNames<ProcessOptions<Target>>({
@@ -49,28 +58,50 @@ const processNames = optionNames<ProcessOptions<Target>>({
   target: true,
   args: true,
   execArgv: true,
+  execPath: true,
 });
 
-/** Options of Node that give code to run or say how to read it, each with its value if that is a separate argument. */
-const CODE_OPTIONS: readonly string[] = [
+/**
+ * Options of Node that are for the program of this process: they give code to run or say how to read it, run tests, or stop
+ * the program at its first line. Each has its value if that is a separate argument.
+ */
+const PROGRAM_OPTIONS: readonly string[] = [
   ...['-e', '--eval', '-p', '--print', '-pe', '-i', '--interactive', '-c', '--check', '--input-type'],
+  ...['--watch', '--inspect-brk', '--inspect-wait', '--experimental-sea-config', '--build-snapshot', '--run'],
 ];
 
-/** The Node options of this process, without those that give code to run. */
+/** The beginnings of further options of this kind. */
+const PROGRAM_FAMILIES = /^--(no-)?(experimental-)?(test|watch)($|-)/;
+
+/** The Node options of this process, without those that are for its program. */
 function inheritedExecArgv(): string[] {
   const options: string[] = [];
-  let ofCode = false;
+  let ofProgram = false;
   for (const option of process.execArgv) {
-    if (!option.startsWith('-') && ofCode) continue;
-    ofCode = CODE_OPTIONS.includes(option.split('=', 1)[0] as string);
-    if (!ofCode) options.push(option);
-    else if (option.includes('=')) ofCode = false;
+    if (!option.startsWith('-') && ofProgram) continue;
+    const name = option.split('=', 1)[0] as string;
+    ofProgram = PROGRAM_OPTIONS.includes(name) || PROGRAM_FAMILIES.test(name);
+    if (!ofProgram) options.push(option);
+    else if (option.includes('=')) ofProgram = false;
   }
   return options;
 }
 
 /** The names that Node gives to code that is in no file. */
 const NO_FILE = /(^|\/)(\[(eval|stdin)\d*\]|\[worker eval\]|REPL\d*)$/;
+
+/** The URL of a file that a child can import; undefined if the text is none. */
+function fileUrl(text: string): string | undefined {
+  // A path is no URL: a character that URLs escape stands for itself.
+  const url = isAbsolute(text) ? pathToFileURL(text).href : text;
+  if (!url.startsWith('file:')) return undefined;
+  try {
+    return NO_FILE.test(fileURLToPath(url)) ? undefined : url;
+  } catch {
+    // Not a URL, or one of a host, or with an escaped slash or an invalid escape.
+    return undefined;
+  }
+}
 
 function checkModule(module: unknown): string {
   if (typeof module !== 'string' && !(module instanceof URL)) {
@@ -84,13 +115,11 @@ function checkModule(module: unknown): string {
         `import.meta.resolve('${text}'), or in CommonJS require.resolve('${text}')`,
     );
   }
-  if (!NO_FILE.test(decodeURI(text))) {
-    if (isAbsolute(text)) return pathToFileURL(text).href;
-    if (text.startsWith('file:') && URL.canParse(text)) return text;
-  }
+  const url = fileUrl(text);
+  if (url !== undefined) return url;
   throw argumentError(
     'range',
-    `module must be the file: URL or absolute path of a file that a child process can import, not "${text}". ` +
+    `module must be the file: URL or absolute path of a file that a child process can import, not "${String(module)}". ` +
       'Code given to node -e, standard input or the REPL is in no file',
   );
 }
@@ -116,6 +145,25 @@ function checkTarget(target: unknown): string {
   return name;
 }
 
+function checkProgram(execPath: unknown): string {
+  if (typeof execPath !== 'string') throw argumentError('type', 'execPath must be a string');
+  if (execPath === '') throw argumentError('range', 'execPath must not be empty');
+  return execPath;
+}
+
+/** The Node that runs this process. Throws where the application would start itself instead. */
+function ownProgram(): string {
+  // The type says that the module exists, but Node has it since 20.12 only.
+  const sea = process.getBuiltinModule('node:sea') as { isSea(): boolean } | undefined;
+  const { electron } = process.versions as { electron?: string };
+  const isElectron = electron !== undefined && process.env['ELECTRON_RUN_AS_NODE'] === undefined;
+  if (!isElectron && sea?.isSea() !== true) return process.execPath;
+  throw new NotSupported(
+    `${process.execPath} is an application, which would start itself: set the option execPath to a Node. ` +
+      (isElectron ? 'Electron can be one: execPath: process.execPath and ELECTRON_RUN_AS_NODE: "1" in env' : ''),
+  );
+}
+
 function checkStrings(value: unknown, name: string): readonly string[] {
   if (Array.isArray(value) && value.every((item) => typeof item === 'string')) return value;
   throw argumentError('type', `${name} must be an array of strings`);
@@ -134,6 +182,7 @@ export class Process<F extends Target = Target> extends BaseProcess {
   readonly #target: string;
   readonly #args: readonly unknown[];
   readonly #execArgv: readonly string[] | undefined;
+  readonly #execPath: string | undefined;
 
   /** @param options See ProcessOptions. The process is started by `start()`. */
   constructor(options: ProcessOptions<F>) {
@@ -147,17 +196,20 @@ export class Process<F extends Target = Target> extends BaseProcess {
     if (!Array.isArray(args)) throw argumentError('type', 'args must be an array');
     this.#args = args;
     if (options.execArgv !== undefined) this.#execArgv = checkStrings(options.execArgv, 'execArgv');
+    if (options.execPath !== undefined) this.#execPath = checkProgram(options.execPath);
   }
 
   /** @internal */
   protected override launch(identity: ChildIdentity): Launched {
     let preparation: Preparation;
+    const program = this.#execPath ?? ownProgram();
     return launchChild(identity, this.#options, {
       node: true,
       command: (channel, inheritance) => {
         preparation = this.#prepare(identity, inheritance);
-        const args = [...(this.#execArgv ?? inheritedExecArgv()), childProgram, String(channel), addonFile()];
-        return { command: process.execPath, args, env: this.#options.env };
+        const options = [...(this.#execArgv ?? inheritedExecArgv()), OWN_PATH];
+        const args = [...options, childProgram, String(channel), addonFile()];
+        return { command: program, args, env: this.#options.env };
       },
       send: (channel) => channel.send(preparation),
     });

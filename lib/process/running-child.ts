@@ -2,12 +2,14 @@
 //
 // A child process of any language, from its start to its end: its exit code, and waiting for its end.
 import type { ChildProcess } from 'node:child_process';
+import { readSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { constants } from 'node:os';
 
-import { deadlineAfter, type Limits } from '../core/deadline.js';
+import { deadlineAfter, millisecondsLeft, type Limits } from '../core/deadline.js';
 import { systemError, TimeoutError } from '../core/errors.js';
 import { perEnvironment } from '../core/per-environment.js';
+import { descriptorSource, watch } from '../connection/readiness.js';
 import { atExit } from '../event-loop/exit.js';
 import { PendingCall, type CallKeeper } from '../event-loop/pending-call.js';
 import { blockOn, flushUnwritten } from '../event-loop/sync-wait.js';
@@ -16,7 +18,10 @@ import { DAEMON_GRACE_MS } from './options.js';
 
 const { processes, status: codes } = native;
 
-/** The exit code as CPython defines it: the negated signal number if a signal ended the process. */
+/**
+ * The exit code as CPython defines it: the negated signal number if a signal ended the process. Real-time signals have no
+ * names in Node, which reports them as exit code 0: see `RunningChild.ending`.
+ */
 function exitcodeOf(code: number | null, signal: NodeJS.Signals | null): number {
   return signal === null ? (code ?? 0) : -constants.signals[signal];
 }
@@ -25,6 +30,36 @@ function exitcodeOf(code: number | null, signal: NodeJS.Signals | null): number 
 const collected = new FinalizationRegistry<number>((fd) => {
   native.closeDescriptor(fd);
 });
+
+/** A pipe from which this process reads the output of a child, and the stream that it has for it. */
+interface Output {
+  readonly fd: number;
+  readonly stream: Socket;
+}
+
+/** The outputs of a child that are still open. */
+function outputsOf(process: ChildProcess): Output[] {
+  return process.stdio.slice(1).flatMap((stream) => {
+    // Node has no public name for the descriptor of a stream.
+    const { _handle: handle } = (stream ?? {}) as { _handle?: { fd?: number } | null };
+    const fd = handle?.fd ?? -1;
+    return fd >= 0 && (stream as Socket).readable ? [{ fd, stream: stream as Socket }] : [];
+  });
+}
+
+/** Moves what a pipe holds to its stream, whose event loop is blocked. Returns false at the end of data. */
+function readOnce({ fd, stream }: Output): boolean {
+  const buffer = Buffer.allocUnsafe(64 * 1024);
+  try {
+    const count = readSync(fd, buffer);
+    // The event loop will find the end of data, too.
+    if (count === 0) return false;
+    stream.push(buffer.subarray(0, count));
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EAGAIN';
+  }
+}
 
 /** The running daemons of this environment. */
 const daemons = perEnvironment('process/daemons', () => new Set<RunningChild>());
@@ -35,11 +70,11 @@ const daemons = perEnvironment('process/daemons', () => new Set<RunningChild>())
  * semaphores.
  */
 function endDaemons(): void {
-  for (const daemon of daemons) daemon.kill('SIGTERM');
-  for (const daemon of daemons) {
-    if (daemon.endsWithin(DAEMON_GRACE_MS)) continue;
-    daemon.kill('SIGKILL');
-    daemon.endsWithin(DAEMON_GRACE_MS);
+  for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
+    for (const daemon of daemons) daemon.kill(signal);
+    // One deadline for all of them.
+    const deadline = deadlineAfter(DAEMON_GRACE_MS);
+    for (const daemon of [...daemons]) daemon.endsWithin(millisecondsLeft(deadline));
   }
 }
 
@@ -50,6 +85,9 @@ export class RunningChild {
   readonly #daemon: boolean;
   readonly #onEnd: () => void;
   #exitcode: number | undefined;
+  /** The exit code of a child that was seen to have ended before Node reports it. */
+  #seen: number | undefined;
+  #stopWatching = (): void => undefined;
   #sentinel = -1;
   /** The calls that wait for the end. */
   readonly #waiting = new Set<PendingCall<boolean>>();
@@ -86,8 +124,29 @@ export class RunningChild {
       for (const stream of process.stdio) (stream as Socket | null | undefined)?.unref();
     }
     process.once('exit', (code, signal) => {
-      this.#end(exitcodeOf(code, signal));
+      this.#end(this.#seen ?? exitcodeOf(code, signal));
     });
+  }
+
+  /**
+   * Called when the child seems to be about to end. Asks the system for the exit code as soon as there is one, and so before
+   * Node reaps the child: the event loop serves descriptors before signals.
+   */
+  ending(): void {
+    if (this.#exitcode !== undefined) return;
+    this.#seen = this.#ask();
+    const fd = this.#seen === undefined ? processes.open(this.pid) : -1;
+    if (fd < 0) return;
+    try {
+      this.#stopWatching = watch(descriptorSource(fd), () => {
+        this.#seen = this.#ask();
+        this.#stopWatching();
+      });
+    } catch {
+      // Without a descriptor for it, what Node reports must do.
+    } finally {
+      native.closeDescriptor(fd);
+    }
   }
 
   /** Called when the child has ended, at once if it has ended already. It does not keep the event loop alive. */
@@ -112,6 +171,11 @@ export class RunningChild {
     return this.#sentinel;
   }
 
+  /** Whether this process has asked the child to end. */
+  get killed(): boolean {
+    return this.process.killed;
+  }
+
   kill(signal: NodeJS.Signals): void {
     // Until the child is reaped its pid cannot be reused, and Node reaps in the event loop only.
     if (this.exitcode === null) this.process.kill(signal);
@@ -131,18 +195,24 @@ export class RunningChild {
     return await call.promise;
   }
 
-  /** As `join`, blocking. */
+  /**
+   * As `join`, blocking. Meanwhile it reads what the child writes to pipes of this process: a child that waits for room in a
+   * full pipe would not end.
+   */
   joinSync(timeout: number): boolean {
     if (this.exitcode !== null) return true;
     const wasOpen = this.#sentinel >= 0;
     try {
-      const fds = [this.sentinel];
+      const outputs = outputsOf(this.process);
       const deadline = deadlineAfter(timeout);
       flushUnwritten();
       for (;;) {
-        const { ready, expired } = blockOn(fds, deadline, 'join');
+        const { ready, expired } = blockOn([this.sentinel, ...outputs.map(({ fd }) => fd)], deadline, 'join');
         if (ready[0] === true) return this.exitcode !== null;
         if (expired) return false;
+        for (let i = outputs.length; i > 0; i--) {
+          if (ready[i] === true && !readOnce(outputs[i - 1] as Output)) outputs.splice(i - 1, 1);
+        }
       }
     } finally {
       if (!wasOpen) this.release();
@@ -166,16 +236,24 @@ export class RunningChild {
     this.#sentinel = -1;
   }
 
-  #look(): void {
+  /** The exit code of a child that has ended and was not reaped. */
+  #ask(): number | undefined {
     const found = processes.end(this.pid);
     // If the child was reaped elsewhere, the 'exit' event reports its end.
-    if (found < 0) return;
-    this.#end(found >= processes.killedBy ? processes.killedBy - found : found);
+    if (found < 0) return undefined;
+    return found >= processes.killedBy ? processes.killedBy - found : found;
+  }
+
+  #look(): void {
+    // Node may have reaped it already, together with another child, and report that in a moment.
+    const found = this.#seen ?? this.#ask();
+    if (found !== undefined) this.#end(found);
   }
 
   #end(exitcode: number): void {
     if (this.#exitcode !== undefined) return;
     this.#exitcode = exitcode;
+    this.#stopWatching();
     daemons.delete(this);
     if (!native.isMainThread) processes.ended(this.pid);
     this.#onEnd();

@@ -4,7 +4,8 @@ import { fileURLToPath } from 'node:url';
 
 import { BaseQueue } from '../queues/base-queue.js';
 import { BaseProcess, type ChildIdentity, type Launched } from '../process/base-process.js';
-import { argumentError, type ChildFailure } from '../core/errors.js';
+import type { ChildFailure } from '../core/error-report.js';
+import { argumentError } from '../core/errors.js';
 import { native } from '../native/addon.js';
 import { launchChild, type Spawner } from '../process/launch.js';
 import { checkCommon, COMMON_PROCESS_OPTIONS, type CommonProcessOptions } from '../process/options.js';

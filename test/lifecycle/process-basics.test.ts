@@ -278,13 +278,51 @@ describe('_TestSubclassingProcess', () => {
   });
 });
 
+describe('joinSync() of a process with pipes', () => {
+  // Regression: the child waited for room in the pipe, and the call for the end of the child.
+  it('reads the output of the process, in order, for the streams of the parent', async () => {
+    const lines = (prefix: string): string => Array.from({ length: 60_000 }, (_, i) => `${prefix}${i}\n`).join('');
+    const args = [lines('out'), lines('error')] as const;
+    const child = processOf(targets.print, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    child.start();
+    const early = child.stdout!.read() as null;
+    expect([early, child.joinSync(), child.exitcode]).to.deep.equal([null, true, 0]);
+    expect(await Promise.all([text(child.stdout), text(child.stderr)])).to.deep.equal(args);
+    // A stream that is not read, and one that flows.
+    const unread = processOf(targets.print, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    unread.start();
+    unread.stderr!.resume();
+    expect(unread.joinSync()).to.equal(true);
+  });
+});
+
 describe('TestFlags', () => {
   it('test_flags: options of Node are passed on, without the code that was given with them', async () => {
     const { child, connection } = startWith(targets.describeSelf, [], { execArgv: ['--no-deprecation'] });
     expect(((await connection.recv()) as Self).execArgv).to.deep.equal(['--no-deprecation']);
     await child.join();
     const before = process.execArgv;
-    const given = ['--no-warnings', '-e', 'code', '--input-type', 'module', '--input-type=module', '--eval=1', '-r'];
+    const given = [
+      '--test',
+      '--test-isolation=none',
+      '--test-name-pattern',
+      'x',
+      '--watch',
+      '--watch-path=.',
+      '--no-warnings',
+    ];
+    given.push(
+      '--inspect-brk=0',
+      '--inspect-wait',
+      '--experimental-test-coverage',
+      '-e',
+      'code',
+      '--input-type',
+      'module',
+      '--input-type=module',
+      '--eval=1',
+      '-r',
+    );
     process.execArgv = [...given, fileURLToPath(import.meta.resolve('node-gyp-build')), '-p'];
     try {
       const inheriting = startWith(targets.describeSelf, []);

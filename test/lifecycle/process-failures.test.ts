@@ -146,6 +146,22 @@ describe('A Process that fails', () => {
     throws(() => failing.joinSync(), { code: 'ERR_MP_CHILD_PROCESS', stage: 'run' });
   });
 
+  // Regression: Node knows no names of real-time signals, and reports exit code 0.
+  it('has the number of each signal that ends it', async () => {
+    for (const signal of [1, 11, 31, 34, 35, 50, 64]) {
+      const start = (): Process => {
+        const child = processOf(targets.killSelf, [signal as never], { stdio: ['ignore', 'inherit', 'ignore'] });
+        child.start();
+        return child;
+      };
+      const [awaited, blocking, unjoined] = [start(), start(), start()];
+      expect([await awaited.join(), awaited.exitcode]).to.deep.equal([true, -signal]);
+      expect([blocking.joinSync(), blocking.exitcode]).to.deep.equal([true, -signal]);
+      while (unjoined.isAlive()) await turns();
+      expect(unjoined.exitcode).to.equal(-signal);
+    }
+  });
+
   it('has only its exit code if it is killed before it has read its arguments', async () => {
     const child = processOf(targets.nothing, [Buffer.alloc(8 * 1024 * 1024)] as never);
     child.start();

@@ -7,6 +7,9 @@ import { expect } from 'chai';
 import { makePair, rejects, spawnPeer, type AnyConnection, type Exit, type Peer } from '../helpers/index.js';
 import { child as program } from './support/programs.js';
 
+/** How long a daemon may go on after a SIGTERM, as docs/processes.md says. */
+const GRACE_MS = 2000;
+
 /** Starts a parent with one child, and waits until the child runs. */
 async function family(
   ending: string,
@@ -48,6 +51,23 @@ describe('A daemonic child', () => {
     const { peer, connection } = await family('SIGKILL', 'daemon', 'ignoreTerm');
     await end(peer, 'SIGKILL');
     await rejects(connection.recv(), { code: 'ERR_MP_EOF' });
+  });
+
+  // Regression: the parent waited for one after the other, each for the whole time.
+  it('that ignores SIGTERM is killed together with others that do', async () => {
+    const pairs = [makePair('socketpair'), makePair('socketpair'), makePair('socketpair')];
+    const peer = spawnPeer(program('several-daemons'), { fds: pairs.map(({ writer }) => writer) });
+    for (const { reader } of pairs) expect(await reader.recv()).to.equal('running');
+    peer.tell('end');
+    const ends = await Promise.all(
+      pairs.map(async ({ reader }) => {
+        await rejects(reader.recv(), { code: 'ERR_MP_EOF' });
+        return performance.now();
+      }),
+    );
+    expect(await peer.exit, peer.stderr).to.deep.equal({ code: 0, signal: null });
+    // Of three that are killed one after the other, the last would live for twice this time longer than the first.
+    expect(Math.max(...ends) - Math.min(...ends)).to.be.below(GRACE_MS);
   });
 
   it('of a worker thread ends with the process, not with the worker', async () => {

@@ -46,6 +46,12 @@ export const process: Process<typeof consumer> = new Process({
   args: [b, lock, { attempts: 3 }],
 });
 export const url = new Process({ module: new URL(module), target: nothing });
+export const withProgram = new Process({
+  module,
+  target: nothing,
+  execPath: '/usr/bin/node',
+  execArgv: ['--no-warnings'],
+});
 export const noArguments = new Process({ module, target: nothing, args: [] });
 export const maybe = [new Process({ module, target: optional }), new Process({ module, target: optional, args: [5] })];
 export const byName = new Process({ module, target: 'consumer', args: [1, 'anything', lock] });
@@ -72,6 +78,8 @@ new Process({ module, target: consumer, args: [b, lock, { attempts: 'three' }] }
 new Process({ target: nothing });
 // @ts-expect-error -- A target is a function or a name.
 new Process({ module, target: 5 });
+// @ts-expect-error -- The program is a path.
+new Process({ module, target: nothing, execPath: 5 });
 
 process.start();
 export const joined: boolean = await process.join();

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: MIT
+//
+// A child that has reported no failure may still have failed: join() rejects for each child that did not get to its function.
+// Regression: join() resolved to true for all of these.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
+
+import { expect } from 'chai';
+import { ChildProcessError, Process } from 'node-multiprocessing';
+
+import { instance, newestPython, rejects, spawnPeer, type Program } from '../helpers/index.js';
+import { modules, outcomeOf, processes, type Outcome } from './children/process-outcomes.js';
+
+const module = new URL('./children/process-outcomes.js', import.meta.url);
+
+/** The stage and the exit code of each process of process-outcomes.ts. */
+const expected: Readonly<Record<string, readonly [stage: string, exitcode: number]>> = {
+  'an option that Node does not have': ['attach', 9],
+  'a preloaded module that throws': ['attach', 1],
+  'a preloaded module that exits with 0': ['attach', 0],
+  'a preloaded module that aborts': ['attach', -6],
+  'an addon that must not be loaded': ['attach', 1],
+  'a module that throws, whose error is caught': ['import', 0],
+  'a module that waits for ever': ['import', 13],
+  'a module that exits with 0': ['import', 0],
+  'a module that is killed': ['import', -9],
+  'a function whose promise is never settled': ['run', 13],
+  'a program that is not Python': ['attach', 0],
+  'a Python module that exits with 0': ['import', 0],
+  'a Python module that raises SystemExit': ['import', 0],
+};
+
+describe('A process that does not get to its function', () => {
+  let folder: string;
+
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), 'process-not-reached-'));
+    for (const [name, text] of Object.entries(modules)) writeFileSync(join(folder, name), text);
+  });
+
+  after(() => {
+    rmSync(folder, { recursive: true });
+  });
+
+  it('is expected here for each way', () => {
+    expect(Object.keys(expected)).to.deep.equal(Object.keys(processes));
+  });
+
+  for (const [name, [stage, exitcode]] of Object.entries(expected)) {
+    it(`rejects join(), joinSync() and join() in a worker for ${name}`, async () => {
+      const python = newestPython().path;
+      const outcome: Outcome = { code: 'ERR_MP_CHILD_PROCESS', stage, exitcode };
+      for (const how of ['join', 'joinSync'] as const) {
+        expect(await outcomeOf(processes[name]!(folder, python), how), how).to.deep.equal(outcome);
+      }
+      const worker = new Worker(module, { workerData: { name, folder, python } });
+      const found = await new Promise((resolve, reject) => worker.once('message', resolve).once('error', reject));
+      expect(found, 'in a worker').to.deep.equal(outcome);
+    });
+  }
+
+  it('has not failed if it is ended by its parent, and has if it is killed by another process', async () => {
+    const start = (): Process => {
+      const child = new Process({ module, target: 'nothing', args: [Buffer.alloc(8 * 1024 * 1024)] as never });
+      child.start();
+      return child;
+    };
+    for (const [method, signal] of [
+      ['terminate', -15],
+      ['kill', -9],
+    ] as const) {
+      const ended = start();
+      ended[method]();
+      expect([await ended.join(), ended.exitcode]).to.deep.equal([true, signal]);
+    }
+    const killed = start();
+    process.kill(killed.pid!, 'SIGKILL');
+    await rejects(killed.join(), { code: 'ERR_MP_CHILD_PROCESS', stage: 'attach' });
+  });
+
+  it('says in the error of join() that a process may be short of threads if Node aborts', async () => {
+    const child = processes['a preloaded module that aborts']!(folder, '');
+    child.start();
+    const error = instance(await rejects(child.join(), { code: 'ERR_MP_CHILD_PROCESS' }), ChildProcessError);
+    expect(error.message).to.include('SIGABRT').and.include('ulimit -u');
+  });
+});
+
+describe('A process that reaches its function', () => {
+  const run = (target: string, ...args: unknown[]): Process =>
+    new Process({ module, target, args: args as never, stdio: 'ignore' });
+
+  it('has not failed, whatever it writes to its parent', async () => {
+    for (const value of [null, 5, 'text', [], {}, { type: 'failed' }, { type: 'failed', stage: 'none', message: 1 }]) {
+      expect(await outcomeOf(run('writeToParent', value), 'join')).to.deep.equal({ joined: true, exitcode: 0 });
+    }
+    expect(await outcomeOf(run('writeGarbage'), 'join')).to.deep.equal({ joined: true, exitcode: 0 });
+  });
+
+  it('has not failed if it exits while its promise is pending', async () => {
+    expect(await outcomeOf(run('exitsWhileItWaits'), 'join')).to.deep.equal({ joined: true, exitcode: 0 });
+  });
+
+  it('cannot make join() throw anything but a ChildProcessError by a report of its own', async () => {
+    const circle: { list: unknown[] } = { list: [] };
+    circle.list.push(circle);
+    for (const thrown of [null, 5, {}, { error: 5 }, { error: {} }, { list: 7 }, circle]) {
+      const report = { type: 'failed', stage: 'run', message: 'made up', stack: 'no stack', thrown };
+      const child = run('writeToParent', report);
+      // The exit code of the child is 0, so that the report counts only if the function was not reached.
+      expect(await outcomeOf(child, 'join')).to.deep.equal({ joined: true, exitcode: 0 });
+      const failing = run('writeAndFail', report);
+      const { code } = await outcomeOf(failing, 'join');
+      expect(code).to.equal('ERR_MP_CHILD_PROCESS');
+    }
+  });
+});
+
+/** A program that forgets the guard. It would start a process in each of its processes. */
+const UNGUARDED: Readonly<Record<string, string>> = {
+  'an ES module': `
+import * as mp from 'PACKAGE';
+export function work() {}
+START`,
+  'an ES module, after an await': `
+import * as mp from 'PACKAGE';
+export function work() {}
+await new Promise(setImmediate);
+START`,
+  'a module that the module imports': `
+import './inner.mjs';
+export function work() {}`,
+  'a preloaded module': '',
+};
+
+const START = `
+const child = new mp.Process({ module: FILE, target: 'work', execArgv: process.execArgv });
+console.log('starts a process');
+child.start();
+await child.join().then(() => console.log('joined'), (error) => console.log(error.code, error.stage, error.cause?.code));`;
+
+describe('A program without the guard isMainProcess', () => {
+  let folder: string;
+
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'process-unguarded-'));
+  });
+
+  afterEach(() => {
+    rmSync(folder, { recursive: true });
+  });
+
+  // Regression: each child started the next one, an endless chain that outlived the first process.
+  for (const name of Object.keys(UNGUARDED)) {
+    it(`fails in its first child: ${name}`, async () => {
+      const file = join(folder, 'main.mjs');
+      const inner = join(folder, 'inner.mjs');
+      const complete = (text: string): string =>
+        text
+          .replace('START', START)
+          .replace('FILE', JSON.stringify(file))
+          .replace('PACKAGE', import.meta.resolve('node-multiprocessing'));
+      writeFileSync(inner, complete(`import * as mp from 'PACKAGE';\nSTART`));
+      writeFileSync(file, complete(UNGUARDED[name]!) || 'export function work() {}');
+      const args = name === 'a preloaded module' ? ['--import', inner, file] : [file];
+      const command: Program = { language: 'node', label: 'node', command: process.execPath, args };
+      const peer = spawnPeer(command);
+      const output = await peer.succeeded();
+      const ours = ['ERR_MP_CHILD_PROCESS import ERR_MP_NOT_SUPPORTED', 'ERR_MP_CHILD_PROCESS attach undefined'];
+      const [first, second, last, ...others] = output.trim().split('\n');
+      expect([first, second, others]).to.deep.equal(['starts a process', 'starts a process', []]);
+      expect(last).to.equal(ours[name === 'a preloaded module' ? 1 : 0]);
+      expect(peer.stderr).to.include('isMainProcess');
+    });
+  }
+});
