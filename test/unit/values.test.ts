@@ -289,3 +289,24 @@ describe('An object of this package', () => {
     });
   }
 });
+
+describe('An item longer than maxMessageBytes', () => {
+  for (const [name, make] of Object.entries({
+    Queue: () => new mp.Queue({ maxMessageBytes: 20_000 }),
+    JoinableQueue: () => new mp.JoinableQueue({ maxMessageBytes: 20_000 }),
+    SimpleQueue: () => new mp.SimpleQueue({ maxMessageBytes: 20_000 }),
+  })) {
+    it(`is refused by put, and the queue goes on: ${name}`, async () => {
+      // Every process that used the queue found it broken.
+      const queue = make();
+      for (const item of [Buffer.alloc(20_000), 'x'.repeat(20_000), Buffer.alloc(30_000)]) {
+        await rejects(queue.put(item), { code: 'ERR_MP_PICKLING' });
+        throws(() => queue.putSync(item), { code: 'ERR_MP_PICKLING' });
+        if (queue instanceof mp.Queue) throws(() => queue.putNowait(item), { code: 'ERR_MP_PICKLING' });
+      }
+      await queue.put(Buffer.alloc(19_000, 1));
+      expect(await queue.get()).to.deep.equal(Buffer.alloc(19_000, 1));
+      queue.close();
+    });
+  }
+});
