@@ -2,6 +2,8 @@
 //
 // Checks of arguments. Each throws a TypeError or a RangeError that names the argument, before anything is read or
 // written.
+import { types } from 'node:util';
+
 import { argumentError } from './errors.js';
 
 function kindOf(value: unknown): string {
@@ -130,8 +132,9 @@ export function checkBytes(value: unknown, name: string): Uint8Array {
 }
 
 function viewOf(value: unknown, name: string): Uint8Array {
-  if (value instanceof Uint8Array) return value;
-  const isMemory = value instanceof ArrayBuffer || value instanceof SharedArrayBuffer;
+  // Not by instanceof: the memory may be of another realm, such as the vm context of a test runner.
+  if (types.isUint8Array(value)) return value;
+  const isMemory = types.isAnyArrayBuffer(value);
   if (!ArrayBuffer.isView(value) && !isMemory) {
     throw argumentError(
       'type',

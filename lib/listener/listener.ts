@@ -57,7 +57,7 @@ const DEFAULT_BACKLOG = 128;
 const DEFAULT_AUTH_TIMEOUT = 10_000;
 const DEFAULT_MAX_HANDSHAKES = 64;
 
-const mark = shareableMark('Listener');
+const mark = shareableMark('Listener', 'send its address, or the Connections that it accepts');
 
 interface Accepted {
   readonly connection: Connection<unknown>;

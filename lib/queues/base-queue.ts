@@ -4,7 +4,7 @@
 import { inspect } from 'node:util';
 
 import { checkBlockingLimits, deadlineAfter, type WaitOptions } from '../core/deadline.js';
-import { ClosedError, ShutDown } from '../core/errors.js';
+import { ClosedError, PicklingError, ShutDown } from '../core/errors.js';
 import { waitForFeedersAtExit } from './exit.js';
 import { PipeTransport } from './pipe-transport.js';
 import type { QueueDescriptor, QueueResources } from './queue-resources.js';
@@ -15,6 +15,8 @@ import { makeFair } from '../event-loop/fair-calls.js';
 import { KeepAlive } from '../event-loop/keep-alive.js';
 import { kReduce } from '../reduction/registry.js';
 import { shareableMark } from '../reduction/shareable.js';
+import type { Item } from './transport.js';
+import { BorrowedBytes } from '../serialization/borrowed-bytes.js';
 import type { Exporter } from '../reduction/transfer.js';
 
 /** Options of `put` and `get`. */
@@ -62,7 +64,7 @@ export abstract class BaseQueue<T> {
     try {
       this.checkOpen();
       const limits = checkBlockingLimits(options);
-      return this.#writer.put(this.#resources.format.encodeBorrowed(item), limits, this.#keepAlive);
+      return this.#writer.put(this.encode(item), limits, this.#keepAlive);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -72,7 +74,7 @@ export abstract class BaseQueue<T> {
   putSync(item: T, options?: QueueWaitOptions): void {
     this.checkOpen();
     const deadline = deadlineAfter(checkBlockingLimits(options).timeout);
-    this.#writer.putSync(this.#resources.format.encodeBorrowed(item), deadline, 'putSync');
+    this.#writer.putSync(this.encode(item), deadline, 'putSync');
   }
 
   /**
@@ -193,6 +195,22 @@ export abstract class BaseQueue<T> {
   /** @internal */
   protected get keepAlive(): KeepAlive {
     return this.#keepAlive;
+  }
+
+  /**
+   * The bytes of an item. A longer one than a member can get would break the queue for all of them.
+   *
+   * @internal
+   */
+  protected encode(item: T): Item {
+    const { format, pipe } = this.#resources;
+    const encoded = format.encodeBorrowed(item);
+    const length = encoded instanceof BorrowedBytes ? encoded.prefix.length + encoded.bytes.length : encoded.length;
+    const { maxMessageBytes } = pipe.reader.options;
+    if (length <= maxMessageBytes) return encoded;
+    throw new PicklingError(
+      `The item has ${length} bytes, more than maxMessageBytes of this queue, ${maxMessageBytes}`,
+    );
   }
 
   /** @internal */

@@ -10,7 +10,7 @@ import { checkInteger, checkOptionNames, checkTimeout, optionNames, type OptionN
 export interface SimpleQueueOptions {
   /** How items are serialised. Default `'structured'`. All processes that use the queue must use the same. */
   serialization?: Serialization | undefined;
-  /** Longest item that can be got, in bytes; a longer one breaks the queue. Default 1 GiB. */
+  /** Longest item, in bytes; `put` refuses a longer one. Default 1 GiB. */
   maxMessageBytes?: number | undefined;
   /** How long the process may delay its end until its items are written, in milliseconds. Default 5000. */
   exitFlushMs?: number | undefined;

@@ -7,6 +7,7 @@ import { serialize } from 'node:v8';
 import { argumentError, BusyError, ClosedError, NotSupported } from '../core/errors.js';
 import { checkInteger } from '../core/validate.js';
 import { deserializeGraph, serializeGraph, type ObjectGraph } from './object-graph.js';
+import { isOrdinary } from './ordinary.js';
 import {
   isReducible,
   kIdentity,
@@ -75,7 +76,8 @@ class ReducedObjects {
  */
 export function reducePlainValue(value: unknown): ObjectGraph | undefined {
   try {
-    return { magic: NO_MAGIC, objects: [[], []], value: serialize(value) };
+    const bytes = serialize(value);
+    return isOrdinary(value, bytes.length) ? { magic: NO_MAGIC, objects: [[], []], value: bytes } : undefined;
   } catch {
     // `reduceValue` finds the reason, and the path to it.
     return undefined;
@@ -90,12 +92,12 @@ export function reducePlainValue(value: unknown): ObjectGraph | undefined {
  */
 export function reduceValue(value: unknown, name: string, exporter: Exporter): ObjectGraph {
   const objects = new ReducedObjects(exporter);
-  const add = (object: object, path: string): number => {
-    if (!isReducible(object)) throw new NotSupported(`${path} is an object that cannot be passed to another process`);
+  const add = (object: object, path: () => string): number => {
+    if (!isReducible(object)) throw new NotSupported(`${path()} is an object that cannot be passed to another process`);
     try {
       return objects.add(object);
     } catch (error) {
-      throw errorAt(path, error);
+      throw errorAt(path(), error);
     }
   };
   const { magic, numbers, value: bytes } = serializeGraph(value, name, add);

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
 // How objects become bytes. Only this folder knows formats. All lower layers move bytes.
+import { types } from 'node:util';
+
 import { argumentError, MultiprocessingError, NotSupported, PicklingError, UnpicklingError } from '../core/errors.js';
+import { isError } from '../core/realms.js';
 import type { BuiltInSerialization, Format, FormatContext, PackUnpack, Serializer } from './formats.js';
 import { json } from './json.js';
 import type { PickleFormat } from './pickle/serializer.js';
@@ -110,6 +113,8 @@ function makeCodec(name: string, format: Format): Codec {
         throw new PicklingError(`The value cannot be serialised (${name})${reason(error)}`, { cause: error });
       }
       if (bytes instanceof Uint8Array) return bytes;
+      // Of another realm.
+      if (types.isUint8Array(bytes)) return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
       throw new PicklingError('serialize(value) must return a Uint8Array');
     },
     fromBorrowed: (memory, length, context) => decode(memory.subarray(0, length), false, context),
@@ -118,5 +123,5 @@ function makeCodec(name: string, format: Format): Codec {
 }
 
 function reason(error: unknown): string {
-  return error instanceof Error ? `: ${error.message}` : '';
+  return isError(error) ? `: ${error.message}` : '';
 }

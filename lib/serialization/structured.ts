@@ -1,22 +1,14 @@
 // SPDX-License-Identifier: MIT
-import { DefaultDeserializer, deserialize, serialize } from 'node:v8';
+import { serialize } from 'node:v8';
 
+import { Unsendable } from '../core/errors.js';
 import { allocateCopied } from '../core/large-buffers.js';
+import { isOrdinary } from '../reduction/ordinary.js';
+import { OwningDeserializer } from '../reduction/owning-deserializer.js';
+import { refuseShareable } from '../reduction/shareable.js';
+import { makeMagic, serializeWalked } from '../reduction/walk.js';
 import { BorrowedBytes } from './borrowed-bytes.js';
 import type { Format } from './formats.js';
-
-/** Copies what Node's deserializer makes as a view of the message, so that the message's memory can be used again. */
-class CopyingDeserializer extends DefaultDeserializer {
-  _readHostObject(): ArrayBufferView {
-    const base = DefaultDeserializer.prototype as unknown as { _readHostObject(): ArrayBufferView };
-    const view = base._readHostObject.call(this);
-    const { buffer, byteOffset, byteLength } = view;
-    const copy = buffer.slice(byteOffset, byteOffset + byteLength) as ArrayBuffer;
-    if (view instanceof Buffer) return Buffer.from(copy);
-    const Type = view.constructor as new (buffer: ArrayBuffer) => ArrayBufferView;
-    return new Type(copy);
-  }
-}
 
 /**
  * What V8 writes before the length and the bytes of a Buffer. A Buffer that is the whole message is written and read
@@ -80,17 +72,33 @@ export function serializeBorrowed(value: unknown): BorrowedBytes | undefined {
   return new BorrowedBytes(prefix, value);
 }
 
-/** As V8 decodes, but without views of the message. */
-function deserializeCopy(bytes: Buffer): unknown {
-  const buffer = deserializeBuffer(bytes);
+function deserializeOwning(bytes: Buffer, keep: boolean): unknown {
+  const buffer = keep ? undefined : deserializeBuffer(bytes);
   if (buffer !== undefined) return buffer;
-  const deserializer = new CopyingDeserializer(bytes);
+  const deserializer = new OwningDeserializer(bytes, keep);
   deserializer.readHeader();
   return deserializer.readValue();
 }
 
+/** The bytes of a value that V8 refuses, or does not carry as it is; or the error, with the path to its cause. */
+function serializeOther(value: unknown): Buffer {
+  return serializeWalked(value, 'value', makeMagic(16), refuseShareable);
+}
+
+function serializeValue(value: unknown): Uint8Array {
+  let bytes: Buffer;
+  try {
+    bytes = serialize(value);
+  } catch (error) {
+    // The caller may know another way for objects of this package.
+    if (error instanceof Unsendable) throw error;
+    return serializeOther(value);
+  }
+  return isOrdinary(value, bytes.length) ? bytes : serializeOther(value);
+}
+
 /** The structured clone algorithm in V8's own format: Map, Set, Date, typed arrays, cycles, BigInt and more. */
 export const structured: Format = {
-  encode: (value) => (isPlainBuffer(value) ? serializeBuffer(value) : serialize(value)),
-  decode: (bytes, keep): unknown => (keep ? deserialize(bytes) : deserializeCopy(bytes)),
+  encode: (value) => (isPlainBuffer(value) ? serializeBuffer(value) : serializeValue(value)),
+  decode: deserializeOwning,
 };

@@ -12,7 +12,7 @@ import { SEM_VALUE_MAX } from './sem-lock.js';
 import { checkInteger, checkSemaphoreName } from '../core/validate.js';
 
 const TYPE_NAME = 'NamedSemaphore';
-const mark = shareableMark(TYPE_NAME);
+const mark = shareableMark(TYPE_NAME, 'send its name, and open() it on the other side');
 
 /** Key that only this module passes to the constructor. */
 const kConstruct = Symbol('NamedSemaphore');

@@ -61,7 +61,7 @@ export function makeAll(makers: readonly (() => SemaphoreHandle)[]): SemaphoreHa
   }
 }
 
-const guardMark = shareableMark('Guard');
+const guardMark = shareableMark('Guard', 'it belongs to the caller that has acquired the lock');
 
 /**
  * What `guard` resolves to: one acquire, which `release()` or the end of an `await using` or `using` block releases.

@@ -2,6 +2,7 @@
 import { types } from 'node:util';
 
 import { PicklingError } from '../../../core/errors.js';
+import { isError } from '../../../core/realms.js';
 import { refuseShareable } from '../../../reduction/shareable.js';
 import type { FormatContext } from '../../formats.js';
 import type { PickleHooks } from '../hooks.js';
@@ -25,15 +26,26 @@ export function replace(
   if (isNdArray(object)) return encodeNdArray(object);
   const encode = knownEncoders.get(prototype);
   if (encode !== undefined) return encode(object as never);
-  if (object instanceof Error || types.isNativeError(object)) return encodeError(object);
+  if (isError(object)) return encodeError(object);
   if (types.isAnyArrayBuffer(object)) return new Uint8Array(object);
   if (types.isUint8Array(object) || types.isDataView(object)) return bytesOf(object);
+  if (types.isTypedArray(object)) return encodeTypedArray(object);
   // The object is of another realm, such as that of a vm context, or of a derived class.
   if (types.isDate(object)) return encodeDate(object);
   if (types.isBoxedPrimitive(object) && !types.isSymbolObject(object)) {
     return object.valueOf();
   }
   return undefined;
+}
+
+/** As the encoder of its kind encodes an array of this realm. */
+function encodeTypedArray(array: NodeJS.TypedArray): PickleNode | undefined {
+  const Class = (globalThis as unknown as Record<string, new (...args: unknown[]) => object>)[
+    array[Symbol.toStringTag]
+  ];
+  if (Class === undefined) return undefined;
+  const own = new Class(array.buffer, array.byteOffset, array.length);
+  return knownEncoders.get(Object.getPrototypeOf(own))?.(own as never);
 }
 
 /** The error about an object without a counterpart in Python. */
