@@ -297,11 +297,11 @@ export function abortError(signal: AbortSignal): Error {
 }
 
 /** A TypeError or RangeError in the form of Node's own argument errors. */
-export function argumentError(kind: 'type' | 'range', message: string): TypeError | RangeError {
+export function argumentError(kind: 'type' | 'range', message: string, options?: ErrorOptions): TypeError | RangeError {
   const error =
     kind === 'type'
-      ? Object.assign(new TypeError(message), { code: 'ERR_INVALID_ARG_TYPE' })
-      : Object.assign(new RangeError(message), { code: 'ERR_OUT_OF_RANGE' });
+      ? Object.assign(new TypeError(message, options), { code: 'ERR_INVALID_ARG_TYPE' })
+      : Object.assign(new RangeError(message, options), { code: 'ERR_OUT_OF_RANGE' });
   beginAtCaller(error, argumentError);
   return error;
 }
@@ -310,10 +310,10 @@ const names = getSystemErrorMap();
 const errnoNames = new Map(Object.entries(constants.errno).map(([name, number]) => [-number, name]));
 
 /** An error of the operating system with the properties of Node's own: `code`, `errno`, `syscall`. */
-export function systemError(errno: number, syscall: string, detail?: string): NodeJS.ErrnoException {
+export function systemError(errno: number, syscall: string, detail?: string, by?: ErrorOptions): NodeJS.ErrnoException {
   const [name, text] = names.get(errno) ?? [errnoNames.get(errno) ?? `E${-errno}`, 'system error'];
   const message = `${syscall} ${name}: ${text}${detail === undefined ? '' : `, ${detail}`}`;
-  const error = Object.assign(new Error(message), { code: name, errno, syscall });
+  const error = Object.assign(new Error(message, by), { code: name, errno, syscall });
   beginAtCaller(error, systemError);
   return error;
 }

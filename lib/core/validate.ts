@@ -145,7 +145,7 @@ function viewOf(value: unknown, name: string): Uint8Array {
     return isMemory ? new Uint8Array(value) : new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
   } catch (error) {
     // A DataView of detached memory throws when its length is read.
-    throw argumentError('type', `${name} must not be detached: ${(error as Error).message}`);
+    throw argumentError('type', `${name} must not be detached: ${(error as Error).message}`, { cause: error });
   }
 }
 

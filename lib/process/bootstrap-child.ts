@@ -163,7 +163,8 @@ function rebuildArguments(
   } catch (error) {
     if (owner === undefined || (error as { code?: unknown }).code !== 'ENOENT') throw error;
     const identity = `this process runs as user ${process.geteuid?.()}`;
-    throw systemError(-constants.errno.EACCES, 'sem_open', `the semaphores belong to user ${owner}, and ${identity}`);
+    const detail = `the semaphores belong to user ${owner}, and ${identity}`;
+    throw systemError(-constants.errno.EACCES, 'sem_open', detail, { cause: error });
   }
 }
 
