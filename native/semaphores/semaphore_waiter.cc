@@ -8,7 +8,10 @@
 #include <atomic>
 #include <cerrno>
 #include <chrono>
+#include <cstdint>
+#include <iterator>
 #include <list>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <utility>
@@ -26,6 +29,7 @@ struct WaitRequest {
   std::shared_ptr<TrackedSemaphore> semaphore;
   std::shared_ptr<CompletionQueue> queue;
   int32_t number = 0;
+  bool checks = false;  // Whether the semaphore had checks when the wait began.
 };
 
 // A semaphore and the requests for it, in their order.
@@ -33,6 +37,13 @@ struct Entry {
   std::shared_ptr<TrackedSemaphore> semaphore;
   platform::SemaphoreWord* word = nullptr;  // Null if semaphores are tried in turn.
   std::list<WaitRequest> requests;
+  size_t checks = 0;  // How many of them have checks.
+};
+
+// Where a request is, so that a caller that gives up need not look through all others.
+struct Position {
+  Entry* entry;
+  std::list<WaitRequest>::iterator request;
 };
 
 constexpr uint64_t kOneSleeper = uint64_t{1} << 32;
@@ -75,7 +86,11 @@ class Shard {
       entries_.push_back(MakeEntry(request.semaphore));
       entry = &entries_.back();
     }
+    request.checks = request.semaphore->has_checks();
+    if (request.checks) entry->checks++;
+    const Key key{request.queue.get(), request.number};
     entry->requests.push_back(std::move(request));
+    positions_[key] = {entry, std::prev(entry->requests.end())};
     Interrupt();
     return true;
   }
@@ -85,15 +100,25 @@ class Shard {
     return Find(semaphore.semaphore().get()) != nullptr;
   }
 
-  // Afterwards no such request is pushed any more. It may have been pushed before.
-  template <typename Matches>
-  void Remove(Matches matches) {
+  // Whether the request was here. If not, it may have been pushed before.
+  bool Remove(const CompletionQueue& queue, int32_t number) {
     const std::lock_guard lock(mutex_);
-    bool any = false;
-    for (Entry& entry : entries_) {
-      any = entry.requests.remove_if(matches) > 0 || any;
-    }
-    if (any) Interrupt();
+    const auto found = positions_.find({&queue, number});
+    if (found == positions_.end()) return false;
+    Entry& entry = *found->second.entry;
+    (void)Take(found);
+    // Of a semaphore that others wait for, the thread need not know.
+    if (entry.requests.empty()) Interrupt();
+    return true;
+  }
+
+  // Afterwards no request of the queue is pushed any more.
+  void RemoveAll(const CompletionQueue& queue) {
+    const std::lock_guard lock(mutex_);
+    auto next = positions_.lower_bound({&queue, INT32_MIN});
+    if (next == positions_.end() || next->first.first != &queue) return;
+    while (next != positions_.end() && next->first.first == &queue) (void)Take(next++);
+    Interrupt();
   }
 
   void Stop() {
@@ -106,6 +131,17 @@ class Shard {
   }
 
  private:
+  using Key = std::pair<const CompletionQueue*, int32_t>;
+
+  WaitRequest Take(std::map<Key, Position>::iterator at) {
+    const Position position = at->second;
+    WaitRequest request = std::move(*position.request);
+    if (request.checks) position.entry->checks--;
+    position.entry->requests.erase(position.request);
+    positions_.erase(at);
+    return request;
+  }
+
   Entry MakeEntry(const std::shared_ptr<TrackedSemaphore>& semaphore) {
     Entry entry;
     entry.semaphore = semaphore;
@@ -157,13 +193,13 @@ class Shard {
         for (const Entry& entry : entries_) {
           words.push_back(entry.word);
           kept.push_back(entry.semaphore);
-          for (const WaitRequest& request : entry.requests)
-            checks |= request.semaphore->has_checks();
+          checks |= entry.checks > 0;
         }
       }
       Sleep(words, expected, checks);
     }
     const std::lock_guard lock(mutex_);
+    positions_.clear();
     for (Entry& entry : entries_) entry.requests.clear();
     DropIdle();
   }
@@ -190,8 +226,9 @@ class Shard {
   }
 
   void CheckHolder(Entry& entry) {
+    if (entry.checks == 0) return;
     for (const WaitRequest& request : entry.requests) {
-      if (!request.semaphore->has_checks()) continue;
+      if (!request.checks) continue;
       const int status = request.semaphore->CheckHolder();
       // The same holds for every request, and each caller decides for itself.
       if (status < 0) CompleteAll(entry, status);
@@ -204,8 +241,8 @@ class Shard {
   }
 
   void Complete(Entry& entry, int32_t status) {
-    WaitRequest request = std::move(entry.requests.front());
-    entry.requests.pop_front();
+    const WaitRequest& first = entry.requests.front();
+    WaitRequest request = Take(positions_.find({first.queue.get(), first.number}));
     request.queue->Push({request.number, status, std::move(request.semaphore)});
   }
 
@@ -246,6 +283,7 @@ class Shard {
   const size_t capacity_;  // How many semaphores it can wait for at once; 0: it tries them in turn.
   std::mutex mutex_;
   std::list<Entry> entries_;
+  std::map<Key, Position> positions_;
   std::atomic<uint32_t> control_{0};
   Wake wake_;
   Deadline::Clock::time_point checked_ = Deadline::Clock::now();
@@ -293,14 +331,15 @@ int SemaphoreWaiter::Start(std::shared_ptr<TrackedSemaphore> semaphore,
   // All requests for a semaphore go to one thread, so that their order is kept.
   for (const bool has_semaphore : {true, false}) {
     for (const auto& shard : all) {
-      if (shard->Waits(*semaphore) == has_semaphore && shard->Add({semaphore, queue, number}))
+      if (shard->Waits(*semaphore) == has_semaphore &&
+          shard->Add({semaphore, queue, number, false}))
         return 0;
     }
   }
   auto shard = std::make_unique<Shard>(ShardCapacity());
   const int started = shard->Start();
   if (started < 0) return started;
-  shard->Add({std::move(semaphore), std::move(queue), number});
+  shard->Add({std::move(semaphore), std::move(queue), number, false});
   all.push_back(std::move(shard));
   return 0;
 }
@@ -308,9 +347,7 @@ int SemaphoreWaiter::Start(std::shared_ptr<TrackedSemaphore> semaphore,
 void SemaphoreWaiter::Cancel(const std::shared_ptr<CompletionQueue>& queue, int32_t number) {
   const std::lock_guard lock(AllShards().mutex);
   for (const auto& shard : AllShards().all) {
-    shard->Remove([&](const WaitRequest& request) {
-      return request.queue == queue && request.number == number;
-    });
+    if (shard->Remove(*queue, number)) return;
   }
   queue->Withdraw([&](int32_t request) { return request == number; });
 }
@@ -318,7 +355,7 @@ void SemaphoreWaiter::Cancel(const std::shared_ptr<CompletionQueue>& queue, int3
 void SemaphoreWaiter::CancelAll(const std::shared_ptr<CompletionQueue>& queue) {
   const std::lock_guard lock(AllShards().mutex);
   for (const auto& shard : AllShards().all) {
-    shard->Remove([&](const WaitRequest& request) { return request.queue == queue; });
+    shard->RemoveAll(*queue);
   }
   queue->Withdraw([](int32_t) { return true; });
 }

@@ -91,7 +91,7 @@ class PlainSource final : public ByteSource {
  public:
   PlainSource(const uint8_t* data, size_t size) : data_(data), left_(size) {}
 
-  ssize_t Read(const iovec* iov, int, UniqueFd*) override {
+  ssize_t Read(const iovec* iov, int, ArrivedDescriptor*) override {
     const size_t size = std::min(iov->iov_len, std::min(left_, most));
     if (size == 0) return -EAGAIN;
     std::memcpy(iov->iov_base, data_, size);

@@ -102,6 +102,26 @@ inline const Test kDamaged("waiter: a semaphore whose file is truncated ends the
                            });
 #endif
 
+// Regression: each request that was withdrawn was looked for among all others, so the time grew
+// with the square of their number.
+inline const Test kManyWithdrawn("waiter: 50000 requests are withdrawn, and none takes a value",
+                                 [] {
+                                   const auto queue = MakeQueue();
+                                   const auto semaphore = MakeTracked(0);
+                                   constexpr int32_t kMany = 50000;
+                                   for (int32_t i = 1; i <= kMany; i++)
+                                     Equal(SemaphoreWaiter::Start(semaphore, queue, i), 0);
+                                   for (int32_t i = kMany; i > 1; i--)
+                                     SemaphoreWaiter::Cancel(queue, i);
+                                   for (int i = 0; i < 2; i++)
+                                     Equal(semaphore->Release(TrackedSemaphore::kNoLimit), 0);
+                                   Equal(Next(*queue).request, 1);
+                                   Check(IsEmpty(*queue));
+                                   ExpectNoSleepers(*semaphore);
+                                   Equal(semaphore->semaphore().Value(), 1);
+                                   SemaphoreWaiter::Stop();
+                                 });
+
 inline const Test kPresent("waiter: a value that is there already is taken", [] {
   const auto queue = MakeQueue();
   const auto semaphore = MakeTracked(2);

@@ -4,6 +4,7 @@
 import { native } from '#lib/native/addon.js';
 import { readSettings } from '#lib/native/settings.js';
 import { expect } from 'chai';
+import { Lock } from 'node-multiprocessing';
 
 import { spawnPeer } from '../helpers/index.js';
 import { expectCancelledCleanly, expectPythonServed } from './support/lock-loops.js';
@@ -16,6 +17,21 @@ describe('Acquires that time out or are aborted', function () {
 
   it('do not keep a posted value from a sleeping Python waiter, 200 times', function () {
     return expectPythonServed(200);
+  });
+});
+
+describe('20,000 acquires of one lock', function () {
+  // Regression: this took most of a minute, since each acquire that gave up was looked for among all others.
+  it('with a time limit all give up, and the next one gets the lock', async function () {
+    const lock = new Lock();
+    lock.acquireSync();
+    const pending = Array.from({ length: 20_000 }, () => lock.acquire({ timeout: 100 }));
+    expect(new Set(await Promise.all(pending))).to.deep.equal(new Set([false]));
+    const next = lock.acquire();
+    lock.release();
+    expect(await next).to.equal(true);
+    lock.release();
+    lock.close();
   });
 });
 
