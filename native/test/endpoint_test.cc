@@ -23,7 +23,7 @@ ssize_t WriteAll(Endpoint& endpoint, const Blob& bytes) {
 }
 
 ssize_t ReadSome(Endpoint& endpoint, Blob* bytes) {
-  UniqueFd descriptor;
+  ArrivedDescriptor descriptor;
   const iovec iov{bytes->data(), bytes->size()};
   return endpoint.source().Read(&iov, 1, &descriptor);
 }
