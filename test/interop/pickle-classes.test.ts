@@ -103,7 +103,10 @@ describe('A registered class', () => {
           throws(() => loads(maker.dumps(`Listed(${args})`)), { code: 'ERR_MP_UNPICKLING' });
         }
       });
-      const setState = (object: object, [a, b]: never): void => void Object.assign(object, { a, b });
+      const setState = (object: object, state: unknown): void => {
+        const [a, b] = state as unknown[];
+        Object.assign(object, { a, b });
+      };
       await registered({ module: 'pickles', name: 'Listed', class: Slots, setState }, () => {
         const object = loads(maker.dumps('Listed(None, {"size": 3})'));
         deepStrictEqual(object, Object.assign(new Slots(), { a: null, b: { size: 3 } }));
