@@ -53,7 +53,8 @@ export class Encoder extends MemoWriter {
   /** Whether the current value is inside of an object of an unknown class, so that a tuple must remain one. */
   #exact = false;
   /** The objects whose arguments are being written, and how many memo numbers there were before each. */
-  readonly #making: [object, number][] = [];
+  readonly #making: object[] = [];
+  readonly #makingFrom: number[] = [];
   /** The memo numbers of originals. */
   readonly #originals = new Memo();
 
@@ -201,10 +202,7 @@ export class Encoder extends MemoWriter {
     if (count > 0) this.byte(ADDITEMS);
   }
 
-  /**
-   * A key of a dict or a member of a set. In Python these are immutable, so Arrays become tuples and Sets frozensets. All
-   * that a tuple or a frozenset holds must be hashable, too.
-   */
+  /** A key or a member of a set, immutable in Python: Arrays become tuples and Sets frozensets, with all inside. */
   #hashable(value: unknown): void {
     if (typeof value !== 'object' || value === null) {
       this.#value(value);
@@ -360,10 +358,12 @@ export class Encoder extends MemoWriter {
   }
 
   #arguments(value: object, args: readonly unknown[]): void {
-    const [, from] = this.#making.findLast(([object]) => object === value) ?? [];
-    this.#making.push([value, this.memoized]);
-    this.#items(from === undefined ? args : copyUnfinished(args, (list) => (this.memo.get(list) ?? -1) >= from));
-    this.#making.pop();
+    const making = this.#making;
+    const at = making.length === 0 ? -1 : making.lastIndexOf(value);
+    this.#makingFrom[making.push(value) - 1] = this.memoized;
+    if (at < 0) this.#items(args);
+    else this.#items(copyUnfinished(args, (list) => (this.memo.get(list) ?? -1) >= (this.#makingFrom[at] as number)));
+    making.pop();
   }
 
   #instance(value: object, { type, args, isNew, keywords, state, items, entries }: PythonObject): void {
