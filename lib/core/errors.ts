@@ -329,7 +329,6 @@ const semaphoreHints: Readonly<Record<string, string>> = {
   EPERM: 'the folder mp-<uid> in /dev/shm must be a directory of this user with mode 0700',
   EROFS: '/dev/shm is mounted read-only',
   EMFILE: 'too many descriptors or semaphores are open in this process; close() those that are no longer used',
-  ENFILE: 'too many files are open on this system',
   ENOMEM: 'this process has too many mappings; close() semaphores that are no longer used',
   EEXIST: 'a semaphore of this name exists already',
   EIO: 'its file in /dev/shm, or that of the table beside it, was truncated or overwritten',
@@ -361,8 +360,6 @@ export function receiveError(status: number, id: number, operation: string, limi
       return systemError(-constants.errno.EBADMSG, 'recvmsg', 'a descriptor arrived inside a message');
     case codes.noDescriptor:
       return systemError(-constants.errno.EBADMSG, 'recvmsg', 'no descriptor arrived');
-    case -constants.errno.EMFILE:
-      return systemError(status, 'recvmsg', 'a descriptor arrived and was lost, since this process has too many open');
     case codes.bufferChanged:
       return argumentError('type', 'buffer was detached or shrunk during the call');
     case codes.timedOut:
