@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { startLimits, type Limits } from '../core/deadline.js';
+import { countWait } from './reactor.js';
 
 /** What keeps the event loop alive while a call is pending: a `KeepAlive`, or the handle of what the call waits for. */
 export interface CallKeeper {
@@ -29,6 +30,7 @@ export class PendingCall<T> {
       this.#reject = reject;
     });
     this.#keeper = keeper;
+    countWait();
     keeper.begin();
   }
 

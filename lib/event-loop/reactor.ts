@@ -99,6 +99,11 @@ export function takeTurn(): boolean {
   return false;
 }
 
+/** Counts an operation that waits. It needs no turn: other work goes on until it has its answer. */
+export function countWait(): void {
+  state.operations++;
+}
+
 /** How many operations were counted so far. */
 export function operations(): number {
   return state.operations;
