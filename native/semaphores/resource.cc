@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "semaphores/resource.h"
 
+#include <fcntl.h>
 #include <semaphore.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -8,6 +9,9 @@
 
 #include <charconv>
 #include <vector>
+
+#include "os/platform.h"
+#include "os/unique_fd.h"
 
 namespace mp {
 
@@ -31,8 +35,12 @@ ino_t InodeOf(const Resource& resource) {
   if (kind == ResourceKind::kSemaphore)
     paths.insert(paths.begin(), "/dev/shm/sem." + name.substr(1));
   for (const std::string& path : paths) {
+    // Not lstat(), which glibc exports only since 2.33.
+    const UniqueFd file(::open(path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
     struct stat info {};
-    if (::lstat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode)) return info.st_ino;
+    if (file && platform::FileStatus(file.get(), &info) == 0 && S_ISREG(info.st_mode)) {
+      return info.st_ino;
+    }
   }
   return 0;
 #else

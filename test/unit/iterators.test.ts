@@ -4,7 +4,7 @@
 import { Readable } from 'node:stream';
 
 import { expect } from 'chai';
-import { Client, JoinableQueue, Queue, SimpleQueue } from 'node-multiprocessing';
+import { Client, Connection, JoinableQueue, Queue, SimpleQueue } from 'node-multiprocessing';
 
 import { kinds, listen, makePair, ownTmpdir, rejects, track, turns, type AnyConnection } from '../helpers/index.js';
 
@@ -122,7 +122,9 @@ describe('Iterating', function () {
       const first = iterable[Symbol.asyncIterator]();
       const waiting = first.next();
       supplied.push(supply(4));
-      expect((await waiting).done).to.equal(false);
+      const { done, value } = await waiting;
+      expect(done).to.equal(false);
+      if (value instanceof Connection) track(value as AnyConnection);
       await first.return!();
       const second = iterable[Symbol.asyncIterator]();
       const next = second.next();

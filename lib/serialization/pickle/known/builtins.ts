@@ -23,7 +23,7 @@ const set: Reducer = { pure: true, most: 1, byInit: true, call: ([values], budge
 
 const list: Reducer = { pure: true, most: 1, byInit: true, call: ([values], budget) => [...items(values, budget)] };
 
-const tuple: Reducer = {
+const tupleReducer: Reducer = {
   pure: true,
   most: 1,
   call: ([values], reading) => reading.original([...items(values, reading)]),
@@ -87,7 +87,7 @@ const builtins: Readonly<Record<string, Reducer>> = {
   object,
   set,
   str: mentioned,
-  tuple,
+  tuple: tupleReducer,
 };
 
 /** The functions by which `object.__reduce__` and `__newobj__` make an object of a class that is an argument. */
