@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
 // The programs and modules that a Process can be started from.
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
@@ -10,6 +8,7 @@ import { expect } from 'chai';
 
 import { packageRoot, spawnPeer, type Peer, type Program } from '../helpers/index.js';
 import { child as program, report } from './support/programs.js';
+import { ProgramFolder } from './support/program-folder.js';
 
 /** Makes a program of several files, which may import the package. */
 function node(args: readonly string[], options: { cwd?: string } = {}): Peer {
@@ -31,24 +30,19 @@ if (mp.isMainProcess) {
 }`;
 
 describe('A Process', () => {
+  let programs: ProgramFolder;
   let folder: string;
 
   beforeEach(() => {
-    folder = mkdtempSync(join(tmpdir(), 'process-modules-'));
-    mkdirSync(join(folder, 'node_modules'));
-    symlinkSync(packageRoot, join(folder, 'node_modules', 'node-multiprocessing'));
+    programs = new ProgramFolder();
+    folder = programs.path;
   });
 
   afterEach(() => {
-    rmSync(folder, { recursive: true });
+    programs.remove();
   });
 
-  function write(path: string, text: string): string {
-    const file = join(folder, path);
-    mkdirSync(join(file, '..'), { recursive: true });
-    writeFileSync(file, text);
-    return file;
-  }
+  const write = (path: string, text: string): string => programs.write(path, text);
 
   const esm = `import * as mp from 'node-multiprocessing';
 export async function work(connection, { twice }) { await connection.send(2 * twice); }

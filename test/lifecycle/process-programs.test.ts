@@ -2,14 +2,14 @@
 //
 // What a child is and how it loads its module, in programs of special kinds: several copies of the package, symbolic links,
 // hooks of require(), applications that are no Node, the permission model.
-import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { expect } from 'chai';
 import { Process } from 'node-multiprocessing';
 
 import { packageRoot, spawnPeer, throws } from '../helpers/index.js';
+import { ProgramFolder } from './support/program-folder.js';
 
 /** Runs a program to its end. Returns what it has printed. */
 function run(...args: readonly string[]): Promise<string> {
@@ -37,24 +37,19 @@ const WORK = `import * as mp from 'node-multiprocessing';
 export async function work(connection, { twice }) { await connection.send(2 * twice); }`;
 
 describe('A Process of a program', () => {
+  let programs: ProgramFolder;
   let folder: string;
 
   beforeEach(() => {
-    folder = mkdtempSync(join(tmpdir(), 'process-programs-'));
-    mkdirSync(join(folder, 'node_modules'));
-    symlinkSync(packageRoot, join(folder, 'node_modules', 'node-multiprocessing'));
+    programs = new ProgramFolder();
+    folder = programs.path;
   });
 
   afterEach(() => {
-    rmSync(folder, { recursive: true });
+    programs.remove();
   });
 
-  function write(path: string, text: string): string {
-    const file = join(folder, path);
-    mkdirSync(join(file, '..'), { recursive: true });
-    writeFileSync(file, text);
-    return file;
-  }
+  const write = (path: string, text: string): string => programs.write(path, text);
 
   // Regression: a path was read as if it were a URL.
   it('runs a function of a CommonJS module from a path with letters that URLs escape', async () => {
