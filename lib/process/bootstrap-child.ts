@@ -16,7 +16,7 @@ import { failureOf, type ChildFailure, type ReportedFailure } from '../core/erro
 import { EOFError, systemError, TruncatedMessageError } from '../core/errors.js';
 import { native } from '../native/addon.js';
 import { inherited } from '../reduction/inheritance.js';
-import { rebuildValue } from '../reduction/reduce-value.js';
+import { rebuildValue } from '../serialization/structured/reduce-value.js';
 import { duplicate, type Importer } from '../reduction/transfer.js';
 
 /** The exit code of a program that ends although something waits for it, as that of a module of Node. */
