@@ -83,6 +83,7 @@ export const ARRAY_TYPES: readonly string[] = [
   'BigInt64Array',
   'BigUint64Array',
 ];
+export const UINT8_ARRAY = 1;
 export const DATA_VIEW = 9;
 export const BUFFER = 10;
 

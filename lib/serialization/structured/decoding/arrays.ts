@@ -1,13 +1,21 @@
 // SPDX-License-Identifier: MIT
-import { ARRAY_TYPES, BUFFER } from '../tags.js';
+import { ARRAY_TYPES, BUFFER, UINT8_ARRAY } from '../tags.js';
 
 type View = new (buffer: ArrayBufferLike, offset?: number, length?: number) => ArrayBufferView;
 
-/** The constructor of Buffers over existing memory. */
-const bufferAt = Buffer.from as (buffer: ArrayBufferLike, offset?: number, length?: number) => Buffer;
-
 /** An array that fills at least this part of the message's memory keeps that memory, and nothing else refers to it. */
 const MOST = 15 / 16;
+
+/** Up to so many bytes are copied one by one, which takes less time than to make a view of them. */
+const FEW_BYTES = 48;
+
+/** Copies bytes of a message to an array. */
+export function copyTo<T extends Uint8Array>(target: T, memory: Uint8Array, from: number): T {
+  const { length } = target;
+  if (length > FEW_BYTES) target.set(memory.subarray(from, from + length));
+  else for (let i = 0; i < length; i++) target[i] = memory[from + i] as number;
+  return target;
+}
 
 /**
  * Makes an array from bytes of a message; undefined if there is no such array. It has an ArrayBuffer of its own: a
@@ -23,17 +31,18 @@ export function makeArray(
   size: number,
   keep: boolean,
 ): ArrayBufferView | undefined {
+  const offset = memory.byteOffset + from;
+  const keeps = keep && size > 0 && size >= memory.buffer.byteLength * MOST;
+  if (!keeps) {
+    if (type === BUFFER) return copyTo(Buffer.allocUnsafeSlow(size), memory, from);
+    if (type === UINT8_ARRAY && size <= FEW_BYTES) return copyTo(new Uint8Array(size), memory, from);
+  } else if (type === BUFFER) {
+    return Buffer.from(memory.buffer, offset, size);
+  }
   const Type = (globalThis as unknown as Record<string, View | undefined>)[ARRAY_TYPES[type] as string];
   if (Type === undefined) return undefined;
   const width = (Type as { BYTES_PER_ELEMENT?: number }).BYTES_PER_ELEMENT ?? 1;
   if (size % width !== 0) return undefined;
-  let buffer: ArrayBufferLike = memory.buffer;
-  let offset = memory.byteOffset + from;
-  if (!(keep && size > 0 && size >= buffer.byteLength * MOST && offset % width === 0)) {
-    const copy = new Uint8Array(size);
-    copy.set(memory.subarray(from, from + size));
-    buffer = copy.buffer;
-    offset = 0;
-  }
-  return type === BUFFER ? bufferAt(buffer, offset, size) : new Type(buffer, offset, size / width);
+  if (keeps && offset % width === 0) return new Type(memory.buffer, offset, size / width);
+  return new Type(copyTo(Buffer.allocUnsafeSlow(size), memory, from).buffer, 0, size / width);
 }

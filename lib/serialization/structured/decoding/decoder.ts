@@ -3,9 +3,9 @@
 // Reads values in V8's format. Rare kinds of values, and everything that looks wrong, are left to the deserialiser of
 // Node, which then reads the whole message: reading has no effects that could occur twice.
 import * as tags from '../tags.js';
-import { makeArray } from './arrays.js';
+import { copyTo, makeArray } from './arrays.js';
 import { emptyShape, MOST_BYTES_OF_KEY, setField, type Shape } from './shapes.js';
-import { latin1 } from './texts.js';
+import { Texts } from './texts.js';
 import { readWithV8, type FindStandIn } from './v8-reader.js';
 
 /** Thrown for what is left to Node. */
@@ -16,6 +16,9 @@ const CYCLE = new Error('an object refers to itself');
 
 /** In the place of an object that is not made yet. */
 const UNFINISHED = Symbol('unfinished');
+
+/** An object with so many keys that are not known is a dictionary. */
+const MANY_KEYS = 64;
 
 /** Room for so many items is made before they have been read. */
 const MOST_AT_ONCE = 4096;
@@ -30,6 +33,7 @@ const MOST_HOLES = 1024;
 const LENGTH_WITHOUT_MEMORY = 0xffffffff;
 
 const none = Buffer.alloc(0);
+const noTexts = new Texts(none, 0);
 
 const double = new Float64Array(1);
 const big = new BigUint64Array(double.buffer);
@@ -40,6 +44,7 @@ class Decoder {
   #at = 0;
   #end = 0;
   #keep = false;
+  #texts = noTexts;
   #find: FindStandIn | undefined;
   /** Whether objects are made before their fields are read. */
   #early = false;
@@ -54,6 +59,7 @@ class Decoder {
     this.#memory = memory;
     this.#at = 2;
     this.#end = length;
+    this.#texts = new Texts(memory, length);
     this.#keep = keep;
     this.#find = find;
     this.#early = early;
@@ -64,6 +70,7 @@ class Decoder {
       return value;
     } finally {
       this.#memory = none;
+      this.#texts = noTexts;
       this.#find = undefined;
       this.#objects = [];
       this.#fields.fill(undefined, 0, Math.max(this.#top, this.#highest));
@@ -79,7 +86,7 @@ class Decoder {
         const size = this.#size();
         const from = this.#at;
         this.#at = from + size;
-        return latin1(memory, from, size);
+        return this.#texts.latin1(from, size);
       }
       case tags.INTEGER: {
         const bits = this.#length();
@@ -122,8 +129,7 @@ class Decoder {
         return this.#bigint();
       case tags.ARRAY_BUFFER: {
         const size = this.#size();
-        const bytes = new Uint8Array(size);
-        bytes.set(memory.subarray(this.#at, this.#at + size));
+        const bytes = copyTo(Buffer.allocUnsafeSlow(size), memory, this.#at);
         this.#at += size;
         return this.#add(bytes.buffer);
       }
@@ -247,7 +253,7 @@ class Decoder {
     const size = memory[at + 1] as number;
     const end = at + 2 + size;
     if (size > MOST_BYTES_OF_KEY || end > this.#end) return undefined;
-    const found = shape.find(latin1(memory, at + 2, size), () => Uint8Array.prototype.slice.call(memory, at, end));
+    const found = shape.find(this.#texts.cut(at + 2, size), memory, at);
     if (found !== undefined) this.#at = end;
     return found;
   }
@@ -256,14 +262,33 @@ class Decoder {
   #properties(object: object, end: number): number {
     const memory = this.#memory;
     let count = 0;
+    let simple = true;
     for (; memory[this.#at] !== end; count++) {
-      const key = this.#value();
+      const key = this.#key();
       // V8 refuses a key that comes twice.
-      if ((typeof key !== 'string' && typeof key !== 'number') || Object.hasOwn(object, key)) throw LEFT;
-      setField(object, key, this.#value());
+      if (Object.hasOwn(object, key)) throw LEFT;
+      const value = this.#value();
+      setField(object, key, value);
+      if (typeof value === 'object') simple = false;
+      // V8 is faster with dictionaries of numbers and strings, if not much has been done that it would do again.
+      if (count === MANY_KEYS && simple && this.#at < this.#end / 2) throw LEFT;
     }
     this.#at++;
     return count;
+  }
+
+  #key(): string | number {
+    const memory = this.#memory;
+    if (memory[this.#at] === tags.LATIN1) {
+      this.#at++;
+      const size = this.#size();
+      const from = this.#at;
+      this.#at = from + size;
+      return this.#texts.cut(from, size);
+    }
+    const key = this.#value();
+    if (typeof key !== 'string' && typeof key !== 'number') throw LEFT;
+    return key;
   }
 
   #dense(): unknown[] {

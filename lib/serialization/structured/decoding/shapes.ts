@@ -46,9 +46,13 @@ export class Shape {
     this.#size = before === undefined ? 0 : before.#size + 1;
   }
 
-  /** The shape with one key more; undefined if it is not kept. */
-  find(key: string, bytes: () => Uint8Array): Shape | undefined {
-    const found = this.#followers?.get(key) ?? this.#add(key, bytes);
+  /**
+   * The shape with one key more; undefined if it is not kept.
+   *
+   * @param memory It has the key, with its tag and length, at this place.
+   */
+  find(key: string, memory: Buffer, at: number): Shape | undefined {
+    const found = this.#followers?.get(key) ?? this.#add(memory, at, key.length + 2);
     if (found !== undefined) this.expected = found;
     return found;
   }
@@ -69,13 +73,14 @@ export class Shape {
     return keys;
   }
 
-  #add(key: string, bytes: () => Uint8Array): Shape | undefined {
+  #add(memory: Buffer, at: number, size: number): Shape | undefined {
     const followers = (this.#followers ??= new Map());
     if (this.#size >= MOST_KEYS_OF_OBJECT || followers.size >= MOST_FOLLOWERS) return undefined;
+    const key = memory.toString('latin1', at + 2, at + size);
     // V8 refuses a key that comes twice.
     if (this.keys().includes(key)) return undefined;
     if (++count > MOST_KEYS) forgetShapes();
-    const shape = new Shape(key, bytes(), this);
+    const shape = new Shape(key, new Uint8Array(memory.subarray(at, at + size)), this);
     followers.set(key, shape);
     return shape;
   }
