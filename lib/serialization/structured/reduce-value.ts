@@ -60,22 +60,25 @@ class ReducedObjects {
   }
 }
 
-/** Reduces the objects of one value. */
+/** Reduces the objects of one value, which most values do not have. */
 class Reduction implements ObjectHooks {
-  readonly #objects: ReducedObjects;
+  readonly #exporter: () => Exporter;
+  #objects: ReducedObjects | undefined;
   /** For each stand-in the index of its object among the reduced forms. */
   readonly #numbers: number[] = [];
 
-  constructor(exporter: Exporter) {
-    this.#objects = new ReducedObjects(exporter);
+  constructor(exporter: () => Exporter) {
+    this.#exporter = exporter;
   }
 
-  get found(): ObjectGraph['objects'] {
-    return [this.#objects.list, this.#numbers];
+  /** The objects; undefined if there are none. */
+  get found(): ObjectGraph['objects'] | undefined {
+    return this.#objects && [this.#objects.list, this.#numbers];
   }
 
   standIn(object: object): number {
     if (!isReducible(object)) throw new NotSupported('an object of this kind cannot be passed to another process');
+    this.#objects ??= new ReducedObjects(this.#exporter());
     return this.#numbers.push(this.#objects.add(object)) - 1;
   }
 
@@ -94,11 +97,20 @@ class Reduction implements ObjectHooks {
  * for a part that cannot be passed on, each with the path to that part.
  *
  * @param name The name of the value in error messages.
+ * @param exporter Called for the first object of this package in the value.
+ * @returns The message of the value if there is no such object. Its memory may be used again for the next message.
  */
-export function reduceValue(value: unknown, name: string, exporter: Exporter): ObjectGraph {
+export function reduceMessage(value: unknown, name: string, exporter: () => Exporter): Uint8Array | ObjectGraph {
   const reduction = new Reduction(exporter);
-  const bytes = ownBytes(encodeValue(value, name, reduction));
-  return { objects: reduction.found, value: bytes };
+  const bytes = encodeValue(value, name, reduction);
+  const objects = reduction.found;
+  return objects === undefined ? bytes : { objects, value: ownBytes(bytes) };
+}
+
+/** The same for a value that always travels as a graph. */
+export function reduceValue(value: unknown, name: string, exporter: Exporter): ObjectGraph {
+  const reduced = reduceMessage(value, name, () => exporter);
+  return reduced instanceof Uint8Array ? { objects: [[], []], value: ownBytes(reduced) } : reduced;
 }
 
 /** Rebuilds a value. If that fails, none of its objects stays open. */

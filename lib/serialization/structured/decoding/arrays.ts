@@ -42,7 +42,6 @@ export function makeArray(
   const Type = (globalThis as unknown as Record<string, View | undefined>)[ARRAY_TYPES[type] as string];
   if (Type === undefined) return undefined;
   const width = (Type as { BYTES_PER_ELEMENT?: number }).BYTES_PER_ELEMENT ?? 1;
-  if (size % width !== 0) return undefined;
   if (keeps && offset % width === 0) return new Type(memory.buffer, offset, size / width);
   return new Type(copyTo(Buffer.allocUnsafeSlow(size), memory, from).buffer, 0, size / width);
 }

@@ -210,6 +210,7 @@ export class Encoder {
   /** An object that is neither a plain one nor an array. */
   #other(object: object, prototype: object): void {
     const kind = kindOfClass(prototype);
+    if (object === globalThis) this.#refuseAsV8(object);
     if (kind === 'fields') {
       if (Object.hasOwn(object, 'shareable') && isShareable(object)) this.#shareable(object);
       else this.#fields(object);
