@@ -2,17 +2,23 @@
 //
 // This package reads and writes V8's format itself. The values are compared with those that V8 makes of its own bytes.
 import { deepStrictEqual } from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { inspect } from 'node:util';
 import { deserialize, serialize } from 'node:v8';
 
 import { expect } from 'chai';
 import fc from 'fast-check';
 
-import { makePair, rejects, throws } from '../helpers/index.js';
+import { makePair, packageRoot, rejects, throws } from '../helpers/index.js';
 import { freshSeed, Random } from '../helpers/random.js';
 import { carried, Codec, refused } from './support/structured.js';
 
 const everything = { depth: Infinity, maxArrayLength: null, maxStringLength: null } as const;
+
+/** A value as a text, without the memory of views: those of V8 are views of the message. */
+function shown(value: unknown): string {
+  return inspect(value, everything).replace(/(\[?)byteOffset.*\n.*buffer.*\{[^}]*\}/g, '');
+}
 
 /** A value, or the error that takes its place. */
 function outcome(read: () => unknown): { value: unknown } | { error: unknown } {
@@ -52,7 +58,6 @@ describe('A structured message', () => {
       withSet: true,
       withSparseArray: true,
       withTypedArray: true,
-      withUnicodeString: true,
       maxDepth: 4,
     });
     const seed = freshSeed();
@@ -120,11 +125,39 @@ describe('A structured message', () => {
   });
 });
 
+describe('A program in which no code can be made of texts', () => {
+  it('sends and receives structured messages', () => {
+    const program = `
+      import { Pipe } from 'node-multiprocessing';
+      const [a, b] = Pipe();
+      const received = [];
+      for (let i = 0; i < 20; i++) {
+        a.sendSync({ i, name: 'name ' + i, __proto__: null, ['__proto__']: i });
+        received.push(b.recvSync());
+      }
+      console.log(JSON.stringify(received));`;
+    const options = ['--disallow-code-generation-from-strings', '--input-type=module', '-e', program];
+    const output = execFileSync(process.execPath, options, { cwd: packageRoot, encoding: 'utf8' });
+    const texts = Array.from({ length: 20 }, (_, i) => `{"i":${i},"name":"name ${i}","__proto__":${i}}`);
+    expect(output).to.equal(`[${texts.join()}]\n`);
+  });
+});
+
 describe('A getter in a structured message', () => {
   it('runs once, also beside an object of this package', async () => {
     const { reader, writer } = makePair('socketpair');
     const { reader: end } = makePair('pipe');
-    for (const others of [{}, { date: new Date(0), error: new Error('m'), custom: new (class A {})() }, { end }]) {
+    for (const others of [
+      {},
+      {
+        date: new Date(0),
+        error: new Error('m'),
+        custom: new (class A {
+          x = 1;
+        })(),
+      },
+      { end },
+    ]) {
       let calls = 0;
       const value = {
         get n() {
@@ -209,8 +242,8 @@ describe('Bytes that are no structured message', () => {
     const ours = outcome(() => codec.decode(bytes));
     if ('error' in ours) expect((ours.error as { code: unknown }).code).to.equal('ERR_MP_UNPICKLING');
     // Not by deepStrictEqual: in Node 20 two dates that are none differ.
-    if ('value' in theirs) expect(inspect(ours, everything)).to.equal(inspect(theirs, everything));
-    else expect('error' in ours, `${Buffer.from(bytes).toString('hex')}`).to.equal(true);
+    if ('value' in theirs) expect(shown(ours)).to.equal(shown(theirs));
+    else expect('error' in ours, Buffer.from(bytes).toString('hex')).to.equal(true);
   }
 
   it('are refused wherever the message is cut off', () => {

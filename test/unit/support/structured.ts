@@ -92,7 +92,7 @@ export const carried: Readonly<Record<string, unknown>> = {
   'strings that end beyond one byte': lengths.map((length) => 'a'.repeat(length) + '\u0100'),
   'lone surrogates': ['\ud800', 'a\udc00b', '\udfff\ud800', `${'x'.repeat(50)}\ud83d`],
   'joined and cut strings': [
-    [...'abc'].join('-').repeat(9) + String(carriedCount()),
+    ['a', 'b', 'c'].join('-').repeat(9) + String(carriedCount()),
     'abcdefghijklmnopqrstuvwxyz'.slice(3, 20),
   ],
   'an object': { a: 1, b: 'two', c: null, d: undefined, 'e f': true, '': 0, é: 1, 漢: 2 },
@@ -172,7 +172,9 @@ export const carried: Readonly<Record<string, unknown>> = {
     Object.create(Point.prototype),
     new (class extends Point {})(),
     new List(3),
-    new (class {})(),
+    new (class {
+      x = 1;
+    })(),
   ],
   errors: [new Error('m'), new RangeError('ü漢'), new Failure('f'), Object.assign(new Error(), { stack: 5 })],
   'a value in several places': [sharedBytes, sharedBytes, resizable, resizable, Object(1)],
@@ -183,7 +185,7 @@ export const carried: Readonly<Record<string, unknown>> = {
   'objects with the prototype of plain ones': [
     Object.setPrototypeOf(new Date(5), Object.prototype),
     Object.setPrototypeOf(/a/g, Object.prototype),
-    Object.setPrototypeOf(new Number(5), Object.prototype), // eslint-disable-line no-new-wrappers
+    Object.setPrototypeOf(new Number(5), Object.prototype),
   ],
   'values of another realm': [
     '{ a: [1, { b: 2 }] }',
@@ -206,10 +208,10 @@ function carriedCount(): number {
   return lengths.length;
 }
 
-function argumentsObject(..._values: unknown[]): object {
+const argumentsObject = function (): object {
   // eslint-disable-next-line prefer-rest-params -- This kind of object is what is tested.
   return arguments;
-}
+} as (...values: unknown[]) => object;
 
 function detached(): ArrayBuffer {
   const memory = new ArrayBuffer(8);
@@ -220,7 +222,10 @@ function detached(): ArrayBuffer {
 /** Makes values that V8 refuses. */
 export const refused: Readonly<Record<string, () => unknown>> = {
   'a function': () => () => 1,
-  'a class': () => class {},
+  'a class': () =>
+    class {
+      x = 1;
+    },
   'a symbol': () => Symbol('s'),
   'a wrapped symbol': () => Object(Symbol('s')) as unknown,
   'a Proxy of an object': () => new Proxy({ a: 1 }, {}),
@@ -233,7 +238,7 @@ export const refused: Readonly<Record<string, () => unknown>> = {
   },
   arguments: () => argumentsObject(1, 2),
   'a module': () => path,
-  'a generator': () => (function* () {})(), // eslint-disable-line @typescript-eslint/no-empty-function
+  'a generator': () => (function* () {})(),
   'an iterator of a Map': () => new Map().entries(),
   'an iterator of an array': () => [][Symbol.iterator](),
   'a WeakMap': () => new WeakMap(),

@@ -68,8 +68,9 @@ export class Shape {
 
   /** The keys, the first one first. */
   keys(): string[] {
-    const keys = new Array<string>(this.#size);
-    for (let at: Shape = this; at.#before !== undefined; at = at.#before) keys[at.#size - 1] = at.#key;
+    if (this.#before === undefined) return [];
+    const keys = this.#before.keys();
+    keys.push(this.#key);
     return keys;
   }
 

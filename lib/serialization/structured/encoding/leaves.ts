@@ -8,17 +8,17 @@ import * as tags from '../tags.js';
 import type { Output } from './output.js';
 
 /** The getter of a property as it is in this realm. It reads the inner state of objects of every realm. */
-function getter<T>(prototype: object, key: PropertyKey): (object: object) => T {
-  const { get } = Object.getOwnPropertyDescriptor(prototype, key) as { get: () => T };
+function getter(prototype: object, key: PropertyKey): (object: object) => unknown {
+  const { get } = Object.getOwnPropertyDescriptor(prototype, key) as { get: () => unknown };
   return (object) => get.call(object);
 }
 
-const arrayType = getter<string>(Object.getPrototypeOf(Uint8Array.prototype) as object, Symbol.toStringTag);
-const sourceOf = getter<string>(RegExp.prototype, 'source');
+const arrayType = getter(Object.getPrototypeOf(Uint8Array.prototype) as object, Symbol.toStringTag);
+const sourceOf = getter(RegExp.prototype, 'source');
 
 /** The flags of regular expressions, each in the place of its bit in V8's number. The seventh is for experiments of V8. */
 const flags = ['global', 'ignoreCase', 'multiline', 'sticky', 'unicode', 'dotAll', undefined, 'hasIndices'] as const;
-const flagBits: [(object: object) => boolean, number][] = [];
+const flagBits: [(object: object) => unknown, number][] = [];
 for (const [bit, name] of [...flags, 'unicodeSets'].entries()) {
   if (name !== undefined) flagBits.push([getter(RegExp.prototype, name), 1 << bit]);
 }
@@ -41,7 +41,7 @@ function bytesOf(view: ArrayBufferView): Uint8Array {
 export function writeView(output: Output, view: ArrayBufferView): void {
   let type = tags.BUFFER;
   if ((view as { constructor?: unknown }).constructor !== Buffer) {
-    type = types.isDataView(view) ? tags.DATA_VIEW : tags.ARRAY_TYPES.indexOf(arrayType(view));
+    type = types.isDataView(view) ? tags.DATA_VIEW : tags.ARRAY_TYPES.indexOf(arrayType(view) as string);
     if (type < 0) throw new TypeError('not all supported versions of Node have arrays of its type');
   }
   const bytes = bytesOf(view);
@@ -72,8 +72,8 @@ export function writeDate(output: Output, date: Date): void {
 
 export function writeRegExp(output: Output, expression: object): void {
   output.byte(tags.REGEXP);
-  output.string(sourceOf(expression));
-  output.length(flagBits.reduce((bits, [isSet, bit]) => (isSet(expression) ? bits | bit : bits), 0));
+  output.string(sourceOf(expression) as string);
+  output.length(flagBits.reduce((bits, [isSet, bit]) => (isSet(expression) === true ? bits | bit : bits), 0));
 }
 
 /** A primitive value that is wrapped in an object. */
