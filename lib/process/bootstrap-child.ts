@@ -108,7 +108,8 @@ async function load(url: URL): Promise<Record<string, unknown>> {
       return { default: createRequire(url)(fileURLToPath(url)) as unknown };
     } catch (error) {
       // An ES module without a mark that says so. It has not been evaluated.
-      if (!['ERR_REQUIRE_ESM', 'ERR_REQUIRE_ASYNC_MODULE'].includes((error as { code: string }).code)) throw error;
+      const { code } = Object(error) as { code?: unknown };
+      if (code !== 'ERR_REQUIRE_ESM' && code !== 'ERR_REQUIRE_ASYNC_MODULE') throw error;
     }
   }
   return (await import(url.href)) as Record<string, unknown>;
