@@ -105,7 +105,8 @@ function adviceFor(main: unknown, name: string): string {
 async function load(url: URL): Promise<Record<string, unknown>> {
   if (isForRequire(url)) {
     try {
-      return { default: createRequire(url)(fileURLToPath(url)) as unknown };
+      // Without inherited names, as the namespace that import() returns.
+      return { __proto__: null, default: createRequire(url)(fileURLToPath(url)) as unknown };
     } catch (error) {
       // An ES module without a mark that says so. It has not been evaluated.
       const { code } = Object(error) as { code?: unknown };

@@ -18,7 +18,7 @@ const CYCLE = new Error('an object refers to itself');
 const UNFINISHED = Symbol('unfinished');
 
 /** An object with so many keys that are not known is a dictionary. */
-const MANY_KEYS = 64;
+const MANY_KEYS = 24;
 
 /** Room for so many items is made before they have been read. */
 const MOST_AT_ONCE = 4096;
