@@ -8,6 +8,7 @@ import { deserialize, serialize } from 'node:v8';
 
 import { expect } from 'chai';
 import fc from 'fast-check';
+import { Queue } from 'node-multiprocessing';
 
 import { makePair, packageRoot, rejects, throws } from '../helpers/index.js';
 import { freshSeed, Random } from '../helpers/random.js';
@@ -334,6 +335,16 @@ describe('A message that waits', () => {
     const sent = texts.map((text) => writer.send(text));
     for (const text of texts) expect(await reader.recv()).to.deep.equal(text);
     await Promise.all(sent);
+  });
+
+  it('is not changed in a queue, where it waits for a slot', async () => {
+    const queue = new Queue(1);
+    const items = Array.from({ length: 20 }, (_, i) => ({ i, text: 'x'.repeat(i), bytes: Buffer.alloc(i, i) }));
+    const puts = items.map((item) => queue.put(item));
+    for (const item of items) expect(await queue.get()).to.deep.equal(item);
+    await Promise.all(puts);
+    queue.close();
+    await queue.joinThread();
   });
 
   it('fails alone if it cannot be encoded', async () => {
