@@ -2,10 +2,12 @@
 //
 // Packs the package and uses it as a user would. It is installed from the tarball, without install scripts and without a
 // compiler. An ES module and a CommonJS module then exchange messages with Python.
-import { cpSync, rmSync } from 'node:fs';
+import { cpSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { requirementProblems } from './check-glibc.mjs';
 import {
+  addonPackage,
+  builtAddon,
   buildPackage,
   expectedFiles,
   filesInTarball,
@@ -33,10 +35,8 @@ function checkFiles(tarball, sources) {
 /** @param {string} sources */
 function checkRequirements(sources) {
   if (process.platform !== 'linux') return;
-  const problems = expectedFiles(sources)
-    .filter((file) => file.endsWith('.node'))
-    .flatMap((file) => requirementProblems(path.join(sources, file)).map((problem) => `${file} ${problem}`));
-  if (problems.length > 0) throw new Error(problems.join('\n'));
+  const problems = requirementProblems(path.join(sources, builtAddon));
+  if (problems.length > 0) throw new Error(problems.map((problem) => `The addon ${problem}`).join('\n'));
   console.log('addon: needs no newer libraries than Node');
 }
 
@@ -57,32 +57,45 @@ async function checkTypes(folder) {
 }
 
 /**
- * Checks that an import without an addon fails with an error that says how to build one.
+ * Checks that an import without an addon fails with an error that says how to get one.
  *
  * @param {string} folder
+ * @param {string} target
  * @param {NodeJS.ProcessEnv} environment
  */
-async function checkMissingAddon(folder, environment) {
-  rmSync(path.join(folder, 'node_modules', 'node-multiprocessing', 'prebuilds'), { recursive: true });
+async function checkMissingAddon(folder, target, environment) {
+  rmSync(path.join(folder, 'node_modules', addonPackage(target)), { recursive: true });
   const program = `
     import('node-multiprocessing').then(
       () => process.exit(1),
-      (error) => process.exit(error.message.includes('npm rebuild node-multiprocessing') ? 0 : 2),
+      ({ code, message }) =>
+        process.exit(code === 'ERR_MP_NOT_SUPPORTED' && message.includes('npm install --include=optional') ? 0 : 2),
     );`;
   const code = await exitCodeOf(process.execPath, ['-e', program], { cwd: folder, env: environment });
-  if (code !== 0) throw new Error('Without its addon the package does not say how to build it');
-  console.log('missing addon: the error says how to build it');
+  if (code !== 0) throw new Error('Without its addon the package does not say how to get it');
+  console.log('missing addon: the error says how to get it');
+}
+
+/** The largest packed size of the package without an addon, in bytes. */
+const MOST_BYTES = 350 * 1024;
+
+/** @param {string} tarball */
+function checkSize(tarball) {
+  const { size } = statSync(tarball);
+  if (size > MOST_BYTES) throw new Error(`The tarball has ${size} bytes; the limit is ${MOST_BYTES}`);
+  console.log(`tarball: ${size} bytes`);
 }
 
 await main(() =>
   withTemporaryFolder(async (folder) => {
-    const { sources, tarball } = await buildPackage(folder);
-    checkFiles(tarball, sources);
+    const { sources, target, packed } = await buildPackage(folder);
+    checkFiles(packed.main, sources);
+    checkSize(packed.main);
     checkRequirements(sources);
     const user = path.join(folder, 'user');
-    const environment = await installPackage(user, tarball, process.execPath);
+    const environment = await installPackage(user, packed, process.execPath);
     await runConsumers(user, process.execPath, environment);
     await checkTypes(user);
-    await checkMissingAddon(user, environment);
+    await checkMissingAddon(user, target, environment);
   }),
 );
