@@ -12,11 +12,14 @@
 //   node scripts/build.mjs
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import commonjs from '@rollup/plugin-commonjs';
+import commonjsPlugin from '@rollup/plugin-commonjs';
 import { nodeResolve } from '@rollup/plugin-node-resolve';
 import { rollup } from 'rollup';
 import { dts } from 'rollup-plugin-dts';
 import { filesBelow, main, replaceFolder, root, runTool } from './support.mjs';
+
+/** The declaration of this package says that its default export is a namespace, and it is a function. */
+const commonjs = /** @type {typeof commonjsPlugin.default} */ (/** @type {unknown} */ (commonjsPlugin));
 
 /** @typedef {import('rollup').Plugin} Plugin */
 /** @typedef {import('rollup').OutputOptions} OutputOptions */
@@ -263,8 +266,9 @@ async function bundleLibrary(modules, folder) {
  */
 const COMMON_JS = `'use strict';
 const mp = require('./cjs/index.js');
-Object.defineProperties(mp, { __esModule: { value: true }, default: { value: mp } });
+Object.defineProperty(mp, '__esModule', { value: true });
 module.exports = mp;
+module.exports.default = mp;
 `;
 
 /**

@@ -72,9 +72,18 @@ const PUBLISHED = [
 /** The files and folders of the package, besides package.json. Source maps lead to lib/, which is not in it. */
 const PARTS = ['dist', 'interop', 'CHANGELOG.md', 'LICENSE', 'README.md'];
 
+/**
+ * What is in a package.json.
+ *
+ * @typedef {{ version: string, license: string, engines: object } & Record<string, unknown>} Manifest
+ */
+
 /** @param {string} folder */
 function readManifest(folder) {
-  return JSON.parse(readFileSync(path.join(folder, 'package.json'), 'utf8'));
+  const text = readFileSync(path.join(folder, 'package.json'), 'utf8');
+  /** @type {unknown} */
+  const manifest = JSON.parse(text);
+  return /** @type {Manifest} */ (manifest);
 }
 
 /**
@@ -202,8 +211,10 @@ export async function packAll(sources, addons, destination) {
  * @returns {Promise<string>}
  */
 export async function targetOfThisSystem(sources) {
-  const { thisTarget } = await import(pathToFileURL(path.join(sources, 'out', 'lib', 'native', 'prebuilt.js')).href);
-  return thisTarget();
+  const module = pathToFileURL(path.join(sources, 'out', 'lib', 'native', 'prebuilt.js')).href;
+  /** @type {unknown} */
+  const prebuilt = await import(module);
+  return /** @type {{ thisTarget(): string }} */ (prebuilt).thisTarget();
 }
 
 /**

@@ -2,8 +2,11 @@
 //
 // Packs the package and uses it as a user would. It is installed from the tarball, without install scripts and without a
 // compiler. An ES module and a CommonJS module then exchange messages with Python.
-import { cpSync, rmSync, statSync } from 'node:fs';
+import { cpSync, readFileSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
+import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/core';
+import { publint } from 'publint';
+import { formatMessage } from 'publint/utils';
 import { requirementProblems } from './check-glibc.mjs';
 import {
   addonPackage,
@@ -76,6 +79,23 @@ async function checkMissingAddon(folder, target, environment) {
   console.log('missing addon: the error says how to get it');
 }
 
+/**
+ * Checks that tools of all kinds find the files and the types that package.json names.
+ *
+ * @param {string} tarball
+ */
+async function checkManifest(tarball) {
+  const bytes = new Uint8Array(readFileSync(tarball));
+  const { messages, pkg } = await publint({ pack: { tarball: bytes.buffer }, strict: true });
+  const types = await checkPackage(createPackageFromTarballData(bytes));
+  const problems = [
+    ...messages.map((message) => formatMessage(message, pkg) ?? message.code),
+    ...('problems' in types ? types.problems.map((problem) => JSON.stringify(problem)) : ['it has no types']),
+  ];
+  if (problems.length > 0) throw new Error(problems.join('\n'));
+  console.log('package.json: names what there is');
+}
+
 /** The largest packed size of the package without an addon, in bytes. */
 const MOST_BYTES = 350 * 1024;
 
@@ -91,6 +111,7 @@ await main(() =>
     const { sources, target, packed } = await buildPackage(folder);
     checkFiles(packed.main, sources);
     checkSize(packed.main);
+    await checkManifest(packed.main);
     checkRequirements(sources);
     const user = path.join(folder, 'user');
     const environment = await installPackage(user, packed, process.execPath);
