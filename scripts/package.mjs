@@ -70,7 +70,17 @@ const PUBLISHED = [
 ];
 
 /** The files and folders of the package, besides package.json. Source maps lead to lib/, which is not in it. */
-const PARTS = ['dist', 'interop', 'CHANGELOG.md', 'LICENSE', 'README.md'];
+const PARTS = [
+  'dist',
+  'interop',
+  'docs',
+  'examples',
+  'CHANGELOG.md',
+  'CONTRIBUTING.md',
+  'LICENSE',
+  'README.md',
+  'SECURITY.md',
+];
 
 /**
  * What is in a package.json.
@@ -243,7 +253,7 @@ export async function buildPackage(folder) {
  * @returns {string[]}
  */
 export function expectedFiles(sources) {
-  const top = ['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json'];
+  const top = ['CHANGELOG.md', 'CONTRIBUTING.md', 'LICENSE', 'README.md', 'SECURITY.md', 'package.json'];
   const faces = ['index.js', 'index.cjs', 'index.d.ts', 'index.d.cts'].map((file) => `dist/${file}`);
   // The files that build.mjs lists.
   const bundled = ['cjs', 'cli']
@@ -252,7 +262,10 @@ export function expectedFiles(sources) {
   const interop = filesBelow(path.join(sources, 'interop'))
     .filter((file) => /\.(h|md|py)$/.test(file))
     .map((file) => `interop/${file}`);
-  return [...top, ...faces, ...bundled, ...interop].sort();
+  const shown = ['docs', 'examples']
+    .flatMap((name) => filesBelow(path.join(sources, name)).map((file) => `${name}/${file}`))
+    .filter((file) => /\.(c|md|mjs|py|svg)$/.test(file));
+  return [...top, ...faces, ...bundled, ...interop, ...shown].sort();
 }
 
 /**

@@ -2,7 +2,7 @@
 //
 // Packs the package and uses it as a user would. It is installed from the tarball, without install scripts and without a
 // compiler. An ES module and a CommonJS module then exchange messages with Python.
-import { cpSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/core';
 import { publint } from 'publint';
@@ -18,7 +18,7 @@ import {
   runConsumers,
   withTemporaryFolder,
 } from './package.mjs';
-import { exitCodeOf, main, root, runTool } from './support.mjs';
+import { exitCodeOf, filesBelow, main, root, runTool } from './support.mjs';
 
 /**
  * @param {string} tarball
@@ -89,11 +89,32 @@ async function checkManifest(tarball) {
   const { messages, pkg } = await publint({ pack: { tarball: bytes.buffer }, strict: true });
   const types = await checkPackage(createPackageFromTarballData(bytes));
   const problems = [
-    ...messages.map((message) => formatMessage(message, pkg) ?? message.code),
+    // README.md links to CONTRIBUTING.md, which looks like a file of the repository alone.
+    ...messages
+      .filter(({ type }) => type !== 'suggestion')
+      .map((message) => formatMessage(message, pkg) ?? message.code),
     ...('problems' in types ? types.problems.map((problem) => JSON.stringify(problem)) : ['it has no types']),
   ];
   if (problems.length > 0) throw new Error(problems.join('\n'));
   console.log('package.json: names what there is');
+}
+
+/**
+ * Checks that the links of the package's pages lead to files of the package.
+ *
+ * @param {string} folder The folder in which the package is installed.
+ */
+function checkLinks(folder) {
+  const installed = path.join(folder, 'node_modules', 'node-multiprocessing');
+  const pages = filesBelow(installed).filter((file) => file.endsWith('.md'));
+  const dead = pages.flatMap((page) =>
+    [...readFileSync(path.join(installed, page), 'utf8').matchAll(/\]\(([^)\s#]+)[^)\s]*\)/g)]
+      .map(([, link = '']) => link)
+      .filter((link) => !/^https?:/.test(link) && !existsSync(path.join(installed, path.dirname(page), link)))
+      .map((link) => `${page} links to ${link}, which is not in the package`),
+  );
+  if (dead.length > 0) throw new Error(dead.join('\n'));
+  console.log(`links: those of ${pages.length} pages lead somewhere`);
 }
 
 /** The largest packed size of the package without an addon, in bytes. */
@@ -115,6 +136,7 @@ await main(() =>
     checkRequirements(sources);
     const user = path.join(folder, 'user');
     const environment = await installPackage(user, packed, process.execPath);
+    checkLinks(user);
     await runConsumers(user, process.execPath, environment);
     await checkTypes(user);
     await checkMissingAddon(user, target, environment);
