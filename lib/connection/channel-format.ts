@@ -7,7 +7,7 @@ import type { BuiltInSerialization } from '../serialization/formats.js';
 import type { BorrowedBytes } from '../serialization/borrowed-bytes.js';
 import { IncompleteMessage } from './incomplete-message.js';
 import { IncomingObjectMessage, isObjectMessage } from './object-message.js';
-import { serializeBorrowed } from '../serialization/structured.js';
+import { serializeBorrowed } from '../serialization/structured/format.js';
 
 /** The first byte of what V8's serializer writes. No pickle begins with it. */
 const STRUCTURED_MAGIC = 0xff;

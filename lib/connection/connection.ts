@@ -14,7 +14,7 @@ import type { ReceiveOptions } from './receiver.js';
 import { ChannelFormat } from './channel-format.js';
 import { isReady, isReadySync } from './readiness.js';
 import { kIdentity, kReduce } from '../reduction/registry.js';
-import { makeObjectMessage, type OutgoingObjectMessage } from './object-message.js';
+import { makeMessage, type OutgoingObjectMessage } from './object-message.js';
 import { shareableMark } from '../reduction/shareable.js';
 import type { Exporter } from '../reduction/transfer.js';
 import { bytesDecoder, decoderInto, type MessageDecoder } from '../serialization/message-decoder.js';
@@ -456,14 +456,18 @@ export class Connection<S = unknown, R = S> {
 
   /** The message of an object, one with descriptors if objects of this package are in it. */
   #encode(value: S): Uint8Array | OutgoingObjectMessage {
+    const { isSocket } = this.#channel;
+    const { kind } = this.#serialization;
+    if (isSocket && (kind === undefined || kind === 'structured')) {
+      const message = makeMessage(value);
+      this.#serialization.fix('structured');
+      return message;
+    }
     try {
       return this.#serialization.encode(value);
     } catch (error) {
-      if (!(error instanceof NotSupported) || !this.#serialization.fix('structured')) throw error;
-      if (!this.#channel.isSocket) {
-        throw new NotSupported('Objects of this package can be sent over duplex connections only', { cause: error });
-      }
-      return makeObjectMessage(value);
+      if (isSocket || !(error instanceof NotSupported) || !this.#serialization.fix('structured')) throw error;
+      throw new NotSupported('Objects of this package can be sent over duplex connections only', { cause: error });
     }
   }
 

@@ -2,15 +2,14 @@
 //
 // A message of a value with objects of this package in it, between Node processes over a socket. The message holds the
 // value taken apart. The descriptors that the objects need follow it, one by one, as `sendHandle` sends them.
-import { deserialize, serialize } from 'node:v8';
-
 import { IncompleteMessage } from './incomplete-message.js';
 import { EOFError, TruncatedMessageError, UnpicklingError } from '../core/errors.js';
 import { checkInteger } from '../core/validate.js';
 import { native } from '../native/addon.js';
 import { AttachedDescriptors, Attachments } from '../reduction/attachments.js';
-import { checkGraph, type ObjectGraph } from '../reduction/object-graph.js';
-import { rebuildValue, reduceValue } from '../reduction/reduce-value.js';
+import { builtIn } from '../serialization/codec.js';
+import { checkGraph, type ObjectGraph } from '../serialization/structured/object-graph.js';
+import { rebuildValue, reduceMessage } from '../serialization/structured/reduce-value.js';
 
 /** V8's own messages have the number of their format, which is not 0, in the second byte. */
 const MARK = Buffer.of(0xff, 0);
@@ -28,15 +27,21 @@ export interface OutgoingObjectMessage {
   failed(): void;
 }
 
-/** Makes the message of a value. Throws as `reduceValue` does. */
-export function makeObjectMessage(value: unknown): OutgoingObjectMessage {
-  const attachments = new Attachments();
+/**
+ * Makes the message of a value: bytes if there is no object of this package in it. Throws as `reduceMessage` does.
+ *
+ * @returns If it is bytes, their memory may be used again for the next message.
+ */
+export function makeMessage(value: unknown): Uint8Array | OutgoingObjectMessage {
+  let attachments: Attachments | undefined;
   try {
-    const graph = reduceValue(value, 'value', attachments);
-    const bytes = Buffer.concat([MARK, serialize({ ...graph, descriptors: attachments.fds.length })]);
-    return { bytes, fds: attachments.fds, failed: () => attachments.failed() };
+    const reduced = reduceMessage(value, 'value', () => (attachments = new Attachments()));
+    if (reduced instanceof Uint8Array || attachments === undefined) return reduced as Uint8Array;
+    const { fds } = attachments;
+    const bytes = Buffer.concat([MARK, builtIn.structured.encode({ ...reduced, descriptors: fds.length })]);
+    return { bytes, fds, failed: () => attachments?.failed() };
   } catch (error) {
-    attachments.failed();
+    attachments?.failed();
     throw error;
   }
 }
@@ -53,7 +58,9 @@ export class IncomingObjectMessage extends IncompleteMessage {
   constructor(bytes: Uint8Array) {
     super();
     try {
-      const content: unknown = deserialize(bytes.subarray(MARK.length));
+      const { buffer, byteOffset, byteLength } = bytes;
+      const message = Buffer.from(buffer, byteOffset + MARK.length, byteLength - MARK.length);
+      const content = builtIn.structured.fromOwned(message);
       this.#graph = checkGraph(content);
       const { descriptors } = content as { descriptors: unknown };
       checkInteger(descriptors, 'descriptors', 0, 0xffff);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // Waits until at least one of several channels and descriptors can be read.
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { nextTurn } from '../event-loop/next-turn.js';
 
 import { deadlineAfter, throwIfAborted, type Limits } from '../core/deadline.js';
 import { systemError, TimeoutError } from '../core/errors.js';

@@ -306,12 +306,18 @@ export function argumentError(kind: 'type' | 'range', message: string, options?:
   return error;
 }
 
-const names = getSystemErrorMap();
-const errnoNames = new Map(Object.entries(constants.errno).map(([name, number]) => [-number, name]));
+/** The names and texts of errors by their negated numbers, read with the first error. */
+let known: { readonly names: ReturnType<typeof getSystemErrorMap>; readonly rest: ReadonlyMap<number, string> };
+
+function knownErrors(): typeof known {
+  const numbers = (): [number, string][] => Object.entries(constants.errno).map(([name, number]) => [-number, name]);
+  return (known ??= { names: getSystemErrorMap(), rest: new Map(numbers()) });
+}
 
 /** An error of the operating system with the properties of Node's own: `code`, `errno`, `syscall`. */
 export function systemError(errno: number, syscall: string, detail?: string, by?: ErrorOptions): NodeJS.ErrnoException {
-  const [name, text] = names.get(errno) ?? [errnoNames.get(errno) ?? `E${-errno}`, 'system error'];
+  const { names, rest } = knownErrors();
+  const [name, text] = names.get(errno) ?? [rest.get(errno) ?? `E${-errno}`, 'system error'];
   const message = `${syscall} ${name}: ${text}${detail === undefined ? '' : `, ${detail}`}`;
   const error = Object.assign(new Error(message, by), { code: name, errno, syscall });
   beginAtCaller(error, systemError);
@@ -336,7 +342,8 @@ const semaphoreHints: Readonly<Record<string, string>> = {
 
 /** The error for a failed call on a semaphore. */
 export function semaphoreError(status: number, syscall: string, name?: string): Error {
-  const code = names.get(status)?.[0] ?? errnoNames.get(status) ?? '';
+  const { names, rest } = knownErrors();
+  const code = names.get(status)?.[0] ?? rest.get(status) ?? '';
   const details = [name, semaphoreHints[code]].filter((detail) => detail !== undefined);
   return systemError(status, syscall, details.length > 0 ? details.join(': ') : undefined);
 }

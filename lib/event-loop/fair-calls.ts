@@ -2,7 +2,7 @@
 //
 // No loop of awaits may keep timers and all other I/O from running, whatever the calls answer. Calls that take something
 // wait for a turn before they try, in their order (`takeTurn`). All others are counted here, when they have answered.
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { nextTurn } from './next-turn.js';
 
 import { addMethod } from '../core/caller.js';
 import { operations, takeTurn } from './reactor.js';

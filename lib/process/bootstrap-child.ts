@@ -16,7 +16,7 @@ import { failureOf, type ChildFailure, type ReportedFailure } from '../core/erro
 import { EOFError, systemError, TruncatedMessageError } from '../core/errors.js';
 import { native } from '../native/addon.js';
 import { inherited } from '../reduction/inheritance.js';
-import { rebuildValue } from '../reduction/reduce-value.js';
+import { rebuildValue } from '../serialization/structured/reduce-value.js';
 import { duplicate, type Importer } from '../reduction/transfer.js';
 
 /** The exit code of a program that ends although something waits for it, as that of a module of Node. */
@@ -105,10 +105,12 @@ function adviceFor(main: unknown, name: string): string {
 async function load(url: URL): Promise<Record<string, unknown>> {
   if (isForRequire(url)) {
     try {
-      return { default: createRequire(url)(fileURLToPath(url)) as unknown };
+      // Without inherited names, as the namespace that import() returns.
+      return { __proto__: null, default: createRequire(url)(fileURLToPath(url)) as unknown };
     } catch (error) {
       // An ES module without a mark that says so. It has not been evaluated.
-      if (!['ERR_REQUIRE_ESM', 'ERR_REQUIRE_ASYNC_MODULE'].includes((error as { code: string }).code)) throw error;
+      const { code } = Object(error) as { code?: unknown };
+      if (code !== 'ERR_REQUIRE_ESM' && code !== 'ERR_REQUIRE_ASYNC_MODULE') throw error;
     }
   }
   return (await import(url.href)) as Record<string, unknown>;

@@ -9,7 +9,7 @@ import { Connection } from '../connection/connection.js';
 import { checkOptions } from '../connection/options.js';
 import type { ReportedFailure } from '../core/error-report.js';
 import { KeepAlive } from '../event-loop/keep-alive.js';
-import type { ObjectGraph } from '../reduction/object-graph.js';
+import type { ObjectGraph } from '../serialization/structured/object-graph.js';
 import type { Role } from './current-process.js';
 
 /** Arguments in the form in which a Python process sends them. */

@@ -7,7 +7,7 @@ import type { Preparation } from './bootstrap.js';
 import { currentRole } from './current-process.js';
 import { argumentError, NotSupported } from '../core/errors.js';
 import type { Inheritance } from '../reduction/inheritance.js';
-import { reducePlainValue, reduceValue } from '../reduction/reduce-value.js';
+import { reduceValue } from '../serialization/structured/reduce-value.js';
 import { launchChild } from './launch.js';
 import { childProgram, OWN_PATH } from '../native/child-program.js';
 import { addonFile } from '../native/load-addon.js';
@@ -216,7 +216,7 @@ export class Process<F extends Target = Target> extends BaseProcess {
   }
 
   #prepare(identity: ChildIdentity, inheritance: Inheritance): Preparation {
-    const args = reducePlainValue(this.#args) ?? reduceValue(this.#args, 'args', inheritance);
+    const args = reduceValue(this.#args, 'args', inheritance);
     const own = native.semaphores.ownFamily();
     const family = own && { family: own.family, fd: inheritance.descriptor(own.fd).fd };
     const { name: parentName, authkey } = currentRole();

@@ -10,6 +10,7 @@ import { PendingCall } from '../event-loop/pending-call.js';
 import { OPERATIONS_PER_TURN } from '../event-loop/reactor.js';
 import { flushUnwritten } from '../event-loop/sync-wait.js';
 import { BorrowedBytes } from '../serialization/borrowed-bytes.js';
+import { ownBytes } from '../serialization/structured/encoding/output.js';
 import { POLL_MS, type Item, type QueueTransport } from './transport.js';
 
 const codes = native.status;
@@ -127,7 +128,7 @@ export class QueueWriter {
   }
 
   #wait(item: Item, limits: Limits, keepAlive: KeepAlive): Promise<void> {
-    const call = new PendingPut(item instanceof BorrowedBytes ? item.copy() : item, limits, keepAlive);
+    const call = new PendingPut(item instanceof BorrowedBytes ? item.copy() : ownBytes(item), limits, keepAlive);
     if (isLimited(limits)) this.#limit(call, limits);
     this.#waiting.push(call);
     if (this.#waiting.length === 1) this.#serveSoon();

@@ -8,7 +8,7 @@ import { isError } from '../core/realms.js';
 import type { BuiltInSerialization, Format, FormatContext, PackUnpack, Serializer } from './formats.js';
 import { json } from './json.js';
 import type { PickleFormat } from './pickle/serializer.js';
-import { structured } from './structured.js';
+import { structured } from './structured/format.js';
 
 /** A format whose errors are those of this package. */
 export interface Codec {
@@ -46,7 +46,10 @@ function findSerializer(serialization: unknown): Serializer {
 function formatOf(serializer: Serializer): Format {
   return {
     encode: (value) => serializer.serialize(value),
-    decode: (bytes, keep) => serializer.deserialize(keep ? bytes : Buffer.from(bytes)),
+    decode(memory, length, keep) {
+      const bytes = memory.subarray(0, length);
+      return serializer.deserialize(keep ? bytes : Buffer.from(bytes));
+    },
   };
 }
 
@@ -93,12 +96,12 @@ export function kindOf(serialization: unknown): BuiltInSerialization | 'custom' 
 }
 
 function makeCodec(name: string, format: Format): Codec {
-  const decode = (bytes: Buffer, keep: boolean, context: FormatContext | undefined): unknown => {
+  const decode = (memory: Buffer, length: number, keep: boolean, context: FormatContext | undefined): unknown => {
     try {
-      return format.decode(bytes, keep, context);
+      return format.decode(memory, length, keep, context);
     } catch (error) {
       if (error instanceof UnpicklingError) throw error;
-      const text = `A message of ${bytes.length} bytes cannot be decoded (${name})${reason(error)}`;
+      const text = `A message of ${length} bytes cannot be decoded (${name})${reason(error)}`;
       throw new UnpicklingError(text, { cause: error });
     }
   };
@@ -117,8 +120,8 @@ function makeCodec(name: string, format: Format): Codec {
       if (types.isUint8Array(bytes)) return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
       throw new PicklingError('serialize(value) must return a Uint8Array');
     },
-    fromBorrowed: (memory, length, context) => decode(memory.subarray(0, length), false, context),
-    fromOwned: (message, context) => decode(message, true, context),
+    fromBorrowed: (memory, length, context) => decode(memory, length, false, context),
+    fromOwned: (message, context) => decode(message, message.length, true, context),
   };
 }
 

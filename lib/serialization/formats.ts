@@ -36,12 +36,14 @@ export type FormatContext = object;
 
 /** A format, as this package uses it. */
 export interface Format {
-  /** Returns the bytes of a value. */
+  /** Returns the bytes of a value, in memory that may be used again for the next value. See `ownBytes`. */
   encode(value: unknown, context?: FormatContext): Uint8Array;
   /**
-   * Returns the value of bytes.
+   * Returns the value of a message.
    *
-   * @param keep Whether the value may refer to `bytes`. Otherwise their memory is used again.
+   * @param memory It begins with the message.
+   * @param length The length of the message.
+   * @param keep Whether the value may refer to `memory`. Otherwise that is used again.
    */
-  decode(bytes: Buffer, keep: boolean, context?: FormatContext): unknown;
+  decode(memory: Buffer, length: number, keep: boolean, context?: FormatContext): unknown;
 }

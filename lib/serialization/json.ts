@@ -8,5 +8,5 @@ export const json: Format = {
     if (text === undefined) throw new TypeError(`${typeof value} has no JSON form`);
     return Buffer.from(text);
   },
-  decode: (bytes) => JSON.parse(bytes.toString()) as unknown,
+  decode: (memory, length) => JSON.parse(memory.toString('utf8', 0, length)) as unknown,
 };

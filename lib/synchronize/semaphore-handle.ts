@@ -2,7 +2,7 @@
 //
 // One open semaphore as this environment uses it: acquiring and posting, with time limits, async and blocking. Locks,
 // conditions and events are built from these.
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { nextTurn } from '../event-loop/next-turn.js';
 
 import { request, requestSync, type Background } from '../event-loop/completions.js';
 import { deadlineAfter, millisecondsLeft, throwIfAborted, type Limits } from '../core/deadline.js';

@@ -64,6 +64,64 @@ ${MAIN.replace('MODULE', '__filename')}`,
     expect(await node([file]).succeeded()).to.equal('42\n0\n');
   });
 
+  /** Files that may be CommonJS modules by their names, and what is in the package.json beside each. */
+  const kinds: Record<string, [file: string, settings: object, text: string]> = {
+    'of a package without a type': ['work.js', {}, 'exports.work = WORK;'],
+    'of a package of CommonJS modules': ['work.js', { type: 'commonjs' }, 'exports.work = WORK;'],
+    'with the word import in a comment': ['work.js', {}, '// No import() here.\nexports.work = WORK;'],
+    'that is an ES module by its package': ['work.js', { type: 'module' }, 'export const work = WORK;'],
+    'that is an ES module by its text': ['work.js', {}, 'var a = 1; export { work }; const work = WORK;'],
+    'that is an ES module by an await': ['work.mjs', {}, 'await 1; export const work = WORK;'],
+    'that throws nothing': ['work.cjs', {}, 'throw undefined;'],
+  };
+  for (const [kind, [name, settings, text]] of Object.entries(kinds)) {
+    it(`runs a function of a file ${kind}`, async () => {
+      write('package.json', JSON.stringify(settings));
+      const work = 'async (connection, { twice }) => { await connection.send(2 * twice); }';
+      const file = write(name, text.replace('WORK', work));
+      const main = write(
+        'main.mjs',
+        `import * as mp from 'node-multiprocessing';
+const [ours, theirs] = mp.Pipe();
+const child = new mp.Process({ module: ${JSON.stringify(file)}, target: 'work', args: [theirs, { twice: 21 }] });
+child.start();
+theirs.close();
+console.log(await ours.recv().catch(({ code }) => code));
+await child.join().catch(({ code, stage }) => console.log(code, stage));
+console.log(child.exitcode);`,
+      );
+      const expected = text.includes('throw') ? 'ERR_MP_EOF\nERR_MP_CHILD_PROCESS import\n1\n' : '42\n0\n';
+      expect(await node([main]).succeeded()).to.equal(expected);
+    });
+  }
+
+  it('finds hooks of import() although its module is CommonJS', async () => {
+    write(
+      'hooks.mjs',
+      `export async function load(url, context, next) {
+  const loaded = await next(url, context);
+  if (!url.endsWith('/work.cjs')) return loaded;
+  return { format: 'module', source: 'export async function work(c) { await c.send("hooked"); }', shortCircuit: true };
+}`,
+    );
+    const preload = write(
+      'preload.mjs',
+      `import { register } from 'node:module'; register('./hooks.mjs', import.meta.url);`,
+    );
+    const file = write('work.cjs', 'exports.work = async (c) => { await c.send("plain"); };');
+    const main = write(
+      'main.mjs',
+      `import * as mp from 'node-multiprocessing';
+const [ours, theirs] = mp.Pipe();
+const child = new mp.Process({ module: ${JSON.stringify(file)}, target: 'work', args: [theirs] });
+child.start();
+theirs.close();
+console.log(await ours.recv());
+await child.join();`,
+    );
+    expect(await node(['--import', pathToFileURL(preload).href, main]).succeeded()).to.equal('hooked\n');
+  });
+
   it('runs a function of a TypeScript module with the loader of the parent', async () => {
     const typescript = pathToFileURL(join(packageRoot, 'node_modules/typescript/lib/typescript.js')).href;
     const hooks = write(

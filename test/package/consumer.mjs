@@ -7,6 +7,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createRequire } from 'node:module';
+import { deserialize, serialize } from 'node:v8';
 import all, * as mp from 'node-multiprocessing';
 
 // One copy, however it is loaded.
@@ -33,3 +34,21 @@ await assert.rejects(ours.recvBytes(), { name: 'EOFError' });
 assert.deepEqual(await exited, [0, null]);
 ours.close();
 console.log(`import: Node ${process.versions.node} and Python exchanged messages`);
+
+// Structured clones are V8's format, in each release of Node.
+const [reader, writer] = mp.Pipe(false);
+const list = Object.assign([1, , 3], { key: 'of a list' });
+const values = [
+  { id: 1, name: 'ü', wide: '漢字', half: 0.5, big: -(2n ** 70n), 7: null, list, again: list, none: undefined },
+  [new Map([[{ a: 1 }, new Set([1])]]), new Date(5), /a+/giu, Object('boxed'), new Float64Array([1, 2])],
+  [Buffer.from('bytes'), new Uint8Array([1]).buffer, new RangeError('reason', { cause: { a: 1 } })],
+];
+for (const value of values) {
+  writer.sendSync(value);
+  assert.deepEqual(deserialize(reader.recvBytesSync()), value);
+  writer.sendBytesSync(serialize(value));
+  assert.deepEqual(reader.recvSync(), value);
+}
+reader.close();
+writer.close();
+console.log(`structured: as V8 of Node ${process.versions.node} has it`);

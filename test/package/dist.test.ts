@@ -2,7 +2,8 @@
 //
 // The files in dist/: how few of them a child loads, and that their source maps lead to lib/.
 import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join, relative, resolve } from 'node:path';
 
 import { expect } from 'chai';
@@ -31,6 +32,33 @@ describe('dist/', () => {
     const files = (await ours.recv()).map((file) => relative(join(dist, 'cjs'), file));
     await child.join();
     expect(files).to.have.members(['child-main.js', 'shared/child-base.js']);
+  });
+
+  it('loads no module of Node for a child that the child can do without', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'child-'));
+    const file = join(folder, 'target.cjs');
+    writeFileSync(file, 'exports.send = async (connection) => { await connection.send(process.moduleLoadList); };');
+    const load = async (target: string, program: string): Promise<string[]> => {
+      const [ours, theirs] = Pipe<never, string[]>();
+      track(ours);
+      const child = new Process({ module: program, target, args: [theirs] });
+      child.start();
+      theirs.close();
+      const list = await ours.recv();
+      await child.join();
+      return list.map((name) => name.replace('NativeModule ', ''));
+    };
+    try {
+      for (const list of [await load('sendLoadedModules', module), await load('send', file)]) {
+        for (const name of ['v8', 'timers/promises', 'crypto', 'child_process', 'net'])
+          expect(list).not.to.include(name);
+      }
+      // For a CommonJS module the loader of ES modules is not needed.
+      expect(await load('send', file)).not.to.include('internal/modules/esm/translators');
+      expect(await load('sendLoadedModules', module)).to.include('internal/modules/esm/translators');
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 
   for (const [entry, others] of Object.entries(LOADED_LATER)) {

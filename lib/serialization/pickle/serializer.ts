@@ -38,8 +38,8 @@ export class PickleSerializer {
   }
 
   /** @internal As `Format.decode`. */
-  decode(bytes: Buffer, keep: boolean, context?: FormatContext): unknown {
-    return decodePickle(bytes, keep, this.#hooks, context);
+  decode(memory: Buffer, length: number, keep: boolean, context?: FormatContext): unknown {
+    return decodePickle(memory.subarray(0, length), keep, this.#hooks, context);
   }
 }
 

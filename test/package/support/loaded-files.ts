@@ -9,3 +9,8 @@ import type { Connection } from 'node-multiprocessing';
 export async function sendLoadedFiles(connection: Connection<string[], never>): Promise<void> {
   await connection.send(Object.keys(createRequire(import.meta.url).cache).filter((file) => file.endsWith('.js')));
 }
+
+/** Sends the modules of Node that were loaded. */
+export async function sendLoadedModules(connection: Connection<string[], never>): Promise<void> {
+  await connection.send((process as unknown as { moduleLoadList: string[] }).moduleLoadList);
+}

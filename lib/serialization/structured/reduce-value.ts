@@ -2,12 +2,8 @@
 //
 // Values that contain objects of this package, on their way to another process. The reduced form of each object travels
 // beside the value, once: if the sender had one object in several places, so has the receiver.
-import { serialize } from 'node:v8';
-
-import { argumentError, BusyError, ClosedError, NotSupported } from '../core/errors.js';
-import { checkInteger } from '../core/validate.js';
-import { deserializeGraph, serializeGraph, type ObjectGraph } from './object-graph.js';
-import { isOrdinary } from './ordinary.js';
+import { argumentError, BusyError, ClosedError, NotSupported } from '../../core/errors.js';
+import { checkInteger } from '../../core/validate.js';
 import {
   isReducible,
   kIdentity,
@@ -16,11 +12,13 @@ import {
   type Rebuilt,
   type Reduced,
   type Reducible,
-} from './registry.js';
-import type { Exporter, Importer } from './transfer.js';
-
-/** The magic of a graph without stand-ins. */
-const NO_MAGIC = new Uint8Array(0);
+} from '../../reduction/registry.js';
+import type { Exporter, Importer } from '../../reduction/transfer.js';
+import { decodeValue } from './decoding/decoder.js';
+import type { ObjectHooks } from './encoding/encoder.js';
+import { encodeValue } from './encoding/index.js';
+import { ownBytes } from './encoding/output.js';
+import type { ObjectGraph } from './object-graph.js';
 
 /** Stands for an object whose reduced form is in the list already. */
 interface Same {
@@ -32,15 +30,6 @@ interface Same {
 interface Copy {
   readonly type: 'Copy';
   readonly number: number;
-}
-
-/** The same error, with the path to the object that caused it. */
-function errorAt(path: string, error: unknown): unknown {
-  const options = { cause: error };
-  if (error instanceof ClosedError) return new ClosedError(path);
-  if (error instanceof BusyError) return new BusyError(`${path}: ${error.message}`, options);
-  if (error instanceof NotSupported) return new NotSupported(`${path}: ${error.message}`, options);
-  return error;
 }
 
 /** Reduces objects, each once, into a list in which parts stand before the objects that use them. */
@@ -71,16 +60,35 @@ class ReducedObjects {
   }
 }
 
-/**
- * The graph of a value without objects of this package, made without a walk; undefined if `reduceValue` must walk it.
- */
-export function reducePlainValue(value: unknown): ObjectGraph | undefined {
-  try {
-    const bytes = serialize(value);
-    return isOrdinary(value, bytes.length) ? { magic: NO_MAGIC, objects: [[], []], value: bytes } : undefined;
-  } catch {
-    // `reduceValue` finds the reason, and the path to it.
-    return undefined;
+/** Reduces the objects of one value, which most values do not have. */
+class Reduction implements ObjectHooks {
+  readonly #exporter: () => Exporter;
+  #objects: ReducedObjects | undefined;
+  /** For each stand-in the index of its object among the reduced forms. */
+  readonly #numbers: number[] = [];
+
+  constructor(exporter: () => Exporter) {
+    this.#exporter = exporter;
+  }
+
+  /** The objects; undefined if there are none. */
+  get found(): ObjectGraph['objects'] | undefined {
+    return this.#objects && [this.#objects.list, this.#numbers];
+  }
+
+  standIn(object: object): number {
+    if (!isReducible(object)) throw new NotSupported('an object of this kind cannot be passed to another process');
+    this.#objects ??= new ReducedObjects(this.#exporter());
+    return this.#numbers.push(this.#objects.add(object)) - 1;
+  }
+
+  /** The same error, with the path to the object that caused it. */
+  errorAt(path: string, error: unknown): unknown {
+    const options = { cause: error };
+    if (error instanceof ClosedError) return new ClosedError(path);
+    if (error instanceof BusyError) return new BusyError(`${path}: ${error.message}`, options);
+    if (error instanceof NotSupported) return new NotSupported(`${path}: ${error.message}`, options);
+    return error;
   }
 }
 
@@ -89,24 +97,26 @@ export function reducePlainValue(value: unknown): ObjectGraph | undefined {
  * for a part that cannot be passed on, each with the path to that part.
  *
  * @param name The name of the value in error messages.
+ * @param exporter Called for the first object of this package in the value.
+ * @returns The message of the value if there is no such object. Its memory may be used again for the next message.
  */
+export function reduceMessage(value: unknown, name: string, exporter: () => Exporter): Uint8Array | ObjectGraph {
+  const reduction = new Reduction(exporter);
+  const bytes = encodeValue(value, name, reduction);
+  const objects = reduction.found;
+  return objects === undefined ? bytes : { objects, value: ownBytes(bytes) };
+}
+
+/** The same for a value that always travels as a graph. */
 export function reduceValue(value: unknown, name: string, exporter: Exporter): ObjectGraph {
-  const objects = new ReducedObjects(exporter);
-  const add = (object: object, path: () => string): number => {
-    if (!isReducible(object)) throw new NotSupported(`${path()} is an object that cannot be passed to another process`);
-    try {
-      return objects.add(object);
-    } catch (error) {
-      throw errorAt(path(), error);
-    }
-  };
-  const { magic, numbers, value: bytes } = serializeGraph(value, name, add);
-  return { magic, objects: [objects.list, numbers], value: bytes };
+  const reduced = reduceMessage(value, name, () => exporter);
+  return reduced instanceof Uint8Array ? { objects: [[], []], value: ownBytes(reduced) } : reduced;
 }
 
 /** Rebuilds a value. If that fails, none of its objects stays open. */
 export function rebuildValue(graph: ObjectGraph, importer: Importer): unknown {
   const [list, numbers] = graph.objects;
+  const { buffer, byteOffset, byteLength } = graph.value;
   const rebuilt: Rebuilt[] = [];
   const find = (number: unknown): Rebuilt => {
     checkInteger(number, 'number', 0, rebuilt.length - 1);
@@ -115,7 +125,11 @@ export function rebuildValue(graph: ObjectGraph, importer: Importer): unknown {
   try {
     for (const reduced of list) rebuilt.push(rebuildNext(reduced, importer, find));
     const found = numbers.map(find);
-    return deserializeGraph(graph, (number) => found[number]);
+    const standIn = (number: number): Rebuilt => {
+      checkInteger(number, 'number', 0, found.length - 1);
+      return found[number] as Rebuilt;
+    };
+    return decodeValue(Buffer.from(buffer, byteOffset, byteLength), byteLength, true, standIn);
   } catch (error) {
     for (const object of rebuilt) object.close();
     throw error;

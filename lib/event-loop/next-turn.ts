@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: MIT
+
+/** Resolves in the next turn of the event loop. Node's own function is in a module that each child would load for it. */
+export function nextTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve);
+  });
+}

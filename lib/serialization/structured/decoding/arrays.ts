@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+import { ARRAY_TYPES, BUFFER, UINT8_ARRAY } from '../tags.js';
+
+type View = new (buffer: ArrayBufferLike, offset?: number, length?: number) => ArrayBufferView;
+
+/** An array that fills at least this part of the message's memory keeps that memory, and nothing else refers to it. */
+const MOST = 15 / 16;
+
+/** Up to so many bytes are copied one by one, which takes less time than to make a view of them. */
+const FEW_BYTES = 48;
+
+/** Copies bytes of a message to an array. */
+export function copyTo<T extends Uint8Array>(target: T, memory: Uint8Array, from: number): T {
+  const { length } = target;
+  if (length > FEW_BYTES) target.set(memory.subarray(from, from + length));
+  else for (let i = 0; i < length; i++) target[i] = memory[from + i] as number;
+  return target;
+}
+
+/**
+ * Makes an array from bytes of a message; undefined if there is no such array. It has an ArrayBuffer of its own: a
+ * transfer of one array must not empty another one, and a small array that is kept must not keep the whole message.
+ *
+ * @param type Node's number for its type.
+ * @param keep Whether an array that is nearly the whole memory may keep it.
+ */
+export function makeArray(
+  type: number,
+  memory: Uint8Array,
+  from: number,
+  size: number,
+  keep: boolean,
+): ArrayBufferView | undefined {
+  const offset = memory.byteOffset + from;
+  const keeps = keep && size > 0 && size >= memory.buffer.byteLength * MOST;
+  if (!keeps) {
+    if (type === BUFFER) return copyTo(Buffer.allocUnsafeSlow(size), memory, from);
+    if (type === UINT8_ARRAY && size <= FEW_BYTES) return copyTo(new Uint8Array(size), memory, from);
+  } else if (type === BUFFER) {
+    return Buffer.from(memory.buffer, offset, size);
+  }
+  const Type = (globalThis as unknown as Record<string, View | undefined>)[ARRAY_TYPES[type] as string];
+  if (Type === undefined) return undefined;
+  const width = (Type as { BYTES_PER_ELEMENT?: number }).BYTES_PER_ELEMENT ?? 1;
+  if (keeps && offset % width === 0) return new Type(memory.buffer, offset, size / width);
+  return new Type(copyTo(Buffer.allocUnsafeSlow(size), memory, from).buffer, 0, size / width);
+}

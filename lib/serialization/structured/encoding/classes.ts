@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+//
+// Which instances are more than their fields. V8 writes the fields of any object that has no form of its own in the
+// format: an object of the platform whose state is in internal or private fields arrives empty, and a
+// WebAssembly.Module arrives as nothing, not even a value.
+import { types } from 'node:util';
+
+/**
+ * What an object is by its prototype: `fields` for a class of the user, `platform` for a class of the platform or one
+ * that is derived from it, `unknown` for one that V8 has to be asked about.
+ */
+export type ClassKind = 'fields' | 'platform' | 'unknown';
+
+const kinds = new WeakMap<object, ClassKind>();
+
+const { toString } = Function.prototype;
+
+function isNative(Class: unknown): boolean {
+  return typeof Class === 'function' && toString.call(Class).endsWith('{ [native code] }');
+}
+
+function findKind(prototype: object): ClassKind {
+  let kind: ClassKind = 'fields';
+  for (let at = prototype, next; ; at = next) {
+    next = Object.getPrototypeOf(at) as object | null;
+    const tag = Object.getOwnPropertyDescriptor(at, Symbol.toStringTag);
+    if (typeof tag?.value === 'string' && tag.value.startsWith('WebAssembly.')) return 'platform';
+    const Class: unknown = Object.getOwnPropertyDescriptor(at, 'constructor')?.value;
+    if (typeof Class === 'function' && Class !== Object && isGlobal(Class)) return 'platform';
+    // The end of the chain is Object.prototype, of this realm or of another one.
+    if (next === null) return kind;
+    // Iterators have no constructor of their own, but a tag.
+    if (tag !== undefined || isNative(Class)) kind = 'unknown';
+  }
+}
+
+/** Whether a class is a global of the platform. A global that the user has defined by an assignment is enumerable. */
+function isGlobal(Class: { readonly name: string }): boolean {
+  const global = Object.getOwnPropertyDescriptor(globalThis, Class.name);
+  if (global === undefined || global.enumerable === true) return false;
+  const value: unknown = 'value' in global ? global.value : global.get?.call(globalThis);
+  return value === Class;
+}
+
+/** What an object with this prototype is. */
+export function kindOfClass(prototype: object): ClassKind {
+  let kind = kinds.get(prototype);
+  if (kind === undefined) kinds.set(prototype, (kind = findKind(prototype)));
+  return kind;
+}
+
+/** Whether an object is one of those that V8 always refuses although they may have fields. */
+export function isOpaque(object: object): boolean {
+  return types.isPromise(object) || types.isExternal(object) || types.isGeneratorObject(object);
+}
+
+/** The name of the class of an object, for an error. */
+export function classNameOf(object: object): string {
+  const { constructor } = object as { constructor?: unknown };
+  return typeof constructor === 'function' && constructor.name !== '' ? constructor.name : 'an unnamed class';
+}
