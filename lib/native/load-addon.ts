@@ -42,19 +42,32 @@ function unsupported(message: string): Error {
 }
 
 /**
- * Tells node-gyp-build the C library, since it detects musl only by a file of Alpine Linux. The report of the runtime
- * works on every distribution: it names the glibc version exactly when there is one.
+ * The C library. The report of the runtime works on every distribution, and reads no file: it names the glibc version
+ * exactly when there is one.
  */
-function stateLibc(): void {
-  if (process.platform !== 'linux' || process.env['LIBC'] !== undefined) return;
+function libc(): 'glibc' | 'musl' {
   const { report } = process as { report?: { excludeNetwork?: boolean; getReport(): object } };
-  if (report === undefined) return;
+  if (report === undefined) return 'glibc';
   const before = report.excludeNetwork;
   // Without this the report looks up the names of all open sockets, which can take seconds.
   report.excludeNetwork = true;
   const { header } = report.getReport() as { header?: { glibcVersionRuntime?: string } };
   if (before !== undefined) report.excludeNetwork = before;
-  if (header?.glibcVersionRuntime === undefined) process.env['LIBC'] = 'musl';
+  return header?.glibcVersionRuntime === undefined ? 'musl' : 'glibc';
+}
+
+/**
+ * node-gyp-build, told the C library. It would look for a file of Alpine Linux, which misses other distributions with musl,
+ * and fails where the permission model of Node forbids to look.
+ */
+function nodeGypBuild(): { resolve(folder: string): string } {
+  const stated = process.platform !== 'linux' || process.env['LIBC'] !== undefined;
+  if (!stated) process.env['LIBC'] = libc();
+  try {
+    return require('node-gyp-build') as { resolve(folder: string): string };
+  } finally {
+    if (!stated) delete process.env['LIBC'];
+  }
 }
 
 /**
@@ -75,18 +88,10 @@ export function loadAddon(): unknown {
 }
 
 function findAddon(): string {
-  const { resolve } = require('node-gyp-build') as { resolve(folder: string): string };
-  const root = packageRoot();
   try {
-    return resolve(root);
-  } catch (first) {
-    stateLibc();
-    try {
-      return resolve(root);
-    } catch {
-      // The first error lists what was searched for; the second attempt only differs in the C library.
-      throw missing(first);
-    }
+    return nodeGypBuild().resolve(packageRoot());
+  } catch (error) {
+    throw missing(error);
   }
 }
 

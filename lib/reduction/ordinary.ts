@@ -1,37 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
-// Which values V8's format carries as what they are. V8 accepts more: an object of the platform whose state is in
-// internal or private fields becomes an empty object, and a WebAssembly.Module becomes nothing, not even a value.
+// Which values V8's format carries as what they are. V8 accepts more: see platform-classes.ts.
 import { types } from 'node:util';
 import { serialize } from 'node:v8';
 
-/** What is known of a prototype of class instances: whether it belongs to a class of the platform. */
-const verdicts = new WeakMap<object, boolean>();
-
-/** Whether instances with this prototype are of a class of the platform, or of a class that is derived from one. */
-function belongsToPlatform(prototype: object): boolean {
-  for (let at: object | null = prototype; at !== null; at = Object.getPrototypeOf(at) as object | null) {
-    const tag: unknown = Object.getOwnPropertyDescriptor(at, Symbol.toStringTag)?.value;
-    if (typeof tag === 'string' && tag.startsWith('WebAssembly.')) return true;
-    const Class: unknown = Object.getOwnPropertyDescriptor(at, 'constructor')?.value;
-    if (typeof Class !== 'function' || Class === Object) continue;
-    // A global that the user has defined by an assignment is enumerable; those of the platform are not.
-    const global = Object.getOwnPropertyDescriptor(globalThis, Class.name);
-    if (global === undefined || global.enumerable === true) continue;
-    const value: unknown = 'value' in global ? global.value : global.get?.call(globalThis);
-    if (value === Class) return true;
-  }
-  return false;
-}
-
-/** Whether an object without a place in V8's format is of a class of the platform, such as URL, Headers or Blob. */
-export function isOfPlatform(object: object): boolean {
-  const prototype = Object.getPrototypeOf(object) as object | null;
-  if (prototype === null || prototype === Object.prototype) return false;
-  let verdict = verdicts.get(prototype);
-  if (verdict === undefined) verdicts.set(prototype, (verdict = belongsToPlatform(prototype)));
-  return verdict;
-}
+import { isOfPlatform } from './platform-classes.js';
 
 /** Whether an object has a form of its own in V8's format, in which there are no other objects. */
 export function isLeaf(object: object): boolean {
@@ -99,6 +72,8 @@ class Look {
   }
 
   #isOrdinaryError(error: object): boolean {
+    // Its message is a getter, which V8 does not call. Older versions do not take it for an error.
+    if (error instanceof DOMException) return false;
     const cause = causeOf(error);
     if (cause === undefined) return true;
     if (writesCauseFirst()) return false;

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 import { DefaultDeserializer } from 'node:v8';
 
-/** An array that fills at least this part of the message's memory keeps that memory, and nothing else refers to it. */
-const MOST = 15 / 16;
+import { isNearlyAll } from '../core/own-bytes.js';
 
 /**
  * Gives each array an ArrayBuffer of its own. Node makes views of the message: transferring one of them would empty the
@@ -21,7 +20,7 @@ export class OwningDeserializer extends DefaultDeserializer {
     const base = DefaultDeserializer.prototype as unknown as { _readHostObject(): ArrayBufferView };
     const view = base._readHostObject.call(this);
     const { buffer, byteOffset, byteLength } = view;
-    if (this.#keep && byteLength > 0 && byteLength >= buffer.byteLength * MOST) return view;
+    if (this.#keep && isNearlyAll(byteLength, buffer.byteLength)) return view;
     const bytes = new Uint8Array(new Uint8Array(buffer, byteOffset, byteLength));
     if (view instanceof Buffer) return Buffer.from(bytes.buffer);
     const Type = view.constructor as new (buffer: ArrayBuffer) => ArrayBufferView;

@@ -8,7 +8,8 @@ import { DefaultSerializer, serialize } from 'node:v8';
 import { PicklingError } from '../core/errors.js';
 import { isError } from '../core/realms.js';
 import { ErrorTexts } from './error-texts.js';
-import { causeOf, isLeaf, isOfPlatform, writesCauseFirst } from './ordinary.js';
+import { causeOf, isLeaf, writesCauseFirst } from './ordinary.js';
+import { isOfPlatform } from './platform-classes.js';
 import { isShareable } from './shareable.js';
 
 /** A key as it is written in a path, behind its object: `.key`, `[0]` or `["other key"]`. */
@@ -154,7 +155,7 @@ class Walk {
 
   #error(original: object): object {
     const cause = causeOf(original);
-    if (types.isNativeError(original)) {
+    if (!(original instanceof DOMException)) {
       if (cause === undefined || !(isPart(cause.value) || writesCauseFirst())) return this.#whole(original) as object;
     }
     const copy = this.#keep(original, this.#texts.standIn(original));
