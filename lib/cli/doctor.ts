@@ -52,7 +52,7 @@ async function addon(): Promise<Check[]> {
       import('../native/addon.js'),
       import('../native/load-addon.js'),
     ]);
-    return [{ name, state: 'ok', found: addonFile() }, pipe(native), waiting(native), families(native)];
+    return [{ name, state: 'ok', found: addonFile() }, pipe(native), waiting(native), await leftovers()];
   } catch (error) {
     return [{ name, state: 'failure', found: messageOf(error) }];
   }
@@ -78,21 +78,19 @@ function waiting(native: Native): Check {
 }
 
 /** What killed processes have left. */
-function families(native: Native): Check {
+async function leftovers(): Promise<Check> {
   const name = 'leftovers';
-  const names = native.semaphores.listFamilies();
-  const folder = native.semaphores.familyFolder();
-  if (typeof names === 'number') {
-    const advice = `${folder} must be a folder of this user with mode 0700`;
-    return { name, state: 'failure', found: `${folder} cannot be used: error ${-names}`, advice };
+  try {
+    const { listFamilies } = await import('./families.js');
+    const { families } = listFamilies();
+    if (families.some(({ members }) => members === null)) return { name, state: 'ok', found: 'not visible here' };
+    const left = families.filter(({ members }) => members?.length === 0).length;
+    if (left === 0) return { name, state: 'ok', found: 'none' };
+    const advice = '"npx node-multiprocessing sweep" removes them; so does the next process that makes a lock';
+    return { name, state: 'warning', found: `${left} families without processes`, advice };
+  } catch (error) {
+    return { name, state: 'failure', found: messageOf(error) };
   }
-  const members = native.semaphores.listMembers();
-  if (typeof members === 'number') return { name, state: 'ok', found: 'not visible on this system' };
-  const living = new Set(members.map(([family]) => family));
-  const left = names.filter((family) => !living.has(family)).length;
-  if (left === 0) return { name, state: 'ok', found: 'none' };
-  const advice = '"npx node-multiprocessing sweep" removes them; so does the next process that makes a lock';
-  return { name, state: 'warning', found: `${left} families without processes`, advice };
 }
 
 /** Where semaphores are. */

@@ -25,7 +25,7 @@ export interface FamilyListing {
 
 /** All families of this user. The keys are those of `list --json`. */
 export interface Listing {
-  /** Where the registers are. */
+  /** Where the registers are. If another user's folder is in the way of the usual one, there may be several; the first. */
   readonly folder: string;
   readonly families: readonly FamilyListing[];
   readonly bytes: number;
@@ -40,8 +40,8 @@ export interface Swept {
 }
 
 /** The pids of the members of each family, in order; undefined where the system does not tell. */
-function membersByFamily(): ReadonlyMap<string, number[]> | undefined {
-  const members = native.semaphores.listMembers();
+function membersByFamily(folder: string): ReadonlyMap<string, number[]> | undefined {
+  const members = native.semaphores.listMembers(folder);
   if (typeof members === 'number') return undefined;
   const found = new Map<string, number[]>();
   for (const [family, pid] of members)
@@ -52,18 +52,19 @@ function membersByFamily(): ReadonlyMap<string, number[]> | undefined {
   return found;
 }
 
-/**
- * Every family of this user.
- *
- * @throws A system error: EPERM if the folder of the registers is not this user's own.
- */
-export function listFamilies(): Listing {
-  const folder = native.semaphores.familyFolder();
-  const families = native.semaphores.listFamilies();
+/** Where this user's registers are. */
+function familyFolders(): [string, ...string[]] {
+  const folders = native.semaphores.familyFolders();
+  if (typeof folders === 'number') throw semaphoreError(folders, 'open');
+  return folders as [string, ...string[]];
+}
+
+function listFolder(folder: string): FamilyListing[] {
+  const families = native.semaphores.listFamilies(folder);
   if (typeof families === 'number') throw semaphoreError(families, 'open', folder);
-  const members = membersByFamily();
-  const listings = families.sort().flatMap((family): FamilyListing[] => {
-    const registered = native.semaphores.readRegister(family);
+  const members = membersByFamily(folder);
+  return families.flatMap((family): FamilyListing[] => {
+    const registered = native.semaphores.readRegister(folder, family);
     // The family has gone in the meantime, or the file is no register.
     if (typeof registered === 'number') return [];
     const names = registered.filter(([, exists]) => exists).map(([name]) => name);
@@ -71,7 +72,17 @@ export function listFamilies(): Listing {
     const pids = members === undefined ? null : (members.get(family) ?? []);
     return [{ family, members: pids, names, missing, bytes: names.length * SEMAPHORE_BYTES }];
   });
-  return { folder, families: listings, bytes: listings.reduce((sum, { bytes }) => sum + bytes, 0) };
+}
+
+/**
+ * Every family of this user.
+ *
+ * @throws A system error if a folder cannot be read: EMFILE, ENOMEM.
+ */
+export function listFamilies(): Listing {
+  const folders = familyFolders();
+  const families = folders.flatMap(listFolder).sort((a, b) => (a.family < b.family ? -1 : 1));
+  return { folder: folders[0], families, bytes: families.reduce((sum, { bytes }) => sum + bytes, 0) };
 }
 
 /**
@@ -79,17 +90,17 @@ export function listFamilies(): Listing {
  *
  * @param dryRun Only tells what would be removed. A family counts as one without members if no process is seen that holds
  *   its register.
- * @throws A system error: EPERM if the folder of the registers is not this user's own; ENOSYS for a dry run where the system
- *   does not tell of other processes.
+ * @throws A system error: EMFILE, ENOMEM if a folder cannot be read; ENOSYS for a dry run where the system does not tell of
+ *   other processes.
  */
 export function sweepFamilies(dryRun: boolean): Swept {
-  const families = dryRun ? deserted() : removed();
+  const families = dryRun ? deserted() : familyFolders().flatMap(sweepFolder);
   return { families, names: families.reduce((sum, { names }) => sum + names, 0), dryRun };
 }
 
-function removed(): Swept['families'] {
-  const swept = native.semaphores.sweep();
-  if (typeof swept === 'number') throw semaphoreError(swept, 'sweep', native.semaphores.familyFolder());
+function sweepFolder(folder: string): Swept['families'] {
+  const swept = native.semaphores.sweep(folder);
+  if (typeof swept === 'number') throw semaphoreError(swept, 'sweep', folder);
   return swept.map(([family, names]) => ({ family, names }));
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { UnpicklingError } from '../core/errors.js';
+import { ownCopy } from '../core/own-bytes.js';
 import type { MessageDecoder } from '../serialization/message-decoder.js';
 import { DecodeContext, DeferredMessage, encodeShared } from './deferred-message.js';
 import { builtIn, codecFor, kindOf, type Codec } from '../serialization/codec.js';
@@ -91,7 +92,7 @@ export class ChannelFormat implements Codec {
         const context = new DecodeContext();
         const value = codec.fromBorrowed(memory, length, context);
         if (context.tickets === undefined) return value;
-        return new DeferredMessage(context.tickets, codec, Buffer.from(memory.subarray(0, length)));
+        return new DeferredMessage(context.tickets, codec, ownCopy(memory, 0, length));
       }
       if (this.#kind === 'structured' && isObjectMessage(memory, length)) {
         // The borrowed memory is used again before the descriptors of the message are there.
@@ -120,7 +121,7 @@ export class ChannelFormat implements Codec {
 }
 
 /** Without descriptors that are still to come, a message with objects can be opened anywhere. */
-function openHere(value: unknown): unknown {
+export function openHere(value: unknown): unknown {
   if (!(value instanceof IncompleteMessage)) return value;
   if (value.complete) return value.open();
   const which = value.waitsElsewhere ? 'a Connection' : 'a duplex Connection';

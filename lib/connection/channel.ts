@@ -121,7 +121,7 @@ export class Channel implements Pollable, ReceiverOwner, SenderOwner {
     if ((ready & READ) !== 0) {
       // A call waited for this data, so the next message is probably expected too. Staying in the event set then saves
       // removing and adding the descriptor for every message. It is removed once no call waits.
-      const taken = this.receiver.pending || this.#readWaiters !== undefined;
+      const taken = this.receiver.wantsRead || this.#readWaiters !== undefined;
       this.#tellReadWaiters();
       this.receiver.serve();
       if (taken && !this.receiver.waitsElsewhere) wanted |= READ;

@@ -8,6 +8,8 @@ export interface PendingReceive {
   readonly owner: object;
   /** Makes progress with it. True once it has ended. */
   proceed(): boolean;
+  /** Ends it with the value of its message. */
+  finish(open: () => unknown): void;
   reject(error: unknown): void;
 }
 
@@ -29,5 +31,11 @@ export class ReceiveRequest<T> extends PendingCall<T> implements PendingReceive 
       if (received !== undefined) this.resolve(received.value);
     });
     return this.ended;
+  }
+
+  finish(open: () => unknown): void {
+    this.attempt(() => {
+      this.resolve(open() as T);
+    });
   }
 }

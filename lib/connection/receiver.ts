@@ -11,6 +11,7 @@ import type { KeepAlive } from '../event-loop/keep-alive.js';
 import { BYTES_PER_TURN, OPERATIONS_PER_TURN, takeTurn } from '../event-loop/reactor.js';
 import { blockOn, checkInterrupted, flushUnwritten, listensForSignals, unwritten } from '../event-loop/sync-wait.js';
 import { IncompleteMessage } from './incomplete-message.js';
+import { KeptMessages } from './kept-messages.js';
 import { ReceiveRequest, type PendingReceive } from './receive-request.js';
 import type { MessageDecoder } from '../serialization/message-decoder.js';
 
@@ -37,8 +38,8 @@ export class Receiver {
   readonly #channel: ReceiverOwner;
   readonly #queue = new Fifo<PendingReceive>();
   readonly #large = new LargeMessage();
-  /** A message that has been received without all that belongs to it. Receives of objects go on with it. */
-  #incomplete: IncompleteMessage | undefined;
+  /** Messages that have been received without all that belongs to them. */
+  readonly #kept = new KeptMessages();
   #immediate = false;
   /** Set when the stream is out of step with its sender: nothing more can be received. */
   unreadable = false;
@@ -49,8 +50,14 @@ export class Receiver {
     this.#channel = channel;
   }
 
+  /** Whether a receive waits, for whatever. */
   get pending(): boolean {
-    return this.#queue.length > 0;
+    return this.#queue.length > 0 || this.#kept.owned;
+  }
+
+  /** Whether a receive waits for what comes over the stream. */
+  get wantsRead(): boolean {
+    return this.#queue.length > 0 && !this.waitsElsewhere;
   }
 
   /** Receives one message, after the receives that were called earlier. */
@@ -77,15 +84,15 @@ export class Receiver {
 
   /** Receives a message without waiting; undefined if there is none, or if pending receives come first. */
   tryReceive<T>(decoder: MessageDecoder<T>, options: ReceiveOptions): { value: T } | undefined {
-    return this.pending ? undefined : this.#tryMessage(decoder, options, false);
+    return this.#queue.length > 0 ? undefined : this.#tryMessage(decoder, options, false);
   }
 
   receiveSync<T>(decoder: MessageDecoder<T>, options: ReceiveOptions, deadline: number, spinNs: number): T {
     this.#refuseIfBusy(options.operation);
     flushUnwritten();
-    if (this.#incomplete !== undefined) {
+    if (this.#kept.first !== undefined) {
       refuseBytes(decoder, options.operation);
-      return this.#completeSync(this.#incomplete, options.operation, deadline) as T;
+      return this.#completeSync(this.#kept.first, options.operation, deadline) as T;
     }
     for (;;) {
       // If no other connection has something left to write, the whole wait is one native call.
@@ -124,32 +131,36 @@ export class Receiver {
         return;
       }
       const first = this.#queue.first as PendingReceive;
-      if (!first.proceed()) return;
+      const ended = first.proceed();
+      if (!ended && this.wantsRead) return;
       // The owner may have closed as soon as its receive was settled, which has removed the request.
-      if (this.#queue.first === first) this.#queue.shift();
+      if (this.#queue.first !== first) continue;
+      this.#queue.shift();
+      if (!ended) this.#kept.give(first);
     }
   }
 
   /** Ends the receives of one Connection. */
   reject(owner: object, makeError: () => Error): void {
-    const ended = this.#queue.removeAll((request) => request.owner === owner);
-    for (const request of ended) request.reject(makeError());
+    const isOf = (request: PendingReceive): boolean => request.owner === owner;
+    for (const request of [...this.#kept.takeBackAll(isOf), ...this.#queue.removeAll(isOf)])
+      request.reject(makeError());
   }
 
   /** Ends all receives. */
   fail(error: Error): void {
-    for (const request of this.#queue.removeAll()) request.reject(error);
+    for (const request of [...this.#kept.takeBackAll(() => true), ...this.#queue.removeAll()]) request.reject(error);
   }
 
   /** Whether a receive would make progress without reading from the kernel. */
   get ready(): boolean {
-    const message = this.#incomplete;
+    const message = this.#kept.first;
     return message?.waitsElsewhere === true ? message.complete : native.readReady(this.#id) === 1;
   }
 
-  /** Whether what the receives wait for does not come over this stream. */
+  /** Whether what the next receive waits for does not come over this stream. */
   get waitsElsewhere(): boolean {
-    return this.#incomplete?.waitsElsewhere === true;
+    return this.#kept.first?.waitsElsewhere === true;
   }
 
   #request<T>(
@@ -172,14 +183,16 @@ export class Receiver {
     const request = new ReceiveRequest(attempt, owner, keepAlive);
     if (isLimited(limits)) this.#limit(request, limits, operation);
     this.#queue.push(request);
-    if (turn && !this.waitsElsewhere) this.#channel.wantRead();
+    if (turn && this.wantsRead) this.#channel.wantRead();
     else if (this.#queue.length === 1) this.#serveSoon();
     return request.promise;
   }
 
   #limit<T>(request: ReceiveRequest<T>, limits: Limits, operation: string): void {
     const timeoutError = (): Error => new TimeoutError(operation);
-    request.limit(limits, timeoutError, () => this.#queue.remove(request));
+    request.limit(limits, timeoutError, () => {
+      if (!this.#kept.takeBack(request)) this.#queue.remove(request);
+    });
   }
 
   /**
@@ -197,8 +210,9 @@ export class Receiver {
 
   /** Serves the pending receives, and waits for more if they are not all served. */
   #resume(): void {
+    this.#kept.settle();
     this.serve();
-    if (this.pending && !this.waitsElsewhere) this.#channel.wantRead();
+    if (this.wantsRead) this.#channel.wantRead();
   }
 
   #tryMessage<T>(
@@ -206,9 +220,9 @@ export class Receiver {
     { operation, maxLength }: ReceiveOptions,
     mayWait: boolean,
   ): { value: T } | undefined {
-    if (this.#incomplete !== undefined) {
+    if (this.#kept.first !== undefined) {
       refuseBytes(decoder, operation);
-      return this.#complete(this.#incomplete, operation) as { value: T } | undefined;
+      return this.#complete(this.#kept.first, operation) as { value: T } | undefined;
     }
     const status = this.#nextStatus(maxLength, mayWait);
     if (status >= 0 || status === codes.largeMessage) {
@@ -222,19 +236,19 @@ export class Receiver {
 
   /** Goes on with a message as far as it can without waiting. It stays here while something is missing. */
   #complete(message: IncompleteMessage, operation: string): { value: unknown } | undefined {
-    this.#incomplete = message;
+    this.#kept.keep(message);
     const complete = message.advance(
       () => this.#descriptorOfMessage(operation),
       () => this.#resume(),
     );
     if (!complete) return undefined;
     // Before it is opened, which may run code of the user that receives or closes.
-    this.#incomplete = undefined;
+    this.#kept.shift();
     return { value: message.open() };
   }
 
   #completeSync(message: IncompleteMessage, operation: string, deadline: number): unknown {
-    this.#incomplete = message;
+    this.#kept.keep(message);
     const nextDescriptor = (): number => {
       for (;;) {
         const fd = this.#descriptorOfMessage(operation);
@@ -243,7 +257,7 @@ export class Receiver {
       }
     };
     message.advanceSync(nextDescriptor, operation, deadline);
-    this.#incomplete = undefined;
+    this.#kept.shift();
     return message.open();
   }
 
@@ -268,12 +282,11 @@ export class Receiver {
 
   /** Gives up an incomplete message. */
   dropIncomplete(): void {
-    this.#incomplete?.drop();
-    this.#incomplete = undefined;
+    this.#kept.drop();
   }
 
   #tryHandle(operation: string): { value: number } | undefined {
-    if (this.#incomplete !== undefined) throw new BusyError(`${operation}: an object is being received, by recv()`);
+    if (this.#kept.first !== undefined) throw new BusyError(`${operation}: an object is being received, by recv()`);
     const fd = this.#nextDescriptor(operation);
     return fd === undefined ? undefined : { value: fd };
   }

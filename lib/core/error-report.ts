@@ -3,7 +3,9 @@
 // Errors on their way from a child to its parent, as plain data that every serialisation carries. What a program throws may
 // be anything, with getters that throw and properties of any type. To describe it must not fail, since the description of a
 // failure would be lost, and a description must not make its receiver fail.
-import { inspect, types } from 'node:util';
+import { inspect } from 'node:util';
+
+import { isError, isPlain } from './realms.js';
 
 /** How a child describes its failure. */
 export interface ChildFailure {
@@ -62,10 +64,6 @@ function attempt<T>(call: () => T): T | undefined {
   }
 }
 
-function isError(value: unknown): value is Error {
-  return types.isNativeError(value) || attempt(() => value instanceof Error) === true;
-}
-
 /** The text that stands for a value, without running code of the user. */
 function shown(value: unknown): string {
   return attempt(() => inspect(value, { customInspect: false, showProxy: true })) ?? 'a value that cannot be shown';
@@ -119,9 +117,8 @@ class Reporter {
         ),
       };
     }
-    const prototype: unknown = typeof value === 'object' ? Object.getPrototypeOf(value) : undefined;
-    const isPlain = prototype === null || prototype === Object.prototype;
-    return isPlain ? { object: this.#fields(value as object, [], levels) } : undefined;
+    if (typeof value !== 'object' || value === null || !isPlain(value)) return undefined;
+    return { object: this.#fields(value, [], levels) };
   }
 
   #fields(object: object, except: readonly string[], levels: number): Record<string, ReportedValue> {

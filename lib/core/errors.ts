@@ -332,7 +332,7 @@ const semaphoreHints: Readonly<Record<string, string>> = {
   ENOSYS: 'named semaphores need /dev/shm, which is missing or not a tmpfs here',
   ENOSPC: '/dev/shm is full; every semaphore takes a page of 4 KiB there (docker run --shm-size makes it larger)',
   EACCES: 'it belongs to another user, or /dev/shm cannot be written by this user',
-  EPERM: 'the folder mp-<uid> in /dev/shm must be a directory of this user with mode 0700',
+  EPERM: 'the register of its family in /dev/shm must be a file of this user',
   EROFS: '/dev/shm is mounted read-only',
   EMFILE: 'too many descriptors or semaphores are open in this process; close() those that are no longer used',
   ENOMEM: 'this process has too many mappings; close() semaphores that are no longer used',

@@ -17,16 +17,16 @@ const RECEIVED_OFFSET = 48;
 /** Memory to which messages are copied, from memory as it is allocated or was received, begins so many bytes later. */
 const COPIED_OFFSET = 112;
 
-function allocate(size: number, offset: number): Buffer {
-  return size < LARGE_BYTES ? Buffer.allocUnsafe(size) : Buffer.allocUnsafeSlow(offset + size).subarray(offset);
-}
-
-/** Uninitialised memory for a message that is received into it. */
+/** Uninitialised memory for a message that is received into it. It belongs to nothing else, as that of `ownCopy`. */
 export function allocateReceived(size: number): Buffer {
-  return allocate(size, RECEIVED_OFFSET);
+  return size < LARGE_BYTES ? Buffer.allocUnsafeSlow(size) : allocateLarge(size, RECEIVED_OFFSET);
 }
 
-/** Uninitialised memory for a message that is made by copying. */
+/** Uninitialised memory for a message that is made by copying. It is never written to again, and may be part of a pool. */
 export function allocateCopied(size: number): Buffer {
-  return allocate(size, COPIED_OFFSET);
+  return size < LARGE_BYTES ? Buffer.allocUnsafe(size) : allocateLarge(size, COPIED_OFFSET);
+}
+
+function allocateLarge(size: number, offset: number): Buffer {
+  return Buffer.allocUnsafeSlow(offset + size).subarray(offset);
 }

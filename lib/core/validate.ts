@@ -5,6 +5,7 @@
 import { types } from 'node:util';
 
 import { argumentError } from './errors.js';
+import { isAbortSignal } from './realms.js';
 
 function kindOf(value: unknown): string {
   if (value === null) return 'null';
@@ -104,7 +105,7 @@ export function checkTimeout(value: unknown, name = 'timeout'): number {
 
 export function checkSignal(value: unknown): AbortSignal | undefined {
   if (value === undefined) return undefined;
-  if (!(value instanceof AbortSignal)) {
+  if (!isAbortSignal(value)) {
     throw argumentError('type', `signal must be an AbortSignal, not ${kindOf(value)}`);
   }
   return value;

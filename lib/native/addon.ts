@@ -81,16 +81,16 @@ export interface NativeSemaphores {
   /** Makes an inherited membership the one in which this process creates semaphores. */
   inheritFamily(family: string, fd: number): number;
 
-  /** Where the registers of this user's families are. */
-  familyFolder(): string;
+  /** Where the registers of this user's families are, at least one folder, or -errno. It need not exist. */
+  familyFolders(): string[] | number;
   /** The families with a register, or -errno: EPERM if the folder is not this user's own. */
-  listFamilies(): string[] | number;
+  listFamilies(folder: string): string[] | number;
   /** The semaphores that a register lists, or -errno. Where the system does not tell, they count as existing. */
-  readRegister(family: string): [name: string, exists: boolean][] | number;
+  readRegister(folder: string, family: string): [name: string, exists: boolean][] | number;
   /** The other processes that are members of families, or -errno where the system does not tell. */
-  listMembers(): [family: string, pid: number][] | number;
+  listMembers(folder: string): [family: string, pid: number][] | number;
   /** Removes what families without members have left. Returns how many names each had, or -errno. */
-  sweep(): [family: string, names: number][] | number;
+  sweep(folder: string): [family: string, names: number][] | number;
 }
 
 /** Children of this process, and this process as a child. */

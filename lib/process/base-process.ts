@@ -64,8 +64,8 @@ export abstract class BaseProcess {
     if (currentRole().daemon) throw new NotSupported('A daemonic process cannot have children: it could not end them');
     if (isBeingImported()) {
       throw new NotSupported(
-        'A child process that still imports the module of its function cannot start processes: each child would start ' +
-          'the next one. Put the code that is for the main program only behind "if (isMainProcess)"',
+        'A child process cannot start processes while it imports the module of its function, nor in what that import has ' +
+          'begun: each child would start the next one. Put the code that is for the main program only behind "if (isMainProcess)"',
       );
     }
     this.#launched = this.launch({ name: this.#name, identity: this.#identity, daemon: this.#daemon });

@@ -10,6 +10,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { PickledArguments, Preparation, Report } from './bootstrap.js';
 import { Connection } from '../connection/connection.js';
 import { becomeChild, beginFunction } from './current-process.js';
+import { importing } from './import-context.js';
 import { isForRequire } from './module-format.js';
 import { DAEMON_GRACE_MS } from './options.js';
 import { failureOf, type ChildFailure, type ReportedFailure } from '../core/error-report.js';
@@ -177,7 +178,7 @@ async function run(
 ): Promise<void> {
   const values = rebuildArguments(args, family && enter(family), rebuildPickled);
   reporter.attached();
-  const module = await load(isAbsolute(url) ? pathToFileURL(url) : new URL(url));
+  const module = await importing(() => load(isAbsolute(url) ? pathToFileURL(url) : new URL(url)));
   reporter.stage = 'export';
   const found = findTarget(module, url, target);
   beginFunction();

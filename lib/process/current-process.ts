@@ -3,6 +3,7 @@
 // The role of this process: a main process, or a child that another process has started with this package. Worker
 // threads of a process see the same role as its main thread.
 import { perEnvironment } from '../core/per-environment.js';
+import { isBegunByImport } from './import-context.js';
 import { runsChildProgram } from '../native/child-program.js';
 import { limitsFrom, type WaitOptions } from '../core/deadline.js';
 import { makeFair } from '../event-loop/fair-calls.js';
@@ -110,9 +111,13 @@ export function beginFunction(): void {
   setRoleText(JSON.stringify(currentRole()));
 }
 
-/** @internal Whether this process is a child that has not yet imported the module of its function. */
+/**
+ * @internal Whether this process is a child that has not yet imported the module of its function, or the caller is code that
+ * this import has begun.
+ */
 export function isBeingImported(): boolean {
   if (isMainProcess) return false;
+  if (isBegunByImport()) return true;
   const text = roleText();
   return text === UNTOLD || (JSON.parse(text) as { importing?: true }).importing === true;
 }

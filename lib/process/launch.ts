@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 
 import { rebuildReported, type ChildFailure, type ReportedFailure } from '../core/error-report.js';
 import { ChildProcessError, systemError } from '../core/errors.js';
+import { isURL } from '../core/realms.js';
 import { flushUnwritten } from '../event-loop/sync-wait.js';
 import { native } from '../native/addon.js';
 import { Inheritance } from '../reduction/inheritance.js';
@@ -16,6 +17,7 @@ import { duplicate } from '../reduction/transfer.js';
 import type { ChildIdentity, Launched } from './base-process.js';
 import { BootstrapChannel, type Report } from './bootstrap.js';
 import type { CommonProcessOptions } from './options.js';
+import { printsHere, markPrinted } from './printed-failure.js';
 import { RunningChild } from './running-child.js';
 
 /** A program to run, with its arguments and environment. */
@@ -60,7 +62,7 @@ export function launchChild(
     const { command, args, label, env } = spawner.command(fd, inheritance);
     const started = launchProgram(command, args, stdio, inheritance.fds, { env, cwd }, label);
     theirs.close();
-    const launched = supervise(started, identity, ours, inheritance, spawner);
+    const launched = supervise(started, identity, ours, inheritance, spawner, printsHere(stdio));
     // A failure to send needs no report of its own: the child has ended, and its end is reported.
     spawner.send(ours).catch(() => undefined);
     // Written at once, since the caller may keep the event loop busy from here on, or end.
@@ -74,13 +76,18 @@ export function launchChild(
   }
 }
 
-/** Follows a started child: reads its reports, and releases what it no longer needs. */
+/**
+ * Follows a started child: reads its reports, and releases what it no longer needs.
+ *
+ * @param printed Whether the child prints its errors where this process prints its own.
+ */
 function supervise(
   { process: child, pid }: ReturnType<typeof launchProgram>,
   { name, daemon }: ChildIdentity,
   channel: BootstrapChannel,
   inheritance: Inheritance,
   spawner: Spawner,
+  printed: boolean,
 ): Launched {
   let failure: ReportedFailure | undefined;
   let attached = false;
@@ -113,7 +120,8 @@ function supervise(
       if (reached && (failure === undefined || exitcode === 0)) return undefined;
       if (failure === undefined && running.killed) return undefined;
       const found = failure ?? spawner.explain?.(exitcode, attached) ?? notReached(exitcode, attached);
-      return new ChildProcessError(name, pid, found, causeOf(found));
+      const error = new ChildProcessError(name, pid, found, causeOf(found));
+      return failure !== undefined && printed ? markPrinted(error) : error;
     },
   };
 }
@@ -133,12 +141,12 @@ function notReached(exitcode: number, attached: boolean): ChildFailure {
   const { signals } = constants;
   const signal = Object.entries(signals).find(([, number]) => number === -exitcode)?.[0] ?? `signal ${-exitcode}`;
   const end = exitcode < 0 ? `it was ended by ${signal}` : `it ended with exit code ${exitcode}`;
-  if (attached) return { stage: 'import', message: `${end} before it called its function`, stack: '' };
   // What Node prints in this case names a line of its own source.
   const hint =
     exitcode === -signals.SIGABRT || exitcode === -signals.SIGTRAP
       ? '. Perhaps it could not start its threads: see the limit on processes (ulimit -u, or pids.max of its control group)'
       : '';
+  if (attached) return { stage: 'import', message: `${end} before it called its function${hint}`, stack: '' };
   return { stage: 'attach', message: `${end} before it received its arguments${hint}`, stack: '' };
 }
 
@@ -221,7 +229,7 @@ function whyNot(
   { env, cwd }: { readonly env: NodeJS.ProcessEnv; readonly cwd: string | URL | undefined },
   openOthers: () => void,
 ): Error {
-  const folder = cwd instanceof URL ? fileURLToPath(cwd) : resolve(cwd ?? '.');
+  const folder = isURL(cwd) ? fileURLToPath(cwd) : resolve(cwd ?? '.');
   const check = (): void => {
     accessSync(folder, modes.X_OK);
   };

@@ -2,6 +2,7 @@
 import type { StdioOptions } from 'node:child_process';
 
 import { argumentError } from '../core/errors.js';
+import { isURL } from '../core/realms.js';
 import { checkObject } from '../core/validate.js';
 
 /** Options common to all kinds of processes. */
@@ -32,7 +33,7 @@ export const DAEMON_GRACE_MS = 2000;
 /** @internal Validates the options common to all kinds of processes. */
 export function checkCommon({ env, cwd, stdio }: CommonProcessOptions): void {
   if (env !== undefined) checkObject(env, 'env');
-  if (cwd !== undefined && typeof cwd !== 'string' && !(cwd instanceof URL)) {
+  if (cwd !== undefined && typeof cwd !== 'string' && !isURL(cwd)) {
     throw argumentError('type', 'cwd must be a string or a URL');
   }
   if (stdio !== undefined && typeof stdio !== 'string' && !Array.isArray(stdio)) {

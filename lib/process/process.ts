@@ -13,6 +13,7 @@ import { childProgram, OWN_PATH } from '../native/child-program.js';
 import { addonFile } from '../native/load-addon.js';
 import { native } from '../native/addon.js';
 import { checkCommon, COMMON_PROCESS_OPTIONS, type CommonProcessOptions } from './options.js';
+import { isURL } from '../core/realms.js';
 import { checkFunction, checkOptionNames, optionNames } from '../core/validate.js';
 
 /** A function that a process can run, with any parameters. */
@@ -104,7 +105,7 @@ function fileUrl(text: string): string | undefined {
 }
 
 function checkModule(module: unknown): string {
-  if (typeof module !== 'string' && !(module instanceof URL)) {
+  if (typeof module !== 'string' && !isURL(module)) {
     throw argumentError('type', 'module must be a file: URL or an absolute path, usually import.meta.url');
   }
   const text = String(module);

@@ -14,6 +14,7 @@ import { findInterpreter } from './interpreter.js';
 import { reduceForPython } from './reduce.js';
 import { commandLine, pickleArguments, spawnPickles, type Task } from './spawn.js';
 import type { PickleNode } from '../serialization/pickle/nodes.js';
+import { isPlain, isURL } from '../core/realms.js';
 import { checkObject, checkOptionNames, optionNames } from '../core/validate.js';
 
 /** Options of a `PythonProcess`. */
@@ -60,7 +61,7 @@ function checkTarget(target: unknown): { module: string; name: string } {
 function checkFolders(folders: unknown): string[] {
   const list: readonly unknown[] = Array.isArray(folders) ? folders : folders === undefined ? [] : [folders];
   return list.map((folder) => {
-    if (folder instanceof URL && folder.protocol === 'file:') return fileURLToPath(folder);
+    if (isURL(folder) && folder.protocol === 'file:') return fileURLToPath(folder);
     if (typeof folder === 'string') return resolve(folder);
     throw argumentError('type', 'pythonPath must be a path, a file: URL, or an array of these');
   });
@@ -68,8 +69,7 @@ function checkFolders(folders: unknown): string[] {
 
 function checkKeywords(kwargs: unknown): Record<string, unknown> {
   checkObject(kwargs, 'kwargs');
-  const prototype: unknown = Object.getPrototypeOf(kwargs);
-  if (prototype === Object.prototype || prototype === null) return kwargs as Record<string, unknown>;
+  if (isPlain(kwargs)) return kwargs as Record<string, unknown>;
   throw argumentError('type', 'kwargs must be a plain object');
 }
 

@@ -5,6 +5,7 @@ import { inspect } from 'node:util';
 
 import { checkBlockingLimits, deadlineAfter, type WaitOptions } from '../core/deadline.js';
 import { ClosedError, PicklingError, ShutDown } from '../core/errors.js';
+import { ArrivingItem, itemDecoder } from './arriving-item.js';
 import { waitForFeedersAtExit } from './exit.js';
 import { PipeTransport } from './pipe-transport.js';
 import type { QueueDescriptor, QueueResources } from './queue-resources.js';
@@ -35,6 +36,8 @@ export abstract class BaseQueue<T> {
   readonly #transport: PipeTransport;
   readonly #reader: QueueReader;
   readonly #writer: QueueWriter;
+  /** An item that was got, and waits for the next call, while Connections in it are on their way. */
+  #arriving: ArrivingItem | undefined;
 
   /** @internal */
   protected constructor(typeName: QueueDescriptor['type'], resources: QueueResources, made: boolean) {
@@ -46,7 +49,7 @@ export abstract class BaseQueue<T> {
       if (made) resources.close();
       throw error;
     }
-    this.#reader = new QueueReader(this.#transport, resources.format);
+    this.#reader = new QueueReader(this.#transport, itemDecoder(resources.format));
     this.#writer = new QueueWriter(this.#transport, resources.highWaterMark);
     waitForFeedersAtExit();
     Object.defineProperty(this, 'shareable', shareableMark(typeName));
@@ -88,7 +91,9 @@ export abstract class BaseQueue<T> {
   get(options?: QueueWaitOptions): Promise<T> {
     try {
       this.checkOpen();
-      return this.#reader.get(checkBlockingLimits(options), this.#keepAlive) as Promise<T>;
+      const limits = checkBlockingLimits(options);
+      if (this.#arriving === undefined) return this.#reader.get(limits, this.#keepAlive) as Promise<T>;
+      return Promise.resolve(this.#takeArriving() as PromiseLike<T>);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -97,7 +102,20 @@ export abstract class BaseQueue<T> {
   /** As `get`, blocking the thread. */
   getSync(options?: QueueWaitOptions): T {
     this.checkOpen();
-    return this.#reader.getSync(deadlineAfter(checkBlockingLimits(options).timeout), 'getSync') as T;
+    const deadline = deadlineAfter(checkBlockingLimits(options).timeout);
+    const item = this.#takeArriving() ?? this.#reader.getSync(deadline, 'getSync');
+    if (!(item instanceof ArrivingItem)) return item as T;
+    this.#arriving = item;
+    item.collectSync('getSync');
+    return this.#openArriving() as T;
+  }
+
+  /** @internal An item that is there now; undefined if there is none. */
+  protected getNow(): { value: unknown } | undefined {
+    const found = this.#arriving === undefined ? this.#reader.getNow() : { value: this.#takeArriving() };
+    if (!(found?.value instanceof ArrivingItem)) return found;
+    this.#arriving = found.value;
+    return found.value.collect() ? { value: this.#openArriving() } : undefined;
   }
 
   /**
@@ -106,7 +124,7 @@ export abstract class BaseQueue<T> {
    */
   empty(): boolean {
     this.checkOpen();
-    return !this.#reader.holdsItem && !this.#transport.readable;
+    return this.#arriving === undefined && !this.#reader.holdsItem && !this.#transport.readable;
   }
 
   /** Whether this object was closed. */
@@ -124,6 +142,7 @@ export abstract class BaseQueue<T> {
     if (this.#closed) return;
     this.#closed = true;
     const error = (): Error => new ClosedError(this.#typeName);
+    this.#takeArriving()?.drop();
     this.#reader.close(error);
     this.#writer.close(error);
     this.#transport.close();
@@ -180,11 +199,6 @@ export abstract class BaseQueue<T> {
   }
 
   /** @internal */
-  protected get reader(): QueueReader {
-    return this.#reader;
-  }
-
-  /** @internal */
   protected get writer(): QueueWriter {
     return this.#writer;
   }
@@ -211,6 +225,16 @@ export abstract class BaseQueue<T> {
     throw new PicklingError(
       `The item has ${length} bytes, more than maxMessageBytes of this queue, ${maxMessageBytes}`,
     );
+  }
+
+  #takeArriving(): ArrivingItem | undefined {
+    const item = this.#arriving;
+    this.#arriving = undefined;
+    return item;
+  }
+
+  #openArriving(): unknown {
+    return this.#takeArriving()?.open();
   }
 
   /** @internal */

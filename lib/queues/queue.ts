@@ -55,7 +55,7 @@ export class Queue<T = unknown> extends BaseQueue<T> {
    */
   getNowait(): T {
     this.checkOpen();
-    const found = this.reader.getNow();
+    const found = this.getNow();
     if (found === undefined) throw new Empty();
     return found.value as T;
   }

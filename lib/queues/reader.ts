@@ -4,6 +4,7 @@
 import { isLimited, type Limits } from '../core/deadline.js';
 import { BusyError, Empty, QueueBroken, queueError } from '../core/errors.js';
 import { Fifo } from '../core/fifo.js';
+import { ownCopy } from '../core/own-bytes.js';
 import { LargeMessage } from '../connection/large-message.js';
 import { native } from '../native/addon.js';
 import type { KeepAlive } from '../event-loop/keep-alive.js';
@@ -146,7 +147,7 @@ export class QueueReader {
       }
       const first = this.#waiting.shift();
       // Copied, since the next get may come at any time, after the slab was used again.
-      if (first === undefined) this.#kept = Buffer.from(status >= 0 ? slab.subarray(0, status) : this.#large.take());
+      if (first === undefined) this.#kept = status >= 0 ? ownCopy(slab, 0, status) : this.#large.take();
       else first.attempt(() => first.resolve(this.#item(status)));
     }
     this.#rest();

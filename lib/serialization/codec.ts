@@ -5,6 +5,7 @@ import { types } from 'node:util';
 
 import { argumentError, MultiprocessingError, NotSupported, PicklingError, UnpicklingError } from '../core/errors.js';
 import { isError } from '../core/realms.js';
+import { ownCopy } from '../core/own-bytes.js';
 import type { BuiltInSerialization, Format, FormatContext, PackUnpack, Serializer } from './formats.js';
 import { json } from './json.js';
 import type { PickleFormat } from './pickle/serializer.js';
@@ -48,7 +49,7 @@ function formatOf(serializer: Serializer): Format {
     encode: (value) => serializer.serialize(value),
     decode(memory, length, keep) {
       const bytes = memory.subarray(0, length);
-      return serializer.deserialize(keep ? bytes : Buffer.from(bytes));
+      return serializer.deserialize(keep ? bytes : ownCopy(bytes));
     },
   };
 }

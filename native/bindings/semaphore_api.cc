@@ -17,7 +17,6 @@
 #include "os/platform.h"
 #include "os/sys.h"
 #include "semaphores/family.h"
-#include "semaphores/register_file.h"
 #include "semaphores/register_folder.h"
 #include "util/spinner.h"
 #include "util/status.h"
@@ -259,25 +258,30 @@ napi_value ReapDeadWaiters(napi_env env, napi_callback_info info) {
   return args.Return(open == nullptr ? 0 : open->semaphore->ReapDeadWaiters());
 }
 
-napi_value FamilyFolder(napi_env env, napi_callback_info info) {
+// familyFolders(): the folders of this user's registers, or -errno.
+napi_value FamilyFolders(napi_env env, napi_callback_info info) {
   const Args<1> args(env, info);
-  return args.Text(register_file::DefaultFolder());
+  std::vector<std::string> folders;
+  const int status = OwnFolders(&folders);
+  if (status < 0) return args.Return(status);
+  if (folders.empty()) folders.push_back(UsualFolder());
+  return args.Array(folders.size(), [&](uint32_t i) { return args.Text(folders[i]); });
 }
 
-// listFamilies(): an array of names, or -errno.
+// listFamilies(folder): an array of names, or -errno.
 napi_value ListFamilies(napi_env env, napi_callback_info info) {
   const Args<1> args(env, info);
   std::vector<std::string> families;
-  const int status = mp::ListFamilies(register_file::DefaultFolder(), &families);
+  const int status = mp::ListFamilies(args.String(0), &families);
   if (status < 0) return args.Return(status);
   return args.Array(families.size(), [&](uint32_t i) { return args.Text(families[i]); });
 }
 
-// readRegister(family): an array of [name, whether the semaphore exists], or -errno.
+// readRegister(folder, family): an array of [name, whether the semaphore exists], or -errno.
 napi_value ReadRegister(napi_env env, napi_callback_info info) {
-  const Args<1> args(env, info);
+  const Args<2> args(env, info);
   std::vector<RegisteredName> names;
-  const int status = mp::ReadRegister(register_file::DefaultFolder(), args.String(0), &names);
+  const int status = mp::ReadRegister(args.String(0), args.String(1), &names);
   if (status < 0) return args.Return(status);
   return args.Array(names.size(), [&](uint32_t i) {
     return args.Array(2, [&](uint32_t field) {
@@ -286,11 +290,11 @@ napi_value ReadRegister(napi_env env, napi_callback_info info) {
   });
 }
 
-// listMembers(): an array of [family, pid], or -errno.
+// listMembers(folder): an array of [family, pid], or -errno.
 napi_value ListMembers(napi_env env, napi_callback_info info) {
   const Args<1> args(env, info);
   std::vector<std::pair<std::string, pid_t>> members;
-  const int status = mp::ListMembers(register_file::DefaultFolder(), &members);
+  const int status = mp::ListMembers(args.String(0), &members);
   if (status < 0) return args.Return(status);
   return args.Array(members.size(), [&](uint32_t i) {
     return args.Array(2, [&](uint32_t field) {
@@ -318,11 +322,11 @@ napi_value InheritFamily(napi_env env, napi_callback_info info) {
   return args.Return(Family::Inherit(args.String(0), UniqueFd(args.Int(1))));
 }
 
-// sweep(): an array of [family, number of names], or -errno.
+// sweep(folder): an array of [family, number of names], or -errno.
 napi_value SweepFamilies(napi_env env, napi_callback_info info) {
   const Args<1> args(env, info);
   std::vector<SweptFamily> swept;
-  const int status = Sweep(register_file::DefaultFolder(), &swept);
+  const int status = Sweep(args.String(0), &swept);
   if (status < 0) return args.Return(status);
   return args.Array(swept.size(), [&](uint32_t i) {
     return args.Array(2, [&](uint32_t field) {
@@ -364,7 +368,7 @@ void ExportSemaphoreApi(napi_env env, napi_value exports) {
       {"setWaiting", SetWaiting},
       {"hasLiveWaiter", HasLiveWaiter},
       {"reapDeadWaiters", ReapDeadWaiters},
-      {"familyFolder", FamilyFolder},
+      {"familyFolders", FamilyFolders},
       {"listFamilies", ListFamilies},
       {"readRegister", ReadRegister},
       {"listMembers", ListMembers},

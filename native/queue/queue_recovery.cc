@@ -13,7 +13,7 @@
 #include "os/platform.h"
 #include "os/processes.h"
 #include "os/sys.h"
-#include "semaphores/register_file.h"
+#include "semaphores/register_folder.h"
 #include "util/status.h"
 
 namespace mp {
@@ -46,7 +46,7 @@ bool MayBeMovedByNonMember(int pipe_fd) {
   const int status = platform::ForEachDescriptor([&](pid_t pid, int fd, std::string_view target) {
     if (target == pipe) users[pid].push_back(fd);
     // Every member holds its family's register by a descriptor.
-    if (register_file::IsInDefaultFolder(target)) members.insert(pid);
+    if (IsInFolderOfRegisters(target)) members.insert(pid);
   });
   if (status < 0) return true;
   for (const auto& [pid, fds] : users) {

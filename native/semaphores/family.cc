@@ -5,7 +5,6 @@
 #include <utility>
 #include <vector>
 
-#include "semaphores/register_file.h"
 #include "semaphores/register_folder.h"
 
 namespace mp {
@@ -51,12 +50,15 @@ int Family::Own(std::shared_ptr<Family>* out) {
     own.reset();
   }
   if (!own) {
-    const std::string folder = register_file::DefaultFolder();
+    std::vector<std::string> folders;
     std::vector<SweptFamily> swept;
     // A failure is no reason to fail here: the next process that starts sweeps again.
-    (void)Sweep(folder, &swept);
+    (void)OwnFolders(&folders);
+    for (const std::string& folder : folders) (void)Sweep(folder, &swept);
+    std::string folder;
     std::unique_ptr<FamilyRegister> registered;
-    int status = FamilyRegister::Create(folder, &registered);
+    int status = FolderForNew(&folder);
+    if (status >= 0) status = FamilyRegister::Create(folder, &registered);
     if (status >= 0) status = WithTable(std::move(registered), true, &own);
     if (status < 0) return status;
   }
@@ -76,9 +78,14 @@ int Family::Inherit(const std::string& name, UniqueFd fd) {
     (void)fd.Release();
     return -EALREADY;
   }
+  std::string folder;
+  int status = FolderOf(name, &folder);
+  if (status < 0) {
+    (void)fd.Release();
+    return status;
+  }
   std::unique_ptr<FamilyRegister> registered;
-  const int status =
-      FamilyRegister::Adopt(register_file::DefaultFolder(), name, std::move(fd), &registered);
+  status = FamilyRegister::Adopt(folder, name, std::move(fd), &registered);
   return status < 0 ? status : WithTable(std::move(registered), false, &own);
 }
 
@@ -96,8 +103,10 @@ int Family::Join(const std::string& name, std::shared_ptr<Family>* out) {
     *out = family;
     return 0;
   }
+  std::string folder;
   std::unique_ptr<FamilyRegister> registered;
-  int status = FamilyRegister::Join(register_file::DefaultFolder(), name, &registered);
+  int status = FolderOf(name, &folder);
+  if (status >= 0) status = FamilyRegister::Join(folder, name, &registered);
   if (status >= 0) status = WithTable(std::move(registered), false, out);
   if (status >= 0) families.joined.push_back(*out);
   return status;

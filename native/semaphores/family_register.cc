@@ -3,12 +3,10 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <string_view>
 #include <utility>
 
 #include "os/sys.h"
@@ -19,7 +17,6 @@ namespace mp {
 
 namespace {
 
-constexpr size_t kRandomCharacters = 9;
 constexpr int kMaxTries = 100;
 
 // musl and glibc lay out semaphores differently, so a family's name tells which of them it uses.
@@ -28,19 +25,6 @@ constexpr const char* kLibraryPrefix = "m";
 #else
 constexpr const char* kLibraryPrefix = "";
 #endif
-
-int RandomFamily(std::string* out) {
-  constexpr std::string_view kDigits = register_file::kDigits;
-  *out = kLibraryPrefix;
-  const size_t length = out->size() + kRandomCharacters;
-  while (out->size() < length) {
-    uint8_t byte = 0;
-    if (::getentropy(&byte, 1) < 0) return -errno;
-    // The last bytes would make some characters more likely than others.
-    if (byte < 256 / kDigits.size() * kDigits.size()) *out += kDigits[byte % kDigits.size()];
-  }
-  return 0;
-}
 
 // Takes the shared lock of a register. -ENOENT or -ESTALE if the register is no longer the one at
 // its path: the process that had the exclusive lock before has removed it.
@@ -64,8 +48,8 @@ int FamilyRegister::Create(const std::string& folder, std::unique_ptr<FamilyRegi
   int status = register_file::OpenFolder(folder, &opened);
   if (status < 0) return status;
   for (int i = 0; i < kMaxTries; i++) {
-    std::string family;
-    status = RandomFamily(&family);
+    std::string family = kLibraryPrefix;
+    status = register_file::AppendRandom(&family);
     if (status < 0) return status;
     UniqueFd lock;
     status = register_file::Open(opened.get(), family, O_RDONLY | O_CREAT | O_EXCL, &lock);

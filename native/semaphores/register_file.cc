@@ -2,6 +2,7 @@
 #include "semaphores/register_file.h"
 
 #include <fcntl.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -20,13 +21,8 @@ namespace {
 constexpr size_t kTextBytes = kLineBytes - 1;
 constexpr size_t kMaxRegisterBytes = 4 * 1024 * 1024;
 constexpr size_t kMaxFamilyLength = 16;
+constexpr size_t kRandomCharacters = 9;
 constexpr std::string_view kHolders = ".holders";
-
-#ifdef __APPLE__
-constexpr std::string_view kFolderPrefix = "/private/tmp/mp-";
-#else
-constexpr std::string_view kFolderPrefix = "/dev/shm/mp-";
-#endif
 
 #ifdef O_PATH
 constexpr int kPathOnly = O_PATH;
@@ -55,10 +51,15 @@ int OpenAt(int folder, const std::string& name, int flags, UniqueFd* out) {
 
 }  // namespace
 
-std::string DefaultFolder() { return std::string(kFolderPrefix) + std::to_string(::geteuid()); }
-
-bool IsInDefaultFolder(std::string_view path) noexcept {
-  return path.substr(0, kFolderPrefix.size()) == kFolderPrefix;
+int AppendRandom(std::string* text) {
+  const size_t length = text->size() + kRandomCharacters;
+  while (text->size() < length) {
+    uint8_t byte = 0;
+    if (::getentropy(&byte, 1) < 0) return -errno;
+    // The last bytes would make some characters more likely than others.
+    if (byte < 256 / kDigits.size() * kDigits.size()) *text += kDigits[byte % kDigits.size()];
+  }
+  return 0;
 }
 
 bool IsFamily(std::string_view text) noexcept {

@@ -24,11 +24,8 @@ namespace mp::register_file {
 inline constexpr size_t kLineBytes = 32;
 inline constexpr std::string_view kDigits = "0123456789abcdefghijklmnopqrstuvwxyz";
 
-// Where this user's registers are: beside the semaphores if the system has a folder for those.
-std::string DefaultFolder();
-
-// Whether a path is that of a register, or of a file beside one, in the default folder of any user.
-bool IsInDefaultFolder(std::string_view path) noexcept;
+// Appends characters that no other process can foresee.
+int AppendRandom(std::string* text);
 
 // Whether a text can be the name of a family.
 bool IsFamily(std::string_view text) noexcept;

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <semaphore.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -20,6 +21,20 @@
 namespace mp {
 
 namespace {
+
+#ifdef __APPLE__
+constexpr std::string_view kParent = "/private/tmp";
+#else
+constexpr std::string_view kParent = "/dev/shm";
+#endif
+constexpr std::string_view kFolderPrefix = "mp-";
+constexpr int kMaxTries = 100;
+
+std::string PathIn(std::string_view folder, std::string_view name) {
+  return std::string(folder) + "/" + std::string(name);
+}
+
+std::string UsualName() { return std::string(kFolderPrefix) + std::to_string(::geteuid()); }
 
 #ifdef __linux__
 // glibc keeps the semaphore "/x" in the first of these files, musl in the second one.
@@ -53,18 +68,94 @@ bool SemaphoreExists(const std::string& name) {
 #endif
 }
 
-int ListFiles(int folder, std::vector<std::string>* names) {
-  UniqueFd copy(sys::Duplicate(folder));
-  DIR* directory = ::fdopendir(copy.get());
+int ListAndClose(DIR* directory, std::vector<std::string>* names) {
   if (directory == nullptr) return -errno;
-  // closedir() closes the descriptor.
-  (void)copy.Release();
   while (const dirent* entry = ::readdir(directory)) names->emplace_back(entry->d_name);
   ::closedir(directory);
   return 0;
 }
 
+int ListFiles(int folder, std::vector<std::string>* names) {
+  UniqueFd copy(sys::Duplicate(folder));
+  const int status = ListAndClose(::fdopendir(copy.get()), names);
+  // closedir() closes the descriptor.
+  if (status == 0) (void)copy.Release();
+  return status;
+}
+
+// Whether a folder is this user's own. -ENOENT, -EPERM, or another failure to look at it.
+int CheckOwn(const std::string& folder) {
+  UniqueFd opened;
+  return register_file::OpenFolder(folder, &opened);
+}
+
 }  // namespace
+
+std::string UsualFolder() { return PathIn(kParent, UsualName()); }
+
+bool IsInFolderOfRegisters(std::string_view path) noexcept {
+  return path.starts_with(kParent) && path.substr(kParent.size()).starts_with("/") &&
+         path.substr(kParent.size() + 1).starts_with(kFolderPrefix);
+}
+
+int OwnFolders(std::vector<std::string>* folders) {
+  std::vector<std::string> names;
+  // Without the right to look there, this user has made no other one.
+  (void)ListAndClose(::opendir(std::string(kParent).c_str()), &names);
+  const std::string usual = UsualName();
+  std::erase_if(names, [&](const auto& name) { return !name.starts_with(usual + "-"); });
+  std::sort(names.begin(), names.end());
+  names.insert(names.begin(), usual);
+  for (const std::string& name : names) {
+    const std::string folder = PathIn(kParent, name);
+    const int status = CheckOwn(folder);
+    if (status == 0)
+      folders->push_back(folder);
+    else if (status != -ENOENT && status != -EPERM)
+      return status;
+  }
+  return 0;
+}
+
+int FolderForNew(std::string* folder) {
+  *folder = UsualFolder();
+  if (::mkdir(folder->c_str(), 0700) < 0 && errno != EEXIST) return -errno;
+  int status = CheckOwn(*folder);
+  if (status != -EPERM) return status;
+  std::vector<std::string> own;
+  status = OwnFolders(&own);
+  if (status < 0) return status;
+  if (!own.empty()) {
+    *folder = own.front();
+    return 0;
+  }
+  for (int i = 0; i < kMaxTries; i++) {
+    *folder = UsualFolder() + "-";
+    status = register_file::AppendRandom(folder);
+    if (status < 0) return status;
+    if (::mkdir(folder->c_str(), 0700) == 0) return CheckOwn(*folder);
+    if (errno != EEXIST) return -errno;
+  }
+  return -EAGAIN;
+}
+
+int FolderOf(const std::string& family, std::string* folder) {
+  if (!register_file::IsFamily(family)) return -EINVAL;
+  *folder = UsualFolder();
+  UniqueFd opened;
+  const int usual = register_file::OpenFolder(*folder, &opened);
+  if (usual == 0 && !register_file::IsMissing(opened.get(), family)) return 0;
+  std::vector<std::string> own;
+  const int status = OwnFolders(&own);
+  if (status < 0) return status;
+  for (const std::string& other : own) {
+    if (register_file::OpenFolder(other, &opened) < 0) continue;
+    if (register_file::IsMissing(opened.get(), family)) continue;
+    *folder = other;
+    return 0;
+  }
+  return usual == -EPERM ? -ENOENT : 0;
+}
 
 // The register goes last: what a process leaves that is killed in between, the next sweep removes.
 int RemoveIfDeserted(int folder, const std::string& family) {

@@ -1,16 +1,38 @@
 // SPDX-License-Identifier: MIT
 //
-// What happens to the registers of a folder as a whole: removing those whose families have no
-// members left, and listing them.
+// The folders in which registers are, and what happens to the registers of a folder as a whole:
+// removing those whose families have no members left, and listing them.
+//
+// A user has one folder, of a name that every process knows. Another user may have made that one
+// first, to listen in or to be in the way. Then this user's processes make one whose name cannot be
+// foreseen, and find it by looking through the folder above.
 #pragma once
 
 #include <sys/types.h>
 
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 namespace mp {
+
+// Where this user's registers are unless another user was there first: beside the semaphores if the
+// system has a folder for those.
+std::string UsualFolder();
+
+// Whether a path is that of a register, or of a file beside one, in a folder of any user.
+bool IsInFolderOfRegisters(std::string_view path) noexcept;
+
+// The folders that exist and are this user's own, the usual one first.
+int OwnFolders(std::vector<std::string>* folders);
+
+// The folder for a new register. Makes one if there is none.
+int FolderForNew(std::string* folder);
+
+// The folder with the register of a family, or the usual one if none has it. -ENOENT if none has it
+// and the usual one is not this user's own.
+int FolderOf(const std::string& family, std::string* folder);
 
 // Removes a family if it has no members: the semaphores that its register lists, its holder table
 // and its register. Returns how many of the semaphores existed; -EWOULDBLOCK when it has members.

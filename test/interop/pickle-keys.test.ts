@@ -78,6 +78,23 @@ describe('A key of a dict and a member of a set', () => {
     });
   }
 
+  // Regression: all but one were lost in silence.
+  it('is refused if it is one of several NaN', async () => {
+    const maker = new PickleMaker(pythons()[0] as never);
+    for (const protocol of [0, 1, 2, 3, 4, 5]) {
+      for (const twice of [
+        '{float("nan"): 1, float("nan"): 2}',
+        '{float("nan"), float("nan")}',
+        'frozenset([float("nan"), float("nan")])',
+      ]) {
+        throws(() => pickle.loads(maker.dumps(twice, protocol)), { code: 'ERR_MP_UNPICKLING' });
+      }
+      const once = pickle.loads(maker.dumps('{float("nan"): 1, 2: 3}', protocol)) as Map<unknown, unknown>;
+      expect([once.size, once.get(NaN)]).to.deep.equal([2, 1]);
+    }
+    await maker.end();
+  });
+
   it('is refused in each form of sending', async () => {
     const bad = new Map([[tuple(typed), 1]]);
     const code = 'ERR_MP_PICKLING';

@@ -27,6 +27,9 @@ const unchanged = [
   'strict(Pair((1,), [2]), Called((1, 2), [3]))',
   'Members([1, (2,)])',
   'Pair((1, 2), [3, 4])',
+  // Regression: the call of the function was dropped in silence, and with it the state.
+  'ByFunction((1,), [2])',
+  '[ByFunction(1, 2)] * 2',
 ];
 
 /** Expressions of objects without `==`, and what is equal about them. */

@@ -6,7 +6,7 @@ import { inspect } from 'node:util';
 import { expect } from 'chai';
 import { ChildProcessError, Process } from 'node-multiprocessing';
 
-import { instance, rejects, throws } from '../helpers/index.js';
+import { instance, rejects, spawnPeer, throws } from '../helpers/index.js';
 import { thrown } from './children/process-errors.js';
 
 const module = new URL('./children/process-errors.js', import.meta.url);
@@ -92,6 +92,27 @@ describe('The error of a child', () => {
   it('is shown once when the error of join() is printed', async () => {
     const shown = inspect(await errorOf('an error'));
     expect(shown.split('at fail ').length - 1, shown).to.equal(1);
+  });
+
+  // Regression: the child printed its error, and the parent printed it again as the cause of its own.
+  it('is printed once, by the child, when the error of join() is not caught', async () => {
+    for (const stdio of ['inherit', 'ignore']) {
+      const program = `
+        import { Process } from 'node-multiprocessing';
+        const options = { module: '${module.href}', target: 'fail', args: ['an error with a cause'] };
+        const child = new Process({ ...options, name: 'Worker', stdio: '${stdio}' });
+        child.start();
+        await child.join();`;
+      const args = ['--input-type=module', '-e', program];
+      const peer = spawnPeer({ language: 'node', label: 'node', command: process.execPath, args });
+      expect((await peer.exit).code).to.equal(1);
+      const times = (text: string): number => peer.stderr.split(text).length - 1;
+      expect(times('TypeError: the reason'), peer.stderr).to.equal(1);
+      expect(times('Process Worker:'), peer.stderr).to.equal(stdio === 'inherit' ? 1 : 0);
+      expect(peer.stderr)
+        .to.include('ERR_MP_CHILD_PROCESS')
+        .and.match(/Worker \(pid \d+\): Error: outer/);
+    }
   });
 
   it('arrives from a child that cannot print it', async () => {

@@ -2,15 +2,17 @@
 //
 // A child that has reported no failure may still have failed: join() rejects for each child that did not get to its function.
 // Regression: join() resolved to true for all of these.
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 
 import { expect } from 'chai';
 import { ChildProcessError, Process } from 'node-multiprocessing';
 
-import { instance, newestPython, rejects, spawnPeer, type Program } from '../helpers/index.js';
+import { foreignEnv, instance, newestPython, packageRoot, rejects, spawnPeer, type Program } from '../helpers/index.js';
 import { modules, outcomeOf, processes, type Outcome } from './children/process-outcomes.js';
 
 const module = new URL('./children/process-outcomes.js', import.meta.url);
@@ -88,6 +90,47 @@ describe('A process that does not get to its function', () => {
   });
 });
 
+describe('A process of a user with a limit on processes', () => {
+  const asOther = ['--reuid', '4321', '--clear-groups'];
+  const isPossible = (): boolean => {
+    const readable = [process.execPath, '-e', `fs.readFileSync(${JSON.stringify(fileURLToPath(module))})`];
+    return (
+      process.geteuid?.() === 0 && spawnSync('setpriv', [...asOther, ...readable], { env: foreignEnv() }).status === 0
+    );
+  };
+
+  // Regression: where the child could be started and its threads could not, the error named only a closed connection.
+  for (const [more, code] of [
+    [0, 'EAGAIN'],
+    [1, 'ERR_MP_CHILD_PROCESS'],
+  ] as const) {
+    it(`is an error that says so: ${more} more than the parent has`, async function () {
+      if (!isPossible()) {
+        console.log('    skipped: this needs root, and another user that can read the package');
+        return this.skip();
+      }
+      // A soft limit that the shell sets would count for the parent, too, whose threads it does not know.
+      const program = `
+        import { readdirSync } from 'node:fs';
+        import { spawnSync } from 'node:child_process';
+        import { Process } from 'node-multiprocessing';
+        const limit = readdirSync('/proc/self/task').length + ${more};
+        spawnSync('prlimit', ['--pid', String(process.pid), '--nproc=' + limit]);
+        const child = new Process({ module: '${module.href}', target: 'none', stdio: 'ignore' });
+        try {
+          child.start();
+          await child.join();
+        } catch ({ code, message }) {
+          console.log(JSON.stringify({ code, limit: message.includes('ulimit') }));
+        }`;
+      const args = [...asOther, process.execPath, '--input-type=module', '-e', program];
+      const peer = spawnPeer({ language: 'node', label: 'node', command: 'setpriv', args }, { cwd: packageRoot });
+      const found = JSON.parse(await peer.succeeded()) as unknown;
+      expect(found).to.deep.equal({ code, limit: code !== 'EAGAIN' });
+    });
+  }
+});
+
 describe('A process that reaches its function', () => {
   const run = (target: string, ...args: unknown[]): Process =>
     new Process({ module, target, args: args as never, stdio: 'ignore' });
@@ -133,6 +176,39 @@ START`,
 import './inner.mjs';
 export function work() {}`,
   'a preloaded module': '',
+  // Regression: what the import had begun, and did not wait for, was taken for the doing of the function.
+  'a main function that is not awaited': `
+import * as mp from 'PACKAGE';
+export function work() {}
+async function main() {
+  await null;
+  START
+}
+main();`,
+  'a main function that is not awaited, and waits': `
+import * as mp from 'PACKAGE';
+import { readFile } from 'node:fs/promises';
+import { setTimeout } from 'node:timers/promises';
+export async function work() {}
+async function main() {
+  await readFile(FILE);
+  await setTimeout(1);
+  START
+}
+main();`,
+  'a callback of a timer': `
+import * as mp from 'PACKAGE';
+export async function work() {}
+setTimeout(async () => {
+  START
+}, 1);`,
+};
+
+/** Where the first child fails, if that is not in the import. */
+const STAGES: Readonly<Record<string, string>> = {
+  'a preloaded module': 'attach undefined',
+  'a main function that is not awaited, and waits': 'run ERR_MP_NOT_SUPPORTED',
+  'a callback of a timer': 'run ERR_MP_NOT_SUPPORTED',
 };
 
 const START = `
@@ -160,7 +236,7 @@ describe('A program without the guard isMainProcess', () => {
       const complete = (text: string): string =>
         text
           .replace('START', START)
-          .replace('FILE', JSON.stringify(file))
+          .replaceAll('FILE', JSON.stringify(file))
           .replace('PACKAGE', import.meta.resolve('node-multiprocessing'));
       writeFileSync(inner, complete(`import * as mp from 'PACKAGE';\nSTART`));
       writeFileSync(file, complete(UNGUARDED[name]!) || 'export function work() {}');
@@ -168,10 +244,9 @@ describe('A program without the guard isMainProcess', () => {
       const command: Program = { language: 'node', label: 'node', command: process.execPath, args };
       const peer = spawnPeer(command);
       const output = await peer.succeeded();
-      const ours = ['ERR_MP_CHILD_PROCESS import ERR_MP_NOT_SUPPORTED', 'ERR_MP_CHILD_PROCESS attach undefined'];
       const [first, second, last, ...others] = output.trim().split('\n');
       expect([first, second, others]).to.deep.equal(['starts a process', 'starts a process', []]);
-      expect(last).to.equal(ours[name === 'a preloaded module' ? 1 : 0]);
+      expect(last).to.equal(`ERR_MP_CHILD_PROCESS ${STAGES[name] ?? 'import ERR_MP_NOT_SUPPORTED'}`);
       expect(peer.stderr).to.include('isMainProcess');
     });
   }

@@ -200,7 +200,8 @@ if (mp.isMainProcess) {
     const file = write('work.mjs', `${WORK}\n${mainOf('import.meta.url', "{ stdio: ['pipe', 'inherit', 'pipe'] }")}`);
     const [major = 0] = process.versions.node.split('.').map(Number);
     const permission = major < 24 ? '--experimental-permission' : '--permission';
-    const allowed = [folder, packageRoot, '/etc'].map((place) => `--allow-fs-read=${place}/*`);
+    // Regression: the import looked for a file of Alpine Linux, and failed where /etc must not be read.
+    const allowed = [folder, packageRoot].map((place) => `--allow-fs-read=${place}/*`);
     const options = [permission, ...allowed, '--allow-child-process', '--allow-addons', '--no-warnings'];
     expect(await run(...options, file)).to.equal('42\n0\n');
   });

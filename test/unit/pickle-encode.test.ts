@@ -300,8 +300,52 @@ describe('The wrappers of values', () => {
     for (const text of ['', '1'.repeat(31), 'g'.repeat(32)])
       throws(() => new mp.pickle.UUID(text), { code: 'ERR_OUT_OF_RANGE' });
     throws(() => new mp.pickle.PythonDate(0, 1, 1), { code: 'ERR_OUT_OF_RANGE' });
+    // Regression: Python refused these when it received them.
+    for (const [year, month, day] of [
+      [2023, 2, 29],
+      [2023, 2, 31],
+      [1900, 2, 29],
+      [2024, 4, 31],
+    ] as const) {
+      throws(() => new mp.pickle.PythonDate(year, month, day), { code: 'ERR_OUT_OF_RANGE' });
+    }
+    expect(String(new mp.pickle.PythonDate(2000, 2, 29))).to.equal('2000-02-29');
+    for (const [days, seconds] of [
+      [1, 0],
+      [-1, 0],
+      [-2, 86_399],
+    ] as const) {
+      const offset = new mp.pickle.TimeDelta(days, seconds);
+      throws(() => new mp.pickle.TimeZone(offset), { code: 'ERR_OUT_OF_RANGE' });
+    }
+    for (const key of ['', '/etc/passwd', '../x', 'a/../b', 'a//b']) {
+      throws(() => new mp.pickle.ZoneInfo(key), { code: 'ERR_OUT_OF_RANGE' });
+    }
+    throws(() => new mp.pickle.PythonTime(1, 2, 3, 4, 'UTC' as never), { code: 'ERR_INVALID_ARG_TYPE' });
     throws(() => new mp.pickle.PythonTime(24, 1), { code: 'ERR_OUT_OF_RANGE' });
     throws(() => new mp.pickle.TimeDelta(0, 86_400), { code: 'ERR_OUT_OF_RANGE' });
+  });
+
+  // Regression: Python could not make the exception, so that the whole message was lost.
+  it('refuse the arguments of which Python makes no exception', () => {
+    const { PythonError } = mp.pickle;
+    const wrong: [string, unknown[]][] = [
+      ['UnicodeDecodeError', ['x']],
+      ['UnicodeDecodeError', ['utf8', 'text', 0, 1, 'reason']],
+      ['UnicodeEncodeError', ['utf8', 'text', 0.5, 1, 'reason']],
+      ['UnicodeTranslateError', []],
+      ['ExceptionGroup', ['m', []]],
+      ['ExceptionGroup', ['m', [1]]],
+      ['BaseExceptionGroup', ['m', [new Error()], 1]],
+      ['SyntaxError', ['m', 'place']],
+      ['TabError', ['m', [1, 2, 3]]],
+    ];
+    for (const [name, args] of wrong) {
+      const { message } = throws(() => mp.pickle.dumps({ e: new PythonError(name, args) }), {
+        code: 'ERR_MP_PICKLING',
+      });
+      expect(message).to.include('value.e').and.include(name);
+    }
   });
 
   it('are shown as text', () => {

@@ -3,7 +3,7 @@
 // A message is no command. Pickles with tickets for Connections make their receiver connect only to its own user's processes,
 // and only over channels that were made for it.
 import { chmodSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
-import { createServer, type Server } from 'node:net';
+import { createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 
 import { expect } from 'chai';
@@ -16,7 +16,7 @@ import {
   type ConnectionOptions,
 } from 'node-multiprocessing';
 
-import { listen, modes, ownTmpdir, rejects, track, turns, via, type AnyConnection } from '../helpers/index.js';
+import { listen, modes, ownTmpdir, rejects, throws, track, turns, via, type AnyConnection } from '../helpers/index.js';
 
 /** A pickle of a Connection, as Python sends it, whose descriptor is to be had at this address. */
 function ticket(address: string): Buffer {
@@ -137,6 +137,44 @@ describe('A ticket in a pickle', function () {
       });
     }
   }
+
+  // Regression: while a sender was slow to hand out a descriptor, no later message was received, for ten seconds.
+  it('holds up the receive that has got its message, and no later one', async function () {
+    mkdirSync(join(tmpdir(), 'mp-slow'), { mode: 0o700 });
+    const path = join(tmpdir(), 'mp-slow', 'listener');
+    const sockets: Socket[] = [];
+    const server = createServer((socket) => sockets.push(socket));
+    await new Promise<void>((resolve) => server.listen(path, resolve));
+    const asked = async (count: number): Promise<void> => {
+      while (sockets.length < count) await turns();
+    };
+    const [a, b] = pipe();
+    for (let i = 0; i < 2; i++) {
+      await b.sendBytes(ticket(path));
+      await b.send(`${i}`);
+    }
+    const first = a.recv();
+    expect(await a.recv()).to.equal('0');
+    await rejects(a.recv({ timeout: 20 }), { code: 'ERR_MP_TIMEOUT' });
+    // The message that was given up is the next one, and its sender answers now. That of the first receive does not.
+    throws(() => a.recvSync({ timeout: 0 }), { code: 'ERR_MP_BUSY' });
+    const again = a.recv();
+    const last = a.recv();
+    expect(await last).to.equal('1');
+    await asked(2);
+    sockets[1]!.destroy();
+    await rejects(again, { code: 'ERR_MP_UNPICKLING' });
+    await b.sendBytes(ticket(path));
+    const [third, fourth] = [a.recv({ signal: AbortSignal.timeout(20) }), a.recv()];
+    await rejects(third, { code: 'ABORT_ERR' });
+    await asked(3);
+    const closed = [first, fourth].map((receive) => rejects(receive, { code: 'ERR_MP_CLOSED' }));
+    a.close();
+    await Promise.all(closed);
+    for (const socket of sockets) socket.destroy();
+    await new Promise((resolve) => server.close(resolve));
+    rmSync(join(tmpdir(), 'mp-slow'), { recursive: true, force: true });
+  });
 
   it('is collected on a connection of a Listener with takesConnections', async function () {
     const [a, b] = await accepted({ takesConnections: true });

@@ -2,6 +2,7 @@
 //
 // The two functions through which everything else uses the codec.
 import { UnpicklingError } from '../../core/errors.js';
+import { isError } from '../../core/realms.js';
 import type { FormatContext } from '../formats.js';
 import { Decoder } from './decoding/decoder.js';
 import { Encoder } from './encoding/encoder.js';
@@ -44,7 +45,7 @@ export function decodePickle(
   } catch (error) {
     if (error instanceof UnpicklingError) throw error;
     // Such as a string that is longer than strings may be.
-    const reason = error instanceof Error ? `: ${error.message}` : '';
+    const reason = isError(error) ? `: ${error.message}` : '';
     throw new UnpicklingError(`A pickle of ${bytes.length} bytes cannot be decoded${reason}`, { cause: error });
   }
 }

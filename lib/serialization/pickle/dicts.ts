@@ -1,16 +1,11 @@
 // SPDX-License-Identifier: MIT
 //
 // A dict becomes a plain object if all of its keys are strings, and a Map otherwise.
+import { types } from 'node:util';
 
 /** Whether a value is a plain object. A dict is one until it gets a key that is not a string. */
 export function isDict(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype;
-}
-
-/** Whether an object has properties only, also if another realm (node:vm) made it. */
-export function isPlain(value: object): boolean {
-  const prototype = Object.getPrototypeOf(value) as object | null;
-  return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
 /**
@@ -27,12 +22,12 @@ export function setOwn(object: object, key: string, value: unknown): void {
 
 /** The entries of a dict, which became a plain object or a Map; undefined for any other value. */
 export function entriesOf(value: unknown): [unknown, unknown][] | undefined {
-  if (value instanceof Map) return [...(value as Map<unknown, unknown>)];
+  if (types.isMap(value)) return [...value];
   return isDict(value) ? Object.entries(value) : undefined;
 }
 
 /** The value of a dict for a key that is a string. */
 export function valueOf(dict: unknown, key: string): unknown {
-  if (dict instanceof Map) return dict.get(key);
+  if (types.isMap(dict)) return dict.get(key);
   return isDict(dict) && Object.hasOwn(dict, key) ? dict[key] : undefined;
 }

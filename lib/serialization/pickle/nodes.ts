@@ -50,6 +50,8 @@ export class PythonObject {
   readonly keywords: unknown;
   /** The argument of the new object's `__setstate__`, or the update of its `__dict__`; undefined for neither. */
   state: unknown;
+  /** The function that gives it its state, called with the object and the state; undefined for Python's usual way. */
+  setter: PythonGlobal | undefined;
   /** The items that are appended to it, if it is a kind of list. */
   readonly items: unknown[] = [];
   /** The entries that are put into it, if it is a kind of dict. */

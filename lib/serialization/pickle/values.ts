@@ -9,19 +9,26 @@ function pad(value: number, digits: number): string {
   return String(value).padStart(digits, '0');
 }
 
+const DAYS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+
+function daysOf(year: number, month: number): number {
+  const isLeap = year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0);
+  return month === 2 && isLeap ? 29 : (DAYS[month - 1] as number);
+}
+
 /** A day. CPython: `datetime.date`. */
 export class PythonDate {
   /** From 1 to 9999. */
   readonly year: number;
   /** From 1 to 12. */
   readonly month: number;
-  /** From 1. */
+  /** From 1 to the last day of the month. */
   readonly day: number;
 
   constructor(year: number, month: number, day: number) {
     checkInteger(year, 'year', 1, 9999);
     checkInteger(month, 'month', 1, 12);
-    checkInteger(day, 'day', 1, 31);
+    checkInteger(day, 'day', 1, daysOf(year, month));
     this.year = year;
     this.month = month;
     this.day = day;
@@ -59,13 +66,17 @@ export class TimeDelta {
 
 /** A fixed distance from UTC. CPython: `datetime.timezone`. */
 export class TimeZone {
-  /** The difference of its clocks from UTC. */
+  /** The difference of its clocks from UTC, less than a day. */
   readonly offset: TimeDelta;
   /** Its name, if it has one. */
   readonly name: string | undefined;
 
   constructor(offset: TimeDelta, name?: string) {
     if (!(offset instanceof TimeDelta)) throw argumentError('type', 'offset must be a TimeDelta');
+    const { days, seconds, microseconds } = offset;
+    if (days !== 0 && (days !== -1 || (seconds === 0 && microseconds === 0))) {
+      throw argumentError('range', 'offset must be less than a day, forwards or back');
+    }
     if (name !== undefined && typeof name !== 'string') throw argumentError('type', 'name must be a string');
     this.offset = offset;
     this.name = name;
@@ -79,6 +90,10 @@ export class ZoneInfo {
 
   constructor(key: string) {
     if (typeof key !== 'string') throw argumentError('type', 'key must be a string');
+    // Python opens the file of this name below that of the database.
+    if (!/^[^/\0]+(?:\/[^/\0]+)*$/.test(key) || key.split('/').some((part) => part === '.' || part === '..')) {
+      throw argumentError('range', 'key must be the name of a time zone, such as Europe/Berlin');
+    }
     this.key = key;
   }
 }
@@ -104,6 +119,9 @@ export class PythonTime {
     checkInteger(second, 'second', 0, 59);
     checkInteger(microsecond, 'microsecond', 0, 999_999);
     checkInteger(fold, 'fold', 0, 1);
+    if (zone !== undefined && !(zone instanceof TimeZone) && !(zone instanceof ZoneInfo)) {
+      throw argumentError('type', 'zone must be a TimeZone or a ZoneInfo');
+    }
     this.hour = hour;
     this.minute = minute;
     this.second = second;

@@ -220,8 +220,9 @@ export async function startFromHere(connection: Any): Promise<void> {
 /** Waits for the end of its parent in every way there is, and reports them. */
 export async function watchParent(connection: Any): Promise<void> {
   const parent = mp.parentProcess()!;
-  await connection.send(['running', process.pid, parent.isAlive()]);
+  // Before the test is told, which ends the parent then.
   const inTime = await parent.join(0);
+  await connection.send(['running', process.pid, parent.isAlive()]);
   const [ready] = await mp.wait([parent, connection]);
   await connection.send([inTime, ready === parent, parent.isAlive(), await parent.join(), parent.joinSync()]);
 }

@@ -2,6 +2,7 @@
 import { getHeapStatistics } from 'node:v8';
 
 import { UnpicklingError } from '../../../core/errors.js';
+import { isError } from '../../../core/realms.js';
 import type { FormatContext } from '../../formats.js';
 import { entriesOf } from '../dicts.js';
 import { findGlobal } from './globals.js';
@@ -261,6 +262,19 @@ export class Decoder extends PickleMachine implements Reading {
     this.#builders?.set(built, reducer);
   }
 
+  /** The result of a function is dropped that was called for what it does to an object: `copyreg`'s state setters. */
+  override discard(): void {
+    const dropped = this.pop();
+    if (!(dropped instanceof PythonObject) || dropped.isNew || dropped.args.length !== 2) return;
+    const [object, state] = dropped.args;
+    if (!this.isTop(object)) return;
+    if (!(object instanceof PythonObject)) {
+      throw this.error(`${dropped.type.toString()} is called to change an object, and is not known here`);
+    }
+    object.state = state;
+    object.setter = dropped.type;
+  }
+
   #attempt(type: PythonGlobal | undefined, make: () => unknown): unknown {
     try {
       return make();
@@ -268,7 +282,7 @@ export class Decoder extends PickleMachine implements Reading {
       // In a survey some arguments are placeholders, of which a reducer can make nothing.
       if (this.surveying) return new PythonObject(new PythonGlobal('', ''), [], false);
       if (error instanceof UnpicklingError) throw error;
-      const reason = error instanceof Error ? `: ${error.message}` : '';
+      const reason = isError(error) ? `: ${error.message}` : '';
       throw this.error(`${type?.toString() ?? 'The state of an object'} cannot be decoded${reason}`, error);
     }
   }

@@ -96,6 +96,16 @@ export abstract class PickleMachine extends PickleReader {
     return this.#stack[this.need(1) - 1];
   }
 
+  /** Drops the value at the top. */
+  discard(): void {
+    this.pop();
+  }
+
+  /** Whether a value is at the top. */
+  protected isTop(value: unknown): boolean {
+    return this.#height > this.#floor && this.#stack[this.#height - 1] === value;
+  }
+
   /** Replaces the value at the top, also in the memo. There must be no other reference to it. */
   protected exchange(value: unknown): void {
     this.#exchangeAt(this.need(1) - 1, value);
@@ -281,7 +291,10 @@ export abstract class PickleMachine extends PickleReader {
       }
     }
     if (target instanceof Map) {
-      for (; i < end; i += 2) target.set(stack[i], stack[i + 1]);
+      for (; i < end; i += 2) {
+        this.#refuseSecondNaN(target, stack[i]);
+        target.set(stack[i], stack[i + 1]);
+      }
     } else if (target instanceof PythonObject) {
       for (; i < end; i += 2) target.entries.push([stack[i], stack[i + 1]]);
     } else if (i < end) {
@@ -289,12 +302,20 @@ export abstract class PickleMachine extends PickleReader {
     }
   }
 
+  /** In Python, a NaN differs from each other one. Here all are one, so that a dict or a set would lose some. */
+  #refuseSecondNaN(target: { has(key: unknown): boolean }, key: unknown): void {
+    if (Number.isNaN(key) && target.has(key)) throw this.error('The pickle has several NaN as keys or in a set');
+  }
+
   /** Adds all values from this height on to the set below it. */
   addItems(from: number): void {
     const end = this.#height;
     const target = this.#target(from);
     if (!(target instanceof Set)) throw this.error('The pickle adds to an object that is not a set');
-    for (let i = from; i < end; i++) target.add(this.#stack[i]);
+    for (let i = from; i < end; i++) {
+      this.#refuseSecondNaN(target, this.#stack[i]);
+      target.add(this.#stack[i]);
+    }
   }
 
   /** The container below this height, which is what remains on the stack. */

@@ -75,9 +75,18 @@ function dict(machine: PickleMachine): void {
   machine.setItems(from + 1);
 }
 
+function frozenset(machine: PickleMachine): void {
+  const from = machine.unmark();
+  const items = machine.popFrom(from);
+  const set = machine.original(new Set());
+  machine.push(set);
+  for (const item of items) machine.push(item);
+  machine.addItems(from + 1);
+}
+
 function pop(machine: PickleMachine): void {
   if (machine.atMark) machine.unmark();
-  else machine.pop();
+  else machine.discard();
 }
 
 // An instance of a class of Python 2. Without arguments Python 3 does not call its `__init__`.
@@ -150,7 +159,7 @@ const operations: Readonly<Record<number, (machine: PickleMachine) => void>> = {
   [op.DICT]: dict,
   [op.EMPTY_SET]: (machine) => machine.push(new Set()),
   [op.ADDITEMS]: (machine) => machine.addItems(machine.unmark()),
-  [op.FROZENSET]: (machine) => machine.push(machine.original(new Set(machine.popFrom(machine.unmark())))),
+  [op.FROZENSET]: frozenset,
   [op.GET]: (machine) => machine.get(index(machine)),
   [op.PUT]: (machine) => machine.put(index(machine)),
   [op.LONG_BINPUT]: (machine) => machine.put(machine.u32()),

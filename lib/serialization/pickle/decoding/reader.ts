@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { UnpicklingError } from '../../../core/errors.js';
+import { isNearlyAll, ownCopy } from '../../../core/own-bytes.js';
 import { hostIsLittleEndian } from '../integers.js';
 import { readShortText, readText, SHORT_TEXT } from '../text.js';
 
@@ -87,9 +88,9 @@ export class PickleReader {
 
   binary(length: number): Buffer {
     const start = this.skip(length);
-    const bytes = this.bytes.subarray(start, start + length);
-    // A reference to a small part would keep the whole message in memory.
-    return this.#keep && 2 * length > this.bytes.length ? bytes : Buffer.from(bytes);
+    const end = start + length;
+    const keep = this.#keep && isNearlyAll(length, this.bytes.buffer.byteLength);
+    return keep ? this.bytes.subarray(start, end) : ownCopy(this.bytes, start, end);
   }
 
   /** The rest of the line, without its end. */

@@ -2,10 +2,10 @@
 import { types } from 'node:util';
 
 import { NotSupported, PicklingError } from '../../../core/errors.js';
+import { isError, isPlain } from '../../../core/realms.js';
 import { isDetached } from '../../../core/validate.js';
 import type { FormatContext } from '../../formats.js';
 import { replace, unsupported } from './foreign.js';
-import { isPlain } from '../dicts.js';
 import type { PickleHooks } from '../hooks.js';
 import { isUnhashable } from '../known/unhashable.js';
 import { Memo } from './memo.js';
@@ -24,9 +24,9 @@ import {
   MARK,
   NEWOBJ,
   NEWOBJ_EX,
+  POP,
   REDUCE,
   SETITEMS,
-  STACK_GLOBAL,
   TUPLE,
   TUPLE1,
 } from '../opcodes.js';
@@ -68,7 +68,7 @@ export class Encoder extends MemoWriter {
     } catch (error) {
       this.undo();
       if (error instanceof PicklingError || error instanceof NotSupported) throw error;
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = isError(error) ? error.message : String(error);
       throw new PicklingError(`${this.where()} cannot be pickled: ${reason}`, { cause: error });
     } finally {
       this.#hooks = {};
@@ -280,7 +280,7 @@ export class Encoder extends MemoWriter {
   }
 
   #bytearray(bytes: Uint8Array): void {
-    if (!this.written(BYTEARRAY)) this.#global(BYTEARRAY);
+    this.global(BYTEARRAY);
     this.binary(bytes);
     this.byte(TUPLE1);
     this.byte(REDUCE);
@@ -292,18 +292,11 @@ export class Encoder extends MemoWriter {
     this.remember(value);
   }
 
-  #global(type: PythonGlobal): void {
-    this.text(type.module);
-    this.text(type.name);
-    this.byte(STACK_GLOBAL);
-    this.remember(type);
-  }
-
   /** Writes an object that stands for an object of Python. False for any other. */
   #node(value: object): boolean {
     if (value instanceof PythonObject) this.#unknown(value);
     else if (value instanceof PythonTuple) this.#tuple(value);
-    else if (value instanceof PythonGlobal) this.#global(value);
+    else if (value instanceof PythonGlobal) this.global(value);
     else if (value instanceof PythonFloat) this.float(value.value);
     else if (value instanceof PythonInt) this.bigint(value.value);
     else return false;
@@ -366,8 +359,8 @@ export class Encoder extends MemoWriter {
     making.pop();
   }
 
-  #instance(value: object, { type, args, isNew, keywords, state, items, entries }: PythonObject): void {
-    if (!this.written(type)) this.#global(type);
+  #instance(value: object, { type, args, isNew, keywords, state, setter, items, entries }: PythonObject): void {
+    this.global(type);
     this.#arguments(value, args);
     if (keywords === undefined) {
       this.byte(isNew ? NEWOBJ : REDUCE);
@@ -392,7 +385,12 @@ export class Encoder extends MemoWriter {
       this.byte(SETITEMS);
     }
     if (state === undefined) return;
+    if (setter !== undefined) {
+      this.global(setter);
+      this.written(value);
+    }
     this.#value(state);
-    this.byte(BUILD);
+    if (setter === undefined) this.byte(BUILD);
+    else for (const opcode of [TUPLE1 + 1, REDUCE, POP]) this.byte(opcode);
   }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 import { PicklingError } from '../../../core/errors.js';
-import { POP } from '../opcodes.js';
+import type { PythonGlobal } from '../nodes.js';
+import { POP, STACK_GLOBAL } from '../opcodes.js';
 import { KeyWriter } from './key-writer.js';
 import { Memo } from './memo.js';
 import { formatPath } from './path.js';
@@ -47,6 +48,15 @@ export class MemoWriter extends KeyWriter {
     if (index === undefined) return false;
     this.get(index);
     return true;
+  }
+
+  /** Writes a class or function. */
+  protected global(type: PythonGlobal): void {
+    if (this.written(type)) return;
+    this.text(type.module);
+    this.text(type.name);
+    this.byte(STACK_GLOBAL);
+    this.remember(type);
   }
 
   /** Gives the object that was just written a memo number. */

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // Checks of the arguments of reducers, which may be anything in a pickle that was made by hand.
+import { types } from 'node:util';
+
 import { isDict } from '../dicts.js';
 import type { Budget } from '../hooks.js';
 
@@ -38,9 +40,9 @@ export function items(value: unknown, budget: Budget): Iterable<unknown> {
     budget.charge(value.length * BYTES_PER_ITEM);
     return value as unknown[];
   }
-  if (value instanceof Set) {
+  if (types.isSet(value)) {
     budget.charge(value.size * BYTES_PER_ITEM);
-    return value as Set<unknown>;
+    return value;
   }
   return refuse('the argument is not a list, tuple or set');
 }
@@ -48,9 +50,9 @@ export function items(value: unknown, budget: Budget): Iterable<unknown> {
 /** The entries of a dict, or of a list of pairs, for constructors such as `OrderedDict()`. */
 export function pairs(value: unknown, budget: Budget): Iterable<[unknown, unknown]> {
   if (value === undefined) return [];
-  if (value instanceof Map) {
+  if (types.isMap(value)) {
     budget.charge(value.size * BYTES_PER_ITEM);
-    return value as Map<unknown, unknown>;
+    return value;
   }
   if (isDict(value)) {
     const entries = Object.entries(value);

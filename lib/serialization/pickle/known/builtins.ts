@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // Types of Python itself for which older protocols have no opcode, or which are arguments.
-import { KnownGlobal, NEW_DICT, reducerTable, type Reducer } from '../hooks.js';
+import { ownCopy } from '../../../core/own-bytes.js';
+import { KnownGlobal, NEW_DICT, reducerTable, type Budget, type Reducer } from '../hooks.js';
 import { PythonGlobal, reduce, type PickleNode } from '../nodes.js';
 import { Complex } from '../values.js';
 import { PythonFloat } from '../wrappers.js';
@@ -13,13 +14,20 @@ const mentioned: Reducer = { pure: true };
 /** The class `object` itself. */
 const object: Reducer = { pure: true };
 
+function setOf(values: unknown, budget: Budget): Set<unknown> {
+  const members = [...items(values, budget)];
+  // A Set has one NaN only.
+  if (members.filter(Number.isNaN).length > 1) refuse('it has several NaN');
+  return new Set(members);
+}
+
 const frozenset: Reducer = {
   pure: true,
   most: 1,
-  call: ([values], reading) => reading.original(new Set(items(values, reading))),
+  call: ([values], reading) => reading.original(setOf(values, reading)),
 };
 
-const set: Reducer = { pure: true, most: 1, byInit: true, call: ([values], budget) => new Set(items(values, budget)) };
+const set: Reducer = { pure: true, most: 1, byInit: true, call: ([values], budget) => setOf(values, budget) };
 
 const list: Reducer = { pure: true, most: 1, byInit: true, call: ([values], budget) => [...items(values, budget)] };
 
@@ -41,7 +49,7 @@ function encodeText(value: unknown, encoding: unknown, charge: (bytes: number) =
   if (!/^latin-?1$/.test(text(encoding, 'the encoding'))) refuse('only latin1 is supported');
   charge(string.length);
 
-  return /^[\0-\xff]*$/.test(string) ? Buffer.from(string, 'latin1') : refuse('the text is not in latin1');
+  return /^[\0-\xff]*$/.test(string) ? ownCopy(Buffer.from(string, 'latin1')) : refuse('the text is not in latin1');
 }
 
 const encode: Reducer = {
@@ -58,7 +66,7 @@ const bytesLike: Reducer = {
     if (value === undefined) return Buffer.alloc(0);
     if (typeof value === 'string') return encodeText(value, encoding, (n) => budget.charge(n));
     budget.charge(bytes(value, 'the argument').length);
-    return Buffer.from(bytes(value, 'the argument'));
+    return ownCopy(bytes(value, 'the argument'));
   },
 };
 

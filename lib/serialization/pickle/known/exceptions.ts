@@ -2,9 +2,11 @@
 //
 // The exceptions of module builtins, and the exceptions that JavaScript's errors become in Python.
 import { constants } from 'node:os';
+import { types } from 'node:util';
 
+import { isError } from '../../../core/realms.js';
 import { reducerTable, type Reducer } from '../hooks.js';
-import { PythonGlobal, reduce, type PickleNode } from '../nodes.js';
+import { PythonGlobal, PythonObject, PythonTuple, reduce, type PickleNode } from '../nodes.js';
 import { PythonError } from '../python-error.js';
 
 /** The exceptions that can be made of one argument. */
@@ -29,10 +31,50 @@ const SIMPLE = [
   ...['UnicodeWarning', 'UserWarning', 'ValueError', 'Warning', 'ZeroDivisionError'],
 ];
 
-/** The exceptions that need more arguments. */
-const COMPLEX = [
-  ...['BaseExceptionGroup', 'ExceptionGroup', 'UnicodeDecodeError', 'UnicodeEncodeError', 'UnicodeTranslateError'],
-];
+/** What an argument must be. */
+interface Kind {
+  readonly name: string;
+  readonly accepts: (value: unknown) => boolean;
+}
+
+const TEXT: Kind = { name: 'a string', accepts: (value) => typeof value === 'string' };
+const WHOLE: Kind = {
+  name: 'a whole number',
+  accepts: (value) => Number.isInteger(value) || typeof value === 'bigint',
+};
+const BYTES: Kind = { name: 'a Uint8Array', accepts: types.isUint8Array };
+const EXCEPTIONS: Kind = {
+  name: 'an Array of exceptions, at least one',
+  accepts: (value) => Array.isArray(value) && value.length > 0 && value.every(isException),
+};
+
+/** The exceptions that Python makes of these arguments only. */
+const EXACT: Readonly<Record<string, readonly Kind[]>> = {
+  BaseExceptionGroup: [TEXT, EXCEPTIONS],
+  ExceptionGroup: [TEXT, EXCEPTIONS],
+  UnicodeDecodeError: [TEXT, BYTES, WHOLE, WHOLE, TEXT],
+  UnicodeEncodeError: [TEXT, TEXT, WHOLE, WHOLE, TEXT],
+  UnicodeTranslateError: [TEXT, WHOLE, WHOLE, TEXT],
+};
+
+/** The exceptions whose second argument is a place in a source text. */
+const WITH_PLACE = ['IndentationError', 'SyntaxError', 'TabError'];
+
+function isException(value: unknown): boolean {
+  return isError(value) || value instanceof PythonObject;
+}
+
+/** Throws if Python would not make the exception of these arguments: then the receiver would get nothing at all. */
+function checkArguments({ name, args }: PythonError): void {
+  const kinds = EXACT[name];
+  if (kinds?.every((kind, i) => kind.accepts(args[i])) === false || (kinds && args.length !== kinds.length)) {
+    throw new TypeError(`the arguments of ${name} must be ${kinds.map((kind) => kind.name).join(', ')}`);
+  }
+  const place = args[1] instanceof PythonTuple ? args[1].items : args[1];
+  if (WITH_PLACE.includes(name) && args.length === 2 && !(Array.isArray(place) && [4, 6].includes(place.length))) {
+    throw new TypeError(`the second argument of ${name} must be an Array of a file name, a line, a column and a text`);
+  }
+}
 
 /** The classes that an OSError gets by its number. */
 const OS_ERRORS: Readonly<Record<string, readonly string[]>> = {
@@ -73,7 +115,7 @@ function reducer(name: string): Reducer {
   };
 }
 
-const reducers = Object.fromEntries([...SIMPLE, ...COMPLEX].map((name) => [name, reducer(name)]));
+const reducers = Object.fromEntries([...SIMPLE, ...Object.keys(EXACT)].map((name) => [name, reducer(name)]));
 
 export const exceptionReducers = reducerTable({ builtins: reducers });
 
@@ -85,7 +127,7 @@ const RENAMED: Readonly<Record<string, string>> = {
 };
 
 const globals = new Map(SIMPLE.map((name) => [name, new PythonGlobal('builtins', name)]));
-const complexGlobals = new Map(COMPLEX.map((name) => [name, new PythonGlobal('builtins', name)]));
+const exactGlobals = new Map(Object.keys(EXACT).map((name) => [name, new PythonGlobal('builtins', name)]));
 
 function globalFor(name: string): PythonGlobal {
   return globals.get(RENAMED[name] ?? name) ?? (globals.get('Exception') as PythonGlobal);
@@ -94,7 +136,8 @@ function globalFor(name: string): PythonGlobal {
 /** An exception of the same name and message, or `OSError(errno, message)`, or else `Exception`. */
 export function encodeError(error: Error): PickleNode {
   if (error instanceof PythonError) {
-    const type = globals.get(error.name) ?? complexGlobals.get(error.name) ?? globalFor(error.name);
+    checkArguments(error);
+    const type = globals.get(error.name) ?? exactGlobals.get(error.name) ?? globalFor(error.name);
     return reduce(type, error.args, error.attributes);
   }
   const { errno } = error as NodeJS.ErrnoException;

@@ -2,6 +2,8 @@
 //
 // An array of numpy is a typed array that has a shape and a dtype. Its elements are in C order and in this machine's
 // byte order, also if they were sent in another one.
+import { types } from 'node:util';
+
 import { argumentError } from '../../../core/errors.js';
 import { checkInteger } from '../../../core/validate.js';
 import { KnownGlobal, reducerTable, type Budget, type Reducer } from '../hooks.js';
@@ -48,7 +50,10 @@ export class DType {
   /** The type of the numbers in memory, and the bytes of one. */
   get stored(): [TypedArrayConstructor, number] {
     const kind = STORED_AS[this.kind] ?? this.kind;
-    return [ELEMENTS[kind] ?? refuse(`arrays of dtype ${this.kind} are not supported`), Number(kind.slice(1))];
+    return [
+      ELEMENTS[kind] ?? refuse(`dtype ${this.kind} is not supported; send text and objects as a list, by tolist()`),
+      Number(kind.slice(1)),
+    ];
   }
 
   /** The name in numpy. */
@@ -164,17 +169,18 @@ function makeArray(
   axes: readonly number[],
   budget: Budget,
 ): NdArray {
+  const isHalf = type.kind === 'f2';
+  const [stored, size]: DType['stored'] = isHalf ? [Uint16Array, 2] : type.stored;
   // With a dimension of zero there are no elements, however large the others are.
   const count = shape.includes(0) ? 0 : shape.reduce((product, length) => product * length, 1);
   if (count * type.size !== content.length) refuse('its shape and its bytes do not match');
   const ordered = toRowMajor(content, shape, axes, type.size, budget);
-  if (type.kind === 'f2') {
+  if (isHalf) {
     // Not all releases of Node have a Float16Array, so the elements become the next larger floats.
-    const halves = elementsFrom(Uint16Array, 2, ordered, type.littleEndian, budget);
+    const halves = elementsFrom(stored, size, ordered, type.littleEndian, budget);
     budget.charge(4 * count);
     return ndarray(Float32Array.from(halves as Uint16Array, halfToNumber), shape);
   }
-  const [stored, size] = type.stored;
   return mark(elementsFrom(stored, size, ordered, type.littleEndian, budget), shape, type.native);
 }
 
@@ -237,16 +243,33 @@ const reconstruct: Reducer = {
   build: buildArray,
 };
 
+/** Text of four bytes per character. As numpy does, zeros at the end are left out. */
+function textOf(content: Buffer, littleEndian: boolean): string {
+  const codes: number[] = [];
+  for (let at = 0; at + 4 <= content.length; at += 4) {
+    codes.push(littleEndian ? content.readUInt32LE(at) : content.readUInt32BE(at));
+  }
+  while (codes.at(-1) === 0) codes.pop();
+  return codes.map((code) => String.fromCodePoint(code)).join('');
+}
+
 const scalar: Reducer = {
   pure: true,
   most: 2,
   call([type, content], budget) {
-    const { kind } = dtypeOf(type);
+    const { kind, littleEndian } = dtypeOf(type);
+    if (kind.startsWith('U')) {
+      const text = bytes(content, 'its content');
+      budget.charge(4 * text.length);
+      return textOf(text, littleEndian);
+    }
+    if (kind.startsWith('M') || kind.startsWith('m')) {
+      refuse(`scalars of dtype ${kind} are not supported: send an array of one, or call item()`);
+    }
     const elements = makeArray(dtypeOf(type), [1], bytes(content, 'its content'), [0], budget);
     const [first, second] = elements;
     if (kind === 'b1') return first !== 0;
     if (kind.startsWith('c')) return new Complex(Number(first), Number(second));
-    if (kind.startsWith('M') || kind.startsWith('m')) refuse(`scalars of dtype ${kind} are not supported`);
     return typeof first === 'bigint' ? narrow(first) : first;
   },
 };
@@ -325,7 +348,7 @@ function defaultDtype(elements: TypedArray): string {
  * @throws TypeError or RangeError if the elements, the shape and the dtype do not match.
  */
 export function ndarray<T extends TypedArray>(elements: T, shape?: readonly number[], dtype?: string): NdArray<T> {
-  if (!ArrayBuffer.isView(elements) || elements instanceof DataView) {
+  if (!ArrayBuffer.isView(elements) || types.isDataView(elements)) {
     throw argumentError('type', 'elements must be a typed array');
   }
   const name = dtype ?? defaultDtype(elements);

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: MIT
+import { isNearlyAll } from '../../../core/own-bytes.js';
 import { ARRAY_TYPES, BUFFER, UINT8_ARRAY } from '../tags.js';
 
 type View = new (buffer: ArrayBufferLike, offset?: number, length?: number) => ArrayBufferView;
-
-/** An array that fills at least this part of the message's memory keeps that memory, and nothing else refers to it. */
-const MOST = 15 / 16;
 
 /** Up to so many bytes are copied one by one, which takes less time than to make a view of them. */
 const FEW_BYTES = 48;
@@ -32,7 +30,7 @@ export function makeArray(
   keep: boolean,
 ): ArrayBufferView | undefined {
   const offset = memory.byteOffset + from;
-  const keeps = keep && size > 0 && size >= memory.buffer.byteLength * MOST;
+  const keeps = keep && isNearlyAll(size, memory.buffer.byteLength);
   if (!keeps) {
     if (type === BUFFER) return copyTo(Buffer.allocUnsafeSlow(size), memory, from);
     if (type === UINT8_ARRAY && size <= FEW_BYTES) return copyTo(new Uint8Array(size), memory, from);

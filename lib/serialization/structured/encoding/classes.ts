@@ -3,13 +3,18 @@
 // Which instances are more than their fields. V8 writes the fields of any object that has no form of its own in the
 // format: an object of the platform whose state is in internal or private fields arrives empty, and a
 // WebAssembly.Module arrives as nothing, not even a value.
+import { builtinModules } from 'node:module';
 import { types } from 'node:util';
 
 /**
- * What an object is by its prototype: `fields` for a class of the user, `platform` for a class of the platform or one
- * that is derived from it, `unknown` for one that V8 has to be asked about.
+ * What an object is by its prototype: `fields` for a class of the user, `platform` for a global class of the platform or
+ * one that is derived from it, `module` for one of a module of Node, which may have all of its state in ordinary fields,
+ * as `fs.Stats` has, and `unknown` for one that V8 has to be asked about.
  */
-export type ClassKind = 'fields' | 'platform' | 'unknown';
+export type ClassKind = 'fields' | 'platform' | 'module' | 'unknown';
+
+/** A class whose instances users extend, and whose own state, the listeners, is not what such an object is for. */
+const EXTENDED = 'EventEmitter';
 
 const kinds = new WeakMap<object, ClassKind>();
 
@@ -26,7 +31,10 @@ function findKind(prototype: object): ClassKind {
     const tag = Object.getOwnPropertyDescriptor(at, Symbol.toStringTag);
     if (typeof tag?.value === 'string' && tag.value.startsWith('WebAssembly.')) return 'platform';
     const Class: unknown = Object.getOwnPropertyDescriptor(at, 'constructor')?.value;
-    if (typeof Class === 'function' && Class !== Object && isGlobal(Class)) return 'platform';
+    if (typeof Class === 'function' && Class !== Object) {
+      if (isGlobal(Class)) return 'platform';
+      if (isOfModule(Class)) return 'module';
+    }
     // The end of the chain is Object.prototype, of this realm or of another one.
     if (next === null) return kind;
     // Iterators have no constructor of their own, but a tag.
@@ -40,6 +48,25 @@ function isGlobal(Class: { readonly name: string }): boolean {
   if (global === undefined || global.enumerable === true) return false;
   const value: unknown = 'value' in global ? global.value : global.get?.call(globalThis);
   return value === Class;
+}
+
+/** Whether a class is exported by a module of Node. An object of it exists, so its module was loaded. */
+function isOfModule(Class: { readonly name: string }): boolean {
+  if (Class.name === '' || Class.name === EXTENDED) return false;
+  const { moduleLoadList } = process as { moduleLoadList?: readonly string[] };
+  const loaded = new Set(moduleLoadList);
+  return builtinModules.some((name) => {
+    if (!loaded.has(`NativeModule ${name}`)) return false;
+    const module: unknown = process.getBuiltinModule(name);
+    const named = Object(module) === module ? Object.getOwnPropertyDescriptor(module, Class.name) : undefined;
+    if (named === undefined) return false;
+    return ('value' in named ? named.value : named.get?.call(module)) === Class;
+  });
+}
+
+/** Whether an object of a class of a module has state that is not in its fields. */
+export function hidesState(object: object): boolean {
+  return Object.keys(object).length === 0 || Object.getOwnPropertySymbols(object).length > 0;
 }
 
 /** What an object with this prototype is. */

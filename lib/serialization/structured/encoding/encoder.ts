@@ -9,7 +9,7 @@ import { isError } from '../../../core/realms.js';
 import { isShareable } from '../../../reduction/shareable.js';
 import * as tags from '../tags.js';
 import { refusalOf } from '../v8.js';
-import { classNameOf, isOpaque, kindOfClass, type ClassKind } from './classes.js';
+import { classNameOf, hidesState, isOpaque, kindOfClass, type ClassKind } from './classes.js';
 import { isErrorObject, partsOf } from './error-parts.js';
 import { firstKey, indexOfKey, type KnownKey } from './keys.js';
 import { writeArrayBuffer, writeBoxed, writeDate, writeRegExp, writeView } from './leaves.js';
@@ -296,7 +296,8 @@ export class Encoder {
 
   /** An object of which only V8 knows whether it is more than its fields. */
   #unknown(object: object, kind: ClassKind): void {
-    if (kind === 'platform' && !isOpaque(object)) {
+    const isHidden = kind === 'platform' || (kind === 'module' && hidesState(object));
+    if (isHidden && !isOpaque(object)) {
       this.#refuse(`is an object of ${classNameOf(object)}, which cannot be serialised`);
     }
     if (isOpaque(object) || Object.keys(object).length === 0) this.#refuseAsV8(object);

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: MIT
+//
+// Connections in the items of queues of pickles. Regression: put() accepted them, Python got them, and get() of Node lost the
+// whole item.
+import { join } from 'node:path';
+
+import { expect } from 'chai';
+import { JoinableQueue, Pipe, PythonProcess, Queue, SimpleQueue, type Connection } from 'node-multiprocessing';
+
+import { edgePythons, foreignEnv, packageRoot, rejects, throws, track, turns } from '../helpers/index.js';
+
+const peers = join(packageRoot, 'test', 'peers');
+
+interface Item {
+  readonly question: number;
+  readonly reply: Connection;
+}
+
+const ways: Readonly<Record<string, (queue: Queue<Item>) => Item | Promise<Item>>> = {
+  get: (queue) => queue.get(),
+  getSync: (queue) => queue.getSync(),
+  async getNowait(queue) {
+    for (;;) {
+      try {
+        return queue.getNowait();
+      } catch (error) {
+        expect((error as { code: string }).code).to.equal('ERR_MP_EMPTY');
+        await turns();
+      }
+    }
+  },
+};
+
+function start(python: string, target: string, ...args: unknown[]): PythonProcess {
+  const child = new PythonProcess({ target, args, python, pythonPath: peers, env: foreignEnv() });
+  child.start();
+  return child;
+}
+
+describe('A Connection in an item of a queue of pickles', function () {
+  for (const Class of [Queue, SimpleQueue, JoinableQueue]) {
+    it(`arrives within Node (${Class.name})`, async () => {
+      const queue = new Class<Item | string>({ serialization: 'pickle' });
+      const [reader, writer] = Pipe(false, { serialization: 'pickle' });
+      track(reader);
+      const got = [queue.get(), queue.get()];
+      await queue.put({ question: 1, reply: writer });
+      await queue.put('next');
+      writer.close();
+      const [item, next] = (await Promise.all(got)) as [Item, string];
+      expect([item.question, next]).to.deep.equal([1, 'next']);
+      await track(item.reply).send('answer');
+      expect(await reader.recv()).to.equal('answer');
+      queue.close();
+    });
+  }
+
+  it('waits for the next call if getNowait() finds it on its way, and close() gives it up', async () => {
+    const queue = new Queue<Item | string>({ serialization: 'pickle' });
+    const [reader, writer] = Pipe(false, { serialization: 'pickle' });
+    track(reader);
+    for (let i = 0; i < 2; i++) await queue.put({ question: i, reply: writer });
+    await queue.put('next');
+    writer.close();
+    throws(() => queue.getNowait(), { code: 'ERR_MP_EMPTY' });
+    expect(queue.empty()).to.equal(false);
+    throws(() => queue.getSync(), { code: 'ERR_MP_BUSY' });
+    const first = (await queue.get()) as Item;
+    expect(first.question).to.equal(0);
+    first.reply.close();
+    throws(() => queue.getNowait(), { code: 'ERR_MP_EMPTY' });
+    queue.close();
+    await rejects(reader.recv(), { code: 'ERR_MP_EOF' });
+  });
+
+  for (const { version, path } of edgePythons()) {
+    for (const [name, get] of Object.entries(ways)) {
+      it(`arrives from Python (Python ${version}, ${name})`, async () => {
+        const queue = new Queue<Item>({ serialization: 'pickle' });
+        const child = start(path, 'queue_connections:ask', queue);
+        const { question, reply } = await get(queue);
+        expect(question).to.equal(1);
+        await track(reply).send(42);
+        expect(await child.join()).to.equal(true);
+        queue.close();
+      });
+    }
+
+    it(`arrives in Python (Python ${version})`, async () => {
+      const queue = new Queue<Item>({ serialization: 'pickle' });
+      const child = start(path, 'queue_connections:answer', queue);
+      const [reader, reply] = Pipe(false, { serialization: 'pickle' });
+      track(reader);
+      await queue.put({ question: 1, reply });
+      reply.close();
+      expect(await reader.recv()).to.equal(42);
+      expect(await child.join()).to.equal(true);
+      queue.close();
+    });
+
+    it(`of a process that has ended is an error of its get, and the queue goes on (Python ${version})`, async () => {
+      const queue = new Queue<Item | string>({ serialization: 'pickle' });
+      const child = start(path, 'queue_connections:leave', queue);
+      expect(await child.join()).to.equal(true);
+      await rejects(queue.get(), { code: 'ERR_MP_UNPICKLING' });
+      expect(await queue.get()).to.equal('next');
+      queue.close();
+    });
+  }
+});
