@@ -71,8 +71,18 @@ export interface NativeSemaphores {
   /** Posts on behalf of a dead holder, with `force` also of one without a record: 1, or 0 if there is none. */
   recover(id: number, force: boolean): number;
   setWaiting(id: number, count: number): void;
-  /** 1 if a living process has a record of calls that wait on the condition that the semaphore belongs to. */
-  hasLiveWaiter(id: number): number;
+  /** How many calls wait on the condition that the semaphore belongs to, by their records. */
+  countWaiting(id: number): number;
+  /** How many of these were notified, which they have not noticed yet. */
+  countNotified(id: number): number;
+  /** Leaves at most `most` notifications in the table for waiters that are alive: how many were left. */
+  leaveNotifications(id: number, most: number): number;
+  /** Takes one that was left for this environment, or for a waiter that waits no more: 1, or 0 if there is none. */
+  takeNotification(id: number): number;
+  /** Takes one that was left for this environment, if there are more than `calls`: 1, or 0 if there is none. */
+  takeSurplusNotification(id: number, calls: number): number;
+  /** Takes the notifications that were left for waiters that wait no more: how many there were. */
+  takeOrphanedNotifications(id: number): number;
   /** How many waiting calls have ended with their processes since the last call. */
   reapDeadWaiters(id: number): number;
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+import { expectEachRoundWakesAll } from '../lifecycle/support/condition-loops.js';
 import {
   expectCancelledCleanly,
   expectExactCount,
@@ -33,6 +34,12 @@ describe('Locks in long loops', function () {
   for (let part = 0; part < 20; part++) {
     it(`never have two holders in 50 random kills (SEED=${seed + part})`, function () {
       return expectNeverTwoHolders(50, seed + part, 170_000);
+    });
+  }
+
+  for (let part = 0; part < 8; part++) {
+    it(`wake all waiters of an Event in 50 rounds of kills and stops (SEED=${seed + part})`, function () {
+      return expectEachRoundWakesAll(50, seed + part);
     });
   }
 });
