@@ -262,6 +262,16 @@ export interface Native {
    * Decides with which I/O method new endpoints of this environment begin. The first call in the process also decides
    * whether semaphores are tried in turn. See settings.ts.
    */
+  /** Lets the allocator keep freed memory of large messages for later ones, 64 MiB at its heap's end: 1, or 0 if it cannot. */
+  keepFreedMemory(): number;
+  /** Gives back to the system what the allocator has kept, but for 64 MiB. */
+  trimMemory(): void;
+  /** Asks the kernel for all pages of fresh memory at once. */
+  populate(memory: Uint8Array): void;
+  /** Enlarges the kernel's buffer for what this endpoint sends. 1 if it is larger now, 0 or -errno. */
+  growBuffer(id: number): number;
+  /** Takes this back: 0, or -EBUSY while the buffer is full. */
+  shrinkBuffer(id: number): number;
   configure(ioMethod: number, semaphoresInTurn: boolean): void;
   /** Once per environment. `onReady(count)` is called when there are `count` pairs (id, interest) in `events`. */
   start(isMainThread: boolean, onReady: (count: number) => void, events: Int32Array): number;

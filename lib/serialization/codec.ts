@@ -4,6 +4,7 @@
 import { types } from 'node:util';
 
 import { argumentError, MultiprocessingError, NotSupported, PicklingError, UnpicklingError } from '../core/errors.js';
+import { copyReceived } from '../core/large-buffers.js';
 import { isError } from '../core/realms.js';
 import type { BuiltInSerialization, Format, FormatContext, PackUnpack, Serializer } from './formats.js';
 import { json } from './json.js';
@@ -46,7 +47,7 @@ function findSerializer(serialization: unknown): Serializer {
 function formatOf(serializer: Serializer): Format {
   return {
     encode: (value) => serializer.serialize(value),
-    decode: (bytes, keep) => serializer.deserialize(keep ? bytes : Buffer.from(bytes)),
+    decode: (bytes, keep) => serializer.deserialize(keep ? bytes : copyReceived(bytes)),
   };
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // How a received message becomes the result of a receive.
+import { copyReceived } from '../core/large-buffers.js';
 import { BufferTooShort } from '../core/errors.js';
 import { checkBytes, checkRange, isDetached, type Bytes } from '../core/validate.js';
 
@@ -18,15 +19,9 @@ export interface MessageDecoder<T> {
   destination?(length: number): Buffer | undefined;
 }
 
-function copyOf(memory: Buffer, length: number): Buffer {
-  const copy = Buffer.allocUnsafe(length);
-  memory.copy(copy, 0, 0, length);
-  return copy;
-}
-
 /** The bytes themselves. */
 export const bytesDecoder: MessageDecoder<Buffer> = {
-  fromBorrowed: copyOf,
+  fromBorrowed: (memory, length) => copyReceived(memory.subarray(0, length)),
   fromOwned: (message) => message,
 };
 
@@ -37,9 +32,9 @@ export function decoderInto(buffer: Bytes, offset: number): MessageDecoder<numbe
   const put = (message: Buffer): number => {
     // The memory may have been detached or shrunk since the call of the receive.
     if (offset + message.length > target.byteLength || isDetached(target)) {
-      throw new BufferTooShort(Buffer.from(message), Math.max(0, target.byteLength - offset));
+      throw new BufferTooShort(copyReceived(message), Math.max(0, target.byteLength - offset));
     }
-    // A Sync receive has put a large message in its place already.
+    // A large message is in its place already.
     const inPlace = message.buffer === target.buffer && message.byteOffset === target.byteOffset + offset;
     if (!inPlace) target.set(message, offset);
     return message.length;

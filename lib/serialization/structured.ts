@@ -2,7 +2,7 @@
 import { serialize } from 'node:v8';
 
 import { Unsendable } from '../core/errors.js';
-import { allocateCopied } from '../core/large-buffers.js';
+import { allocateCopied, copyReceived } from '../core/large-buffers.js';
 import { isOrdinary } from '../reduction/ordinary.js';
 import { OwningDeserializer } from '../reduction/owning-deserializer.js';
 import { refuseShareable } from '../reduction/shareable.js';
@@ -59,7 +59,7 @@ function deserializeBuffer(bytes: Buffer): Buffer | undefined {
     const byte = bytes[at++];
     if (byte === undefined) return undefined;
     length |= (byte & 0x7f) << shift;
-    if (byte < 0x80) return bytes.length === at + length ? Buffer.from(bytes.subarray(at)) : undefined;
+    if (byte < 0x80) return bytes.length === at + length ? copyReceived(bytes.subarray(at)) : undefined;
   }
   return undefined;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { UnpicklingError } from '../../../core/errors.js';
+import { copyReceived } from '../../../core/large-buffers.js';
 import { hostIsLittleEndian } from '../integers.js';
 import { readShortText, readText, SHORT_TEXT } from '../text.js';
 
@@ -89,7 +90,7 @@ export class PickleReader {
     const start = this.skip(length);
     const bytes = this.bytes.subarray(start, start + length);
     // A reference to a small part would keep the whole message in memory.
-    return this.#keep && 2 * length > this.bytes.length ? bytes : Buffer.from(bytes);
+    return this.#keep && 2 * length > this.bytes.length ? bytes : copyReceived(bytes);
   }
 
   /** The rest of the line, without its end. */

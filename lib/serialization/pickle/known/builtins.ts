@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // Types of Python itself for which older protocols have no opcode, or which are arguments.
+import { copyReceived } from '../../../core/large-buffers.js';
 import { KnownGlobal, NEW_DICT, reducerTable, type Reducer } from '../hooks.js';
 import { PythonGlobal, reduce, type PickleNode } from '../nodes.js';
 import { Complex } from '../values.js';
@@ -41,7 +42,7 @@ function encodeText(value: unknown, encoding: unknown, charge: (bytes: number) =
   if (!/^latin-?1$/.test(text(encoding, 'the encoding'))) refuse('only latin1 is supported');
   charge(string.length);
 
-  return /^[\0-\xff]*$/.test(string) ? Buffer.from(string, 'latin1') : refuse('the text is not in latin1');
+  return /^[\0-\xff]*$/.test(string) ? copyReceived(Buffer.from(string, 'latin1')) : refuse('the text is not in latin1');
 }
 
 const encode: Reducer = {
@@ -58,7 +59,7 @@ const bytesLike: Reducer = {
     if (value === undefined) return Buffer.alloc(0);
     if (typeof value === 'string') return encodeText(value, encoding, (n) => budget.charge(n));
     budget.charge(bytes(value, 'the argument').length);
-    return Buffer.from(bytes(value, 'the argument'));
+    return copyReceived(bytes(value, 'the argument'));
   },
 };
 
