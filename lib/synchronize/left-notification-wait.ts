@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { abortError } from '../core/errors.js';
 import { millisecondsLeft } from '../core/deadline.js';
 import type { Wait } from '../event-loop/driver.js';
 import type { KeepAlive } from '../event-loop/keep-alive.js';
@@ -36,8 +35,6 @@ export class LeftNotificationWait implements Wait<boolean> {
         if (answer !== undefined) return answer;
         await sleep(this.#pause(), undefined, { ref: keepAlive.on, signal: this.#signal });
       }
-    } catch (error) {
-      throw this.#signal?.aborted === true ? abortError(this.#signal) : error;
     } finally {
       keepAlive.end();
     }
