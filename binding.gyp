@@ -89,16 +89,19 @@
           },
         }],
         ["strict_warnings==1", {"cflags_cc": ["-Werror"]}],
-        # Without default libraries every symbol binds to what the node process itself has loaded, so the binary
-        # requires no particular version of glibc or libstdc++. -z nodelete keeps the code mapped, since native threads
-        # outlive the worker that loaded it. Binding symbols at their first call, instead of all at once, halves the
-        # time and the memory that loading takes in every child process.
+        # Symbols of libc bind to what the node process itself has loaded, so the binary requires no particular version of
+        # glibc. The C++ library is a part of the binary, hidden: a process may have none, or another one. -z nodelete
+        # keeps the code mapped, since native threads outlive the worker that loaded it. Binding symbols at their first
+        # call, instead of all at once, halves the time and the memory that loading takes in every child process.
         ["OS=='linux' and sanitize==''", {
-          "ldflags": ["-nodefaultlibs", "-Wl,-z,nodelete", "-Wl,-z,lazy", "-Wl,-z,relro", "-Wl,--exclude-libs,ALL"],
+          "cflags_cc": ["-ffunction-sections", "-fdata-sections"],
+          "ldflags": [
+            "-nodefaultlibs", "-Wl,-z,nodelete", "-Wl,-z,lazy", "-Wl,-z,relro", "-Wl,--gc-sections", "-Wl,--exclude-libs,ALL",
+            "-Wl,--version-script=<(module_root_dir)/native/exports.map",
+          ],
           "libraries!": ["-lstdc++"],
+          "libraries": ["-l:libstdc++.a", "-l:libgcc_eh.a", "-l:libgcc.a"],
         }],
-        # The functions that choose between kinds of atomic instructions at run time are in libgcc, which is not linked.
-        ["OS=='linux' and sanitize=='' and target_arch=='arm64'", {"cflags_cc": ["-mno-outline-atomics"]}],
         ["OS=='linux' and sanitize=='address'", {
           "cflags_cc": ["-O1", "-g", "-fno-omit-frame-pointer", "-fsanitize=address,undefined"],
           "ldflags": ["-fsanitize=address,undefined", "-Wl,-z,nodelete"],

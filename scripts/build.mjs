@@ -1,18 +1,25 @@
 // SPDX-License-Identifier: MIT
 //
-// Compiles lib/. The TypeScript compiler checks the types, writes the declarations to dist/ and each module by itself to
-// out/lib/, from where the tests import what is not public. A bundler makes the JavaScript in dist/ from these modules.
+// Compiles lib/. The TypeScript compiler checks the types, and writes each module to out/lib/ and its declaration to out/types/, from
+// where the tests import what is not public. A bundler makes dist/ from these: JavaScript files, and one declaration without what is
+// internal.
 //
 // Every process that this package starts loads the package before anything else, and loading forty modules takes several
 // times as long as loading the same code from a few files. These files are CommonJS: Node loads them without a turn of the
-// event loop for each, and a function can load another one in the middle of a call. What users import is an ES module around
-// them.
+// event loop for each, and a function can load another one in the middle of a call. What users import or require is a module
+// around them, so that both get the same classes.
 //
 //   node scripts/build.mjs
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import commonjsPlugin from '@rollup/plugin-commonjs';
+import { nodeResolve } from '@rollup/plugin-node-resolve';
 import { rollup } from 'rollup';
+import { dts } from 'rollup-plugin-dts';
 import { filesBelow, main, replaceFolder, root, runTool } from './support.mjs';
+
+/** The declaration of this package says that its default export is a namespace, and it is a function. */
+const commonjs = /** @type {typeof commonjsPlugin.default} */ (/** @type {unknown} */ (commonjsPlugin));
 
 /** @typedef {import('rollup').Plugin} Plugin */
 /** @typedef {import('rollup').OutputOptions} OutputOptions */
@@ -45,7 +52,7 @@ const output = path.join(root, 'dist');
 
 /**
  * Checks the types and writes declarations, and writes JavaScript. The JavaScript has no comments, since every child would read
- * them; source maps contain the sources.
+ * them; source maps lead to the sources.
  *
  * @param {string} modules The folder for the JavaScript.
  * @param {string} declarations
@@ -93,6 +100,8 @@ function withSourceMaps() {
   return {
     name: 'with-source-maps',
     load(id) {
+      // A module that another plugin makes.
+      if (id.startsWith('\0')) return null;
       const map = `${id}.map`;
       // A module that writeTexts has written has no map.
       return { code: readFileSync(id, 'utf8'), map: existsSync(map) ? readFileSync(map, 'utf8') : { mappings: '' } };
@@ -198,14 +207,14 @@ function sharedFileOf(modules) {
  * @param {readonly Plugin[]} plugins
  * @param {OutputOptions} options
  * @param {string} folder
+ * @param {readonly string[]} [inlined] Packages that become a part of the bundle.
  * @returns {Promise<string[]>} The exports of the first module.
  */
-async function bundle(input, plugins, options, folder) {
+async function bundle(input, plugins, options, folder, inlined = []) {
   const result = await rollup({
     input,
     plugins: [withSourceMaps(), ...plugins],
-    // Packages, and modules of Node.
-    external: (id) => !id.startsWith('.') && !path.isAbsolute(id),
+    external: (id) => !inlined.includes(id) && !id.startsWith('.') && !path.isAbsolute(id),
     // Other entries may import more from an entry than it exports.
     preserveEntrySignatures: 'allow-extension',
     onwarn({ message }) {
@@ -243,9 +252,42 @@ async function bundleLibrary(modules, folder) {
   const inner = path.join(folder, 'cjs');
   const names = await bundle(input, [withModuleUrls(modules), withUnprintedThrows()], options, inner);
   writeFileSync(path.join(inner, 'package.json'), '{ "type": "commonjs" }\n');
+  writeFileSync(path.join(folder, 'index.cjs'), COMMON_JS);
   const list = names.sort().join(', ');
-  const load = "process.getBuiltinModule('node:module').createRequire(import.meta.url)";
-  writeFileSync(path.join(folder, 'index.js'), `export const { ${list} } = ${load}('./cjs/index.js');\n`);
+  writeFileSync(
+    path.join(folder, 'index.js'),
+    `import mp from './index.cjs';\nexport const { ${list} } = mp;\nexport { mp as default };\n`,
+  );
+}
+
+/**
+ * What require() loads. The default export is for TypeScript and Babel, whose CommonJS code looks for it there when the source has
+ * a default import.
+ */
+const COMMON_JS = `'use strict';
+const mp = require('./cjs/index.js');
+Object.defineProperty(mp, '__esModule', { value: true });
+module.exports = mp;
+module.exports.default = mp;
+`;
+
+/**
+ * Writes the declaration, once for each kind of module.
+ *
+ * @param {string} declarations
+ * @param {string} folder
+ */
+async function bundleDeclarations(declarations, folder) {
+  const result = await rollup({ input: path.join(declarations, 'index.d.ts'), plugins: [dts()], external: /^node:/ });
+  const { output: files } = await result.generate({ format: 'es' });
+  const [{ code }] = files;
+  for (const [declaration, module] of [
+    ['index.d.ts', './index.js'],
+    ['index.d.cts', './index.cjs'],
+  ]) {
+    const whole = `export * as default from '${module}';\n`;
+    writeFileSync(path.join(folder, String(declaration)), `${code}${whole}`);
+  }
 }
 
 /**
@@ -258,18 +300,32 @@ async function bundleLibrary(modules, folder) {
 async function bundleProgram(modules, folder) {
   const input = { main: path.join(modules, 'cli', 'main.js') };
   const inner = path.join(folder, 'cli');
-  await bundle(input, [], { dir: path.join(output, 'cli'), format: 'es', chunkFileNames: '[name].js' }, inner);
+  // commander parses the command line. Its licence goes along.
+  const licence = readFileSync(path.join(root, 'node_modules', 'commander', 'LICENSE'), 'utf8');
+  /** @type {OutputOptions} */
+  const options = {
+    dir: path.join(output, 'cli'),
+    format: 'es',
+    chunkFileNames: '[name].js',
+    banner: ({ moduleIds }) =>
+      moduleIds.some((id) => id.includes('/node_modules/commander/')) ? `/*\nIncludes commander:\n\n${licence}*/` : '',
+  };
+  const plugins = [nodeResolve({ resolveOnly: ['commander'] }), commonjs({ include: '**/node_modules/commander/**' })];
+  await bundle(input, plugins, options, inner, ['commander']);
   chmodSync(path.join(inner, 'main.js'), 0o755);
 }
 
-await main(async () => {
-  await replaceFolder(path.join(root, 'out', 'lib'), async (modules) => {
-    await replaceFolder(output, async (folder) => {
-      await compile(modules, folder);
-      writeTexts(modules);
-      checkLists(modules);
-      await bundleLibrary(modules, folder);
-      await bundleProgram(modules, folder);
-    });
-  });
-});
+await main(() =>
+  replaceFolder(path.join(root, 'out', 'lib'), (modules) =>
+    replaceFolder(path.join(root, 'out', 'types'), (declarations) =>
+      replaceFolder(output, async (folder) => {
+        await compile(modules, declarations);
+        writeTexts(modules);
+        checkLists(modules);
+        await bundleLibrary(modules, folder);
+        await bundleDeclarations(declarations, folder);
+        await bundleProgram(modules, folder);
+      }),
+    ),
+  ),
+);

@@ -1,26 +1,26 @@
 // SPDX-License-Identifier: MIT
 //
-// Fails when the addon needs newer C and C++ libraries than Node's own binaries do. These run with glibc 2.28 and the
-// libstdc++ of GCC 8.
+// Fails when the addon needs a newer glibc than Node's own binaries do, which run with 2.28, when it needs a C++ library, or when
+// it exports more than its entry.
 //
 //   node scripts/check-glibc.mjs [file.node ...]
 //
-// The addon is linked without libraries, so objdump shows no versions for its symbols. This script looks up each undefined
+// The addon is linked without libc, so objdump shows no versions for its symbols. This script looks up each undefined
 // symbol in the libraries of this system, and finds the oldest version of the library that has it.
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { filesBelow, main, outputOf, root } from './support.mjs';
+import { main, outputOf, root } from './support.mjs';
 
 /** The newest version that is allowed in each family of symbols. */
 const limits = {
   GLIBC: '2.28',
-  GLIBCXX: '3.4.25',
-  CXXABI: '1.3.11',
-  GCC: '8.0.0',
 };
 
 /** Symbols of the Node executable itself, which are stable: Node-API and libuv's C API. */
 const ofNode = /^(napi|node_api|uv)_/;
+
+/** What Node calls to load an addon. */
+const ENTRY = /^(napi_register_module_v\d+|node_api_module_get_api_version_v\d+)$/;
 
 /**
  * @param {string} a
@@ -98,9 +98,12 @@ function oldestVersions(libraries) {
  */
 export function requirementProblems(file) {
   const oldest = oldestVersions(librariesOfNode());
-  const needed = symbolsOf(file).filter(({ defined }) => !defined);
+  const symbols = symbolsOf(file);
+  const needed = symbols.filter(({ defined }) => !defined);
   if (needed.length === 0) throw new Error(`objdump shows no undefined symbols in ${file}`);
-  const problems = [];
+  const problems = symbols
+    .filter(({ defined, name }) => defined && !ENTRY.test(name))
+    .map(({ name }) => `exports ${name}`);
   for (const [, library = ''] of outputOf('objdump', ['-p', file]).matchAll(/^\s*NEEDED\s+(\S+)/gm)) {
     problems.push(`is linked with ${library}`);
   }
@@ -115,20 +118,14 @@ export function requirementProblems(file) {
   return problems;
 }
 
-/** @returns {string[]} The addons in this checkout. */
-function builtAddons() {
-  const prebuilds = filesBelow(path.join(root, 'prebuilds')).filter((file) => file.endsWith('.node'));
-  return [
-    ...prebuilds.map((file) => path.join(root, 'prebuilds', file)),
-    path.join(root, 'build', 'Release', 'multiprocessing.node'),
-  ].filter((file) => existsSync(file));
-}
+const built = path.join(root, 'build', 'Release', 'multiprocessing.node');
 
 if (process.argv[1] === import.meta.filename) {
   await main(() => {
     if (process.platform !== 'linux') throw new Error('This check is for Linux');
-    const files = process.argv.length > 2 ? process.argv.slice(2) : builtAddons();
-    if (files.length === 0) throw new Error('There is no addon to check: run "npm run build:native"');
+    const files = process.argv.length > 2 ? process.argv.slice(2) : [built];
+    if (!files.every((file) => existsSync(file)))
+      throw new Error('There is no addon to check: run "npm run build:native"');
     for (const file of files) {
       const problems = requirementProblems(file);
       for (const problem of problems) console.error(`${path.relative(root, file)} ${problem}`);

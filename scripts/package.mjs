@@ -1,13 +1,27 @@
 // SPDX-License-Identifier: MIT
 //
-// Builds the package as it is published, and installs it as a user would. The build is done in a temporary copy of the sources.
-// The copy has no results of earlier builds, so the package has no stale files, and nothing in the checkout changes.
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+// Builds the packages as they are published, and installs them as a user would. The build is done in a temporary copy of the
+// sources. The copy has no results of earlier builds, so the package has no stale files, and nothing in the checkout changes.
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { buildEnvironment, filesBelow, npmScript, outputOf, root, run } from './support.mjs';
 
-const notSources = new Set(['.git', 'build', 'coverage', 'dist', 'node_modules', 'out', 'prebuilds']);
+const notSources = new Set(['.git', 'build', 'coverage', 'dist', 'node_modules', 'out']);
+
+/** Where node-gyp writes the addon. */
+export const builtAddon = 'build/Release/multiprocessing.node';
 
 /**
  * Calls a function with a temporary folder, and then deletes the folder.
@@ -41,11 +55,183 @@ export function npm(cwd, args, environment = {}) {
   return run(process.execPath, [npmScript(), ...args], { cwd, env: { ...environmentForNpm(), ...environment } });
 }
 
+/** What of package.json a user needs. */
+const PUBLISHED = [
+  'name',
+  'version',
+  'description',
+  'keywords',
+  'license',
+  'type',
+  'exports',
+  'types',
+  'bin',
+  'engines',
+];
+
+/** The files and folders of the package, besides package.json. Source maps lead to lib/, which is not in it. */
+const PARTS = [
+  'dist',
+  'interop',
+  'docs',
+  'examples',
+  'CHANGELOG.md',
+  'CONTRIBUTING.md',
+  'LICENSE',
+  'README.md',
+  'SECURITY.md',
+];
+
+/**
+ * What is in a package.json.
+ *
+ * @typedef {{ version: string, license: string, engines: object } & Record<string, unknown>} Manifest
+ */
+
+/** @param {string} folder */
+function readManifest(folder) {
+  const text = readFileSync(path.join(folder, 'package.json'), 'utf8');
+  /** @type {unknown} */
+  const manifest = JSON.parse(text);
+  return /** @type {Manifest} */ (manifest);
+}
+
+/**
+ * @param {string} folder
+ * @param {object} manifest
+ */
+function writeManifest(folder, manifest) {
+  writeFileSync(path.join(folder, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
+}
+
+/**
+ * Packs a folder.
+ *
+ * @param {string} folder
+ * @param {string} destination The folder for the tarball.
+ * @returns {Promise<string>} The tarball.
+ */
+async function pack(folder, destination) {
+  const before = new Set(readdirSync(destination));
+  await npm(folder, ['pack', '--ignore-scripts', '--loglevel=error', `--pack-destination=${destination}`]);
+  const tarball = readdirSync(destination).find((name) => !before.has(name) && name.endsWith('.tgz'));
+  if (tarball === undefined) throw new Error('npm pack made no tarball');
+  return path.join(destination, tarball);
+}
+
+/**
+ * Makes the folder of the package. Its package.json has no scripts, and names the packages of addons with the same version.
+ *
+ * @param {string} sources A checkout that is built.
+ * @param {string} stage
+ * @param {readonly string[]} targets The kinds of systems for which there are addons.
+ */
+function stageMain(sources, stage, targets) {
+  for (const part of PARTS) {
+    const isWanted = (/** @type {string} */ file) => !file.endsWith('.map') && !/__pycache__|\.test\./.test(file);
+    cpSync(path.join(sources, part), path.join(stage, part), { recursive: true, filter: isWanted });
+  }
+  for (const file of filesBelow(path.join(stage, 'dist'))) {
+    const whole = path.join(stage, 'dist', file);
+    const { mode } = statSync(whole);
+    writeFileSync(whole, readFileSync(whole, 'utf8').replace(/^\/\/# sourceMappingURL=.*\n?/m, ''), { mode });
+  }
+  const manifest = readManifest(sources);
+  const kept = Object.fromEntries(PUBLISHED.map((key) => [key, manifest[key]]));
+  const optionalDependencies = Object.fromEntries(targets.map((target) => [addonPackage(target), manifest.version]));
+  writeManifest(stage, { ...kept, sideEffects: false, optionalDependencies });
+}
+
+/** @param {string} target */
+export function addonPackage(target) {
+  return `@node-multiprocessing/${target}`;
+}
+
+/**
+ * Makes the folder of the package with an addon. The fields os, cpu and libc let a package manager install it where it fits.
+ *
+ * @param {string} sources
+ * @param {string} stage
+ * @param {string} target
+ * @param {string} addon The file.
+ */
+function stageAddon(sources, stage, target, addon) {
+  const [os = '', cpu = '', libc] = target.split('-');
+  const { version, license, engines } = readManifest(sources);
+  mkdirSync(stage, { recursive: true });
+  cpSync(addon, path.join(stage, 'multiprocessing.node'));
+  // Of a cross-compiled addon, the toolchain's own program must be named.
+  outputOf(process.env['STRIP'] ?? 'strip', ['-x', path.join(stage, 'multiprocessing.node')]);
+  cpSync(path.join(sources, 'LICENSE'), path.join(stage, 'LICENSE'));
+  const readme = `# ${addonPackage(target)}\n\nThe compiled addon of node-multiprocessing for ${target}.\n`;
+  writeFileSync(path.join(stage, 'README.md'), readme);
+  const fields = libc === undefined ? {} : { libc: [libc === 'gnu' ? 'glibc' : libc] };
+  const description = `The compiled addon of node-multiprocessing for ${target}`;
+  const name = addonPackage(target);
+  writeManifest(stage, {
+    name,
+    version,
+    description,
+    license,
+    main: 'multiprocessing.node',
+    os: [os],
+    cpu: [cpu],
+    ...fields,
+    engines,
+  });
+}
+
+/**
+ * The tarballs of one release.
+ *
+ * @typedef {object} Packed
+ * @property {string} main
+ * @property {Record<string, string>} addons By kind of system.
+ */
+
+/**
+ * Packs a checkout that is built.
+ *
+ * @param {string} sources
+ * @param {Record<string, string>} addons The file of the addon for each kind of system.
+ * @param {string} destination The folder for the tarballs.
+ * @returns {Promise<Packed>}
+ */
+export async function packAll(sources, addons, destination) {
+  /** @type {Record<string, string>} */
+  const packed = {};
+  let main = '';
+  await withTemporaryFolder(async (stages) => {
+    const stage = path.join(stages, 'main');
+    stageMain(sources, stage, Object.keys(addons));
+    main = await pack(stage, destination);
+    for (const [target, addon] of Object.entries(addons)) {
+      const folder = path.join(stages, target);
+      stageAddon(sources, folder, target, addon);
+      packed[target] = await pack(folder, destination);
+    }
+  });
+  return { main, addons: packed };
+}
+
+/**
+ * The kind of this system, as the built package names it.
+ *
+ * @param {string} sources
+ * @returns {Promise<string>}
+ */
+export async function targetOfThisSystem(sources) {
+  const module = pathToFileURL(path.join(sources, 'out', 'lib', 'native', 'prebuilt.js')).href;
+  /** @type {unknown} */
+  const prebuilt = await import(module);
+  return /** @type {{ thisTarget(): string }} */ (prebuilt).thisTarget();
+}
+
 /**
  * Builds all from the sources and packs it.
  *
- * @param {string} folder The folder for the copy of the sources and for the tarball.
- * @returns {Promise<{ sources: string, tarball: string }>}
+ * @param {string} folder The folder for the copy of the sources and for the tarballs.
+ * @returns {Promise<{ sources: string, target: string, packed: Packed }>}
  */
 export async function buildPackage(folder) {
   const sources = path.join(folder, 'sources');
@@ -54,20 +240,10 @@ export async function buildPackage(folder) {
     if (!notSources.has(name)) cpSync(path.join(root, name), path.join(sources, name), { recursive: true });
   }
   symlinkSync(path.join(root, 'node_modules'), path.join(sources, 'node_modules'));
-  await npm(sources, ['run', 'build:ts']);
-  await npm(sources, ['run', 'prebuild']);
-  await npm(sources, ['pack', '--ignore-scripts', '--loglevel=error', `--pack-destination=${folder}`]);
-  const [tarball] = readdirSync(folder).filter((name) => name.endsWith('.tgz'));
-  if (tarball === undefined) throw new Error('npm pack made no tarball');
-  return { sources, tarball: path.join(folder, tarball) };
-}
-
-/** The file to which prebuildify writes the addon for this system, relative to the package. */
-function prebuiltAddon() {
-  const musl = process.platform === 'linux' && existsSync('/etc/alpine-release');
-  const libc = process.platform === 'linux' && !musl ? 'glibc' : musl ? 'musl' : '';
-  const name = ['multiprocessing', libc, 'node'].filter((part) => part !== '').join('.');
-  return `prebuilds/${process.platform}-${process.arch}/${name}`;
+  await npm(sources, ['run', 'build:all']);
+  const target = await targetOfThisSystem(sources);
+  const packed = await packAll(sources, { [target]: path.join(sources, builtAddon) }, folder);
+  return { sources, target, packed };
 }
 
 /**
@@ -77,21 +253,19 @@ function prebuiltAddon() {
  * @returns {string[]}
  */
 export function expectedFiles(sources) {
-  const top = ['CHANGELOG.md', 'LICENSE', 'README.md', 'binding.gyp', 'package.json'];
-  const declared = filesBelow(path.join(sources, 'lib'))
-    .filter((file) => /(?<!\.d)\.ts$/.test(file))
-    .map((file) => `dist/${file.replace(/\.ts$/, '.d.ts')}`);
-  // The files that build.mjs lists, and their source maps.
+  const top = ['CHANGELOG.md', 'CONTRIBUTING.md', 'LICENSE', 'README.md', 'SECURITY.md', 'package.json'];
+  const faces = ['index.js', 'index.cjs', 'index.d.ts', 'index.d.cts'].map((file) => `dist/${file}`);
+  // The files that build.mjs lists.
   const bundled = ['cjs', 'cli']
     .flatMap((name) => filesBelow(path.join(sources, 'dist', name)).map((file) => `dist/${name}/${file}`))
-    .filter((file) => !file.endsWith('.d.ts'));
-  const native = filesBelow(path.join(sources, 'native'))
-    .filter((file) => /^(?!test\/).+\.(cc|h)$/.test(file))
-    .map((file) => `native/${file}`);
+    .filter((file) => !file.endsWith('.map'));
   const interop = filesBelow(path.join(sources, 'interop'))
     .filter((file) => /\.(h|md|py)$/.test(file))
     .map((file) => `interop/${file}`);
-  return [...top, ...declared, 'dist/index.js', ...bundled, ...native, ...interop, prebuiltAddon()].sort();
+  const shown = ['docs', 'examples']
+    .flatMap((name) => filesBelow(path.join(sources, name)).map((file) => `${name}/${file}`))
+    .filter((file) => /\.(c|md|mjs|py|svg)$/.test(file));
+  return [...top, ...faces, ...bundled, ...interop, ...shown].sort();
 }
 
 /**
@@ -120,18 +294,18 @@ export function bareEnvironment(folder, node) {
 }
 
 /**
- * Installs the tarball into a new folder, without a compiler and without running install scripts.
+ * Installs tarballs into a new folder, without a compiler and without running install scripts.
  *
  * @param {string} folder The folder, which must not exist.
- * @param {string} tarball
+ * @param {Packed} packed
  * @param {string} node The Node executable that will use the package.
  */
-export async function installPackage(folder, tarball, node) {
+export async function installPackage(folder, { main, addons }, node) {
   mkdirSync(folder);
   writeFileSync(path.join(folder, 'package.json'), '{ "private": true }\n');
   const environment = bareEnvironment(folder, node);
   const flags = ['--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error'];
-  await npm(folder, ['install', ...flags, tarball], environment);
+  await npm(folder, ['install', ...flags, main, ...Object.values(addons)], environment);
   return environment;
 }
 

@@ -2,10 +2,15 @@
 //
 // Packs the package and uses it as a user would. It is installed from the tarball, without install scripts and without a
 // compiler. An ES module and a CommonJS module then exchange messages with Python.
-import { cpSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
+import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/core';
+import { publint } from 'publint';
+import { formatMessage } from 'publint/utils';
 import { requirementProblems } from './check-glibc.mjs';
 import {
+  addonPackage,
+  builtAddon,
   buildPackage,
   expectedFiles,
   filesInTarball,
@@ -13,7 +18,7 @@ import {
   runConsumers,
   withTemporaryFolder,
 } from './package.mjs';
-import { exitCodeOf, main, root, runTool } from './support.mjs';
+import { exitCodeOf, filesBelow, main, root, runTool } from './support.mjs';
 
 /**
  * @param {string} tarball
@@ -33,10 +38,8 @@ function checkFiles(tarball, sources) {
 /** @param {string} sources */
 function checkRequirements(sources) {
   if (process.platform !== 'linux') return;
-  const problems = expectedFiles(sources)
-    .filter((file) => file.endsWith('.node'))
-    .flatMap((file) => requirementProblems(path.join(sources, file)).map((problem) => `${file} ${problem}`));
-  if (problems.length > 0) throw new Error(problems.join('\n'));
+  const problems = requirementProblems(path.join(sources, builtAddon));
+  if (problems.length > 0) throw new Error(problems.map((problem) => `The addon ${problem}`).join('\n'));
   console.log('addon: needs no newer libraries than Node');
 }
 
@@ -57,32 +60,85 @@ async function checkTypes(folder) {
 }
 
 /**
- * Checks that an import without an addon fails with an error that says how to build one.
+ * Checks that an import without an addon fails with an error that says how to get one.
  *
  * @param {string} folder
+ * @param {string} target
  * @param {NodeJS.ProcessEnv} environment
  */
-async function checkMissingAddon(folder, environment) {
-  rmSync(path.join(folder, 'node_modules', 'node-multiprocessing', 'prebuilds'), { recursive: true });
+async function checkMissingAddon(folder, target, environment) {
+  rmSync(path.join(folder, 'node_modules', addonPackage(target)), { recursive: true });
   const program = `
     import('node-multiprocessing').then(
       () => process.exit(1),
-      (error) => process.exit(error.message.includes('npm rebuild node-multiprocessing') ? 0 : 2),
+      ({ code, message }) =>
+        process.exit(code === 'ERR_MP_NOT_SUPPORTED' && message.includes('npm install --include=optional') ? 0 : 2),
     );`;
   const code = await exitCodeOf(process.execPath, ['-e', program], { cwd: folder, env: environment });
-  if (code !== 0) throw new Error('Without its addon the package does not say how to build it');
-  console.log('missing addon: the error says how to build it');
+  if (code !== 0) throw new Error('Without its addon the package does not say how to get it');
+  console.log('missing addon: the error says how to get it');
+}
+
+/**
+ * Checks that tools of all kinds find the files and the types that package.json names.
+ *
+ * @param {string} tarball
+ */
+async function checkManifest(tarball) {
+  const bytes = new Uint8Array(readFileSync(tarball));
+  const { messages, pkg } = await publint({ pack: { tarball: bytes.buffer }, strict: true });
+  const types = await checkPackage(createPackageFromTarballData(bytes));
+  const problems = [
+    // README.md links to CONTRIBUTING.md, which looks like a file of the repository alone.
+    ...messages
+      .filter(({ type }) => type !== 'suggestion')
+      .map((message) => formatMessage(message, pkg) ?? message.code),
+    ...('problems' in types ? types.problems.map((problem) => JSON.stringify(problem)) : ['it has no types']),
+  ];
+  if (problems.length > 0) throw new Error(problems.join('\n'));
+  console.log('package.json: names what there is');
+}
+
+/**
+ * Checks that the links of the package's pages lead to files of the package.
+ *
+ * @param {string} folder The folder in which the package is installed.
+ */
+function checkLinks(folder) {
+  const installed = path.join(folder, 'node_modules', 'node-multiprocessing');
+  const pages = filesBelow(installed).filter((file) => file.endsWith('.md'));
+  const dead = pages.flatMap((page) =>
+    [...readFileSync(path.join(installed, page), 'utf8').matchAll(/\]\(([^)\s#]+)[^)\s]*\)/g)]
+      .map(([, link = '']) => link)
+      .filter((link) => !/^https?:/.test(link) && !existsSync(path.join(installed, path.dirname(page), link)))
+      .map((link) => `${page} links to ${link}, which is not in the package`),
+  );
+  if (dead.length > 0) throw new Error(dead.join('\n'));
+  console.log(`links: those of ${pages.length} pages lead somewhere`);
+}
+
+/** The largest packed size of the package without an addon, in bytes. */
+const MOST_BYTES = 350 * 1024;
+
+/** @param {string} tarball */
+function checkSize(tarball) {
+  const { size } = statSync(tarball);
+  if (size > MOST_BYTES) throw new Error(`The tarball has ${size} bytes; the limit is ${MOST_BYTES}`);
+  console.log(`tarball: ${size} bytes`);
 }
 
 await main(() =>
   withTemporaryFolder(async (folder) => {
-    const { sources, tarball } = await buildPackage(folder);
-    checkFiles(tarball, sources);
+    const { sources, target, packed } = await buildPackage(folder);
+    checkFiles(packed.main, sources);
+    checkSize(packed.main);
+    await checkManifest(packed.main);
     checkRequirements(sources);
     const user = path.join(folder, 'user');
-    const environment = await installPackage(user, tarball, process.execPath);
+    const environment = await installPackage(user, packed, process.execPath);
+    checkLinks(user);
     await runConsumers(user, process.execPath, environment);
     await checkTypes(user);
-    await checkMissingAddon(user, environment);
+    await checkMissingAddon(user, target, environment);
   }),
 );

@@ -38,14 +38,14 @@ async function suiteFails(node) {
 
 await main(() =>
   withTemporaryFolder(async (folder) => {
-    const { tarball } = await buildPackage(folder);
+    const { packed } = await buildPackage(folder);
     if (runSuite) await run(process.execPath, [npmScript(), 'run', 'build:tests']);
     const failed = [];
     for (const major of majors) {
       const user = path.join(folder, `node-${major}`);
       const node = await installNode(path.join(folder, `runtime-${major}`), major);
       console.log(`\nNode ${outputOf(node, ['--version'])}`);
-      const environment = await installPackage(user, tarball, node);
+      const environment = await installPackage(user, packed, node);
       await runConsumers(user, node, environment);
       if (runSuite && (await suiteFails(node))) failed.push(major);
     }

@@ -1,118 +1,99 @@
 #!/usr/bin/env node
 // SPDX-License-Identifier: MIT
 //
-// npx node-multiprocessing: shows and removes the semaphores of this user's processes.
-import { parseArgs } from 'node:util';
+// npx node-multiprocessing. Each command loads what it needs when it runs, so that the usage is shown without an addon.
+import { readFileSync } from 'node:fs';
 
-import type { Listing, Swept } from './semaphore-listing.js';
+import { Command, CommanderError } from 'commander';
 
-const USAGE = `Usage: node-multiprocessing <command> [--json]
+import { print } from './text.js';
 
-Commands:
-  list    shows the semaphores of this user: those that each family of processes
-          has registered, whether they exist, and the members of the family
-  sweep   removes the semaphores of families whose processes have all ended
-
-Options:
-  --json  prints JSON instead of text
-  --help  prints this
-`;
-
-/** Formats rows as a table with aligned columns. The first row holds the titles. */
-function table(rows: readonly (readonly string[])[]): string {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  return rows
-    .map(
-      (row) =>
-        `${row
-          .map((cell, i) => cell.padEnd(widths[i] ?? 0))
-          .join('  ')
-          .trimEnd()}\n`,
-    )
-    .join('');
+interface Json {
+  readonly json?: boolean;
 }
 
-function count(n: number, one: string, many: string): string {
-  return `${n} ${n === 1 ? one : many}`;
+const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+  version: string;
+};
+
+/** The exit code for a wrong command line. */
+const WRONG_USAGE = 2;
+
+const program = new Command('node-multiprocessing')
+  .description('Looks at what the processes of this user share, and removes what killed ones have left.')
+  .version(manifest.version, '--version', 'prints the version')
+  .usage('<command> [options]')
+  .helpOption('-h, --help', 'prints this, or the help of a command')
+  .helpCommand('help [command]', 'prints the help of a command')
+  .showHelpAfterError()
+  .exitOverride()
+  .configureHelp({ showGlobalOptions: true });
+
+/** Adds a command. With `--json` all of them print JSON. */
+function command(name: string, description: string): Command {
+  return program
+    .command(name)
+    .description(description)
+    .option('--json', 'prints JSON instead of text')
+    .helpOption('-h, --help', 'prints this')
+    .showHelpAfterError()
+    .exitOverride();
 }
 
-function membersOf(members: readonly number[] | null): string {
-  if (members === null) return 'unknown';
-  return members.length === 0 ? 'none' : members.join(', ');
-}
+command('doctor', 'checks whether this system has what the package needs; exit code 1 if it has not').action(
+  async ({ json = false }: Json) => {
+    const [{ examine }, { showReport }] = await Promise.all([import('./doctor.js'), import('./doctor-text.js')]);
+    const report = await examine();
+    print(report, json, showReport);
+    process.exitCode = report.healthy ? 0 : 1;
+  },
+);
 
-function showListing({ folder, families, bytes }: Listing): string {
-  if (families.length === 0) return `No families in ${folder}.\n`;
-  const rows = families.flatMap(({ family, members, names, missing }) => {
-    const semaphores = [
-      ...names.map((name) => [name, 'exists']),
-      ...missing.map((name) => [name, 'missing']),
-      ...(names.length + missing.length === 0 ? [['(no names)', '']] : []),
-    ];
-    return semaphores.map((cells, i) => [...(i === 0 ? [family, membersOf(members)] : ['', '']), ...cells]);
+command('list', 'shows the semaphores of this user, by family, and the members of each family').action(
+  async ({ json = false }: Json) => {
+    const [{ listFamilies }, { showListing }] = await Promise.all([
+      import('./families.js'),
+      import('./families-text.js'),
+    ]);
+    print(listFamilies(), json, showListing);
+  },
+);
+
+command('sweep', 'removes the semaphores of families whose processes have all ended')
+  .option('--dry-run', 'shows what would be removed, and removes nothing')
+  .action(async ({ json = false, dryRun = false }: Json & { readonly dryRun?: boolean }) => {
+    const [{ sweepFamilies }, { showSwept }] = await Promise.all([
+      import('./families.js'),
+      import('./families-text.js'),
+    ]);
+    print(sweepFamilies(dryRun), json, showSwept);
   });
-  const exist = families.reduce((sum, { names }) => sum + names.length, 0);
-  return (
-    `${table([['FAMILY', 'MEMBERS', 'SEMAPHORE', 'STATE'], ...rows])}\n` +
-    `${count(exist, 'semaphore', 'semaphores')} of ${count(families.length, 'family', 'families')} in ${folder}, ` +
-    `${bytes} bytes.\n`
-  );
-}
 
-function showSwept({ families, names }: Swept): string {
-  if (families.length === 0) return 'Nothing to remove.\n';
-  const rows = families.map(({ family, names: removed }) => [family, String(removed)]);
-  return (
-    `${table([['FAMILY', 'SEMAPHORES REMOVED'], ...rows])}\n` +
-    `Removed ${count(names, 'semaphore', 'semaphores')} of ${count(families.length, 'family', 'families')}.\n`
-  );
-}
+command('holders', 'shows which processes hold which end of a pipe or socket')
+  .argument(
+    '<pid|path>',
+    'a process, for all its pipes and sockets; or the path of a file, a FIFO or a /proc/<pid>/fd/<n>',
+  )
+  .action(async (subject: string, { json = false }: Json) => {
+    const [{ findHolders }, { showHolders }] = await Promise.all([import('./holders.js'), import('./holders-text.js')]);
+    print(findHolders(subject), json, showHolders);
+  });
 
-/** Prints a problem with the command line, and the usage. Returns the exit code. */
-function refuse(problem: string): number {
-  process.stderr.write(`${problem}\n\n${USAGE}`);
-  return 2;
-}
+command('include-path', 'prints the folder of the C headers, for the option -I of a compiler').action(
+  async ({ json = false }: Json) => {
+    const { includePath } = await import('./include-path.js');
+    print({ path: includePath }, json, ({ path }) => `${path}\n`);
+  },
+);
 
-async function run(command: 'list' | 'sweep', json: boolean): Promise<number> {
-  try {
-    // Imported only when needed, so that the usage can be shown without an addon.
-    const { listFamilies, sweepFamilies } = await import('./semaphore-listing.js');
-    if (command === 'list') {
-      const listing = listFamilies();
-      process.stdout.write(json ? `${JSON.stringify(listing, null, 2)}\n` : showListing(listing));
-    } else {
-      const swept = sweepFamilies();
-      process.stdout.write(json ? `${JSON.stringify(swept, null, 2)}\n` : showSwept(swept));
-    }
-    return 0;
-  } catch (error) {
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) {
+    process.exitCode = error.exitCode === 0 ? 0 : WRONG_USAGE;
+  } else {
     process.stderr.write(`node-multiprocessing: ${(error as Error).message}\n`);
-    return 1;
+    // Not process.exit(), which would drop the output that a pipe has not accepted yet.
+    process.exitCode = 1;
   }
 }
-
-async function main(): Promise<number> {
-  let parsed;
-  try {
-    parsed = parseArgs({
-      allowPositionals: true,
-      options: { json: { type: 'boolean', default: false }, help: { type: 'boolean', short: 'h', default: false } },
-    });
-  } catch (error) {
-    return refuse((error as Error).message);
-  }
-  const { values, positionals } = parsed;
-  if (values.help) {
-    process.stdout.write(USAGE);
-    return 0;
-  }
-  const [command, ...rest] = positionals;
-  if (command === undefined) return refuse('A command is missing.');
-  if (command !== 'list' && command !== 'sweep') return refuse(`Unknown command "${command}".`);
-  if (rest.length > 0) return refuse(`${command} takes no arguments.`);
-  return await run(command, values.json);
-}
-
-// Not process.exit(), which would drop the output that a pipe has not accepted yet.
-process.exitCode = await main();

@@ -123,6 +123,8 @@ export interface NativeProcesses {
    * until the child and its descendants have ended.
    */
   trackResources(): number;
+  /** The descriptors of other processes that this one may see, with their access modes, or -errno. */
+  listDescriptors(): [pid: number, fd: number, object: string, access: number, program: string][] | number;
   /** Text that all environments of the process share: what `setRole` has set, else the first `initial`. */
   role(initial: string): string;
   setRole(role: string): void;

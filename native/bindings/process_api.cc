@@ -63,6 +63,22 @@ napi_value TrackResources(napi_env env, napi_callback_info info) {
   return args.Return(status < 0 ? status : writer.Release());
 }
 
+// listDescriptors(): an array of [pid, fd, object, access mode, program], or -errno.
+napi_value ListDescriptors(napi_env env, napi_callback_info info) {
+  const Args<1> args(env, info);
+  std::vector<platform::HeldDescriptor> held;
+  const int status = platform::ListDescriptors(&held);
+  if (status < 0) return args.Return(status);
+  return args.Array(held.size(), [&](uint32_t i) {
+    const platform::HeldDescriptor& one = held[i];
+    return args.Array(5, [&](uint32_t field) {
+      if (field == 2) return args.Text(one.object);
+      if (field == 4) return args.Text(one.program);
+      return args.Return(field == 0 ? one.pid : field == 1 ? one.fd : one.access);
+    });
+  });
+}
+
 napi_value GetRole(napi_env env, napi_callback_info info) {
   const Args<1> args(env, info);
   return args.Text(ProcessRole(args.String(0)));
@@ -85,6 +101,7 @@ void ExportProcessApi(napi_env env, napi_value exports) {
       {"ended", Ended},
       {"endWithParent", WatchParent},
       {"trackResources", TrackResources},
+      {"listDescriptors", ListDescriptors},
       {"role", GetRole},
       {"setRole", SetRole},
   };

@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 namespace mp::platform {
@@ -40,6 +41,18 @@ int ForEachDescriptor(Visit visit) {
   };
   return VisitDescriptors(call, &visit);
 }
+
+// A descriptor of a process.
+struct HeldDescriptor {
+  pid_t pid;
+  int fd;
+  int access;           // O_RDONLY, O_WRONLY or O_RDWR.
+  std::string object;   // As the target in VisitDescriptors().
+  std::string program;  // The name of the process.
+};
+
+// All descriptors that VisitDescriptors() visits. -ENOSYS where the system does not tell.
+int ListDescriptors(std::vector<HeldDescriptor>* out);
 
 // Whether a thread of a process may be moving data through one of these descriptors, or may be
 // about to. True where the system does not tell.

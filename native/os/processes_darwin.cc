@@ -33,6 +33,8 @@ bool IsDead(const ProcessIdentity& process) noexcept {
 
 int VisitDescriptors(DescriptorVisitor, void*) { return -ENOSYS; }
 
+int ListDescriptors(std::vector<HeldDescriptor>*) { return -ENOSYS; }
+
 bool MayBeMovingData(pid_t, const std::vector<int>&) { return true; }
 
 }  // namespace mp::platform

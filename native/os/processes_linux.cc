@@ -267,6 +267,25 @@ int VisitDescriptors(DescriptorVisitor visit, void* context) {
   });
 }
 
+int ListDescriptors(std::vector<HeldDescriptor>* out) {
+  std::map<pid_t, std::string> programs;
+  return ForEachDescriptor([&](pid_t pid, int fd, const char* target) {
+    char path[64];
+    char text[256];
+    std::string& program = programs[pid];
+    if (program.empty()) {
+      std::snprintf(path, sizeof path, "/proc/%d/comm", pid);
+      if (ReadText(path, text) > 0) program.assign(text, std::strcspn(text, "\n"));
+    }
+    std::snprintf(path, sizeof path, "/proc/%d/fdinfo/%d", pid, fd);
+    if (ReadText(path, text) <= 0) return;
+    const char* flags = std::strstr(text, "flags:");
+    if (flags == nullptr) return;
+    const auto mode = static_cast<int>(std::strtol(flags + std::strlen("flags:"), nullptr, 8));
+    out->push_back({pid, fd, mode & O_ACCMODE, target, program});
+  });
+}
+
 bool MayBeMovingData(pid_t pid, const std::vector<int>& fds) {
   char folder[32];
   std::snprintf(folder, sizeof folder, "/proc/%d/task", pid);

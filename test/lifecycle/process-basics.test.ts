@@ -323,15 +323,12 @@ describe('TestFlags', () => {
       '--eval=1',
       '-r',
     );
-    process.execArgv = [...given, fileURLToPath(import.meta.resolve('node-gyp-build')), '-p'];
+    const preloaded = fileURLToPath(import.meta.resolve('commander'));
+    process.execArgv = [...given, preloaded, '-p'];
     try {
       const inheriting = startWith(targets.describeSelf, []);
       process.execArgv = before;
-      expect(((await inheriting.connection.recv()) as Self).execArgv).to.deep.equal([
-        '--no-warnings',
-        '-r',
-        fileURLToPath(import.meta.resolve('node-gyp-build')),
-      ]);
+      expect(((await inheriting.connection.recv()) as Self).execArgv).to.deep.equal(['--no-warnings', '-r', preloaded]);
       await inheriting.child.join();
     } finally {
       process.execArgv = before;

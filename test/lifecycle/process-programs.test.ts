@@ -2,7 +2,7 @@
 //
 // What a child is and how it loads its module, in programs of special kinds: several copies of the package, symbolic links,
 // hooks of require(), applications that are no Node, the permission model.
-import { cpSync, rmSync, symlinkSync } from 'node:fs';
+import { cpSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { expect } from 'chai';
@@ -108,9 +108,6 @@ ${mainOf('import.meta.url')}`,
     for (const part of ['dist', 'package.json', 'build/Release/multiprocessing.node']) {
       cpSync(join(packageRoot, part), join(folder, place, part), { recursive: true });
     }
-    const needed = join(folder, 'node_modules', 'node-gyp-build');
-    rmSync(needed, { force: true });
-    symlinkSync(join(packageRoot, 'node_modules', 'node-gyp-build'), needed);
   }
 
   // Regression: each child took itself for a main program and started the next one.

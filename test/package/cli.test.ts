@@ -6,7 +6,8 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { expect } from 'chai';
-import { listFamilies, type FamilyListing, type Listing, type Swept } from '#lib/cli/semaphore-listing.js';
+import { Pipe } from 'node-multiprocessing';
+import { listFamilies, type FamilyListing, type Listing, type Swept } from '#lib/cli/families.js';
 
 import { packageRoot, spawnPeer, type Peer, type Program } from '../helpers/index.js';
 
@@ -118,8 +119,15 @@ describe('The command line program', function () {
     expect(existing(dead, before.names)).to.have.length(EVENT);
     expect(output('list')).to.match(new RegExp(`^${dead} +none `, 'm'));
 
+    const planned = JSON.parse(output('sweep', '--dry-run', '--json')) as Swept;
+    expect(planned.dryRun).to.equal(true);
+    expect(planned.families).to.deep.include({ family: dead, names: EVENT });
+    expect(planned.families.map(({ family }) => family)).not.to.include(alive);
+    expect(existing(dead, before.names)).to.have.length(EVENT);
+
     const swept = JSON.parse(output('sweep', '--json')) as Swept;
-    expect(Object.keys(swept)).to.deep.equal(['families', 'names']);
+    expect(swept.dryRun).to.equal(false);
+    expect(Object.keys(swept)).to.deep.equal(['families', 'names', 'dryRun']);
     expect(swept.families).to.deep.include({ family: dead, names: EVENT });
     expect(swept.families.map(({ family }) => family)).not.to.include(alive);
     expect(swept.names).to.equal(swept.families.reduce((sum, { names }) => sum + names, 0));
@@ -172,9 +180,19 @@ describe('The command line program', function () {
     expect(seen.flatMap(({ members }) => members)).to.include(process.pid);
   });
 
-  for (const args of [['--help'], ['-h'], ['list', '--help'], ['sweep', '--json', '--help']]) {
+  for (const args of [['--help'], ['-h'], ['help']]) {
     it(`prints the usage for: ${args.join(' ')}`, () => {
-      expect(output(...args)).to.match(/^Usage: node-multiprocessing <command>/);
+      expect(output(...args)).to.match(/^Usage: node-multiprocessing <command> \[options\]\n/);
+    });
+  }
+
+  for (const args of [
+    ['list', '--help'],
+    ['help', 'list'],
+    ['sweep', '--json', '--help'],
+  ]) {
+    it(`prints the usage of the command for: ${args.join(' ')}`, () => {
+      expect(output(...args)).to.match(/^Usage: node-multiprocessing (list|sweep) \[options\]\n/);
     });
   }
 
@@ -182,9 +200,100 @@ describe('The command line program', function () {
     it(`refuses "${args.join(' ')}" with the usage on stderr`, () => {
       const { status, stdout, stderr } = run(...args);
       expect([status, stdout]).to.deep.equal([2, '']);
-      expect(stderr).to.include('\n\nUsage: node-multiprocessing <command>');
+      expect(stderr).to.match(/(^|\n\n)Usage: node-multiprocessing /);
     });
   }
+
+  it('proposes the command and the option that were meant', () => {
+    expect(run('lst').stderr).to.include('Did you mean list?');
+    expect(run('sweep', '--dry-rnu').stderr).to.include('Did you mean --dry-run?');
+  });
+
+  it('prints its version, that of the package', () => {
+    const { version } = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')) as { version: string };
+    expect(output('--version')).to.equal(`${version}\n`);
+  });
+
+  it('prints the folder of the C headers', () => {
+    expect(existsSync(join(output('include-path').trim(), 'node_multiprocessing.h'))).to.equal(true);
+  });
+
+  describe('doctor', () => {
+    interface Diagnosis {
+      readonly checks: readonly { readonly name: string; readonly state: string; readonly found: string }[];
+      readonly healthy: boolean;
+    }
+
+    it('finds nothing wrong here, and says what it has looked at', () => {
+      const { checks, healthy } = JSON.parse(output('doctor', '--json')) as Diagnosis;
+      expect(healthy).to.equal(true);
+      const names = ['Node', 'addon', 'pipes', 'waiting for locks', 'leftovers', '/dev/shm', 'Python'];
+      expect(checks.map(({ name }) => name)).to.include.members(names);
+      expect(checks.find(({ name }) => name === 'addon')!.found).to.match(/\.node$/);
+      expect(output('doctor')).to.match(/^STATE +CHECK +FOUND\n/);
+    });
+
+    it('ends with 1 and names the failure when the addon cannot be loaded', () => {
+      const env = { ...process.env, NODE_MULTIPROCESSING_ADDON: '/no-such-addon.node' };
+      const { status, stdout } = spawnSync(process.execPath, [file, 'doctor', '--json'], { encoding: 'utf8', env });
+      expect(status).to.equal(1);
+      const { checks, healthy } = JSON.parse(stdout) as Diagnosis;
+      expect(healthy).to.equal(false);
+      expect(checks.filter(({ state }) => state === 'failure').map(({ name }) => name)).to.deep.equal(['addon']);
+    });
+
+    it('warns of an interpreter that is none', () => {
+      const env = { ...process.env, PYTHON: '/no/python' };
+      const { status, stdout } = spawnSync(process.execPath, [file, 'doctor', '--json'], { encoding: 'utf8', env });
+      expect(status).to.equal(0);
+      const { checks } = JSON.parse(stdout) as Diagnosis;
+      const python = checks.find(({ name }) => name === 'Python')!;
+      expect(python.state).to.equal('warning');
+      expect(python.found).to.include('/no/python').and.include('PYTHON');
+    });
+
+    it('reports what a killed process has left', async () => {
+      const dead = await killed();
+      const { checks } = JSON.parse(output('doctor', '--json')) as Diagnosis;
+      expect(checks.find(({ name }) => name === 'leftovers')!.state).to.equal('warning');
+      output('sweep');
+      expect(listed(dead)).to.equal(undefined);
+    });
+  });
+
+  describe('holders', () => {
+    interface Listed {
+      readonly object: string;
+      readonly holders: readonly { readonly pid: number; readonly fd: number; readonly access: string }[];
+    }
+
+    it('shows both ends of the pipes of a process, with the processes that hold them', () => {
+      const [reader, writer] = Pipe(false);
+      const all = JSON.parse(output('holders', '--json', String(process.pid))) as Listed[];
+      const found = all.find(({ holders }) =>
+        holders.some(({ fd, pid }) => pid === process.pid && fd === reader.fileno()),
+      )!;
+      expect(found.object).to.match(/^pipe:\[\d+\]$/);
+      expect(found.holders).to.deep.include.members([
+        { pid: process.pid, fd: reader.fileno(), access: 'read', program: 'node' },
+        { pid: process.pid, fd: writer.fileno(), access: 'write', program: 'node' },
+      ]);
+      const path = `/proc/${process.pid}/fd/${writer.fileno()}`;
+      const [one] = JSON.parse(output('holders', '--json', path)) as Listed[];
+      expect(one!.object).to.equal(found.object);
+      expect(output('holders', path)).to.match(/^OBJECT +PID +FD +ACCESS +PROGRAM\n/);
+      reader.close();
+      writer.close();
+    });
+
+    it('says that there is no such process, or file', () => {
+      for (const subject of ['999999999', '/no/such/file']) {
+        const { status, stderr } = run('holders', subject);
+        expect(status).to.equal(1);
+        expect(stderr).to.match(/^node-multiprocessing: .*(ESRCH|ENOENT)/);
+      }
+    });
+  });
 
   it('reports a missing addon in one line, and prints its usage without one', () => {
     const env = { ...process.env, NODE_MULTIPROCESSING_ADDON: join(folder, 'no-such-addon.node') };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // Compiled against the declarations of the installed package, as an ES module; never run.
-import { Connection, Pipe, wait } from 'node-multiprocessing';
+import mp, { Connection, Pipe, wait } from 'node-multiprocessing';
 
 const [ours, theirs] = Pipe<string, number>();
 export const sent: Promise<void> = ours.send('text');
@@ -16,3 +16,6 @@ export const item: Promise<{ id: number }> = reader.recv();
 void reader.send({ id: 1 });
 
 export const adopted: Connection = Connection.fromFd(3);
+
+// The default export is the same as the namespace.
+export const alsoOurs: Connection<string, number> = mp.Pipe<string, number>()[0];

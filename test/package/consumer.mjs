@@ -6,7 +6,13 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import * as mp from 'node-multiprocessing';
+import { createRequire } from 'node:module';
+import all, * as mp from 'node-multiprocessing';
+
+// One copy, however it is loaded.
+const required = createRequire(import.meta.url)('node-multiprocessing');
+assert.equal(required, all);
+assert.equal(required.Connection, mp.Connection);
 
 const [, , python = 'python3'] = process.argv;
 const program = `

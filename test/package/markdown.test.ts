@@ -16,7 +16,7 @@ const BANNED = /\b(?:whoever|somebody|nobody|anybody|he|him|his)\b/gi;
 const EXCEPTIONS: readonly string[] = [];
 
 /** Folders that hold no text of this package's own, or only generated text. */
-const SKIPPED = new Set(['node_modules', 'build', 'dist', 'out', 'prebuilds', 'coverage']);
+const SKIPPED = new Set(['node_modules', 'build', 'dist', 'out', 'coverage']);
 
 function pagesBelow(folder: string): string[] {
   return readdirSync(join(packageRoot, folder), { withFileTypes: true }).flatMap((entry) => {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// README.md shows the example programs, and this file runs them as it shows them.
+// README.md and docs/examples.md show the example programs, and this file runs them as they are shown.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,9 +9,11 @@ import { expect } from 'chai';
 
 import { foreignEnv, newestPython, packageRoot, spawnPeer, type Program } from '../helpers/index.js';
 
-const readme = readFileSync(join(packageRoot, 'README.md'), 'utf8');
+const readme = ['README.md', 'docs/examples.md']
+  .map((page) => readFileSync(join(packageRoot, page), 'utf8'))
+  .join('\n');
 
-/** The code blocks of README.md, by the file name above each. */
+/** The code blocks of both pages, by the file name above each. */
 const shown = new Map(
   [...readme.matchAll(/^`(examples\/[^`]+)`\n\n```\w+\n(.*?)^```$/gms)].map(([, name, text]) => [name!, text!]),
 );
@@ -27,11 +29,11 @@ function pathWithPython(): string {
 
 describe('README examples', () => {
   it('are the files of the example folders, word for word', () => {
-    const files = ['node-node', 'node-python', 'node-c', 'c-worker'].flatMap((folder) =>
+    const files = ['shared-queue', 'node-node', 'node-python', 'node-c', 'c-worker'].flatMap((folder) =>
       readdirSync(join(packageRoot, 'examples', folder))
         .filter((name) => name !== '__pycache__')
         .map((name) => `examples/${folder}/${name}`)
-        // README.md links to this file.
+        // The page links to this file.
         .filter((name) => name !== 'examples/c-worker/hash.c'),
     );
     expect([...shown.keys()]).to.have.members(files);
@@ -44,6 +46,12 @@ describe('README examples', () => {
     for (const [name, text] of shown) {
       if (name.endsWith('.mjs')) expect(text.trimEnd().split('\n').length, name).to.be.at.most(15);
     }
+  });
+
+  it('run with a queue between Node and Python', async () => {
+    const peer = spawnPeer(example('examples/shared-queue/main.mjs'), { env: { PATH: pathWithPython() } });
+    expect(await peer.succeeded()).to.equal("[ 'to', 2 ] [ 'well', 2 ]\n");
+    expect(readme).to.include("prints `[ 'to', 2 ] [ 'well', 2 ]`");
   });
 
   it('run between Node and Node', async () => {

@@ -2,6 +2,8 @@
 //
 // Which semaphores this user's processes have created, for the command line program. The native layer reads the
 // registers. Listing them becomes no member of a family and takes no lock, so it changes nothing.
+import { constants } from 'node:os';
+
 import { semaphoreError } from '../core/errors.js';
 import { native } from '../native/addon.js';
 
@@ -33,6 +35,8 @@ export interface Listing {
 export interface Swept {
   readonly families: readonly { readonly family: string; readonly names: number }[];
   readonly names: number;
+  /** Whether this is what would be removed, and all is still there. */
+  readonly dryRun: boolean;
 }
 
 /** The pids of the members of each family, in order; undefined where the system does not tell. */
@@ -73,11 +77,26 @@ export function listFamilies(): Listing {
 /**
  * Removes what families without members have left.
  *
- * @throws A system error: EPERM if the folder of the registers is not this user's own.
+ * @param dryRun Only tells what would be removed. A family counts as one without members if no process is seen that holds
+ *   its register.
+ * @throws A system error: EPERM if the folder of the registers is not this user's own; ENOSYS for a dry run where the system
+ *   does not tell of other processes.
  */
-export function sweepFamilies(): Swept {
+export function sweepFamilies(dryRun: boolean): Swept {
+  const families = dryRun ? deserted() : removed();
+  return { families, names: families.reduce((sum, { names }) => sum + names, 0), dryRun };
+}
+
+function removed(): Swept['families'] {
   const swept = native.semaphores.sweep();
   if (typeof swept === 'number') throw semaphoreError(swept, 'sweep', native.semaphores.familyFolder());
-  const families = swept.map(([family, names]) => ({ family, names }));
-  return { families, names: families.reduce((sum, { names }) => sum + names, 0) };
+  return swept.map(([family, names]) => ({ family, names }));
+}
+
+function deserted(): Swept['families'] {
+  const { folder, families } = listFamilies();
+  if (families.some(({ members }) => members === null)) throw semaphoreError(-constants.errno.ENOSYS, 'sweep', folder);
+  return families
+    .filter(({ members }) => members?.length === 0)
+    .map(({ family, names }) => ({ family, names: names.length }));
 }
