@@ -73,6 +73,8 @@ export interface NativeSemaphores {
   setWaiting(id: number, count: number): void;
   /** How many calls wait on the condition that the semaphore belongs to, by their records. */
   countWaiting(id: number): number;
+  /** How many of these are alive and look into the semaphore alone. */
+  countWithoutTag(id: number): number;
   /** How many of these were notified, which they have not noticed yet. */
   countNotified(id: number): number;
   /** Leaves at most `most` notifications in the table for waiters that are alive: how many were left. */

@@ -316,6 +316,11 @@ export class SemaphoreHandle implements TransferableSemaphore {
     return semaphores.countWaiting(this.#id);
   }
 
+  /** How many of these are alive, and find a notification in the semaphore alone. */
+  countWithoutTag(): number {
+    return semaphores.countWithoutTag(this.#id);
+  }
+
   /** How many of these were notified, which they have not noticed yet. */
   countNotified(): number {
     return semaphores.countNotified(this.#id);

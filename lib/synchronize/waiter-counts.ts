@@ -197,12 +197,13 @@ export class WaiterCounts {
     const untaken = this.#takeBackNotifications();
     const rest = untaken - this.#wait.leaveNotifications(untaken);
     if (asleep === 0) return;
-    const unrecorded = Math.min(rest, asleep + this.#asleep - this.#wait.countWaiting());
+    const unrecorded = Math.min(rest, Math.max(0, asleep + this.#asleep - this.#wait.countWaiting()));
     // Waiters without records take their notification from the semaphore, if there is such a process at all.
     const exist = unrecorded > 0 && hasUnrecordedUsers(this.#wait.address);
-    if (exist) for (let left = unrecorded; left > 0; left--) this.#wait.post();
+    const stay = Math.min(rest, this.#wait.countWithoutTag() + (exist ? unrecorded : 0));
+    for (let left = stay; left > 0; left--) this.#wait.post();
     // Waiters that have not woken count as asleep again, until they count themselves as awake.
-    for (let left = exist ? asleep : asleep - Math.max(0, unrecorded); left > 0; left--) this.#sleeping.post();
+    for (let left = exist ? asleep : asleep - unrecorded; left > 0; left--) this.#sleeping.post();
   }
 
   /** Takes back the notifications that no waiter has taken, and returns their number. */

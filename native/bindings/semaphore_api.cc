@@ -255,6 +255,12 @@ napi_value CountWaiting(napi_env env, napi_callback_info info) {
   return args.Return(open == nullptr ? 0 : open->semaphore->CountWaiting());
 }
 
+napi_value CountWithoutTag(napi_env env, napi_callback_info info) {
+  const Args<1> args(env, info);
+  const auto* open = Find(args);
+  return args.Return(open == nullptr ? 0 : open->semaphore->CountWithoutTag());
+}
+
 napi_value CountNotified(napi_env env, napi_callback_info info) {
   const Args<1> args(env, info);
   const auto* open = Find(args);
@@ -398,6 +404,7 @@ void ExportSemaphoreApi(napi_env env, napi_value exports) {
       {"recover", Recover},
       {"setWaiting", SetWaiting},
       {"countWaiting", CountWaiting},
+      {"countWithoutTag", CountWithoutTag},
       {"countNotified", CountNotified},
       {"leaveNotifications", LeaveNotifications},
       {"takeNotification", TakeNotification},

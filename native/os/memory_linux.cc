@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-#include "os/memory.h"
-
 #include <dlfcn.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include <cstdint>
+
+#include "os/memory.h"
 
 #ifndef MADV_POPULATE_WRITE  // Linux 5.14.
 #define MADV_POPULATE_WRITE 23

@@ -116,7 +116,7 @@ HolderTable::Record* HolderTable::Claim(uint32_t number) noexcept {
       record.start.store(self.start, std::memory_order_relaxed);
       record.space.store(self.pid_namespace, std::memory_order_relaxed);
       record.pid.store(self.pid, std::memory_order_relaxed);
-      record.tag.store(page_->claims.fetch_add(1), std::memory_order_relaxed);
+      record.tag.store(page_->claims.fetch_add(1) % 0xffff + 1, std::memory_order_relaxed);
       Set(&record, number, Phase::kIdle, 0);
       return &record;
     }
@@ -198,6 +198,16 @@ uint32_t HolderTable::CountWaiting(uint32_t number) noexcept {
   return waiting;
 }
 
+uint32_t HolderTable::CountWithoutTag(uint32_t number) noexcept {
+  uint32_t waiting = 0;
+  ForEach(number, [&](Record& record, uint64_t state) {
+    const bool plain = PhaseOf(state) == Phase::kWaiting && TagOf(state) == 0;
+    if (plain && !IsDead(record)) waiting += CountOf(state);
+    return true;
+  });
+  return waiting;
+}
+
 bool HolderTable::IsWaiting(uint32_t number, uint32_t tag) noexcept {
   bool waiting = false;
   ForEach(number, [&](Record& record, uint64_t state) {
@@ -228,7 +238,8 @@ bool HolderTable::AddNotifications(uint32_t number, uint32_t tag, uint32_t count
 uint32_t HolderTable::LeaveNotifications(uint32_t number, uint32_t most) noexcept {
   uint32_t left = 0;
   ForEach(number, [&](Record& record, uint64_t state) {
-    if (PhaseOf(state) != Phase::kWaiting || IsDead(record)) return true;
+    const bool looks = PhaseOf(state) == Phase::kWaiting && TagOf(state) != 0;
+    if (!looks || IsDead(record)) return true;
     const uint32_t has = NotificationsFor(number, TagOf(state));
     const uint32_t count = std::min(most - left, CountOf(state) - std::min(has, CountOf(state)));
     if (count > 0 && AddNotifications(number, TagOf(state), count)) left += count;

@@ -26,9 +26,10 @@ enum class Phase : uint32_t {
   kReserved = 9,  // The count is how many of a queue's slots the owner has taken for items that are
                   // on their way.
   kQueue = 11,    // The state of a queue. The count is a set of flags that all members share.
-  kFilling = 12,  // A process has just claimed the record. Its owner is not written yet.
-  kNotified = 15,  // Belongs to the waiter whose record has the same tag. The count is how many of
-                   // its calls were notified and have not noticed it, since it is stopped.
+  kNotified = 11,  // The same number: no condition is a queue. Belongs to the waiter whose record
+                   // has the same tag. The count is how many of its calls were notified and have
+                   // not noticed it, since it is stopped.
+  kFilling = 12,   // A process has just claimed the record. Its owner is not written yet.
 
   // What remains of a record when its thread has ended; the process may live on.
   kOrphanedHolder = 3,   // Of kHolding.
@@ -46,8 +47,8 @@ class HolderTable {
     std::atomic<uint64_t> start;  // When the owning process started, in clock ticks since boot.
     std::atomic<uint64_t> space;  // The inode of its pid namespace.
     std::atomic<uint32_t> pid;
-    // Differs between claims, so that a record that was given up and claimed again is not mistaken
-    // for the earlier one.
+    // Not 0. Differs between claims, so that a record that was given up and claimed again is not
+    // mistaken for the earlier one.
     std::atomic<uint32_t> tag;
   };
 
@@ -101,6 +102,9 @@ class HolderTable {
 
   // How many calls wait by their records.
   uint32_t CountWaiting(uint32_t number) noexcept;
+  // How many of these find their notification in the semaphore alone, and are alive. Their records
+  // have no tag: the processes that write them do not look into the table.
+  uint32_t CountWithoutTag(uint32_t number) noexcept;
   // Notifications that their waiters have not taken from the condition's semaphore, where a later
   // waiter would find them. They are left for calls of living owners instead that have none yet, at
   // most `most`: how many were left. For the holder of the condition's lock.

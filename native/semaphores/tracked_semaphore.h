@@ -113,6 +113,7 @@ class TrackedSemaphore {
   // How many calls of this environment wait on the condition that this semaphore belongs to.
   void SetWaiting(uint32_t count) noexcept;
   uint32_t CountWaiting() noexcept { return is_waiter() ? table_->CountWaiting(number_) : 0; }
+  uint32_t CountWithoutTag() noexcept { return is_waiter() ? table_->CountWithoutTag(number_) : 0; }
   // Notifications outside of the semaphore, for waiters that are stopped: see HolderTable.
   uint32_t LeaveNotifications(uint32_t most) noexcept {
     return is_waiter() ? table_->LeaveNotifications(number_, most) : 0;

@@ -157,6 +157,20 @@ const Test kNotified("holder table: a notification is left for a living waiter, 
                        Check(!table->TakeNotification(kNumber, own));
                      });
 
+const Test kWithoutTag(
+    "holder table: no notification is left for a waiter that does not look for it", [] {
+      const auto table = MakeTable();
+      HolderTable::Record* record = table->Claim(kNumber);
+      Check(record->tag.load() != 0);
+      HolderTable::Set(record, kNumber, Phase::kWaiting, 1);
+      Equal(table->CountWithoutTag(kNumber), 0u);
+      record->tag.store(0);
+      HolderTable::Set(record, kNumber, Phase::kWaiting, 2);
+      Equal(table->CountWithoutTag(kNumber), 2u);
+      Equal(table->CountWaiting(kNumber), 2u);
+      Equal(table->LeaveNotifications(kNumber, 1), 0u);
+    });
+
 const Test kPassedOn(
     "holder table: the notification of a waiter that dies or wakes goes to another", [] {
       const auto table = MakeTable();

@@ -52,20 +52,22 @@ const Test kGrows("kernel buffer: grows, and shrinks to what it was", [] {
   }
 });
 
-const Test kFull("kernel buffer: a pipe that holds more than it would have room for stays as it is", [] {
-  const RawPair ends = MakeEnds(false);
-  KernelBuffer buffer;
-  Equal(buffer.Grow(ends.writer.get(), false), 1);
-  std::vector<uint8_t> bytes(256 * 1024);
-  const iovec part{bytes.data(), bytes.size()};
-  Equal(platform::WriteNoWait(ends.writer.get(), &part, 1), static_cast<ssize_t>(bytes.size()));
-  Equal(buffer.Shrink(ends.writer.get(), false), -EBUSY);
-  Check(KernelBuffer::InAll() > 0);
-  for (size_t left = bytes.size(); left > 0;) {
-    left -= static_cast<size_t>(::read(ends.reader.get(), bytes.data(), left));
-  }
-  Equal(buffer.Shrink(ends.writer.get(), false), 0);
-});
+const Test kFull("kernel buffer: a pipe that holds more than it would have room for stays as it is",
+                 [] {
+                   const RawPair ends = MakeEnds(false);
+                   KernelBuffer buffer;
+                   Equal(buffer.Grow(ends.writer.get(), false), 1);
+                   std::vector<uint8_t> bytes(256 * 1024);
+                   const iovec part{bytes.data(), bytes.size()};
+                   Equal(platform::WriteNoWait(ends.writer.get(), &part, 1),
+                         static_cast<ssize_t>(bytes.size()));
+                   Equal(buffer.Shrink(ends.writer.get(), false), -EBUSY);
+                   Check(KernelBuffer::InAll() > 0);
+                   for (size_t left = bytes.size(); left > 0;) {
+                     left -= static_cast<size_t>(::read(ends.reader.get(), bytes.data(), left));
+                   }
+                   Equal(buffer.Shrink(ends.writer.get(), false), 0);
+                 });
 
 const Test kShare("kernel buffer: all together keep to the share of the process", [] {
   std::vector<RawPair> ends;

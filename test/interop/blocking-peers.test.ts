@@ -23,7 +23,6 @@ import {
   withIoMethod,
 } from '../helpers/index.js';
 
-
 describe('Descriptors that a peer shares', () => {
   for (const kind of kinds) {
     for (const ioMethod of ioMethods) {

@@ -6,7 +6,6 @@ import { Connection, Pipe, wait } from 'node-multiprocessing';
 
 import { kinds, makePair, modes, pattern, rejects, throws, TOO_LONG, track, turns, via } from '../helpers/index.js';
 
-
 describe('Connection.close', () => {
   for (const kind of kinds) {
     it(`rejects every pending receive and wait with ClosedError (${kind})`, async () => {

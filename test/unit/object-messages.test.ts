@@ -7,7 +7,18 @@ import { serialize } from 'node:v8';
 
 import * as mp from 'node-multiprocessing';
 
-import { makePair, modes, rejects, TOO_LONG, track, turns, via, writeRaw, frame, type AnyConnection } from '../helpers/index.js';
+import {
+  makePair,
+  modes,
+  rejects,
+  TOO_LONG,
+  track,
+  turns,
+  via,
+  writeRaw,
+  frame,
+  type AnyConnection,
+} from '../helpers/index.js';
 
 /** A framed message with objects. Its descriptors are sent by the test, or not at all. */
 function objectMessage(descriptors: number): Buffer {

@@ -23,7 +23,6 @@ import {
   type Calls,
 } from '../helpers/index.js';
 
-
 const receives: [string, (input: Calls, timeout: number) => Promise<unknown>][] = [
   ['recv', (input, timeout) => input.recv({ timeout })],
   ['recvBytes', (input, timeout) => input.recvBytes(undefined, { timeout })],

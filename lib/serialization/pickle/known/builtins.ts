@@ -42,7 +42,9 @@ function encodeText(value: unknown, encoding: unknown, charge: (bytes: number) =
   if (!/^latin-?1$/.test(text(encoding, 'the encoding'))) refuse('only latin1 is supported');
   charge(string.length);
 
-  return /^[\0-\xff]*$/.test(string) ? copyReceived(Buffer.from(string, 'latin1')) : refuse('the text is not in latin1');
+  return /^[\0-\xff]*$/.test(string)
+    ? copyReceived(Buffer.from(string, 'latin1'))
+    : refuse('the text is not in latin1');
 }
 
 const encode: Reducer = {
