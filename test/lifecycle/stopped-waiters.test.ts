@@ -73,16 +73,18 @@ interface Scene {
   readonly object: { close(): void };
   /** The semaphores of its condition. */
   readonly counters: ConditionAddress;
+  /** The name of its lock. */
+  readonly lock: string;
   notify(): Promise<unknown>;
 }
 
 function eventScene(sync: boolean, event = new Event()): Scene {
-  const counters = (describeObject(event) as EventDescriptor).event.condition;
+  const { condition, lock } = (describeObject(event) as EventDescriptor).event;
   const notify = async (): Promise<void> => {
     if (sync) event.setSync();
     else await event.set();
   };
-  return { target: 'waitsForEvent', object: event, counters, notify };
+  return { target: 'waitsForEvent', object: event, counters: condition, lock: lock.name, notify };
 }
 
 function conditionScene(sync: boolean): Scene {
@@ -90,26 +92,26 @@ function conditionScene(sync: boolean): Scene {
 }
 
 function sceneOf(condition: Condition, sync: boolean): Scene {
-  const counters = (describeObject(condition) as ConditionDescriptor).condition;
+  const { condition: counters, lock } = describeObject(condition) as ConditionDescriptor;
   const notify = async (): Promise<void> => {
     await condition.acquire();
     if (sync) condition.notifySync();
     else await condition.notify();
     condition.release();
   };
-  return { target: 'waitsForCondition', object: condition, counters, notify };
+  return { target: 'waitsForCondition', object: condition, counters, lock: lock.semaphore.name, notify };
 }
 
 async function queueScene(sync: boolean): Promise<Scene> {
   const queue = new JoinableQueue({ serialization: 'pickle' });
   await queue.put('job');
   await queue.get();
-  const { condition } = describeObject(queue) as { condition?: ConditionDescriptor };
+  const { condition: counters, lock } = (describeObject(queue) as { condition?: ConditionDescriptor }).condition!;
   const notify = async (): Promise<void> => {
     if (sync) queue.taskDoneSync();
     else await queue.taskDone();
   };
-  return { target: 'joins', object: queue, counters: condition!.condition, notify };
+  return { target: 'joins', object: queue, counters, lock: lock.semaphore.name, notify };
 }
 
 const scenes: [string, (sync: boolean) => Scene | Promise<Scene>][] = [
@@ -130,13 +132,17 @@ async function started(form: Form, scene: Scene): Promise<Waiter> {
   child.start();
   theirs.close();
   const conn = track(ours);
-  expect(await conn.recv()).to.equal('waiting');
+  expect(await within(WATCHDOG_MS, conn.recv(), 'the start')).to.equal('waiting');
   return { child, conn };
 }
 
 async function stop({ child }: Waiter): Promise<void> {
   process.kill(child.pid!, 'SIGSTOP');
-  await until(() => stateOf(child.pid!) === 'T');
+  await within(
+    WATCHDOG_MS,
+    until(() => stateOf(child.pid!) === 'T'),
+    'the stop',
+  );
 }
 
 function resume({ child }: Waiter): void {
@@ -146,7 +152,12 @@ function resume({ child }: Waiter): void {
 /** Starts a waiter, and stops it when it sleeps as the `nth` one. */
 async function stopped(form: Form, scene: Scene, nth = 1): Promise<Waiter> {
   const waiter = await started(form, scene);
-  await until(() => valueOf(scene.counters.sleeping.name) === nth);
+  await within(
+    WATCHDOG_MS,
+    // It counts itself before it gives the lock back. A process that is stopped in between holds up all others, rightly.
+    until(() => valueOf(scene.counters.sleeping.name) === nth && valueOf(scene.lock) === 1),
+    'the sleep',
+  );
   await stop(waiter);
   return waiter;
 }
@@ -159,12 +170,12 @@ describe('A waiter that is stopped when it is notified', function () {
           // Regression: after a second the notification was taken back, and the waiter waited for ever.
           const scene = await make(sync);
           const { child, conn } = await stopped(form, scene);
-          await scene.notify();
+          await within(WATCHDOG_MS, scene.notify(), 'the notifier');
           // Of a waiter with a record nothing is left where others look.
           if (form !== python) expect(valueOf(scene.counters.wait.name)).to.equal(0);
           process.kill(child.pid!, 'SIGCONT');
           expect(await within(WATCHDOG_MS, conn.recv(), 'the waiter')).to.equal(true);
-          await child.join();
+          await within(WATCHDOG_MS, child.join(), 'the end of the child');
           // Nothing is left for a later waiter.
           await scene.notify().catch(() => undefined);
           expect(valueOf(scene.counters.wait.name)).to.equal(0);
@@ -176,12 +187,12 @@ describe('A waiter that is stopped when it is notified', function () {
     it(`wakes also after further notifications, each once (${form.label})`, async function () {
       const scene = conditionScene(false);
       const { child, conn } = await stopped(form, scene);
-      await scene.notify();
-      await scene.notify();
+      await within(WATCHDOG_MS, scene.notify(), 'the notifier');
+      await within(WATCHDOG_MS, scene.notify(), 'the notifier');
       process.kill(child.pid!, 'SIGCONT');
       expect(await within(WATCHDOG_MS, conn.recv(), 'the waiter')).to.equal(true);
-      await child.join();
-      await scene.notify();
+      await within(WATCHDOG_MS, child.join(), 'the end of the child');
+      await within(WATCHDOG_MS, scene.notify(), 'the notifier');
       expect(valueOf(scene.counters.wait.name)).to.equal(0);
       scene.object.close();
     });
@@ -189,10 +200,10 @@ describe('A waiter that is stopped when it is notified', function () {
     it(`leaves no notification behind when it is killed (${form.label})`, async function () {
       const scene = conditionScene(false);
       const { child } = await stopped(form, scene);
-      await scene.notify();
+      await within(WATCHDOG_MS, scene.notify(), 'the notifier');
       child.kill();
-      await child.join();
-      await scene.notify();
+      await within(WATCHDOG_MS, child.join(), 'the end of the child');
+      await within(WATCHDOG_MS, scene.notify(), 'the notifier');
       expect(valueOf(scene.counters.wait.name)).to.equal(0);
       scene.object.close();
     });
@@ -202,15 +213,15 @@ describe('A waiter that is stopped when it is notified', function () {
       const condition = new Condition();
       const scene = sceneOf(condition, false);
       const waiter = await stopped(form, scene);
-      await scene.notify();
+      await within(WATCHDOG_MS, scene.notify(), 'the notifier');
       expect(await condition.withLock(() => condition.wait(150))).to.equal(false);
       condition.acquireSync();
       expect(condition.waitSync(150)).to.equal(false);
       condition.release();
       resume(waiter);
       expect(await within(WATCHDOG_MS, waiter.conn.recv(), 'the waiter')).to.equal(true);
-      await waiter.child.join();
-      await scene.notify();
+      await within(WATCHDOG_MS, waiter.child.join(), 'the end of the child');
+      await within(WATCHDOG_MS, scene.notify(), 'the notifier');
       condition.close();
     });
   }
@@ -228,7 +239,7 @@ describe('A waiter that is stopped when it is notified', function () {
       for (const waiter of waiters) {
         resume(waiter);
         expect(await within(WATCHDOG_MS, waiter.conn.recv(), 'the waiter')).to.equal(true);
-        await waiter.child.join();
+        await within(WATCHDOG_MS, waiter.child.join(), 'the end of the child');
       }
       condition.close();
     });
@@ -241,12 +252,12 @@ describe('A waiter that is stopped when it is notified', function () {
         const second = await stopped(form, scene, 2);
         // Which of the two has it is not known, and makes no difference: the one that lives must wake.
         const [dies, lives] = older ? [first, second] : [second, first];
-        await scene.notify();
+        await within(WATCHDOG_MS, scene.notify(), 'the notifier');
         dies.child.kill();
-        await dies.child.join();
+        await within(WATCHDOG_MS, dies.child.join(), 'the end of the child');
         resume(lives);
         expect(await within(WATCHDOG_MS, lives.conn.recv(), 'the waiter')).to.equal(true);
-        await lives.child.join();
+        await within(WATCHDOG_MS, lives.child.join(), 'the end of the child');
         condition.close();
       });
     }
@@ -271,7 +282,7 @@ describe('A waiter that is stopped at another moment', function () {
       await until(() => valueOf(scene.counters.sleeping.name) > valueOf(scene.counters.woken.name));
       await event.set();
       expect(await within(WATCHDOG_MS, waiter.conn.recv(), 'the waiter')).to.equal(true);
-      await waiter.child.join();
+      await within(WATCHDOG_MS, waiter.child.join(), 'the end of the child');
       lock.close();
       event.close();
     });
@@ -291,7 +302,7 @@ describe('A waiter that is stopped at another moment', function () {
       await condition.withLock(() => condition.notifyAll());
       resume(waiter);
       expect(await within(WATCHDOG_MS, waiter.conn.recv(), 'the waiter')).to.equal(true);
-      await waiter.child.join();
+      await within(WATCHDOG_MS, waiter.child.join(), 'the end of the child');
       condition.close();
     });
   }
