@@ -28,6 +28,7 @@
         "native/io/frame.cc",
         "native/io/frame_reader.cc",
         "native/io/frame_writer.cc",
+        "native/io/kernel_buffer.cc",
         "native/loop/poller.cc",
         "native/os/describe.cc",
         "native/os/guarded_mapping.cc",
@@ -67,6 +68,7 @@
           "sources": [
             "native/loop/event_set_epoll.cc",
             "native/os/glibc_compat.cc",
+            "native/os/memory_linux.cc",
             "native/os/platform_linux.cc",
             "native/os/processes_linux.cc",
             "native/sockets/stream_socket_linux.cc",
@@ -75,6 +77,7 @@
         ["OS=='mac'", {
           "sources": [
             "native/loop/event_set_kqueue.cc",
+            "native/os/memory_darwin.cc",
             "native/os/platform_darwin.cc",
             "native/os/processes_darwin.cc",
             "native/sockets/stream_socket_darwin.cc",

@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: MIT
 export { activeChildren, BaseProcess } from './process/base-process.js';
-export {
-  Condition,
-  type ConditionAddress,
-  type ConditionDescriptor,
-  type WaitLimits,
-} from './synchronize/condition.js';
+export { Condition, type ConditionDescriptor, type WaitLimits } from './synchronize/condition.js';
+export type { ConditionAddress } from './synchronize/waiter-counts.js';
 export { Client, ClientSync, type ClientOptions } from './listener/client.js';
 export { Connection, type Received } from './connection/connection.js';
 export type { ConnectionDescriptor, SerializationKind } from './connection/channel-reduction.js';

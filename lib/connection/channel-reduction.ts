@@ -27,6 +27,8 @@ export interface ConnectionDescriptor {
   readonly serialization: SerializationKind;
   /** Its other options, in the units of `ConnectionOptions`. */
   readonly options: ConnectionOptions;
+  /** Whether the kernel's buffer of the descriptor is enlarged for large messages, as for all ends of a `Pipe()`. */
+  readonly growsBuffer: boolean;
   /** The bytes that were read ahead and not received yet, in base64. */
   readonly held?: string | undefined;
 }
@@ -82,7 +84,7 @@ export function reduceChannel(channel: Channel, format: ChannelFormat, exporter:
   }
   fixSerialization(format, exporter);
   const { direction } = channel;
-  const { maxMessageBytes, spinNs, asyncSpinNs, exitFlushMs } = channel.options;
+  const { maxMessageBytes, spinNs, asyncSpinNs, exitFlushMs, growsBuffer } = channel.options;
   return {
     type: 'Connection',
     ...direction,
@@ -94,6 +96,7 @@ export function reduceChannel(channel: Channel, format: ChannelFormat, exporter:
       asyncSpinMicros: asyncSpinNs / 1000,
       exitFlushMs,
     },
+    growsBuffer,
     held: direction.readable ? removeHeld(channel, exporter) : undefined,
     descriptor: exporter.descriptor(fd),
   };
@@ -116,13 +119,14 @@ export function rebuildChannel(
 ): { readonly channel: Channel; readonly format: ChannelFormat } {
   checkObject(reduced, name);
   const fields = reduced as Partial<ConnectionDescriptor>;
-  const { descriptor, readable, writable, options, held: rest } = fields;
+  const { descriptor, readable, writable, options, growsBuffer = false, held: rest } = fields;
   checkObject(descriptor, `${name}.descriptor`);
   checkBoolean(readable, `${name}.readable`);
   checkBoolean(writable, `${name}.writable`);
   checkObject(options, `${name}.options`);
   if (rest !== undefined && typeof rest !== 'string') throw argumentError('type', `${name}.held must be a string`);
-  const channelOptions = checkOptions(options, false);
+  checkBoolean(growsBuffer, `${name}.growsBuffer`);
+  const channelOptions = checkOptions(options, false, growsBuffer);
   const format = rebuildFormat(fields.serialization, `${name}.serialization`, options.takesConnections);
   const fd = importer.descriptor(descriptor);
   const channel = Channel.adopt(fd, channelOptions, (can) => narrow({ readable, writable }, can));

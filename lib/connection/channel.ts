@@ -8,6 +8,7 @@ import { native, READ, WRITE } from '../native/addon.js';
 import { arm, ensureStarted, spinBeforeSleep, type Pollable } from '../event-loop/reactor.js';
 import type { ChannelOptions, Direction } from './options.js';
 import { Receiver, type ReceiverOwner } from './receiver.js';
+import { SendBuffer } from './send-buffer.js';
 import { Sender, type SenderOwner } from './sender.js';
 
 const byHand =
@@ -69,7 +70,7 @@ export class Channel implements Pollable, ReceiverOwner, SenderOwner {
     this.options = options;
     flushAtExit(options.exitFlushMs);
     this.receiver = new Receiver(id, options.maxMessageBytes, this);
-    this.sender = new Sender(id, this);
+    this.sender = new Sender(id, this, new SendBuffer(id, options.growsBuffer));
   }
 
   get fd(): number {

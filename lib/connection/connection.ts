@@ -220,7 +220,10 @@ export class Connection<S = unknown, R = S> {
    * Receives one message into existing memory and resolves to its length in bytes. CPython: `recv_bytes_into(buffer,
    * offset)`.
    *
-   * Rejects as `recv` does, and with `BufferTooShort`, which carries the whole message, if the message does not fit.
+   * Rejects as `recv` does, and with `BufferTooShort`, which carries the whole message, if the message does not fit. A large
+   * message is read straight into the memory, which belongs to this call until the promise is settled. After a timeout or an
+   * abort the memory has an undefined part of the message, and the next receive gets the whole message. If the memory is
+   * detached or shrunk meanwhile, the message is lost, which is a TypeError.
    *
    * @param offset Where in `buffer` the message is to begin, in bytes.
    */

@@ -74,6 +74,8 @@ export interface ChannelOptions {
   /** Longest time the event loop polls for awaited messages before it sleeps, in nanoseconds. */
   readonly asyncSpinNs: number;
   readonly exitFlushMs: number;
+  /** Whether the kernel's buffer is enlarged for large messages: of a pipe or socketpair that this package made. */
+  readonly growsBuffer: boolean;
 }
 
 /** The directions in which bytes flow. */
@@ -97,7 +99,7 @@ function checkSpin(micros: unknown, name: string): number {
 }
 
 /** Validates options and fills in the defaults. Further options pass: callers and descriptors may have their own. */
-export function checkOptions(options: ConnectionOptions, readAhead: boolean): ChannelOptions {
+export function checkOptions(options: ConnectionOptions, readAhead: boolean, growsBuffer = false): ChannelOptions {
   checkObject(options, 'options');
   const maxMessageBytes = options.maxMessageBytes ?? DEFAULT_MAX_MESSAGE_BYTES;
   checkInteger(maxMessageBytes, 'maxMessageBytes');
@@ -110,6 +112,7 @@ export function checkOptions(options: ConnectionOptions, readAhead: boolean): Ch
     asyncSpinNs: checkSpin(options.asyncSpinMicros ?? defaultSpinMicros(), 'asyncSpinMicros'),
     exitFlushMs,
     readAhead: options.readAhead ?? readAhead,
+    growsBuffer,
   };
 }
 

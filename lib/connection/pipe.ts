@@ -26,7 +26,7 @@ export function Pipe(
 ): [Connection<never, never>, Connection<never, never>] {
   checkBoolean(duplex, 'duplex');
   checkOptionNames(options, connectionNames);
-  const channelOptions = checkOptions(options, true);
+  const channelOptions = checkOptions(options, true, true);
   const serialization = new ChannelFormat(options.serialization, false, options.takesConnections);
   const [first, second] = Channel.pair(duplex, channelOptions);
   return [Connection.over(first, serialization), Connection.over(second, serialization)];

@@ -8,7 +8,7 @@ import { Fifo } from '../core/fifo.js';
 import { LargeMessage } from './large-message.js';
 import { native } from '../native/addon.js';
 import type { KeepAlive } from '../event-loop/keep-alive.js';
-import { BYTES_PER_TURN, OPERATIONS_PER_TURN, takeTurn } from '../event-loop/reactor.js';
+import { BYTES_PER_TURN, takeTurn, TURN_MS } from '../event-loop/reactor.js';
 import { blockOn, checkInterrupted, flushUnwritten, listensForSignals, unwritten } from '../event-loop/sync-wait.js';
 import { IncompleteMessage } from './incomplete-message.js';
 import { KeptMessages } from './kept-messages.js';
@@ -94,20 +94,32 @@ export class Receiver {
       refuseBytes(decoder, options.operation);
       return this.#completeSync(this.#kept.first, options.operation, deadline) as T;
     }
-    for (;;) {
-      // If no other connection has something left to write, the whole wait is one native call.
-      const status =
-        unwritten.size > 0
-          ? this.#nextStatus(options.maxLength, false)
-          : this.#nextStatusSync(decoder, options.maxLength, deadline, spinNs);
-      if (status >= 0 || status === codes.largeMessage) {
-        const value = status >= 0 ? decoder.fromBorrowed(slab, status) : decoder.fromOwned(this.#large.take());
-        if (!isIncomplete(decoder, value)) return value;
-        return this.#completeSync(value, options.operation, deadline) as T;
+    const value = this.#receiveMessageSync(decoder, options, deadline, spinNs);
+    if (!isIncomplete(decoder, value)) return value;
+    return this.#completeSync(value, options.operation, deadline) as T;
+  }
+
+  #receiveMessageSync<T>(
+    decoder: MessageDecoder<T>,
+    { operation, maxLength }: ReceiveOptions,
+    deadline: number,
+    spinNs: number,
+  ): T {
+    try {
+      for (;;) {
+        // If no other connection has something left to write, the whole wait is one native call.
+        const status =
+          unwritten.size > 0
+            ? this.#nextStatus(decoder, maxLength, false)
+            : this.#nextStatusSync(decoder, maxLength, deadline, spinNs);
+        if (status >= 0) return decoder.fromBorrowed(slab, status);
+        if (status === codes.largeMessage) return decoder.fromOwned(this.#large.take());
+        if (status === codes.again) this.#block(operation, deadline);
+        else if (status !== codes.interrupted) throw this.#failure(status, operation, maxLength);
+        else checkInterrupted(status, operation);
       }
-      if (status === codes.again) this.#block(options.operation, deadline);
-      else if (status !== codes.interrupted) throw this.#failure(status, options.operation, options.maxLength);
-      else checkInterrupted(status, options.operation);
+    } finally {
+      this.#large.detach();
     }
   }
 
@@ -125,8 +137,9 @@ export class Receiver {
   serve(): void {
     // The receives have had their share of this turn, or will have it at the end of the turn.
     if (this.#immediate) return;
-    for (let turn = 0; this.#queue.length > 0; turn++) {
-      if (turn === OPERATIONS_PER_TURN) {
+    const end = performance.now() + TURN_MS;
+    while (this.#queue.length > 0) {
+      if (performance.now() >= end) {
         this.#serveSoon();
         return;
       }
@@ -143,12 +156,14 @@ export class Receiver {
   /** Ends the receives of one Connection. */
   reject(owner: object, makeError: () => Error): void {
     const isOf = (request: PendingReceive): boolean => request.owner === owner;
-    for (const request of [...this.#kept.takeBackAll(isOf), ...this.#queue.removeAll(isOf)])
-      request.reject(makeError());
+    const ended = [...this.#kept.takeBackAll(isOf), ...this.#queue.removeAll(isOf)];
+    this.#large.detach();
+    for (const request of ended) request.reject(makeError());
   }
 
   /** Ends all receives. */
   fail(error: Error): void {
+    this.#large.detach();
     for (const request of [...this.#kept.takeBackAll(() => true), ...this.#queue.removeAll()]) request.reject(error);
   }
 
@@ -178,7 +193,10 @@ export class Receiver {
       } catch (error) {
         return Promise.reject(error);
       }
-      if (limits.timeout <= 0) return Promise.reject(new TimeoutError(operation));
+      if (limits.timeout <= 0) {
+        this.#large.detach();
+        return Promise.reject(new TimeoutError(operation));
+      }
     }
     const request = new ReceiveRequest(attempt, owner, keepAlive);
     if (isLimited(limits)) this.#limit(request, limits, operation);
@@ -191,7 +209,9 @@ export class Receiver {
   #limit<T>(request: ReceiveRequest<T>, limits: Limits, operation: string): void {
     const timeoutError = (): Error => new TimeoutError(operation);
     request.limit(limits, timeoutError, () => {
-      if (!this.#kept.takeBack(request)) this.#queue.remove(request);
+      if (this.#kept.takeBack(request)) return;
+      if (this.#queue.first === request) this.#large.detach();
+      this.#queue.remove(request);
     });
   }
 
@@ -224,7 +244,7 @@ export class Receiver {
       refuseBytes(decoder, operation);
       return this.#complete(this.#kept.first, operation) as { value: T } | undefined;
     }
-    const status = this.#nextStatus(maxLength, mayWait);
+    const status = this.#nextStatus(decoder, maxLength, mayWait);
     if (status >= 0 || status === codes.largeMessage) {
       const value = status >= 0 ? decoder.fromBorrowed(slab, status) : decoder.fromOwned(this.#large.take());
       if (!isIncomplete(decoder, value)) return { value };
@@ -292,9 +312,10 @@ export class Receiver {
   }
 
   /** The length of a small message in the slab, `largeMessage` when `#large` is whole, `again`, or another failure. */
-  #nextStatus(maxLength: number, mayWait: boolean): number {
+  #nextStatus<T>(decoder: MessageDecoder<T>, maxLength: number, mayWait: boolean): number {
     const status = native.receive(this.#id, slab, maxLength, mayWait);
     if (status !== codes.largeMessage) return status;
+    this.#beginLarge(decoder);
     return this.#fillLarge((bytes) => native.receiveLarge(this.#id, bytes, BYTES_PER_TURN));
   }
 
@@ -304,15 +325,14 @@ export class Receiver {
     const left = millisecondsLeft(deadline);
     const status = native.receiveSync(this.#id, slab, maxLength, left, spinNs, uninterrupted);
     if (status !== codes.largeMessage) return status;
-    // No JavaScript runs during a blocking call, so the call may use the caller's memory. If it gives up, what has come
-    // is moved to other memory.
-    if (!this.#large.begun) this.#large.use(decoder.destination?.(native.messageLength(this.#id)));
+    this.#beginLarge(decoder);
     const quiet = deadline === Infinity && !listensForSignals();
-    const done = this.#fillLarge((bytes) => {
-      return native.receiveLargeSync(this.#id, bytes, millisecondsLeft(deadline), quiet);
-    });
-    if (done !== codes.largeMessage && decoder.destination !== undefined) this.#large.detach();
-    return done;
+    return this.#fillLarge((bytes) => native.receiveLargeSync(this.#id, bytes, millisecondsLeft(deadline), quiet));
+  }
+
+  /** A message is read straight into the caller's memory. If the receive ends early, what has come is moved to other memory. */
+  #beginLarge<T>(decoder: MessageDecoder<T>): void {
+    if (!this.#large.begun) this.#large.borrow(decoder.destination?.(native.messageLength(this.#id)));
   }
 
   #fillLarge(read: (bytes: Buffer) => number): number {

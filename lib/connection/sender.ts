@@ -19,6 +19,7 @@ import {
 } from '../event-loop/sync-wait.js';
 import { BlockingSend, descriptorEntry, PendingSend, type MessageGroup, type QueuedEntry } from './message-group.js';
 import type { OutgoingObjectMessage } from './object-message.js';
+import type { SendBuffer } from './send-buffer.js';
 import { TickBatch, type BatchOwner } from './tick-batch.js';
 
 const codes = native.status;
@@ -29,16 +30,11 @@ const COPIED_BYTES = native.copiedBytes;
 /** The bytes of a message's header, unless the message is longer than 2 GiB. */
 const HEADER_BYTES = 4;
 
-/** What the native layer returns for a message that was taken back, so that nothing of it will be written. */
+/** What the native layer returns for a message that was taken back. */
 const WITHDRAWN = 1;
 
 const none: readonly number[] = [];
-
 const resolved = Promise.resolve();
-
-function ignore(): void {
-  // The caller has asked for the messages to be dropped, so it need not listen for their failure.
-}
 
 /** What a sender asks of its channel. */
 export interface SenderOwner {
@@ -51,6 +47,7 @@ export interface SenderOwner {
 export class Sender implements Writer, BatchOwner {
   readonly id: number;
   readonly #channel: SenderOwner;
+  readonly #buffer: SendBuffer;
   readonly #waiting = new Fifo<QueuedEntry>();
   /** Those of them whose memory is borrowed. */
   readonly #borrowers = new Fifo<QueuedEntry>();
@@ -60,8 +57,9 @@ export class Sender implements Writer, BatchOwner {
   /** Set when a message could not be finished after it was begun: the peer cannot find the next one. */
   #broken = false;
 
-  constructor(id: number, channel: SenderOwner) {
+  constructor(id: number, channel: SenderOwner, buffer: SendBuffer) {
     this.id = id;
+    this.#buffer = buffer;
     this.#channel = channel;
   }
 
@@ -83,6 +81,7 @@ export class Sender implements Writer, BatchOwner {
     keepAlive: KeepAlive,
   ): Promise<void> {
     if (this.#broken) return Promise.reject(this.#brokenError());
+    this.#buffer.prepare(size);
     if (this.#waiting.length === 0 && !this.#batch.gathering && takeTurn()) {
       const status = native.send(this.id, data, offset, size);
       if (status === 0) {
@@ -151,6 +150,7 @@ export class Sender implements Writer, BatchOwner {
   sendSync(data: Uint8Array, offset: number, size: number, operation: string, deadline: number): void {
     this.#drainSync(operation, deadline);
     if (this.#broken) throw this.#brokenError();
+    this.#buffer.prepare(size);
     const status = native.send(this.id, data, offset, size);
     if (status < 0) throw sendError(status, operation);
     if (status > 0) this.#finishSync(data, offset, size, operation, deadline, status);
@@ -336,7 +336,8 @@ export class Sender implements Writer, BatchOwner {
     this.#blocked = false;
     this.#borrowers.removeAll();
     for (const { group } of this.#waiting.removeAll()) {
-      if (silently) group.promise?.catch(ignore);
+      // The caller has asked for the messages to be dropped, so it need not listen for their failure.
+      if (silently) group.promise?.catch(() => undefined);
       group.settle(makeError());
     }
     this.#checkDrained();

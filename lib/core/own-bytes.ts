@@ -2,6 +2,7 @@
 //
 // The memory of what is received. Node takes the memory of short Buffers from a pool, so to transfer one would empty others,
 // and to keep one would keep the whole pool.
+import { allocateReceived, REUSED_BYTES } from './large-buffers.js';
 
 const { slice } = Uint8Array.prototype;
 
@@ -12,7 +13,10 @@ const { slice } = Uint8Array.prototype;
  * @param end Where the copy ends. Default: at the end of the bytes.
  */
 export function ownCopy(bytes: Buffer, start = 0, end = bytes.length): Buffer {
-  return slice.call(bytes, start, end) as Buffer;
+  if (end - start < REUSED_BYTES) return slice.call(bytes, start, end) as Buffer;
+  const copy = allocateReceived(end - start);
+  copy.set(bytes.subarray(start, end));
+  return copy;
 }
 
 /** Whether a part of a message may keep the memory of the message: it is nearly all of it. Nothing else may refer to that. */

@@ -17,7 +17,10 @@ export interface Pollable {
 export const OPERATIONS_PER_TURN = 64;
 
 /** How many bytes of large messages are moved in one turn of the event loop. */
-export const BYTES_PER_TURN = 256 * 1024;
+export const BYTES_PER_TURN = 1024 * 1024;
+
+/** How long one channel goes on with what is there, in milliseconds, before the other work of the loop gets its turn. */
+export const TURN_MS = 1;
 
 const state = perEnvironment('reactor', () => ({
   events: new Int32Array(2 * 64),
@@ -97,6 +100,11 @@ export function takeTurn(): boolean {
   }
   state.operationsLeft = OPERATIONS_PER_TURN;
   return false;
+}
+
+/** Counts bytes of large messages: an operation that moves many takes a larger share of the turn. */
+export function countBytes(bytes: number): void {
+  state.operationsLeft = Math.max(0, state.operationsLeft - Math.floor((bytes * OPERATIONS_PER_TURN) / BYTES_PER_TURN));
 }
 
 /** Counts an operation that waits. It needs no turn: other work goes on until it has its answer. */

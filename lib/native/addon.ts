@@ -71,8 +71,20 @@ export interface NativeSemaphores {
   /** Posts on behalf of a dead holder, with `force` also of one without a record: 1, or 0 if there is none. */
   recover(id: number, force: boolean): number;
   setWaiting(id: number, count: number): void;
-  /** 1 if a living process has a record of calls that wait on the condition that the semaphore belongs to. */
-  hasLiveWaiter(id: number): number;
+  /** How many calls wait on the condition that the semaphore belongs to, by their records. */
+  countWaiting(id: number): number;
+  /** How many of these are alive and look into the semaphore alone. */
+  countWithoutTag(id: number): number;
+  /** How many of these were notified, which they have not noticed yet. */
+  countNotified(id: number): number;
+  /** Leaves at most `most` notifications in the table for waiters that are alive: how many were left. */
+  leaveNotifications(id: number, most: number): number;
+  /** Takes one that was left for this environment, or for a waiter that waits no more: 1, or 0 if there is none. */
+  takeNotification(id: number): number;
+  /** Takes one that was left for this environment, if there are more than `calls`: 1, or 0 if there is none. */
+  takeSurplusNotification(id: number, calls: number): number;
+  /** Takes the notifications that were left for waiters that wait no more: how many there were. */
+  takeOrphanedNotifications(id: number): number;
   /** How many waiting calls have ended with their processes since the last call. */
   reapDeadWaiters(id: number): number;
 
@@ -254,6 +266,16 @@ export interface Native {
    * Decides with which I/O method new endpoints of this environment begin. The first call in the process also decides
    * whether semaphores are tried in turn. See settings.ts.
    */
+  /** Lets the allocator keep freed memory of large messages for later ones, 64 MiB at its heap's end: 1, or 0 if it cannot. */
+  keepFreedMemory(): number;
+  /** Gives back to the system what the allocator has kept, but for 64 MiB. */
+  trimMemory(): void;
+  /** Asks the kernel for all pages of fresh memory at once. */
+  populate(memory: Uint8Array): void;
+  /** Enlarges the kernel's buffer for what this endpoint sends. 1 if it is larger now, 0 or -errno. */
+  growBuffer(id: number): number;
+  /** Takes this back: 0, or -EBUSY while the buffer is full. */
+  shrinkBuffer(id: number): number;
   configure(ioMethod: number, semaphoresInTurn: boolean): void;
   /** Once per environment. `onReady(count)` is called when there are `count` pairs (id, interest) in `events`. */
   start(isMainThread: boolean, onReady: (count: number) => void, events: Int32Array): number;

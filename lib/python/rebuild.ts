@@ -17,12 +17,13 @@ import { Description } from '../reduction/description.js';
 import type { DescriptorAddress, Importer, SemaphoreAddress } from '../reduction/transfer.js';
 import { decodePickle } from '../serialization/pickle/codec.js';
 import { reducerTable, type Reducer } from '../serialization/pickle/hooks.js';
-import { attachConditionSemaphores, Condition } from '../synchronize/condition.js';
+import { Condition } from '../synchronize/condition.js';
 import type { Event } from '../synchronize/event.js';
 import { BoundedSemaphore, Lock, OwnableLock, RLock, Semaphore } from '../synchronize/locks.js';
 import { attachEvent } from '../synchronize/reduction.js';
 import type { SemLock } from '../synchronize/sem-lock.js';
 import { SemaphoreHandle } from '../synchronize/semaphore-handle.js';
+import { WaiterCounts } from '../synchronize/waiter-counts.js';
 
 /** The placeholder of an object that has not received its state yet. */
 function unmade(): symbol {
@@ -87,7 +88,7 @@ class Rebuilder {
     if (!(lock instanceof OwnableLock)) throw new TypeError('its lock is neither a Lock nor an RLock');
     const [sleeping, woken, wait] = semaphores.map((part) => replaceable(part)) as [Replaced, Replaced, Replaced];
     const address = { sleeping: sleeping.address, woken: woken.address, wait: wait.address };
-    const condition = this.keep(new Condition(lock, attachConditionSemaphores(address)));
+    const condition = this.keep(new Condition(lock, WaiterCounts.attach(address)));
     for (const part of [sleeping, woken, wait]) part.close();
     return condition;
   }

@@ -2,7 +2,7 @@
 //
 // Objects of this package in pickles: they become objects of CPython's multiprocessing, with the state that CPython's
 // own pickling for a child process gives them.
-import type { ConditionAddress } from '../synchronize/condition.js';
+import type { ConditionAddress } from '../synchronize/waiter-counts.js';
 import type { ConnectionDescriptor } from '../connection/channel-reduction.js';
 import type { Descriptor } from '../describe.js';
 import type { QueueDescriptor } from '../queues/queue-resources.js';

@@ -95,15 +95,9 @@ export class JoinableQueue<T = unknown> extends Queue<T> {
     });
   }
 
-  /**
-   * Whether no item is unfinished. The caller holds the lock, so this can take a count and give it back, which works on
-   * systems that cannot read the value of a semaphore.
-   */
+  /** Whether no item is unfinished. The caller holds the lock, so no process takes a count meanwhile. */
   #isFinished(): boolean {
-    const { unfinished } = this.#joinable;
-    if (!unfinished.tryAcquire()) return true;
-    unfinished.post();
-    return false;
+    return !this.#joinable.unfinished.hasValue;
   }
 
   /** Calls `callback` when the unfinished items can no longer be finished. Returns a function that cancels this. */

@@ -34,7 +34,7 @@ export function decoderInto(buffer: Bytes, offset: number): MessageDecoder<numbe
     if (offset + message.length > target.byteLength || isDetached(target)) {
       throw new BufferTooShort(ownCopy(message), Math.max(0, target.byteLength - offset));
     }
-    // A Sync receive has put a large message in its place already.
+    // A large message is in its place already.
     const inPlace = message.buffer === target.buffer && message.byteOffset === target.byteOffset + offset;
     if (!inPlace) target.set(message, offset);
     return message.length;

@@ -8,31 +8,14 @@ import { deadlineAfter, limitsFrom, millisecondsLeft, type WaitOptions } from '.
 import { argumentError, BusyError, ClosedError, InterruptedError } from '../core/errors.js';
 import { kReduce, type ReducePart } from '../reduction/registry.js';
 import { shareableMark } from '../reduction/shareable.js';
-import type { Exporter, SemaphoreAddress } from '../reduction/transfer.js';
-import { SemaphoreHandle } from './semaphore-handle.js';
-import { mayBeTakenLater } from './unrecorded-waiters.js';
+import type { Exporter } from '../reduction/transfer.js';
 import { run, runSync } from '../event-loop/driver.js';
 import { makeFair } from '../event-loop/fair-calls.js';
 import { SemaphoreWait, type SemaphoreWaits } from './semaphore-wait.js';
-import { checkHandle, makeAll, type AcquireOptions, type Guard, type SemLockDescriptor } from './sem-lock.js';
+import { checkExisting, type AcquireOptions, type Guard, type SemLockDescriptor } from './sem-lock.js';
 import { OwnableLock, RLock, type Suspended } from './locks.js';
 import { checkFunction, checkInteger } from '../core/validate.js';
-
-/** How long a notifier waits for the waiters that it has woken before it looks whether one of them has died. */
-const LOOK_MS = 50;
-
-/** How long a notifier is held up by a waiter that does not wake, and may be stopped. */
-const LONGEST_MS = 1000;
-
-/** Where the semaphores of an existing condition are, except that of its lock. */
-export interface ConditionAddress {
-  /** How many waiters sleep, or have woken and are not yet deducted. CPython: `_sleeping_count`. */
-  readonly sleeping: SemaphoreAddress;
-  /** How many waiters have woken and are not yet deducted. CPython: `_woken_count`. */
-  readonly woken: SemaphoreAddress;
-  /** The semaphore that waiters sleep on. CPython: `_wait_semaphore`. */
-  readonly wait: SemaphoreAddress;
-}
+import { WaiterCounts, type ConditionAddress } from './waiter-counts.js';
 
 /** What `describe` makes of a Condition. It is plain JSON. */
 export interface ConditionDescriptor {
@@ -42,19 +25,6 @@ export interface ConditionDescriptor {
   readonly lock: SemLockDescriptor;
   /** Its counters. */
   readonly condition: ConditionAddress;
-}
-
-/** The semaphores of a condition, except that of its lock. */
-export type ConditionSemaphores = Readonly<Record<keyof ConditionAddress, SemaphoreHandle>>;
-
-/** The semaphores of a condition that exists, or none if one of them cannot be opened. */
-export function attachConditionSemaphores({ sleeping, woken, wait }: ConditionAddress): ConditionSemaphores {
-  return makeSemaphores([sleeping, woken, wait].map((address) => () => SemaphoreHandle.attach('Condition', address)));
-}
-
-function makeSemaphores(makers: readonly (() => SemaphoreHandle)[]): ConditionSemaphores {
-  const [sleeping, woken, wait] = makeAll(makers) as [SemaphoreHandle, SemaphoreHandle, SemaphoreHandle];
-  return { sleeping, woken, wait };
 }
 
 /** A timeout in milliseconds, or options. */
@@ -72,34 +42,26 @@ const mark = shareableMark('Condition');
  */
 export class Condition {
   readonly #lock: OwnableLock;
-  readonly #sleeping: SemaphoreHandle;
-  readonly #woken: SemaphoreHandle;
-  readonly #wait: SemaphoreHandle;
-  #waiting = 0;
+  readonly #waiters: WaiterCounts;
   #closed = false;
 
   /** @param lock The lock to use, a Lock or an RLock. Default: a new RLock. */
   constructor(lock?: OwnableLock);
   /** @internal For semaphores that exist. */
-  constructor(lock: OwnableLock, semaphores: ConditionSemaphores);
-  constructor(lock?: OwnableLock, semaphores?: ConditionSemaphores) {
+  constructor(lock: OwnableLock, waiters: WaiterCounts);
+  constructor(lock?: OwnableLock, waiters?: WaiterCounts) {
     if (lock !== undefined && !(lock instanceof OwnableLock)) {
       throw argumentError('type', 'lock must be a Lock or an RLock');
     }
+    if (waiters !== undefined) checkExisting(waiters, WaiterCounts);
     const own = lock ?? new RLock();
     try {
-      const create = (): SemaphoreHandle => SemaphoreHandle.create('Condition', 0);
-      const { sleeping, woken, wait } = semaphores ?? makeSemaphores([create, create, create]);
-      for (const handle of [sleeping, woken, wait]) checkHandle(handle);
-      this.#sleeping = sleeping;
-      this.#woken = woken;
-      this.#wait = wait;
+      this.#waiters = waiters ?? WaiterCounts.create();
     } catch (error) {
       if (lock === undefined) own.close();
       throw error;
     }
     this.#lock = own;
-    this.#wait.track(true);
     Object.defineProperty(this, 'shareable', mark);
   }
 
@@ -211,11 +173,7 @@ export class Condition {
     if (this.#closed) return;
     this.#closed = true;
     // The pending waits of this object end, and can be counted as awake only before its semaphores are closed.
-    for (let left = this.#waiting; left > 0; left--) {
-      this.#countWaiting(-1);
-      this.#woken.post();
-    }
-    for (const handle of [this.#sleeping, this.#woken, this.#wait]) handle.close();
+    this.#waiters.close();
     this.#lock.close();
   }
 
@@ -238,7 +196,7 @@ export class Condition {
 
   /** What console.log shows. CPython: `<Condition(<lock>, <sleepers>)>`. */
   [inspect.custom](): string {
-    return this.#closed ? 'Condition { closed }' : `Condition { waiting: ${this.#sleeping.value - this.#woken.value} }`;
+    return this.#closed ? 'Condition { closed }' : `Condition { waiting: ${this.#waiters.everywhere} }`;
   }
 
   /** @internal */
@@ -254,16 +212,12 @@ export class Condition {
 
   /** @internal */
   addressFor(exporter: Exporter): ConditionAddress {
-    return {
-      sleeping: exporter.semaphore(this.#sleeping),
-      woken: exporter.semaphore(this.#woken),
-      wait: exporter.semaphore(this.#wait),
-    };
+    return this.#waiters.addressFor(exporter);
   }
 
   /** @internal Throws if waits are pending on this thread: they could not wake while it is blocked. */
   checkNoWaitPending(operation: string): void {
-    if (this.#waiting === 0) return;
+    if (this.#waiters.here === 0) return;
     throw new BusyError(`${operation}: asynchronous waits of this object are pending on the same thread`);
   }
 
@@ -284,28 +238,23 @@ export class Condition {
   *waitSteps(owner: object, deadline: number, signal: AbortSignal | undefined): SemaphoreWaits<boolean> {
     if (this.#closed) throw new ClosedError('Condition');
     this.#lock.checkOwned(owner, 'wait');
-    this.#sleeping.post();
-    this.#countWaiting(1);
+    const startsLate = this.#waiters.begin();
     let suspended: Suspended;
     try {
       suspended = this.#lock.suspend(owner);
     } catch (error) {
-      this.#countWaiting(-1);
-      this.#sleeping.tryAcquire();
+      this.#waiters.undo();
       throw error;
     }
     let notified = false;
     let failure: { error: unknown } | undefined;
     try {
-      notified = yield new SemaphoreWait(this.#wait, deadline, signal);
+      notified = yield* this.#waiters.sleepSteps(startsLate, deadline, signal);
     } catch (error) {
       failure = { error };
     }
     // Before the lock: a notifier holds the lock while it waits for this count. close() has counted the waits that it ended.
-    if (!this.#closed) {
-      this.#countWaiting(-1);
-      this.#woken.post();
-    }
+    if (!this.#closed) this.#waiters.end(notified);
     yield* this.#resumeSteps(suspended);
     if (failure !== undefined) throw failure.error;
     return notified;
@@ -325,52 +274,11 @@ export class Condition {
     suspended.restore();
   }
 
-  #countWaiting(change: number): void {
-    this.#waiting += change;
-    this.#wait.setWaiting(this.#waiting);
-  }
-
   /** @internal */
   *notifySteps(owner: object, n: number, operation: string): SemaphoreWaits<void> {
     if (this.#closed) throw new ClosedError('Condition');
     this.#lock.checkOwned(owner, operation);
-    // Notifications that are left for stopped waiters are given anew, with those of this call.
-    let owed = this.#takeBackNotifications();
-    // Waiters whose time was up have woken without a notification.
-    while (this.#woken.tryAcquire()) this.#sleeping.tryAcquire();
-    // Waiters that have died will never wake.
-    for (let dead = this.#wait.reapDeadWaiters(); dead > 0; dead--) {
-      this.#sleeping.tryAcquire();
-      if (owed > 0) owed--;
-    }
-    let asleep = 0;
-    while (asleep < n + owed && this.#sleeping.tryAcquire()) {
-      this.#wait.post();
-      asleep++;
-    }
-    const patience = deadlineAfter(LONGEST_MS);
-    while (asleep > 0) {
-      const deadline = Math.min(patience, deadlineAfter(LOOK_MS));
-      if (yield new SemaphoreWait(this.#woken, deadline)) asleep--;
-      else if (millisecondsLeft(patience) <= 0) break;
-      else asleep -= Math.min(asleep, this.#wait.reapDeadWaiters());
-    }
-    const left = this.#takeBackNotifications();
-    if (asleep === 0) return;
-    // A waiter that is stopped takes its notification when it goes on. Of a dead one, a later waiter would take it for its own.
-    const { address } = this.#wait;
-    if (left > 0 && (this.#wait.hasLiveWaiter() || mayBeTakenLater(address))) {
-      for (let kept = Math.min(left, asleep); kept > 0; kept--) this.#wait.post();
-    }
-    // Waiters that have not woken count as asleep again, until they count themselves as awake.
-    for (; asleep > 0; asleep--) this.#sleeping.post();
-  }
-
-  /** Takes back the notifications that no waiter has taken, and returns their number. */
-  #takeBackNotifications(): number {
-    let taken = 0;
-    while (this.#wait.tryAcquire()) taken++;
-    return taken;
+    yield* this.#waiters.notifySteps(n);
   }
 }
 

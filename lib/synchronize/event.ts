@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: MIT
 import { inspect } from 'node:util';
 
-import { Condition, type ConditionAddress, type LockedBody, type WaitLimits } from './condition.js';
+import { Condition, type LockedBody, type WaitLimits } from './condition.js';
 import { deadlineAfter, limitsFrom } from '../core/deadline.js';
 import { ClosedError } from '../core/errors.js';
 import { kReduce } from '../reduction/registry.js';
 import { shareableMark } from '../reduction/shareable.js';
 import type { Exporter, SemaphoreAddress } from '../reduction/transfer.js';
-import { checkHandle } from './sem-lock.js';
+import { checkExisting } from './sem-lock.js';
 import { SemaphoreHandle } from './semaphore-handle.js';
 import { run, runSync } from '../event-loop/driver.js';
 import { makeFair } from '../event-loop/fair-calls.js';
 import type { SemaphoreWaits } from './semaphore-wait.js';
 import { Lock } from './locks.js';
+import type { ConditionAddress } from './waiter-counts.js';
 
 /** Where the semaphores of an existing event are. */
 export interface EventAddress {
@@ -70,7 +71,7 @@ export class Event {
   /** @internal For one that exists. */
   constructor(parts: EventParts);
   constructor({ condition, flag } = makeParts()) {
-    checkHandle(flag);
+    checkExisting(flag, SemaphoreHandle);
     this.#condition = condition;
     this.#flag = flag;
     Object.defineProperty(this, 'shareable', mark);
@@ -180,10 +181,9 @@ export class Event {
     return this.#condition.lockedSteps(body);
   }
 
+  /** The lock is held, so no process changes the flag. */
   #isSetNow(): boolean {
-    const set = this.#flag.tryAcquire();
-    if (set) this.#flag.post();
-    return set;
+    return this.#flag.hasValue;
   }
 
   #clearNow(): { value: undefined } {
@@ -192,8 +192,7 @@ export class Event {
   }
 
   *#setSteps(owner: object): SemaphoreWaits<void> {
-    this.#flag.tryAcquire();
-    this.#flag.post();
+    if (!this.#isSetNow()) this.#flag.post();
     yield* this.#condition.notifySteps(owner, Infinity, 'set');
   }
 

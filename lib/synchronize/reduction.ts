@@ -5,11 +5,12 @@ import { argumentError } from '../core/errors.js';
 import { checkInteger, checkObject, checkSemaphoreName } from '../core/validate.js';
 import { registerRebuild, type RebuildPart } from '../reduction/registry.js';
 import type { SemaphoreAddress } from '../reduction/transfer.js';
-import { attachConditionSemaphores, Condition, type ConditionAddress } from './condition.js';
+import { Condition } from './condition.js';
 import { Event } from './event.js';
 import { BoundedSemaphore, Lock, OwnableLock, RLock, Semaphore } from './locks.js';
 import { SEM_VALUE_MAX, SemLock } from './sem-lock.js';
 import { SemaphoreHandle } from './semaphore-handle.js';
+import { WaiterCounts, type ConditionAddress } from './waiter-counts.js';
 
 function checkAddress(value: unknown, name: string): SemaphoreAddress {
   checkObject(value, name);
@@ -61,7 +62,7 @@ export function rebuildCondition(fields: Record<string, unknown>, name: string, 
     throw argumentError('type', `${name}.lock must be of a Lock or an RLock`);
   }
   try {
-    return new Condition(lock, attachConditionSemaphores(address));
+    return new Condition(lock, WaiterCounts.attach(address));
   } catch (error) {
     lock.close();
     throw error;
@@ -77,7 +78,7 @@ export function attachEvent(lock: SemaphoreAddress, condition: ConditionAddress,
   };
   try {
     const own = opening(new Lock(SemaphoreHandle.attach('Lock', lock)));
-    const rebuilt = opening(new Condition(own, attachConditionSemaphores(condition)));
+    const rebuilt = opening(new Condition(own, WaiterCounts.attach(condition)));
     return new Event({ condition: rebuilt, flag: SemaphoreHandle.attach('Event', flag) });
   } catch (error) {
     for (const object of opened) object.close();

@@ -42,9 +42,9 @@ interface Scope {
 
 const scopes = new AsyncLocalStorage<Scope | undefined>();
 
-/** Throws unless `handle` is one: the constructors are public, but their second forms are not. */
-export function checkHandle(handle: unknown): asserts handle is SemaphoreHandle {
-  if (!(handle instanceof SemaphoreHandle)) {
+/** Throws unless `part` was made here: the constructors are public, but their second forms are not. */
+export function checkExisting<T>(part: unknown, type: { readonly prototype: T }): asserts part is T {
+  if (!(part instanceof (type as unknown as abstract new () => unknown))) {
     throw argumentError('type', 'Objects for semaphores that exist already are made by attach()');
   }
 }
@@ -107,7 +107,7 @@ export abstract class SemLock {
 
   /** @internal */
   protected constructor(typeName: string, most: number, handle: SemaphoreHandle) {
-    checkHandle(handle);
+    checkExisting(handle, SemaphoreHandle);
     this.#typeName = typeName;
     this.#most = most;
     this.handle = handle;

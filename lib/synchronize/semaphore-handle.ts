@@ -2,8 +2,9 @@
 //
 // One open semaphore as this environment uses it: acquiring and posting, with time limits, async and blocking. Locks,
 // conditions and events are built from these.
-import { nextTurn } from '../event-loop/next-turn.js';
+import { constants } from 'node:os';
 
+import { nextTurn } from '../event-loop/next-turn.js';
 import { request, requestSync, type Background } from '../event-loop/completions.js';
 import { deadlineAfter, millisecondsLeft, throwIfAborted, type Limits } from '../core/deadline.js';
 import { BusyError, ClosedError, NotSupported, OwnerDied, semaphoreError, TimeoutError } from '../core/errors.js';
@@ -108,10 +109,30 @@ export class SemaphoreHandle implements TransferableSemaphore {
   }
 
   get value(): number {
+    const value = this.knownValue;
+    if (value === undefined) throw new NotSupported('This system does not tell the value of a semaphore');
+    return value;
+  }
+
+  /**
+   * The value, or undefined on systems that do not tell it. Unlike an attempt to take something and give it back, reading
+   * changes nothing if the process is killed meanwhile.
+   */
+  get knownValue(): number | undefined {
     this.checkOpen();
     const value = semaphores.value(this.#id);
-    if (value < 0) throw new NotSupported('This system does not tell the value of a semaphore');
+    if (value === -constants.errno.ENOSYS) return undefined;
+    if (value < 0) throw semaphoreError(value, 'sem_getvalue');
     return value;
+  }
+
+  /** Whether there is something to take. Only for a semaphore that no process changes meanwhile. */
+  get hasValue(): boolean {
+    const value = this.knownValue;
+    if (value !== undefined) return value > 0;
+    const taken = this.tryAcquire();
+    if (taken) this.post();
+    return taken;
   }
 
   checkOpen(): void {
@@ -290,9 +311,45 @@ export class SemaphoreHandle implements TransferableSemaphore {
     if (!this.#closed) semaphores.setWaiting(this.#id, count);
   }
 
-  /** Whether a living process is recorded as waiting on the condition that the semaphore belongs to. */
-  hasLiveWaiter(): boolean {
-    return semaphores.hasLiveWaiter(this.#id) > 0;
+  /** How many calls wait on the condition that the semaphore belongs to, by their records. Python processes keep none. */
+  countWaiting(): number {
+    return semaphores.countWaiting(this.#id);
+  }
+
+  /** How many of these are alive, and find a notification in the semaphore alone. */
+  countWithoutTag(): number {
+    return semaphores.countWithoutTag(this.#id);
+  }
+
+  /** How many of these were notified, which they have not noticed yet. */
+  countNotified(): number {
+    return semaphores.countNotified(this.#id);
+  }
+
+  /**
+   * Leaves notifications for recorded waiters that are alive, outside of the semaphore: a later waiter cannot take them. Each
+   * of these looks for its own every 500 ms.
+   *
+   * @returns How many were left. There is at most one for each call that waits.
+   */
+  leaveNotifications(most: number): number {
+    return most > 0 ? semaphores.leaveNotifications(this.#id, most) : 0;
+  }
+
+  /** Takes a notification that was left for a waiter of this environment, or for one that waits no more. */
+  takeNotification(): boolean {
+    this.checkOpen();
+    return semaphores.takeNotification(this.#id) > 0;
+  }
+
+  /** Takes a notification that was left for this environment, if there are more than it has calls that wait. */
+  takeSurplusNotification(calls: number): boolean {
+    return semaphores.takeSurplusNotification(this.#id, calls) > 0;
+  }
+
+  /** Takes the notifications that were left for waiters that have died, or have woken without them. Returns their number. */
+  takeOrphanedNotifications(): number {
+    return semaphores.takeOrphanedNotifications(this.#id);
   }
 
   reapDeadWaiters(): number {
@@ -310,7 +367,8 @@ export class SemaphoreHandle implements TransferableSemaphore {
 
   /** Whether a value was taken; undefined if the dead holder that ended the wait is not to be found any more. */
   #outcome(status: number): boolean | undefined {
-    if (status === 0) return true;
+    // 0 for a value, or more for a notification that was left for this waiter.
+    if (status >= 0) return true;
     if (status === codes.timedOut) return false;
     if (status !== codes.ownerDied) throw semaphoreError(status, 'sem_wait');
     const pid = semaphores.deadHolder(this.#id);

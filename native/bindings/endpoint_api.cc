@@ -15,6 +15,7 @@
 #include "environment/addon_env.h"
 #include "environment/blocking.h"
 #include "os/describe.h"
+#include "os/memory.h"
 #include "os/platform.h"
 #include "os/sys.h"
 #include "semaphores/semaphore_waiter.h"
@@ -216,6 +217,39 @@ napi_value CloseDescriptor(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+napi_value GrowBuffer(napi_env env, napi_callback_info info) {
+  const Args<1> args(env, info);
+  Endpoint* endpoint = args.addon().FindEndpoint(args.Int(0));
+  return args.Return(endpoint == nullptr ? -EBADF : endpoint->GrowBuffer());
+}
+
+napi_value ShrinkBuffer(napi_env env, napi_callback_info info) {
+  const Args<1> args(env, info);
+  Endpoint* endpoint = args.addon().FindEndpoint(args.Int(0));
+  return args.Return(endpoint == nullptr ? -EBADF : endpoint->ShrinkBuffer());
+}
+
+// The allocator belongs to the process, which several environments share.
+constexpr size_t kMostKept = 64 * 1024 * 1024;
+
+napi_value KeepFreedMemory(napi_env env, napi_callback_info info) {
+  const Args<1> args(env, info);
+  static const bool keeps = platform::KeepFreedMemory(kMostKept);
+  return args.Return(keeps ? 1 : 0);
+}
+
+napi_value TrimMemory(napi_env, napi_callback_info) {
+  platform::TrimMemory(kMostKept);
+  return nullptr;
+}
+
+napi_value Populate(napi_env env, napi_callback_info info) {
+  const Args<1> args(env, info);
+  const Bytes bytes = args.Bytes(0);
+  platform::Populate(bytes.data, bytes.size);
+  return nullptr;
+}
+
 napi_value CancelBlockedCalls(napi_env env, napi_callback_info info) {
   const Args<1> args(env, info);
   AddonEnv::CancelAllBlockedCalls(&args.addon());
@@ -251,6 +285,11 @@ void ExportEndpointApi(napi_env env, napi_value exports) {
       {"messageLength", MessageLength},
       {"poll", Poll},
       {"closeDescriptor", CloseDescriptor},
+      {"growBuffer", GrowBuffer},
+      {"shrinkBuffer", ShrinkBuffer},
+      {"keepFreedMemory", KeepFreedMemory},
+      {"trimMemory", TrimMemory},
+      {"populate", Populate},
       {"cancelBlockedCalls", CancelBlockedCalls},
   };
   ExportFunctions(env, exports, functions);

@@ -118,11 +118,12 @@ int TryLast(TrackedSemaphore& semaphore) {
   const int holder = semaphore.CheckHolder();
   if (holder < 0) return holder;
   const int status = semaphore.TryAcquire();
+  if (status == -EAGAIN && semaphore.TakeNotification()) return 0;
   return status == -EAGAIN ? -ETIMEDOUT : status;
 }
 
 // Sleeps in slices: a worker must ask whether it is being terminated, and every thread whether the
-// holder has died.
+// holder has died, or a notification was left in the table.
 int Block(AddonEnv& addon, TrackedSemaphore& semaphore, const Deadline& deadline) {
   for (;;) {
     const int status = semaphore.TryAcquire();
@@ -141,6 +142,7 @@ int Block(AddonEnv& addon, TrackedSemaphore& semaphore, const Deadline& deadline
     if (!deadline.never() && deadline.Left().count() == 0) return TryLast(semaphore);
     const int holder = semaphore.CheckHolder();
     if (holder < 0) return holder;
+    if (semaphore.TakeNotification()) return 0;
   }
 }
 
@@ -246,10 +248,49 @@ napi_value SetWaiting(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-napi_value HasLiveWaiter(napi_env env, napi_callback_info info) {
+napi_value CountWaiting(napi_env env, napi_callback_info info) {
   const Args<1> args(env, info);
   const auto* open = Find(args);
-  return args.Return(open != nullptr && open->semaphore->HasLiveWaiter() ? 1 : 0);
+  return args.Return(open == nullptr ? 0 : open->semaphore->CountWaiting());
+}
+
+napi_value CountWithoutTag(napi_env env, napi_callback_info info) {
+  const Args<1> args(env, info);
+  const auto* open = Find(args);
+  return args.Return(open == nullptr ? 0 : open->semaphore->CountWithoutTag());
+}
+
+napi_value CountNotified(napi_env env, napi_callback_info info) {
+  const Args<1> args(env, info);
+  const auto* open = Find(args);
+  return args.Return(open == nullptr ? 0 : open->semaphore->CountNotified());
+}
+
+napi_value LeaveNotifications(napi_env env, napi_callback_info info) {
+  const Args<2> args(env, info);
+  const auto* open = Find(args);
+  if (open == nullptr) return args.Return(0);
+  return args.Return(open->semaphore->LeaveNotifications(static_cast<uint32_t>(args.Size(1))));
+}
+
+napi_value TakeNotification(napi_env env, napi_callback_info info) {
+  const Args<1> args(env, info);
+  const auto* open = Find(args);
+  return args.Return(open != nullptr && open->semaphore->TakeNotification() ? 1 : 0);
+}
+
+napi_value TakeSurplusNotification(napi_env env, napi_callback_info info) {
+  const Args<2> args(env, info);
+  const auto* open = Find(args);
+  if (open == nullptr) return args.Return(0);
+  const auto calls = static_cast<uint32_t>(args.Size(1));
+  return args.Return(open->semaphore->TakeSurplusNotification(calls) ? 1 : 0);
+}
+
+napi_value TakeOrphanedNotifications(napi_env env, napi_callback_info info) {
+  const Args<1> args(env, info);
+  const auto* open = Find(args);
+  return args.Return(open == nullptr ? 0 : open->semaphore->TakeOrphanedNotifications());
 }
 
 napi_value ReapDeadWaiters(napi_env env, napi_callback_info info) {
@@ -366,7 +407,13 @@ void ExportSemaphoreApi(napi_env env, napi_value exports) {
       {"hasLiveHolder", HasLiveHolder},
       {"recover", Recover},
       {"setWaiting", SetWaiting},
-      {"hasLiveWaiter", HasLiveWaiter},
+      {"countWaiting", CountWaiting},
+      {"countWithoutTag", CountWithoutTag},
+      {"countNotified", CountNotified},
+      {"leaveNotifications", LeaveNotifications},
+      {"takeNotification", TakeNotification},
+      {"takeSurplusNotification", TakeSurplusNotification},
+      {"takeOrphanedNotifications", TakeOrphanedNotifications},
       {"reapDeadWaiters", ReapDeadWaiters},
       {"familyFolders", FamilyFolders},
       {"listFamilies", ListFamilies},

@@ -20,6 +20,7 @@
 #include "io/byte_stream.h"
 #include "io/frame_reader.h"
 #include "io/frame_writer.h"
+#include "io/kernel_buffer.h"
 #include "os/describe.h"
 #include "os/unique_fd.h"
 #include "util/spinner.h"
@@ -75,6 +76,10 @@ class Endpoint final : private ByteSource, private ByteSink {
   // Whether any endpoint of this process owns this descriptor number. Any thread.
   static bool Owns(int fd);
 
+  // For what is sent here: see KernelBuffer.
+  int GrowBuffer() noexcept { return buffer_.Grow(fd_.get(), socket_); }
+  int ShrinkBuffer() noexcept { return buffer_.Shrink(fd_.get(), socket_); }
+
   // For Sync receives.
   SpinHistory spin_history;
 
@@ -106,6 +111,7 @@ class Endpoint final : private ByteSource, private ByteSink {
   UniqueFd reopened_writer_;
   FrameReader reader_;
   FrameWriter writer_;
+  KernelBuffer buffer_;
   IoMethod read_method_;
   IoMethod write_method_;
   bool blocks_ = false;

@@ -53,6 +53,10 @@ ssize_t Send(int fd, const void* data, size_t size, bool wait) noexcept;
 // a Node process (SIGCHLD, SIGWINCH, SIGPROF) stay pending instead of interrupting the wait.
 int WaitForEvents(pollfd* fds, nfds_t count, long long timeout_ns) noexcept;
 
+// How many bytes a pipe has room for, and setting it. -ENOSYS where the system has no such call.
+int PipeCapacity(int fd) noexcept;
+int SetPipeCapacity(int fd, int bytes) noexcept;
+
 // Reserves space for a file in the file system, of at least `size` bytes.
 int AllocateFile(int fd, off_t size) noexcept;
 

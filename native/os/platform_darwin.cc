@@ -123,6 +123,9 @@ int WaitForSemaphore(sem_t* semaphore, int64_t slice_ns) noexcept {
   }
 }
 
+int PipeCapacity(int) noexcept { return -ENOSYS; }
+int SetPipeCapacity(int, int) noexcept { return -ENOSYS; }
+
 int SemaphoreValue(sem_t*) noexcept { return -ENOSYS; }
 
 size_t MaxSemaphoreWords() noexcept { return 0; }

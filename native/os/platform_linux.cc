@@ -292,6 +292,15 @@ void SleepOnWords(SemaphoreWord* const*, size_t, std::atomic<uint32_t>*, uint32_
 
 #endif
 
+int PipeCapacity(int fd) noexcept {
+  const int size = ::fcntl(fd, F_GETPIPE_SZ);
+  return size < 0 ? -errno : size;
+}
+
+int SetPipeCapacity(int fd, int bytes) noexcept {
+  return ::fcntl(fd, F_SETPIPE_SZ, bytes) < 0 ? -errno : 0;
+}
+
 void WakeOne(std::atomic<uint32_t>* value, bool shared) noexcept {
   (void)::syscall(SYS_futex, value, shared ? FUTEX_WAKE : FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr,
                   0);

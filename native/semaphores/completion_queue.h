@@ -19,11 +19,13 @@ namespace mp {
 // a queue's items are written. The descriptor is readable while there are results.
 class CompletionQueue {
  public:
+  static constexpr int32_t kNotified = 1;
+
   struct Completion {
     int32_t request = 0;
     int32_t status = 0;
-    // If the status is 0, a value was taken from this semaphore. It is posted again if the request
-    // was withdrawn.
+    // If the status is 0, a value was taken from this semaphore; if it is kNotified, a notification
+    // that was left for its waiters. Either is given back if the request was withdrawn.
     std::shared_ptr<TrackedSemaphore> semaphore;
   };
 
@@ -56,7 +58,9 @@ class CompletionQueue {
     const std::lock_guard lock(mutex_);
     std::erase_if(completions_, [&](const Completion& each) {
       if (!is_withdrawn(each.request)) return false;
-      if (each.status == 0 && each.semaphore) each.semaphore->Release(TrackedSemaphore::kNoLimit);
+      if (each.semaphore == nullptr) return true;
+      if (each.status == 0) each.semaphore->Release(TrackedSemaphore::kNoLimit);
+      if (each.status == kNotified) each.semaphore->LeaveNotifications(1);
       return true;
     });
   }

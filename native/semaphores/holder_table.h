@@ -26,7 +26,10 @@ enum class Phase : uint32_t {
   kReserved = 9,  // The count is how many of a queue's slots the owner has taken for items that are
                   // on their way.
   kQueue = 11,    // The state of a queue. The count is a set of flags that all members share.
-  kFilling = 12,  // A process has just claimed the record. Its owner is not written yet.
+  kNotified = 11,  // The same number: no condition is a queue. Belongs to the waiter whose record
+                   // has the same tag. The count is how many of its calls were notified and have
+                   // not noticed it, since it is stopped.
+  kFilling = 12,   // A process has just claimed the record. Its owner is not written yet.
 
   // What remains of a record when its thread has ended; the process may live on.
   kOrphanedHolder = 3,   // Of kHolding.
@@ -44,8 +47,8 @@ class HolderTable {
     std::atomic<uint64_t> start;  // When the owning process started, in clock ticks since boot.
     std::atomic<uint64_t> space;  // The inode of its pid namespace.
     std::atomic<uint32_t> pid;
-    // Differs between claims, so that a record that was given up and claimed again is not mistaken
-    // for the earlier one.
+    // Not 0. Differs between claims, so that a record that was given up and claimed again is not
+    // mistaken for the earlier one.
     std::atomic<uint32_t> tag;
   };
 
@@ -96,8 +99,26 @@ class HolderTable {
   DeadHolder FindDeadHolder(uint32_t number) noexcept;
   // Whether the semaphore has a holder that is not known to be dead.
   bool HasLiveHolder(uint32_t number) noexcept;
-  // Whether a living process has a record of waiting calls.
-  bool HasLiveWaiter(uint32_t number) noexcept;
+
+  // How many calls wait by their records.
+  uint32_t CountWaiting(uint32_t number) noexcept;
+  // How many of these find their notification in the semaphore alone, and are alive. Their records
+  // have no tag: the processes that write them do not look into the table.
+  uint32_t CountWithoutTag(uint32_t number) noexcept;
+  // Notifications that their waiters have not taken from the condition's semaphore, where a later
+  // waiter would find them. They are left for calls of living owners instead that have none yet, at
+  // most `most`: how many were left. For the holder of the condition's lock.
+  uint32_t LeaveNotifications(uint32_t number, uint32_t most) noexcept;
+  // Takes one that was left for the owner of `record`, or for a waiter that has died, or has woken
+  // otherwise. True if there was one.
+  bool TakeNotification(uint32_t number, const Record* record) noexcept;
+  // Takes one that was left for the owner of `record`, if there are more than `calls`.
+  bool TakeSurplusNotification(uint32_t number, const Record* record, uint32_t calls) noexcept;
+  // How many were left for calls that still wait.
+  uint32_t CountNotified(uint32_t number) noexcept;
+  // Takes all that were left for such former waiters: how many there were.
+  uint32_t TakeOrphanedNotifications(uint32_t number) noexcept;
+
   // Removes the record. True for the one caller that may post what its owner held.
   static bool Reap(DeadHolder dead) noexcept {
     return dead.record != nullptr && dead.record->state.compare_exchange_strong(dead.state, 0);
@@ -134,10 +155,16 @@ class HolderTable {
   template <typename Visit>
   void ForEach(uint32_t number, Visit visit) noexcept;
   static bool IsDead(const Record& record) noexcept;
+  template <typename Matches>
+  bool TakeOneNotification(uint32_t number, Matches matches) noexcept;
   Record* AddMark(uint32_t number, Phase phase) noexcept;
   Record* FindMark(uint32_t number, Phase phase) noexcept;
   bool HasMark(uint32_t number, Phase phase) noexcept { return FindMark(number, phase) != nullptr; }
   void ForgetIfUnused(uint32_t number) noexcept;
+  // Whether the owner of the waiter's record with this tag lives and waits.
+  bool IsWaiting(uint32_t number, uint32_t tag) noexcept;
+  uint32_t NotificationsFor(uint32_t number, uint32_t tag) noexcept;
+  bool AddNotifications(uint32_t number, uint32_t tag, uint32_t count) noexcept;
 
   Page* page_;
   std::unique_ptr<GuardedMapping> mapping_;

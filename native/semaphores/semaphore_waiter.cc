@@ -220,13 +220,29 @@ class Shard {
       if (!taken) break;
       any = true;
       entry.requests.front().semaphore->MarkHeld();
-      Complete(entry, 0);
+      Complete(entry.requests.front(), 0);
     }
     return any;
   }
 
+  // Completes the requests for which a notification was left in the table. Requests of one
+  // environment have the same record there.
+  void TakeNotifications(Entry& entry) {
+    const TrackedSemaphore* without = nullptr;
+    for (auto next = entry.requests.begin(); next != entry.requests.end();) {
+      const WaitRequest& request = *next++;
+      if (!request.checks || request.semaphore.get() == without) continue;
+      if (request.semaphore->TakeNotification()) {
+        Complete(request, CompletionQueue::kNotified);
+      } else {
+        without = request.semaphore.get();
+      }
+    }
+  }
+
   void CheckHolder(Entry& entry) {
     if (entry.checks == 0) return;
+    TakeNotifications(entry);
     for (const WaitRequest& request : entry.requests) {
       if (!request.checks) continue;
       const int status = request.semaphore->CheckHolder();
@@ -237,12 +253,11 @@ class Shard {
   }
 
   void CompleteAll(Entry& entry, int32_t status) {
-    while (!entry.requests.empty()) Complete(entry, status);
+    while (!entry.requests.empty()) Complete(entry.requests.front(), status);
   }
 
-  void Complete(Entry& entry, int32_t status) {
-    const WaitRequest& first = entry.requests.front();
-    WaitRequest request = Take(positions_.find({first.queue.get(), first.number}));
+  void Complete(const WaitRequest& waiting, int32_t status) {
+    WaitRequest request = Take(positions_.find({waiting.queue.get(), waiting.number}));
     request.queue->Push({request.number, status, std::move(request.semaphore)});
   }
 

@@ -23,8 +23,8 @@ class SemaphoreWaiter {
   // once for the process, by the first call. Must precede the first wait.
   static void Configure(bool in_turn) noexcept;
 
-  // Pushes (request, 0) when a value was taken, or (request, kOwnerDied). Requests for one
-  // semaphore are served in their order. 0 or -errno.
+  // Pushes (request, 0) when a value was taken, (request, kNotified), or (request, kOwnerDied).
+  // Requests for one semaphore are served in their order. 0 or -errno.
   static int Start(std::shared_ptr<TrackedSemaphore> semaphore,
                    std::shared_ptr<CompletionQueue> queue, int32_t request);
 

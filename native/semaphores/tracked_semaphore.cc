@@ -46,7 +46,7 @@ int TrackedSemaphore::Release(int64_t max) noexcept {
 int TrackedSemaphore::CheckHolder() noexcept {
   const int value = semaphore_->Value();
   if (!IsIntact()) return -EIO;
-  if (!has_checks() || value > 0) return 0;
+  if (!has_checks() || role_ == Role::kWaiter || value > 0) return 0;
   if (role_ == Role::kSlots) {
     ReturnOrphanedSlots();
     return 0;
@@ -89,7 +89,7 @@ int TrackedSemaphore::Recover(bool force) noexcept {
 }
 
 void TrackedSemaphore::SetWaiting(uint32_t count) noexcept {
-  if (record_ == nullptr || role_ != Role::kWaiter) return;
+  if (!is_waiter()) return;
   HolderTable::Set(record_, number_, count > 0 ? Phase::kWaiting : Phase::kIdle, count);
 }
 

@@ -55,8 +55,9 @@ class TrackedSemaphore {
   bool has_holder() const noexcept {
     return record_ != nullptr && (role_ == Role::kHolder || role_ == Role::kQueueLock);
   }
-  // Whether the death of a process can be a reason to end a wait for it.
-  bool has_checks() const noexcept { return record_ != nullptr && role_ != Role::kWaiter; }
+  // Whether a wait for it must look at the table now and then: for the death of its holder, or for
+  // a notification that was left there.
+  bool has_checks() const noexcept { return record_ != nullptr; }
 
   // Whether its memory, and that of the table, is still that of the files.
   bool IsIntact() const noexcept {
@@ -111,7 +112,22 @@ class TrackedSemaphore {
 
   // How many calls of this environment wait on the condition that this semaphore belongs to.
   void SetWaiting(uint32_t count) noexcept;
-  bool HasLiveWaiter() noexcept { return table_ && table_->HasLiveWaiter(number_); }
+  uint32_t CountWaiting() noexcept { return is_waiter() ? table_->CountWaiting(number_) : 0; }
+  uint32_t CountWithoutTag() noexcept { return is_waiter() ? table_->CountWithoutTag(number_) : 0; }
+  // Notifications outside of the semaphore, for waiters that are stopped: see HolderTable.
+  uint32_t LeaveNotifications(uint32_t most) noexcept {
+    return is_waiter() ? table_->LeaveNotifications(number_, most) : 0;
+  }
+  uint32_t CountNotified() noexcept { return is_waiter() ? table_->CountNotified(number_) : 0; }
+  bool TakeNotification() noexcept {
+    return is_waiter() && table_->TakeNotification(number_, record_);
+  }
+  bool TakeSurplusNotification(uint32_t calls) noexcept {
+    return is_waiter() && table_->TakeSurplusNotification(number_, record_, calls);
+  }
+  uint32_t TakeOrphanedNotifications() noexcept {
+    return is_waiter() ? table_->TakeOrphanedNotifications(number_) : 0;
+  }
   uint32_t ReapDeadWaiters() noexcept {
     return table_ ? table_->ReapDead(number_, Phase::kWaiting, Phase::kOrphanedWaiters) : 0;
   }
@@ -121,6 +137,7 @@ class TrackedSemaphore {
   }
 
  private:
+  bool is_waiter() const noexcept { return record_ != nullptr && role_ == Role::kWaiter; }
   void ReturnOrphanedSlots() noexcept;
 
   std::shared_ptr<NamedSemaphore> semaphore_;

@@ -128,10 +128,67 @@ const Test kWaiters("holder table: dead waiters are counted once", [] {
   KillAndReap(child);
   Equal(table->ReapDead(kNumber + 1, Phase::kWaiting, Phase::kOrphanedWaiters), 0u);
   Equal(table->ReapDead(kNumber, Phase::kWaiting, Phase::kOrphanedWaiters), 3u);
-  Check(table->HasLiveWaiter(kNumber));
-  Check(!table->HasLiveWaiter(kNumber + 1));
   Equal(table->ReapDead(kNumber, Phase::kWaiting, Phase::kOrphanedWaiters), 0u);
 });
+
+const Test kNotified("holder table: a notification is left for a living waiter, once for each call",
+                     [] {
+                       const auto table = MakeTable();
+                       HolderTable::Record* own = table->Claim(kNumber);
+                       HolderTable::Record* later = table->Claim(kNumber);
+                       Equal(table->LeaveNotifications(kNumber, 1), 0u);
+                       HolderTable::Set(own, kNumber, Phase::kWaiting, 2);
+                       Equal(table->CountWaiting(kNumber), 2u);
+                       Equal(table->LeaveNotifications(kNumber, 1), 1u);
+                       Equal(table->LeaveNotifications(kNumber, 5), 1u);
+                       Equal(table->LeaveNotifications(kNumber, 5), 0u);
+                       // Another waiter cannot take what was left for the first one.
+                       HolderTable::Set(later, kNumber, Phase::kWaiting, 1);
+                       Check(!table->TakeNotification(kNumber, later));
+                       Check(!table->TakeNotification(kNumber + 1, own));
+                       Check(!table->TakeSurplusNotification(kNumber, own, 2));
+                       Check(table->TakeSurplusNotification(kNumber, own, 1));
+                       Check(!table->TakeSurplusNotification(kNumber, later, 0));
+                       Equal(table->CountNotified(kNumber), 1u);
+                       Equal(table->LeaveNotifications(kNumber, 1), 1u);
+                       Check(table->TakeNotification(kNumber, own));
+                       Equal(table->TakeOrphanedNotifications(kNumber), 0u);
+                       Check(table->TakeNotification(kNumber, own));
+                       Check(!table->TakeNotification(kNumber, own));
+                     });
+
+const Test kWithoutTag(
+    "holder table: no notification is left for a waiter that does not look for it", [] {
+      const auto table = MakeTable();
+      HolderTable::Record* record = table->Claim(kNumber);
+      Check(record->tag.load() != 0);
+      HolderTable::Set(record, kNumber, Phase::kWaiting, 1);
+      Equal(table->CountWithoutTag(kNumber), 0u);
+      record->tag.store(0);
+      HolderTable::Set(record, kNumber, Phase::kWaiting, 2);
+      Equal(table->CountWithoutTag(kNumber), 2u);
+      Equal(table->CountWaiting(kNumber), 2u);
+      Equal(table->LeaveNotifications(kNumber, 1), 0u);
+    });
+
+const Test kPassedOn(
+    "holder table: the notification of a waiter that dies or wakes goes to another", [] {
+      const auto table = MakeTable();
+      HolderTable::Record* own = table->Claim(kNumber);
+      const pid_t child =
+          StartChild([&] { HolderTable::Set(table->Claim(kNumber), kNumber, Phase::kWaiting, 1); });
+      Equal(table->LeaveNotifications(kNumber, 2), 1u);
+      HolderTable::Set(own, kNumber, Phase::kWaiting, 1);
+      Check(!table->TakeNotification(kNumber, own));
+      KillAndReap(child);
+      Equal(table->LeaveNotifications(kNumber, 0), 0u);
+      Check(table->TakeNotification(kNumber, own));
+      // The next one stays behind, since its waiter gives up.
+      Equal(table->LeaveNotifications(kNumber, 1), 1u);
+      HolderTable::Set(own, kNumber, Phase::kIdle, 0);
+      Equal(table->TakeOrphanedNotifications(kNumber), 1u);
+      Equal(table->TakeOrphanedNotifications(kNumber), 0u);
+    });
 
 const Test kFull("holder table: when it is full, records of dead processes are used again", [] {
   const auto table = MakeTable();

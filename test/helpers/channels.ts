@@ -36,6 +36,9 @@ export function closeTracked(): void {
   tracked.clear();
 }
 
+/** The length of a message that does not fit into the kernel's buffers, which grow for large messages. */
+export const TOO_LONG = 8 * 1024 * 1024;
+
 /**
  * Makes a pair that is closed when the test is over: the two ends of a pipe, or a socketpair whose ends are both
  * duplex.

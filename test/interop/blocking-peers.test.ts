@@ -8,6 +8,7 @@ import {
   edgePythons,
   flagsOf,
   kinds,
+  TOO_LONG,
   makePair,
   modes,
   pattern,
@@ -22,8 +23,6 @@ import {
   withIoMethod,
 } from '../helpers/index.js';
 
-const MIB = 1024 * 1024;
-
 describe('Descriptors that a peer shares', () => {
   for (const kind of kinds) {
     for (const ioMethod of ioMethods) {
@@ -35,12 +34,12 @@ describe('Descriptors that a peer shares', () => {
         const blocking = Array.from({ length: 2 }, () => ({ closeOnExec: true, nonBlocking: false }));
         for (const mode of modes) {
           await rejects(via(mode, reader).recvBytes(undefined, { timeout: 5 }), { code: 'ERR_MP_TIMEOUT' });
-          await rejects(via(mode, writer).sendBytes(pattern(MIB), 0, undefined, { timeout: 5 }), {
+          await rejects(via(mode, writer).sendBytes(pattern(TOO_LONG), 0, undefined, { timeout: 5 }), {
             code: 'ERR_MP_TIMEOUT',
           });
           expect(flags()).to.deep.equal(blocking);
           await reader.poll(5);
-          expect((await via(mode, reader).recvBytes()).equals(pattern(MIB))).to.equal(true);
+          expect((await via(mode, reader).recvBytes()).equals(pattern(TOO_LONG))).to.equal(true);
           const pending = reader.recv();
           await turns();
           expect(flags()).to.deep.equal(blocking);

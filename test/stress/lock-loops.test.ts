@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+import { expectEachRoundWakesAll } from '../lifecycle/support/condition-loops.js';
 import {
   expectCancelledCleanly,
   expectExactCount,
@@ -33,6 +34,13 @@ describe('Locks in long loops', function () {
   for (let part = 0; part < 20; part++) {
     it(`never have two holders in 50 random kills (SEED=${seed + part})`, function () {
       return expectNeverTwoHolders(50, seed + part, 170_000);
+    });
+  }
+
+  for (let part = 0; part < 16; part++) {
+    it(`wake all waiters of an Event in 25 rounds of kills and stops (SEED=${seed + part})`, function () {
+      this.timeout(170_000);
+      return expectEachRoundWakesAll(25, seed + part);
     });
   }
 });

@@ -4,7 +4,7 @@
 import { expect } from 'chai';
 import { BufferTooShort, type Bytes } from 'node-multiprocessing';
 
-import { instance, kinds, makePair, modes, pattern, rejects, turns, via } from '../helpers/index.js';
+import { instance, kinds, makePair, modes, pattern, rejects, TOO_LONG, turns, via } from '../helpers/index.js';
 
 const MIB = 1024 * 1024;
 
@@ -69,7 +69,7 @@ describe('sendBytes', () => {
 
     it(`has copied a small message when the call returns, even if the message has to wait (${kind})`, async () => {
       const { reader, writer } = makePair(kind);
-      const first = writer.sendBytes(pattern(MIB));
+      const first = writer.sendBytes(pattern(TOO_LONG));
       const small = Buffer.from('before');
       const second = writer.sendBytes(small);
       small.write('AFTER!');
@@ -96,7 +96,7 @@ describe('sendBytes', () => {
 
     it(`fails, and every later send, if memory is detached inside a message (${kind})`, async () => {
       const { reader, writer } = makePair(kind);
-      const memory = ownMemory(pattern(4 * MIB));
+      const memory = ownMemory(pattern(TOO_LONG));
       const send = writer.sendBytes(memory);
       const behind = writer.sendBytes(Buffer.from('behind'));
       detach(memory);
@@ -114,13 +114,13 @@ describe('sendBytes', () => {
 
     it(`fails alone if memory is detached while the message waits behind another (${kind})`, async () => {
       const { reader, writer } = makePair(kind);
-      const first = writer.sendBytes(pattern(MIB));
+      const first = writer.sendBytes(pattern(TOO_LONG));
       const memory = ownMemory(pattern(MIB, 5));
       const second = writer.sendBytes(memory);
       const third = writer.sendBytes(Buffer.from('third'));
       detach(memory);
       const failure = rejects(second, { code: 'ERR_INVALID_ARG_TYPE' });
-      expect((await reader.recvBytes()).equals(pattern(MIB))).to.equal(true);
+      expect((await reader.recvBytes()).equals(pattern(TOO_LONG))).to.equal(true);
       expect(String(await reader.recvBytes())).to.equal('third');
       await failure;
       await Promise.all([first, third]);

@@ -4,9 +4,7 @@ import { fstatSync } from 'node:fs';
 import { expect } from 'chai';
 import { Connection, Pipe, wait } from 'node-multiprocessing';
 
-import { kinds, makePair, modes, pattern, rejects, throws, track, turns, via } from '../helpers/index.js';
-
-const MIB = 1024 * 1024;
+import { kinds, makePair, modes, pattern, rejects, throws, TOO_LONG, track, turns, via } from '../helpers/index.js';
 
 describe('Connection.close', () => {
   for (const kind of kinds) {
@@ -27,25 +25,25 @@ describe('Connection.close', () => {
     it(`writes what was sent, and then closes the descriptor (${kind})`, async () => {
       const { reader, writer } = makePair(kind);
       const sends = [
-        writer.sendBytes(pattern(MIB, 1)),
+        writer.sendBytes(pattern(TOO_LONG, 1)),
         writer.sendBytes(pattern(10, 2)),
-        writer.sendBytes(pattern(MIB, 3)),
+        writer.sendBytes(pattern(TOO_LONG, 3)),
       ];
       writer.close();
       expect(writer.closed).to.equal(true);
-      expect((await reader.recvBytes()).equals(pattern(MIB, 1))).to.equal(true);
+      expect((await reader.recvBytes()).equals(pattern(TOO_LONG, 1))).to.equal(true);
       expect((await reader.recvBytes()).equals(pattern(10, 2))).to.equal(true);
-      expect((await reader.recvBytes()).equals(pattern(MIB, 3))).to.equal(true);
+      expect((await reader.recvBytes()).equals(pattern(TOO_LONG, 3))).to.equal(true);
       await Promise.all(sends);
       await rejects(reader.recvBytes(), { code: 'ERR_MP_EOF' });
     });
 
     it(`with discard drops unwritten messages, and cuts off partly written ones (${kind})`, async () => {
       const { reader, writer } = makePair(kind);
-      const sends = [writer.sendBytes(pattern(4 * MIB)), writer.sendBytes(Buffer.from('behind'))];
+      const sends = [writer.sendBytes(pattern(TOO_LONG)), writer.sendBytes(Buffer.from('behind'))];
       writer.close({ discard: true });
       for (const send of sends) await rejects(send, { code: 'ERR_MP_CLOSED' });
-      await rejects(reader.recvBytes(), { code: 'ERR_MP_TRUNCATED', expected: 4 * MIB });
+      await rejects(reader.recvBytes(), { code: 'ERR_MP_TRUNCATED', expected: TOO_LONG });
     });
 
     it(`has no effect the second time, even when the number is in use again (${kind})`, () => {
@@ -137,12 +135,12 @@ describe('Disposing a Connection', () => {
     it(`closes it with Symbol.asyncDispose, which resolves when what was sent is written (${kind})`, async () => {
       const { reader, writer } = makePair(kind);
       let written = false;
-      const sent = writer.sendBytes(pattern(MIB)).then(() => (written = true));
+      const sent = writer.sendBytes(pattern(TOO_LONG)).then(() => (written = true));
       const disposed = writer[Symbol.asyncDispose]().then(() => written);
       expect(writer.closed).to.equal(true);
       await turns();
       expect(written).to.equal(false);
-      expect((await reader.recvBytes()).equals(pattern(MIB))).to.equal(true);
+      expect((await reader.recvBytes()).equals(pattern(TOO_LONG))).to.equal(true);
       await sent;
       await disposed;
       await writer[Symbol.asyncDispose]();

@@ -7,7 +7,18 @@ import { serialize } from 'node:v8';
 
 import * as mp from 'node-multiprocessing';
 
-import { makePair, modes, rejects, track, turns, via, writeRaw, frame, type AnyConnection } from '../helpers/index.js';
+import {
+  makePair,
+  modes,
+  rejects,
+  TOO_LONG,
+  track,
+  turns,
+  via,
+  writeRaw,
+  frame,
+  type AnyConnection,
+} from '../helpers/index.js';
 
 /** A framed message with objects. Its descriptors are sent by the test, or not at all. */
 function objectMessage(descriptors: number): Buffer {
@@ -119,11 +130,11 @@ describe('Objects in messages', () => {
     it(`are not sent, nor their descriptors, if the send timed out before the first byte (${mode})`, async () => {
       const { reader, writer } = makePair('socketpair');
       const { reader: end } = makePair('pipe');
-      const first = writer.sendBytes(Buffer.alloc(1 << 20));
+      const first = writer.sendBytes(Buffer.alloc(TOO_LONG));
       const error = await rejects(via(mode, writer).send([end], { timeout: 1 }), { code: 'ERR_MP_TIMEOUT' });
       expect((error as mp.TimeoutError).begun).to.equal(false);
       const last = writer.send('last');
-      expect((await reader.recvBytes()).length).to.equal(1 << 20);
+      expect((await reader.recvBytes()).length).to.equal(TOO_LONG);
       expect(await reader.recv()).to.equal('last');
       await Promise.all([first, last]);
     });

@@ -10,6 +10,7 @@ import {
   kinds,
   listen,
   makePair,
+  TOO_LONG,
   modes,
   ownTmpdir,
   pattern,
@@ -21,8 +22,6 @@ import {
   writeRaw,
   type Calls,
 } from '../helpers/index.js';
-
-const MIB = 1024 * 1024;
 
 const receives: [string, (input: Calls, timeout: number) => Promise<unknown>][] = [
   ['recv', (input, timeout) => input.recv({ timeout })],
@@ -157,13 +156,13 @@ describe('An abort', () => {
     it(`takes a waiting send back whole, or lets a begun one finish (${kind})`, async () => {
       const { reader, writer } = makePair(kind);
       const abort = new AbortController();
-      const begun = writer.sendBytes(pattern(MIB), 0, undefined, { signal: abort.signal });
+      const begun = writer.sendBytes(pattern(TOO_LONG), 0, undefined, { signal: abort.signal });
       const waiting = writer.sendBytes(Buffer.from('taken back'), 0, undefined, { signal: abort.signal });
       const after = writer.sendBytes(Buffer.from('after'));
       abort.abort();
       await rejects(begun, { code: 'ABORT_ERR' });
       await rejects(waiting, { code: 'ABORT_ERR' });
-      expect((await reader.recvBytes()).equals(pattern(MIB))).to.equal(true);
+      expect((await reader.recvBytes()).equals(pattern(TOO_LONG))).to.equal(true);
       expect(String(await reader.recvBytes())).to.equal('after');
       await after;
     });

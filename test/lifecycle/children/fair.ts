@@ -92,7 +92,7 @@ const cases: Record<string, () => Promise<object>> = {
         connection.recvBytes().then((bytes: Buffer) => {
           turns.done(bytes.length);
         });
-      return Promise.all(Array.from({ length: 1024 }, receive));
+      return Promise.all(Array.from({ length: 32 * 1024 }, receive));
     }),
 };
 

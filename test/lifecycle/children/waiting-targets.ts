@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
 // Functions that wait for events, conditions and queues, as those of test/peers/children.py.
-import type * as mp from 'node-multiprocessing';
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
+
+import * as mp from 'node-multiprocessing';
 
 type Talk = mp.Connection;
 
@@ -39,6 +42,26 @@ export function joinsSync(conn: Talk, queue: mp.JoinableQueue): void {
   conn.sendSync('waiting');
   queue.joinSync();
   conn.sendSync(true);
+}
+
+/** As `waitsForEvent` and its like, in a worker thread. */
+async function inWorker(conn: Talk, target: string, object: mp.Event | mp.Condition | mp.JoinableQueue): Promise<void> {
+  const worker = new Worker(new URL('waiting-worker.js', import.meta.url), {
+    workerData: { target, conn: mp.describe(conn), object: mp.describe(object) },
+  });
+  await once(worker, 'exit');
+}
+
+export function waitsForEventInWorker(conn: Talk, event: mp.Event): Promise<void> {
+  return inWorker(conn, 'waitsForEvent', event);
+}
+
+export function waitsForConditionInWorker(conn: Talk, condition: mp.Condition): Promise<void> {
+  return inWorker(conn, 'waitsForConditionSync', condition);
+}
+
+export function joinsInWorker(conn: Talk, queue: mp.JoinableQueue): Promise<void> {
+  return inWorker(conn, 'joins', queue);
 }
 
 /** Sets and clears an event, again and again, until a message comes. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // Every call that can wait, by name, for tests that interrupt all of them in some way.
-import { makePair, type AnyConnection, type Kind } from '../../helpers/channels.js';
+import { makePair, TOO_LONG, type AnyConnection, type Kind } from '../../helpers/channels.js';
 import { wait, waitSync } from 'node-multiprocessing';
 
 export interface Call {
@@ -15,7 +15,7 @@ export interface Call {
 }
 
 /** More than any pipe or socket holds. */
-export const big = Buffer.alloc(1024 * 1024, 7);
+export const big = Buffer.alloc(TOO_LONG, 7);
 
 /** A handle leaves only after what was sent before it, so a full pipe makes it wait. */
 function fill(connection: AnyConnection): void {
