@@ -103,7 +103,8 @@ function fileUrl(text: string): string | undefined {
   }
 }
 
-function checkModule(module: unknown): string {
+/** @internal The URL of a module that a child can import. */
+export function checkModule(module: unknown): string {
   if (typeof module !== 'string' && !(module instanceof URL)) {
     throw argumentError('type', 'module must be a file: URL or an absolute path, usually import.meta.url');
   }
@@ -124,7 +125,8 @@ function checkModule(module: unknown): string {
   );
 }
 
-function checkTarget(target: unknown): string {
+/** @internal The name of an exported function. */
+export function checkTargetName(target: unknown): string {
   if (typeof target === 'string' && target !== '') return target;
   if (typeof target === 'string') throw argumentError('range', 'target must not be empty');
   checkFunction(target, 'target');
@@ -191,7 +193,7 @@ export class Process<F extends Target = Target> extends BaseProcess {
     checkCommon(options);
     this.#options = options;
     this.#module = checkModule(options.module);
-    this.#target = checkTarget(options.target);
+    this.#target = checkTargetName(options.target);
     const args: unknown = options.args ?? [];
     if (!Array.isArray(args)) throw argumentError('type', 'args must be an array');
     this.#args = args;
@@ -215,12 +217,12 @@ export class Process<F extends Target = Target> extends BaseProcess {
     });
   }
 
-  #prepare(identity: ChildIdentity, inheritance: Inheritance): Preparation {
+  #prepare({ endsWithParent, ...identity }: ChildIdentity, inheritance: Inheritance): Preparation {
     const args = reducePlainValue(this.#args) ?? reduceValue(this.#args, 'args', inheritance);
     const own = native.semaphores.ownFamily();
     const family = own && { family: own.family, fd: inheritance.descriptor(own.fd).fd };
     const { name: parentName, authkey } = currentRole();
     const role = { ...identity, authkey, parent: { pid: process.pid, name: parentName } };
-    return { module: this.#module, target: this.#target, args, role, family };
+    return { module: this.#module, target: this.#target, args, role, family, endsWithParent };
   }
 }
