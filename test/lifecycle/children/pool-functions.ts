@@ -159,3 +159,9 @@ export function noise(): string {
   writeSync(2, 'and on the error');
   return 'quiet';
 }
+
+/** Dies as soon as its result is written. */
+export function answer_and_die(): string {
+  setTimeout(() => process.kill(process.pid, 'SIGKILL'), 0);
+  return 'answered';
+}
