@@ -294,7 +294,11 @@ def start():
     except BaseException as error:
         name, message, _, text, _ = describe(error)
         flush()
-        send(FAILED, [stage, name + (': ' + message if message else ''), text])
+        message = name + (': ' + message if message else '')
+        if isinstance(error, ModuleNotFoundError):
+            folders = ', '.join(folder or os.getcwd() for folder in sys.path)
+            message += '. %s has looked in: %s. The option pythonPath adds folders' % (sys.executable, folders)
+        send(FAILED, [stage, message, text])
         return None
     send(READY, None)
     return found
