@@ -184,6 +184,25 @@ def answer_and_die():
     return 'answered'
 
 
+# For the ports of CPython's tests.
+
+
+def sqr(x):
+    return x * x
+
+
+def mul(x, y):
+    return x * y
+
+
+def raising(key):
+    raise KeyError(key)
+
+
+def wait_until_cancelled_with(_):
+    time.sleep(600)
+
+
 # What only Python has.
 
 

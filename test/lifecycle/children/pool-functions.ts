@@ -165,3 +165,21 @@ export function answer_and_die(): string {
   setTimeout(() => process.kill(process.pid, 'SIGKILL'), 0);
   return 'answered';
 }
+
+// For the ports of CPython's tests.
+
+export function sqr(x: number): number {
+  return x * x;
+}
+
+export function mul(x: number, y: number): number {
+  return x * y;
+}
+
+export function raising(key: string): never {
+  throw new Error(key);
+}
+
+export async function wait_until_cancelled_with(): Promise<void> {
+  await sleep(600_000, undefined, { signal: currentTask()!.signal });
+}
