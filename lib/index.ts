@@ -60,7 +60,7 @@ export type { SocketAddress, SocketFamily } from './listener/socket-address.js';
 export { Pipe } from './connection/pipe.js';
 export { BasePool, type Yielded } from './pool/base-pool.js';
 export type { Items } from './pool/batches.js';
-export { currentTask, type CurrentTask } from './pool/current-task.js';
+export { currentTask, type CurrentTask } from './pool/node/current-task.js';
 export type {
   BrakeEvent,
   LogEvent,

@@ -26,7 +26,7 @@ const loadedLater = [
   'queues/reduction',
   'python/pickling',
   'python/rebuild',
-  'pool/node-worker',
+  'pool/node/worker',
 ];
 
 /** Each of these becomes a file of its own, at the same path below dist/cjs/ as below lib/. */

@@ -4,8 +4,8 @@ import { argumentError } from '../core/errors.js';
 import { checkOptionNames, optionNames } from '../core/validate.js';
 import { checkModule, checkTargetName, Process, type Target } from '../process/process.js';
 import { BasePool } from './base-pool.js';
-import { NodeLink } from './node-link.js';
-import type { NodeSetup } from './node-worker.js';
+import { NodeLink } from './node/link.js';
+import type { NodeSetup } from './node/worker.js';
 import { checkPoolOptions, POOL_OPTIONS, type CheckedOptions, type PoolOptions } from './options.js';
 import type { Launched, Launcher } from './pool-worker.js';
 
@@ -33,7 +33,7 @@ const poolNames = optionNames<NodePoolOptions<Target>>({
 });
 
 /** The program of the workers, below a Process. */
-const workerModule = new URL('./node-worker.js', import.meta.url);
+const workerModule = new URL('./node/worker.js', import.meta.url);
 
 /** Starts Node workers. */
 class NodeLauncher implements Launcher {

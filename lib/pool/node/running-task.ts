@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-import { argumentError } from '../core/errors.js';
+import { argumentError } from '../../core/errors.js';
 import type { CurrentTask } from './current-task.js';
-import { fromWorker, type TaskMessage } from './protocol.js';
+import { fromWorker, type TaskMessage } from '../protocol.js';
 
 type Items = AsyncIterator<unknown> | Iterator<unknown>;
 

@@ -4,14 +4,14 @@
 // While a task runs, the worker listens for what the pool says about it.
 import { fileURLToPath } from 'node:url';
 
-import type { Connection } from '../connection/connection.js';
-import { failureOf, type ChildFailure } from '../core/error-report.js';
-import { argumentError } from '../core/errors.js';
-import { beginFunction, beginImport } from '../process/current-process.js';
-import { findTarget, loadModule } from '../process/target-module.js';
+import type { Connection } from '../../connection/connection.js';
+import { failureOf, type ChildFailure } from '../../core/error-report.js';
+import { argumentError } from '../../core/errors.js';
+import { beginFunction, beginImport } from '../../process/current-process.js';
+import { findTarget, loadModule } from '../../process/target-module.js';
 import { runAsTask } from './current-task.js';
-import type { FromNode, ToNode } from './node-link.js';
-import { fromWorker, toWorker, type TaskMessage } from './protocol.js';
+import type { FromNode, ToNode } from './link.js';
+import { fromWorker, toWorker, type TaskMessage } from '../protocol.js';
 import { RunningTask } from './running-task.js';
 
 type AnyFunction = (...args: unknown[]) => unknown;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 //
 // The connection to a Node worker: structured clones in both directions, so that Connections and queues can be in them.
-import { rebuildReported, type ReportedFailure } from '../core/error-report.js';
-import { UnpicklingError } from '../core/errors.js';
-import { RemoteError } from '../core/pool-errors.js';
-import { fromWorker, type TaskMessage, type WorkerMessage } from './protocol.js';
-import { WorkerLink } from './worker-link.js';
+import { rebuildReported, type ReportedFailure } from '../../core/error-report.js';
+import { UnpicklingError } from '../../core/errors.js';
+import { RemoteError } from '../../core/pool-errors.js';
+import { fromWorker, type TaskMessage, type WorkerMessage } from '../protocol.js';
+import { WorkerLink } from '../worker-link.js';
 
 /** What a Node worker receives. */
 export type ToNode =

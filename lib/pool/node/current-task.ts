@@ -3,7 +3,7 @@
 // The task that a Node worker runs, as the function of the task sees it.
 import { AsyncLocalStorage } from 'node:async_hooks';
 
-import { perEnvironment } from '../core/per-environment.js';
+import { perEnvironment } from '../../core/per-environment.js';
 
 /** What is known of the task inside of its function. */
 export interface CurrentTask {
