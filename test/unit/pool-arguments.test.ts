@@ -46,7 +46,7 @@ describe('The constructors of pools', () => {
 
   it('refuse targets that a worker cannot find', async () => {
     await refuses(() => node({ module: './relative.js' }), 'module', RANGE);
-    await refuses(() => node({ target: [() => 1][0] }), 'target', TYPE);
+    await refuses(() => node({ target: [() => 1][0] }), 'target', RANGE);
     await refuses(() => node({ initializer: 5 }), 'target', TYPE);
     await refuses(() => python({ target: 'no function' }), 'target', RANGE);
     await refuses(() => python({ initializer: 'no function' }), 'target', RANGE);
