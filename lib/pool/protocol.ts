@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // The messages between a pool and one of its workers. A worker has one task at a time, so its messages need no number: they are
-// about the task that it was sent last. What the pool says about a task names the task, since the worker may have finished it.
+// about the task that it was sent last. interop/python/node_multiprocessing.py has the same numbers. What the pool says about a task names the task, since the worker may have finished it.
 
 /** What a task does with its function. */
 export type Mode = 'call' | 'map' | 'starmap' | 'stream';

@@ -20,7 +20,8 @@ type AnyFunction = (...args: unknown[]) => unknown;
 export interface NodeSetup {
   /** The URL of the user's module. */
   readonly module: string;
-  readonly target: string;
+  /** Null for a pool of a Python program, whose tasks name their functions. */
+  readonly target: string | null;
   readonly initializer: string | undefined;
   readonly initargs: readonly unknown[];
 }
@@ -48,8 +49,8 @@ class NodeWorker {
       this.#module = await loadModule(module);
       beginFunction();
       stage = 'export';
-      this.#target = findTarget(this.#module, module, target);
-      const initialize = initializer === undefined ? undefined : findTarget(this.#module, module, initializer);
+      if (target !== null) this.#target = findTarget(this.#module, module, target);
+      const initialize = initializer == null ? undefined : findTarget(this.#module, module, initializer);
       stage = 'run';
       await initialize?.(...initargs);
       await this.#send([fromWorker.ready]);
@@ -98,7 +99,7 @@ class NodeWorker {
 
   async #call({ target, mode, args }: TaskMessage, task: RunningTask): Promise<unknown> {
     const { module } = this.#setup;
-    const call = target === undefined ? (this.#target as AnyFunction) : findTarget(this.#module, module, target);
+    const call = target == null ? (this.#target as AnyFunction) : findTarget(this.#module, module, target);
     if (mode === 'stream') {
       await task.stream(call(...args));
       return undefined;

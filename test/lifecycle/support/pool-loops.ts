@@ -62,7 +62,7 @@ async function runOne(
   };
   call.then(settled, settled);
   try {
-    const result = (await within(60_000, call, `task of seed ${random.seed}`)) as unknown[];
+    const result = (await within(180_000, call, `task of seed ${random.seed}`)) as unknown[];
     expect(exits).to.equal(false);
     expect(result).to.deep.equal([value, large]);
     tally.results++;
