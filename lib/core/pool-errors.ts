@@ -9,6 +9,7 @@ import { MultiprocessingError } from './errors.js';
 export interface RemoteReport {
   /** The class of the error: its name in Node, its module and name in Python (without `builtins`). */
   readonly type: string;
+  /** Its message, without its class. */
   readonly message: string;
   /** The arguments with which the exception was made, as far as they can be carried. */
   readonly args: readonly unknown[];
@@ -44,11 +45,13 @@ export class RemoteError extends MultiprocessingError {
 
 /** How a worker of a pool has ended, and what it was doing. */
 export interface WorkerEnd {
+  /** The number of the process. */
   readonly pid: number;
   /** As `exitcode` of a Process: negative for a signal. */
   readonly exitcode: number;
   /** The number of the task that it ran. */
   readonly task: number;
+  /** Which attempt of the task it was. */
   readonly attempt: number;
   /** The end of what it has written to its standard error. */
   readonly stderrTail: string;

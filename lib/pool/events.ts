@@ -18,6 +18,7 @@ export interface WorkerEvent {
 
 /** A line that a worker has written. */
 export interface OutputEvent {
+  /** Where it has written the line. */
   readonly stream: StreamName;
   /** The line, without its end. */
   readonly line: string;
@@ -33,6 +34,7 @@ export interface LogEvent {
   readonly level: string;
   /** The name of the logger. */
   readonly name: string;
+  /** The text of the record. */
   readonly message: string;
   /** The number of the process. */
   readonly pid: number;
@@ -66,6 +68,7 @@ export interface PoolEvents {
 export interface WorkerStats {
   /** The number of the process. */
   readonly pid: number;
+  /** As in the events of the worker. */
   readonly index: number;
   /** It starts, waits for a task, runs one, is to give up one that timed out or was aborted, or ends. */
   readonly state: 'starting' | 'idle' | 'busy' | 'cancelling' | 'ending';
@@ -75,6 +78,7 @@ export interface WorkerStats {
 
 /** The state of a pool. */
 export interface PoolStats {
+  /** The workers that have not ended. */
   readonly workers: readonly WorkerStats[];
   /** Tasks that wait for a worker. */
   readonly queued: number;

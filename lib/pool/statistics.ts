@@ -5,11 +5,17 @@ import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
 export interface TimeSummary {
   /** How many times were recorded. The other values are 0 if there are none. */
   readonly count: number;
+  /** The shortest. */
   readonly min: number;
+  /** The average. */
   readonly mean: number;
+  /** Half of the times are at most this. */
   readonly p50: number;
+  /** 90 % of the times are at most this. */
   readonly p90: number;
+  /** 99 % of the times are at most this. */
   readonly p99: number;
+  /** The longest. */
   readonly max: number;
 }
 

@@ -3,7 +3,6 @@
 // What a worker writes to its standard output and error. The pool reads both by line, and passes them on where the program does
 // not listen for them.
 import { readSync } from 'node:fs';
-import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
 
@@ -37,7 +36,8 @@ class Output {
     });
     // A worker that is killed may leave anything.
     stream.on('error', () => undefined);
-    (stream as Socket).unref();
+    // It is a socket, whatever its type says.
+    (stream as Readable & { unref(): void }).unref();
   }
 
   /** Takes what the pipe still holds, and closes it: a process that the worker has started may hold the other end. */

@@ -74,7 +74,7 @@ describe('The calls of pools', () => {
       await refuses(() => pool.stream([], { buffersize: 0 }), 'buffersize', RANGE);
       await refuses(() => pool.close({ grace: NaN }), 'grace', RANGE);
     }
-    await refuses(() => pools[0]!.apply([] as never, { kwargs: {} } as object), 'kwargs', TYPE);
+    await refuses(() => pools[0]!.apply([] as never, { kwargs: {} }), 'kwargs', TYPE);
     for (const pool of pools) await pool.terminate();
   });
 });

@@ -29,7 +29,7 @@ export class RunningTask {
       signal: this.#abort.signal,
       progress: (done, total) => report(fromWorker.progress, [done, total]),
       log: (message, level = 'INFO') => {
-        if (logs) report(fromWorker.log, { level, name: 'task', message: String(message) });
+        if (logs) report(fromWorker.log, { level, name: 'task', message });
       },
     };
   }

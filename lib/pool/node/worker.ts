@@ -22,7 +22,7 @@ export interface NodeSetup {
   readonly module: string;
   /** Null for a pool of a Python program, whose tasks name their functions. */
   readonly target: string | null;
-  readonly initializer: string | undefined;
+  readonly initializer: string | null | undefined;
   readonly initargs: readonly unknown[];
 }
 
@@ -50,7 +50,7 @@ class NodeWorker {
       beginFunction();
       stage = 'export';
       if (target !== null) this.#target = findTarget(this.#module, module, target);
-      const initialize = initializer == null ? undefined : findTarget(this.#module, module, initializer);
+      const initialize = typeof initializer === 'string' ? findTarget(this.#module, module, initializer) : undefined;
       stage = 'run';
       await initialize?.(...initargs);
       await this.#send([fromWorker.ready]);
@@ -99,7 +99,7 @@ class NodeWorker {
 
   async #call({ target, mode, args }: TaskMessage, task: RunningTask): Promise<unknown> {
     const { module } = this.#setup;
-    const call = target == null ? (this.#target as AnyFunction) : findTarget(this.#module, module, target);
+    const call = typeof target === 'string' ? findTarget(this.#module, module, target) : (this.#target as AnyFunction);
     if (mode === 'stream') {
       await task.stream(call(...args));
       return undefined;
