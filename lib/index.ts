@@ -42,6 +42,8 @@ export {
   TruncatedMessageError,
   UnpicklingError,
 } from './core/errors.js';
+export { PoolClosed, PoolSaturated, RemoteError, TaskTimeout, WorkerDied } from './core/pool-errors.js';
+export type { RemoteReport, WorkerEnd } from './core/pool-errors.js';
 export type { ChildFailure } from './core/error-report.js';
 export type { DescriptorAddress, SemaphoreAddress } from './reduction/transfer.js';
 export { Event, type EventAddress, type EventDescriptor } from './synchronize/event.js';
@@ -52,6 +54,35 @@ export { Process, type Arguments, type ProcessOptions, type Target } from './pro
 export type { CommonProcessOptions } from './process/options.js';
 export type { SocketAddress, SocketFamily } from './listener/socket-address.js';
 export { Pipe } from './connection/pipe.js';
+export { BasePool, type Yielded } from './pool/base-pool.js';
+export type { Items } from './pool/batches.js';
+export { currentTask, type CurrentTask } from './pool/node/current-task.js';
+export type {
+  BrakeEvent,
+  LogEvent,
+  OutputEvent,
+  PoolEvents,
+  PoolStats,
+  WorkerEvent,
+  WorkerStats,
+} from './pool/events.js';
+export type {
+  ApplyOptions,
+  IteratorOptions,
+  MapOptions,
+  PoolOptions,
+  StreamOptions,
+  TaskOptions,
+} from './pool/options.js';
+export { Pool, type NodePoolOptions } from './pool/pool.js';
+export type { TimeSummary } from './pool/statistics.js';
+export type { StreamName } from './pool/worker-output.js';
+export {
+  PythonPool,
+  type PythonApplyOptions,
+  type PythonPoolOptions,
+  type PythonStreamOptions,
+} from './python/python-pool.js';
 export { PythonProcess, type PythonProcessOptions } from './python/python-process.js';
 export type { BuiltInSerialization, PackUnpack, Serialization, Serializer } from './serialization/formats.js';
 export * as pickle from './serialization/pickle/index.js';

@@ -55,8 +55,9 @@ export const layers = {
         { name: 'queues', meaning: 'Queue, JoinableQueue, SimpleQueue' },
         { name: 'process', meaning: 'Process: start, bootstrap, end' },
       ],
+      [{ name: 'pool', meaning: 'Pool: tasks, their queue, workers and their ends' }],
       [{ name: 'describe.ts', meaning: 'describe and attach, for objects of every class' }],
-      [{ name: 'python', meaning: "PythonProcess, and this package's objects in pickles" }],
+      [{ name: 'python', meaning: "PythonProcess, PythonPool, and this package's objects in pickles" }],
       [
         { name: 'index.ts', meaning: 'everything that users import' },
         { name: 'child-main.ts', meaning: 'the program of a Node child' },

@@ -3,7 +3,8 @@
 
 ``NodeProcess`` starts a Node process that runs an exported function, as ``multiprocessing.Process`` starts a Python
 process: with real queues, connections and locks of ``multiprocessing`` anywhere in its arguments. In Node they are the
-objects of the package node-multiprocessing. One file, CPython 3.8 or later, nothing but the standard library.
+objects of the package node-multiprocessing. ``NodePool`` runs exported functions for many tasks, as the executors of
+``concurrent.futures`` do. One file, CPython 3.8 or later, nothing but the standard library.
 
     import multiprocessing
     from node_multiprocessing import NodeProcess
@@ -14,22 +15,28 @@ objects of the package node-multiprocessing. One file, CPython 3.8 or later, not
     process.start()
 """
 import base64
+import concurrent.futures
 import io
+import itertools
 import json
 import os
+import pathlib
+import queue as thread_queue
 import shutil
 import socket
 import subprocess
+import threading
 import weakref
 from multiprocessing import connection, context, popen_spawn_posix, process, queues, reduction, synchronize, util
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
 
-__all__ = ['NodeProcess', 'describe']
+__all__ = ['NodeError', 'NodePool', 'NodeProcess', 'describe']
 
 _Path = Union[str, 'os.PathLike[str]']
 
 _PACKAGE = 'node-multiprocessing'
 _ENTRY = os.path.join('dist', 'cjs', 'child-main.js')
+_WORKER = os.path.join('pool', 'node', 'worker.js')
 
 
 class NodeProcess(process.BaseProcess):
@@ -76,6 +83,198 @@ class NodeProcess(process.BaseProcess):
     @staticmethod
     def _Popen(process_obj: 'NodeProcess') -> '_Popen':
         return _Popen(process_obj)
+
+
+class NodeError(Exception):
+    """The error of a Node function. ``name`` is its class, ``stack`` its stack."""
+
+    def __init__(self, name: str, message: str, stack: str) -> None:
+        super().__init__(name, message, stack)
+        self.name, self.message, self.stack = name, message, stack
+
+    def __str__(self) -> str:
+        return self.message
+
+
+_Item = Tuple['concurrent.futures.Future[Any]', str, Sequence[Any]]
+
+
+class NodePool(concurrent.futures.Executor):
+    """Node processes that run exported functions of one module: an executor as those of ``concurrent.futures``.
+
+        with NodePool('pages.mjs', max_workers=2) as pool:
+            print(pool.submit('render', {'title': 'Hello'}).result())
+            print(list(pool.map('render', [{'title': 'One'}, {'title': 'Two'}])))
+
+    module: the file of a JavaScript module, relative to ``cwd``. Each process loads it once.
+    max_workers: how many processes there are. Each starts with the first task that needs it.
+    node, cwd, env: as for ``NodeProcess``.
+
+    Instead of a function, ``submit`` and ``map`` take the name of an export. Arguments and results are values that the
+    package can translate. An error of a function is a ``NodeError``. If a process dies, its task fails with
+    ``concurrent.futures.BrokenExecutor``, and the next task gets a new process.
+    """
+
+    def __init__(
+        self,
+        module: str,
+        max_workers: Optional[int] = None,
+        node: Optional[str] = None,
+        cwd: Optional[_Path] = None,
+        env: Optional[Mapping[str, str]] = None,
+    ) -> None:
+        if max_workers is None:
+            max_workers = os.cpu_count() or 1
+        if max_workers <= 0:
+            raise ValueError('max_workers must be greater than 0')
+        folder = os.getcwd() if cwd is None else os.path.abspath(os.fspath(cwd))
+        path = _find_module(module, folder)
+        entry = _find_entry(path, dict(os.environ if env is None else env))
+        self._options: Dict[str, Any] = {'node': node, 'cwd': cwd, 'env': env}
+        self._worker = os.path.join(os.path.dirname(entry), _WORKER)
+        self._setup = {'module': pathlib.Path(path).as_uri(), 'target': None, 'initializer': None, 'initargs': []}
+        self._max_workers = max_workers
+        self._items: 'thread_queue.SimpleQueue[Optional[_Item]]' = thread_queue.SimpleQueue()
+        self._idle = threading.Semaphore(0)
+        self._threads: List[threading.Thread] = []
+        self._lock = threading.Lock()
+        self._shutdown = False
+
+    def submit(self, fn: str, *args: Any) -> 'concurrent.futures.Future[Any]':  # type: ignore[override]
+        """Runs the export ``fn`` with these arguments. CPython: ``Executor.submit``."""
+        if not isinstance(fn, str):
+            raise TypeError('fn must be the name of an export of the module, not %s' % type(fn).__name__)
+        future: 'concurrent.futures.Future[Any]' = concurrent.futures.Future()
+        with self._lock:
+            if self._shutdown:
+                raise RuntimeError('cannot schedule new futures after shutdown')
+            self._items.put((future, fn, args))
+            # A thread that waits takes it; otherwise there may be one more.
+            if not self._idle.acquire(blocking=False) and len(self._threads) < self._max_workers:
+                thread = threading.Thread(target=self._serve, daemon=True)
+                self._threads.append(thread)
+                thread.start()
+        return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Takes no more tasks; the processes end after the last one. CPython: ``Executor.shutdown``."""
+        with self._lock:
+            first, self._shutdown = not self._shutdown, True
+            if cancel_futures:
+                self._cancel_waiting()
+            if first or cancel_futures:
+                for _ in self._threads:
+                    self._items.put(None)
+        if wait:
+            for thread in self._threads:
+                thread.join()
+
+    def _cancel_waiting(self) -> None:
+        while True:
+            try:
+                item = self._items.get_nowait()
+            except thread_queue.Empty:
+                return
+            if item is not None and item[0].cancel():
+                # For those that wait for it, this makes it one that has ended.
+                item[0].set_running_or_notify_cancel()
+
+    def _serve(self) -> None:
+        worker: Optional[_NodeWorker] = None
+        while True:
+            item = self._items.get()
+            if item is None:
+                break
+            future, name, args = item
+            if future.set_running_or_notify_cancel():
+                try:
+                    if worker is None:
+                        worker = _NodeWorker(self._worker, self._setup, self._options)
+                    result = worker.run(name, args)
+                except BaseException as error:
+                    if worker is not None and worker.ended:
+                        worker = None
+                    future.set_exception(error)
+                else:
+                    future.set_result(result)
+                    del result
+            # The caller may keep the future, which refers to the result.
+            del item, future, args
+            self._idle.release()
+        if worker is not None:
+            worker.close()
+
+
+class _NodeWorker:
+    """One process of a NodePool. lib/pool/protocol.ts has the messages."""
+
+    def __init__(self, module: str, setup: Mapping[str, Any], options: Mapping[str, Any]) -> None:
+        self.ended = False
+        self._numbers = itertools.count(1)
+        self._connection, theirs = connection.Pipe()
+        self._process = NodeProcess(module + ':work', args=(theirs, setup), daemon=True, **options)
+        try:
+            self._process.start()
+        except BaseException:
+            self._connection.close()
+            raise
+        finally:
+            theirs.close()
+        kind, body = self._receive()
+        if kind != _READY:
+            self.close()
+            raise concurrent.futures.BrokenExecutor(_failure(body))
+
+    def run(self, name: str, args: Sequence[Any]) -> Any:
+        task: Dict[str, Any] = {'id': next(self._numbers), 'attempt': 1, 'mode': 'call', 'credits': 0, 'logs': False}
+        task.update(target=name, args=list(args), kwargs=None)
+        message = bytes(reduction.ForkingPickler.dumps({'type': 'task', 'task': task}, 4))
+        try:
+            self._connection.send_bytes(message)
+        except BrokenPipeError:
+            pass  # The end of the process is noticed by the receive.
+        while True:
+            kind, body = self._receive()
+            if kind == _DONE:
+                return body
+            if kind == _ERROR:
+                raise _error(body)
+
+    def close(self) -> None:
+        self.ended = True
+        self._connection.close()
+        self._process.join(_END_SECONDS)
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join()
+        self._process.close()
+
+    def _receive(self) -> Tuple[int, Any]:
+        try:
+            kind, *body = self._connection.recv()
+        except (EOFError, OSError):
+            self._process.join()
+            code = self._process.exitcode
+            self.close()
+            text = 'The Node process has ended with exit code %s while it ran the task' % code
+            raise concurrent.futures.BrokenExecutor(text) from None
+        return kind, body[0] if body else None
+
+
+_READY, _DONE, _ERROR = 1, 4, 5
+
+# How long a process may take to end.
+_END_SECONDS = 2
+
+
+def _error(body: Mapping[str, Any]) -> NodeError:
+    described = (body.get('thrown') or {}).get('error') or {}
+    message = described.get('message', body['message'])
+    return NodeError(described.get('name', 'Error'), message, body['stack'])
+
+
+def _failure(body: Any) -> str:
+    return 'The Node process cannot load its module: %s' % (body or {}).get('message')
 
 
 def describe(obj: Any) -> Tuple[str, List[int]]:

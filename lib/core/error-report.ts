@@ -182,3 +182,13 @@ export function rebuildReported(reported: ReportedValue, known = new Map<Reporte
   if (errors !== undefined) put(error, 'errors', rebuildReported(errors, known), false);
   return putAll(error, fields);
 }
+
+/** What the child has thrown, if it has reported that. */
+export function causeOf({ thrown }: ReportedFailure): ErrorOptions | undefined {
+  try {
+    return thrown && { cause: rebuildReported(thrown) };
+  } catch {
+    // Not written by this package, but by a function that has found the channel.
+    return undefined;
+  }
+}

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Every error this package throws is made here. The native layer reports numbers; nothing above this file knows them.
+// Every error this package throws is made here, or for pools in pool-errors.ts. The native layer reports numbers; nothing above
+// these files knows them.
 import { constants } from 'node:os';
 import { getSystemErrorMap } from 'node:util';
 

@@ -86,6 +86,11 @@ export function writeAtExit(limitMs: number): void {
   }
 }
 
+/** Whether the process is past its last turn of the event loop. */
+export function isExiting(): boolean {
+  return state.exitDeadline !== undefined;
+}
+
 /** Called for every message that has to wait. Once the process is ending there is no later turn to write it in. */
 export function writeNowIfExiting(): void {
   if (state.exitDeadline !== undefined) writeAtExit(0);

@@ -17,7 +17,10 @@ import { checkBoolean, checkTimeout } from '../core/validate.js';
 export interface ChildIdentity {
   readonly name: string;
   readonly identity: readonly number[];
+  /** Whether it ends with its parent, and has no children for that reason. */
   readonly daemon: boolean;
+  /** Whether it ends with its parent. */
+  readonly endsWithParent: boolean;
 }
 
 /** A child that was started, whether it still runs or has ended. */
@@ -37,6 +40,10 @@ export abstract class BaseProcess {
   #daemon: boolean;
   #launched: Launched | undefined;
   #closed = false;
+  /** @internal Whether it may have children although it ends with this process, as the workers of a pool may. */
+  mayHaveChildren = false;
+  /** @internal Called once when it has ended. Does not keep the event loop alive. */
+  onEnded: (() => void) | undefined;
 
   /** @internal */
   protected constructor(name: string | undefined, daemon: boolean | undefined) {
@@ -68,10 +75,17 @@ export abstract class BaseProcess {
           'begun: each child would start the next one. Put the code that is for the main program only behind "if (isMainProcess)"',
       );
     }
-    this.#launched = this.launch({ name: this.#name, identity: this.#identity, daemon: this.#daemon });
+    const isDaemon = this.#daemon && !this.mayHaveChildren;
+    this.#launched = this.launch({
+      name: this.#name,
+      identity: this.#identity,
+      daemon: isDaemon,
+      endsWithParent: this.#daemon,
+    });
     children.add(this);
     this.#launched.child.afterEnd = () => {
       children.delete(this);
+      this.onEnded?.();
     };
   }
 
@@ -191,6 +205,11 @@ export abstract class BaseProcess {
   /** Its standard error if `stdio` made it a pipe, otherwise null. */
   get stderr(): Readable | null {
     return this.#launched?.child.process.stderr ?? null;
+  }
+
+  /** @internal Why a process that has ended has failed; undefined if it has not failed. */
+  get failure(): ChildProcessError | undefined {
+    return this.#launched?.failure();
   }
 
   #joined({ failure }: Launched, ended: boolean): boolean {

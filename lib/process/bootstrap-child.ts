@@ -4,15 +4,14 @@
 import { fstatSync, writeSync } from 'node:fs';
 import { constants } from 'node:os';
 import { isAbsolute } from 'node:path';
-import { createRequire } from 'node:module';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
 
 import type { PickledArguments, Preparation, Report } from './bootstrap.js';
 import { Connection } from '../connection/connection.js';
 import { becomeChild, beginFunction } from './current-process.js';
 import { importing } from './import-context.js';
-import { isForRequire } from './module-format.js';
 import { DAEMON_GRACE_MS } from './options.js';
+import { findTarget, loadModule } from './target-module.js';
 import { failureOf, type ChildFailure, type ReportedFailure } from '../core/error-report.js';
 import { EOFError, systemError, TruncatedMessageError } from '../core/errors.js';
 import { native } from '../native/addon.js';
@@ -93,44 +92,6 @@ class Reporter {
   }
 }
 
-/** What to write in the place of a target that is no export. */
-function adviceFor(main: unknown, name: string): string {
-  if (typeof main === 'function' && main.name === name) return "Pass target: 'default'";
-  // A function that is written in the place of the option gets the name of the option.
-  return name === 'target'
-    ? 'A function that is written in place cannot be found by a child: export it, and pass it or its name'
-    : 'Write `export` before the function, or pass the name of its export as a string';
-}
-
-/** Loads a module as Node loads the module of a program. */
-async function load(url: URL): Promise<Record<string, unknown>> {
-  if (isForRequire(url)) {
-    try {
-      // Without inherited names, as the namespace that import() returns.
-      return { __proto__: null, default: createRequire(url)(fileURLToPath(url)) as unknown };
-    } catch (error) {
-      // An ES module without a mark that says so. It has not been evaluated.
-      const { code } = Object(error) as { code?: unknown };
-      if (code !== 'ERR_REQUIRE_ESM' && code !== 'ERR_REQUIRE_ASYNC_MODULE') throw error;
-    }
-  }
-  return (await import(url.href)) as Record<string, unknown>;
-}
-
-/** Finds an exported function. If there is none, the error lists the exports of the module. */
-function findTarget(module: Record<string, unknown>, url: string, name: string): (...args: unknown[]) => unknown {
-  // require() returns the exports of a CommonJS module directly, import() puts them below `default`.
-  const main = module['default'];
-  const commonJs = Object(main) === main ? (main as Record<string, unknown>) : {};
-  const found = name in module ? module[name] : Object.hasOwn(commonJs, name) ? commonJs[name] : undefined;
-  if (typeof found === 'function') return found as (...args: unknown[]) => unknown;
-  const names = [...new Set([...Object.keys(module), ...Object.keys(commonJs)])].join(', ') || 'none';
-  if (found === undefined) {
-    throw new TypeError(`${url} has no export "${name}"; it exports: ${names}. ${adviceFor(main, name)}`);
-  }
-  throw new TypeError(`The export "${name}" of ${url} is not a function; it exports: ${names}`);
-}
-
 /**
  * Joins the parent's family. If the family belongs to another user, this process cannot join, and the id of that user
  * is returned.
@@ -178,7 +139,7 @@ async function run(
 ): Promise<void> {
   const values = rebuildArguments(args, family && enter(family), rebuildPickled);
   reporter.attached();
-  const module = await importing(() => load(isAbsolute(url) ? pathToFileURL(url) : new URL(url)));
+  const module = await importing(() => loadModule(url));
   reporter.stage = 'export';
   const found = findTarget(module, url, target);
   beginFunction();
@@ -223,12 +184,12 @@ export function runChild(fd: number, parent: 'node' | 'python', rebuildPickled: 
     process.exitCode = 1;
     return;
   }
-  const { role, module, args } = preparation;
+  const { role, module, args, endsWithParent = role.daemon } = preparation;
   if ('sentinel' in args) keepForMe(args.sentinel);
   becomeChild({ ...role, channel: fd });
   process.argv.push(isAbsolute(module) ? module : fileURLToPath(module));
   reporter.name = role.name;
-  if (role.daemon) {
+  if (endsWithParent) {
     const status = native.processes.endWithParent(fd, DAEMON_GRACE_MS);
     if (status < 0) throw systemError(status, 'pthread_create');
   }

@@ -30,6 +30,8 @@ export interface Preparation {
   readonly target: string;
   readonly args: ObjectGraph | PickledArguments;
   readonly role: Omit<Role, 'channel'>;
+  /** Whether it ends with its parent. A Python parent does not say so: there, daemons do. */
+  readonly endsWithParent?: boolean | undefined;
   /** The family that the child joins, and the descriptor that makes it a member. */
   readonly family?: { readonly family: string; readonly fd: number } | undefined;
 }

@@ -106,6 +106,11 @@ export function becomeChild(role: Role): void {
   setRoleText(JSON.stringify({ ...role, importing: true }));
 }
 
+/** @internal Called before a child imports a module of the user once more. */
+export function beginImport(): void {
+  setRoleText(JSON.stringify({ ...currentRole(), importing: true }));
+}
+
 /** @internal Called when a child has imported the module of its function, and calls the function. */
 export function beginFunction(): void {
   setRoleText(JSON.stringify(currentRole()));

@@ -7,7 +7,7 @@ import { constants } from 'node:os';
 import { delimiter, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import { rebuildReported, type ChildFailure, type ReportedFailure } from '../core/error-report.js';
+import { causeOf, type ChildFailure, type ReportedFailure } from '../core/error-report.js';
 import { ChildProcessError, systemError } from '../core/errors.js';
 import { isURL } from '../core/realms.js';
 import { flushUnwritten } from '../event-loop/sync-wait.js';
@@ -83,7 +83,7 @@ export function launchChild(
  */
 function supervise(
   { process: child, pid }: ReturnType<typeof launchProgram>,
-  { name, daemon }: ChildIdentity,
+  { name, endsWithParent }: ChildIdentity,
   channel: BootstrapChannel,
   inheritance: Inheritance,
   spawner: Spawner,
@@ -97,7 +97,7 @@ function supervise(
     inheritance.attached();
     spawner.ended?.();
   };
-  const running = new RunningChild(child, pid, daemon, onEnd, channel.fd);
+  const running = new RunningChild(child, pid, endsWithParent, onEnd, channel.fd);
   const onReport = (report: Report): void => {
     if (report.type === 'failed') {
       failure ??= report;
@@ -124,16 +124,6 @@ function supervise(
       return failure !== undefined && printed ? markPrinted(error) : error;
     },
   };
-}
-
-/** What the child has thrown, if it has reported that. */
-function causeOf({ thrown }: ReportedFailure): ErrorOptions | undefined {
-  try {
-    return thrown && { cause: rebuildReported(thrown) };
-  } catch {
-    // Not written by this package, but by a function that has found the channel.
-    return undefined;
-  }
 }
 
 /** The failure of a child that has ended without a report of a failure, and did not get to its function. */

@@ -104,7 +104,8 @@ function fileUrl(text: string): string | undefined {
   }
 }
 
-function checkModule(module: unknown): string {
+/** @internal The URL of a module that a child can import. */
+export function checkModule(module: unknown): string {
   if (typeof module !== 'string' && !isURL(module)) {
     throw argumentError('type', 'module must be a file: URL or an absolute path, usually import.meta.url');
   }
@@ -125,7 +126,8 @@ function checkModule(module: unknown): string {
   );
 }
 
-function checkTarget(target: unknown): string {
+/** @internal The name of an exported function. */
+export function checkTargetName(target: unknown): string {
   if (typeof target === 'string' && target !== '') return target;
   if (typeof target === 'string') throw argumentError('range', 'target must not be empty');
   checkFunction(target, 'target');
@@ -192,7 +194,7 @@ export class Process<F extends Target = Target> extends BaseProcess {
     checkCommon(options);
     this.#options = options;
     this.#module = checkModule(options.module);
-    this.#target = checkTarget(options.target);
+    this.#target = checkTargetName(options.target);
     const args: unknown = options.args ?? [];
     if (!Array.isArray(args)) throw argumentError('type', 'args must be an array');
     this.#args = args;
@@ -216,12 +218,12 @@ export class Process<F extends Target = Target> extends BaseProcess {
     });
   }
 
-  #prepare(identity: ChildIdentity, inheritance: Inheritance): Preparation {
+  #prepare({ endsWithParent, ...identity }: ChildIdentity, inheritance: Inheritance): Preparation {
     const args = reduceValue(this.#args, 'args', inheritance);
     const own = native.semaphores.ownFamily();
     const family = own && { family: own.family, fd: inheritance.descriptor(own.fd).fd };
     const { name: parentName, authkey } = currentRole();
     const role = { ...identity, authkey, parent: { pid: process.pid, name: parentName } };
-    return { module: this.#module, target: this.#target, args, role, family };
+    return { module: this.#module, target: this.#target, args, role, family, endsWithParent };
   }
 }

@@ -2,7 +2,9 @@
 //
 // Chooses the interpreter of a PythonProcess. The child itself checks that it is CPython 3.8 or later, and reports if
 // it is not: running the interpreter once before, for a check, would take as long as starting the child.
-import { join } from 'node:path';
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 /** An interpreter, and its name in error messages. */
 export interface Interpreter {
@@ -15,9 +17,14 @@ function from(origin: string, command: string): Interpreter {
 }
 
 /**
- * The first of these that is given: the option `python`, `PYTHON`, the virtual environment; else `python3` on the PATH.
+ * The first of these that is given: the option `python`, `PYTHON`, the virtual environment that is active, the one in the
+ * folder `.venv` of the working directory; else `python3` on the PATH.
  */
-export function findInterpreter(python: string | undefined, env: NodeJS.ProcessEnv): Interpreter {
+export function findInterpreter(
+  python: string | undefined,
+  env: NodeJS.ProcessEnv,
+  cwd: string | URL | undefined,
+): Interpreter {
   if (python !== undefined) return from('the option python', python);
   const named = env['PYTHON'];
   if (named !== undefined && named !== '') return from('the environment variable PYTHON', named);
@@ -25,5 +32,7 @@ export function findInterpreter(python: string | undefined, env: NodeJS.ProcessE
   if (virtual !== undefined && virtual !== '') {
     return from('the environment variable VIRTUAL_ENV', join(virtual, 'bin', 'python'));
   }
-  return from('from the PATH', 'python3');
+  const local = join(cwd instanceof URL ? fileURLToPath(cwd) : resolve(cwd ?? '.'), '.venv', 'bin', 'python');
+  if (existsSync(local)) return from('the virtual environment of the working directory', local);
+  return from('from the PATH; neither PYTHON nor VIRTUAL_ENV is set, and there is no .venv', 'python3');
 }

@@ -32,7 +32,7 @@ export interface PythonProcessOptions extends CommonProcessOptions {
   kwargs?: Readonly<Record<string, unknown>> | undefined;
   /**
    * The interpreter, CPython 3.8 or later: a path, or a name on the PATH. Default: the environment variable `PYTHON`,
-   * the active virtual environment (`VIRTUAL_ENV`), or `python3`.
+   * the active virtual environment (`VIRTUAL_ENV`), that in the folder `.venv` of the working directory, or `python3`.
    */
   python?: string | undefined;
   /** Folders to search for modules, after the working directory and before the folders in `PYTHONPATH`. */
@@ -48,7 +48,8 @@ const pythonProcessNames = optionNames<PythonProcessOptions>({
   pythonPath: true,
 });
 
-function checkTarget(target: unknown): { module: string; name: string } {
+/** @internal The parts of `'module:function'`. */
+export function checkPythonTarget(target: unknown): { module: string; name: string } {
   if (typeof target !== 'string') throw argumentError('type', "target must be a string, 'module:function'");
   const [, module, name] = /^([^:\s/\\]+):([^:\s]+)$/.exec(target) ?? [];
   if (module !== undefined && name !== undefined) return { module, name };
@@ -102,13 +103,13 @@ export class PythonProcess extends BaseProcess {
     this.#folders = checkFolders(pythonPath);
     // An entry is any value, also undefined and null, which Node takes for 'pipe'.
     const stdin = options.stdio !== undefined && options.stdio.length > 0;
-    this.#task = { ...checkTarget(target), args, kwargs: checkKeywords(kwargs), stdin, folders: this.#folders };
+    this.#task = { ...checkPythonTarget(target), args, kwargs: checkKeywords(kwargs), stdin, folders: this.#folders };
   }
 
   /** @internal */
   protected override launch(identity: ChildIdentity): Launched {
     const env = this.#environment();
-    const { command, label } = findInterpreter(this.#python, env);
+    const { command, label } = findInterpreter(this.#python, env, this.#options.cwd);
     const queues: WeakRef<BaseQueue<unknown>>[] = [];
     let pickles: Buffer;
     // If it fails, the child starts a tracker of its own.

@@ -58,7 +58,7 @@ export function pickleArguments({ args, kwargs }: Task, hooks: PickleHooks): Buf
  */
 export function spawnPickles(
   handle: number,
-  { name, identity, daemon }: ChildIdentity,
+  { name, identity, daemon, endsWithParent }: ChildIdentity,
   task: Task,
   args: Buffer,
 ): Buffer {
@@ -73,7 +73,7 @@ export function spawnPickles(
     sys_path: reduce(evaluate, [SEARCHED, { folders: task.folders }]),
   };
   // The namespace of spawn_child.py, which has the functions that are called below.
-  const globals = { handle, daemon, grace: DAEMON_GRACE_MS / 1000, stdin: task.stdin };
+  const globals = { handle, daemon: endsWithParent, grace: DAEMON_GRACE_MS / 1000, stdin: task.stdin };
   const call = (expression: string, locals: object): PythonObject => reduce(evaluate, [expression, globals, locals]);
   // The attributes that Process.__init__ of CPython sets. The child evaluates them in this order, which matters.
   const state = {

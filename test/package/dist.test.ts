@@ -19,6 +19,7 @@ const LOADED_LATER = {
   'synchronize/reduction': ['shared/synchronize'],
   'queues/reduction': ['shared/synchronize', 'synchronize/reduction', 'shared/queues'],
   'python/pickling': ['shared/pickle', 'shared/listener'],
+  'pool/node/worker': ['shared/current-task'],
   'python/rebuild': ['shared/synchronize', 'synchronize/reduction', 'shared/queues', 'shared/pickle'],
 };
 

@@ -6,6 +6,8 @@ export class PythonError extends Error {
   readonly args: readonly unknown[];
   /** Its attributes, if any, as an object. CPython: `__dict__`. */
   attributes: unknown;
+  /** The text of its traceback, if a worker of `multiprocessing.pool` has sent it. CPython: the `__cause__`. */
+  declare traceback: string | undefined;
 
   /** @param name The name of its class in `builtins`, such as `'ValueError'`. */
   constructor(name: string, args: readonly unknown[] = []) {
@@ -13,6 +15,13 @@ export class PythonError extends Error {
     super(messageOf(args.length === 1 ? args[0] : args[1]));
     Object.defineProperty(this, 'name', { value: name, configurable: true, writable: true });
     this.args = args;
+  }
+
+  /** @internal Takes the traceback for its stack, which would begin in this package. */
+  setTraceback(text: string): void {
+    for (const name of ['traceback', 'stack']) {
+      Object.defineProperty(this, name, { value: text, enumerable: false, configurable: true, writable: true });
+    }
   }
 }
 

@@ -6,6 +6,7 @@ import { types } from 'node:util';
 
 import { isError } from '../../../core/realms.js';
 import { reducerTable, type Reducer } from '../hooks.js';
+import { refuse, text } from './arguments.js';
 import { PythonGlobal, PythonObject, PythonTuple, reduce, type PickleNode } from '../nodes.js';
 import { PythonError } from '../python-error.js';
 
@@ -117,7 +118,43 @@ function reducer(name: string): Reducer {
 
 const reducers = Object.fromEntries([...SIMPLE, ...Object.keys(EXACT)].map((name) => [name, reducer(name)]));
 
-export const exceptionReducers = reducerTable({ builtins: reducers });
+/** Python puts quotes around a traceback that is the text of another one. */
+function withoutQuotes(traceback: string): string {
+  return traceback.replace(/^\s*"""\n/, '').replace(/\n*"""\s*$/, '');
+}
+
+/** An exception as a worker of multiprocessing.pool or concurrent.futures sends it, with its traceback as text. */
+const rebuildException: Reducer = {
+  most: 2,
+  call([error, traceback]) {
+    // A registered class has properties of its own.
+    if (error instanceof PythonError) error.setTraceback(withoutQuotes(text(traceback, 'the traceback')));
+    return Object(error) === error ? error : refuse('it is not an exception');
+  },
+};
+
+/** The text of a traceback, which is the cause of such an exception. */
+const remoteTraceback: Reducer = { pure: true, most: 1, call: (args) => new PythonError('RemoteTraceback', args) };
+
+/** The error of a result that cannot be pickled: the texts of the reason and of the result. */
+const maybeEncodingError: Reducer = {
+  pure: true,
+  most: 2,
+  call: (args) => new PythonError('MaybeEncodingError', args),
+  build(object, state) {
+    (object as PythonError).attributes = state;
+  },
+};
+
+export const exceptionReducers = reducerTable({
+  builtins: reducers,
+  'multiprocessing.pool': {
+    rebuild_exc: rebuildException,
+    RemoteTraceback: remoteTraceback,
+    MaybeEncodingError: maybeEncodingError,
+  },
+  'concurrent.futures.process': { _rebuild_exc: rebuildException, _RemoteTraceback: remoteTraceback },
+});
 
 /** Python's names for errors of JavaScript. */
 const RENAMED: Readonly<Record<string, string>> = {

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: MIT
+//
+// The task that a Node worker runs, as the function of the task sees it.
+import { AsyncLocalStorage } from 'node:async_hooks';
+
+import { perEnvironment } from '../../core/per-environment.js';
+
+/** What is known of the task inside of its function. */
+export interface CurrentTask {
+  /** The number of the task in its pool. */
+  readonly id: number;
+  /** Which attempt it is, from 1 on. */
+  readonly attempt: number;
+  /** Aborts when the task was aborted or has timed out. The function should end soon then: otherwise its process is killed. */
+  readonly signal: AbortSignal;
+  /** Tells the caller of `apply` how far the task has got. */
+  progress(done: number, total?: number): void;
+  /** Sends a record to the listeners of the pool's event `log`. */
+  log(message: string, level?: string): void;
+}
+
+const state = perEnvironment('pool/task', () => ({ storage: new AsyncLocalStorage<CurrentTask>() }));
+
+/** The task in whose function this is called, also after an await; undefined outside of the workers of a `Pool`. */
+export function currentTask(): CurrentTask | undefined {
+  return state.storage.getStore();
+}
+
+/** Runs a function as part of a task. */
+export function runAsTask<T>(task: CurrentTask, run: () => T): T {
+  return state.storage.run(task, run);
+}

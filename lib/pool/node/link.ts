@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: MIT
+//
+// The connection to a Node worker: structured clones in both directions, so that Connections and queues can be in them.
+import { rebuildReported, type ReportedFailure } from '../../core/error-report.js';
+import { UnpicklingError } from '../../core/errors.js';
+import { RemoteError } from '../../core/pool-errors.js';
+import { fromWorker, type TaskMessage, type WorkerMessage } from '../protocol.js';
+import { WorkerLink } from '../worker-link.js';
+
+/** What a Node worker receives. */
+export type ToNode =
+  | { readonly type: 'task'; readonly task: TaskMessage }
+  | { readonly type: 'control'; readonly kind: number; readonly task: number; readonly count: number }
+  | { readonly type: 'exit' };
+
+/** What a Node worker sends: a kind and its body. */
+export type FromNode = readonly [kind: number, body?: unknown];
+
+export class NodeLink extends WorkerLink {
+  async sendTask(task: TaskMessage): Promise<void> {
+    await this.#send({ type: 'task', task });
+  }
+
+  control(kind: number, task: number, count = 0): void {
+    this.#tell({ type: 'control', kind, task, count });
+  }
+
+  exit(): void {
+    this.#tell({ type: 'exit' });
+  }
+
+  errorOf(message: WorkerMessage): Error {
+    const { message: text, stack, thrown } = message.read() as ReportedFailure;
+    const cause = thrown === undefined ? undefined : rebuildReported(thrown);
+    const error = cause instanceof Error ? cause : undefined;
+    const report = { type: error?.name ?? 'Error', message: error?.message ?? text, args: [], traceback: stack };
+    return new RemoteError(report, thrown === undefined ? undefined : { cause });
+  }
+
+  failureOf(message: WorkerMessage): ReportedFailure {
+    return message.read() as ReportedFailure;
+  }
+
+  protected receive(): WorkerMessage | undefined {
+    try {
+      const received = this.connection.tryRecv();
+      if (received === undefined) return undefined;
+      const [kind, body] = received.value as FromNode;
+      return { kind, read: () => body };
+    } catch (error) {
+      if (!(error instanceof UnpicklingError)) throw error;
+      // Objects whose descriptors cannot be opened here. The task cannot have its value, whichever it was.
+      const read = (): never => {
+        throw error;
+      };
+      return { kind: fromWorker.item, read };
+    }
+  }
+
+  #send(message: ToNode): Promise<void> {
+    return this.connection.send(message);
+  }
+
+  #tell(message: ToNode): void {
+    if (this.connection.closed) return;
+    // A worker that has gone is noticed by its end.
+    this.#send(message).catch(() => undefined);
+  }
+}

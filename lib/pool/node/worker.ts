@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: MIT
+//
+// The function that a worker of a Pool runs, in a process of its own: it loads the user's function and runs it for each task.
+// While a task runs, the worker listens for what the pool says about it.
+import { fileURLToPath } from 'node:url';
+
+import type { Connection } from '../../connection/connection.js';
+import { failureOf, type ChildFailure } from '../../core/error-report.js';
+import { argumentError } from '../../core/errors.js';
+import { beginFunction, beginImport } from '../../process/current-process.js';
+import { findTarget, loadModule } from '../../process/target-module.js';
+import { runAsTask } from './current-task.js';
+import type { FromNode, ToNode } from './link.js';
+import { fromWorker, toWorker, type TaskMessage } from '../protocol.js';
+import { RunningTask } from './running-task.js';
+
+type AnyFunction = (...args: unknown[]) => unknown;
+
+/** What a worker is told when it is started. */
+export interface NodeSetup {
+  /** The URL of the user's module. */
+  readonly module: string;
+  /** Null for a pool of a Python program, whose tasks name their functions. */
+  readonly target: string | null;
+  readonly initializer: string | null | undefined;
+  readonly initargs: readonly unknown[];
+}
+
+/** The functions of the module, and the task that runs. */
+class NodeWorker {
+  readonly #connection: Connection<FromNode, ToNode>;
+  readonly #setup: NodeSetup;
+  #module: Record<string, unknown> = {};
+  #target: AnyFunction | undefined;
+  #task: RunningTask | undefined;
+
+  constructor(connection: Connection<FromNode, ToNode>, setup: NodeSetup) {
+    this.#connection = connection;
+    this.#setup = setup;
+  }
+
+  /** Loads the function, and runs the initializer. Returns false if that has failed. */
+  async start(): Promise<boolean> {
+    const { module, target, initializer, initargs } = this.#setup;
+    let stage: ChildFailure['stage'] = 'import';
+    try {
+      process.argv[1] = fileURLToPath(module);
+      beginImport();
+      this.#module = await loadModule(module);
+      beginFunction();
+      stage = 'export';
+      if (target !== null) this.#target = findTarget(this.#module, module, target);
+      const initialize = typeof initializer === 'string' ? findTarget(this.#module, module, initializer) : undefined;
+      stage = 'run';
+      await initialize?.(...initargs);
+      await this.#send([fromWorker.ready]);
+      return true;
+    } catch (error) {
+      await this.#send([fromWorker.failed, failureOf(error, stage)]);
+      return false;
+    }
+  }
+
+  /** Runs tasks until the pool wants no more, or has ended. */
+  async serve(): Promise<void> {
+    for await (const message of this.#connection) {
+      if (message.type === 'exit') return;
+      if (message.type === 'task') void this.#run(message.task);
+      else this.#control(message);
+    }
+  }
+
+  #control({ kind, task, count }: ToNode & { type: 'control' }): void {
+    const running = this.#task;
+    if (running?.id !== task) return;
+    if (kind === toWorker.cancel) running.cancel();
+    else if (kind === toWorker.close) running.close();
+    else running.grant(count);
+  }
+
+  async #run(message: TaskMessage): Promise<void> {
+    const task = new RunningTask(message, (kind, body) => this.#send([kind, body]));
+    this.#task = task;
+    let result: FromNode;
+    try {
+      await this.#send([fromWorker.taken]);
+      result = [fromWorker.done, await runAsTask(task.context, () => this.#call(message, task))];
+    } catch (error) {
+      result = [fromWorker.error, failureOf(error, 'run')];
+    }
+    this.#task = undefined;
+    try {
+      await this.#send(result);
+    } catch (error) {
+      // The result cannot be serialised.
+      await this.#send([fromWorker.error, failureOf(error, 'run')]).catch(() => undefined);
+    }
+  }
+
+  async #call({ target, mode, args }: TaskMessage, task: RunningTask): Promise<unknown> {
+    const { module } = this.#setup;
+    const call = typeof target === 'string' ? findTarget(this.#module, module, target) : (this.#target as AnyFunction);
+    if (mode === 'stream') {
+      await task.stream(call(...args));
+      return undefined;
+    }
+    if (mode === 'call') return await valueOf(call(...args));
+    const results: unknown[] = [];
+    for (const item of args) {
+      results.push(await valueOf(mode === 'map' ? call(item) : call(...(item as unknown[]))));
+    }
+    return results;
+  }
+
+  #send(message: FromNode): Promise<void> {
+    return this.#connection.send(message);
+  }
+}
+
+/** The result of a function that is not to be streamed. */
+async function valueOf(result: unknown): Promise<unknown> {
+  const { next } = Object(result) as { next?: unknown };
+  if (typeof next === 'function' && (Symbol.asyncIterator in Object(result) || Symbol.iterator in Object(result))) {
+    throw argumentError('type', 'the function is a generator, whose items come one by one: call stream() of the pool');
+  }
+  return await result;
+}
+
+/** Runs tasks until the pool wants no more. */
+export async function work(connection: Connection<FromNode, ToNode>, setup: NodeSetup): Promise<void> {
+  const worker = new NodeWorker(connection, setup);
+  const started = await worker.start();
+  if (started) await worker.serve();
+  // What the module has started, such as timers, is not waited for.
+  process.exit(started ? 0 : 1);
+}

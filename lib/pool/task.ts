@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+import type { Mode } from './protocol.js';
+
+/** How a task is scheduled. */
+export interface TaskLimits {
+  /** Longest time in a worker, in milliseconds; of a stream, longest wait for an item. */
+  readonly timeout: number;
+  /** Longest time in the queue, in milliseconds. */
+  readonly queueTimeout: number;
+  readonly signal: AbortSignal | undefined;
+  /** Tasks of a higher priority come first. */
+  readonly priority: number;
+  /** Tasks of one key go to one worker, while it lives. */
+  readonly key: unknown;
+  /** How many more attempts follow a death or a timeout. */
+  readonly retries: number;
+}
+
+/** What is to be done, and what is told of it. Of `done` and `failed` one is called, once. */
+export interface Job {
+  readonly mode: Mode;
+  readonly target: string | undefined;
+  readonly args: readonly unknown[];
+  readonly kwargs: Readonly<Record<string, unknown>> | undefined;
+  /** How many items of a stream may be on their way. */
+  readonly credits: number;
+  readonly limits: TaskLimits;
+  done(value: unknown): void;
+  failed(error: unknown): void;
+  item?(value: unknown): void;
+  progress?(done: number, total: number | undefined): void;
+}
+
+/** A job in a pool: queued, running, or settled. */
+export class Task {
+  readonly id: number;
+  /** Undefined once it is settled, so that what the job refers to can be collected. */
+  #job: Job | undefined;
+  readonly priority: number;
+  readonly key: unknown;
+  attempt = 1;
+  /** How often a worker ended before it had taken the task. */
+  lost = 0;
+  /** Whether the worker has taken it. */
+  taken = false;
+  /** Whether an item was delivered, after which the task cannot be repeated. */
+  delivered = false;
+  /** When it was queued and when it was sent to a worker, in milliseconds. */
+  queuedAt = 0;
+  sentAt = 0;
+  /** Ends the present time limit. */
+  stopLimits: () => void = () => undefined;
+  /** Where it waits is told when it is settled there. */
+  onSettled: (() => void) | undefined;
+
+  constructor(id: number, job: Job) {
+    this.id = id;
+    this.#job = job;
+    this.priority = job.limits.priority;
+    this.key = job.limits.key;
+  }
+
+  /** Undefined once it is settled. */
+  get job(): Job | undefined {
+    return this.#job;
+  }
+
+  /** Whether another attempt may follow one that ended with a death or a timeout. */
+  get mayRetry(): boolean {
+    return this.#job !== undefined && this.attempt <= this.#job.limits.retries && !this.delivered;
+  }
+
+  done(value: unknown): void {
+    this.#settle()?.done(value);
+  }
+
+  failed(error: unknown): void {
+    this.#settle()?.failed(error);
+  }
+
+  #settle(): Job | undefined {
+    const job = this.#job;
+    this.#job = undefined;
+    this.stopLimits();
+    if (job !== undefined) this.onSettled?.();
+    return job;
+  }
+}

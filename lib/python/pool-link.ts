@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT
+//
+// The connections to a Python worker: tasks and results as pickles over one, and what the pool says about a running task over the
+// other, since the worker reads no task meanwhile.
+import type { Connection } from '../connection/connection.js';
+import type { ReportedFailure } from '../core/error-report.js';
+import { RemoteError } from '../core/pool-errors.js';
+import { fromWorker, type TaskMessage, type WorkerMessage } from '../pool/protocol.js';
+import { WorkerLink } from '../pool/worker-link.js';
+import { decodePickle } from '../serialization/pickle/codec.js';
+
+/** The error of a task: its class, message, arguments and traceback, and the exception; pickles, or null. */
+type ErrorBody = readonly [
+  type: string,
+  message: string,
+  args: Buffer | null,
+  traceback: string,
+  exception: Buffer | null,
+];
+
+/** An empty message asks the worker to end. */
+const EXIT = Buffer.alloc(0);
+
+/** The value of a pickle that may not be readable here; undefined if it is not. */
+function readable(pickle: Buffer | null): unknown {
+  try {
+    return pickle === null ? undefined : decodePickle(pickle, true);
+  } catch {
+    // It is about a class that is not known here. The words about the exception must do.
+    return undefined;
+  }
+}
+
+export class PythonLink extends WorkerLink {
+  readonly #control: Connection<never, never>;
+
+  constructor(tasks: Connection, control: Connection<never, never>) {
+    super(tasks);
+    this.#control = control;
+  }
+
+  async sendTask({ id, attempt, target, args, kwargs = {}, mode, credits, logs }: TaskMessage): Promise<void> {
+    await this.connection.send([id, attempt, target, args, kwargs, mode, credits, logs]);
+  }
+
+  control(kind: number, task: number, count = 0): void {
+    if (this.#control.closed) return;
+    const message = Buffer.alloc(13);
+    message.writeUInt8(kind);
+    message.writeBigUInt64BE(BigInt(task), 1);
+    message.writeUInt32BE(count, 9);
+    // A worker that has gone is noticed by its end.
+    this.#control.sendBytes(message).catch(() => undefined);
+  }
+
+  exit(): void {
+    if (!this.connection.closed) this.connection.sendBytes(EXIT).catch(() => undefined);
+  }
+
+  errorOf(message: WorkerMessage): Error {
+    const [type, text, args, traceback, exception] = message.read() as ErrorBody;
+    const known = readable(args);
+    const report = { type, message: text, args: Array.isArray(known) ? known : [text], traceback };
+    const cause = readable(exception);
+    return new RemoteError(report, cause === undefined ? undefined : { cause });
+  }
+
+  failureOf(message: WorkerMessage): ReportedFailure {
+    const [stage, text, stack] = message.read() as [ReportedFailure['stage'], string, string];
+    return { stage, message: text, stack };
+  }
+
+  override close(): void {
+    super.close();
+    this.#control.close({ discard: true });
+  }
+
+  protected receive(): WorkerMessage | undefined {
+    const bytes = this.connection.tryRecvBytes();
+    if (bytes === undefined) return undefined;
+    // Behind the pickle, which ends by itself.
+    const kind = bytes[bytes.length - 1] ?? fromWorker.failed;
+    return { kind, read: () => decodePickle(bytes, true) };
+  }
+}

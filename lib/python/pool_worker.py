@@ -1,0 +1,326 @@
+# SPDX-License-Identifier: MIT
+#
+# The loop of a worker of a PythonPool (python-pool.ts). The build makes a string of this file, and a PythonProcess runs it with
+# `exec`, so nothing needs to be installed for Python. It uses the standard library of 3.8 to 3.13.
+#
+# Results and errors have the form in which multiprocessing.pool.worker sends them, with two differences. A message ends with a
+# byte for its kind, behind the pickle, so that the pool knows what a message is about although its value cannot be decoded. And
+# an exception is described in words, too: the pool may not know its class, or the exception may not survive its pickle.
+#
+# The namespace has `__file__`, the name under which this file was compiled; `tasks`, a Connection in both directions; `control`, a Connection for what the pool says about a running
+# task; and `setup`, a dict.
+# globals: __file__, tasks, control, setup
+import contextlib, functools, importlib, os, pickle, signal, struct, sys, threading, traceback
+from multiprocessing import pool, reduction
+
+READY, FAILED, TAKEN, DONE, ERROR, ITEM, PROGRESS, LOG = range(1, 9)
+CANCEL, CREDIT, CLOSE = range(1, 4)
+
+channel, pid = tasks.fileno(), os.getpid()
+lock, main_thread = threading.Lock(), threading.get_ident()
+
+
+def send(kind, value):
+    # The pickle may raise anything, and then nothing is sent.
+    data = reduction.ForkingPickler.dumps(value, 4)
+    write(kind, data)
+
+
+def write(kind, data):
+    # A thread of the user may log while a task ends, and an interrupt must not tear a message apart.
+    parts = [struct.pack('!i', len(data) + 1) if len(data) < 0x7fffffff else struct.pack('!iQ', -1, len(data) + 1),
+             data, bytes([kind])]
+    with uninterrupted, lock:
+        size = sum(map(len, parts))
+        if size <= 65536:
+            parts = [b''.join(parts)]
+        for part in parts:
+            view = memoryview(part)
+            while len(view):
+                view = view[os.write(channel, view):]
+
+
+def describe(error):
+    """An exception as multiprocessing.pool sends it, and in words."""
+    kind = type(error)
+    name = kind.__qualname__ if kind.__module__ == 'builtins' else '%s.%s' % (kind.__module__, kind.__qualname__)
+    try:
+        message = str(error)
+    except BaseException:
+        message = ''
+    # The frames of this file say nothing to a user.
+    frames = error.__traceback__
+    while frames is not None and frames.tb_frame.f_code.co_filename == __file__:
+        frames = frames.tb_next
+    try:
+        text = ''.join(traceback.format_exception(kind, error, frames))
+    except BaseException:
+        text = name
+    return [name, message, portable(list(error.args)), text, portable(pool.ExceptionWithTraceback(error, frames))]
+
+
+def portable(value):
+    # What does not survive the pickle here would not survive it in the pool either.
+    try:
+        data = bytes(reduction.ForkingPickler.dumps(value, 4))
+        pickle.loads(data)
+        return data
+    except BaseException:
+        return None
+
+
+def find(target):
+    global stage
+    module, name = target.split(':')
+    stage = 'import'
+    found = owner = importlib.import_module(module)
+    stage = 'export'
+    for part in name.split('.'):
+        owner = found
+        found = getattr(owner, part, None)
+        if found is None:
+            break
+    if not callable(found):
+        names = ', '.join(key for key, value in vars(owner).items() if callable(value) and key[:1] != '_')
+        raise AttributeError('module %r has no function %r; it has: %s' % (module, name, names or 'none'))
+    return found
+
+
+class Uninterrupted:
+    """A part that the main thread must run to its end: an interrupt comes after it."""
+
+    depth = 0
+    missed = False
+
+    def __enter__(self):
+        if threading.get_ident() == main_thread:
+            self.depth += 1
+
+    def __exit__(self, *_):
+        if threading.get_ident() != main_thread:
+            return
+        self.depth -= 1
+        if self.depth == 0 and self.missed:
+            self.missed = False
+            interrupt()
+
+
+class Current:
+    """The task that runs, as far as the thread that reads `control` has to know it."""
+
+    task = None
+    # The task that the pool wants to be given up, and the one whose stream it wants closed. Either may be still to come.
+    cancelled = None
+    closing = None
+
+    def begin(self, task, credits):
+        self.credits = threading.Semaphore(credits)
+        self.task = task
+        if self.cancelled == task:
+            self.cancelled = None
+            raise KeyboardInterrupt
+        if self.closing == task:
+            self.credits.release()
+
+    def end(self):
+        self.task = None
+
+    def take(self):
+        """Waits until another item is wanted. False if no more are."""
+        self.credits.acquire()
+        return self.closing != self.task
+
+
+uninterrupted, current = Uninterrupted(), Current()
+
+
+def interrupt(*_):
+    # Raises only for the task that the pool has named before, and once. Any other SIGINT, such as that of a terminal, is
+    # for the parent, which ends its workers as it likes.
+    if current.cancelled is None or current.cancelled != current.task:
+        return
+    if uninterrupted.depth:
+        uninterrupted.missed = True
+        return
+    current.cancelled = None
+    raise KeyboardInterrupt
+
+
+def listen():
+    while True:
+        try:
+            kind, task, count = struct.unpack('>BQI', control.recv_bytes())
+        except (EOFError, OSError):
+            return  # The pool has ended, and this process ends with it.
+        if kind == CANCEL:
+            current.cancelled = task
+        elif kind == CLOSE:
+            current.closing = task
+        if task != current.task:
+            continue
+        if kind == CANCEL:
+            signal.pthread_kill(main_thread, signal.SIGINT)
+        else:
+            for _ in range(count):
+                current.credits.release()
+
+
+def items(made):
+    """Sends what a generator yields, as the pool asks for it."""
+    iterator = iter(made)
+    try:
+        while current.take():
+            try:
+                item = next(iterator)
+            except StopIteration:
+                return
+            send(ITEM, item)
+    finally:
+        close = getattr(iterator, 'close', None)
+        if close is not None:
+            close()
+
+
+async def async_items(made):
+    iterator = made.__aiter__()
+    try:
+        while current.take():
+            try:
+                item = await iterator.__anext__()
+            except StopAsyncIteration:
+                return
+            send(ITEM, item)
+    finally:
+        close = getattr(iterator, 'aclose', None)
+        if close is not None:
+            await close()
+
+
+def run(awaitable):
+    import asyncio
+    async def main():
+        return await awaitable
+    return asyncio.run(main())
+
+
+def value_of(made):
+    # CO_GENERATOR and CO_ASYNC_GENERATOR, without the module inspect, which takes long to import.
+    if hasattr(made, '__anext__') or hasattr(made, 'send') and hasattr(made, 'gi_frame'):
+        raise TypeError('the function is a generator, whose items come one by one: call stream() of the pool')
+    return run(made) if hasattr(made, '__await__') else made
+
+
+def call(function, mode, args, kwargs):
+    if mode == 'stream':
+        made = function(*args, **kwargs)
+        if hasattr(made, '__aiter__'):
+            run(async_items(made))
+        else:
+            items(run(made) if hasattr(made, '__await__') else made)
+        return None
+    if mode == 'call':
+        return value_of(function(*args, **kwargs))
+    if mode == 'map':
+        return [value_of(function(item, **kwargs)) for item in args]
+    return [value_of(function(*item, **kwargs)) for item in args]
+
+
+def outcome_of(data):
+    """Runs a task. Returns the kind of the last message about it, and its pickle."""
+    try:
+        try:
+            task, attempt, target, args, kwargs, mode, credits, logs = pickle.loads(data)
+            current.begin(task, credits)
+            function = main if target is None else functions(target)
+            with logging(logs):
+                value = call(function, mode, args, kwargs)
+            kind = DONE
+            current.end()
+        except BaseException as error:
+            current.end()
+            kind, value = ERROR, describe(error)
+            error.__traceback__ = None
+    except KeyboardInterrupt as error:
+        # The interrupt came while another exception was handled. There is one for each task at most.
+        current.end()
+        kind, value = ERROR, describe(error)
+    if os.getpid() != pid:
+        os._exit(0)  # A process that the function has forked came back from it.
+    try:
+        return kind, reduction.ForkingPickler.dumps(value, 4)
+    except BaseException as error:
+        wrapped = pool.MaybeEncodingError(error, value)
+        return ERROR, reduction.ForkingPickler.dumps(describe(wrapped), 4)
+
+
+def logging(wanted):
+    if not wanted:
+        return contextlib.nullcontext()
+    import logging as module
+
+    class Handler(module.Handler):
+        def emit(self, record):
+            if os.getpid() == pid:
+                send(LOG, {'level': record.levelname, 'name': record.name, 'message': record.getMessage()})
+
+        def __enter__(self):
+            module.getLogger().addHandler(self)
+
+        def __exit__(self, *_):
+            module.getLogger().removeHandler(self)
+
+    return Handler()
+
+
+def flush():
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (AttributeError, OSError, ValueError):
+            pass  # The function has closed or replaced it.
+
+
+def start():
+    global stage
+    sys.argv[:] = [setup['target'].partition(':')[0]]
+    signal.signal(signal.SIGINT, interrupt)
+    threading.Thread(target=listen, daemon=True).start()
+    try:
+        found = find(setup['target'])
+        initializer = setup['initializer'] and find(setup['initializer'])
+        stage = 'run'
+        if initializer:
+            value_of(initializer(*setup['initargs']))
+    except BaseException as error:
+        name, message, _, text, _ = describe(error)
+        flush()
+        message = name + (': ' + message if message else '')
+        if isinstance(error, ModuleNotFoundError):
+            folders = ', '.join(folder or os.getcwd() for folder in sys.path)
+            message += '. %s has looked in: %s. The option pythonPath adds folders' % (sys.executable, folders)
+        send(FAILED, [stage, message, text])
+        return None
+    send(READY, None)
+    return found
+
+
+def serve():
+    while True:
+        try:
+            data = tasks.recv_bytes()
+        except (EOFError, OSError):
+            return
+        # An empty message asks for the end.
+        if not data:
+            return
+        write(TAKEN, b'N.')
+        kind, data = outcome_of(data)
+        flush()
+        write(kind, data)
+        del data
+
+
+functions = functools.lru_cache(None)(find)
+main = start()
+if main is not None:
+    serve()

@@ -1,0 +1,279 @@
+# SPDX-License-Identifier: MIT
+#
+# Functions for pools. test/lifecycle/children/pool-functions.ts has the same ones for Node.
+import asyncio
+import logging
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+
+def say(line):
+    print(line, flush=True)
+
+
+initialized = None
+
+
+def initialize(value):
+    global initialized
+    initialized = value
+
+
+def failing_initialize():
+    raise ValueError('not today')
+
+
+def get_initialized():
+    return initialized
+
+
+def add(a, b=0):
+    return a + b
+
+
+def echo(value):
+    return value
+
+
+def pid():
+    return os.getpid()
+
+
+def name():
+    return multiprocessing.current_process().name
+
+
+def variable(key):
+    return os.environ.get(key)
+
+
+async def add_async(a, b):
+    await asyncio.sleep(0.001)
+    return a + b
+
+
+def fail(text):
+    raise ValueError(text)
+
+
+def square_or_fail(value):
+    if value == 3:
+        raise ValueError('three')
+    return value * value
+
+
+def exit_with(code):
+    os.write(2, b'last words\n')
+    os._exit(code)
+
+
+def kill_self():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def wait_until_cancelled():
+    say('begun %d' % os.getpid())
+    try:
+        time.sleep(600)
+    finally:
+        say('given up')
+
+
+def ignore_cancel():
+    say('begun %d' % os.getpid())
+    while True:
+        try:
+            time.sleep(600)
+        except KeyboardInterrupt:
+            pass
+
+
+def die_once(file):
+    if os.path.exists(file):
+        return 2
+    open(file, 'w').close()
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def count(n):
+    try:
+        for i in range(n):
+            yield i
+    finally:
+        say('closed')
+
+
+async def count_async(n):
+    for i in range(n):
+        await asyncio.sleep(0)
+        yield i
+
+
+def count_and_fail(n):
+    yield from range(n)
+    raise ValueError('enough')
+
+
+def one_and_wait():
+    yield 1
+    wait_until_cancelled()
+
+
+def blocks(count, size):
+    for i in range(count):
+        yield bytes([i % 256]) * size
+
+
+def unsendable():
+    return lambda: 1
+
+
+class Odd(ValueError):
+    """Its __init__ wants more than its args have."""
+
+    def __init__(self, one, two):
+        super().__init__('odd')
+        self.handler = lambda: two
+
+
+def unsendable_error():
+    raise Odd(1, 2)
+
+
+def grow(megabytes):
+    global grown
+    grown = b'x' * (megabytes * 2 ** 20)
+    return os.getpid()
+
+
+def report():
+    logging.getLogger('pool').warning('half %s', 'way')
+    return 'reported'
+
+
+def leave_child():
+    child = subprocess.Popen(['sleep', '5'])
+    say('child %d' % child.pid)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def send(connection):
+    connection.send('hello')
+    connection.close()
+
+
+def noise():
+    os.write(1, b'\0\1\2 noise without an end')
+    os.write(2, b'and on the error')
+    return 'quiet'
+
+
+def answer_and_die():
+    def watch():
+        # The main thread reads again when the result is written.
+        while sys._current_frames()[threading.main_thread().ident].f_code.co_name not in ('_recv', 'recv_bytes'):
+            time.sleep(0)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.Thread(target=watch, daemon=True).start()
+    return 'answered'
+
+
+# For the ports of CPython's tests.
+
+
+def sqr(x):
+    return x * x
+
+
+def mul(x, y):
+    return x * y
+
+
+def raising(key):
+    raise KeyError(key)
+
+
+def wait_until_cancelled_with(_):
+    time.sleep(600)
+
+
+# What only Python has.
+
+
+def keywords(*args, **kwargs):
+    return [args, kwargs]
+
+
+def fork_and_return():
+    if os.fork() == 0:
+        return 'child'
+    os.wait()
+    return 'parent'
+
+
+def fork_and_raise():
+    if os.fork() == 0:
+        raise ValueError('child')
+    os.wait()
+    return 'parent'
+
+
+def system_exit():
+    sys.exit(3)
+
+
+def own_interrupt():
+    raise KeyboardInterrupt
+
+
+def send_interrupt():
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(0.01)
+    return 'not interrupted'
+
+
+def close_streams():
+    sys.stdout.close()
+    sys.stderr.close()
+    return 'closed'
+
+
+def close_descriptors():
+    os.closerange(3, 1000)
+
+
+class Unloadable:
+    """Its pickle cannot be loaded."""
+
+    def __reduce__(self):
+        return (os.getenv, ())
+
+
+def unknown_class():
+    return Unloadable()
+
+
+def clean_up_async():
+    async def main():
+        say('begun %d' % os.getpid())
+        try:
+            await asyncio.sleep(600)
+        finally:
+            say('given up')
+
+    return main()
+
+
+def nested():
+    with multiprocessing.get_context('spawn').Pool(1) as pool:
+        return pool.apply(abs, (-7,))
+
+
+def module_argv():
+    return sys.argv
