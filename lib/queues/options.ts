@@ -32,8 +32,11 @@ export interface QueueOptions extends SimpleQueueOptions {
   highWaterMark?: number | undefined;
 }
 
+/** @internal The options of a queue, for the lists of classes that have others too. */
+export const QUEUE_OPTIONS = { ...SIMPLE_QUEUE_OPTIONS, maxsize: true, highWaterMark: true } as const;
+
 /** @internal */
-export const queueNames = optionNames<QueueOptions>({ ...SIMPLE_QUEUE_OPTIONS, maxsize: true, highWaterMark: true });
+export const queueNames = optionNames<QueueOptions>(QUEUE_OPTIONS);
 
 export const DEFAULT_HIGH_WATER_MARK = 64 * 1024 * 1024;
 
