@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // The resources of a queue with leases: a block of shared memory that has the items, and two pipes that wake its members.
+import { constants, freemem } from 'node:os';
 import { threadId } from 'node:worker_threads';
 
 import type { Channel } from '../connection/channel.js';
@@ -72,6 +73,19 @@ interface Held {
   readonly block: number;
 }
 
+/**
+ * The descriptor of a new block. Such memory has no limit of its own: where there is less, the system would end
+ * processes for it.
+ */
+function makeBlock(leaseBytes: number, places: number, maxDeliveries: number): number {
+  const { availableMemory } = process as { availableMemory?: () => number };
+  const available = availableMemory?.() ?? freemem();
+  const isTooLarge = leaseBytes > available;
+  const block = isTooLarge ? -constants.errno.ENOSPC : native.leases.create(leaseBytes, places, maxDeliveries);
+  if (block < 0) throw leaseBlockError(block, leaseBytes);
+  return block;
+}
+
 /** Closes what queues had that were garbage collected. */
 const collected = new FinalizationRegistry<Held>(release);
 
@@ -123,8 +137,7 @@ export class LeaseResources {
     try {
       const ready = opened.pipe(options);
       const freed = opened.pipe(options);
-      const block = native.leases.create(leaseBytes, places ?? 0, maxDeliveries);
-      if (block < 0) throw leaseBlockError(block, leaseBytes);
+      const block = makeBlock(leaseBytes, places ?? 0, maxDeliveries);
       return new LeaseResources({ block, ready, freed, places, leaseBytes, format, deadLetters }, false);
     } catch (error) {
       opened.close();

@@ -227,8 +227,8 @@ int LeaseMember::Get(bool letters, Item* out) {
   }
   if (header.places > 0) WakeFor(Want::kRoom);
   Unlock();
-  leases_.emplace(++last_receipt_, table_.block().OffsetOf(*chunk));
-  Describe(last_receipt_, *chunk, out);
+  Describe(++last_receipt_, *chunk, out);
+  (out->dead ? letters_ : leases_).emplace(last_receipt_, table_.block().OffsetOf(*chunk));
   return 0;
 }
 
@@ -242,19 +242,22 @@ void LeaseMember::Describe(uint64_t receipt, Chunk& chunk, Item* out) const noex
 }
 
 int LeaseMember::Find(uint64_t receipt, Item* out) const {
-  const auto found = leases_.find(receipt);
-  if (found == leases_.end()) return -ESRCH;
+  const bool dead = letters_.contains(receipt);
+  const auto found = dead ? letters_.find(receipt) : leases_.find(receipt);
+  if (!dead && found == leases_.end()) return -ESRCH;
   Describe(receipt, table_.block().chunk(found->second), out);
   return 0;
 }
 
 int LeaseMember::End(uint64_t receipt, bool finished) {
-  const auto found = receipt == 0 ? leases_.begin() : leases_.find(receipt);
-  if (found == leases_.end()) return -ESRCH;
+  // The oldest lease is one of the caller's, which knows nothing of dead letters.
+  std::map<uint64_t, uint64_t>& held = letters_.contains(receipt) ? letters_ : leases_;
+  const auto found = receipt == 0 ? held.begin() : held.find(receipt);
+  if (found == held.end()) return -ESRCH;
   const int status = Lock();
   if (status < 0) return status;
   Chunk& chunk = table_.block().chunk(found->second);
-  leases_.erase(found);
+  held.erase(found);
   if (finished) {
     FreeChunk(chunk);
   } else {

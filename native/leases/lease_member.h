@@ -66,7 +66,7 @@ class LeaseMember {
   int Get(bool letters, Item* out);
   // The item of a lease. -ESRCH if there is no such lease.
   int Find(uint64_t receipt, Item* out) const;
-  // Ends a lease, the oldest one for 0: the item is finished, or is handed out again. -ESRCH if there
+  // Ends a lease, for 0 the oldest one that is not for the dead letters: the item is finished, or is handed out again. -ESRCH if there
   // is no such lease.
   int End(uint64_t receipt, bool finished);
   // 0 if no item is unfinished, else -EAGAIN: `freed` tells when that may be so.
@@ -113,7 +113,8 @@ class LeaseMember {
   const uint32_t index_;
   uint64_t last_receipt_ = 0;
   uint64_t swept_at_ = 0;
-  std::map<uint64_t, uint64_t> leases_;  // Offsets of chunks by receipts.
+  std::map<uint64_t, uint64_t> leases_;   // Offsets of chunks by receipts.
+  std::map<uint64_t, uint64_t> letters_;  // The same of items on their way to the dead letters.
   std::vector<uint64_t> unfilled_;       // Chunks to be freed with the next lock.
 };
 

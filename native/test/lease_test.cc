@@ -166,6 +166,7 @@ const Test kLetters("leases: after its last delivery an item is for the dead let
   Equal(queue.Audit()[State::kDead], 1u);
   item = Got(*member, true);
   Check(item.dead);
+  Equal(member->End(0, true), -ESRCH, "no consumer has it");
   Check(BytesOf(item) == Pattern(7));
   Equal(member->End(item.receipt, true), 0);
   Equal(member->Finished(), 0);
