@@ -217,7 +217,10 @@ export interface NativeLeases {
 
   /** Makes the memory of a queue. Returns its descriptor. `places` and `maxDeliveries`: 0 for no limit. */
   create(bytes: number, places: number, maxDeliveries: number): number;
-  /** The descriptor stays the caller's; the other ids are of endpoints. `thread` is for reports. */
+  /**
+   * The descriptor belongs to the queue from now on, unless this fails. The ids are of endpoints. `thread` is for
+   * reports.
+   */
   open(
     fd: number,
     readyReader: number,

@@ -70,7 +70,8 @@ export interface NewLeaseQueue {
 
 interface Held {
   readonly channels: readonly Channel[];
-  readonly block: number;
+  /** The descriptor of the block; -1 once it belongs to a member. */
+  block: number;
 }
 
 /**
@@ -91,7 +92,7 @@ const collected = new FinalizationRegistry<Held>(release);
 
 function release({ channels, block }: Held): void {
   for (const channel of channels) channel.removeUser(false);
-  native.closeDescriptor(block);
+  if (block >= 0) native.closeDescriptor(block);
 }
 
 /** The resources of a queue with leases in this process. */
@@ -151,11 +152,12 @@ export class LeaseResources {
     return maxMessageBytes < this.leaseBytes ? [maxMessageBytes, 'maxMessageBytes'] : [this.leaseBytes, 'leaseBytes'];
   }
 
-  /** Makes this environment a member. Returns the id of the member. */
+  /** Makes this environment a member. Returns the id of the member, which has the descriptor of the block then. */
   join(): number {
     const { block, ready, freed } = this;
     const id = native.leases.open(block, ready.reader.id, ready.writer.id, freed.reader.id, freed.writer.id, threadId);
     if (id < 0) throw systemError(id, 'mmap', 'the shared memory of a queue with leases');
+    this.#held.block = -1;
     return id;
   }
 

@@ -17,10 +17,12 @@ class EnvironmentLeases {
     std::unique_ptr<LeaseMember> member;  // Null once closed.
     // Kept when the queue is closed: its size can still be asked for.
     std::shared_ptr<LeaseBlock> block;
+    UniqueFd fd;  // Of the block, to be passed on. Empty once closed.
   };
 
   ~EnvironmentLeases() { CloseAll(); }
 
+  // The descriptor of the block belongs to the queue, unless this fails.
   int32_t Add(int fd, LeasePipe ready, LeasePipe freed, uint32_t thread);
   OpenQueue* Find(int32_t id) noexcept { return all_.Find(id); }
   // Ends this member: what it has leased is handed out again.
