@@ -46,6 +46,7 @@ export {
   TruncatedMessageError,
   UnpicklingError,
 } from './core/errors.js';
+export type { LeaseHolder, UnfinishedItemsError } from './core/lease-errors.js';
 export type { ChildFailure } from './core/error-report.js';
 export type { DescriptorAddress, SemaphoreAddress } from './reduction/transfer.js';
 export { Event, type EventAddress, type EventDescriptor } from './synchronize/event.js';

@@ -115,40 +115,19 @@ export class BusyError extends MultiprocessingError {
   readonly code = 'ERR_MP_BUSY';
 }
 
-/** A consumer that has items of a queue with leases. */
-export interface LeaseHolder {
-  /** Its process. */
-  readonly pid: number;
-  /** Its thread: `threadId` of `node:worker_threads`, 0 for the main thread. */
-  readonly thread: number;
-  /** How many items it has. */
-  readonly count: number;
-  /** For how many milliseconds it has had the oldest of them. */
-  readonly ms: number;
-}
-
 /** The time was up. A message that was received in part is kept for the next call. CPython: `TimeoutError`. */
 export class TimeoutError extends MultiprocessingError {
   readonly code = 'ERR_MP_TIMEOUT';
   /** For a send: whether its first byte was written already. Then the rest of the message still follows. */
   readonly begun: boolean;
-  /** For `join` of a queue with leases: which consumers have items that are not finished. */
-  declare readonly holders?: readonly LeaseHolder[];
-  /** For `join` of a queue with leases: how many items no consumer has. */
-  declare readonly waiting?: number;
-  constructor(operation: string, begun = false, unfinished?: { holders: readonly LeaseHolder[]; waiting: number }) {
-    const inside = begun ? ' inside a message, which is still being written' : '';
-    super(`${operation} timed out${inside}${unfinished === undefined ? '' : `: ${describeUnfinished(unfinished)}`}`);
+  constructor(
+    operation: string,
+    begun = false,
+    detail = begun ? ' inside a message, which is still being written' : '',
+  ) {
+    super(`${operation} timed out${detail}`);
     this.begun = begun;
-    if (unfinished !== undefined) Object.assign(this, unfinished);
   }
-}
-
-function describeUnfinished({ holders, waiting }: { holders: readonly LeaseHolder[]; waiting: number }): string {
-  const parts = holders.map(
-    ({ pid, thread, count, ms }) => `process ${pid} (thread ${thread}) has ${count} item(s), the oldest for ${ms} ms`,
-  );
-  return [...parts, `${waiting} item(s) wait for a consumer`].join('; ');
 }
 
 /** There was no item to get, at once or within the time limit. CPython: `queue.Empty`. */
@@ -167,10 +146,7 @@ export class Full extends MultiprocessingError {
   }
 }
 
-/**
- * `taskDone` was called more often than items were put, or, on a queue with leases, by a consumer that has no item.
- * Nothing is changed. CPython: `ValueError`.
- */
+/** `taskDone` was called more often than items were put, or leased to this consumer. Nothing is changed. CPython: `ValueError`. */
 export class TaskDoneError extends MultiprocessingError {
   readonly code = 'ERR_MP_TASK_DONE';
   constructor(message = 'taskDone() was called more often than items were put') {
@@ -344,14 +320,6 @@ export function systemError(errno: number, syscall: string, detail?: string, by?
   const error = Object.assign(new Error(message, by), { code: name, errno, syscall });
   beginAtCaller(error, systemError);
   return error;
-}
-
-/** The error for a block of shared memory that cannot be made. */
-export function leaseBlockError(status: number, bytes: number): Error {
-  if (status === -constants.errno.ENOSYS) {
-    return new NotSupported('This system has no shared memory that leases can use');
-  }
-  return systemError(status, 'memfd_create', `leaseBytes is ${bytes}: give less, or close other queues with leases`);
 }
 
 /** Explanations of the errors that semaphores meet in practice. */

@@ -41,11 +41,7 @@ export abstract class BaseQueue<T> {
   readonly #writer: QueueWriter;
 
   /** @internal */
-  protected constructor(
-    typeName: QueueDescriptor['type'],
-    resources: QueueResources | LeaseResources,
-    made: boolean,
-  ) {
+  protected constructor(typeName: QueueDescriptor['type'], resources: QueueResources | LeaseResources, made: boolean) {
     this.#typeName = typeName;
     this.#resources = resources;
     try {

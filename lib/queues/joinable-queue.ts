@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 import { defineAliases } from '../core/aliases.js';
 import type { QueueWaitOptions } from './base-queue.js';
-import { checkLimits, deadlineAfter, type WaitOptions } from '../core/deadline.js';
+import { checkBlockingLimits, checkLimits, deadlineAfter, type WaitOptions } from '../core/deadline.js';
 import { NotSupported, TaskDoneError, TimeoutError } from '../core/errors.js';
 import { Queue, type QueueSource } from './queue.js';
 import { endLease, endLeaseSync, type Lease } from './lease.js';
@@ -31,7 +31,7 @@ export class JoinableQueue<T = unknown> extends Queue<T> {
   constructor(resources: QueueResources | LeaseResources);
   constructor(source?: QueueSource | JoinableQueueOptions<T>) {
     const made = !(source instanceof QueueResources || source instanceof LeaseResources);
-    super((made ? makeLeases(source) : undefined) ?? plain(source), true, made);
+    super((made ? makeLeases(source) : undefined) ?? source, true, made);
     this.#leases = this.transport instanceof LeaseTransport ? this.transport : undefined;
   }
 
@@ -58,12 +58,14 @@ export class JoinableQueue<T = unknown> extends Queue<T> {
    * Rejects as `get`, and with `NotSupported` for a queue without leases.
    */
   async getLease(options?: QueueWaitOptions): Promise<Lease<T>> {
+    checkBlockingLimits(options);
     this.#checkLeases();
     return (await super.get(options)) as Lease<T>;
   }
 
   /** As `getLease`, blocking the thread. */
   getLeaseSync(options?: QueueWaitOptions): Lease<T> {
+    checkBlockingLimits(options);
     this.#checkLeases();
     return super.getSync(options) as Lease<T>;
   }
@@ -200,13 +202,6 @@ export class JoinableQueue<T = unknown> extends Queue<T> {
 
 function itemOf<T>(lease: Lease<T>): T {
   return lease.item;
-}
-
-/** The options of a queue without leases. */
-function plain(source: QueueSource | JoinableQueueOptions | undefined): QueueSource | undefined {
-  if (typeof source !== 'object' || source instanceof QueueResources || source instanceof LeaseResources) return source;
-  const { leases, leaseBytes, maxDeliveries, deadLetters, ...rest } = source as JoinableQueueOptions;
-  return rest;
 }
 
 /** CPython's spelling of a method, which behaves like the camelCase one. */

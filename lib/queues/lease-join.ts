@@ -3,6 +3,7 @@
 // Waiting until no item of a queue with leases is unfinished.
 import { deadlineAfter, millisecondsLeft, type Limits } from '../core/deadline.js';
 import { queueError, TimeoutError } from '../core/errors.js';
+import { UnfinishedItemsError } from '../core/lease-errors.js';
 import type { KeepAlive } from '../event-loop/keep-alive.js';
 import { PendingCall } from '../event-loop/pending-call.js';
 import { flushUnwritten } from '../event-loop/sync-wait.js';
@@ -21,6 +22,11 @@ function isFinished(transport: LeaseTransport): boolean {
   return false;
 }
 
+function timedOut(transport: LeaseTransport, operation: string): TimeoutError {
+  const unfinished = transport.report();
+  return unfinished === undefined ? new TimeoutError(operation) : new UnfinishedItemsError(operation, unfinished);
+}
+
 /** @param checkOpen Throws once the queue is closed. */
 export async function joinLeases(
   transport: LeaseTransport,
@@ -31,7 +37,7 @@ export async function joinLeases(
   const deadline = deadlineAfter(timeout);
   while (!isFinished(transport)) {
     const left = millisecondsLeft(deadline);
-    if (left === 0) throw new TimeoutError('join', false, transport.report());
+    if (left === 0) throw timedOut(transport, 'join');
     const call = new PendingCall<void>(keepAlive);
     call.attempt(() => {
       call.onEnd = transport.onceIdle(() => call.resolve());
@@ -54,8 +60,8 @@ export function joinLeasesSync(transport: LeaseTransport, deadline: number): voi
   flushUnwritten();
   while (!isFinished(transport)) {
     if (transport.blockUntilIdle(deadline, 'joinSync')) continue;
-    const report = transport.report();
+    const error = timedOut(transport, 'joinSync');
     transport.forgetIdle();
-    throw new TimeoutError('joinSync', false, report);
+    throw error;
   }
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 import { ChannelFormat } from '../connection/channel-format.js';
 import { argumentError, NotSupported } from '../core/errors.js';
-import { checkBoolean, checkInteger, optionNames } from '../core/validate.js';
+import { checkBoolean, checkInteger } from '../core/validate.js';
 import { LeaseResources } from './lease-resources.js';
-import { checkQueueOptions, QUEUE_OPTIONS, type QueueOptions } from './options.js';
+import { checkQueueOptions, joinableQueueNames, type QueueOptions } from './options.js';
 import { Queue } from './queue.js';
 
 /** Options of a JoinableQueue. */
@@ -30,21 +30,13 @@ export interface JoinableQueueOptions<T = unknown> extends QueueOptions {
   deadLetters?: Queue<T> | undefined;
 }
 
-const joinableNames = optionNames<JoinableQueueOptions>({
-  ...QUEUE_OPTIONS,
-  leases: true,
-  leaseBytes: true,
-  maxDeliveries: true,
-  deadLetters: true,
-});
-
 const DEFAULT_LEASE_BYTES = 64 * 1024 * 1024;
 const MOST_LEASE_BYTES = 2 ** 46;
 const MOST_DELIVERIES = 2 ** 31 - 1;
 
 /** Makes the resources of a new queue with leases; undefined if the options, which are checked, do not ask for one. */
 export function makeLeases(given: unknown): LeaseResources | undefined {
-  const checked = checkQueueOptions(given, joinableNames);
+  const checked = checkQueueOptions(given, joinableQueueNames);
   const options = (typeof given === 'object' ? given : {}) as JoinableQueueOptions;
   if (options.leases !== undefined) checkBoolean(options.leases, 'leases');
   if (options.leases !== true) {

@@ -5,7 +5,7 @@ import { constants, freemem } from 'node:os';
 import { threadId } from 'node:worker_threads';
 
 import type { Channel } from '../connection/channel.js';
-import { ChannelFormat } from '../connection/channel-format.js';
+import type { ChannelFormat } from '../connection/channel-format.js';
 import {
   fixSerialization,
   reduceChannel,
@@ -13,7 +13,8 @@ import {
   type SerializationKind,
 } from '../connection/channel-reduction.js';
 import { checkOptions, type ChannelOptions } from '../connection/options.js';
-import { leaseBlockError, NotSupported, systemError } from '../core/errors.js';
+import { NotSupported, systemError } from '../core/errors.js';
+import { leaseBlockError } from '../core/lease-errors.js';
 import { native } from '../native/addon.js';
 import { reduceObject, type Reducible } from '../reduction/registry.js';
 import type { DescriptorAddress, Exporter } from '../reduction/transfer.js';

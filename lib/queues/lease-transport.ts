@@ -6,7 +6,8 @@ import { blockOn } from '../event-loop/sync-wait.js';
 import type { Channel } from '../connection/channel.js';
 import type { LargeMessage } from '../connection/large-message.js';
 import { allocateCopied } from '../core/large-buffers.js';
-import { queueError, systemError, type LeaseHolder } from '../core/errors.js';
+import { queueError, systemError } from '../core/errors.js';
+import type { LeaseHolder, Unfinished } from '../core/lease-errors.js';
 import { native } from '../native/addon.js';
 import { BorrowedBytes } from '../serialization/borrowed-bytes.js';
 import { SEM_VALUE_MAX } from '../synchronize/sem-lock.js';
@@ -37,12 +38,6 @@ const collected = new FinalizationRegistry<number>((id) => {
 export interface LeaseTicket {
   readonly receipt: number;
   readonly deliveries: number;
-}
-
-/** What is unfinished on a queue. */
-export interface Unfinished {
-  readonly waiting: number;
-  readonly holders: readonly LeaseHolder[];
 }
 
 export class LeaseTransport implements QueueTransport {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-import { TaskDoneError, systemError } from '../core/errors.js';
+import { systemError, TaskDoneError } from '../core/errors.js';
+import { notLeased } from '../core/lease-errors.js';
 import { makeFair } from '../event-loop/fair-calls.js';
 import { native } from '../native/addon.js';
 import type { MessageDecoder } from '../serialization/message-decoder.js';
@@ -83,10 +84,6 @@ export class Lease<T> {
 
 function ignoreEnded(error: unknown): void {
   if (!(error instanceof TaskDoneError)) throw error;
-}
-
-function notLeased(): Error {
-  return new TaskDoneError('This consumer has no such item: the lease has ended, or the queue was closed');
 }
 
 /** @returns Whether the call must be repeated. */

@@ -4,14 +4,17 @@ import { BaseQueue } from './base-queue.js';
 import { checkLimits, deadlineAfter, type WaitOptions } from '../core/deadline.js';
 import { Empty, NotClosed, NotSupported } from '../core/errors.js';
 import { makeFair } from '../event-loop/fair-calls.js';
-import { checkQueueOptions, queueNames, type QueueOptions } from './options.js';
+import { checkQueueOptions, joinableQueueNames, queueNames, type QueueOptions } from './options.js';
 import { LeaseResources } from './lease-resources.js';
 import { QueueResources, slotsFor } from './queue-resources.js';
 import { SEM_VALUE_MAX } from '../synchronize/sem-lock.js';
 import { checkBoolean, checkOptionNames, optionNames } from '../core/validate.js';
 
 function makeResources(given: number | QueueOptions | undefined, joinable: boolean): QueueResources {
-  const { maxsize, serialization, channel, highWaterMark } = checkQueueOptions(given, queueNames);
+  const { maxsize, serialization, channel, highWaterMark } = checkQueueOptions(
+    given,
+    joinable ? joinableQueueNames : queueNames,
+  );
   return QueueResources.make({ slots: slotsFor(maxsize), joinable, serialization, highWaterMark, channel });
 }
 

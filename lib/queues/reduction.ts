@@ -6,7 +6,7 @@ import { rebuildChannel, rebuildFormat } from '../connection/channel-reduction.j
 import { argumentError } from '../core/errors.js';
 import { checkInteger, checkObject } from '../core/validate.js';
 import { registerRebuild, rebuildObject } from '../reduction/registry.js';
-import type { DescriptorAddress, Importer } from '../reduction/transfer.js';
+import type { Importer } from '../reduction/transfer.js';
 import { boundOf, rebuildCondition, semaphoreAddress } from '../synchronize/reduction.js';
 import { SemaphoreHandle } from '../synchronize/semaphore-handle.js';
 import { JoinableQueue } from './joinable-queue.js';
@@ -60,7 +60,7 @@ class Opener {
       const ready = this.#ends('ready');
       const freed = this.#ends('freed');
       const letters = deadLetters === undefined ? undefined : this.#letterBox(deadLetters);
-      const fd = this.#importer.descriptor(block as DescriptorAddress);
+      const fd = this.#importer.descriptor(block);
       return new LeaseResources({ block: fd, ready, freed, places, leaseBytes, format, deadLetters: letters }, true);
     } catch (error) {
       this.#opened.close();

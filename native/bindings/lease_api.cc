@@ -37,8 +37,8 @@ std::shared_ptr<Endpoint> EndpointOf(const Args<N>& args, size_t index) {
 // create(bytes, places, maxDeliveries)
 napi_value Create(napi_env env, napi_callback_info info) {
   const Args<3> args(env, info);
-  return args.Return(LeaseBlock::Create(
-      {args.Size(0), args.Size(1), static_cast<uint32_t>(args.Size(2))}));
+  return args.Return(
+      LeaseBlock::Create({args.Size(0), args.Size(1), static_cast<uint32_t>(args.Size(2))}));
 }
 
 // open(fd, readyReader, readyWriter, freedReader, freedWriter, thread)
@@ -136,8 +136,7 @@ napi_value Report(napi_env env, napi_callback_info info) {
   if (status < 0) return args.Return(status);
   std::vector<uint64_t> numbers{waiting};
   for (const auto& holder : holders) {
-    numbers.insert(numbers.end(),
-                   {holder.pid, holder.thread, holder.items, holder.milliseconds});
+    numbers.insert(numbers.end(), {holder.pid, holder.thread, holder.items, holder.milliseconds});
   }
   return args.Array(numbers.size(),
                     [&](uint32_t i) { return args.Return(static_cast<int64_t>(numbers[i])); });
@@ -191,9 +190,9 @@ napi_value Release(napi_env env, napi_callback_info info) {
 void ExportLeaseApi(napi_env env, napi_value exports) {
   napi_value object = ExportObject(env, exports, "leases");
   const NamedFunction functions[] = {
-      {"create", Create}, {"open", Open},         {"put", Put},         {"get", Get},
-      {"read", Read},     {"end", End},           {"finished", Finished}, {"forget", Forget},
-      {"check", Check},   {"report", Report},     {"counts", Counts},   {"flags", Flags},
+      {"create", Create},     {"open", Open},     {"put", Put},           {"get", Get},
+      {"read", Read},         {"end", End},       {"finished", Finished}, {"forget", Forget},
+      {"check", Check},       {"report", Report}, {"counts", Counts},     {"flags", Flags},
       {"addFlags", AddFlags}, {"close", Close},   {"release", Release},
   };
   ExportFunctions(env, object, functions);

@@ -3,9 +3,9 @@
 // The memory that the members of a queue with leases share: a header, a table of members, and the
 // items, each in a chunk of its own. The chunks lie one behind the other without a gap.
 //
-// The sizes and the states of the chunks are the truth. Each changes by one store, so a process that
-// is killed leaves every item in one state. All else in the header (lists, counts, marks) follows
-// from them, and is made anew when the holder of the lock has died.
+// The sizes and the states of the chunks are the truth. Each changes by one store, so a process
+// that is killed leaves every item in one state. All else in the header (lists, counts, marks)
+// follows from them, and is made anew when the holder of the lock has died.
 #pragma once
 
 #include <atomic>
@@ -80,9 +80,9 @@ static_assert(sizeof(MemberEntry) == kUnit);
 
 struct Header {
   std::atomic<uint64_t> magic;
-  uint64_t bytes;     // Of all chunks together.
-  uint64_t capacity;  // The longest payload.
-  uint64_t places;    // The most items that were put and never handed out; 0 for no limit.
+  uint64_t bytes;           // Of all chunks together.
+  uint64_t capacity;        // The longest payload.
+  uint64_t places;          // The most items that were put and never handed out; 0 for no limit.
   uint32_t max_deliveries;  // 0 for no limit.
   std::atomic<uint32_t> flags;  // Those of QueueState.
 
@@ -98,11 +98,11 @@ struct Header {
   List dead;
   std::atomic<uint64_t> filling;
   std::atomic<uint64_t> unfinished;
-  std::atomic<uint64_t> waiting;  // On the lists.
+  std::atomic<uint64_t> waiting;        // On the lists.
   std::atomic<uint64_t> waiting_first;  // On the list `queued`.
   uint64_t free_bytes;
-  uint64_t rover;   // Where the search for a free chunk goes on.
-  uint32_t wanting;  // A superset of what the members want.
+  uint64_t rover;         // Where the search for a free chunk goes on.
+  uint32_t wanting;       // A superset of what the members want.
   uint32_t ready_marked;  // Whether there is a byte in the pipe for consumers.
   uint32_t freed_marked;  // Whether there is a byte in the pipe for the members that were woken.
   std::atomic<uint32_t> woken;  // How many marks `woken` the members have.

@@ -39,8 +39,7 @@ constexpr uint64_t kSweepMs = 500;
 
 uint64_t NowMs() noexcept {
   const auto now = Clock::now().time_since_epoch();
-  return static_cast<uint64_t>(
-      std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
+  return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
 }
 
 void WriteByte(const LeasePipe& pipe) noexcept {
@@ -76,7 +75,8 @@ void Copy(const QueueItem& item, Chunk& chunk) noexcept {
 LeaseCounts CountsOf(const LeaseBlock& block) noexcept {
   const Header& header = block.header();
   constexpr auto kOrder = std::memory_order_relaxed;
-  return {header.waiting.load(kOrder), header.waiting_first.load(kOrder) + header.filling.load(kOrder),
+  return {header.waiting.load(kOrder),
+          header.waiting_first.load(kOrder) + header.filling.load(kOrder),
           header.unfinished.load(kOrder), header.woken.load(kOrder)};
 }
 

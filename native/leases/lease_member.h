@@ -38,7 +38,7 @@ class LeaseMember {
     uint64_t receipt = 0;  // Names the lease; receipts of one member grow.
     uint64_t length = 0;
     uint32_t deliveries = 0;
-    bool dead = false;  // It is for the dead letters.
+    bool dead = false;                 // It is for the dead letters.
     const uint8_t* payload = nullptr;  // Until the lease ends.
   };
 
@@ -58,16 +58,16 @@ class LeaseMember {
   LeaseMember(const LeaseMember&) = delete;
   LeaseMember& operator=(const LeaseMember&) = delete;
 
-  // 0 once the item is in the shared memory. -EAGAIN when there is no room: `freed` tells when there
-  // may be. -EMSGSIZE, kShutDown, kQueueBroken.
+  // 0 once the item is in the shared memory. -EAGAIN when there is no room: `freed` tells when
+  // there may be. -EMSGSIZE, kShutDown, kQueueBroken.
   int Put(const QueueItem& item);
   // Takes the next item. -EAGAIN when there is none: `ready` tells when there may be. kShutDown,
   // kQueueBroken. With `letters` also those for the dead letters.
   int Get(bool letters, Item* out);
   // The item of a lease. -ESRCH if there is no such lease.
   int Find(uint64_t receipt, Item* out) const;
-  // Ends a lease, for 0 the oldest one that is not for the dead letters: the item is finished, or is handed out again. -ESRCH if there
-  // is no such lease.
+  // Ends a lease, for 0 the oldest one that is not for the dead letters: the item is finished, or
+  // is handed out again. -ESRCH if there is no such lease.
   int End(uint64_t receipt, bool finished);
   // 0 if no item is unfinished, else -EAGAIN: `freed` tells when that may be so.
   int Finished();
@@ -115,7 +115,7 @@ class LeaseMember {
   uint64_t swept_at_ = 0;
   std::map<uint64_t, uint64_t> leases_;   // Offsets of chunks by receipts.
   std::map<uint64_t, uint64_t> letters_;  // The same of items on their way to the dead letters.
-  std::vector<uint64_t> unfilled_;       // Chunks to be freed with the next lock.
+  std::vector<uint64_t> unfilled_;        // Chunks to be freed with the next lock.
 };
 
 }  // namespace mp

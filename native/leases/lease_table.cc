@@ -89,9 +89,9 @@ void LeaseTable::Enqueue(Chunk& chunk) noexcept {
 
 Chunk* LeaseTable::Take(uint32_t owner, bool dead, uint64_t now) noexcept {
   Header& header = this->header();
-  List& list = dead && header.dead.count > 0     ? header.dead
-               : header.returned.count > 0 ? header.returned
-                                           : header.queued;
+  List& list = dead && header.dead.count > 0 ? header.dead
+               : header.returned.count > 0   ? header.returned
+                                             : header.queued;
   if (list.count == 0) return nullptr;
   Chunk& chunk = block_->chunk(list.head);
   const uint32_t deliveries = leases::DeliveriesOf(chunk.word.load(std::memory_order_relaxed));

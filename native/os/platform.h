@@ -56,8 +56,8 @@ int WaitForEvents(pollfd* fds, nfds_t count, long long timeout_ns) noexcept;
 // Reserves space for a file in the file system, of at least `size` bytes.
 int AllocateFile(int fd, off_t size) noexcept;
 
-// A new file without a name, of which all bytes are reserved and which cannot shrink. Close-on-exec,
-// and no standard stream's number. -ENOSYS where the system has none.
+// A new file without a name, of which all bytes are reserved and which cannot shrink.
+// Close-on-exec, and no standard stream's number. -ENOSYS where the system has none.
 int MakeMemoryFile(const char* name, off_t size) noexcept;
 // 0 if this is such a file, else -EPROTO.
 int CheckMemoryFile(int fd) noexcept;

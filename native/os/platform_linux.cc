@@ -205,7 +205,8 @@ int MakeMemoryFile(const char* name, off_t size) noexcept {
   if (fd.get() <= STDERR_FILENO) fd.Reset(sys::Duplicate(fd.get()));
   int status = fd.get();
   if (status >= 0) status = AllocateFile(fd.get(), size);
-  if (status >= 0) status = ::fcntl(fd.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) < 0 ? -errno : 0;
+  if (status >= 0)
+    status = ::fcntl(fd.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) < 0 ? -errno : 0;
   return status < 0 ? status : fd.Release();
 }
 

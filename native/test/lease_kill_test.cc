@@ -53,7 +53,8 @@ void KillEverywhere(Make make, Prepare prepare, Body body, Verify verify) {
   uint64_t total = 0;
   {
     auto scene = make();
-    total = RunInstructions(UINT64_MAX, [&] { prepare(*scene); }, [&] { body(*scene); });
+    total = RunInstructions(
+        UINT64_MAX, [&] { prepare(*scene); }, [&] { body(*scene); });
     verify(*scene, true);
   }
   // Stepping takes a few microseconds. On average half of the instructions are run.
@@ -62,7 +63,8 @@ void KillEverywhere(Make make, Prepare prepare, Body body, Verify verify) {
   for (uint64_t point = 0; point < points; point++) {
     auto scene = make();
     const uint64_t limit = point * total / points;
-    const uint64_t ran = RunInstructions(limit, [&] { prepare(*scene); }, [&] { body(*scene); });
+    const uint64_t ran = RunInstructions(
+        limit, [&] { prepare(*scene); }, [&] { body(*scene); });
     try {
       verify(*scene, ran < limit);
     } catch (const std::exception& error) {
@@ -182,41 +184,43 @@ void TakeOne(Scene& scene) {
   if (scene.killed->Get(false, &item) < 0) ::_exit(2);
 }
 
-const Test kDone("leases, kills: an item is finished or handed out again, and producers are told", [] {
-  KillEverywhere(
-      [] {
-        auto scene = With({500, 400}, {1000, 0, 0})();
-        Equal(Put(*scene->survivor, Pattern(300)), -EAGAIN);
-        return scene;
-      },
-      TakeOne, [](Scene& scene) { (void)scene.killed->End(0, true); },
-      [](Scene& scene, bool ended) {
-        scene.Repair();
-        const bool told = scene.queue.IsFreed();
-        const bool room = Put(*scene.survivor, Pattern(300)) == 0;
-        Check(told || !room, "the producer is told of the room");
-        Check(room || !ended);
-        const Lengths expected = room ? Lengths{400, 300} : Lengths{500, 400};
-        Check(scene.FinishAll() == expected, "the items");
-      });
-});
+const Test kDone("leases, kills: an item is finished or handed out again, and producers are told",
+                 [] {
+                   KillEverywhere(
+                       [] {
+                         auto scene = With({500, 400}, {1000, 0, 0})();
+                         Equal(Put(*scene->survivor, Pattern(300)), -EAGAIN);
+                         return scene;
+                       },
+                       TakeOne, [](Scene& scene) { (void)scene.killed->End(0, true); },
+                       [](Scene& scene, bool ended) {
+                         scene.Repair();
+                         const bool told = scene.queue.IsFreed();
+                         const bool room = Put(*scene.survivor, Pattern(300)) == 0;
+                         Check(told || !room, "the producer is told of the room");
+                         Check(room || !ended);
+                         const Lengths expected = room ? Lengths{400, 300} : Lengths{500, 400};
+                         Check(scene.FinishAll() == expected, "the items");
+                       });
+                 });
 
-const Test kIdle("leases, kills: the end of the last item is told to a member that waits for it", [] {
-  KillEverywhere(
-      [] {
-        auto scene = With({5})();
-        Equal(scene->survivor->Finished(), -EAGAIN);
-        return scene;
-      },
-      TakeOne, [](Scene& scene) { (void)scene.killed->End(0, true); },
-      [](Scene& scene, bool) {
-        scene.Repair();
-        const bool told = scene.queue.IsFreed();
-        Check(told || scene.survivor->Finished() != 0, "the member is told");
-        const Lengths found = scene.FinishAll();
-        Check(found.empty() || found == Lengths{5});
-      });
-});
+const Test kIdle("leases, kills: the end of the last item is told to a member that waits for it",
+                 [] {
+                   KillEverywhere(
+                       [] {
+                         auto scene = With({5})();
+                         Equal(scene->survivor->Finished(), -EAGAIN);
+                         return scene;
+                       },
+                       TakeOne, [](Scene& scene) { (void)scene.killed->End(0, true); },
+                       [](Scene& scene, bool) {
+                         scene.Repair();
+                         const bool told = scene.queue.IsFreed();
+                         Check(told || scene.survivor->Finished() != 0, "the member is told");
+                         const Lengths found = scene.FinishAll();
+                         Check(found.empty() || found == Lengths{5});
+                       });
+                 });
 
 const Test kRelease("leases, kills: an item that is given back is handed out once", [] {
   KillEverywhere(
@@ -247,18 +251,19 @@ const Test kJoinLeave("leases, kills: a member that joins or leaves leaves nothi
       });
 });
 
-const Test kWaits("leases, kills: a member that waits for room leaves no mark that wakes others", [] {
-  KillEverywhere(
-      With({900}, {1000, 0, 0}), JoinKilled,
-      [](Scene& scene) { (void)Put(*scene.killed, Pattern(500)); },
-      [](Scene& scene, bool) {
-        scene.Repair();
-        Check(scene.FinishAll() == Lengths{900});
-        Equal(scene.survivor->Check(), 0);
-        Equal(CountsOf(*scene.queue.block).woken, 0u);
-        Check(!scene.queue.IsFreed());
-      });
-});
+const Test kWaits("leases, kills: a member that waits for room leaves no mark that wakes others",
+                  [] {
+                    KillEverywhere(
+                        With({900}, {1000, 0, 0}), JoinKilled,
+                        [](Scene& scene) { (void)Put(*scene.killed, Pattern(500)); },
+                        [](Scene& scene, bool) {
+                          scene.Repair();
+                          Check(scene.FinishAll() == Lengths{900});
+                          Equal(scene.survivor->Check(), 0);
+                          Equal(CountsOf(*scene.queue.block).woken, 0u);
+                          Check(!scene.queue.IsFreed());
+                        });
+                  });
 
 // Ends inside the lock, with a lease, a chunk that it was filling, and lists that are wrong.
 void DieInside(const TestLeases& queue) {
@@ -281,19 +286,20 @@ void DieInside(const TestLeases& queue) {
   Check(WIFEXITED(status) && WEXITSTATUS(status) == 0, "it has died inside the lock");
 }
 
-const Test kMender("leases, kills: a member that repairs what a dead one left is repaired after", [] {
-  KillEverywhere(
-      [] {
-        auto scene = With({1, 2, 3})();
-        DieInside(scene->queue);
-        return scene;
-      },
-      JoinKilled, [](Scene& scene) { (void)scene.killed->Check(); },
-      [](Scene& scene, bool) {
-        scene.Repair();
-        Check(scene.FinishAll() == Lengths{1, 2, 3}, "the items, in their order");
-      });
-});
+const Test kMender(
+    "leases, kills: a member that repairs what a dead one left is repaired after", [] {
+      KillEverywhere(
+          [] {
+            auto scene = With({1, 2, 3})();
+            DieInside(scene->queue);
+            return scene;
+          },
+          JoinKilled, [](Scene& scene) { (void)scene.killed->Check(); },
+          [](Scene& scene, bool) {
+            scene.Repair();
+            Check(scene.FinishAll() == Lengths{1, 2, 3}, "the items, in their order");
+          });
+    });
 
 const Test kLetters("leases, kills: an item for the dead letters is moved at least once", [] {
   KillEverywhere(

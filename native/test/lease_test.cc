@@ -89,24 +89,25 @@ const Test kRelease("leases: an item that is given back is handed out before new
   queue.Audit();
 });
 
-const Test kFull("leases: without room nothing is put, and the member is told when there may be", [] {
-  const TestLeases queue({1000, 0, 0});
-  const auto producer = queue.Join();
-  const auto consumer = queue.Join();
-  Equal(Put(*producer, Pattern(1001)), -EMSGSIZE);
-  Equal(Put(*producer, Pattern(1000)), 0);
-  Equal(Put(*producer, Pattern(1)), -EAGAIN);
-  Check(!queue.IsFreed());
-  const auto item = Got(*consumer);
-  Equal(Put(*producer, Pattern(1)), -EAGAIN, "a leased item keeps its bytes");
-  Equal(consumer->End(item.receipt, true), 0);
-  Check(queue.IsFreed());
-  Equal(CountsOf(*queue.block).woken, 1u);
-  queue.Audit();
-  Equal(Put(*producer, Pattern(1)), 0);
-  Check(!queue.IsFreed(), "every member that was woken has looked");
-  queue.Audit();
-});
+const Test kFull("leases: without room nothing is put, and the member is told when there may be",
+                 [] {
+                   const TestLeases queue({1000, 0, 0});
+                   const auto producer = queue.Join();
+                   const auto consumer = queue.Join();
+                   Equal(Put(*producer, Pattern(1001)), -EMSGSIZE);
+                   Equal(Put(*producer, Pattern(1000)), 0);
+                   Equal(Put(*producer, Pattern(1)), -EAGAIN);
+                   Check(!queue.IsFreed());
+                   const auto item = Got(*consumer);
+                   Equal(Put(*producer, Pattern(1)), -EAGAIN, "a leased item keeps its bytes");
+                   Equal(consumer->End(item.receipt, true), 0);
+                   Check(queue.IsFreed());
+                   Equal(CountsOf(*queue.block).woken, 1u);
+                   queue.Audit();
+                   Equal(Put(*producer, Pattern(1)), 0);
+                   Check(!queue.IsFreed(), "every member that was woken has looked");
+                   queue.Audit();
+                 });
 
 const Test kPlaces("leases: an item that was handed out holds no place, before or after", [] {
   const TestLeases queue({4096, 2, 0});
@@ -124,26 +125,27 @@ const Test kPlaces("leases: an item that was handed out holds no place, before o
   queue.Audit();
 });
 
-const Test kWoken("leases: the pipe stays readable until all members that were woken have looked", [] {
-  const TestLeases queue({1000, 0, 0});
-  const auto first = queue.Join();
-  const auto second = queue.Join();
-  const auto third = queue.Join();
-  Equal(Put(*first, Pattern(900)), 0);
-  Equal(Put(*first, Pattern(500)), -EAGAIN);
-  Equal(Put(*second, Pattern(600)), -EAGAIN);
-  Equal(Got(*third).length, 900u);
-  Equal(third->Finished(), -EAGAIN);
-  Equal(third->End(0, true), 0);
-  Equal(CountsOf(*queue.block).woken, 3u);
-  Equal(Put(*first, Pattern(500)), 0);
-  Check(queue.IsFreed());
-  Equal(Put(*second, Pattern(600)), -EAGAIN);
-  Check(queue.IsFreed());
-  third->Forget(leases::Want::kIdle);
-  Check(!queue.IsFreed());
-  queue.Audit();
-});
+const Test kWoken("leases: the pipe stays readable until all members that were woken have looked",
+                  [] {
+                    const TestLeases queue({1000, 0, 0});
+                    const auto first = queue.Join();
+                    const auto second = queue.Join();
+                    const auto third = queue.Join();
+                    Equal(Put(*first, Pattern(900)), 0);
+                    Equal(Put(*first, Pattern(500)), -EAGAIN);
+                    Equal(Put(*second, Pattern(600)), -EAGAIN);
+                    Equal(Got(*third).length, 900u);
+                    Equal(third->Finished(), -EAGAIN);
+                    Equal(third->End(0, true), 0);
+                    Equal(CountsOf(*queue.block).woken, 3u);
+                    Equal(Put(*first, Pattern(500)), 0);
+                    Check(queue.IsFreed());
+                    Equal(Put(*second, Pattern(600)), -EAGAIN);
+                    Check(queue.IsFreed());
+                    third->Forget(leases::Want::kIdle);
+                    Check(!queue.IsFreed());
+                    queue.Audit();
+                  });
 
 const Test kLetters("leases: after its last delivery an item is for the dead letters", [] {
   const TestLeases queue({4096, 0, 2});
@@ -185,21 +187,22 @@ const Test kClosed("leases: a member that leaves gives back what it has", [] {
   for (size_t size = 1; size <= 3; size++) Equal(Got(*member).length, size);
 });
 
-const Test kEnded("leases: after a shutdown nothing can be put, and items that are left can be got", [] {
-  const TestLeases queue(kSmall);
-  const auto member = queue.Join();
-  Equal(Put(*member, Pattern(1)), 0);
-  member->AddFlags(QueueState::kIsShutDown);
-  Equal(Put(*member, Pattern(1)), kShutDown);
-  const auto item = Got(*member);
-  LeaseMember::Item none;
-  Equal(member->Get(false, &none), kShutDown);
-  Check(queue.IsReady(), "it stays readable for all members");
-  Equal(member->End(item.receipt, false), 0);
-  Equal(Got(*member).deliveries, 2u);
-  member->AddFlags(QueueState::kDropped);
-  Equal(member->Get(false, &none), kShutDown);
-});
+const Test kEnded("leases: after a shutdown nothing can be put, and items that are left can be got",
+                  [] {
+                    const TestLeases queue(kSmall);
+                    const auto member = queue.Join();
+                    Equal(Put(*member, Pattern(1)), 0);
+                    member->AddFlags(QueueState::kIsShutDown);
+                    Equal(Put(*member, Pattern(1)), kShutDown);
+                    const auto item = Got(*member);
+                    LeaseMember::Item none;
+                    Equal(member->Get(false, &none), kShutDown);
+                    Check(queue.IsReady(), "it stays readable for all members");
+                    Equal(member->End(item.receipt, false), 0);
+                    Equal(Got(*member).deliveries, 2u);
+                    member->AddFlags(QueueState::kDropped);
+                    Equal(member->Get(false, &none), kShutDown);
+                  });
 
 const Test kReport("leases: a report tells which member has how many items", [] {
   const TestLeases queue(kSmall);
@@ -262,17 +265,18 @@ const Test kBusy("leases: a member that stops inside the lock makes the others b
   queue.Audit();
 });
 
-const Test kManyDead("leases: the entries of dead members are used again, before a new one fails", [] {
-  const TestLeases queue(kSmall);
-  KillAndReap(StartChild([&] {
-    while (leases::ClaimMember(*queue.block, 0) >= 0) {
-    }
-  }));
-  Equal(leases::ClaimMember(*queue.block, 0), -EUSERS);
-  const auto member = queue.Join();
-  Equal(Put(*member, Pattern(1)), 0);
-  queue.Audit();
-});
+const Test kManyDead("leases: the entries of dead members are used again, before a new one fails",
+                     [] {
+                       const TestLeases queue(kSmall);
+                       KillAndReap(StartChild([&] {
+                         while (leases::ClaimMember(*queue.block, 0) >= 0) {
+                         }
+                       }));
+                       Equal(leases::ClaimMember(*queue.block, 0), -EUSERS);
+                       const auto member = queue.Join();
+                       Equal(Put(*member, Pattern(1)), 0);
+                       queue.Audit();
+                     });
 
 const Test kForeign("leases: a descriptor of something else is refused", [] {
   std::shared_ptr<LeaseBlock> block;

@@ -63,8 +63,8 @@ struct TestLeases {
     ExpectList(header.queued, State::kQueued, found);
     ExpectList(header.returned, State::kReturned, found);
     ExpectList(header.dead, State::kDead, found);
-    Equal(header.waiting.load(),
-          header.queued.count + header.returned.count + header.dead.count, "waiting");
+    Equal(header.waiting.load(), header.queued.count + header.returned.count + header.dead.count,
+          "waiting");
     Equal(header.waiting_first.load(), header.queued.count);
     if (header.queued.count + header.returned.count > 0) Check(IsReady(), "consumers are told");
     Equal(IsFreed(), header.freed_marked != 0, "the mark of the pipe `freed`");

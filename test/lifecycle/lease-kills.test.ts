@@ -81,7 +81,7 @@ describe('A consumer of a queue with leases', () => {
       const queue = new JoinableQueue<unknown>(small);
       await queue.put(1);
       const worker = new Worker(new URL('./children/lease-worker.js', import.meta.url), {
-        workerData: describeObject(queue as JoinableQueue, { nodeOnly: true }),
+        workerData: describeObject(queue, { nodeOnly: true }),
       });
       expect(await once(worker, 'message')).to.deep.equal([1]);
       const late = await rejects(queue.join({ timeout: 10 }), { code: 'ERR_MP_TIMEOUT' });
@@ -103,7 +103,7 @@ describe('A consumer of a queue with leases', () => {
 
   it('gets the queue in a message, too', async () => {
     const queue = new JoinableQueue<unknown>(small);
-    const [ours, theirs] = Pipe() as [Connection, Connection];
+    const [ours, theirs]: [Connection, Connection] = Pipe();
     await track(ours).send(queue);
     const received = (await track(theirs).recv()) as JoinableQueue;
     await queue.put('by message');

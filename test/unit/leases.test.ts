@@ -16,7 +16,7 @@ const tooManyDone = { code: 'ERR_MP_TASK_DONE' };
 
 /** A second member of the queue in this thread: a consumer of its own. */
 function second<T>(queue: JoinableQueue<T>): JoinableQueue<T> {
-  return attach(describeObject(queue as JoinableQueue, { nodeOnly: true })) as JoinableQueue<T>;
+  return attach(describeObject(queue, { nodeOnly: true })) as JoinableQueue<T>;
 }
 
 describe('A JoinableQueue with leases', () => {
@@ -323,7 +323,11 @@ describe('get of a queue with leases', () => {
         const seen = [];
         for await (const item of queue) seen.push(item);
         expect(seen.length).to.be.within(2, 3);
-        await within(20_000, waiting.catch(() => undefined), 'the other get');
+        await within(
+          20_000,
+          waiting.catch(() => undefined),
+          'the other get',
+        );
       }),
     ));
 });

@@ -31,6 +31,10 @@ export async function kill({ process: killed }: { process: Process }): Promise<v
   await killed.join();
 }
 
+function nameOf(producer: unknown, number: unknown): string {
+  return `${String(producer)}.${String(number)}`;
+}
+
 interface Member {
   readonly process: Process;
   readonly results: Connection<never, unknown>;
@@ -57,14 +61,14 @@ export async function expectNothingLost(kills: number, random: Random): Promise<
   const startProducer = (): Member => {
     const number = producers++;
     const started = startLeaseRole('produceForEver', (to) => [queue, to, number, most]);
-    const read = follow(started.results, ([producer, item]) => accepted.add(`${producer}.${item}`));
+    const read = follow(started.results, ([producer, item]) => accepted.add(nameOf(producer, item)));
     return { ...started, read };
   };
   const startConsumer = (): Member => {
     const started = startLeaseRole('consumeForEver', (to) => [queue, to]);
     const read = follow(started.results, ([producer, item, isWhole]) => {
-      seen.add(`${producer}.${item}`);
-      if (isWhole !== true) torn.push(`${producer}.${item}`);
+      seen.add(nameOf(producer, item));
+      if (isWhole !== true) torn.push(nameOf(producer, item));
     });
     return { ...started, read };
   };
