@@ -26,7 +26,7 @@ export interface Unfinished {
 }
 
 /** The `TimeoutError` of `join` on a queue with leases, which says what is unfinished. */
-export class UnfinishedItemsError extends TimeoutError implements Unfinished {
+export class UnfinishedItemsError extends TimeoutError {
   static override readonly name = 'TimeoutError';
   /** The consumers that have items which they have not finished. */
   readonly holders: readonly LeaseHolder[];

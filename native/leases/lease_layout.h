@@ -106,9 +106,6 @@ struct Header {
   uint32_t ready_marked;  // Whether there is a byte in the pipe for consumers.
   uint32_t freed_marked;  // Whether there is a byte in the pipe for the members that were woken.
   std::atomic<uint32_t> woken;  // How many marks `woken` the members have.
-
-  std::atomic<uint64_t> redelivered;  // Counts since the queue was made.
-  std::atomic<uint64_t> buried;
 };
 
 inline constexpr uint64_t kMembersOffset = 4096;

@@ -107,7 +107,6 @@ void LeaseTable::Return(Chunk& chunk) noexcept {
   const bool dead = header.max_deliveries > 0 && deliveries >= header.max_deliveries;
   SetWord(chunk, dead ? State::kDead : State::kReturned, 0, deliveries);
   Append(dead ? header.dead : header.returned, chunk);
-  if (!dead) header.redelivered.fetch_add(1, std::memory_order_relaxed);
 }
 
 bool LeaseTable::Free(Chunk& chunk) noexcept {
