@@ -32,6 +32,7 @@ export class UnfinishedItemsError extends TimeoutError {
   readonly holders: readonly LeaseHolder[];
   /** How many items no consumer has. */
   readonly waiting: number;
+  /** @internal */
   constructor(operation: string, { holders, waiting }: Unfinished) {
     super(
       operation,
