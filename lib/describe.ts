@@ -7,6 +7,7 @@ import type { Connection } from './connection/connection.js';
 import { argumentError } from './core/errors.js';
 import { checkBoolean, checkOptionNames, optionNames } from './core/validate.js';
 import type { JoinableQueue } from './queues/joinable-queue.js';
+import type { LeaseQueueDescriptor } from './queues/lease-resources.js';
 import type { QueueDescriptor } from './queues/queue-resources.js';
 import type { Queue } from './queues/queue.js';
 import type { SimpleQueue } from './queues/simple-queue.js';
@@ -19,7 +20,12 @@ import type { SemLockDescriptor } from './synchronize/sem-lock.js';
 
 /** The result of `describe`: plain JSON that stands for an object. */
 export type Descriptor =
-  SemLockDescriptor | ConditionDescriptor | EventDescriptor | ConnectionDescriptor | QueueDescriptor;
+  | SemLockDescriptor
+  | ConditionDescriptor
+  | EventDescriptor
+  | ConnectionDescriptor
+  | QueueDescriptor
+  | LeaseQueueDescriptor;
 
 /** The objects that `describe` accepts. */
 export type Describable =
@@ -80,7 +86,7 @@ export function attach(descriptor: ConditionDescriptor): Condition;
 export function attach(descriptor: EventDescriptor): Event;
 export function attach(descriptor: ConnectionDescriptor): Connection;
 export function attach(descriptor: QueueDescriptor & { type: 'Queue' }): Queue;
-export function attach(descriptor: QueueDescriptor & { type: 'JoinableQueue' }): JoinableQueue;
+export function attach(descriptor: (QueueDescriptor & { type: 'JoinableQueue' }) | LeaseQueueDescriptor): JoinableQueue;
 export function attach(descriptor: QueueDescriptor & { type: 'SimpleQueue' }): SimpleQueue;
 export function attach(descriptor: Descriptor): Describable;
 export function attach(descriptor: Descriptor): Describable {

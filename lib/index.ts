@@ -44,6 +44,7 @@ export {
 } from './core/errors.js';
 export { PoolClosed, PoolSaturated, RemoteError, TaskTimeout, WorkerDied } from './core/pool-errors.js';
 export type { RemoteReport, WorkerEnd } from './core/pool-errors.js';
+export type { LeaseHolder, UnfinishedItemsError } from './core/lease-errors.js';
 export type { ChildFailure } from './core/error-report.js';
 export type { DescriptorAddress, SemaphoreAddress } from './reduction/transfer.js';
 export { Event, type EventAddress, type EventDescriptor } from './synchronize/event.js';
@@ -89,6 +90,9 @@ export * as pickle from './serialization/pickle/index.js';
 export { float, int, tuple } from './serialization/pickle/wrappers.js';
 export { BaseQueue, type QueueWaitOptions } from './queues/base-queue.js';
 export { JoinableQueue } from './queues/joinable-queue.js';
+export type { Lease } from './queues/lease.js';
+export type { JoinableQueueOptions } from './queues/lease-options.js';
+export type { LeaseQueueDescriptor } from './queues/lease-resources.js';
 export { Queue } from './queues/queue.js';
 export type { QueueOptions, SimpleQueueOptions } from './queues/options.js';
 export type { QueueDescriptor } from './queues/queue-resources.js';

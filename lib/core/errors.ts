@@ -121,8 +121,12 @@ export class TimeoutError extends MultiprocessingError {
   readonly code = 'ERR_MP_TIMEOUT';
   /** For a send: whether its first byte was written already. Then the rest of the message still follows. */
   readonly begun: boolean;
-  constructor(operation: string, begun = false) {
-    super(begun ? `${operation} timed out inside a message, which is still being written` : `${operation} timed out`);
+  constructor(
+    operation: string,
+    begun = false,
+    detail = begun ? ' inside a message, which is still being written' : '',
+  ) {
+    super(`${operation} timed out${detail}`);
     this.begun = begun;
   }
 }
@@ -143,11 +147,11 @@ export class Full extends MultiprocessingError {
   }
 }
 
-/** `taskDone` was called more often than items were put. The count is unchanged. CPython: `ValueError`. */
+/** `taskDone` was called more often than items were put, or leased to this consumer. Nothing is changed. CPython: `ValueError`. */
 export class TaskDoneError extends MultiprocessingError {
   readonly code = 'ERR_MP_TASK_DONE';
-  constructor() {
-    super('taskDone() was called more often than items were put');
+  constructor(message = 'taskDone() was called more often than items were put') {
+    super(message);
   }
 }
 

@@ -223,11 +223,62 @@ export interface NativeQueues {
   stopFeeders(): number;
 }
 
+/** Queues with leases, by ids of their own: one for each member, that is, each queue object of an environment. */
+export interface NativeLeases {
+  /** What a member waits for: room for an item, or that no item is unfinished. */
+  readonly room: number;
+  readonly idle: number;
+
+  /** Makes the memory of a queue. Returns its descriptor. `places` and `maxDeliveries`: 0 for no limit. */
+  create(bytes: number, places: number, maxDeliveries: number): number;
+  /**
+   * The descriptor belongs to the queue from now on, unless this fails. The ids are of endpoints. `thread` is for
+   * reports.
+   */
+  open(
+    fd: number,
+    readyReader: number,
+    readyWriter: number,
+    freedReader: number,
+    freedWriter: number,
+    thread: number,
+  ): number;
+  /** 0; `again` if there is no room; `busy` while another member is stopped inside the lock; `shutDown`, `queueBroken`. */
+  put(id: number, data: Uint8Array, prefix: Uint8Array): number;
+  /**
+   * The length of one item, now at the start of `slab`; `largeMessage` if it does not fit, for `read`; `again`, `busy`,
+   * `shutDown`, `queueBroken`. `found` gets four doubles: receipt, length, deliveries, and 1 if the item is for the dead
+   * letters, which only happens with `letters`.
+   */
+  get(id: number, slab: Uint8Array, letters: boolean, found: Uint8Array): number;
+  /** Copies a leased item. Returns how many bytes. */
+  read(id: number, receipt: number, into: Uint8Array): number;
+  /** Ends a lease, the oldest one for 0: the item is finished, or is handed out again. -ESRCH if there is none. */
+  end(id: number, receipt: number, finished: boolean): number;
+  /** 0 if no item is unfinished, else `again`; or `busy`. */
+  finished(id: number): number;
+  /** The member does not wait for `room` or `idle` any more. */
+  forget(id: number, want: number): void;
+  /** Hands out again what dead members have leased: 0 or `busy`. */
+  check(id: number): number;
+  /** How many items wait, then pid, thread, items and milliseconds of each holder; or `busy`. */
+  report(id: number): number[] | number;
+  /** Four numbers: items that wait, places taken, items unfinished, members woken that have not looked. */
+  counts(id: number, out: Int32Array): number;
+  /** The flags of a queue, as in NativeQueues. */
+  flags(id: number): number;
+  addFlags(id: number, flags: number): void;
+  /** Ends the membership: what was leased is handed out again. */
+  close(id: number): void;
+  release(id: number): void;
+}
+
 export interface Native {
   readonly semaphores: NativeSemaphores;
   readonly processes: NativeProcesses;
   readonly sockets: NativeSockets;
   readonly queues: NativeQueues;
+  readonly leases: NativeLeases;
 
   /** Codes that are not errno values, and the few errno values that are handled by name. */
   readonly status: {
@@ -250,6 +301,7 @@ export interface Native {
     readonly notWatchable: number;
     readonly busy: number;
     readonly overflow: number;
+    readonly notFound: number;
     readonly inProgress: number;
     readonly refused: number;
   };

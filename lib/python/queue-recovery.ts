@@ -6,6 +6,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { BaseQueue } from '../queues/base-queue.js';
+import type { PipeTransport } from '../queues/pipe-transport.js';
 
 /**
  * How many snapshots in a row must agree. A process that has just acquired a lock, or is about to release it, is in no system
@@ -28,7 +29,10 @@ interface Snapshot {
   readonly free: Readonly<Record<LockName, boolean>>;
 }
 
-function takeSnapshot({ resources: locks, transport }: BaseQueue<unknown>): Snapshot {
+function takeSnapshot(queue: BaseQueue<unknown>): Snapshot {
+  const locks = queue.resources;
+  // Python has no queues with leases, which alone have another transport.
+  const transport = queue.transport as PipeTransport;
   const emptyBefore = transport.isEmpty;
   const free = { rlock: locks.rlock.value > 0, wlock: locks.wlock.value > 0 };
   const suspicious = LOCKS.filter((name) => !free[name] && !locks[name].hasLiveHolder());

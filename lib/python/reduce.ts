@@ -93,7 +93,8 @@ function pythonObject(descriptor: Descriptor): PythonObject {
     case 'Queue':
     case 'JoinableQueue':
     case 'SimpleQueue':
-      return queue(descriptor);
+      // A queue with leases is not reduced for Python.
+      return queue(descriptor as QueueDescriptor);
     default:
       return lockOf(descriptor);
   }

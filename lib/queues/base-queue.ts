@@ -4,14 +4,18 @@
 import { inspect } from 'node:util';
 
 import { checkBlockingLimits, deadlineAfter, type WaitOptions } from '../core/deadline.js';
-import { ClosedError, PicklingError, ShutDown } from '../core/errors.js';
+import { ClosedError, NotSupported, PicklingError, ShutDown } from '../core/errors.js';
 import { ArrivingItem, itemDecoder } from './arriving-item.js';
 import { waitForFeedersAtExit } from './exit.js';
+import { leaseDecoder } from './lease.js';
+import { LeaseResources, type LeaseQueueDescriptor } from './lease-resources.js';
+import { LeaseTransport } from './lease-transport.js';
 import { PipeTransport } from './pipe-transport.js';
 import type { QueueDescriptor, QueueResources } from './queue-resources.js';
 import { QueueReader } from './reader.js';
 import { QueueWriter } from './writer.js';
 import { CallIterator } from '../event-loop/call-iterator.js';
+import type { ChannelFormat } from '../connection/channel-format.js';
 import { makeFair } from '../event-loop/fair-calls.js';
 import { KeepAlive } from '../event-loop/keep-alive.js';
 import { kReduce } from '../reduction/registry.js';
@@ -32,24 +36,30 @@ export abstract class BaseQueue<T> {
   readonly #keepAlive = new KeepAlive();
   #closed = false;
   // Private fields, which no serialisation sees: the first property that a serialisation reads must be the mark.
-  readonly #resources: QueueResources;
-  readonly #transport: PipeTransport;
+  readonly #resources: QueueResources | LeaseResources;
+  readonly #transport: PipeTransport | LeaseTransport;
   readonly #reader: QueueReader;
   readonly #writer: QueueWriter;
   /** An item that was got, and waits for the next call, while Connections in it are on their way. */
   #arriving: ArrivingItem | undefined;
 
   /** @internal */
-  protected constructor(typeName: QueueDescriptor['type'], resources: QueueResources, made: boolean) {
+  protected constructor(typeName: QueueDescriptor['type'], resources: QueueResources | LeaseResources, made: boolean) {
     this.#typeName = typeName;
     this.#resources = resources;
     try {
-      this.#transport = new PipeTransport(resources, made);
+      if (resources instanceof LeaseResources) {
+        const transport = new LeaseTransport(resources);
+        this.#transport = transport;
+        this.#reader = new QueueReader(transport, leaseDecoder(transport, resources.format));
+      } else {
+        this.#transport = new PipeTransport(resources, made);
+        this.#reader = new QueueReader(this.#transport, itemDecoder(resources.format));
+      }
     } catch (error) {
       if (made) resources.close();
       throw error;
     }
-    this.#reader = new QueueReader(this.#transport, itemDecoder(resources.format));
     this.#writer = new QueueWriter(this.#transport, resources.highWaterMark);
     waitForFeedersAtExit();
     Object.defineProperty(this, 'shareable', shareableMark(typeName));
@@ -183,19 +193,39 @@ export abstract class BaseQueue<T> {
   }
 
   /** @internal */
-  [kReduce](exporter: Exporter): QueueDescriptor {
+  [kReduce](exporter: Exporter): QueueDescriptor | LeaseQueueDescriptor {
     this.checkOpen();
-    return this.#resources.reduce(this.#typeName, exporter);
+    const resources = this.#resources;
+    return resources instanceof LeaseResources
+      ? resources.reduce(exporter)
+      : resources.reduce(this.#typeName, exporter);
   }
 
-  /** @internal */
+  /** @internal Those of a queue over a pipe. */
   get resources(): QueueResources {
-    return this.#resources;
+    if (!(this.#resources instanceof LeaseResources)) return this.#resources;
+    throw new NotSupported('A queue with leases has no locks');
   }
 
   /** @internal */
-  get transport(): PipeTransport {
+  get transport(): PipeTransport | LeaseTransport {
     return this.#transport;
+  }
+
+  /** @internal The format of the items. */
+  get format(): ChannelFormat {
+    return this.#resources.format;
+  }
+
+  /** @internal Puts an item that is serialised. Resolves when no death of this process can lose it. */
+  async putSerialized(bytes: Uint8Array): Promise<void> {
+    this.checkOpen();
+    // A process does not stay for a queue that takes nothing.
+    const keepAlive = new KeepAlive();
+    keepAlive.on = false;
+    const limits = checkBlockingLimits(undefined);
+    await this.#writer.put(bytes, limits, keepAlive);
+    await this.#writer.whenWritten(limits, keepAlive);
   }
 
   /** @internal */
@@ -217,14 +247,11 @@ export abstract class BaseQueue<T> {
    * @internal
    */
   protected encode(item: T): Item {
-    const { format, pipe } = this.#resources;
-    const encoded = format.encodeBorrowed(item);
+    const encoded = this.#resources.format.encodeBorrowed(item);
     const length = encoded instanceof BorrowedBytes ? encoded.prefix.length + encoded.bytes.length : encoded.length;
-    const { maxMessageBytes } = pipe.reader.options;
-    if (length <= maxMessageBytes) return encoded;
-    throw new PicklingError(
-      `The item has ${length} bytes, more than maxMessageBytes of this queue, ${maxMessageBytes}`,
-    );
+    const [longest, option] = this.#resources.longest;
+    if (length <= longest) return encoded;
+    throw new PicklingError(`The item has ${length} bytes, more than ${option} of this queue, ${longest}`);
   }
 
   #takeArriving(): ArrivingItem | undefined {

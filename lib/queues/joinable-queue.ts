@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: MIT
 import { defineAliases } from '../core/aliases.js';
-import { checkLimits, deadlineAfter, type WaitOptions } from '../core/deadline.js';
-import { TaskDoneError, TimeoutError } from '../core/errors.js';
+import type { QueueWaitOptions } from './base-queue.js';
+import { checkBlockingLimits, checkLimits, deadlineAfter, type WaitOptions } from '../core/deadline.js';
+import { NotSupported, TaskDoneError, TimeoutError } from '../core/errors.js';
 import { Queue, type QueueSource } from './queue.js';
-import type { QueueOptions } from './options.js';
-import type { Joinable, QueueResources } from './queue-resources.js';
+import { endLease, endLeaseSync, type Lease } from './lease.js';
+import { joinLeases, joinLeasesSync } from './lease-join.js';
+import { makeLeases, type JoinableQueueOptions } from './lease-options.js';
+import { LeaseResources } from './lease-resources.js';
+import { LeaseTransport } from './lease-transport.js';
+import { QueueResources, type Joinable } from './queue-resources.js';
 import { run, runSync } from '../event-loop/driver.js';
 import { makeFair } from '../event-loop/fair-calls.js';
 import type { SemaphoreWaits } from '../synchronize/semaphore-wait.js';
@@ -12,29 +17,86 @@ import type { SemaphoreWaits } from '../synchronize/semaphore-wait.js';
 /**
  * A Queue that counts which items have been processed. CPython: `multiprocessing.JoinableQueue`.
  *
- * A consumer calls `taskDone` after it has processed an item; `join` waits until all items are processed.
+ * A consumer calls `taskDone` after it has processed an item; `join` waits until all items are processed. With the
+ * option `leases`, an item that a consumer has got and not finished when it ends is handed out again. A consumer is one
+ * queue object in one thread of one process.
  */
 export class JoinableQueue<T = unknown> extends Queue<T> {
+  /** The transport of a queue with leases. */
+  readonly #leases: LeaseTransport | undefined;
+
   /** @param options The largest number of items on the queue (0 or less, the default: no limit), or options. */
-  constructor(options?: number | QueueOptions);
+  constructor(options?: number | JoinableQueueOptions<T>);
   /** @internal For an existing queue. */
-  constructor(resources: QueueResources);
-  constructor(source?: QueueSource) {
-    super(source, true);
+  constructor(resources: QueueResources | LeaseResources);
+  constructor(source?: QueueSource | JoinableQueueOptions<T>) {
+    const made = !(source instanceof QueueResources || source instanceof LeaseResources);
+    super((made ? makeLeases(source) : undefined) ?? source, true, made);
+    this.#leases = this.transport instanceof LeaseTransport ? this.transport : undefined;
+  }
+
+  /** As in all queues. With leases, the item is leased by this consumer until `taskDone`. */
+  override get(options?: QueueWaitOptions): Promise<T> {
+    const got = super.get(options);
+    return this.#leases === undefined ? got : (got as Promise<unknown> as Promise<Lease<T>>).then(itemOf);
+  }
+
+  /** As `get`, blocking the thread. */
+  override getSync(options?: QueueWaitOptions): T {
+    return this.#leases === undefined ? super.getSync(options) : itemOf(super.getSync(options) as Lease<T>);
+  }
+
+  /** As in all queues. With leases, the item is leased by this consumer until `taskDone`. */
+  override getNowait(): T {
+    return this.#leases === undefined ? super.getNowait() : itemOf(super.getNowait() as Lease<T>);
   }
 
   /**
-   * Marks one item that was got as processed. CPython: `task_done()`. Rejects with `TaskDoneError` if no item is
-   * unprocessed, `ClosedError`, or `OwnerDied`.
+   * As `get`, for a queue with leases: resolves to the item together with its receipt. The receipt ends this very lease,
+   * in any order, and says how often the item was handed out; `taskDone` ends the oldest lease of this consumer.
+   *
+   * Rejects as `get`, and with `NotSupported` for a queue without leases.
+   */
+  async getLease(options?: QueueWaitOptions): Promise<Lease<T>> {
+    checkBlockingLimits(options);
+    this.#checkLeases();
+    return (await super.get(options)) as Lease<T>;
+  }
+
+  /** As `getLease`, blocking the thread. */
+  getLeaseSync(options?: QueueWaitOptions): Lease<T> {
+    checkBlockingLimits(options);
+    this.#checkLeases();
+    return super.getSync(options) as Lease<T>;
+  }
+
+  /**
+   * As in all queues. With leases, items that were handed out and came back count too, although they take no place.
+   *
+   * @throws `NotSupported` where the system cannot read the value of a semaphore (macOS).
+   */
+  override qsize(): number {
+    return this.#leases?.waiting ?? super.qsize();
+  }
+
+  /**
+   * Marks one item that was got as processed. CPython: `task_done()`. With leases, this is the item that this consumer
+   * has had for the longest time. Rejects with `TaskDoneError` if no item is unprocessed, or with leases if this
+   * consumer has none; `ClosedError`; or `OwnerDied`.
    */
   async taskDone(): Promise<void> {
     this.checkOpen();
-    await run(this.#taskDoneSteps('taskDone'), this.keepAlive);
+    if (this.#leases !== undefined) await endLease(this.#leases, 0, true);
+    else await run(this.#taskDoneSteps('taskDone'), this.keepAlive);
   }
 
   /** As `taskDone`, blocking the thread. */
   taskDoneSync(): void {
     this.checkOpen();
+    if (this.#leases !== undefined) {
+      endLeaseSync(this.#leases, 0, true, 'taskDoneSync');
+      return;
+    }
     this.#joinable.condition.checkNoWaitPending('taskDoneSync');
     runSync(this.#taskDoneSteps('taskDoneSync'), 'taskDoneSync');
   }
@@ -43,11 +105,16 @@ export class JoinableQueue<T = unknown> extends Queue<T> {
    * Resolves when every item that was put has been processed. CPython: `join()`.
    *
    * Rejects with `TimeoutError`, `ClosedError`, `OwnerDied`, or an AbortError; with `ShutDown` or `QueueBroken` if
-   * items are left that can no longer be got.
+   * items are left that can no longer be got. With leases, the `TimeoutError` says which consumers have items
+   * (`holders`), and how many items no consumer has (`waiting`).
    */
   async join(options?: WaitOptions): Promise<void> {
     const { timeout, signal } = checkLimits(options);
     this.checkOpen();
+    if (this.#leases !== undefined) {
+      await joinLeases(this.#leases, { timeout, signal }, this.keepAlive, () => this.checkOpen());
+      return;
+    }
     const ended = new AbortController();
     const stopListening = this.#onEnd(() => {
       ended.abort();
@@ -67,7 +134,17 @@ export class JoinableQueue<T = unknown> extends Queue<T> {
   joinSync(options?: WaitOptions): void {
     const { timeout } = checkLimits(options);
     this.checkOpen();
+    if (this.#leases !== undefined) {
+      joinLeasesSync(this.#leases, deadlineAfter(timeout));
+      return;
+    }
     runSync(this.#joinSteps('joinSync', deadlineAfter(timeout), undefined), 'joinSync');
+  }
+
+  #checkLeases(): void {
+    if (this.#leases === undefined) {
+      throw new NotSupported('This queue has no leases: make it with leases: true');
+    }
   }
 
   get #joinable(): Joinable {
@@ -115,6 +192,10 @@ export class JoinableQueue<T = unknown> extends Queue<T> {
       stopListening();
     };
   }
+}
+
+function itemOf<T>(lease: Lease<T>): T {
+  return lease.item;
 }
 
 /** CPython's spelling of a method, which behaves like the camelCase one. */

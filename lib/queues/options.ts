@@ -32,8 +32,19 @@ export interface QueueOptions extends SimpleQueueOptions {
   highWaterMark?: number | undefined;
 }
 
+const QUEUE_OPTIONS = { ...SIMPLE_QUEUE_OPTIONS, maxsize: true, highWaterMark: true } as const;
+
 /** @internal */
-export const queueNames = optionNames<QueueOptions>({ ...SIMPLE_QUEUE_OPTIONS, maxsize: true, highWaterMark: true });
+export const queueNames = optionNames<QueueOptions>(QUEUE_OPTIONS);
+
+/** The options that only a JoinableQueue has: see JoinableQueueOptions. */
+const LEASE_OPTIONS = { leases: true, leaseBytes: true, maxDeliveries: true, deadLetters: true } as const;
+
+/** @internal */
+export const joinableQueueNames = optionNames<QueueOptions & typeof LEASE_OPTIONS>({
+  ...QUEUE_OPTIONS,
+  ...LEASE_OPTIONS,
+});
 
 export const DEFAULT_HIGH_WATER_MARK = 64 * 1024 * 1024;
 

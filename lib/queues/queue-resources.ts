@@ -160,6 +160,11 @@ export class QueueResources {
     }
   }
 
+  /** The longest item, in bytes, and the option that decides it. */
+  get longest(): readonly [bytes: number, option: string] {
+    return [this.pipe.reader.options.maxMessageBytes, 'maxMessageBytes'];
+  }
+
   /** Closes the copies of this object. Threads that still work for the queue have copies of their own. */
   close(): void {
     if (this.#closed) return;
@@ -232,6 +237,12 @@ export class Opened {
   condition(condition: Condition): Condition {
     this.#close.push(() => condition.close());
     return condition;
+  }
+
+  /** Adds a queue that was opened for another one. */
+  queue<Q extends { close(): void }>(queue: Q): Q {
+    this.#close.push(() => queue.close());
+    return queue;
   }
 
   close(): void {

@@ -4,20 +4,28 @@ import { BaseQueue } from './base-queue.js';
 import { checkLimits, deadlineAfter, type WaitOptions } from '../core/deadline.js';
 import { Empty, NotClosed, NotSupported } from '../core/errors.js';
 import { makeFair } from '../event-loop/fair-calls.js';
-import { checkQueueOptions, queueNames, type QueueOptions } from './options.js';
+import { checkQueueOptions, joinableQueueNames, queueNames, type QueueOptions } from './options.js';
+import { LeaseResources } from './lease-resources.js';
 import { QueueResources, slotsFor } from './queue-resources.js';
 import { SEM_VALUE_MAX } from '../synchronize/sem-lock.js';
 import { checkBoolean, checkOptionNames, optionNames } from '../core/validate.js';
 
 function makeResources(given: number | QueueOptions | undefined, joinable: boolean): QueueResources {
-  const { maxsize, serialization, channel, highWaterMark } = checkQueueOptions(given, queueNames);
+  const { maxsize, serialization, channel, highWaterMark } = checkQueueOptions(
+    given,
+    joinable ? joinableQueueNames : queueNames,
+  );
   return QueueResources.make({ slots: slotsFor(maxsize), joinable, serialization, highWaterMark, channel });
+}
+
+function isResources(source: QueueSource | undefined): source is QueueResources | LeaseResources {
+  return source instanceof QueueResources || source instanceof LeaseResources;
 }
 
 const shutdownNames = optionNames<NonNullable<Parameters<Queue['shutdown']>[0]>>({ immediate: true });
 
 /** The argument of the constructor: for a new queue its `maxsize` or options, for an existing queue its resources. */
-export type QueueSource = number | QueueOptions | QueueResources;
+export type QueueSource = number | QueueOptions | QueueResources | LeaseResources;
 
 /**
  * A queue shared by several processes, each of which can put and get. CPython: `multiprocessing.Queue`.
@@ -33,12 +41,11 @@ export class Queue<T = unknown> extends BaseQueue<T> {
   /** @param options The largest number of items on the queue (0 or less, the default: no limit), or options. */
   constructor(options?: number | QueueOptions);
   /** @internal */
-  constructor(source: QueueSource | undefined, joinable: boolean);
+  constructor(source: QueueSource | undefined, joinable: boolean, made?: boolean);
   /** @internal For an existing queue. */
   constructor(resources: QueueResources);
-  constructor(source?: QueueSource, joinable = false) {
-    const made = !(source instanceof QueueResources);
-    const resources = made ? makeResources(source, joinable) : source;
+  constructor(source?: QueueSource, joinable = false, made = !isResources(source)) {
+    const resources = isResources(source) ? source : makeResources(source, joinable);
     super(joinable ? 'JoinableQueue' : 'Queue', resources, made);
     this.#maxsize = resources.slots?.count ?? SEM_VALUE_MAX;
   }

@@ -4,13 +4,14 @@
 import type { Channel } from '../connection/channel.js';
 import { rebuildChannel, rebuildFormat } from '../connection/channel-reduction.js';
 import { argumentError } from '../core/errors.js';
-import { checkObject } from '../core/validate.js';
+import { checkInteger, checkObject } from '../core/validate.js';
 import { registerRebuild, rebuildObject } from '../reduction/registry.js';
 import type { Importer } from '../reduction/transfer.js';
 import { boundOf, rebuildCondition, semaphoreAddress } from '../synchronize/reduction.js';
 import { SemaphoreHandle } from '../synchronize/semaphore-handle.js';
 import { JoinableQueue } from './joinable-queue.js';
 import { DEFAULT_HIGH_WATER_MARK } from './options.js';
+import { LeaseResources, type LeaseQueueDescriptor, type LetterBox } from './lease-resources.js';
 import { Opened, QueueResources, type Joinable, type PipeEnds, type Slots } from './queue-resources.js';
 import { Queue } from './queue.js';
 import { SimpleQueue } from './simple-queue.js';
@@ -49,6 +50,30 @@ class Opener {
     }
   }
 
+  openLeases(): LeaseResources {
+    const { block, places, leaseBytes, deadLetters } = this.#fields as Partial<LeaseQueueDescriptor>;
+    const format = rebuildFormat(this.#fields['serialization'], `${this.#name}.serialization`);
+    checkObject(block, `${this.#name}.block`);
+    if (places !== undefined) checkInteger(places, `${this.#name}.places`, 1);
+    checkInteger(leaseBytes, `${this.#name}.leaseBytes`, 1);
+    try {
+      const ready = this.#ends('ready');
+      const freed = this.#ends('freed');
+      const letters = deadLetters === undefined ? undefined : this.#letterBox(deadLetters);
+      const fd = this.#importer.descriptor(block);
+      return new LeaseResources({ block: fd, ready, freed, places, leaseBytes, format, deadLetters: letters }, true);
+    } catch (error) {
+      this.#opened.close();
+      throw error;
+    }
+  }
+
+  #letterBox(deadLetters: unknown): LetterBox {
+    const queue = rebuildObject(deadLetters, `${this.#name}.deadLetters`, this.#importer);
+    if (!(queue instanceof Queue)) throw argumentError('type', `${this.#name}.deadLetters must describe a queue`);
+    return this.#opened.queue(queue);
+  }
+
   #channel(key: string, reduced = this.#fields[key]): Channel {
     return this.#opened.channel(rebuildChannel(reduced, `${this.#name}.${key}`, this.#importer).channel);
   }
@@ -78,15 +103,19 @@ class Opener {
 
   #statePipe(): PipeEnds | undefined {
     const ends = this.#fields['level'];
-    if (ends === undefined || ends === null) return undefined;
-    if (!Array.isArray(ends)) throw argumentError('type', `${this.#name}.level must be an array`);
+    return ends === undefined || ends === null ? undefined : this.#ends('level');
+  }
+
+  #ends(key: string): PipeEnds {
+    const ends = this.#fields[key];
+    if (!Array.isArray(ends)) throw argumentError('type', `${this.#name}.${key} must be an array`);
     const [reader, writer] = ends as unknown[];
-    return { reader: this.#channel('level[0]', reader), writer: this.#channel('level[1]', writer) };
+    return { reader: this.#channel(`${key}[0]`, reader), writer: this.#channel(`${key}[1]`, writer) };
   }
 }
 
 /** Makes a queue over resources, which are closed if that fails. */
-function queueOver<T>(resources: QueueResources, make: (resources: QueueResources) => T): T {
+function queueOver<R extends { close(): void }, T>(resources: R, make: (resources: R) => T): T {
   try {
     return make(resources);
   } catch (error) {
@@ -98,9 +127,11 @@ function queueOver<T>(resources: QueueResources, make: (resources: QueueResource
 registerRebuild(['Queue'], (fields, name, importer) =>
   queueOver(new Opener(fields, name, importer).open(true, false), (resources) => new Queue(resources)),
 );
-registerRebuild(['JoinableQueue'], (fields, name, importer) =>
-  queueOver(new Opener(fields, name, importer).open(true, true), (resources) => new JoinableQueue(resources)),
-);
+registerRebuild(['JoinableQueue'], (fields, name, importer) => {
+  const opener = new Opener(fields, name, importer);
+  const resources = fields['block'] === undefined ? opener.open(true, true) : opener.openLeases();
+  return queueOver<QueueResources | LeaseResources, JoinableQueue>(resources, (over) => new JoinableQueue(over));
+});
 registerRebuild(['SimpleQueue'], (fields, name, importer) =>
   queueOver(new Opener(fields, name, importer).open(false, false), (resources) => new SimpleQueue(resources)),
 );

@@ -3,6 +3,7 @@
 #include <uv.h>
 
 #include "bindings/endpoint_api.h"
+#include "bindings/lease_api.h"
 #include "bindings/napi_args.h"
 #include "bindings/process_api.h"
 #include "bindings/queue_api.h"
@@ -31,5 +32,6 @@ NAPI_MODULE_INIT() {
   mp::ExportProcessApi(env, exports);
   mp::ExportSocketApi(env, exports);
   mp::ExportQueueApi(env, exports);
+  mp::ExportLeaseApi(env, exports);
   return exports;
 }

@@ -315,6 +315,7 @@ void ExportEndpointApi(napi_env env, napi_value exports) {
       {"notWatchable", -EPERM},
       {"busy", -EBUSY},
       {"overflow", -EOVERFLOW},
+      {"notFound", -ESRCH},
       {"inProgress", -EINPROGRESS},
       {"refused", -ECONNREFUSED},
   };

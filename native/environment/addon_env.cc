@@ -31,6 +31,7 @@ AddonEnv::AddonEnv(napi_env env) : env_(env) {
 
 AddonEnv::~AddonEnv() {
   queues_.CloseAll();
+  leases_.CloseAll();
   semaphores_.CloseAll(!is_main_thread_);
   if (!is_main_thread_) children_.OutliveEnvironment();
   const std::lock_guard lock(AllEnvironments().mutex);

@@ -11,6 +11,7 @@
 #include <memory>
 
 #include "environment/environment_children.h"
+#include "environment/environment_leases.h"
 #include "environment/environment_queues.h"
 #include "environment/environment_semaphores.h"
 #include "io/endpoint.h"
@@ -63,6 +64,7 @@ class AddonEnv {
   EnvironmentSemaphores& semaphores() noexcept { return semaphores_; }
   EnvironmentChildren& children() noexcept { return children_; }
   EnvironmentQueues& queues() noexcept { return queues_; }
+  EnvironmentLeases& leases() noexcept { return leases_; }
 
   bool is_main_thread() const noexcept { return is_main_thread_; }
   Wake& cancel() noexcept { return cancel_; }
@@ -95,6 +97,7 @@ class AddonEnv {
   EnvironmentSemaphores semaphores_;
   EnvironmentChildren children_;
   EnvironmentQueues queues_;
+  EnvironmentLeases leases_;
   int32_t watched_xor_ = 0;  // All ids in the event set combined: the id itself if there is one.
   IoMethod first_method_ = IoMethod::kNoWait;
   bool is_main_thread_ = true;

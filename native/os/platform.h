@@ -60,6 +60,12 @@ int SetPipeCapacity(int fd, int bytes) noexcept;
 // Reserves space for a file in the file system, of at least `size` bytes.
 int AllocateFile(int fd, off_t size) noexcept;
 
+// A new file without a name, of which all bytes are reserved and which cannot shrink.
+// Close-on-exec, and no standard stream's number. -ENOSYS where the system has none.
+int MakeMemoryFile(const char* name, off_t size) noexcept;
+// 0 if this is such a file, else -EPROTO.
+int CheckMemoryFile(int fd) noexcept;
+
 // Sleeps on a semaphore for at most `slice_ns`: 0 once the value was taken, -ETIMEDOUT or -EINTR.
 // The time is measured on the monotonic clock where the system can do that.
 int WaitForSemaphore(sem_t* semaphore, int64_t slice_ns) noexcept;

@@ -109,6 +109,10 @@ int AllocateFile(int fd, off_t size) noexcept {
   return static_cast<int>(sys::RetryOnInterrupt([=] { return ::ftruncate(fd, size); }));
 }
 
+// Files of shm_open() cannot be kept from shrinking.
+int MakeMemoryFile(const char*, off_t) noexcept { return -ENOSYS; }
+int CheckMemoryFile(int) noexcept { return -ENOSYS; }
+
 // macOS has no timed wait, so the semaphore is tried with growing pauses, as CPython does.
 int WaitForSemaphore(sem_t* semaphore, int64_t slice_ns) noexcept {
   constexpr int64_t kLongestPause = 20'000'000;

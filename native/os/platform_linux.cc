@@ -2,6 +2,7 @@
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -196,6 +197,22 @@ int AllocateFile(int fd, off_t size) noexcept {
     error = ::posix_fallocate(fd, 0, size);
   } while (error == EINTR);
   return sys::IsRefused(-error) ? FillFile(fd, size) : -error;
+}
+
+int MakeMemoryFile(const char* name, off_t size) noexcept {
+  UniqueFd fd(::memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  if (!fd) return -errno;
+  if (fd.get() <= STDERR_FILENO) fd.Reset(sys::Duplicate(fd.get()));
+  int status = fd.get();
+  if (status >= 0) status = AllocateFile(fd.get(), size);
+  if (status >= 0)
+    status = ::fcntl(fd.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) < 0 ? -errno : 0;
+  return status < 0 ? status : fd.Release();
+}
+
+int CheckMemoryFile(int fd) noexcept {
+  const int seals = ::fcntl(fd, F_GET_SEALS);
+  return seals >= 0 && (seals & F_SEAL_SHRINK) != 0 ? 0 : -EPROTO;
 }
 
 namespace {

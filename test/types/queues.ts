@@ -13,10 +13,15 @@ import {
   PythonProcess,
   Queue,
   SimpleQueue,
+  TimeoutError,
   type Descriptor,
+  type JoinableQueueOptions,
+  type Lease,
+  type LeaseHolder,
   type QueueDescriptor,
   type QueueOptions,
   type QueueWaitOptions,
+  type UnfinishedItemsError,
 } from 'node-multiprocessing';
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
@@ -89,6 +94,30 @@ export async function joining(queue: JoinableQueue<Job>, simple: SimpleQueue<Job
   await simple.joinThread();
   // @ts-expect-error: nor a size
   simple.qsize();
+}
+
+export async function leasing(jobs: JoinableQueue<Job>): Promise<void> {
+  const queue = new JoinableQueue<Job>({
+    leases: true,
+    leaseBytes: 1024,
+    maxDeliveries: 3,
+    deadLetters: new Queue<Job>(),
+  });
+  const options: JoinableQueueOptions<Job> = { leases: true, maxsize: 5 };
+  new JoinableQueue<Job>(options);
+  same<ReturnType<typeof queue.getLease>, Promise<Lease<Job>>>(true);
+  same<ReturnType<typeof queue.getLeaseSync>, Lease<Job>>(true);
+  await using lease = await jobs.getLease({ timeout: 5 });
+  same<typeof lease.item, Job>(true);
+  same<typeof lease.deliveries, number>(true);
+  await lease.done();
+  lease.releaseSync();
+  const late = new TimeoutError('join') as UnfinishedItemsError;
+  same<typeof late.holders, readonly LeaseHolder[]>(true);
+  // @ts-expect-error: a Queue has no leases
+  new Queue<Job>({ leases: true });
+  // @ts-expect-error: a SimpleQueue takes no dead letters
+  new JoinableQueue({ leases: true, maxDeliveries: 1, deadLetters: new SimpleQueue() });
 }
 
 export function passing(queue: Queue<Job>, joinable: JoinableQueue<Job>): void {

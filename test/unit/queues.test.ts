@@ -5,15 +5,7 @@ import { expect } from 'chai';
 import { JoinableQueue, Queue, SimpleQueue } from 'node-multiprocessing';
 
 import { rejects, throws, turns } from '../helpers/index.js';
-
-/** Runs `body` with a queue, which is closed afterwards. */
-export async function withQueue<Q extends { close(): void }>(queue: Q, body: (queue: Q) => unknown): Promise<void> {
-  try {
-    await body(queue);
-  } finally {
-    queue.close();
-  }
-}
+import { withQueue } from './support/queues.js';
 
 describe('A Queue', () => {
   it('returns items in the order in which they were put', () =>

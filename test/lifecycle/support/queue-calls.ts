@@ -25,6 +25,12 @@ function unfinished(): JoinableQueue {
   return queue;
 }
 
+function leased(item?: unknown): JoinableQueue {
+  const queue = new JoinableQueue({ leases: true, leaseBytes: 2000 });
+  if (item !== undefined) queue.putSync(item);
+  return queue;
+}
+
 /** Other members, which could get what is put. */
 const others: unknown[] = [];
 
@@ -43,6 +49,13 @@ export const queueCalls: Readonly<Record<string, () => unknown>> = {
   putAboveMark: () => overfull(1000).put(big),
   joinThread: () => closed().joinThread(),
   join: () => unfinished().join(),
+  getLease: () => leased().getLease(),
+  putLeased: () => leased('x'.repeat(1500)).put('x'.repeat(1500)),
+  joinLeased: () => {
+    const queue = leased('item');
+    queue.getSync();
+    return queue.join();
+  },
   getSync: () => new Queue().getSync(),
   putSync: () => {
     full().putSync('no slot');
@@ -55,5 +68,12 @@ export const queueCalls: Readonly<Record<string, () => unknown>> = {
   },
   joinSync: () => {
     unfinished().joinSync();
+  },
+  getLeaseSync: () => leased().getLeaseSync(),
+  putLeasedSync: () => {
+    leased('x'.repeat(1500)).putSync('x'.repeat(1500));
+  },
+  joinLeasedSync: () => {
+    leased('item').joinSync();
   },
 };

@@ -1,0 +1,376 @@
+// SPDX-License-Identifier: MIT
+//
+// Queues with leases in one process. What becomes of the items of dead processes is in test/lifecycle/lease-kills.test.ts.
+import { expect } from 'chai';
+import { attach, describe as describeObject, JoinableQueue, PythonProcess, Queue } from 'node-multiprocessing';
+
+import { rejects, throws, turns, within } from '../helpers/index.js';
+import { withQueue } from './support/queues.js';
+
+const small = { leases: true, leaseBytes: 64 * 1024 } as const;
+
+const outOfRange = { code: 'ERR_OUT_OF_RANGE' };
+const wrongType = { code: 'ERR_INVALID_ARG_TYPE' };
+const notSupported = { code: 'ERR_MP_NOT_SUPPORTED' };
+const tooManyDone = { code: 'ERR_MP_TASK_DONE' };
+
+/** A second member of the queue in this thread: a consumer of its own. */
+function second<T>(queue: JoinableQueue<T>): JoinableQueue<T> {
+  return attach(describeObject(queue, { nodeOnly: true })) as JoinableQueue<T>;
+}
+
+describe('A JoinableQueue with leases', () => {
+  it('returns items in the order in which they were put', () =>
+    withQueue(new JoinableQueue(small), async (queue) => {
+      await queue.put('async');
+      queue.putSync('sync');
+      queue.putNowait('now');
+      expect([queue.qsize(), queue.empty()]).to.deep.equal([3, false]);
+      expect([await queue.get(), queue.getSync(), queue.getNowait()]).to.deep.equal(['async', 'sync', 'now']);
+      expect([queue.qsize(), queue.empty()]).to.deep.equal([0, true]);
+      for (let i = 0; i < 3; i++) await queue.taskDone();
+      await queue.join();
+    }));
+
+  it('carries items of every size, as their bytes were at the time of the put', () =>
+    withQueue(new JoinableQueue<unknown>({ leases: true }), async (queue) => {
+      const sizes = [0, 1, 100, 16_383, 16_384, 16_385, 200_000, 5_000_000];
+      const items = sizes.map((size) => Buffer.alloc(size, size));
+      for (const item of items) await queue.put(item);
+      const expected = items.map((item) => Buffer.from(item));
+      for (const item of items) item.fill(0xee);
+      for (const item of expected) expect(item.equals((await queue.get()) as Buffer)).to.equal(true);
+    }));
+
+  it('carries items in every serialization but pickle', async () => {
+    const reversed = {
+      serialize: (value: unknown) => Buffer.from(String(value)).reverse(),
+      deserialize: (bytes: Uint8Array) => Buffer.from(bytes).reverse().toString(),
+    };
+    for (const serialization of ['structured', 'json', reversed] as const) {
+      await withQueue(new JoinableQueue({ ...small, serialization }), async (queue) => {
+        await queue.put('text');
+        expect(await queue.get()).to.equal('text');
+      });
+    }
+    throws(() => new JoinableQueue({ ...small, serialization: 'pickle' }), notSupported);
+  });
+
+  it('checks its options', () => {
+    throws(() => new JoinableQueue({ leases: 1 as never }), wrongType);
+    throws(() => new JoinableQueue({ leaseBytes: 5 }), wrongType);
+    throws(() => new JoinableQueue({ leases: false, maxDeliveries: 5 }), wrongType);
+    throws(() => new JoinableQueue({ leases: true, leaseBytes: 0 }), outOfRange);
+    throws(() => new JoinableQueue({ leases: true, leaseBytes: 1.5 }), outOfRange);
+    throws(() => new JoinableQueue({ leases: true, maxDeliveries: 2 }), wrongType);
+    const letters = new Queue();
+    throws(() => new JoinableQueue({ leases: true, deadLetters: letters }), wrongType);
+    throws(() => new JoinableQueue({ leases: true, maxDeliveries: 0, deadLetters: letters }), outOfRange);
+    throws(() => new JoinableQueue({ leases: true, maxDeliveries: 2, deadLetters: {} as never }), wrongType);
+    const json = new Queue({ serialization: 'json' });
+    const options = { leases: true, maxDeliveries: 2, deadLetters: json } as const;
+    throws(() => new JoinableQueue({ ...options, serialization: 'structured' }), wrongType);
+    for (const queue of [letters, json]) queue.close();
+  });
+
+  it('is refused when there is not that much memory', () => {
+    throws(() => new JoinableQueue({ leases: true, leaseBytes: 2 ** 46 }), { code: 'ENOSPC' });
+  });
+
+  it('is for Node processes only', () =>
+    withQueue(new JoinableQueue(small), (queue) => {
+      throws(() => describeObject(queue), notSupported);
+      const python = new PythonProcess({ target: 'builtins:print', args: [queue] });
+      throws(() => python.start(), notSupported);
+    }));
+
+  it('has no leases unless it was made with them', () =>
+    withQueue(new JoinableQueue(), async (queue) => {
+      await rejects(queue.getLease(), notSupported);
+      throws(() => queue.getLeaseSync(), notSupported);
+    }));
+
+  it('keeps what cannot be decoded leased, until taskDone or another consumer ends that', () => {
+    const broken = {
+      serialize: () => Buffer.from('bytes'),
+      deserialize: () => {
+        throw new Error('on purpose');
+      },
+    };
+    return withQueue(new JoinableQueue({ ...small, serialization: broken }), async (queue) => {
+      await queue.put(1);
+      await rejects(queue.get(), { code: 'ERR_MP_UNPICKLING' });
+      await queue.taskDone();
+      await queue.join();
+    });
+  });
+});
+
+describe('A lease', () => {
+  it('is ended by done or release, of which each consumer has its own', () =>
+    withQueue(new JoinableQueue<number>(small), (queue) =>
+      withQueue(second(queue), async (other) => {
+        for (const item of [1, 2, 3]) await queue.put(item);
+        const first = await queue.getLease();
+        const theirs = await other.getLease();
+        expect([first.item, first.deliveries, first.ended]).to.deep.equal([1, 1, false]);
+        await first.release();
+        expect(first.ended).to.equal(true);
+        const again = queue.getLeaseSync();
+        expect([again.item, again.deliveries]).to.deep.equal([1, 2]);
+        again.doneSync();
+        for (const call of [() => again.done(), () => again.release(), () => first.done(), () => queue.taskDone()]) {
+          await rejects(call(), tooManyDone);
+        }
+        theirs.releaseSync();
+        expect((await queue.getLease()).deliveries).to.equal(2);
+      }),
+    ));
+
+  it('ends with taskDone, the oldest first', () =>
+    withQueue(new JoinableQueue<number>(small), async (queue) => {
+      for (const item of [1, 2, 3]) await queue.put(item);
+      const leases = [await queue.getLease(), await queue.getLease(), await queue.getLease()] as const;
+      await leases[1].done();
+      await queue.taskDone();
+      await rejects(leases[0].done(), tooManyDone);
+      queue.taskDoneSync();
+      throws(() => queue.taskDoneSync(), tooManyDone);
+      await queue.join();
+    }));
+
+  it('that is disposed of gives the item back unless it was ended', () =>
+    withQueue(new JoinableQueue<number>(small), async (queue) => {
+      for (const item of [1, 2]) await queue.put(item);
+      const [ended, open] = [await queue.getLease(), await queue.getLease()];
+      await ended.done();
+      await ended[Symbol.asyncDispose]();
+      await open[Symbol.asyncDispose]();
+      const again = await queue.getLease();
+      expect([again.item, again.deliveries]).to.deep.equal([2, 2]);
+    }));
+
+  it('ends when the consumer closes its queue', () =>
+    withQueue(new JoinableQueue<number>(small), async (queue) => {
+      const other = second(queue);
+      for (const item of [1, 2, 3]) await queue.put(item);
+      const lease = await other.getLease();
+      await other.get();
+      other.close();
+      await rejects(lease.done(), { code: 'EBADF' });
+      const items = [await queue.getLease(), await queue.getLease(), await queue.getLease()];
+      expect(items.map(({ item, deliveries }) => [item, deliveries])).to.deep.equal([
+        [1, 2],
+        [2, 2],
+        [3, 1],
+      ]);
+    }));
+});
+
+describe('A full queue with leases', () => {
+  it('refuses an item that is longer than all its memory', () =>
+    withQueue(new JoinableQueue<Buffer>(small), async (queue) => {
+      await rejects(queue.put(Buffer.alloc(70_000)), { code: 'ERR_MP_PICKLING' });
+      throws(() => queue.putNowait(Buffer.alloc(70_000)), { code: 'ERR_MP_PICKLING' });
+      await queue.put(Buffer.alloc(60_000));
+    }));
+
+  it('makes put wait for memory, which taskDone frees', () =>
+    withQueue(new JoinableQueue<Buffer>(small), async (queue) => {
+      const item = Buffer.alloc(40_000, 1);
+      await queue.put(item);
+      throws(() => queue.putNowait(item), { code: 'ERR_MP_FULL' });
+      throws(() => queue.putSync(item, { timeout: 20 }), { code: 'ERR_MP_FULL' });
+      await rejects(queue.put(item, { timeout: 20 }), { code: 'ERR_MP_FULL' });
+      await rejects(queue.put(item, { signal: AbortSignal.timeout(20) }), { code: 'ABORT_ERR' });
+      const waiting = queue.put(item);
+      await queue.get();
+      await turns();
+      expect(queue.qsize()).to.equal(0);
+      await queue.taskDone();
+      await within(20_000, waiting, 'the put');
+      expect(item.equals(await queue.get())).to.equal(true);
+    }));
+
+  it('makes put wait for one of its places, which get frees', () =>
+    withQueue(new JoinableQueue<number>({ ...small, maxsize: 2 }), async (queue) => {
+      await queue.put(1);
+      await queue.put(2);
+      expect(queue.full()).to.equal(true);
+      const waiting = [queue.put(3), queue.put(4)];
+      const lease = await queue.getLease();
+      await within(20_000, waiting[0] as Promise<void>, 'the first put');
+      await lease.release();
+      expect([queue.qsize(), queue.full()]).to.deep.equal([3, true]);
+      expect([await queue.get(), await queue.get()]).to.deep.equal([1, 2]);
+      await within(20_000, waiting[1] as Promise<void>, 'the second put');
+      expect([await queue.get(), await queue.get()]).to.deep.equal([3, 4]);
+    }));
+
+  it('lets several members wait, each for as much room as it needs', () =>
+    withQueue(new JoinableQueue<Buffer>(small), (queue) =>
+      withQueue(second(queue), async (other) => {
+        await queue.put(Buffer.alloc(60_000));
+        const large = other.put(Buffer.alloc(50_000));
+        const little = queue.put(Buffer.alloc(10_000));
+        await queue.get();
+        await queue.taskDone();
+        await within(20_000, Promise.all([large, little]), 'both puts');
+        expect(queue.qsize()).to.equal(2);
+      }),
+    ));
+});
+
+describe('join of a queue with leases', () => {
+  it('waits until every item is finished', () =>
+    withQueue(new JoinableQueue<number>(small), async (queue) => {
+      await queue.join();
+      queue.joinSync();
+      for (const item of [1, 2]) await queue.put(item);
+      let joined = false;
+      const joining = queue.join().then(() => (joined = true));
+      await queue.get();
+      await queue.taskDone();
+      await (await queue.getLease()).release();
+      await turns();
+      expect(joined).to.equal(false);
+      await (await queue.getLease()).done();
+      await within(20_000, joining, 'join');
+      queue.joinSync();
+    }));
+
+  it('says at its time limit which consumers have items, and for how long', () =>
+    withQueue(new JoinableQueue<number>(small), (queue) =>
+      withQueue(second(queue), async (other) => {
+        for (const item of [1, 2, 3, 4]) await queue.put(item);
+        await queue.get();
+        await other.get();
+        await other.get();
+        const reports = [
+          await rejects(queue.join({ timeout: 30 }), { code: 'ERR_MP_TIMEOUT', waiting: 1 }),
+          throws(() => queue.joinSync({ timeout: 30 }), { code: 'ERR_MP_TIMEOUT', waiting: 1 }),
+        ];
+        for (const report of reports) {
+          const { holders } = report as unknown as { holders: Record<string, number>[] };
+          expect(holders.map(({ pid, thread, count }) => [pid, thread, count])).to.have.deep.members([
+            [process.pid, 0, 1],
+            [process.pid, 0, 2],
+          ]);
+          for (const { ms } of holders) expect(ms).to.be.at.least(25);
+        }
+      }),
+    ));
+
+  it('ends when its signal aborts, and when the queue is closed here', async () => {
+    const queue = new JoinableQueue<number>(small);
+    await queue.put(1);
+    await rejects(queue.join({ signal: AbortSignal.timeout(10) }), { code: 'ABORT_ERR' });
+    const joining = rejects(queue.join(), { code: 'ERR_MP_CLOSED' });
+    await turns();
+    queue.close();
+    await within(20_000, joining, 'join');
+  });
+
+  it('ends with ShutDown when the items that are left are dropped', () =>
+    withQueue(new JoinableQueue<number>(small), async (queue) => {
+      await queue.put(1);
+      const joining = rejects(queue.join(), { code: 'ERR_MP_SHUT_DOWN' });
+      await turns();
+      queue.shutdown({ immediate: true });
+      await within(20_000, joining, 'join');
+      throws(() => queue.joinSync(), { code: 'ERR_MP_SHUT_DOWN' });
+    }));
+});
+
+describe('get of a queue with leases', () => {
+  it('fails with Empty, an AbortError or ClosedError, and takes nothing then', async () => {
+    const queue = new JoinableQueue<number>(small);
+    throws(() => queue.getNowait(), { code: 'ERR_MP_EMPTY' });
+    throws(() => queue.getSync({ timeout: 10 }), { code: 'ERR_MP_EMPTY' });
+    await rejects(queue.get({ timeout: 10 }), { code: 'ERR_MP_EMPTY' });
+    await rejects(queue.getLease({ signal: AbortSignal.timeout(10) }), { code: 'ABORT_ERR' });
+    await queue.put(1);
+    expect(await queue.get()).to.equal(1);
+    const waiting = rejects(queue.get(), { code: 'ERR_MP_CLOSED' });
+    await turns();
+    queue.close();
+    await waiting;
+  });
+
+  it('is woken by an item that is given back', () =>
+    withQueue(new JoinableQueue<number>(small), (queue) =>
+      withQueue(second(queue), async (other) => {
+        await queue.put(1);
+        const lease = await queue.getLease();
+        const waiting = other.getLease();
+        await turns();
+        await lease.release();
+        expect((await within(20_000, waiting, 'getLease')).deliveries).to.equal(2);
+      }),
+    ));
+
+  it('ends with ShutDown once no item waits, also in a loop', () =>
+    withQueue(new JoinableQueue<number>(small), (queue) =>
+      withQueue(second(queue), async (other) => {
+        const waiting = rejects(other.get(), { code: 'ERR_MP_SHUT_DOWN' });
+        await turns();
+        await queue.put(1);
+        await queue.put(2);
+        const putting = queue.put(3);
+        queue.shutdown();
+        await putting;
+        await rejects(queue.put(4), { code: 'ERR_MP_SHUT_DOWN' });
+        const seen = [];
+        for await (const item of queue) seen.push(item);
+        expect(seen.length).to.be.within(2, 3);
+        await within(
+          20_000,
+          waiting.catch(() => undefined),
+          'the other get',
+        );
+      }),
+    ));
+});
+
+describe('Dead letters', () => {
+  for (const [kind, make] of [
+    ['a Queue', () => new Queue<unknown>()],
+    ['a queue with leases', () => new JoinableQueue<unknown>(small)],
+    ['a Queue that is full at first', () => new Queue<unknown>(1)],
+  ] as const) {
+    it(`get an item after its last delivery (${kind})`, () =>
+      withQueue(make(), async (letters) => {
+        const queue = new JoinableQueue<unknown>({ ...small, maxDeliveries: 2, deadLetters: letters });
+        if (kind.endsWith('first')) await letters.put('first');
+        const item = { large: Buffer.alloc(20_000, 3) };
+        await queue.put(item);
+        await queue.put('good');
+        for (const deliveries of [1, 2]) {
+          const lease = await queue.getLease();
+          expect([lease.item, lease.deliveries]).to.deep.equal([item, deliveries]);
+          await lease.release();
+        }
+        expect(await queue.get()).to.equal('good');
+        await queue.taskDone();
+        const joining = queue.join();
+        await rejects(queue.get({ timeout: 10 }), { code: 'ERR_MP_EMPTY' });
+        if (kind.endsWith('first')) expect(await letters.get()).to.equal('first');
+        expect(await letters.get()).to.deep.equal(item);
+        await within(20_000, joining, 'join');
+        queue.close();
+      }));
+  }
+
+  it('that are closed leave the item where it is, with a warning', () =>
+    withQueue(new JoinableQueue<unknown>(small), async (queue) => {
+      const letters = new Queue();
+      const strict = new JoinableQueue({ ...small, maxDeliveries: 1, deadLetters: letters });
+      letters.close();
+      await strict.put(1);
+      await (await strict.getLease()).release();
+      await rejects(strict.get({ timeout: 10 }), { code: 'ERR_MP_EMPTY' });
+      await rejects(strict.join({ timeout: 10 }), { code: 'ERR_MP_TIMEOUT', waiting: 1 });
+      strict.close();
+      expect(queue.qsize()).to.equal(0);
+    }));
+});
