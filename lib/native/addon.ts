@@ -66,8 +66,6 @@ export interface NativeSemaphores {
 
   /** The pid of a dead holder, or 0. */
   deadHolder(id: number): number;
-  /** 1 if a living process has a record of holding it. */
-  hasLiveHolder(id: number): number;
   /** Posts on behalf of a dead holder, with `force` also of one without a record: 1, or 0 if there is none. */
   recover(id: number, force: boolean): number;
   setWaiting(id: number, count: number): void;
@@ -174,10 +172,6 @@ export interface NativeQueues {
   inside(id: number): number;
   /** Recovers from the death of other members: 0 or `queueBroken`. */
   check(id: number): number;
-  /** 1 if a process that keeps no holder records may be moving data through the pipe. */
-  mayBeMovedByNonMember(id: number): number;
-  /** How many bytes are in the pipe. */
-  readable(id: number): number;
 
   /** How many bytes wait to be written, 0 if the item was written. `again` if there is no slot, unless `hasSlot`. */
   put(id: number, data: Uint8Array, hasSlot: boolean): number;

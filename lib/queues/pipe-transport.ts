@@ -72,10 +72,6 @@ export class PipeTransport implements QueueTransport {
     queues.addFlags(this.#id, queues.isShutDown | (drop ? queues.dropped : 0));
   }
 
-  breakOff(): void {
-    queues.addFlags(this.#id, queues.broken);
-  }
-
   onceChanged(callback: () => void): () => void {
     return this.#state?.onceReadable(callback) ?? (() => undefined);
   }
@@ -161,16 +157,6 @@ export class PipeTransport implements QueueTransport {
 
   close(): void {
     queues.close(this.#id);
-  }
-
-  /** Whether the pipe is empty. */
-  get isEmpty(): boolean {
-    return queues.readable(this.#id) === 0;
-  }
-
-  /** Whether a process that keeps no holder records may be moving data through the pipe. */
-  get mayBeMovedByNonMember(): boolean {
-    return queues.mayBeMovedByNonMember(this.#id) !== 0;
   }
 
   #useLock(outcome: number): void {

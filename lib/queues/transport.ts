@@ -23,8 +23,6 @@ export interface QueueTransport {
   readonly notifies: boolean;
   /** Ends the queue for all members. With `drop`, what is still on its way is not got any more. */
   shutDown(drop: boolean): void;
-  /** Marks the queue as broken, for all members. */
-  breakOff(): void;
   /**
    * Calls `callback` once when the state has changed. After a change of state it is called at once, each time: a caller that
    * has seen the change polls for further ones instead.

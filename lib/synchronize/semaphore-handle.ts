@@ -275,11 +275,6 @@ export class SemaphoreHandle implements TransferableSemaphore {
     return this.tryAcquire() ? 0 : requestSync(this.background, deadline, operation);
   }
 
-  /** Whether a living process is recorded as the holder. Python processes keep no records. */
-  hasLiveHolder(): boolean {
-    return semaphores.hasLiveHolder(this.#id) > 0;
-  }
-
   /** Posts in the place of a dead holder, with `force` also of one without a record. Whether it did. */
   recover(force: boolean): boolean {
     this.checkOpen();

@@ -99,21 +99,6 @@ napi_value Check(napi_env env, napi_callback_info info) {
   return args.Return(open == nullptr || !open->reader ? -EBADF : open->reader->Check());
 }
 
-// 1 if a process without records of its locks may be moving data through the pipe.
-napi_value MayBeMovedByNonMember(napi_env env, napi_callback_info info) {
-  const Args<1> args(env, info);
-  const auto* open = Find(args);
-  if (open == nullptr || !open->reader) return args.Return(-EBADF);
-  return args.Return(mp::MayBeMovedByNonMember(open->reader->fd()) ? 1 : 0);
-}
-
-napi_value Readable(napi_env env, napi_callback_info info) {
-  const Args<1> args(env, info);
-  const auto* open = Find(args);
-  if (open == nullptr || !open->reader) return args.Return(-EBADF);
-  return args.Return(open->reader->BytesReadable());
-}
-
 // Memory of no bytes needs an address, too.
 const uint8_t* DataOf(const Bytes& bytes) noexcept {
   static const uint8_t kNothing = 0;
@@ -244,8 +229,6 @@ void ExportQueueApi(napi_env env, napi_value exports) {
       {"adoptLock", AdoptLock},
       {"inside", Inside},
       {"check", Check},
-      {"mayBeMovedByNonMember", MayBeMovedByNonMember},
-      {"readable", Readable},
       {"put", Put},
       {"putWithPrefix", PutWithPrefix},
       {"notifyWhen", NotifyWhen},

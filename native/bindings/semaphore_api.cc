@@ -228,12 +228,6 @@ napi_value DeadHolder(napi_env env, napi_callback_info info) {
   return args.Return(open == nullptr ? 0 : open->semaphore->DeadHolder());
 }
 
-napi_value HasLiveHolder(napi_env env, napi_callback_info info) {
-  const Args<1> args(env, info);
-  const auto* open = Find(args);
-  return args.Return(open != nullptr && open->semaphore->HasLiveHolder() ? 1 : 0);
-}
-
 napi_value Recover(napi_env env, napi_callback_info info) {
   const Args<2> args(env, info);
   const auto* open = Find(args);
@@ -359,7 +353,6 @@ void ExportSemaphoreApi(napi_env env, napi_value exports) {
       {"post", Post},
       {"value", Value},
       {"deadHolder", DeadHolder},
-      {"hasLiveHolder", HasLiveHolder},
       {"recover", Recover},
       {"setWaiting", SetWaiting},
       {"hasLiveWaiter", HasLiveWaiter},

@@ -7,7 +7,6 @@
 #include <sys/types.h>
 
 #include <cstdint>
-#include <vector>
 
 namespace mp::platform {
 
@@ -40,9 +39,5 @@ int ForEachDescriptor(Visit visit) {
   };
   return VisitDescriptors(call, &visit);
 }
-
-// Whether a thread of a process may be moving data through one of these descriptors, or may be
-// about to. True where the system does not tell.
-bool MayBeMovingData(pid_t pid, const std::vector<int>& fds);
 
 }  // namespace mp::platform

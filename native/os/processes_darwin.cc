@@ -33,6 +33,4 @@ bool IsDead(const ProcessIdentity& process) noexcept {
 
 int VisitDescriptors(DescriptorVisitor, void*) { return -ENOSYS; }
 
-bool MayBeMovingData(pid_t, const std::vector<int>&) { return true; }
-
 }  // namespace mp::platform

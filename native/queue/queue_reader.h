@@ -60,8 +60,6 @@ class QueueReader {
     if (in_message()) SkipRest(deadline);
   }
 
-  // How many bytes are in the pipe, or -errno.
-  int64_t BytesReadable() const noexcept { return sys::BytesReadable(resources_.reader->fd()); }
   int fd() const noexcept { return resources_.reader->fd(); }
 
   // For a waiting caller: recovers from the death of other members. 0 or kQueueBroken.

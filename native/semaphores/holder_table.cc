@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <span>
 
 #include "os/platform.h"
 #include "os/processes.h"
@@ -20,6 +21,9 @@ namespace {
 constexpr uint64_t kMagic = 0x31726c6864706d6e;
 constexpr size_t kBytes = 65536;
 constexpr size_t kRecords = kBytes / sizeof(HolderTable::Record) - 2;
+// The records from here on belong to Python members (lib/python/record_locks.py). These claim them
+// one process at a time, since Python has no compare-and-swap, so no other member may claim them.
+constexpr size_t kFirstOfPython = 1024;
 
 uint32_t NumberOf(uint64_t state) noexcept { return static_cast<uint32_t>(state >> 32); }
 Phase PhaseOf(uint64_t state) noexcept { return static_cast<Phase>(state & 0xf); }
@@ -62,6 +66,8 @@ struct HolderTable::Page {
   std::atomic<uint32_t> claims;
   uint32_t reserved[11];
   Record records[kRecords];
+
+  std::span<Record> Claimable() noexcept { return {records, kFirstOfPython}; }
 };
 
 int HolderTable::Open(const std::string& path, bool create, std::shared_ptr<HolderTable>* out) {
@@ -106,7 +112,7 @@ uint32_t HolderTable::NextNumber() noexcept { return page_->next_number.fetch_ad
 HolderTable::Record* HolderTable::Claim(uint32_t number) noexcept {
   const platform::ProcessIdentity self = platform::ThisProcess();
   for (const bool reclaim : {false, true}) {
-    for (Record& record : page_->records) {
+    for (Record& record : page_->Claimable()) {
       uint64_t state = record.state.load(std::memory_order_acquire);
       const bool usable =
           state == 0 || (reclaim && PhaseOf(state) == Phase::kIdle && IsDead(record));
@@ -209,7 +215,7 @@ uint32_t HolderTable::ReapDead(uint32_t number, Phase counted, Phase orphaned) n
 HolderTable::Record* HolderTable::AddMark(uint32_t number, Phase phase) noexcept {
   Record* found = FindMark(number, phase);
   if (found != nullptr) return found;
-  for (Record& record : page_->records) {
+  for (Record& record : page_->Claimable()) {
     uint64_t state = 0;
     if (record.state.compare_exchange_strong(state, Pack(number, 0, phase, 0))) return &record;
   }

@@ -57,10 +57,6 @@ int OpenAt(int folder, const std::string& name, int flags, UniqueFd* out) {
 
 std::string DefaultFolder() { return std::string(kFolderPrefix) + std::to_string(::geteuid()); }
 
-bool IsInDefaultFolder(std::string_view path) noexcept {
-  return path.substr(0, kFolderPrefix.size()) == kFolderPrefix;
-}
-
 bool IsFamily(std::string_view text) noexcept {
   return IsAlphanumeric(text) && text.size() <= kMaxFamilyLength;
 }

@@ -27,9 +27,6 @@ inline constexpr std::string_view kDigits = "0123456789abcdefghijklmnopqrstuvwxy
 // Where this user's registers are: beside the semaphores if the system has a folder for those.
 std::string DefaultFolder();
 
-// Whether a path is that of a register, or of a file beside one, in the default folder of any user.
-bool IsInDefaultFolder(std::string_view path) noexcept;
-
 // Whether a text can be the name of a family.
 bool IsFamily(std::string_view text) noexcept;
 

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <memory>
 #include <mutex>
 #include <set>
@@ -16,6 +17,7 @@
 #include <vector>
 
 #include "os/platform.h"
+#include "os/processes.h"
 #include "os/sys.h"
 #include "os/thread.h"
 #include "os/wake.h"
@@ -33,6 +35,10 @@ struct Child {
   UniqueFd pipe;
   std::string unread;
   std::set<Resource> semaphores;
+  std::vector<Given> given;
+  // The child and its descendants, as far as they have records of `given`. Each is readable when
+  // the process has ended.
+  std::vector<UniqueFd> members;
 };
 
 // Leaked on purpose: the thread may still run when static destructors do.
@@ -64,16 +70,42 @@ void Forget(const Resource& resource) {
   if (family) family->RemoveResource(resource);
 }
 
+// Python members that wait for a lock do not look for its holder, so this process does.
+void CheckHolders(const Child& child) {
+  for (const auto& [semaphore, table, number, role] : child.given) {
+    TrackedSemaphore tracked(semaphore);
+    tracked.Track(table, number, role);
+    (void)tracked.CheckHolder();
+  }
+}
+
+// The process with this pid has records. It may have ended already.
+void AddMember(const std::string& pid, Child& child) {
+  const int process = platform::OpenProcess(std::atoi(pid.c_str()));
+  if (process < 0) {
+    CheckHolders(child);
+  } else {
+    child.members.emplace_back(process);
+  }
+}
+
+void CheckMembers(Child& child) {
+  const auto ended = [](const UniqueFd& process) { return sys::IsReady(process.get(), POLLIN); };
+  if (std::erase_if(child.members, ended) > 0) CheckHolders(child);
+}
+
 void Understand(std::string_view line, Child& child) {
   const size_t first = line.find(':');
   const size_t last = line.rfind(':');
   if (first == std::string_view::npos || first == last) return;
   const std::string_view command = line.substr(0, first);
   const std::string_view kind = line.substr(last + 1);
+  const std::string name(line.substr(first + 1, last - first - 1));
+  if (command == "MEMBER" && kind == "pid") AddMember(name, child);
   if (kind != "semaphore" && kind != "shared_memory") return;
   const bool is_semaphore = kind == "semaphore";
   const Resource resource{is_semaphore ? ResourceKind::kSemaphore : ResourceKind::kSharedMemory,
-                          std::string(line.substr(first + 1, last - first - 1))};
+                          name};
   if (command == "REGISTER") {
     Register(resource);
     if (is_semaphore) child.semaphores.insert(resource);
@@ -125,11 +157,18 @@ void* Run(void*) {
         return nullptr;
       }
     }
-    std::erase_if(children, [](const auto& child) { return !Read(*child); });
+    std::erase_if(children, [](const auto& child) {
+      const bool reads = Read(*child);
+      CheckMembers(*child);
+      return !reads;
+    });
     if (stopping) return nullptr;
     if (children.empty()) continue;
     std::vector<pollfd> fds{{tracker.wake.fd(), POLLIN, 0}};
-    for (const auto& child : children) fds.push_back({child->pipe.get(), POLLIN, 0});
+    for (const auto& child : children) {
+      fds.push_back({child->pipe.get(), POLLIN, 0});
+      for (const auto& member : child->members) fds.push_back({member.get(), POLLIN, 0});
+    }
     (void)sys::Poll(fds.data(), static_cast<nfds_t>(fds.size()), -1);
   }
 }
@@ -145,8 +184,9 @@ int StartIfNeeded(Tracker& tracker) {
 
 }  // namespace
 
-int AddChild(UniqueFd* writer) {
+int AddChild(std::vector<Given> given, UniqueFd* writer) {
   auto child = std::make_unique<Child>();
+  child->given = std::move(given);
   int fds[2];
   int status = platform::MakePipe(fds);
   if (status < 0) return status;

@@ -47,6 +47,7 @@ class TrackedSemaphore {
     role_ = role;
     record_ = table_->Claim(number);
   }
+  Role role() const noexcept { return role_; }
   // From now on it is a queue's lock.
   void UseAsQueueLock() noexcept {
     if (role_ == Role::kHolder) role_ = Role::kQueueLock;
@@ -101,8 +102,6 @@ class TrackedSemaphore {
   bool HasDeadMover() noexcept { return has_holder() && table_->FindDeadHolder(number_).moving; }
   // Posts on behalf of such a holder. True for the one caller that did so.
   bool ReleaseForDeadMover() noexcept;
-  // Whether a living process has a record of holding it.
-  bool HasLiveHolder() noexcept { return has_holder() && table_->HasLiveHolder(number_); }
   // The pid of a dead holder; 0 if there is none.
   uint32_t DeadHolder() noexcept;
   // Posts on behalf of a dead holder: 1, or 0 if there is none. With `force` also on behalf of one
