@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What moves the items of a queue between its members. The reader, the writer and the queue classes know only this, so that
-// another transport can take the place of CPython's pipe and locks.
+// What moves the items of a queue between its members. The reader and the writer know only this, so that another
+// transport can take the place of CPython's pipe and locks.
 import type { LargeMessage } from '../connection/large-message.js';
 import type { BorrowedBytes } from '../serialization/borrowed-bytes.js';
 

@@ -27,6 +27,10 @@ enum class Phase : uint32_t {
                   // on their way.
   kQueue = 11,    // The state of a queue. The count is a set of flags that all members share.
   kFilling = 12,  // A process has just claimed the record. Its owner is not written yet.
+  kTaking = 13,     // The owner is about to try the lock, or has it and has not said so yet.
+  kReleasing = 14,  // The owner is about to post the lock, or has posted it and not said so yet.
+  kCounting = 15,   // As kReserved, while a slot is being taken or given back: the slot of the
+                    // change counts already, and may not have been taken, or have been given back.
 
   // What remains of a record when its thread has ended; the process may live on.
   kOrphanedHolder = 3,   // Of kHolding.
