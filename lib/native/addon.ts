@@ -108,9 +108,10 @@ export interface NativeProcesses {
   endWithParent(fd: number, graceMs: number): number;
   /**
    * A descriptor for a new Python child, which writes there what its resource tracker should know. This process reads
-   * until the child and its descendants have ended.
+   * until the child and its descendants have ended. When one of these ends, the locks that it held are released, as far
+   * as they are among the `semaphores` that the child is given, by their ids.
    */
-  trackResources(): number;
+  trackResources(semaphores: Int32Array): number;
   /** Text that all environments of the process share: what `setRole` has set, else the first `initial`. */
   role(initial: string): string;
   setRole(role: string): void;

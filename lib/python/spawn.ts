@@ -10,7 +10,7 @@ import { DAEMON_GRACE_MS } from '../process/options.js';
 import { encodePickle } from '../serialization/pickle/codec.js';
 import type { PickleHooks } from '../serialization/pickle/hooks.js';
 import { create, PythonGlobal, PythonTuple, reduce, type PythonObject } from '../serialization/pickle/nodes.js';
-import { source as recordLocks } from './record_locks.js';
+import { sources } from './records/sources.js';
 import { source } from './spawn_child.js';
 
 const Process = new PythonGlobal('multiprocessing.context', 'SpawnProcess');
@@ -78,7 +78,7 @@ export function spawnPickles(
     sys_path: reduce(evaluate, [SEARCHED, { folders: task.folders }]),
   };
   // The namespace of spawn_child.py, which has the functions that are called below.
-  const recording = records && { ...records, folder: native.semaphores.familyFolder(), sources: [recordLocks] };
+  const recording = records && { ...records, folder: native.semaphores.familyFolder(), sources };
   const globals = { handle, daemon, grace: DAEMON_GRACE_MS / 1000, stdin: task.stdin, records: recording };
   const call = (expression: string, locals: object): PythonObject => reduce(evaluate, [expression, globals, locals]);
   // The attributes that Process.__init__ of CPython sets. The child evaluates them in this order, which matters.

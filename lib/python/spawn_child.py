@@ -10,7 +10,7 @@
 #
 # The pickle provides `handle`, the number of that descriptor; `daemon`, whether the child ends when its parent ends;
 # `grace`, the seconds between the SIGTERM and the SIGKILL that it sends itself then; `stdin`, whether the caller has chosen a
-# standard input; and `records`, the namespace of record_locks.py, if there are locks in the arguments.
+# standard input; and `records`, the namespace of the files in records/, if there are locks in the arguments.
 # globals: handle, daemon, grace, stdin, records
 import os, pickle, sys
 

@@ -20,7 +20,7 @@ import {
  * child.
  */
 export class Inheritance implements Exporter {
-  /** Python children record, too: `lib/python/record_locks.py`. */
+  /** Python children record, too: `lib/python/records`. */
   readonly recorded = true;
   readonly serialization: 'structured' | 'pickle';
   readonly continues: boolean;

@@ -21,7 +21,7 @@ namespace {
 constexpr uint64_t kMagic = 0x31726c6864706d6e;
 constexpr size_t kBytes = 65536;
 constexpr size_t kRecords = kBytes / sizeof(HolderTable::Record) - 2;
-// The records from here on belong to Python members (lib/python/record_locks.py). These claim them
+// The records from here on belong to Python members (lib/python/records). These claim them
 // one process at a time, since Python has no compare-and-swap, so no other member may claim them.
 constexpr size_t kFirstOfPython = 1024;
 
