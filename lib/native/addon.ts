@@ -39,8 +39,11 @@ export interface NativeSemaphores {
   unpin(id: number): void;
   describe(id: number): { name: string; family: string; number: number };
 
-  /** Records in the family's table whether this environment holds it, or how many calls wait on its condition. */
-  track(id: number, waits: boolean): void;
+  /**
+   * Records in the family's table whether this environment holds it, or how many calls wait on its condition. 0, or a
+   * negated errno if there is no memory for a record.
+   */
+  track(id: number, waits: boolean): number;
   /** Marks the semaphore as used by processes that keep no holder records. */
   expose(id: number): void;
 
@@ -164,7 +167,7 @@ export interface NativeQueues {
    * but another member has the lock; `shutDown`, `queueBroken`, or a failure. `expected` says that there should be one.
    */
   get(id: number, slab: Uint8Array, expected: boolean): number;
-  /** As `receiveLarge`. */
+  /** As `receiveLarge`; `itemLost` when the rest of the item will not come, so that the next item is to be got. */
   getLarge(id: number, into: Uint8Array, budget: number): number;
   messageLength(id: number): number;
   /** The caller has acquired the lock for getting on behalf of this queue, which releases it. */
@@ -173,6 +176,15 @@ export interface NativeQueues {
   inside(id: number): number;
   /** Recovers from the death of other members: 0 or `queueBroken`. */
   check(id: number): number;
+  /**
+   * Items put, got, lost, how often the queue was set right, and items in the pipe, into five numbers. Not 0 if a member
+   * does not count.
+   */
+  stats(id: number, into: Float64Array): number;
+  /** How many items were lost, as far as that was noticed. */
+  lost(id: number): number;
+  /** Looks for slots and items that dead members have taken with them. */
+  checkSlots(id: number): void;
 
   /** How many bytes wait to be written, 0 if the item was written. `again` if there is no slot, unless `hasSlot`. */
   put(id: number, data: Uint8Array, hasSlot: boolean): number;
@@ -221,6 +233,7 @@ export interface Native {
     readonly noDescriptor: number;
     readonly bufferChanged: number;
     readonly unreadable: number;
+    readonly itemLost: number;
     readonly ownerDied: number;
     readonly queueBroken: number;
     readonly shutDown: number;

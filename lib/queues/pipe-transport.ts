@@ -11,7 +11,7 @@ import { blockOn } from '../event-loop/sync-wait.js';
 import { BorrowedBytes } from '../serialization/borrowed-bytes.js';
 import type { SemaphoreHandle } from '../synchronize/semaphore-handle.js';
 import type { QueueResources } from './queue-resources.js';
-import { POLL_MS, type Item, type QueueTransport } from './transport.js';
+import { POLL_MS, type Item, type QueueStats, type QueueTransport } from './transport.js';
 
 const { queues, status: codes } = native;
 
@@ -77,9 +77,13 @@ export class PipeTransport implements QueueTransport {
   }
 
   get(slab: Buffer, large: LargeMessage, expected: boolean, budget: number): number {
-    const status = queues.get(this.#id, slab, expected);
-    if (status !== codes.largeMessage) return status;
-    return large.fill(queues.messageLength(this.#id), (bytes) => queues.getLarge(this.#id, bytes, budget));
+    for (;;) {
+      let status = queues.get(this.#id, slab, expected);
+      if (status !== codes.largeMessage) return status;
+      status = large.fill(queues.messageLength(this.#id), (bytes) => queues.getLarge(this.#id, bytes, budget));
+      if (status !== codes.itemLost) return status;
+      large.drop();
+    }
   }
 
   onceGettable(missing: number, callback: (expected: boolean) => void): () => void {
@@ -108,6 +112,21 @@ export class PipeTransport implements QueueTransport {
 
   checkMembers(): void {
     queues.check(this.#id);
+  }
+
+  checkAccounts(): void {
+    queues.checkSlots(this.#id);
+  }
+
+  get stats(): QueueStats | undefined {
+    const numbers = new Float64Array(5);
+    if (queues.stats(this.#id, numbers) < 0) return undefined;
+    const [put, got, lost, recoveries, depth] = numbers as unknown as [number, number, number, number, number];
+    return { put, got, lost, recoveries, depth };
+  }
+
+  get lost(): number {
+    return queues.lost(this.#id);
   }
 
   get readable(): boolean {

@@ -1,67 +1,111 @@
 // SPDX-License-Identifier: MIT
-//
-// Where in a queue's pipe its members are, in a block of memory that they share. The writer, which
-// holds `wlock`, notes how much it is about to write and where each item ends; the reader, which
-// holds `rlock`, how much it is about to read. If one of them dies at any instruction, the next
-// holder of its lock finds out from these numbers and from the number of bytes in the pipe what was
-// moved, and goes on at the boundary of two items. The pipe is never drained.
-//
-// All words are little-endian. docs/internals.md describes the steps, which Python members follow
-// too, and why the numbers suffice.
 #pragma once
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <utility>
+
+#include "io/byte_stream.h"
+#include "queue/stream_layout.h"
 
 namespace mp {
 
-struct StreamLayout {
-  static constexpr uint64_t kMagic = 0x316d72747371706d;  // "mpqstrm1"
-  static constexpr uint64_t kEntries = 4096;
-  // So many items can be noted at once. One entry less, since the end of the item before the first
-  // one of them is needed too.
-  static constexpr uint64_t kMaxItems = kEntries - 1;
-  // In an entry: the writer of the item has died inside of it. The entry's end is where its bytes
-  // end, and they are dropped.
-  static constexpr uint64_t kTorn = uint64_t{1} << 63;
+// The stream record of a queue as one process uses it. Functions for the writer need `wlock`, those
+// for the reader `rlock`.
+class StreamRecord {
+ public:
+  // The kind of block that holds it: see Family::OpenBlock().
+  static constexpr const char* kBlockKind = "queue";
 
-  std::atomic<uint64_t> magic;
-  // Not 0: a process that does not keep this record may use the queue. The numbers below are those
-  // of the moment at which that was said, or later ones.
-  std::atomic<uint32_t> unrecorded;
-  uint32_t reserved_0[13];
+  // `memory` consists of zeros if `make`. Null if it is no stream record.
+  static std::shared_ptr<StreamRecord> Over(std::shared_ptr<void> memory, bool make);
 
-  // Changed with `wlock` only.
-  alignas(64) std::atomic<uint64_t> written;  // Bytes written in total.
-  std::atomic<uint64_t> write_intent;         // Bytes of the write in flight; 0 if there is none.
-  std::atomic<uint64_t> head;                 // Items noted in total.
-  uint64_t reserved_1[5];
+  explicit StreamRecord(std::shared_ptr<void> memory) noexcept
+      : memory_(std::move(memory)), layout_(static_cast<StreamLayout*>(memory_.get())) {}
 
-  // Changed with `rlock` only.
-  alignas(64) std::atomic<uint64_t> read;  // Bytes read in total.
-  std::atomic<uint64_t> read_intent;       // Bytes of the read in flight; 0 if there is none.
-  std::atomic<uint64_t> tail;              // Items read or dropped in total.
-  std::atomic<uint64_t> dropped;           // Of these, the dropped ones.
-  uint64_t reserved_2[4];
+  StreamLayout& layout() const noexcept { return *layout_; }
 
-  // Changed by any member, by atomic addition.
-  alignas(64) std::atomic<uint64_t> lost;  // Items that were put and that no member can get.
-  std::atomic<uint64_t> recoveries;        // How often the numbers were set right.
-  // Set by a writer before it sleeps on the low half of `tail`, since no entry is free.
-  std::atomic<uint32_t> writer_sleeps;
-  uint32_t reserved_3[11];
+  // Whether all members keep it.
+  bool is_kept() const noexcept { return layout_->unrecorded.load() == 0; }
+  // From now on a process may use the queue that does not keep it.
+  void GiveUp() noexcept { layout_->unrecorded.store(1); }
 
-  // Entry i % kEntries: the offset in the stream at which item i ends, and kTorn.
-  alignas(64) std::atomic<uint64_t> ends[kEntries];
+  // How many items are noted and not read yet.
+  uint64_t depth() const noexcept { return layout_->head.load() - layout_->tail.load(); }
+  // Where an item begins and ends.
+  uint64_t StartOf(uint64_t item) const noexcept { return EndOf(item - 1); }
+  uint64_t EndOf(uint64_t item) const noexcept { return Entry(item).load() & ~StreamLayout::kTorn; }
+  bool IsTorn(uint64_t item) const noexcept {
+    return (Entry(item).load() & StreamLayout::kTorn) != 0;
+  }
+
+  // The writer's part.
+
+  bool WriterAtRest() const noexcept {
+    return layout_->write_intent.load() == 0 &&
+           layout_->written.load() == StartOf(layout_->head.load());
+  }
+  // How many items can be noted.
+  uint64_t Room() const noexcept { return StreamLayout::kMaxItems - depth(); }
+  // Sleeps until there may be room.
+  void AwaitRoom(int64_t slice_ns) noexcept;
+  // The next bytes begin an item of this size, header included.
+  void Note(uint64_t size) noexcept;
+  // Writes bytes of noted items.
+  ssize_t Write(ByteSink& sink, const iovec* iov, int count) noexcept;
+  // Takes items back that were not begun. Returns how many.
+  uint64_t TakeBack() noexcept;
+  // Nothing more of the item that was begun is written. True if there is one.
+  bool Tear() noexcept;
+  // The true number of bytes written, after the death of a writer. Returns how many noted items
+  // were not begun.
+  uint64_t SetWritten(uint64_t written) noexcept;
+
+  // The reader's part.
+
+  bool ReaderAtRest() const noexcept {
+    return layout_->read_intent.load() == 0 && !in_item();
+  }
+  // Whether a part of an item was read.
+  bool in_item() const noexcept { return layout_->read.load() != StartOf(layout_->tail.load()); }
+  // Whether all bytes were read that the item has.
+  bool at_end() const noexcept { return layout_->read.load() == EndOf(layout_->tail.load()); }
+  // Whether the item's writer has died inside of it.
+  bool is_torn() const noexcept { return depth() > 0 && IsTorn(layout_->tail.load()); }
+  // The item was read, or dropped, whole.
+  void Pass(bool dropped) noexcept;
+  // To be called before the first read: whether the slot of the item before was returned is not
+  // known if its reader has died.
+  void CountReturning() noexcept;
+  // The true number of bytes read, after the death of a reader. Returns how many items that reader
+  // had read whole; they are passed.
+  uint64_t SetRead(uint64_t read) noexcept;
+
+ private:
+  std::atomic<uint64_t>& Entry(uint64_t item) const noexcept {
+    return layout_->ends[item % StreamLayout::kEntries];
+  }
+  std::atomic<uint32_t>& tail_word() const noexcept;
+
+  std::shared_ptr<void> memory_;
+  StreamLayout* layout_;
 };
 
-static_assert(offsetof(StreamLayout, unrecorded) == 8);
-static_assert(offsetof(StreamLayout, written) == 64);
-static_assert(offsetof(StreamLayout, read) == 128);
-static_assert(offsetof(StreamLayout, lost) == 192);
-static_assert(offsetof(StreamLayout, writer_sleeps) == 208);
-static_assert(offsetof(StreamLayout, ends) == 256);
-static_assert(sizeof(StreamLayout) == 256 + 8 * StreamLayout::kEntries);
+// The bytes of the item at which the reader is, and no others. A read in flight is noted, and moves
+// all of what was noted or nothing.
+class RecordedSource final : public ByteSource {
+ public:
+  RecordedSource(StreamRecord& record, ByteSource& pipe, int fd) noexcept
+      : record_(record), pipe_(pipe), fd_(fd) {}
+  // -EAGAIN also at the end of the item; kQueueBroken when there are bytes of which no member has
+  // noted anything.
+  ssize_t Read(const iovec* iov, int count, ArrivedDescriptor* descriptor) override;
+
+ private:
+  StreamRecord& record_;
+  ByteSource& pipe_;
+  int fd_;
+};
 
 }  // namespace mp

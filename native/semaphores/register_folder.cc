@@ -81,7 +81,11 @@ int RemoveIfDeserted(int folder, const std::string& family) {
   if (status < 0) return status;
   for (const Resource& resource : resources) UnlinkResource(resource);
   const auto removed = std::count_if(names.begin(), names.end(), UnlinkSemaphore);
-  ::unlinkat(folder, register_file::HoldersFile(family).c_str(), 0);
+  std::vector<std::string> files;
+  (void)ListFiles(folder, &files);
+  for (const std::string& file : files) {
+    if (register_file::FamilyOfFile(file) == family) ::unlinkat(folder, file.c_str(), 0);
+  }
   if (::unlinkat(folder, family.c_str(), 0) < 0) return -errno;
   return static_cast<int>(removed);
 }
@@ -99,7 +103,7 @@ int Sweep(const std::string& folder, std::vector<SweptFamily>* swept) {
       if (removed >= 0) swept->push_back({file, removed});
       continue;
     }
-    const std::string family = register_file::FamilyOfHolders(file);
+    const std::string family = register_file::FamilyOfFile(file);
     if (!family.empty() && register_file::IsMissing(opened.get(), family))
       ::unlinkat(opened.get(), file.c_str(), 0);
   }

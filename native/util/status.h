@@ -22,6 +22,7 @@ enum Status : int32_t {
   kOwnerDied = -10010,             // The holder of a lock ended without releasing it.
   kQueueBroken = -10011,           // A member of the queue ended inside a message.
   kShutDown = -10012,              // The queue was shut down.
+  kItemLost = -10013,              // The large item whose rest was expected is lost with its writer.
 };
 
 }  // namespace mp

@@ -131,3 +131,71 @@ def interrupted(conn, lock, count):
         taken = taken and lock.acquire(True, 5)
         lock.release()
     conn.send([found, taken])
+
+
+def spin(queue):
+    """Computes for ever."""
+    while True:
+        pass
+
+
+def run_loop(queue):
+    """Polls for ever, as asyncio does."""
+    import asyncio
+    asyncio.run(asyncio.sleep(1000))
+
+
+def nothing(queue):
+    """Has a queue, and ends."""
+
+
+def item(number, size):
+    return number.to_bytes(4, 'big') + bytes([number % 251]) * size
+
+
+def put_all(queue, conn, size):
+    """Puts items for ever, and sends a number for each ten that are in the pipe."""
+    number = 0
+    while True:
+        queue.put(item(number, size))
+        number += 1
+        while len(getattr(queue, '_buffer', ())) > 5:
+            time.sleep(0.001)
+        if number % 10 == 0:
+            conn.send(number)
+
+
+def get_all(queue, conn):
+    """Gets items for ever, and sends a number for each ten."""
+    number = 0
+    while True:
+        queue.get()
+        number += 1
+        if number % 10 == 0:
+            conn.send(number)
+
+
+def get_with_limit(queue, conn):
+    """Gets items for ever by a call with a time limit, and sends each."""
+    conn.send('ready')
+    try:
+        while True:
+            conn.send(queue.get(timeout=60))
+    except Exception as error:
+        conn.send(repr(error))
+
+
+def starved(queue, conn, seconds):
+    """A thread gets items and sends each, while C code of another thread keeps the interpreter's lock for some time."""
+    import ctypes
+
+    def work():
+        conn.send('ready')
+        while True:
+            conn.send(queue.get())
+
+    threading.Thread(target=work, daemon=True).start()
+    while queue._rlock._semlock._get_value() > 0:
+        time.sleep(0.001)
+    ctypes.PyDLL(None).usleep(int(seconds * 1e6))
+    time.sleep(1000)

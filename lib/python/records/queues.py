@@ -3,7 +3,7 @@
 # Queues, as table.py explains. The two Connections of a queue get other methods for reading and writing, which are called with
 # the lock of that end. A read never asks for more than there is, and a write for no more than there is room for, so that neither
 # waits. A process waits in poll(), with no read or write in flight of which the others would not know the outcome.
-# globals: COUNTING, DROPPED, ENDS, ENTRIES, HEAD, PIPE_BUF, READ, READ_INTENT, RESERVED, Semaphore, Stream, TAIL
+# globals: COUNTING, DROPPED, ENDS, ENTRIES, HEAD, NOT_RETURNED, PIPE_BUF, READ, READ_INTENT, RESERVED, RETURNING, Semaphore, Stream, TAIL
 # globals: TORN, TURNS
 # globals: UNRECORDED, WRITE_INTENT, WRITTEN, address_of, bytes_in, recorded, repair, replace, sleep_until_taken, table_of
 import errno, fcntl, io, os, select, struct, threading, time, weakref
@@ -131,9 +131,10 @@ class Reader(End):
                 data = os.read(self.fd, size)
                 words[READ] = read + size
                 words[READ_INTENT] = 0
-                words[TAIL] = tail + 1
-                if self.slots is not None:
-                    self.slots.return_slot()
+                if self.slots is None:
+                    words[TAIL] = tail + 1
+                else:
+                    self.passed()
                 return io.BytesIO(data[4:] if data[0] < 128 else data[12:])
             self.prepare()
             data = self.item(True)
@@ -181,9 +182,16 @@ class Reader(End):
         return None
 
     def passed(self):
-        self.words[TAIL] += 1
+        """The item has left the pipe."""
+        words = self.words
+        if words[RETURNING]:
+            # A reader has died at this place. Whether it had returned the slot is not known.
+            words[NOT_RETURNED] += 1
+        words[RETURNING] = 1
+        words[TAIL] += 1
         if self.slots is not None:
             self.slots.return_slot()
+        words[RETURNING] = 0
 
     def await_bytes(self, inside):
         """Waits for bytes: how many there are. 0 if there are none, but the end of the item may have changed."""

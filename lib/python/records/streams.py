@@ -7,7 +7,7 @@ import errno, fcntl, os, select, struct, termios, time
 
 # The words of a stream record. Bit 63 of an end marks an item whose writer has died inside of it.
 UNRECORDED, WRITTEN, WRITE_INTENT, HEAD = 1, 8, 9, 10
-READ, READ_INTENT, TAIL, DROPPED, LOST, RECOVERIES, ENDS = 16, 17, 18, 19, 24, 25, 32
+READ, READ_INTENT, TAIL, DROPPED, RETURNING, NOT_RETURNED, LOST, RECOVERIES, ENDS = 16, 17, 18, 19, 20, 21, 24, 25, 32
 ENTRIES, TORN = 4096, 1 << 63
 # The kernel moves so many bytes whole or not at all.
 PIPE_BUF = select.PIPE_BUF
