@@ -115,13 +115,13 @@ void Understand(std::string_view line, Child& child) {
   }
 }
 
-// False at the end of the child and all its descendants.
-bool Read(Child& child) {
+// At the end of the child and all its descendants, closes the pipe.
+void Read(Child& child) {
   char buffer[4096];
   for (;;) {
     const ssize_t n =
         sys::RetryOnInterrupt([&] { return ::read(child.pipe.get(), buffer, sizeof buffer); });
-    if (n == -EAGAIN) return true;
+    if (n == -EAGAIN) return;
     if (n <= 0) break;
     child.unread.append(buffer, static_cast<size_t>(n));
     size_t begin = 0;
@@ -135,7 +135,7 @@ bool Read(Child& child) {
     UnlinkResource(semaphore);
     Forget(semaphore);
   }
-  return false;
+  child.pipe.Reset();
 }
 
 void* Run(void*) {
@@ -158,9 +158,10 @@ void* Run(void*) {
       }
     }
     std::erase_if(children, [](const auto& child) {
-      const bool reads = Read(*child);
+      if (child->pipe) Read(*child);
+      // A process closes its descriptors before it has ended.
       CheckMembers(*child);
-      return !reads;
+      return !child->pipe && child->members.empty();
     });
     if (stopping) return nullptr;
     if (children.empty()) continue;
