@@ -22,6 +22,9 @@ enum Status : int32_t {
   kOwnerDied = -10010,             // The holder of a lock ended without releasing it.
   kQueueBroken = -10011,           // A member of the queue ended inside a message.
   kShutDown = -10012,              // The queue was shut down.
+  kNoThread = -10013,              // No thread could be started (EAGAIN has another meaning here).
 };
+
+constexpr bool IsErrno(int64_t result) noexcept { return result < 0 && result >= -4095; }
 
 }  // namespace mp
