@@ -8,6 +8,8 @@
 // layout and the proof.
 #pragma once
 
+#include <sys/stat.h>
+
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -17,7 +19,6 @@
 #include <vector>
 
 #include "os/guarded_mapping.h"
-#include "os/unique_fd.h"
 #include "semaphores/holder_state.h"
 #include "semaphores/named_semaphore.h"
 
@@ -137,7 +138,7 @@ class HolderTable {
   struct Page;
   using Seen = std::vector<std::pair<Record*, uint64_t>>;
 
-  HolderTable(UniqueFd fd, Page* page);
+  HolderTable(std::string path, const struct stat& file, Page* page);
 
   std::span<Record> Records() noexcept;
   bool Grow() noexcept;
@@ -161,7 +162,10 @@ class HolderTable {
   bool HasMark(uint32_t number, Phase phase) noexcept { return FindMark(number, phase) != nullptr; }
   void ForgetIfUnused(uint32_t number) noexcept;
 
-  UniqueFd fd_;  // To let the file grow.
+  // To open the file again when it must grow: a descriptor would be one more for each process.
+  const std::string path_;
+  const dev_t device_;
+  const ino_t inode_;
   Page* page_;
   std::unique_ptr<GuardedMapping> mapping_;
 };
