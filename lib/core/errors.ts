@@ -381,6 +381,7 @@ export function queueError(status: number, syscall: 'read' | 'write'): Error {
   if (status === codes.shutDown) return new ShutDown();
   if (status === codes.endOfFile) return new EOFError();
   if (status === codes.overflow) return semaphoreError(status, 'sem_post');
+  if (status === codes.noThread) return systemError(codes.again, 'pthread_create');
   return systemError(status, syscall);
 }
 

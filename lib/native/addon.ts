@@ -237,10 +237,12 @@ export interface Native {
     readonly ownerDied: number;
     readonly queueBroken: number;
     readonly shutDown: number;
+    readonly noThread: number;
     readonly again: number;
     readonly interrupted: number;
     readonly timedOut: number;
     readonly canceled: number;
+    readonly noMemory: number;
     readonly notWatchable: number;
     readonly busy: number;
     readonly overflow: number;

@@ -2,7 +2,7 @@
 //
 // CPython's transport: one pipe, a lock for each of its ends, and a semaphore for the slots. This file alone calls the native
 // functions of queues.
-import { request, requestSync, type Background } from '../event-loop/completions.js';
+import { ensureListening, request, requestSync, type Background } from '../event-loop/completions.js';
 import type { Channel } from '../connection/channel.js';
 import type { LargeMessage } from '../connection/large-message.js';
 import { queueError, receiveError, systemError } from '../core/errors.js';
@@ -35,6 +35,8 @@ export class PipeTransport implements QueueTransport {
     this.#state = statePipe?.reader;
     this.#rlock = rlock;
     this.#slots = slots?.semaphore;
+    // A put that was accepted must not fail because its caller cannot be told when it is written.
+    ensureListening();
     this.#id = queues.open(
       pipe.reader.id,
       pipe.writer.id,
@@ -78,11 +80,16 @@ export class PipeTransport implements QueueTransport {
 
   get(slab: Buffer, large: LargeMessage, expected: boolean, budget: number): number {
     for (;;) {
-      let status = queues.get(this.#id, slab, expected);
+      const status = queues.get(this.#id, slab, expected);
       if (status !== codes.largeMessage) return status;
-      status = large.fill(queues.messageLength(this.#id), (bytes) => queues.getLarge(this.#id, bytes, budget));
-      if (status !== codes.itemLost) return status;
-      large.drop();
+      try {
+        const filled = large.fill(queues.messageLength(this.#id), (bytes) => queues.getLarge(this.#id, bytes, budget));
+        if (filled !== codes.itemLost) return filled;
+        large.drop();
+      } catch {
+        // The item stays where it is until there is memory for it.
+        return codes.noMemory;
+      }
     }
   }
 

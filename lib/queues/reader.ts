@@ -136,12 +136,17 @@ export class QueueReader {
       }
       const status = this.#next(expected);
       if (isWait(status)) {
-        this.#watch(status);
+        try {
+          this.#watch(status);
+        } catch (error) {
+          this.#failAll(() => error as Error);
+        }
         return;
       }
       if (!this.#has(status)) {
         const failure = this.#failure(status);
         this.#failAll(() => failure);
+        if (this.#transport.inside) return;
         break;
       }
       const first = this.#waiting.shift();
@@ -163,22 +168,30 @@ export class QueueReader {
 
   /** Called when no call waits any more. */
   #rest(): void {
-    if (this.#transport.inside) this.#watch(codes.again);
-    else this.#watch(undefined);
+    try {
+      this.#watch(this.#transport.inside ? codes.again : undefined);
+    } catch {
+      // No call is left to be told. Inside an item the timer makes further attempts.
+    }
   }
 
   /** Waits for what the last attempt found missing; with undefined for nothing. */
   #watch(status: number | undefined): void {
     const waits = status !== undefined && (this.#waiting.length > 0 || this.#transport.inside);
     const missing = waits ? status : undefined;
-    if (missing !== this.#missing) {
-      this.#stopWaiting?.();
-      this.#stopWaiting = undefined;
-      this.#missing = undefined;
+    try {
+      if (missing === this.#missing) return;
+      this.#stopWatching();
       if (missing !== undefined) this.#stopWaiting = this.#transport.onceGettable(missing, this.#onGettable);
       this.#missing = missing;
+    } finally {
+      this.#listen(waits);
     }
-    this.#listen(waits);
+  }
+
+  #stopWatching(): void {
+    this.#stopWaiting?.();
+    this.#stopWaiting = this.#missing = undefined;
   }
 
   readonly #onGettable = (expected: boolean): void => {
@@ -189,15 +202,6 @@ export class QueueReader {
   /** Listens for a change of the queue's state, and polls where there is no notification. */
   #listen(waits: boolean): void {
     const { changed, inside } = this.#transport;
-    if (waits && !changed) {
-      this.#stopListening ??= this.#transport.onceChanged(() => {
-        this.#stopListening = undefined;
-        this.#serve(false);
-      });
-    } else {
-      this.#stopListening?.();
-      this.#stopListening = undefined;
-    }
     if (waits && (changed || inside)) {
       this.#timer ??= setInterval(() => {
         if (this.#transport.inside) this.#transport.checkMembers();
@@ -206,6 +210,15 @@ export class QueueReader {
     } else {
       clearInterval(this.#timer);
       this.#timer = undefined;
+    }
+    if (waits && !changed) {
+      this.#stopListening ??= this.#transport.onceChanged(() => {
+        this.#stopListening = undefined;
+        this.#serve(false);
+      });
+    } else {
+      this.#stopListening?.();
+      this.#stopListening = undefined;
     }
   }
 
@@ -227,8 +240,14 @@ export class QueueReader {
     return status >= 0 ? this.#decoder.fromBorrowed(slab, status) : this.#decoder.fromOwned(this.#large.take());
   }
 
+  /** The error for a failed attempt. If it was made inside an item, a timer makes the next one. */
   #failure(status: number): Error {
-    this.#large.drop();
+    if (this.#transport.inside) {
+      this.#stopWatching();
+      this.#listen(true);
+    } else {
+      this.#large.drop();
+    }
     const outOfStep =
       status === codes.truncated ||
       status === codes.badLength ||

@@ -269,11 +269,13 @@ void ExportEndpointApi(napi_env env, napi_value exports) {
       {"ownerDied", kOwnerDied},
       {"queueBroken", kQueueBroken},
       {"shutDown", kShutDown},
+      {"noThread", kNoThread},
       // errno numbers differ between systems, so lib/ finds those that it distinguishes by name.
       {"again", -EAGAIN},
       {"interrupted", -EINTR},
       {"timedOut", -ETIMEDOUT},
       {"canceled", -ECANCELED},
+      {"noMemory", -ENOMEM},
       {"notWatchable", -EPERM},
       {"busy", -EBUSY},
       {"overflow", -EOVERFLOW},

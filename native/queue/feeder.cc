@@ -21,7 +21,11 @@ namespace mp {
 namespace {
 
 // How long the thread waits for another burst after the last message.
-constexpr int kLingerMs = 100;
+constexpr std::chrono::milliseconds kLinger{100};
+
+// How long the thread waits for memory that the kernel has not had for a write. No system reports
+// when there is some again.
+constexpr std::chrono::milliseconds kShortagePause{10};
 
 // How much is written before other members get the lock.
 constexpr size_t kTurnBytes = 64 * 1024;
@@ -34,23 +38,42 @@ constexpr std::chrono::milliseconds kShortPause{1};
 }  // namespace
 
 int64_t Feeder::Put(const QueueItem& item) {
-  if (waiting_messages_.load(std::memory_order_acquire) == 0) {
-    QueueMessage rest;
-    const int64_t status = PutNow(item, &rest);
-    if (status != -EAGAIN) return status;
-    if (rest.memory) return Enqueue(std::move(rest), true);
+  // Held throughout: the thread must not end between its start and the first byte.
+  const std::lock_guard lock(mutex_);
+  if (failure_ < 0) return failure_;
+  if (closed_) return -EBADF;
+  QueueMessageHead head(item);
+  const size_t size = head.size + item.size;
+  const bool first = waiting_messages_.load(std::memory_order_acquire) == 0;
+  // The kernel takes a message of this size whole or not at all.
+  const bool whole = size <= PIPE_BUF;
+  if (first && whole) {
+    const ssize_t n = WriteNowLocked(head, item);
+    if (n != -EAGAIN) return n < 0 ? n : 0;
   }
-  return Enqueue(QueueMessage(item, 0), false);
+  // Whatever can fail comes before the first byte, which cannot be taken back.
+  QueueMessage message;
+  if (!message.Reserve(head, item)) return -ENOMEM;
+  incoming_.push_back(std::move(message));
+  const int started = StartLocked();
+  const ssize_t n = started < 0 ? started : first && !whole ? WriteNowLocked(head, item) : -EAGAIN;
+  if (started < 0 || (n < 0 && n != -EAGAIN) || n == static_cast<ssize_t>(size)) {
+    incoming_.pop_back();
+    return n < 0 ? n : 0;
+  }
+  QueueMessage& rest = incoming_.back();
+  rest.Copy(head, item, n < 0 ? 0 : static_cast<size_t>(n));
+  // The thread, which takes the message only with the mutex, is alone in using these from then on.
+  if (n > 0) holds_lock_ = in_message_ = true;
+  waiting_messages_.fetch_add(1);
+  const uint64_t waiting = waiting_bytes_.fetch_add(rest.left()) + rest.left();
+  more_.Signal();
+  return static_cast<int64_t>(waiting);
 }
 
-// 0 when the item was written. -EAGAIN when it was not, or only in part: then the rest is in
-// `rest`, and the lock is held.
-int64_t Feeder::PutNow(const QueueItem& item, QueueMessage* rest) {
-  {
-    const std::lock_guard lock(mutex_);
-    if (failure_ < 0) return failure_;
-    if (closed_) return -EBADF;
-  }
+// How many bytes were written; the lock is kept after only a part. -EAGAIN if another member has
+// the lock or the pipe has no room.
+ssize_t Feeder::WriteNowLocked(QueueMessageHead& head, const QueueItem& item) {
   TrackedSemaphore& wlock = *resources_.wlock;
   const int taken = wlock.TryAcquireBriefly();
   if (taken < 0) return taken;
@@ -59,19 +82,15 @@ int64_t Feeder::PutNow(const QueueItem& item, QueueMessage* rest) {
     wlock.Release(TrackedSemaphore::kNoLimit);
     return prepared < 0 ? prepared : -EAGAIN;
   }
-  QueueMessageHead head(item);
-  const size_t total = head.size + item.size;
+  const auto size = static_cast<ssize_t>(head.size + item.size);
   const iovec iov[2] = {{head.bytes, head.size}, {const_cast<uint8_t*>(item.payload), item.size}};
-  if (record_ == nullptr && total > PIPE_BUF) wlock.MarkMoving();
-  Begin(total);
+  if (record_ == nullptr && size > PIPE_BUF) wlock.MarkMoving();
+  Begin(head.size + item.size);
   const ssize_t n = Send(iov, item.size > 0 ? 2 : 1);
-  if (n > 0 && static_cast<size_t>(n) < total) {
-    *rest = QueueMessage(item, static_cast<size_t>(n));
-    return -EAGAIN;
-  }
+  if (n > 0 && n < size) return n;
   if (n < 0) TakeBack(1);
   wlock.Release(TrackedSemaphore::kNoLimit);
-  return n < 0 ? n : 0;
+  return n;
 }
 
 // To be called with the lock before an item is begun: sets right what a dead writer has left.
@@ -106,38 +125,8 @@ ssize_t Feeder::Send(const iovec* iov, int count) noexcept {
   return record_ != nullptr ? record_->Write(pipe, iov, count) : pipe.Write(iov, count);
 }
 
-int64_t Feeder::Enqueue(QueueMessage&& message, bool holds_lock) {
-  const std::lock_guard lock(mutex_);
-  if (failure_ < 0) return failure_;
-  if (closed_) return -EBADF;
-  const size_t left = message.left();
-  // Set before the thread runs. From then on only the thread uses it.
-  if (holds_lock) holds_lock_ = in_message_ = true;
-  incoming_.push_back(std::move(message));
-  waiting_messages_.fetch_add(1);
-  const uint64_t bytes = waiting_bytes_.fetch_add(left) + left;
-  const int started = StartLocked();
-  if (started < 0) {
-    // The queue holds nothing else, since the thread would run otherwise.
-    incoming_.pop_back();
-    waiting_messages_.store(0);
-    waiting_bytes_.store(0);
-    if (holds_lock) {
-      holds_lock_ = in_message_ = false;
-      resources_.state->Add(QueueState::kBroken);
-    }
-    return started;
-  }
-  if (sleeping_) wake_.Signal();
-  return static_cast<int64_t>(bytes);
-}
-
 int Feeder::StartLocked() {
   if (running_) return 0;
-  if (wake_.fd() < 0) {
-    const int opened = wake_.Open();
-    if (opened < 0) return opened;
-  }
   Feeders::Add(shared_from_this());
   auto* self = new std::shared_ptr<Feeder>(shared_from_this());
   pthread_t thread{};
@@ -145,7 +134,8 @@ int Feeder::StartLocked() {
   if (started < 0) {
     delete self;
     Feeders::Remove(this);
-    return started;
+    // -EAGAIN says something else here.
+    return started == -EAGAIN ? int{kNoThread} : started;
   }
   ::pthread_detach(thread);
   running_ = true;
@@ -169,27 +159,20 @@ void Feeder::Run() {
 // Waits for something to write. False when the thread must end, of which it has informed the
 // others.
 bool Feeder::AwaitIncoming() {
+  const std::lock_guard lock(mutex_);
   for (bool lingered = false;;) {
-    {
-      const std::lock_guard lock(mutex_);
-      sleeping_ = false;
-      while (!incoming_.empty()) {
-        messages_.push_back(std::move(incoming_.front()));
-        incoming_.pop_front();
-      }
-      if (!messages_.empty()) return true;
-      if (closed_ || lingered || failure_ < 0) {
-        running_ = false;
-        wake_.Close();
-        if (closed_) ReleaseResources();
-        Feeders::Remove(this);
-        return false;
-      }
-      sleeping_ = true;
+    while (!incoming_.empty()) {
+      messages_.push_back(std::move(incoming_.front()));
+      incoming_.pop_front();
     }
-    pollfd wake{wake_.fd(), POLLIN, 0};
-    lingered = sys::Poll(&wake, 1, kLingerMs) == 0;
-    wake_.Clear();
+    if (!messages_.empty()) return true;
+    if (closed_ || lingered || failure_ < 0) {
+      running_ = false;
+      if (closed_) ReleaseResources();
+      Feeders::Remove(this);
+      return false;
+    }
+    lingered = !more_.WaitFor(mutex_, kLinger);
   }
 }
 
@@ -252,7 +235,11 @@ int Feeder::WriteHeld() {
       written += static_cast<size_t>(n);
       continue;
     }
-    if (n != -EAGAIN) return static_cast<int>(n);
+    // What was accepted is not lost because the system lacks something for a moment.
+    if (sys::IsShortage(n))
+      std::this_thread::sleep_for(kShortagePause);
+    else if (n != -EAGAIN)
+      return static_cast<int>(n);
     if (!in_message_) return 0;
     const int room = WaitForPipe();
     if (room < 0) return room == kShutDown ? static_cast<int>(kQueueBroken) : room;
@@ -401,8 +388,8 @@ void Feeder::Close() {
   closed_ = true;
   if (!running_) {
     ReleaseResources();
-  } else if (sleeping_) {
-    wake_.Signal();
+  } else {
+    more_.Signal();
   }
 }
 

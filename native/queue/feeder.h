@@ -23,7 +23,7 @@
 #include <vector>
 
 #include "io/endpoint.h"
-#include "os/wake.h"
+#include "os/condition.h"
 #include "queue/feeders.h"
 #include "queue/queue_message.h"
 #include "queue/queue_state.h"
@@ -58,7 +58,8 @@ class Feeder final : public RunningFeeder, public std::enable_shared_from_this<F
 
   // Only the environment's own thread puts. Returns 0 when the message was written, else how many
   // bytes wait now. If this message or an earlier one cannot be written, returns the reason: then
-  // nothing of this one is kept.
+  // nothing of this one is kept or written. Memory and the thread are there before the first byte
+  // of a message is written that the thread may have to complete.
   int64_t Put(const QueueItem& item);
 
   // Nothing is put any more. The resources are released when what waits has been written.
@@ -84,8 +85,7 @@ class Feeder final : public RunningFeeder, public std::enable_shared_from_this<F
     int32_t request;
   };
 
-  int64_t PutNow(const QueueItem& item, QueueMessage* rest);
-  int64_t Enqueue(QueueMessage&& message, bool holds_lock);
+  ssize_t WriteNowLocked(QueueMessageHead& head, const QueueItem& item);
   int StartLocked();
 
   static void* ThreadMain(void* self);
@@ -110,14 +110,13 @@ class Feeder final : public RunningFeeder, public std::enable_shared_from_this<F
   const std::string name_;
   FeederResources resources_;
 
-  mutable std::mutex mutex_;  // For the members up to `wake_`.
+  mutable std::mutex mutex_;  // For the members up to `more_`.
   std::deque<QueueMessage> incoming_;
   std::vector<Notice> notices_;
   int failure_ = 0;
   bool running_ = false;
-  bool sleeping_ = false;
   bool closed_ = false;
-  Wake wake_;
+  Condition more_;
 
   std::atomic<uint64_t> waiting_messages_{0};
   std::atomic<uint64_t> waiting_bytes_{0};

@@ -17,6 +17,10 @@ namespace mp {
 
 namespace {
 
+// How long a reader that is closed inside a message waits for the rest if there is no thread that
+// could do so.
+constexpr double kPatienceWithoutThreadMs = 1000;
+
 int SliceMs(const Deadline& deadline) noexcept {
   if (deadline.never()) return static_cast<int>(kCheckInterval.count());
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline.Left());
@@ -147,7 +151,8 @@ int64_t QueueReader::FinishRead(int64_t result) noexcept {
   if (in_message()) return result;
   const bool got = result >= 0;
   expects_more_ = got;
-  const bool out_of_step = !got && result != -EAGAIN && result != kEndOfFile;
+  // A failed system call has moved nothing, and says nothing about the bytes in the pipe.
+  const bool out_of_step = !got && !IsErrno(result) && result != kEndOfFile;
   if (out_of_step) {
     // The lock stays taken: no member could make sense of what comes next.
     resources_.state->Add(QueueState::kBroken);
@@ -204,7 +209,9 @@ QueueReader::~QueueReader() {
     ::pthread_detach(thread);
     return;
   }
-  // The record of the lock tells the other members that they cannot go on.
+  rest->SkipRest(Deadline::After(kPatienceWithoutThreadMs));
+  // If the rest has not come, the record of the lock tells the other members that they cannot go
+  // on.
   rest->holds_lock_ = false;
   delete rest;
 }

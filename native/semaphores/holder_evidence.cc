@@ -119,6 +119,26 @@ bool HolderTable::TakeOver(const DeadHolder& dead, Record* own) noexcept {
   return true;
 }
 
+bool HolderTable::ForgetDeadTakers(uint32_t number, const NamedSemaphore& semaphore) noexcept {
+  const Seen seen = Collect(number);
+  // Read after the records: what a process has that has died before, it has now.
+  bool is_elsewhere = semaphore.Value() > 0;
+  for (const auto& [record, state] : seen)
+    is_elsewhere = is_elsewhere || (IsHolding(PhaseIn(state)) && !IsDead(*record));
+  bool undecided = false;
+  for (const auto& [record, state] : seen) {
+    uint64_t expected = state;
+    const Phase phase = PhaseIn(state);
+    if (!(IsBetween(phase) || IsHolding(phase)) || !IsDead(*record)) continue;
+    if (is_elsewhere && IsBetween(phase)) {
+      record->state.compare_exchange_strong(expected, 0);
+    } else {
+      undecided = true;
+    }
+  }
+  return undecided;
+}
+
 bool HolderTable::HasLiveHolder(uint32_t number) noexcept {
   bool found = false;
   ForEach(number, [&](Record& record, uint64_t state) {

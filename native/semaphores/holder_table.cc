@@ -12,6 +12,7 @@
 #include "os/platform.h"
 #include "os/processes.h"
 #include "os/sys.h"
+#include "os/unique_fd.h"
 
 namespace mp {
 
@@ -51,7 +52,7 @@ int HolderTable::Open(const std::string& path, bool create, std::shared_ptr<Hold
   static_assert(sizeof(Record) == 32 && offsetof(Page, records) == kHeaderRecords * sizeof(Record));
   static_assert(std::atomic<uint64_t>::is_always_lock_free);
   const int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | (create ? O_CREAT : 0);
-  UniqueFd fd(static_cast<int>(
+  const UniqueFd fd(static_cast<int>(
       sys::RetryOnInterrupt([&] { return ::open(path.c_str(), flags, S_IRUSR | S_IWUSR); })));
   if (fd.get() < 0) return fd.get();
   struct stat info {};
@@ -64,7 +65,7 @@ int HolderTable::Open(const std::string& path, bool create, std::shared_ptr<Hold
   void* memory = ::mmap(nullptr, kMaxChunks * kChunkBytes, PROT_READ | PROT_WRITE, MAP_SHARED,
                         fd.get(), 0);
   if (memory == MAP_FAILED) return -errno;
-  std::shared_ptr<HolderTable> table(new HolderTable(std::move(fd), static_cast<Page*>(memory)));
+  std::shared_ptr<HolderTable> table(new HolderTable(path, info, static_cast<Page*>(memory)));
   // A new file consists of zeros.
   uint32_t none = 0;
   if (create) table->page_->chunks.compare_exchange_strong(none, 1);
@@ -76,8 +77,10 @@ int HolderTable::Open(const std::string& path, bool create, std::shared_ptr<Hold
   return 0;
 }
 
-HolderTable::HolderTable(UniqueFd fd, Page* page)
-    : fd_(std::move(fd)),
+HolderTable::HolderTable(std::string path, const struct stat& file, Page* page)
+    : path_(std::move(path)),
+      device_(file.st_dev),
+      inode_(file.st_ino),
       page_(page),
       mapping_(new GuardedMapping(page, kMaxChunks * kChunkBytes)) {}
 
@@ -101,8 +104,13 @@ std::span<HolderTable::Record> HolderTable::Records() noexcept {
 bool HolderTable::Grow() noexcept {
   uint32_t chunks = page_->chunks.load();
   if (chunks >= kMaxChunks || !IsIntact()) return false;
+  const UniqueFd fd(static_cast<int>(sys::RetryOnInterrupt(
+      [&] { return ::open(path_.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW); })));
+  struct stat info {};
+  if (fd.get() < 0 || platform::FileStatus(fd.get(), &info) < 0) return false;
+  if (info.st_dev != device_ || info.st_ino != inode_) return false;
   const off_t size = static_cast<off_t>(chunks + 1) * static_cast<off_t>(kChunkBytes);
-  if (platform::AllocateFile(fd_.get(), size) < 0) return false;
+  if (platform::AllocateFile(fd.get(), size) < 0) return false;
   page_->chunks.compare_exchange_strong(chunks, chunks + 1);
   return true;
 }

@@ -8,6 +8,8 @@
 // layout and the proof.
 #pragma once
 
+#include <sys/stat.h>
+
 #include <atomic>
 #include <cstdint>
 #include <map>
@@ -19,7 +21,6 @@
 #include <vector>
 
 #include "os/guarded_mapping.h"
-#include "os/unique_fd.h"
 #include "semaphores/holder_state.h"
 #include "semaphores/named_semaphore.h"
 
@@ -102,6 +103,9 @@ class HolderTable {
   // Makes the owner of `own`, which is idle, the holder in place of the dead one. False if another
   // process was faster.
   bool TakeOver(const DeadHolder& dead, Record* own) noexcept;
+  // Removes the records of dead processes that were killed between two phases, if they do not have
+  // the lock. Whether there are dead ones that may have it.
+  bool ForgetDeadTakers(uint32_t number, const NamedSemaphore& semaphore) noexcept;
   // Whether the semaphore has a holder that is not known to be dead.
   bool HasLiveHolder(uint32_t number) noexcept;
   // Whether a living process has a record of waiting calls.
@@ -139,7 +143,7 @@ class HolderTable {
   struct Page;
   using Seen = std::vector<std::pair<Record*, uint64_t>>;
 
-  HolderTable(UniqueFd fd, Page* page);
+  HolderTable(std::string path, const struct stat& file, Page* page);
 
   std::span<Record> Records() noexcept;
   bool Grow() noexcept;
@@ -164,7 +168,6 @@ class HolderTable {
   bool HasMark(uint32_t number, Phase phase) noexcept { return FindMark(number, phase) != nullptr; }
   void ForgetIfUnused(uint32_t number) noexcept;
 
-  UniqueFd fd_;  // To let the file grow.
   // What was seen of a lock when Python threads that sleep may have had it, by the lock's number.
   struct Look {
     Seen::value_type dead;
@@ -173,6 +176,10 @@ class HolderTable {
   std::mutex looks_mutex_;
   std::map<uint32_t, Look> looks_;
 
+  // To open the file again when it must grow: a descriptor would be one more for each process.
+  const std::string path_;
+  const dev_t device_;
+  const ino_t inode_;
   Page* page_;
   std::unique_ptr<GuardedMapping> mapping_;
 };

@@ -82,8 +82,13 @@ std::string BlockFile(const std::string& family, std::string_view kind, uint32_t
 
 std::string FamilyOfFile(const std::string& file) {
   const size_t end = file.find('.');
+  if (end == std::string::npos) return {};
+  const std::string_view rest = std::string_view(file).substr(end);
+  const size_t number = rest.find('.', 1);
+  const bool block = number != std::string_view::npos && IsAlphanumeric(rest.substr(1, number - 1)) &&
+                     IsAlphanumeric(rest.substr(number + 1));
   std::string family = file.substr(0, end);
-  return end != std::string::npos && IsFamily(family) ? family : std::string();
+  return (block || rest == kHolders) && IsFamily(family) ? family : std::string();
 }
 
 int OpenFolder(const std::string& folder, UniqueFd* out) {

@@ -57,8 +57,9 @@ int ListFiles(int folder, std::vector<std::string>* names) {
   UniqueFd copy(sys::Duplicate(folder));
   DIR* directory = ::fdopendir(copy.get());
   if (directory == nullptr) return -errno;
-  // closedir() closes the descriptor.
+  // closedir() closes the descriptor, which shares its position with that of the caller.
   (void)copy.Release();
+  ::rewinddir(directory);
   while (const dirent* entry = ::readdir(directory)) names->emplace_back(entry->d_name);
   ::closedir(directory);
   return 0;

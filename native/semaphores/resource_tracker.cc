@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <memory>
@@ -39,6 +40,8 @@ struct Child {
   // The child and its descendants, as far as they have records of `given`. Each is readable when
   // the process has ended.
   std::vector<UniqueFd> members;
+  // Whether one of them has ended, and what it held is not known yet.
+  bool undecided = false;
 };
 
 // Leaked on purpose: the thread may still run when static destructors do.
@@ -71,11 +74,17 @@ void Forget(const Resource& resource) {
 }
 
 // Python members that wait for a lock do not look for its holder, so this process does.
-void CheckHolders(const Child& child) {
+void CheckHolders(Child& child) {
+  child.undecided = false;
   for (const auto& [semaphore, table, number, role] : child.given) {
     TrackedSemaphore tracked(semaphore);
-    tracked.Track(table, number, role);
-    (void)tracked.CheckHolder();
+    if (tracked.Track(table, number, role) < 0) {
+      child.undecided = true;
+      continue;
+    }
+    // An exposed lock is reported to the callers that wait for it.
+    if (tracked.CheckHolder() < 0 || !tracked.has_holder() || tracked.IsExposed()) continue;
+    child.undecided = table->ForgetDeadTakers(number, *semaphore) || child.undecided;
   }
 }
 
@@ -91,7 +100,7 @@ void AddMember(const std::string& pid, Child& child) {
 
 void CheckMembers(Child& child) {
   const auto ended = [](const UniqueFd& process) { return sys::IsReady(process.get(), POLLIN); };
-  if (std::erase_if(child.members, ended) > 0) CheckHolders(child);
+  if (std::erase_if(child.members, ended) > 0 || child.undecided) CheckHolders(child);
 }
 
 void Understand(std::string_view line, Child& child) {
@@ -161,7 +170,7 @@ void* Run(void*) {
       if (child->pipe) Read(*child);
       // A process closes its descriptors before it has ended.
       CheckMembers(*child);
-      return !child->pipe && child->members.empty();
+      return !child->pipe && child->members.empty() && !child->undecided;
     });
     if (stopping) return nullptr;
     if (children.empty()) continue;
@@ -170,7 +179,10 @@ void* Run(void*) {
       fds.push_back({child->pipe.get(), POLLIN, 0});
       for (const auto& member : child->members) fds.push_back({member.get(), POLLIN, 0});
     }
-    (void)sys::Poll(fds.data(), static_cast<nfds_t>(fds.size()), -1);
+    const bool undecided =
+        std::any_of(children.begin(), children.end(), [](const auto& child) { return child->undecided; });
+    const int timeout = undecided ? static_cast<int>(kCheckInterval.count()) : -1;
+    (void)sys::Poll(fds.data(), static_cast<nfds_t>(fds.size()), timeout);
   }
 }
 
