@@ -179,8 +179,8 @@ void* Run(void*) {
       fds.push_back({child->pipe.get(), POLLIN, 0});
       for (const auto& member : child->members) fds.push_back({member.get(), POLLIN, 0});
     }
-    const bool undecided =
-        std::any_of(children.begin(), children.end(), [](const auto& child) { return child->undecided; });
+    const bool undecided = std::any_of(children.begin(), children.end(),
+                                       [](const auto& child) { return child->undecided; });
     const int timeout = undecided ? static_cast<int>(kCheckInterval.count()) : -1;
     (void)sys::Poll(fds.data(), static_cast<nfds_t>(fds.size()), timeout);
   }

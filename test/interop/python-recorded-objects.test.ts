@@ -56,7 +56,9 @@ for (const { version, path } of pythons()) {
       ];
       const seen = (await answer('look', objects)) as unknown[][];
       const inside = seen.pop();
-      const modules = objects.map((object) => (object instanceof Queue || object instanceof SimpleQueue ? 'queues' : 'synchronize'));
+      const modules = objects.map((object) =>
+        object instanceof Queue || object instanceof SimpleQueue ? 'queues' : 'synchronize',
+      );
       expect(seen).to.deep.equal(
         objects.map((object, i) => [`multiprocessing.${modules[i]}`, object.constructor.name, true, '<']),
       );

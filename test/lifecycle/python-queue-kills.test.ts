@@ -17,7 +17,7 @@ import {
 
 import type { QueueDescriptor } from '#lib/queues/queue-resources.js';
 
-import { edgePythons, foreignEnv, packageRoot, track, type Python } from '../helpers/index.js';
+import { edgePythons, foreignEnv, packageRoot, rejects, track, type Python } from '../helpers/index.js';
 import { untilAsleep, untilWorkersAsleep } from './support/programs.js';
 
 type AnyQueue = Queue | SimpleQueue;
@@ -171,7 +171,12 @@ for (const python of edgePythons()) {
         await consumer.conn.recv();
         await kill(consumer.child);
         await kill(producer.child);
-        while (await limited.get({ timeout: 1200 }).then(() => true, () => false));
+        while (
+          await limited.get({ timeout: 1200 }).then(
+            () => true,
+            () => false,
+          )
+        );
         for (let i = 0; i < 3; i++) await limited.put(i);
         for (let i = 0; i < 3; i++) expect(await limited.get()).to.equal(i);
       }
@@ -207,7 +212,7 @@ for (const python of edgePythons()) {
         process.kill(child.pid!, signal);
         await startOther(python, 'recorded:nothing', queue).join();
         // A call that waits looks for dead members meanwhile.
-        expect(await queue.get({ timeout: 1200 }).catch(({ code }: { code: string }) => code)).to.equal('ERR_MP_EMPTY');
+        await rejects(queue.get({ timeout: 1200 }), { code: 'ERR_MP_EMPTY' });
         expect(rlock.value).to.equal(0);
       }
       for (let i = 0; i < 100; i++) await queue.put({ i, text: 'x'.repeat(i * 50) });
