@@ -115,9 +115,9 @@ def interrupted(conn, lock, count):
     signal.signal(signal.SIGALRM, on_signal)
     found, taken = 0, True
     while found < count:
-        signal.setitimer(signal.ITIMER_REAL, 0.0001 + found % 7 * 0.00001)
         try:
             try:
+                signal.setitimer(signal.ITIMER_REAL, 0.0001 + found % 7 * 0.00001)
                 while True:
                     lock.acquire()
                     lock.release()
