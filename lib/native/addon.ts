@@ -176,11 +176,8 @@ export interface NativeQueues {
   inside(id: number): number;
   /** Recovers from the death of other members: 0 or `queueBroken`. */
   check(id: number): number;
-  /**
-   * Items put, got, lost, how often the queue was set right, and items in the pipe, into five numbers. Not 0 if a member
-   * does not count.
-   */
-  stats(id: number, into: Float64Array): number;
+  /** Items put, got, lost, how often the queue was set right, and items in the pipe; a number if a member does not count. */
+  stats(id: number): [put: number, got: number, lost: number, recoveries: number, depth: number] | number;
   /** How many items were lost, as far as that was noticed. */
   lost(id: number): number;
   /** Looks for slots and items that dead members have taken with them. */

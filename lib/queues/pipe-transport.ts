@@ -126,9 +126,9 @@ export class PipeTransport implements QueueTransport {
   }
 
   get stats(): QueueStats | undefined {
-    const numbers = new Float64Array(5);
-    if (queues.stats(this.#id, numbers) < 0) return undefined;
-    const [put, got, lost, recoveries, depth] = numbers as unknown as [number, number, number, number, number];
+    const numbers = queues.stats(this.#id);
+    if (typeof numbers === 'number') return undefined;
+    const [put, got, lost, recoveries, depth] = numbers;
     return { put, got, lost, recoveries, depth };
   }
 

@@ -103,23 +103,18 @@ napi_value Check(napi_env env, napi_callback_info info) {
   return args.Return(open == nullptr || !open->reader ? -EBADF : open->reader->Check());
 }
 
-// stats(id, numbers): items put, got, lost, repairs, and items in the pipe, into a Float64Array. 0, or
-// -ENOTSUP if not all members count.
+// stats(id): items put, got, lost, repairs, and items in the pipe; or -errno if not all members count.
 napi_value Stats(napi_env env, napi_callback_info info) {
-  const Args<2> args(env, info);
+  const Args<1> args(env, info);
   const auto* open = Find(args);
-  const Bytes bytes = args.Bytes(1);
   if (open == nullptr) return args.Return(-EBADF);
-  if (bytes.size < 5 * sizeof(double)) return args.Return(-EINVAL);
   if (!open->record || !open->record->is_kept()) return args.Return(-ENOTSUP);
   if (open->slot_check) open->slot_check->Check();
   const StreamLayout& numbers = open->record->layout();
   const uint64_t got = numbers.tail.load() - numbers.dropped.load();
   const uint64_t counts[] = {numbers.head.load(), got, numbers.lost.load(),
                              numbers.recoveries.load(), open->record->depth()};
-  auto* out = reinterpret_cast<double*>(bytes.data);
-  for (const uint64_t count : counts) *out++ = static_cast<double>(count);
-  return args.Return(0);
+  return args.Array(5, [&](uint32_t i) { return args.Return(static_cast<int64_t>(counts[i])); });
 }
 
 // How many items were lost, as far as that was noticed.

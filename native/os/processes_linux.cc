@@ -87,8 +87,10 @@ ProcessIdentity IdentifyThisProcess() noexcept {
 
 ProcessIdentity ThisProcess() noexcept {
   static const ProcessIdentity self = IdentifyThisProcess();
-  // A child of fork() inherits the parent's memory, and with it the parent's identity.
-  return self.pid == static_cast<uint32_t>(::getpid()) ? self : IdentifyThisProcess();
+  // A child of fork() inherits the parent's memory, and with it the parent's identity. Without a
+  // free descriptor the identity was not read in full, which a later call may do.
+  const bool is_own = self.pid == static_cast<uint32_t>(::getpid());
+  return is_own && self.start != 0 ? self : IdentifyThisProcess();
 }
 
 #ifndef SYS_pidfd_open
@@ -161,7 +163,8 @@ int OpenProcess(pid_t pid) noexcept {
 
 bool IsDead(const ProcessIdentity& process) noexcept {
   const ProcessIdentity self = ThisProcess();
-  if (process.pid == 0 || process.pid_namespace == 0 || self.pid_namespace == 0 ||
+  // An identity that is not known in full proves nothing.
+  if (process.pid == 0 || process.start == 0 || process.pid_namespace == 0 ||
       process.pid_namespace != self.pid_namespace) {
     return false;
   }

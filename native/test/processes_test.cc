@@ -3,6 +3,8 @@
 // What the system tells of other processes, observed on children of this one.
 #include "os/processes.h"
 
+#include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <cerrno>
@@ -78,6 +80,29 @@ const Test kVisited("processes: the descriptors of other processes are visited, 
                       const std::set<int> numbers = {pipe.reader.get(), pipe.writer.get(), extra};
                       Check(found[child.pid()] == numbers);
                     });
+
+// Regression: the identity had no start time then, so other processes took the living one for dead
+// and its locks for free.
+const Test kExhausted("processes: one that had no descriptor when it identified itself is alive",
+                      [] {
+                        void* const shared =
+                            ::mmap(nullptr, sizeof(platform::ProcessIdentity),
+                                   PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+                        Check(shared != MAP_FAILED, "mmap");
+                        auto* const identity = static_cast<platform::ProcessIdentity*>(shared);
+                        const pid_t child = StartChild([=] {
+                          rlimit limit{};
+                          ::getrlimit(RLIMIT_NOFILE, &limit);
+                          const rlimit none{0, limit.rlim_max};
+                          ::setrlimit(RLIMIT_NOFILE, &none);
+                          *identity = platform::ThisProcess();
+                          ::setrlimit(RLIMIT_NOFILE, &limit);
+                        });
+                        Equal(identity->pid, child);
+                        Check(!platform::IsDead(*identity), "it is not taken for dead");
+                        KillAndReap(child);
+                        ::munmap(shared, sizeof *identity);
+                      });
 
 #else
 

@@ -2,81 +2,27 @@
 //
 // queue-faults <scene>: makes one system call after the other fail in a queue's operations, and looks each time
 // whether the queue is as before or the operation complete. Prints a FaultReport.
-import { createInterface } from 'node:readline';
+import { attach, describe, JoinableQueue, type Queue } from 'node-multiprocessing';
 
-import { attach, describe, JoinableQueue, Process, type Queue } from 'node-multiprocessing';
-
-import { within } from '../../helpers/assertions.js';
 import { holdings, settle } from '../../helpers/leaks.js';
-import { Faults, type Plan } from '../support/faults.js';
+import { checkCode, codeOf, eachPlan, equal, HANG_MS, Partner, play, problem } from '../support/fault-scenes.js';
 import type { NumberedItem as Item } from './queue-roles.js';
-
-const HANG_MS = 30_000;
 
 /** How long what a step holds may take to go. */
 const SETTLE_MS = 10_000;
+
 const SIZES = [10, 4000, 10_000, 300_000];
 const module = new URL('./queue-roles.js', import.meta.url);
 
-const faults = new Faults();
-const problems: string[] = [];
-const [, , scene = ''] = process.argv;
-
-/** A process without failing calls that has the queue. */
-class Partner {
-  readonly process: Process;
-  readonly #lines: AsyncIterator<string>;
-
-  constructor(target: 'reportItems' | 'putAsTold', queue: Queue<Item>) {
-    const env = { ...process.env, FAULTS: '' };
-    this.process = new Process({ module, target, args: [queue], env, stdio: ['pipe', 'pipe', 'inherit'] });
-    this.process.start();
-    this.#lines = createInterface({ input: this.process.stdout! })[Symbol.asyncIterator]();
-  }
-
-  async line(): Promise<string> {
-    return ((await this.#lines.next()) as { value: string }).value;
-  }
-
-  tell(line: string): void {
-    this.process.stdin!.write(`${line}\n`);
-  }
-
-  async end(): Promise<void> {
-    this.process.stdin!.end();
-    await this.process.join();
-  }
-}
-
-async function codeOf(promise: Promise<unknown>): Promise<string> {
-  return promise.then(
-    () => 'done',
-    (error: unknown) => String((error as { code?: string }).code ?? error),
-  );
-}
-
-/** The error has the code of the call that has failed. */
-function checkCode(code: string, fault: string | undefined, what: string): void {
-  if (code !== 'done' && (fault === undefined || !/^E[A-Z]+$/.test(code)))
-    problems.push(`${what}: ${code} at ${fault}`);
-}
-
-function equal(actual: unknown, expected: unknown, what: string): void {
-  if (actual !== expected) problems.push(`${what}: ${String(actual)} instead of ${String(expected)}`);
-}
-
-async function eachPlan(what: string, body: (plan: Plan, what: string) => Promise<void>): Promise<void> {
-  for (const plan of faults.plans()) {
-    await within(HANG_MS, body(plan, what), `${what} with the failing call after ${[...faults.failed].at(-1)}`);
-    if (problems.length > 20) return;
-  }
+function startPartner(target: 'reportItems' | 'putAsTold', queue: Queue<Item>): Partner {
+  return new Partner(module, target, [queue]);
 }
 
 const scenes: Record<string, () => Promise<void>> = {
   async put() {
     for (const size of SIZES) {
       const queue = new JoinableQueue<Item>({ maxsize: 2 });
-      const partner = new Partner('reportItems', queue);
+      const partner = startPartner('reportItems', queue);
       let number = 0;
       await eachPlan(`put of ${size}`, async (plan, what) => {
         plan.arm();
@@ -98,7 +44,7 @@ const scenes: Record<string, () => Promise<void>> = {
   async get() {
     for (const size of SIZES) {
       const queue = new JoinableQueue<Item>({ maxsize: 2 });
-      const partner = new Partner('putAsTold', queue);
+      const partner = startPartner('putAsTold', queue);
       let number = 0;
       await eachPlan(`get of ${size}`, async (plan, what) => {
         partner.tell(`${++number} ${size}`);
@@ -127,7 +73,7 @@ const scenes: Record<string, () => Promise<void>> = {
       checkCode(code, plan.disarm(), what);
       await useOnce(queue, what);
       queue?.close();
-      for (const left of await settle(before, SETTLE_MS)) problems.push(`${what}: ${left}`);
+      for (const left of await settle(before, SETTLE_MS)) problem(`${what}: ${left}`);
     });
   },
 
@@ -145,7 +91,7 @@ const scenes: Record<string, () => Promise<void>> = {
       await useOnce(copy, what);
       copy?.close();
       await useOnce(queue, `${what}, the other object`);
-      for (const left of await settle(before, SETTLE_MS)) problems.push(`${what}: ${left}`);
+      for (const left of await settle(before, SETTLE_MS)) problem(`${what}: ${left}`);
     });
     queue.close();
   },
@@ -160,25 +106,40 @@ const scenes: Record<string, () => Promise<void>> = {
       queue.close();
       plan.disarm();
       equal(await pending, 'ERR_MP_CLOSED', what);
-      for (const left of await settle(before, SETTLE_MS)) problems.push(`${what}: ${left}`);
+      for (const left of await settle(before, SETTLE_MS)) problem(`${what}: ${left}`);
+    });
+  },
+
+  async shutdown() {
+    await eachPlan('shutting a queue down', async (plan, what) => {
+      const queue = new JoinableQueue<Item>({ maxsize: 3 });
+      const copy = attach(describe(queue) as never) as unknown as JoinableQueue<Item>;
+      const pending = codeOf(copy.get());
+      plan.arm();
+      queue.shutdown();
+      plan.disarm();
+      equal(await pending, 'ERR_MP_SHUT_DOWN', what);
+      equal(await codeOf(copy.put([1, new Uint8Array(1)])), 'ERR_MP_SHUT_DOWN', `${what}, a put`);
+      copy.close();
+      queue.close();
     });
   },
 
   async pass() {
-    await new Partner('putAsTold', new JoinableQueue<Item>()).end();
+    await startPartner('putAsTold', new JoinableQueue<Item>()).end();
     const before = holdings();
     await eachPlan('passing a queue on', async (plan, what) => {
       const queue = new JoinableQueue<Item>({ maxsize: 3 });
       let partner: Partner | undefined;
       plan.arm();
-      const code = await codeOf(Promise.resolve().then(() => (partner = new Partner('putAsTold', queue))));
+      const code = await codeOf(Promise.resolve().then(() => (partner = startPartner('putAsTold', queue))));
       checkCode(code, plan.disarm(), what);
       partner?.tell('1 10');
       if (partner !== undefined) equal((await queue.get())[0], 1, what);
       await useOnce(queue, what);
       await partner?.end();
       queue.close();
-      for (const left of await settle(before, SETTLE_MS)) problems.push(`${what}: ${left}`);
+      for (const left of await settle(before, SETTLE_MS)) problem(`${what}: ${left}`);
     });
   },
 };
@@ -201,9 +162,4 @@ async function useOnce(queue: JoinableQueue<Item> | undefined, what: string): Pr
   equal(queue.qsize(), 0, `${what}, its items`);
 }
 
-try {
-  await scenes[scene]!();
-} catch (error) {
-  problems.push(String((error as Error).stack));
-}
-console.log(JSON.stringify({ faults: [...faults.failed], count: faults.count, problems }));
+await play(scenes);

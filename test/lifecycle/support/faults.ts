@@ -5,10 +5,14 @@ import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeFileSync, writ
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import { expect } from 'chai';
+
 import { cLibrary, spawnPeer } from '../../helpers/peers.js';
 import { child, report } from './programs.js';
 
 const BYTES = 48;
+
+const WATCHDOG_MS = 600_000;
 
 /** After so many calls in succession that no longer came, there are no more to fail. */
 const MOST_MISSES = 3;
@@ -89,14 +93,28 @@ export class Faults {
   }
 }
 
-/** Runs test/lifecycle/children/<name> with the library. */
-export async function runWithFaults(name: string, args: readonly string[], watchdogMs: number): Promise<FaultReport> {
+/**
+ * Makes one system call after the other fail in a scene of children/queue-faults.ts or lock-faults.ts, which finds nothing
+ * wrong. Returns the calls that have failed.
+ */
+export async function expectHarmlessFaults(program: 'queue-faults' | 'lock-faults', scene: string): Promise<string> {
+  const { faults, count, problems } = await runWithFaults(program, [scene]);
+  expect(problems, problems.join('\n')).to.deep.equal([]);
+  expect(count).to.be.greaterThan(0);
+  return faults.join();
+}
+
+async function runWithFaults(name: string, args: readonly string[]): Promise<FaultReport> {
   const folder = mkdtempSync(join(tmpdir(), 'faults-'));
   try {
     const control = join(folder, 'control');
     writeFileSync(control, Buffer.alloc(BYTES));
     const preload = [process.env['LD_PRELOAD'], cLibrary('faults')].filter(Boolean).join(':');
-    const peer = spawnPeer(child(name), { args, env: { FAULTS: control, LD_PRELOAD: preload }, watchdogMs });
+    const peer = spawnPeer(child(name), {
+      args,
+      env: { FAULTS: control, LD_PRELOAD: preload },
+      watchdogMs: WATCHDOG_MS,
+    });
     const found = (await report(peer)) as FaultReport;
     await peer.succeeded();
     return found;

@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: MIT
+import { expectHarmlessFaults } from '../lifecycle/support/faults.js';
+
+describe('Each system call that fails in passing a queue on', function () {
+  it('leaves the queue as before, or the child works', async function () {
+    await expectHarmlessFaults('queue-faults', 'pass');
+  });
+});
