@@ -116,6 +116,44 @@ const Test kLiving("evidence: while a living process is between two steps, nothi
   table.Abandon(living);
 });
 
+// A Python thread sleeps in sem_wait, and has the lock as soon as it wakes.
+const Test kSleeps("evidence: a sleeper is no obstacle once another sleep of its was in vain", [] {
+  const auto lock = MakeLock();
+  DiesAtStep(1, [&](auto arm) {
+    const auto member = Member(*lock);
+    arm();
+    TakeAndRelease(*member);
+  });
+  Equal(lock->semaphore().Value(), 0);
+  HolderTable& table = *lock->table();
+  HolderTable::Record* sleeper = table.Claim(kNumber);
+  HolderTable::Set(sleeper, kNumber, Phase::kSleeping, 3);
+  for (int i = 0; i < 2; i++) {
+    Equal(lock->CheckHolder(), 0);
+    Equal(lock->semaphore().Value(), 0);
+  }
+  HolderTable::Set(sleeper, kNumber, Phase::kSleeping, 4);
+  Equal(lock->CheckHolder(), 0);
+  Equal(lock->semaphore().Value(), 1);
+  HolderTable::Set(sleeper, kNumber, Phase::kIdle, 0);
+  table.Abandon(sleeper);
+});
+
+const Test kForgotten("evidence: what a dead process has only tried to take is forgotten", [] {
+  const auto lock = MakeLock();
+  Equal(lock->TryAcquire(), 0);
+  DiesAtStep(0, [&](auto arm) {
+    const auto member = Member(*lock);
+    arm();
+    TakeAndRelease(*member);
+  });
+  HolderTable& table = *lock->table();
+  Check(!table.ForgetDeadTakers(kNumber, lock->semaphore()), "its living holder is known");
+  Equal(lock->Release(TrackedSemaphore::kNoLimit), 0);
+  Check(!table.ForgetDeadTakers(kNumber, lock->semaphore()), "it is free");
+  ExpectOneHolder(*lock);
+});
+
 const Test kUnrecorded("evidence: exclusion proves nothing once programs without records take part",
                        [] {
   const auto lock = MakeLock();
