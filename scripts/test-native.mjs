@@ -29,7 +29,8 @@ const sanitizerFlags = {
 };
 
 const output = path.join(root, 'out', 'native-test', sanitize || 'plain');
-const common = ['-g', '-O1', '-Wall', '-Wextra', '-Werror', '-pthread'];
+/** With MP_TEST_STEPS a test can end a process between two steps of the code (see native/util/steps.h). */
+const common = ['-DMP_TEST_STEPS', '-g', '-O1', '-Wall', '-Wextra', '-Werror', '-pthread'];
 
 /**
  * @param {string} source

@@ -39,8 +39,11 @@ export interface NativeSemaphores {
   unpin(id: number): void;
   describe(id: number): { name: string; family: string; number: number };
 
-  /** Records in the family's table whether this environment holds it, or how many calls wait on its condition. */
-  track(id: number, waits: boolean): void;
+  /**
+   * Records in the family's table whether this environment holds it, or how many calls wait on its condition. 0, or a
+   * negated errno if there is no memory for a record.
+   */
+  track(id: number, waits: boolean): number;
   /** Marks the semaphore as used by processes that keep no holder records. */
   expose(id: number): void;
 
@@ -165,7 +168,7 @@ export interface NativeQueues {
    * but another member has the lock; `shutDown`, `queueBroken`, or a failure. `expected` says that there should be one.
    */
   get(id: number, slab: Uint8Array, expected: boolean): number;
-  /** As `receiveLarge`. */
+  /** As `receiveLarge`; `itemLost` when the rest of the item will not come, so that the next item is to be got. */
   getLarge(id: number, into: Uint8Array, budget: number): number;
   messageLength(id: number): number;
   /** The caller has acquired the lock for getting on behalf of this queue, which releases it. */
@@ -176,6 +179,12 @@ export interface NativeQueues {
   check(id: number): number;
   /** 1 if a process that keeps no holder records may be moving data through the pipe. */
   mayBeMovedByNonMember(id: number): number;
+  /** Items put, got, lost, how often the queue was set right, and items in the pipe; a number if a member does not count. */
+  stats(id: number): [put: number, got: number, lost: number, recoveries: number, depth: number] | number;
+  /** How many items were lost, as far as that was noticed. */
+  lost(id: number): number;
+  /** Looks for slots and items that dead members have taken with them. */
+  checkSlots(id: number): void;
   /** How many bytes are in the pipe. */
   readable(id: number): number;
 
@@ -226,6 +235,7 @@ export interface Native {
     readonly noDescriptor: number;
     readonly bufferChanged: number;
     readonly unreadable: number;
+    readonly itemLost: number;
     readonly ownerDied: number;
     readonly queueBroken: number;
     readonly shutDown: number;

@@ -7,6 +7,7 @@ import type { QueueOptions } from './options.js';
 import type { Joinable, QueueResources } from './queue-resources.js';
 import { run, runSync } from '../event-loop/driver.js';
 import { makeFair } from '../event-loop/fair-calls.js';
+import { POLL_MS } from './transport.js';
 import type { SemaphoreWaits } from '../synchronize/semaphore-wait.js';
 
 /**
@@ -90,7 +91,11 @@ export class JoinableQueue<T = unknown> extends Queue<T> {
       while (!isFinished()) {
         const { end } = transport;
         if (end !== undefined) throw end;
-        if (!(yield* condition.waitSteps(owner, deadline, signal))) throw new TimeoutError(operation);
+        // When items are lost with a process no member calls taskDone for them, so nothing wakes this one.
+        const until = Math.min(deadline, performance.now() + POLL_MS);
+        if (yield* condition.waitSteps(owner, until, signal)) continue;
+        if (performance.now() >= deadline) throw new TimeoutError(operation);
+        transport.checkAccounts();
       }
     });
   }

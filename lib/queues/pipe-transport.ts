@@ -11,7 +11,7 @@ import { blockOn } from '../event-loop/sync-wait.js';
 import { BorrowedBytes } from '../serialization/borrowed-bytes.js';
 import type { SemaphoreHandle } from '../synchronize/semaphore-handle.js';
 import type { QueueResources } from './queue-resources.js';
-import { POLL_MS, type Item, type QueueTransport } from './transport.js';
+import { POLL_MS, type Item, type QueueStats, type QueueTransport } from './transport.js';
 
 const { queues, status: codes } = native;
 
@@ -81,13 +81,17 @@ export class PipeTransport implements QueueTransport {
   }
 
   get(slab: Buffer, large: LargeMessage, expected: boolean, budget: number): number {
-    const status = queues.get(this.#id, slab, expected);
-    if (status !== codes.largeMessage) return status;
-    try {
-      return large.fill(queues.messageLength(this.#id), (bytes) => queues.getLarge(this.#id, bytes, budget));
-    } catch {
-      // The item stays where it is until there is memory for it.
-      return codes.noMemory;
+    for (;;) {
+      const status = queues.get(this.#id, slab, expected);
+      if (status !== codes.largeMessage) return status;
+      try {
+        const filled = large.fill(queues.messageLength(this.#id), (bytes) => queues.getLarge(this.#id, bytes, budget));
+        if (filled !== codes.itemLost) return filled;
+        large.drop();
+      } catch {
+        // The item stays where it is until there is memory for it.
+        return codes.noMemory;
+      }
     }
   }
 
@@ -117,6 +121,21 @@ export class PipeTransport implements QueueTransport {
 
   checkMembers(): void {
     queues.check(this.#id);
+  }
+
+  checkAccounts(): void {
+    queues.checkSlots(this.#id);
+  }
+
+  get stats(): QueueStats | undefined {
+    const numbers = queues.stats(this.#id);
+    if (typeof numbers === 'number') return undefined;
+    const [put, got, lost, recoveries, depth] = numbers;
+    return { put, got, lost, recoveries, depth };
+  }
+
+  get lost(): number {
+    return queues.lost(this.#id);
   }
 
   get readable(): boolean {

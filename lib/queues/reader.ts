@@ -11,7 +11,7 @@ import { PendingCall } from '../event-loop/pending-call.js';
 import { BYTES_PER_TURN, OPERATIONS_PER_TURN, takeTurn } from '../event-loop/reactor.js';
 import { flushUnwritten } from '../event-loop/sync-wait.js';
 import type { MessageDecoder } from '../serialization/message-decoder.js';
-import { POLL_MS, type QueueTransport } from './transport.js';
+import { CHECK_MS, type QueueTransport } from './transport.js';
 
 const codes = native.status;
 
@@ -85,7 +85,7 @@ export class QueueReader {
       if (this.#has(status)) return this.#item(status);
       if (!isWait(status)) throw this.#failure(status);
       const { inside } = this.#transport;
-      const until = inside ? Math.min(deadline, performance.now() + POLL_MS) : deadline;
+      const until = inside ? Math.min(deadline, performance.now() + CHECK_MS) : deadline;
       if (this.#transport.blockUntilGettable(status, until, operation)) continue;
       if (inside) this.#transport.checkMembers();
       if (performance.now() < deadline) continue;
@@ -206,7 +206,7 @@ export class QueueReader {
       this.#timer ??= setInterval(() => {
         if (this.#transport.inside) this.#transport.checkMembers();
         this.#serve(false);
-      }, POLL_MS).unref();
+      }, CHECK_MS).unref();
     } else {
       clearInterval(this.#timer);
       this.#timer = undefined;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What moves the items of a queue between its members. The reader, the writer and the queue classes know only this, so that
-// another transport can take the place of CPython's pipe and locks.
+// What moves the items of a queue between its members. The reader and the writer know only this, so that another
+// transport can take the place of CPython's pipe and locks.
 import type { LargeMessage } from '../connection/large-message.js';
 import type { BorrowedBytes } from '../serialization/borrowed-bytes.js';
 
@@ -10,6 +10,26 @@ export type Item = Uint8Array | BorrowedBytes;
 
 /** How often a call polls for a change of state that it is not notified of, in milliseconds. */
 export const POLL_MS = 500;
+
+/** How often a member that has read a part of an item looks whether the rest can still come, in milliseconds. */
+export const CHECK_MS = 100;
+
+/** What the members of a queue have counted together, all of them, since it was made. */
+export interface QueueStats {
+  /** Items that were written to the pipe, wholly or in part. */
+  readonly put: number;
+  /** Items that a member has got. */
+  readonly got: number;
+  /**
+   * Items that were put and that no member can get, since a process has died: those that it had accepted and not
+   * wholly written, and the one that it was reading.
+   */
+  readonly lost: number;
+  /** How often a member has set the queue right after the death of another one in the middle of an operation. */
+  readonly recoveries: number;
+  /** Items in the pipe now. */
+  readonly depth: number;
+}
 
 /** One queue, as this environment uses it. A status is >= 0, or one of `native.status`, or a negated errno. */
 export interface QueueTransport {
@@ -47,6 +67,12 @@ export interface QueueTransport {
   readonly inside: boolean;
   /** Recovers from the death of other members. */
   checkMembers(): void;
+  /** Looks for slots and items that dead members have taken with them. */
+  checkAccounts(): void;
+  /** What all members have counted; undefined if one of them does not. */
+  readonly stats: QueueStats | undefined;
+  /** How many items were lost, as far as that was noticed. */
+  readonly lost: number;
   /** Whether an item may have arrived. */
   readonly readable: boolean;
   /** The failure for a status of `get` that means that the bytes are no items. */

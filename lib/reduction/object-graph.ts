@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // Values that contain objects of this package, in V8's format. Such an object makes the ordinary serialisation throw
-// (see shareable.ts). Only then is the value walked (see walk.ts): a stand-in replaces each such object, and the
-// object's reduced form travels beside the value.
+// (see shareable.ts). Then the value is walked (see walk.ts): a stand-in replaces each such object, and the object's
+// reduced form travels beside the value.
 import { types } from 'node:util';
 
 import { argumentError } from '../core/errors.js';

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// How objects become bytes. Only this folder knows formats. All lower layers move bytes.
+// How objects become bytes: finds the format of a channel and makes its codec. native/ moves bytes alone.
 import { types } from 'node:util';
 
 import { argumentError, MultiprocessingError, NotSupported, PicklingError, UnpicklingError } from '../core/errors.js';

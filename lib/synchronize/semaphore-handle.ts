@@ -71,10 +71,15 @@ export class SemaphoreHandle implements TransferableSemaphore {
     collected.register(this, id, this);
   }
 
-  /** Records the holder in the family's table, or (`waits`) the waiters of the condition that the semaphore belongs to. */
+  /**
+   * Records the holder in the family's table, or (`waits`) the waiters of the condition that the semaphore belongs to. Closes
+   * the handle and throws if there is no memory for a record.
+   */
   track(waits = false): this {
-    semaphores.track(this.#id, waits);
-    return this;
+    const status = semaphores.track(this.#id, waits);
+    if (status >= 0) return this;
+    this.close();
+    throw semaphoreError(status, 'posix_fallocate');
   }
 
   get closed(): boolean {

@@ -265,6 +265,7 @@ void ExportEndpointApi(napi_env env, napi_value exports) {
       {"noDescriptor", kNoDescriptor},
       {"bufferChanged", kBufferChanged},
       {"unreadable", kUnreadable},
+      {"itemLost", kItemLost},
       {"ownerDied", kOwnerDied},
       {"queueBroken", kQueueBroken},
       {"shutDown", kShutDown},

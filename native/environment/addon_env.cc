@@ -36,7 +36,7 @@ AddonEnv::~AddonEnv() {
   const std::lock_guard lock(AllEnvironments().mutex);
   std::erase(AllEnvironments().all, this);
   if (!AllEnvironments().all.empty()) return;
-  // The addon may be unloaded after this.
+  // The process may live on without the addon.
   EnvironmentSemaphores::EndOfProcess();
 }
 

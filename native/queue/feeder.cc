@@ -14,6 +14,7 @@
 #include "os/thread.h"
 #include "queue/queue_recovery.h"
 #include "util/status.h"
+#include "util/steps.h"
 
 namespace mp {
 
@@ -30,6 +31,9 @@ constexpr std::chrono::milliseconds kShortagePause{10};
 constexpr size_t kTurnBytes = 64 * 1024;
 
 constexpr int kMaxParts = 64;
+
+// How long the thread waits for a member in the middle of a call.
+constexpr std::chrono::milliseconds kShortPause{1};
 
 }  // namespace
 
@@ -73,14 +77,52 @@ ssize_t Feeder::WriteNowLocked(QueueMessageHead& head, const QueueItem& item) {
   TrackedSemaphore& wlock = *resources_.wlock;
   const int taken = wlock.TryAcquireBriefly();
   if (taken < 0) return taken;
+  const int prepared = Prepare();
+  if (prepared < 0 || (record_ != nullptr && record_->Room() == 0)) {
+    wlock.Release(TrackedSemaphore::kNoLimit);
+    return prepared < 0 ? prepared : -EAGAIN;
+  }
   const auto size = static_cast<ssize_t>(head.size + item.size);
   const iovec iov[2] = {{head.bytes, head.size}, {const_cast<uint8_t*>(item.payload), item.size}};
-  if (size > PIPE_BUF) wlock.MarkMoving();
-  const ssize_t n = resources_.writer->sink().Write(iov, item.size > 0 ? 2 : 1);
+  if (record_ == nullptr && size > PIPE_BUF) wlock.MarkMoving();
+  Begin(head.size + item.size);
+  const ssize_t n = Send(iov, item.size > 0 ? 2 : 1);
   if (n > 0 && n < size) return n;
+  if (n < 0) TakeBack(1);
   wlock.Release(TrackedSemaphore::kNoLimit);
-  if (n == size && resources_.slots) resources_.slots->CountReserved(-1);
   return n;
+}
+
+// To be called with the lock before an item is begun: sets right what a dead writer has left.
+int Feeder::Prepare() noexcept {
+  StreamRecord* record = resources_.record.get();
+  record_ = nullptr;
+  if (record == nullptr) return 0;
+  const StreamResources stream{resources_.record, resources_.rlock, resources_.wlock,
+                               resources_.unfinished, resources_.slots != nullptr};
+  const int status = RepairWriter(stream, resources_.writer->fd());
+  if (status == kQueueBroken) resources_.state->Add(QueueState::kBroken);
+  if (record->is_kept()) record_ = record;
+  return status;
+}
+
+// The item's slot is that of an item in the pipe from now on. That is said first: an item counts as
+// lost with its process for as long as the process has its slot.
+void Feeder::Begin(size_t size) noexcept {
+  if (resources_.slots) resources_.slots->PassOn(1);
+  Step();
+  if (record_ != nullptr) record_->Note(size);
+}
+
+// The items that were begun last have no byte in the pipe.
+void Feeder::TakeBack(uint32_t items) noexcept {
+  if (record_ != nullptr) record_->TakeBack();
+  if (resources_.slots) resources_.slots->KeepAgain(items);
+}
+
+ssize_t Feeder::Send(const iovec* iov, int count) noexcept {
+  ByteSink& pipe = resources_.writer->sink();
+  return record_ != nullptr ? record_->Write(pipe, iov, count) : pipe.Write(iov, count);
 }
 
 int Feeder::StartLocked() {
@@ -138,28 +180,35 @@ bool Feeder::AwaitIncoming() {
 int Feeder::Write() {
   if (!holds_lock_) {
     // A process that is killed while it waits for room holds nothing.
-    const int room = WaitForRoom();
-    if (room < 0) return room;
-    const int acquired = Acquire();
-    if (acquired < 0) return acquired;
+    int status = WaitForRoom();
+    if (status == 0) status = Acquire();
+    if (status < 0) return status;
+    status = Prepare();
+    if (status < 0) {
+      resources_.wlock->Release(TrackedSemaphore::kNoLimit);
+      // A member is in the middle of a call.
+      if (status == -EAGAIN) std::this_thread::sleep_for(kShortPause);
+      return status == -EAGAIN ? 0 : status;
+    }
     holds_lock_ = true;
   }
   const int status = WriteHeld();
+  if (in_message_ && record_ != nullptr) record_->Tear();
+  const bool keeps = status == kQueueBroken && record_ == nullptr;
   holds_lock_ = in_message_ = false;
   // No member may begin another message inside an unfinished one.
-  if (status != kQueueBroken) resources_.wlock->Release(TrackedSemaphore::kNoLimit);
+  if (!keeps) resources_.wlock->Release(TrackedSemaphore::kNoLimit);
   return status;
 }
 
 int Feeder::Acquire() {
   TrackedSemaphore& wlock = *resources_.wlock;
-  for (int undecided = 0; wlock.TryAcquire() < 0;) {
-    const int waited = wlock.semaphore().Wait(kCheckInterval);
-    if (waited == 0) {
-      wlock.MarkHeld();
-      return 0;
-    }
-    if (waited != -ETIMEDOUT && waited != -EINTR) return waited;
+  for (int undecided = 0;;) {
+    int status = wlock.TryAcquire();
+    if (status == -EAGAIN) status = wlock.Wait(kCheckInterval);
+    if (status == 0) return 0;
+    if (status == -EAGAIN) continue;
+    if (status != -ETIMEDOUT && status != -EINTR) return status;
     const int reason = StopReason();
     if (reason < 0) return reason;
     const int holder = wlock.CheckHolder();
@@ -174,7 +223,6 @@ int Feeder::Acquire() {
       return kQueueBroken;
     }
   }
-  return 0;
 }
 
 // With the lock. Ends at the boundary of two messages.
@@ -193,7 +241,7 @@ int Feeder::WriteHeld() {
     else if (n != -EAGAIN)
       return static_cast<int>(n);
     if (!in_message_) return 0;
-    const int room = WaitForRoom();
+    const int room = WaitForPipe();
     if (room < 0) return room == kShutDown ? static_cast<int>(kQueueBroken) : room;
   }
   return 0;
@@ -204,18 +252,32 @@ ssize_t Feeder::WriteSome() {
   iovec iov[kMaxParts];
   int count = 0;
   size_t total = 0;
+  uint32_t begun = 0;
+  const uint64_t room = record_ == nullptr ? UINT64_MAX : record_->Room();
   for (const QueueMessage& message : messages_) {
     const size_t left = message.left();
+    const bool begins = message.sent == 0;
     if (count == kMaxParts || (count > 0 && total + left > PIPE_BUF)) break;
+    if (begins && begun == room) break;
+    if (begins) begun++;
     iov[count++] = {message.bytes + message.sent, left};
     total += left;
     if (total > PIPE_BUF) break;
   }
+  if (count == 0) return -EAGAIN;
   const bool whole = total <= PIPE_BUF && !in_message_;
-  if (!whole) resources_.wlock->MarkMoving();
-  const ssize_t n = resources_.writer->sink().Write(iov, count);
+  if (!whole && record_ == nullptr) resources_.wlock->MarkMoving();
+  uint32_t to_begin = begun;
+  for (const QueueMessage& message : messages_) {
+    if (to_begin == 0) break;
+    if (message.sent > 0) continue;
+    Begin(message.size);
+    to_begin--;
+  }
+  const ssize_t n = Send(iov, count);
   if (n < 0) {
-    if (!in_message_) resources_.wlock->MarkHeld();
+    if (begun > 0) TakeBack(begun);
+    if (!in_message_ && record_ == nullptr) resources_.wlock->MarkAtBoundary();
     return n;
   }
   size_t left = static_cast<size_t>(n);
@@ -230,13 +292,23 @@ ssize_t Feeder::WriteSome() {
     done++;
   }
   in_message_ = !messages_.empty() && messages_.front().sent > 0;
-  if (!in_message_) resources_.wlock->MarkHeld();
+  if (!in_message_ && record_ == nullptr) resources_.wlock->MarkAtBoundary();
   CountWritten(done, static_cast<size_t>(n));
   return n;
 }
 
-// 0 once there may be room.
+// 0 once there may be room for an item, in the pipe and in the record.
 int Feeder::WaitForRoom() noexcept {
+  const StreamRecord* record = resources_.record.get();
+  while (record != nullptr && record->is_kept() && record->Room() == 0) {
+    const int reason = StopReason();
+    if (reason < 0) return reason;
+    resources_.record->AwaitRoom(std::chrono::nanoseconds(kCheckInterval).count());
+  }
+  return WaitForPipe();
+}
+
+int Feeder::WaitForPipe() noexcept {
   for (;;) {
     pollfd room{resources_.writer->fd(), POLLOUT, 0};
     const int ready = sys::Poll(&room, 1, static_cast<int>(kCheckInterval.count()));
@@ -255,8 +327,6 @@ int Feeder::StopReason() noexcept {
 }
 
 void Feeder::CountWritten(size_t messages, size_t bytes) {
-  if (resources_.slots && messages > 0)
-    resources_.slots->CountReserved(-static_cast<int>(messages));
   const std::lock_guard lock(mutex_);
   waiting_bytes_.fetch_sub(bytes);
   if (waiting_messages_.fetch_sub(messages) == messages) Feeders::CheckIdle();
@@ -266,10 +336,12 @@ void Feeder::CountWritten(size_t messages, size_t bytes) {
 // Neither the messages that wait will be written, nor those that are put later.
 void Feeder::Fail(int status) {
   const std::lock_guard lock(mutex_);
-  const size_t lost = messages_.size() + incoming_.size();
-  if (resources_.slots) {
-    resources_.slots->CountReserved(-static_cast<int>(lost));
-    for (size_t i = 0; i < lost; i++) resources_.slots->Release(TrackedSemaphore::kNoLimit);
+  size_t lost = messages_.size() + incoming_.size();
+  // The slot of an item that was begun belongs to the pipe, unless no reader is left to return it.
+  const bool begun = !messages_.empty() && messages_.front().sent > 0;
+  if (begun && status != -EPIPE) lost--;
+  for (size_t i = 0; resources_.slots && i < lost; i++) {
+    resources_.slots->Release(TrackedSemaphore::kNoLimit);
   }
   messages_.clear();
   incoming_.clear();

@@ -7,8 +7,9 @@
 // environment: what a worker has put is still written when the worker has ended.
 //
 // Other processes write to the same pipe, so every message is written while the queue's `wlock` is
-// held. Messages of up to PIPE_BUF bytes are moved whole or not at all, so for these the holder's
-// record does not say that a part may have been moved.
+// held, and noted in the stream record before. For a queue without one, the holder's record says
+// whether a part of a message may have been moved: messages of up to PIPE_BUF bytes are moved whole
+// or not at all.
 #pragma once
 
 #include <atomic>
@@ -26,6 +27,8 @@
 #include "queue/feeders.h"
 #include "queue/queue_message.h"
 #include "queue/queue_state.h"
+#include "queue/stream_record.h"
+#include "queue/stream_repair.h"
 #include "semaphores/completion_queue.h"
 #include "semaphores/tracked_semaphore.h"
 
@@ -41,6 +44,9 @@ struct FeederResources {
   // One slot was taken for each item that is put. Null if the queue has none.
   std::shared_ptr<TrackedSemaphore> slots;
   std::shared_ptr<QueueState> state;
+  // Null if it is not kept.
+  std::shared_ptr<StreamRecord> record;
+  std::shared_ptr<TrackedSemaphore> unfinished;
 };
 
 class Feeder final : public RunningFeeder, public std::enable_shared_from_this<Feeder> {
@@ -86,10 +92,15 @@ class Feeder final : public RunningFeeder, public std::enable_shared_from_this<F
   void Run();
   bool AwaitIncoming();
   int Acquire();
+  int Prepare() noexcept;
+  void Begin(size_t size) noexcept;
+  void TakeBack(uint32_t items) noexcept;
+  ssize_t Send(const iovec* iov, int count) noexcept;
   int Write();
   int WriteHeld();
   ssize_t WriteSome();
   int WaitForRoom() noexcept;
+  int WaitForPipe() noexcept;
   int StopReason() noexcept;
   void CountWritten(size_t messages, size_t bytes);
   void Fail(int status);
@@ -112,6 +123,9 @@ class Feeder final : public RunningFeeder, public std::enable_shared_from_this<F
   std::atomic<bool> canceled_{false};
   std::atomic<bool> stopped_{false};
   std::atomic<bool> in_message_{false};  // A message is half written.
+
+  // Used with the lock only: the record that all members keep, or null.
+  StreamRecord* record_ = nullptr;
 
   // Used by the thread only.
   std::deque<QueueMessage> messages_;

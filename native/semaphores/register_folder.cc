@@ -57,8 +57,9 @@ int ListFiles(int folder, std::vector<std::string>* names) {
   UniqueFd copy(sys::Duplicate(folder));
   DIR* directory = ::fdopendir(copy.get());
   if (directory == nullptr) return -errno;
-  // closedir() closes the descriptor.
+  // closedir() closes the descriptor, which shares its position with that of the caller.
   (void)copy.Release();
+  ::rewinddir(directory);
   while (const dirent* entry = ::readdir(directory)) names->emplace_back(entry->d_name);
   ::closedir(directory);
   return 0;
@@ -81,7 +82,11 @@ int RemoveIfDeserted(int folder, const std::string& family) {
   if (status < 0) return status;
   for (const Resource& resource : resources) UnlinkResource(resource);
   const auto removed = std::count_if(names.begin(), names.end(), UnlinkSemaphore);
-  ::unlinkat(folder, register_file::HoldersFile(family).c_str(), 0);
+  std::vector<std::string> files;
+  (void)ListFiles(folder, &files);
+  for (const std::string& file : files) {
+    if (register_file::FamilyOfFile(file) == family) ::unlinkat(folder, file.c_str(), 0);
+  }
   if (::unlinkat(folder, family.c_str(), 0) < 0) return -errno;
   return static_cast<int>(removed);
 }
@@ -99,7 +104,7 @@ int Sweep(const std::string& folder, std::vector<SweptFamily>* swept) {
       if (removed >= 0) swept->push_back({file, removed});
       continue;
     }
-    const std::string family = register_file::FamilyOfHolders(file);
+    const std::string family = register_file::FamilyOfFile(file);
     if (!family.empty() && register_file::IsMissing(opened.get(), family))
       ::unlinkat(opened.get(), file.c_str(), 0);
   }

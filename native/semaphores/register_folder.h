@@ -12,8 +12,8 @@
 
 namespace mp {
 
-// Removes a family if it has no members: the semaphores that its register lists, its holder table
-// and its register. Returns how many of the semaphores existed; -EWOULDBLOCK when it has members.
+// Removes a family if it has no members: the semaphores that its register lists, the files beside
+// the register, and the register. Returns how many of the semaphores existed; -EWOULDBLOCK when it has members.
 int RemoveIfDeserted(int folder, const std::string& family);
 
 struct SweptFamily {

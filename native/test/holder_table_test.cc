@@ -124,13 +124,13 @@ const Test kWaiters("holder table: dead waiters are counted once", [] {
   HolderTable::Set(table->Claim(kNumber), kNumber, Phase::kWaiting, 2);
   const pid_t child =
       StartChild([&] { HolderTable::Set(table->Claim(kNumber), kNumber, Phase::kWaiting, 3); });
-  Equal(table->ReapDead(kNumber, Phase::kWaiting, Phase::kOrphanedWaiters), 0u);
+  Equal(table->ReapDeadWaiters(kNumber), 0u);
   KillAndReap(child);
-  Equal(table->ReapDead(kNumber + 1, Phase::kWaiting, Phase::kOrphanedWaiters), 0u);
-  Equal(table->ReapDead(kNumber, Phase::kWaiting, Phase::kOrphanedWaiters), 3u);
+  Equal(table->ReapDeadWaiters(kNumber + 1), 0u);
+  Equal(table->ReapDeadWaiters(kNumber), 3u);
   Check(table->HasLiveWaiter(kNumber));
   Check(!table->HasLiveWaiter(kNumber + 1));
-  Equal(table->ReapDead(kNumber, Phase::kWaiting, Phase::kOrphanedWaiters), 0u);
+  Equal(table->ReapDeadWaiters(kNumber), 0u);
 });
 
 const Test kFull("holder table: when it is full, records of dead processes are used again", [] {
