@@ -41,7 +41,7 @@ const pollable: Pollable = {
   onReady: dispatchCompletions,
 };
 
-/** Makes what later requests need besides the thread that serves them. */
+/** Makes what later requests need, besides the threads that serve them. */
 export function ensureListening(): void {
   if (state.id >= 0) return;
   ensureStarted();

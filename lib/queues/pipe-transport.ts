@@ -2,7 +2,7 @@
 //
 // CPython's transport: one pipe, a lock for each of its ends, and a semaphore for the slots. This file alone calls the native
 // functions of queues.
-import { ensureListening, request, requestSync, type Background } from '../event-loop/completions.js';
+import { request, requestSync, type Background } from '../event-loop/completions.js';
 import type { Channel } from '../connection/channel.js';
 import type { LargeMessage } from '../connection/large-message.js';
 import { queueError, receiveError, systemError } from '../core/errors.js';
@@ -35,8 +35,6 @@ export class PipeTransport implements QueueTransport {
     this.#state = statePipe?.reader;
     this.#rlock = rlock;
     this.#slots = slots?.semaphore;
-    // A put that was accepted must not fail because its caller cannot be told when it is written.
-    ensureListening();
     this.#id = queues.open(
       pipe.reader.id,
       pipe.writer.id,

@@ -4,7 +4,7 @@
 // conditions and events are built from these.
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
-import { request, requestSync, type Background } from '../event-loop/completions.js';
+import { ensureListening, request, requestSync, type Background } from '../event-loop/completions.js';
 import { deadlineAfter, millisecondsLeft, throwIfAborted, type Limits } from '../core/deadline.js';
 import { BusyError, ClosedError, NotSupported, OwnerDied, semaphoreError, TimeoutError } from '../core/errors.js';
 import { native } from '../native/addon.js';
@@ -12,7 +12,7 @@ import type { SemaphoreAddress, TransferableSemaphore } from '../reduction/trans
 import { hasOneCpu } from '../core/cpus.js';
 import type { KeepAlive } from '../event-loop/keep-alive.js';
 import { PendingCall } from '../event-loop/pending-call.js';
-import { ensureStarted, takeTurn } from '../event-loop/reactor.js';
+import { takeTurn } from '../event-loop/reactor.js';
 import { checkInterrupted, flushUnwritten, unwritten } from '../event-loop/sync-wait.js';
 
 const codes = native.status;
@@ -62,7 +62,8 @@ export class SemaphoreHandle implements TransferableSemaphore {
     this.#typeName = typeName;
     this.#id = id;
     try {
-      ensureStarted();
+      // An operation of several steps must not fail at its wait, since the steps before it cannot be taken back.
+      ensureListening();
     } catch (error) {
       semaphores.close(id);
       throw error;

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "fuzz.h"
+#include "os/unique_fd.h"
 #include "semaphores/holder_table.h"
 
 namespace mp::fuzz {

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "fuzz.h"
+#include "os/unique_fd.h"
 #include "semaphores/register_file.h"
 #include "semaphores/register_folder.h"
 

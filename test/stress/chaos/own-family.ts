@@ -22,11 +22,17 @@ const END_MS = 30_000;
 export class OwnFamily implements Family {
   readonly #queue: AnyQueue;
   readonly #python: Python | undefined;
+  readonly #maxsize: number;
+
+  get #counts(): boolean {
+    return this.#python === undefined;
+  }
 
   /** @param python Which Python its members run; undefined in a family without them. */
   constructor(kind: QueueKind, maxsize: number, python: Python | undefined) {
     const options: QueueOptions = python === undefined ? {} : { serialization: 'pickle' };
     this.#python = python;
+    this.#maxsize = maxsize;
     if (kind === 'SimpleQueue') this.#queue = new SimpleQueue(options);
     else this.#queue = new { Queue, JoinableQueue }[kind]({ ...options, maxsize });
   }
@@ -59,7 +65,7 @@ export class OwnFamily implements Family {
     const queue = this.#queue;
     const found: string[] = [];
     if (!queue.empty()) found.push('the pipe is not empty');
-    if (queue instanceof Queue && queue.qsize() !== 0) found.push(`the queue counts ${queue.qsize()} items`);
+    found.push(...(await this.#auditPlaces()));
     if (queue instanceof JoinableQueue) {
       await queue.join({ timeout: END_MS }).catch((error: unknown) => {
         found.push(`join() of the empty queue: ${(error as { code: string }).code}`);
@@ -68,9 +74,27 @@ export class OwnFamily implements Family {
     return found;
   }
 
+  /** The places that killed members had taken are there again, at the latest when a call waits for one. */
+  async #auditPlaces(): Promise<string[]> {
+    const queue = this.#queue;
+    if (!(queue instanceof Queue) || this.#maxsize <= 0) return [];
+    for (let places = 0; places < this.#maxsize; places++) {
+      try {
+        await queue.put(null, { timeout: END_MS });
+      } catch (error) {
+        return [`${this.#maxsize - places} places are missing: ${(error as { code: string }).code}`];
+      }
+    }
+    for (let places = 0; places < this.#maxsize; places++) {
+      await queue.get({ timeout: END_MS });
+      if (queue instanceof JoinableQueue) await queue.taskDone();
+    }
+    return [];
+  }
+
   get lost(): number | undefined {
-    const { stats } = this.#queue as { stats?: () => { lost: number } };
-    return stats?.call(this.#queue).lost;
+    // With members that are no Node processes the queue does not count.
+    return this.#counts ? this.#queue.stats().lost : undefined;
   }
 
   close(): Promise<void> {

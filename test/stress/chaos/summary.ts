@@ -41,7 +41,8 @@ export class Summary {
     this.disordered += round.disordered;
     this.lostWithProducer += lost.ofKilledProducers;
     this.lostInConsumer += lost.inKilledConsumers;
-    this.lostWithoutReason += lost.withoutReason;
+    // After a hang the items that are on their way are not lost yet.
+    if (round.hangs === 0) this.lostWithoutReason += lost.withoutReason;
     if (round.countedLost !== undefined) this.countedLost = (this.countedLost ?? 0) + round.countedLost;
     this.seconds += round.seconds;
     this.accounts.push(...round.accounts);
