@@ -76,9 +76,9 @@ export class JoinableQueue<T = unknown> extends Queue<T> {
   }
 
   #taskDoneSteps(operation: string): SemaphoreWaits<void> {
-    const { condition, unfinished } = this.#joinable;
+    const { condition } = this.#joinable;
     return condition.lockedSteps((owner) => {
-      if (!unfinished.tryAcquire()) throw new TaskDoneError();
+      if (!this.transport.taskDone()) throw new TaskDoneError();
       return this.#isFinished() ? condition.notifySteps(owner, Infinity, operation) : { value: undefined };
     });
   }

@@ -179,6 +179,7 @@ void QueueReader::FinishItem(bool dropped) noexcept {
 void QueueReader::LeavePipe(bool dropped) noexcept {
   StreamRecord* record = recorded_ ? resources_.record.get() : nullptr;
   if (record != nullptr) record->Pass(dropped);
+  if (!dropped && resources_.in_hand) resources_.in_hand->KeepAgain(1);
   // More free slots than the queue has are the error of another member. The item is delivered all
   // the same.
   if (resources_.slots) (void)resources_.slots->ReturnSlot(resources_.max_slots);

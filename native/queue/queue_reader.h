@@ -30,6 +30,8 @@ struct ReaderResources {
   std::shared_ptr<StreamRecord> record;
   // One is finished when an item is dropped. Null if the queue does not count.
   std::shared_ptr<TrackedSemaphore> unfinished;
+  // Counts what was got and not finished. Null if nothing counts that.
+  std::shared_ptr<TrackedSemaphore> in_hand;
 };
 
 // Reads items from a queue's pipe on behalf of one environment. `rlock` is taken only when there is

@@ -26,7 +26,22 @@ void QueueSlots::Check() noexcept {
   wlock.Release(TrackedSemaphore::kNoLimit);
 }
 
+void QueueSlots::CheckSeldom() noexcept {
+  const auto now = Deadline::Clock::now();
+  if (now - checked_ < kCheckInterval) return;
+  checked_ = now;
+  Check();
+}
+
+void QueueSlots::CheckUnfinished() noexcept {
+  if (unfinished_number_ == 0) return;
+  bool certain = true;
+  const uint32_t in_hand = slots_.table()->ReapDeadSlots(unfinished_number_, &certain);
+  if (stream_.record->layout().finished_elsewhere.load() == 0) CountLost(stream_, in_hand);
+}
+
 void QueueSlots::CheckWithLocks(int fd) noexcept {
+  CheckUnfinished();
   if (RepairWriter(stream_, fd) < 0 || RepairReader(stream_, fd) < 0) return;
   HolderTable& table = *slots_.table();
   const uint32_t number = slots_.number();

@@ -54,7 +54,10 @@ struct StreamLayout {
   std::atomic<uint64_t> recoveries;        // How often the numbers were set right.
   // Set by a writer before it sleeps on the low half of `tail`, since no entry is free.
   std::atomic<uint32_t> writer_sleeps;
-  uint32_t reserved_3[11];
+  // Not 0: items were finished by members that had not got them. Then no item counts as finished
+  // because a consumer has died.
+  std::atomic<uint32_t> finished_elsewhere;
+  uint32_t reserved_3[10];
 
   // Entry i % kEntries: the offset in the stream at which item i ends, and kTorn.
   alignas(64) std::atomic<uint64_t> ends[kEntries];

@@ -112,6 +112,10 @@ class TrackedSemaphore {
   // all.
   void PassOn(uint32_t slots) noexcept;
   void KeepAgain(uint32_t slots) noexcept;
+  // How many it has.
+  uint32_t slots() noexcept;
+  // Takes a value, and counts one slot less.
+  int TakeForSlot() noexcept;
   // Posts a slot whose item has left the pipe. As Release(), but for what no record counts.
   int ReturnSlot(int64_t max) noexcept;
 
