@@ -114,7 +114,8 @@ napi_value MayBeMovedByNonMember(napi_env env, napi_callback_info info) {
   return args.Return(mp::MayBeMovedByNonMember(open->reader->fd()) ? 1 : 0);
 }
 
-// stats(id): items put, got, lost, repairs, and items in the pipe; or -errno if not all members count.
+// stats(id): items put, got, lost, repairs, and items in the pipe; or -errno if not all members
+// count.
 napi_value Stats(napi_env env, napi_callback_info info) {
   const Args<1> args(env, info);
   const auto* open = Find(args);

@@ -28,8 +28,8 @@ int32_t EnvironmentQueues::Add(const QueueResources& resources, bool make) {
   resources.wlock->UseAsQueueLock();
   const std::shared_ptr<HolderTable>& table = resources.rlock->table();
   if (resources.slots && table) {
-    const int tracked = resources.slots->Track(table, resources.slots_number,
-                                               TrackedSemaphore::Role::kSlots);
+    const int tracked =
+        resources.slots->Track(table, resources.slots_number, TrackedSemaphore::Role::kSlots);
     if (tracked < 0) return tracked;
   }
   if (open.record) {
@@ -41,8 +41,8 @@ int32_t EnvironmentQueues::Add(const QueueResources& resources, bool make) {
                                                      resources.writer);
       if (resources.unfinished) {
         open.in_hand = std::make_shared<TrackedSemaphore>(resources.unfinished->shared());
-        const int tracked = open.in_hand->Track(table, resources.unfinished_number,
-                                                TrackedSemaphore::Role::kSlots);
+        const int tracked =
+            open.in_hand->Track(table, resources.unfinished_number, TrackedSemaphore::Role::kSlots);
         if (tracked < 0) return tracked;
         open.slot_check->set_unfinished_number(resources.unfinished_number);
       }
@@ -51,9 +51,9 @@ int32_t EnvironmentQueues::Add(const QueueResources& resources, bool make) {
   }
   open.state =
       std::make_shared<QueueState>(table, resources.rlock->number(), make, resources.state_pipe);
-  open.reader = std::make_unique<QueueReader>(
-      ReaderResources{resources.reader, resources.rlock, resources.wlock, resources.slots,
-                      resources.max_slots, open.state, open.record, resources.unfinished, open.in_hand});
+  open.reader = std::make_unique<QueueReader>(ReaderResources{
+      resources.reader, resources.rlock, resources.wlock, resources.slots, resources.max_slots,
+      open.state, open.record, resources.unfinished, open.in_hand});
   auto feeder = std::make_shared<Feeder>(
       FeederResources{resources.reader, resources.writer, resources.rlock, resources.wlock,
                       resources.slots, open.state, open.record, resources.unfinished});

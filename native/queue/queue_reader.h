@@ -41,8 +41,8 @@ struct ReaderResources {
 class QueueReader {
  public:
   explicit QueueReader(ReaderResources resources) noexcept;
-  // A message of which a part was read is left to the next reader, or, without a record, finished in
-  // the background, since no other member could read on.
+  // A message of which a part was read is left to the next reader, or, without a record, finished
+  // in the background, since no other member could read on.
   ~QueueReader();
   QueueReader(const QueueReader&) = delete;
   QueueReader& operator=(const QueueReader&) = delete;

@@ -45,9 +45,11 @@ struct StreamLayout {
   std::atomic<uint64_t> dropped;           // Of these, the dropped ones.
   // Not 0 while an item was read and its slot is not returned yet.
   std::atomic<uint64_t> returning;
-  // How many readers have died meanwhile, since the slots were counted.
+  // How many members have died while a slot was on its way, since the slots were counted.
   std::atomic<uint64_t> not_returned;
-  uint64_t reserved_2[2];
+  // How many items were counted as lost whose slots are still missing.
+  std::atomic<uint64_t> owed;
+  uint64_t reserved_2[1];
 
   // Changed by any member, by atomic addition.
   alignas(64) std::atomic<uint64_t> lost;  // Items that were put and that no member can get.
