@@ -178,6 +178,8 @@ export interface NativeQueues {
   check(id: number): number;
   /** Items put, got, lost, how often the queue was set right, and items in the pipe; a number if a member does not count. */
   stats(id: number): [put: number, got: number, lost: number, recoveries: number, depth: number] | number;
+  /** Finishes one item: 0, or `again` if none is unfinished. */
+  taskDone(id: number): number;
   /** How many items were lost, as far as that was noticed. */
   lost(id: number): number;
   /** Looks for slots and items that dead members have taken with them. */

@@ -76,9 +76,9 @@ export class JoinableQueue<T = unknown> extends Queue<T> {
   }
 
   #taskDoneSteps(operation: string): SemaphoreWaits<void> {
-    const { condition, unfinished } = this.#joinable;
+    const { condition } = this.#joinable;
     return condition.lockedSteps((owner) => {
-      if (!unfinished.tryAcquire()) throw new TaskDoneError();
+      if (!this.transport.taskDone()) throw new TaskDoneError();
       return this.#isFinished() ? condition.notifySteps(owner, Infinity, operation) : { value: undefined };
     });
   }
@@ -101,11 +101,12 @@ export class JoinableQueue<T = unknown> extends Queue<T> {
   }
 
   /**
-   * Whether no item is unfinished. The caller holds the lock, so this can take a count and give it back, which works on
-   * systems that cannot read the value of a semaphore.
+   * Whether no item is unfinished. The caller holds the lock, so where the value of a semaphore cannot be read, this can
+   * take a count and give it back. A process that is killed in between leaves one count too few.
    */
   #isFinished(): boolean {
     const { unfinished } = this.#joinable;
+    if (process.platform !== 'darwin') return unfinished.value === 0;
     if (!unfinished.tryAcquire()) return true;
     unfinished.post();
     return false;

@@ -130,6 +130,12 @@ export class PipeTransport implements QueueTransport {
     return { put, got, lost, recoveries, depth };
   }
 
+  taskDone(): boolean {
+    const status = queues.taskDone(this.#id);
+    if (status < 0 && status !== codes.again) throw systemError(status, 'sem_trywait');
+    return status === 0;
+  }
+
   get lost(): number {
     return queues.lost(this.#id);
   }

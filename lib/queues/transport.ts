@@ -69,6 +69,8 @@ export interface QueueTransport {
   checkAccounts(): void;
   /** What all members have counted; undefined if one of them does not. */
   readonly stats: QueueStats | undefined;
+  /** Finishes one item. False if none is unfinished. */
+  taskDone(): boolean;
   /** How many items were lost, as far as that was noticed. */
   readonly lost: number;
   /** Whether an item may have arrived. */

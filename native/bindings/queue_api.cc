@@ -52,7 +52,10 @@ napi_value Open(napi_env env, napi_callback_info info) {
     resources.slots_number = slots->number;
   }
   const auto* unfinished = SemaphoreOf(args, 5);
-  if (unfinished != nullptr) resources.unfinished = unfinished->semaphore;
+  if (unfinished != nullptr) {
+    resources.unfinished = unfinished->semaphore;
+    resources.unfinished_number = unfinished->number;
+  }
   resources.state_pipe = {EndpointOf(args, 6), EndpointOf(args, 7)};
   resources.max_slots = static_cast<int64_t>(args.Number(8));
   const int32_t id = args.addon().queues().Add(resources, args.Flag(9));
@@ -103,7 +106,8 @@ napi_value Check(napi_env env, napi_callback_info info) {
   return args.Return(open == nullptr || !open->reader ? -EBADF : open->reader->Check());
 }
 
-// stats(id): items put, got, lost, repairs, and items in the pipe; or -errno if not all members count.
+// stats(id): items put, got, lost, repairs, and items in the pipe; or -errno if not all members
+// count.
 napi_value Stats(napi_env env, napi_callback_info info) {
   const Args<1> args(env, info);
   const auto* open = Find(args);
@@ -115,6 +119,16 @@ napi_value Stats(napi_env env, napi_callback_info info) {
   const uint64_t counts[] = {numbers.head.load(), got, numbers.lost.load(),
                              numbers.recoveries.load(), open->record->depth()};
   return args.Array(5, [&](uint32_t i) { return args.Return(static_cast<int64_t>(counts[i])); });
+}
+
+// taskDone(id): 0, or -EAGAIN if no item is unfinished.
+napi_value TaskDone(napi_env env, napi_callback_info info) {
+  const Args<1> args(env, info);
+  const auto* open = Find(args);
+  if (open == nullptr || !open->unfinished) return args.Return(-EBADF);
+  if (!open->in_hand) return args.Return(open->unfinished->TryAcquire());
+  if (open->in_hand->slots() == 0) open->record->layout().finished_elsewhere.store(1);
+  return args.Return(open->in_hand->TakeForSlot());
 }
 
 // How many items were lost, as far as that was noticed.
@@ -188,7 +202,9 @@ napi_value Cancel(napi_env env, napi_callback_info info) {
 napi_value FreeSlots(napi_env env, napi_callback_info info) {
   const Args<1> args(env, info);
   const auto* open = Find(args);
-  return args.Return(open == nullptr || !open->slots ? -EBADF : open->slots->Value());
+  if (open == nullptr || !open->slots) return args.Return(-EBADF);
+  if (open->slot_check) open->slot_check->CheckSeldom();
+  return args.Return(open->slots->Value());
 }
 
 napi_value Flags(napi_env env, napi_callback_info info) {
@@ -264,6 +280,7 @@ void ExportQueueApi(napi_env env, napi_value exports) {
       {"inside", Inside},
       {"check", Check},
       {"stats", Stats},
+      {"taskDone", TaskDone},
       {"lost", Lost},
       {"checkSlots", CheckSlots},
       {"put", Put},

@@ -28,8 +28,8 @@ int32_t EnvironmentQueues::Add(const QueueResources& resources, bool make) {
   resources.wlock->UseAsQueueLock();
   const std::shared_ptr<HolderTable>& table = resources.rlock->table();
   if (resources.slots && table) {
-    const int tracked = resources.slots->Track(table, resources.slots_number,
-                                               TrackedSemaphore::Role::kSlots);
+    const int tracked =
+        resources.slots->Track(table, resources.slots_number, TrackedSemaphore::Role::kSlots);
     if (tracked < 0) return tracked;
   }
   if (open.record) {
@@ -39,20 +39,28 @@ int32_t EnvironmentQueues::Add(const QueueResources& resources, bool make) {
     if (resources.slots) {
       open.slot_check = std::make_shared<QueueSlots>(stream, *resources.slots, resources.max_slots,
                                                      resources.writer);
+      if (resources.unfinished) {
+        open.in_hand = std::make_shared<TrackedSemaphore>(resources.unfinished->shared());
+        const int tracked =
+            open.in_hand->Track(table, resources.unfinished_number, TrackedSemaphore::Role::kSlots);
+        if (tracked < 0) return tracked;
+        open.slot_check->set_unfinished_number(resources.unfinished_number);
+      }
       resources.slots->set_slot_check([check = open.slot_check] { check->Check(); });
     }
   }
   open.state =
       std::make_shared<QueueState>(table, resources.rlock->number(), make, resources.state_pipe);
-  open.reader = std::make_unique<QueueReader>(
-      ReaderResources{resources.reader, resources.rlock, resources.wlock, resources.slots,
-                      resources.max_slots, open.state, open.record, resources.unfinished});
+  open.reader = std::make_unique<QueueReader>(ReaderResources{
+      resources.reader, resources.rlock, resources.wlock, resources.slots, resources.max_slots,
+      open.state, open.record, resources.unfinished, open.in_hand});
   auto feeder = std::make_shared<Feeder>(
       FeederResources{resources.reader, resources.writer, resources.rlock, resources.wlock,
                       resources.slots, open.state, open.record, resources.unfinished});
   open.writer = std::make_unique<QueueWriter>(std::move(feeder), resources.slots,
                                               resources.unfinished, open.state);
   if (resources.slots) open.slots = resources.slots->shared();
+  open.unfinished = resources.unfinished;
   return all_.Add(std::move(open));
 }
 
@@ -61,6 +69,8 @@ void EnvironmentQueues::Close(OpenQueue& open) {
   open.writer->Close();
   open.state.reset();
   open.slot_check.reset();
+  open.unfinished.reset();
+  open.in_hand.reset();
 }
 
 void EnvironmentQueues::Close(int32_t id) {

@@ -28,6 +28,7 @@ struct QueueResources {
   // That of the locks; null for a queue that Python made.
   std::shared_ptr<Family> family;
   uint32_t slots_number = 0;
+  uint32_t unfinished_number = 0;
   int64_t max_slots = 0;
 };
 
@@ -40,6 +41,8 @@ class EnvironmentQueues {
     std::unique_ptr<QueueWriter> writer;
     std::shared_ptr<QueueState> state;  // Null once closed.
     std::shared_ptr<StreamRecord> record;
+    std::shared_ptr<TrackedSemaphore> unfinished;  // Null if the queue does not count them.
+    std::shared_ptr<TrackedSemaphore> in_hand;
     std::shared_ptr<QueueSlots> slot_check;  // Null once closed.
     // Kept when the queue is closed: its size can still be asked for.
     std::shared_ptr<NamedSemaphore> slots;

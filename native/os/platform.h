@@ -60,8 +60,8 @@ int AllocateFile(int fd, off_t size) noexcept;
 // The time is measured on the monotonic clock where the system can do that.
 int WaitForSemaphore(sem_t* semaphore, int64_t slice_ns) noexcept;
 
-// Sleeps until the semaphore's value is not 0, and takes nothing: 0 when it may be so, -ETIMEDOUT or
-// -EINTR. -ENOSYS where nothing tells when that happens.
+// Sleeps until the semaphore's value is not 0, and takes nothing: 0 when it may be so, -ETIMEDOUT
+// or -EINTR. -ENOSYS where nothing tells when that happens.
 int AwaitSemaphore(sem_t* semaphore, int64_t slice_ns) noexcept;
 
 // Sleeps while a word, which processes may share, has this value. May return early.

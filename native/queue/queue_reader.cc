@@ -97,8 +97,8 @@ int QueueReader::Prepare() noexcept {
 
 int64_t QueueReader::GetLarge(uint8_t* into, size_t size, size_t budget) {
   const int64_t result = FinishRead(frames().ReadLarge(source(), into, size, budget));
-  const bool lost = recorded_ && in_message() && resources_.record->is_torn() &&
-                    resources_.record->at_end();
+  const bool lost =
+      recorded_ && in_message() && resources_.record->is_torn() && resources_.record->at_end();
   if (!lost) return result;
   frames().DropMessage();
   FinishItem(true);
@@ -129,8 +129,8 @@ int64_t QueueReader::ReadRecorded(uint8_t* out) {
   }
 }
 
-// Reads the rest of the item, as far as it is there, and goes on to the next item. -EAGAIN when more
-// is to come.
+// Reads the rest of the item, as far as it is there, and goes on to the next item. -EAGAIN when
+// more is to come.
 int64_t QueueReader::Drop() noexcept {
   StreamRecord& record = *resources_.record;
   uint8_t nowhere[FrameReader::kSmallBytes];
@@ -179,6 +179,7 @@ void QueueReader::FinishItem(bool dropped) noexcept {
 void QueueReader::LeavePipe(bool dropped) noexcept {
   StreamRecord* record = recorded_ ? resources_.record.get() : nullptr;
   if (record != nullptr) record->Pass(dropped);
+  if (!dropped && resources_.in_hand) resources_.in_hand->KeepAgain(1);
   // More free slots than the queue has are the error of another member. The item is delivered all
   // the same.
   if (resources_.slots) (void)resources_.slots->ReturnSlot(resources_.max_slots);

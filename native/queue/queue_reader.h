@@ -30,6 +30,8 @@ struct ReaderResources {
   std::shared_ptr<StreamRecord> record;
   // One is finished when an item is dropped. Null if the queue does not count.
   std::shared_ptr<TrackedSemaphore> unfinished;
+  // Counts what was got and not finished. Null if nothing counts that.
+  std::shared_ptr<TrackedSemaphore> in_hand;
 };
 
 // Reads items from a queue's pipe on behalf of one environment. `rlock` is taken only when there is
@@ -39,8 +41,8 @@ struct ReaderResources {
 class QueueReader {
  public:
   explicit QueueReader(ReaderResources resources) noexcept;
-  // A message of which a part was read is left to the next reader, or, without a record, finished in
-  // the background, since no other member could read on.
+  // A message of which a part was read is left to the next reader, or, without a record, finished
+  // in the background, since no other member could read on.
   ~QueueReader();
   QueueReader(const QueueReader&) = delete;
   QueueReader& operator=(const QueueReader&) = delete;

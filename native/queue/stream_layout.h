@@ -45,16 +45,21 @@ struct StreamLayout {
   std::atomic<uint64_t> dropped;           // Of these, the dropped ones.
   // Not 0 while an item was read and its slot is not returned yet.
   std::atomic<uint64_t> returning;
-  // How many readers have died meanwhile, since the slots were counted.
+  // How many members have died while a slot was on its way, since the slots were counted.
   std::atomic<uint64_t> not_returned;
-  uint64_t reserved_2[2];
+  // How many items were counted as lost whose slots are still missing.
+  std::atomic<uint64_t> owed;
+  uint64_t reserved_2[1];
 
   // Changed by any member, by atomic addition.
   alignas(64) std::atomic<uint64_t> lost;  // Items that were put and that no member can get.
   std::atomic<uint64_t> recoveries;        // How often the numbers were set right.
   // Set by a writer before it sleeps on the low half of `tail`, since no entry is free.
   std::atomic<uint32_t> writer_sleeps;
-  uint32_t reserved_3[11];
+  // Not 0: items were finished by members that had not got them. Then no item counts as finished
+  // because a consumer has died.
+  std::atomic<uint32_t> finished_elsewhere;
+  uint32_t reserved_3[10];
 
   // Entry i % kEntries: the offset in the stream at which item i ends, and kTorn.
   alignas(64) std::atomic<uint64_t> ends[kEntries];

@@ -64,9 +64,7 @@ class StreamRecord {
 
   // The reader's part.
 
-  bool ReaderAtRest() const noexcept {
-    return layout_->read_intent.load() == 0 && !in_item();
-  }
+  bool ReaderAtRest() const noexcept { return layout_->read_intent.load() == 0 && !in_item(); }
   // Whether a part of an item was read.
   bool in_item() const noexcept { return layout_->read.load() != StartOf(layout_->tail.load()); }
   // Whether all bytes were read that the item has.

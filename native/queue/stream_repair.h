@@ -15,8 +15,8 @@ struct StreamResources {
   std::shared_ptr<TrackedSemaphore> rlock;
   std::shared_ptr<TrackedSemaphore> wlock;
   std::shared_ptr<TrackedSemaphore> unfinished;
-  // Whether each item has a slot. Then an item that took its slot with it is counted as lost when the
-  // slots are counted: see QueueSlots.
+  // Whether each item has a slot. Then an item that took its slot with it is counted as lost when
+  // the slots are counted: see QueueSlots.
   bool has_slots = false;
 };
 

@@ -172,11 +172,11 @@ uint32_t HolderTable::ReapDeadWaiters(uint32_t number) noexcept {
 int64_t HolderTable::SumSlots(uint32_t number, uint64_t* seal) noexcept {
   int64_t sum = 0;
   uint64_t mixed = 0;
-  ForEach(number, [&](Record& record, uint64_t state) {
+  ForEach(number, [&](Record&, uint64_t state) {
     const Phase phase = PhaseIn(state);
     // It may have taken a slot. If it has not, one slot less is found missing, until it wakes.
-    if (phase == Phase::kSleeping && !IsDead(record)) sum++;
-    if ((phase != Phase::kReserved && phase != Phase::kCounting) || IsDead(record)) return true;
+    if (phase == Phase::kSleeping) sum++;
+    if (phase != Phase::kReserved && phase != Phase::kCounting) return true;
     const bool unknown = phase == Phase::kCounting || SlotsOf(state) == kMostSlots;
     if (unknown) sum = -EAGAIN;
     if (sum >= 0) sum += SlotsOf(state);

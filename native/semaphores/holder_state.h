@@ -21,7 +21,7 @@ enum class Phase : uint32_t {
                    // count tells how many sleeps were in vain; a wait has a tag of its own.
   kQueue = 11,    // The state of a queue. The count is a set of flags that all members share.
   kFilling = 12,  // A process has just claimed the record. Its owner is not written yet.
-  kTaking = 13,     // The owner is about to try the lock, or has it and has not said so yet.
+  kTaking = 13,   // The owner is about to try the lock, or has it and has not said so yet.
   kReleasing = 14,  // The owner is about to post the lock, or has posted it and not said so yet.
   kCounting = 15,   // As kReserved, while a slot is being taken or given back: the slot of the
                     // change counts already, and may not have been taken, or have been given back.
@@ -40,15 +40,21 @@ inline constexpr uint32_t kMostSlots = 0xfffff;
 
 inline uint32_t NumberOf(uint64_t state) noexcept { return static_cast<uint32_t>(state >> 32); }
 inline Phase PhaseIn(uint64_t state) noexcept { return static_cast<Phase>(state & 0xf); }
-inline uint32_t CountOf(uint64_t state) noexcept { return static_cast<uint32_t>(state >> 4) & 0xfff; }
+inline uint32_t CountOf(uint64_t state) noexcept {
+  return static_cast<uint32_t>(state >> 4) & 0xfff;
+}
 
-inline uint32_t TagOf(uint64_t state) noexcept { return static_cast<uint32_t>(state >> 16) & 0xffff; }
+inline uint32_t TagOf(uint64_t state) noexcept {
+  return static_cast<uint32_t>(state >> 16) & 0xffff;
+}
 
 // In the records of slots, the count is wider, and the rest of its word changes with every change.
 inline uint32_t SlotsOf(uint64_t state) noexcept {
   return static_cast<uint32_t>(state >> 4) & kMostSlots;
 }
-inline uint32_t SlotTurnOf(uint64_t state) noexcept { return static_cast<uint32_t>(state >> 24) & 0xff; }
+inline uint32_t SlotTurnOf(uint64_t state) noexcept {
+  return static_cast<uint32_t>(state >> 24) & 0xff;
+}
 
 // What a record of this phase becomes when its owner's thread ends; kIdle if nothing remains.
 inline Phase Orphaned(Phase phase) noexcept {
@@ -69,7 +75,9 @@ inline bool IsBetween(Phase phase) noexcept {
   return phase == Phase::kTaking || phase == Phase::kSleeping || phase == Phase::kReleasing;
 }
 
-inline bool IsHolding(Phase phase) noexcept { return phase == Phase::kHolding || phase == Phase::kMoving; }
+inline bool IsHolding(Phase phase) noexcept {
+  return phase == Phase::kHolding || phase == Phase::kMoving;
+}
 
 inline bool IsOrphanedHolder(Phase phase) noexcept {
   return phase == Phase::kOrphanedHolder || phase == Phase::kOrphanedMover;

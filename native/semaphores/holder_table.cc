@@ -62,8 +62,8 @@ int HolderTable::Open(const std::string& path, bool create, std::shared_ptr<Hold
   // Without a reservation, a full file system would raise SIGBUS at the first use.
   if (create) status = platform::AllocateFile(fd.get(), kChunkBytes);
   if (status < 0) return status;
-  void* memory = ::mmap(nullptr, kMaxChunks * kChunkBytes, PROT_READ | PROT_WRITE, MAP_SHARED,
-                        fd.get(), 0);
+  void* memory =
+      ::mmap(nullptr, kMaxChunks * kChunkBytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
   if (memory == MAP_FAILED) return -errno;
   std::shared_ptr<HolderTable> table(new HolderTable(path, info, static_cast<Page*>(memory)));
   // A new file consists of zeros.

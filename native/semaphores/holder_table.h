@@ -92,13 +92,13 @@ class HolderTable {
   // Gives a record up. What its owner holds or waits for stays visible, as orphaned.
   void Abandon(Record* record) noexcept;
 
-  // Clears the holder's record, for a caller that posts on behalf of the holder. False if there is a
-  // record, but another process has changed it.
+  // Clears the holder's record, for a caller that posts on behalf of the holder. False if there is
+  // a record, but another process has changed it.
   bool ClearHolder(uint32_t number) noexcept;
 
-  // The dead process that has the lock; without a record if there is none, or if that is not decided
-  // at this moment. One that was killed between two phases is found only with the semaphore, whose
-  // value decides.
+  // The dead process that has the lock; without a record if there is none, or if that is not
+  // decided at this moment. One that was killed between two phases is found only with the
+  // semaphore, whose value decides.
   DeadHolder FindDeadHolder(uint32_t number, const NamedSemaphore* semaphore = nullptr) noexcept;
   // Makes the owner of `own`, which is idle, the holder in place of the dead one. False if another
   // process was faster.
@@ -118,8 +118,9 @@ class HolderTable {
   // Removes the records of dead waiters. Returns how many calls of theirs have waited.
   uint32_t ReapDeadWaiters(uint32_t number) noexcept;
 
-  // The slots that living processes have taken for items on their way, and that are not in the pipe.
-  // -EAGAIN if a count changes at this moment, so that it says nothing. Two equal `seal`s mean that nothing has changed in between.
+  // The slots that processes have taken for items on their way, and that are not in the pipe.
+  // -EAGAIN if a count changes at this moment, so that it says nothing. Two equal `seal`s mean that
+  // nothing has changed in between.
   int64_t SumSlots(uint32_t number, uint64_t* seal) noexcept;
   // Removes the records of dead processes. Returns how many slots these had counted; `certain` is
   // set to false if one of them died while it took a slot or gave one back.

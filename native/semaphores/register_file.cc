@@ -85,7 +85,8 @@ std::string FamilyOfFile(const std::string& file) {
   if (end == std::string::npos) return {};
   const std::string_view rest = std::string_view(file).substr(end);
   const size_t number = rest.find('.', 1);
-  const bool block = number != std::string_view::npos && IsAlphanumeric(rest.substr(1, number - 1)) &&
+  const bool block = number != std::string_view::npos &&
+                     IsAlphanumeric(rest.substr(1, number - 1)) &&
                      IsAlphanumeric(rest.substr(number + 1));
   std::string family = file.substr(0, end);
   return (block || rest == kHolders) && IsFamily(family) ? family : std::string();

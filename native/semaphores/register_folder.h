@@ -13,7 +13,8 @@
 namespace mp {
 
 // Removes a family if it has no members: the semaphores that its register lists, the files beside
-// the register, and the register. Returns how many of the semaphores existed; -EWOULDBLOCK when it has members.
+// the register, and the register. Returns how many of the semaphores existed; -EWOULDBLOCK when it
+// has members.
 int RemoveIfDeserted(int folder, const std::string& family);
 
 struct SweptFamily {

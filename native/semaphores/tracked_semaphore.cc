@@ -95,6 +95,23 @@ void TrackedSemaphore::KeepAgain(uint32_t slots) noexcept {
   HolderTable::SetSlots(record_, number_, slots_ += slots, false);
 }
 
+uint32_t TrackedSemaphore::slots() noexcept {
+  const std::lock_guard lock(mutex_);
+  return slots_;
+}
+
+int TrackedSemaphore::TakeForSlot() noexcept {
+  if (record_ == nullptr || role_ != Role::kSlots) return TryAcquire();
+  const std::lock_guard lock(mutex_);
+  HolderTable::SetSlots(record_, number_, slots_, true);
+  Step();
+  const int status = semaphore_->TryWait();
+  Step();
+  if (status == 0 && slots_ > 0) slots_--;
+  HolderTable::SetSlots(record_, number_, slots_, false);
+  return status;
+}
+
 int TrackedSemaphore::ReturnSlot(int64_t max) noexcept {
   const int limit = CheckLimit(max);
   return limit < 0 ? limit : semaphore_->Post();

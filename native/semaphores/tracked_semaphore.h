@@ -93,8 +93,10 @@ class TrackedSemaphore {
     Step();
     const int status = take();
     Step();
-    if (role_ == Role::kSlots) HolderTable::SetSlots(record_, number_, slots_ += status == 0, false);
-    if (idle) HolderTable::Move(record_, Phase::kTaking, status == 0 ? Phase::kHolding : Phase::kIdle);
+    if (role_ == Role::kSlots)
+      HolderTable::SetSlots(record_, number_, slots_ += status == 0, false);
+    if (idle)
+      HolderTable::Move(record_, Phase::kTaking, status == 0 ? Phase::kHolding : Phase::kIdle);
     return status;
   }
   // Tries several times before it returns -EAGAIN: for a lock whose holders keep it for about as
@@ -113,6 +115,10 @@ class TrackedSemaphore {
   // all.
   void PassOn(uint32_t slots) noexcept;
   void KeepAgain(uint32_t slots) noexcept;
+  // How many it has.
+  uint32_t slots() noexcept;
+  // Takes a value, and counts one slot less.
+  int TakeForSlot() noexcept;
   // Posts a slot whose item has left the pipe. As Release(), but for what no record counts.
   int ReturnSlot(int64_t max) noexcept;
 
@@ -135,16 +141,14 @@ class TrackedSemaphore {
   bool ReleaseForDeadMover() noexcept;
   // The pid of a dead holder; 0 if there is none.
   uint32_t DeadHolder() noexcept;
-  // Posts in the place of a dead holder: 1, or 0 if there is none. With `force` also on behalf of one
-  // that left no record, unless a living process has a record of holding it.
+  // Posts in the place of a dead holder: 1, or 0 if there is none. With `force` also on behalf of
+  // one that left no record, unless a living process has a record of holding it.
   int Recover(bool force) noexcept;
 
   // How many calls of this environment wait on the condition that this semaphore belongs to.
   void SetWaiting(uint32_t count) noexcept;
   bool HasLiveWaiter() noexcept { return table_ && table_->HasLiveWaiter(number_); }
-  uint32_t ReapDeadWaiters() noexcept {
-    return table_ ? table_->ReapDeadWaiters(number_) : 0;
-  }
+  uint32_t ReapDeadWaiters() noexcept { return table_ ? table_->ReapDeadWaiters(number_) : 0; }
 
   void Expose() noexcept {
     if (on_expose_) on_expose_();

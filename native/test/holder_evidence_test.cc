@@ -98,23 +98,24 @@ const Test kMenderDies("evidence: one that dies at any step of taking over is ta
   }
 });
 
-const Test kLiving("evidence: while a living process is between two steps, nothing is concluded", [] {
-  const auto lock = MakeLock();
-  DiesAtStep(1, [&](auto arm) {
-    const auto member = Member(*lock);
-    arm();
-    TakeAndRelease(*member);
-  });
-  HolderTable& table = *lock->table();
-  HolderTable::Record* living = table.Claim(kNumber);
-  Check(HolderTable::Move(living, Phase::kIdle, Phase::kTaking));
-  Equal(lock->CheckHolder(), 0);
-  Equal(lock->semaphore().Value(), 0);
-  Check(HolderTable::Move(living, Phase::kTaking, Phase::kIdle));
-  Equal(lock->CheckHolder(), 0);
-  Equal(lock->semaphore().Value(), 1);
-  table.Abandon(living);
-});
+const Test kLiving("evidence: while a living process is between two steps, nothing is concluded",
+                   [] {
+                     const auto lock = MakeLock();
+                     DiesAtStep(1, [&](auto arm) {
+                       const auto member = Member(*lock);
+                       arm();
+                       TakeAndRelease(*member);
+                     });
+                     HolderTable& table = *lock->table();
+                     HolderTable::Record* living = table.Claim(kNumber);
+                     Check(HolderTable::Move(living, Phase::kIdle, Phase::kTaking));
+                     Equal(lock->CheckHolder(), 0);
+                     Equal(lock->semaphore().Value(), 0);
+                     Check(HolderTable::Move(living, Phase::kTaking, Phase::kIdle));
+                     Equal(lock->CheckHolder(), 0);
+                     Equal(lock->semaphore().Value(), 1);
+                     table.Abandon(living);
+                   });
 
 // A Python thread sleeps in sem_wait, and has the lock as soon as it wakes.
 const Test kSleeps("evidence: a sleeper is no obstacle once another sleep of its was in vain", [] {
@@ -156,16 +157,16 @@ const Test kForgotten("evidence: what a dead process has only tried to take is f
 
 const Test kUnrecorded("evidence: exclusion proves nothing once programs without records take part",
                        [] {
-  const auto lock = MakeLock();
-  lock->Expose();
-  DiesAtStep(1, [&](auto arm) {
-    const auto member = Member(*lock);
-    arm();
-    TakeAndRelease(*member);
-  });
-  Equal(lock->CheckHolder(), 0);
-  Equal(lock->semaphore().Value(), 0);
-});
+                         const auto lock = MakeLock();
+                         lock->Expose();
+                         DiesAtStep(1, [&](auto arm) {
+                           const auto member = Member(*lock);
+                           arm();
+                           TakeAndRelease(*member);
+                         });
+                         Equal(lock->CheckHolder(), 0);
+                         Equal(lock->semaphore().Value(), 0);
+                       });
 
 const Test kOnBehalf("evidence: so does one that dies while it releases a lock of another", [] {
   for (int step = 0; step < kMostSteps; step++) {
@@ -186,25 +187,25 @@ const Test kOnBehalf("evidence: so does one that dies while it releases a lock o
   }
 });
 
-const Test kGrows("holder table: it grows when all records are in use, for members that have it open",
-                  [] {
-  const std::string path = "/dev/shm" + FreshName();
-  std::shared_ptr<HolderTable> table;
-  std::shared_ptr<HolderTable> other;
-  Equal(HolderTable::Open(path, true, &table), 0);
-  Equal(HolderTable::Open(path, false, &other), 0);
-  constexpr uint32_t kMany = 10000;
-  std::vector<HolderTable::Record*> records;
-  for (uint32_t i = 0; i < kMany; i++) {
-    records.push_back(table->Claim(kNumber));
-    Check(records.back() != nullptr);
-  }
-  HolderTable::Set(records.back(), kNumber, Phase::kHolding, 1);
-  Check(other->HasLiveHolder(kNumber));
-  Check(other->IsIntact());
-  for (HolderTable::Record* record : records) table->Abandon(record);
-  ::unlink(path.c_str());
-});
+const Test kGrows(
+    "holder table: it grows when all records are in use, for members that have it open", [] {
+      const std::string path = "/dev/shm" + FreshName();
+      std::shared_ptr<HolderTable> table;
+      std::shared_ptr<HolderTable> other;
+      Equal(HolderTable::Open(path, true, &table), 0);
+      Equal(HolderTable::Open(path, false, &other), 0);
+      constexpr uint32_t kMany = 10000;
+      std::vector<HolderTable::Record*> records;
+      for (uint32_t i = 0; i < kMany; i++) {
+        records.push_back(table->Claim(kNumber));
+        Check(records.back() != nullptr);
+      }
+      HolderTable::Set(records.back(), kNumber, Phase::kHolding, 1);
+      Check(other->HasLiveHolder(kNumber));
+      Check(other->IsIntact());
+      for (HolderTable::Record* record : records) table->Abandon(record);
+      ::unlink(path.c_str());
+    });
 
 }  // namespace
 }  // namespace mp::test

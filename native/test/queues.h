@@ -84,8 +84,8 @@ struct TestQueue {
     return MakeEndpoint(UniqueFd(sys::Duplicate(pair.reader->fd())), IoMethod::kNoWait);
   }
   std::unique_ptr<QueueReader> MakeReader(std::shared_ptr<Endpoint> end) const {
-    return std::make_unique<QueueReader>(
-        ReaderResources{std::move(end), rlock, wlock, free, most, state, record, unfinished});
+    return std::make_unique<QueueReader>(ReaderResources{std::move(end), rlock, wlock, free, most,
+                                                         state, record, unfinished, nullptr});
   }
 
   // In memory that forked processes share.

@@ -71,8 +71,8 @@ const Test kOtherFiles("family: sweeping leaves other files alone", [] {
   const std::string folder = scratch.folder();
   const Member alive = Created(folder);
   Append(alive->HoldersPath(), "x");
-  for (const char* name :
-       {"gone.holders", "gone.queue.1a", "Gone.holders", "Gone.queue.1a", "gone.other", "Gone", "a_b"})
+  for (const char* name : {"gone.holders", "gone.queue.1a", "Gone.holders", "Gone.queue.1a",
+                           "gone.other", "Gone", "a_b"})
     Append(folder + "/" + name, "x");
   Equal(Swept(folder), "");
   const std::vector<std::string> kept = Entries(folder);

@@ -139,90 +139,92 @@ const Test kReaderDies("stream: a reader that dies at any step loses its item an
 
 const Test kRepairerDies("stream: so does one that dies while it sets right what another has left",
                          [] {
-  for (const size_t size : {size_t{30000}, size_t{200000}}) {
-    const Items items(size);
-    for (int first = 4; first < 30; first += 3) {
-      AtEveryStep([&](int step) {
-        const TestQueue queue(10);
-        DiesAtStep(first, [&](auto arm) {
-          const auto member = Join(queue);
-          arm();
-          (void)member->Put(items.second);
-          SettleOrEnd(*member);
-        });
-        const bool died = DiesAtStep(step, [&](auto arm) {
-          const auto member = Join(queue);
-          arm();
-          (void)member->wlock->CheckHolder();
-          (void)member->Put(items.first);
-          Blob item;
-          (void)member->Get(&item, 0);
-        });
-        Check(queue.Put(items.third) >= 0);
-        const std::vector<size_t> got = GetAll(queue);
-        Check(!got.empty() && got.back() == items.third.size(), Shown(got));
-        (void)queue.rlock->CheckHolder();
-        (void)queue.wlock->CheckHolder();
-        queue.slots->Check();
-        Equal(Value(queue.free), 10);
-        Equal(queue.state->Flags(), 0u);
-        queue.Settle();
-        return died;
-      });
-    }
-  }
-});
+                           for (const size_t size : {size_t{30000}, size_t{200000}}) {
+                             const Items items(size);
+                             for (int first = 4; first < 30; first += 3) {
+                               AtEveryStep([&](int step) {
+                                 const TestQueue queue(10);
+                                 DiesAtStep(first, [&](auto arm) {
+                                   const auto member = Join(queue);
+                                   arm();
+                                   (void)member->Put(items.second);
+                                   SettleOrEnd(*member);
+                                 });
+                                 const bool died = DiesAtStep(step, [&](auto arm) {
+                                   const auto member = Join(queue);
+                                   arm();
+                                   (void)member->wlock->CheckHolder();
+                                   (void)member->Put(items.first);
+                                   Blob item;
+                                   (void)member->Get(&item, 0);
+                                 });
+                                 Check(queue.Put(items.third) >= 0);
+                                 const std::vector<size_t> got = GetAll(queue);
+                                 Check(!got.empty() && got.back() == items.third.size(),
+                                       Shown(got));
+                                 (void)queue.rlock->CheckHolder();
+                                 (void)queue.wlock->CheckHolder();
+                                 queue.slots->Check();
+                                 Equal(Value(queue.free), 10);
+                                 Equal(queue.state->Flags(), 0u);
+                                 queue.Settle();
+                                 return died;
+                               });
+                             }
+                           }
+                         });
 
 const Test kBothDie("stream: both sides die in the middle of their calls, and no boundary is lost",
                     [] {
-  int undecided = 0;
-  for (const size_t size : {size_t{10}, size_t{3000}, size_t{90}}) {
-    const Items items(size);
-    for (int writer = 0; writer < 24; writer++) {
-      for (int reader = 0; reader < 24; reader++) {
-        const TestQueue queue(10);
-        Equal(queue.Put(items.second), 0);
-        DiesAtStep(writer, [&](auto arm) {
-          const auto member = Join(queue);
-          arm();
-          (void)member->Put(items.third);
-        });
-        DiesAtStep(reader, [&](auto arm) {
-          const auto member = Join(queue);
-          arm();
-          Blob item;
-          (void)member->Get(&item, 0);
-        });
-        Blob item;
-        int64_t status = queue.Put(items.first);
-        if (status >= 0) status = queue.Get(&item, 0);
-        if (status == kQueueBroken) {
-          undecided++;
-          continue;
-        }
-        (void)queue.rlock->CheckHolder();
-        (void)queue.wlock->CheckHolder();
-        if (status >= 0) Check(item == Pattern(item.size()));
-        (void)GetAll(queue);
-        Equal(Value(queue.rlock), 1);
-        Equal(Value(queue.wlock), 1);
-        queue.Settle();
-      }
-    }
-  }
-  Equal(undecided, 0);
-});
+                      int undecided = 0;
+                      for (const size_t size : {size_t{10}, size_t{3000}, size_t{90}}) {
+                        const Items items(size);
+                        for (int writer = 0; writer < 24; writer++) {
+                          for (int reader = 0; reader < 24; reader++) {
+                            const TestQueue queue(10);
+                            Equal(queue.Put(items.second), 0);
+                            DiesAtStep(writer, [&](auto arm) {
+                              const auto member = Join(queue);
+                              arm();
+                              (void)member->Put(items.third);
+                            });
+                            DiesAtStep(reader, [&](auto arm) {
+                              const auto member = Join(queue);
+                              arm();
+                              Blob item;
+                              (void)member->Get(&item, 0);
+                            });
+                            Blob item;
+                            int64_t status = queue.Put(items.first);
+                            if (status >= 0) status = queue.Get(&item, 0);
+                            if (status == kQueueBroken) {
+                              undecided++;
+                              continue;
+                            }
+                            (void)queue.rlock->CheckHolder();
+                            (void)queue.wlock->CheckHolder();
+                            if (status >= 0) Check(item == Pattern(item.size()));
+                            (void)GetAll(queue);
+                            Equal(Value(queue.rlock), 1);
+                            Equal(Value(queue.wlock), 1);
+                            queue.Settle();
+                          }
+                        }
+                      }
+                      Equal(undecided, 0);
+                    });
 
-const Test kFull("stream: a ring without a free entry makes the writer wait, and loses nothing", [] {
-  constexpr size_t kMany = 3 * StreamLayout::kEntries;
-  const TestQueue queue(static_cast<uint32_t>(kMany));
-  for (size_t i = 0; i < kMany; i++) Check(queue.Put({}) >= 0);
-  Check(queue.record->depth() <= StreamLayout::kMaxItems);
-  Blob item;
-  for (size_t i = 0; i < kMany; i++) Equal(queue.Get(&item), 0);
-  ExpectRest(queue, static_cast<int>(kMany));
-  queue.Settle();
-});
+const Test kFull("stream: a ring without a free entry makes the writer wait, and loses nothing",
+                 [] {
+                   constexpr size_t kMany = 3 * StreamLayout::kEntries;
+                   const TestQueue queue(static_cast<uint32_t>(kMany));
+                   for (size_t i = 0; i < kMany; i++) Check(queue.Put({}) >= 0);
+                   Check(queue.record->depth() <= StreamLayout::kMaxItems);
+                   Blob item;
+                   for (size_t i = 0; i < kMany; i++) Equal(queue.Get(&item), 0);
+                   ExpectRest(queue, static_cast<int>(kMany));
+                   queue.Settle();
+                 });
 
 const Test kForeign("stream: bytes that no member has noted break the queue", [] {
   const TestQueue queue;

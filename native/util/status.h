@@ -23,7 +23,7 @@ enum Status : int32_t {
   kQueueBroken = -10011,           // A member of the queue ended inside a message.
   kShutDown = -10012,              // The queue was shut down.
   kNoThread = -10013,              // No thread could be started (EAGAIN has another meaning here).
-  kItemLost = -10014,              // The large item whose rest was expected is lost with its writer.
+  kItemLost = -10014,  // The large item whose rest was expected is lost with its writer.
 };
 
 constexpr bool IsErrno(int64_t result) noexcept { return result < 0 && result >= -4095; }

@@ -94,6 +94,36 @@ describe('A queue whose member dies inside of an item', function () {
     queue.close();
   });
 
+  it('can be joined when a consumer was killed with an item', async function () {
+    // Regression: join waited for ever for the taskDone of the killed consumer.
+    const queue = new JoinableQueue<unknown>();
+    const { process, results } = startTeller('takeForEver', (to) => [queue, to, false]);
+    expect(await results.recv()).to.equal('started');
+    for (let i = 0; i < 3; i++) await queue.put(i);
+    while (queue.stats().got < 3) await turns(1);
+    process.kill();
+    await process.join();
+    await within(60_000, queue.join(), 'join');
+    expect(queue.stats().lost).to.equal(3);
+    queue.close();
+  });
+
+  it('leaves items unfinished that another member may finish', async function () {
+    const queue = new JoinableQueue<unknown>();
+    const { process, results } = startTeller('takeForEver', (to) => [queue, to, false]);
+    expect(await results.recv()).to.equal('started');
+    for (let i = 0; i < 3; i++) await queue.put(i);
+    while (queue.stats().got < 3) await turns(1);
+    await queue.taskDone();
+    process.kill();
+    await process.join();
+    expect(queue.stats().lost).to.equal(0);
+    await queue.taskDone();
+    await queue.taskDone();
+    await queue.join();
+    queue.close();
+  });
+
   it('tells every member and the diagnostics channel', async function () {
     const published: unknown[] = [];
     const subscriber = (message: unknown): void => void published.push(message);
