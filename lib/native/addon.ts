@@ -39,8 +39,11 @@ export interface NativeSemaphores {
   unpin(id: number): void;
   describe(id: number): { name: string; family: string; number: number };
 
-  /** Records in the family's table whether this environment holds it, or how many calls wait on its condition. */
-  track(id: number, waits: boolean): void;
+  /**
+   * Records in the family's table whether this environment holds it, or how many calls wait on its condition. 0, or a
+   * negated errno if there is no memory for a record.
+   */
+  track(id: number, waits: boolean): number;
   /** Marks the semaphore as used by processes that keep no holder records. */
   expose(id: number): void;
 
@@ -66,8 +69,6 @@ export interface NativeSemaphores {
 
   /** The pid of a dead holder, or 0. */
   deadHolder(id: number): number;
-  /** 1 if a living process has a record of holding it. */
-  hasLiveHolder(id: number): number;
   /** Posts on behalf of a dead holder, with `force` also of one without a record: 1, or 0 if there is none. */
   recover(id: number, force: boolean): number;
   setWaiting(id: number, count: number): void;
@@ -122,9 +123,10 @@ export interface NativeProcesses {
   endWithParent(fd: number, graceMs: number): number;
   /**
    * A descriptor for a new Python child, which writes there what its resource tracker should know. This process reads
-   * until the child and its descendants have ended.
+   * until the child and its descendants have ended. When one of these ends, the locks that it held are released, as far
+   * as they are among the `semaphores` that the child is given, by their ids.
    */
-  trackResources(): number;
+  trackResources(semaphores: Int32Array): number;
   /** The descriptors of other processes that this one may see, with their access modes, or -errno. */
   listDescriptors(): [pid: number, fd: number, object: string, access: number, program: string][] | number;
   /** Text that all environments of the process share: what `setRole` has set, else the first `initial`. */
@@ -179,7 +181,7 @@ export interface NativeQueues {
    * but another member has the lock; `shutDown`, `queueBroken`, or a failure. `expected` says that there should be one.
    */
   get(id: number, slab: Uint8Array, expected: boolean): number;
-  /** As `receiveLarge`. */
+  /** As `receiveLarge`; `itemLost` when the rest of the item will not come, so that the next item is to be got. */
   getLarge(id: number, into: Uint8Array, budget: number): number;
   messageLength(id: number): number;
   /** The caller has acquired the lock for getting on behalf of this queue, which releases it. */
@@ -188,10 +190,14 @@ export interface NativeQueues {
   inside(id: number): number;
   /** Recovers from the death of other members: 0 or `queueBroken`. */
   check(id: number): number;
-  /** 1 if a process that keeps no holder records may be moving data through the pipe. */
-  mayBeMovedByNonMember(id: number): number;
-  /** How many bytes are in the pipe. */
-  readable(id: number): number;
+  /** Items put, got, lost, how often the queue was set right, and items in the pipe; a number if a member does not count. */
+  stats(id: number): [put: number, got: number, lost: number, recoveries: number, depth: number] | number;
+  /** Finishes one item: 0, or `again` if none is unfinished. */
+  taskDone(id: number): number;
+  /** How many items were lost, as far as that was noticed. */
+  lost(id: number): number;
+  /** Looks for slots and items that dead members have taken with them. */
+  checkSlots(id: number): void;
 
   /** How many bytes wait to be written, 0 if the item was written. `again` if there is no slot, unless `hasSlot`. */
   put(id: number, data: Uint8Array, hasSlot: boolean): number;
@@ -265,6 +271,8 @@ export interface NativeLeases {
   report(id: number): number[] | number;
   /** Four numbers: items that wait, places taken, items unfinished, members woken that have not looked. */
   counts(id: number, out: Int32Array): number;
+  /** Since the queue was made: items put, how often one was handed out, takeovers of the lock. And items that wait. */
+  stats(id: number): [put: number, got: number, recoveries: number, depth: number] | number;
   /** The flags of a queue, as in NativeQueues. */
   flags(id: number): number;
   addFlags(id: number, flags: number): void;
@@ -291,13 +299,16 @@ export interface Native {
     readonly noDescriptor: number;
     readonly bufferChanged: number;
     readonly unreadable: number;
+    readonly itemLost: number;
     readonly ownerDied: number;
     readonly queueBroken: number;
     readonly shutDown: number;
+    readonly noThread: number;
     readonly again: number;
     readonly interrupted: number;
     readonly timedOut: number;
     readonly canceled: number;
+    readonly noMemory: number;
     readonly notWatchable: number;
     readonly busy: number;
     readonly overflow: number;
