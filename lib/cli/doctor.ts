@@ -119,7 +119,7 @@ function sharedMemory(): Check {
 /** The interpreter of a PythonProcess. */
 function python(): Check {
   const name = 'Python';
-  const { command, label } = findInterpreter(undefined, process.env);
+  const { command, label } = findInterpreter(undefined, process.env, undefined);
   const program =
     'import platform, sys; print(platform.python_implementation(), platform.python_version(), sys.executable)';
   const { status, stdout, error } = spawnSync(command, ['-c', program], { encoding: 'utf8' });
