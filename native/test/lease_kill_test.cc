@@ -326,4 +326,14 @@ const Test kLetters("leases, kills: an item for the dead letters is moved at lea
 }  // namespace
 }  // namespace mp::test
 
-int main(int argc, char** argv) { return mp::test::Run(argc, argv); }
+int main(int argc, char** argv) {
+#ifdef __SANITIZE_THREAD__
+  // Its runtime does not bear a process that is run instruction by instruction after a fork.
+  (void)argc;
+  (void)argv;
+  std::puts("1..1\nok 1 - leases, kills # skip with ThreadSanitizer");
+  return 0;
+#else
+  return mp::test::Run(argc, argv);
+#endif
+}
