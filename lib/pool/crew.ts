@@ -5,7 +5,7 @@ import type { EventEmitter } from 'node:events';
 
 import { PoolClosed } from '../core/pool-errors.js';
 import { Brake } from './brake.js';
-import type { PoolEvents } from './events.js';
+import { callListener, type PoolEvents } from './events.js';
 import { anonymousMemory } from './memory.js';
 import type { CrewOptions } from './options.js';
 import { PoolWorker, type Launcher, type WorkerOwner } from './pool-worker.js';
@@ -147,7 +147,8 @@ export class Crew implements WorkerOwner {
   }
 
   line({ pid, task }: PoolWorker, stream: StreamName, line: string): boolean {
-    return this.#events.emit('output', { stream, line, pid, task: task?.id });
+    // A listener that throws is one.
+    return callListener(() => this.#events.emit('output', { stream, line, pid, task: task?.id })) ?? true;
   }
 
   ended(worker: PoolWorker, exitcode: number, error: Error | undefined): void {
@@ -163,7 +164,8 @@ export class Crew implements WorkerOwner {
     }
     const regular = worker.killed || worker.isDismissed;
     const delay = regular ? 0 : this.#brake.died(worker.wasReady);
-    if (delay > 0) this.#events.emit('brake', { deaths: this.#brake.deaths, delay });
+    const { deaths } = this.#brake;
+    if (delay > 0) callListener(() => this.#events.emit('brake', { deaths, delay }));
     const hopeless = !this.#proven || (this.#brake.hopeless && !this.#hasReady);
     if (error !== undefined && hopeless) this.#break(error);
     else this.#refill();
@@ -236,7 +238,8 @@ export class Crew implements WorkerOwner {
   }
 
   #emit({ pid, index }: PoolWorker, type: 'started' | 'ready' | 'ended', exitcode?: number): void {
-    this.#events.emit('worker', { type, pid, index, ...(exitcode === undefined ? {} : { exitcode }) });
+    const end = exitcode === undefined ? {} : { exitcode };
+    callListener(() => this.#events.emit('worker', { type, pid, index, ...end }));
   }
 
   #tellReady(): void {

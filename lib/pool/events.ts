@@ -95,3 +95,18 @@ export interface PoolStats {
   /** How long the tasks that ended in a worker have run. */
   readonly run: TimeSummary;
 }
+
+/**
+ * Calls a listener of the user. What it throws is an uncaught exception, as from a listener of any other emitter, and does not
+ * concern the pool in the middle of its work.
+ */
+export function callListener<T>(call: () => T): T | undefined {
+  try {
+    return call();
+  } catch (error) {
+    process.nextTick(() => {
+      throw error;
+    });
+    return undefined;
+  }
+}

@@ -2,6 +2,7 @@
 import { availableParallelism } from 'node:os';
 
 import { argumentError } from '../core/errors.js';
+import { isURL } from '../core/realms.js';
 import { checkFunction, checkInteger, checkObject, checkSignal, checkTimeout } from '../core/validate.js';
 import type { Mode } from './protocol.js';
 import type { Job, TaskLimits } from './task.js';
@@ -149,7 +150,7 @@ export function checkPoolOptions(options: PoolOptions, name: string): CheckedOpt
   if (minProcesses > processes) throw argumentError('range', 'minProcesses must not be greater than processes');
   const { env, cwd, initargs = [] } = options;
   if (env !== undefined && typeof env !== 'function') checkObject(env, 'env');
-  if (cwd !== undefined && typeof cwd !== 'string' && !(cwd instanceof URL)) {
+  if (cwd !== undefined && typeof cwd !== 'string' && !isURL(cwd)) {
     throw argumentError('type', 'cwd must be a string or a URL');
   }
   if (!Array.isArray(initargs)) throw argumentError('type', 'initargs must be an array');

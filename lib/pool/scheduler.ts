@@ -8,7 +8,7 @@ import { startLimits, throwIfAborted } from '../core/deadline.js';
 import { PoolSaturated, TaskTimeout, WorkerDied, PoolClosed } from '../core/pool-errors.js';
 import { KeepAlive } from '../event-loop/keep-alive.js';
 import { Crew } from './crew.js';
-import type { PoolEvents, PoolStats } from './events.js';
+import { callListener, type PoolEvents, type PoolStats } from './events.js';
 import type { CrewOptions } from './options.js';
 import type { Launcher, PoolWorker } from './pool-worker.js';
 import { fromWorker, toWorker, type LogBody, type WorkerMessage } from './protocol.js';
@@ -202,7 +202,7 @@ export class Scheduler {
       const task = this.#queue.take(worker);
       if (task !== undefined) this.#dispatch(worker, task);
     }
-    if (this.#queue.length === 0) this.#events.emit('drain');
+    if (this.#queue.length === 0) callListener(() => this.#events.emit('drain'));
     else if (this.#queue.hasShared) this.#crew.grow();
   }
 
@@ -281,7 +281,7 @@ export class Scheduler {
       else this.abandon(task, error);
       return;
     }
-    use(body);
+    callListener(() => use(body));
   }
 
   #died(worker: PoolWorker, task: Task, exitcode: number): void {

@@ -10,6 +10,8 @@ import type { TaskMessage, WorkerMessage } from './protocol.js';
 /** How many messages are handled before other events have their turn. */
 const MESSAGES_PER_TURN = 64;
 
+const END = Symbol('end');
+
 /** What is told of a worker. */
 export interface LinkListener {
   message(message: WorkerMessage): void;
@@ -56,11 +58,12 @@ export abstract class WorkerLink {
   drain(): void {
     const listener = this.#listener;
     if (listener === undefined || this.connection.closed) return;
-    try {
+    for (;;) {
+      const message = this.#next();
+      if (message === END) return;
+      if (message !== undefined) listener.message(message);
       // A large message is read in parts, so there may be more although no message is whole.
-      for (let more = true; more; more = this.#channel.readyToRead()) this.#handle(listener, Infinity);
-    } catch {
-      // The end of data.
+      else if (!this.#channel.readyToRead()) return;
     }
   }
 
@@ -79,26 +82,30 @@ export abstract class WorkerLink {
   readonly #serve = (): void => {
     const listener = this.#listener;
     if (listener === undefined || this.connection.closed) return;
-    let all: boolean;
-    try {
-      all = this.#handle(listener, MESSAGES_PER_TURN);
-    } catch {
-      // The end of data; or bytes that are no messages.
-      listener.end();
-      return;
-    }
-    // Messages in memory are not reported by the system.
-    if (all) this.#listenOnce();
-    else setImmediate(this.#serve);
-  };
-
-  /** Returns whether all messages were handled. Throws at the end of data. */
-  #handle(listener: LinkListener, most: number): boolean {
-    for (let count = 0; count < most; count++) {
-      const message = this.connection.closed ? undefined : this.receive();
-      if (message === undefined) return true;
+    for (let count = 0; count < MESSAGES_PER_TURN; count++) {
+      const message = this.#next();
+      if (message === undefined) {
+        this.#listenOnce();
+        return;
+      }
+      if (message === END) {
+        listener.end();
+        return;
+      }
       listener.message(message);
     }
-    return false;
+    // Messages in memory are not reported by the system.
+    setImmediate(this.#serve);
+  };
+
+  /** The next message, if there is one. After a message the listener may have closed this link. */
+  #next(): WorkerMessage | typeof END | undefined {
+    if (this.connection.closed) return END;
+    try {
+      return this.receive();
+    } catch {
+      // The end of data; or bytes that are no messages.
+      return END;
+    }
   }
 }

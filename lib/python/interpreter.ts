@@ -6,6 +6,8 @@ import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+import { isURL } from '../core/realms.js';
+
 /** An interpreter, and its name in error messages. */
 export interface Interpreter {
   readonly command: string;
@@ -32,7 +34,7 @@ export function findInterpreter(
   if (virtual !== undefined && virtual !== '') {
     return from('the environment variable VIRTUAL_ENV', join(virtual, 'bin', 'python'));
   }
-  const local = join(cwd instanceof URL ? fileURLToPath(cwd) : resolve(cwd ?? '.'), '.venv', 'bin', 'python');
+  const local = join(isURL(cwd) ? fileURLToPath(cwd) : resolve(cwd ?? '.'), '.venv', 'bin', 'python');
   if (existsSync(local)) return from('the virtual environment of the working directory', local);
   return from('from the PATH; neither PYTHON nor VIRTUAL_ENV is set, and there is no .venv', 'python3');
 }

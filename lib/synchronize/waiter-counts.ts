@@ -106,7 +106,11 @@ export class WaiterCounts {
     return yield new SemaphoreWait(this.#wait, deadline, signal);
   }
 
-  /** Counts one call as awake, and tells whether it was notified. */
+  /**
+   * Counts one call as awake.
+   *
+   * @param notified Whether a notification has woken it, not the end of its time or an error.
+   */
   end(notified: boolean): void {
     // It may have taken a value that was meant for another waiter, and have a notification of its own in the table.
     if (notified && this.#wait.takeSurplusNotification(this.#here - 1)) this.#wait.post();
@@ -132,8 +136,8 @@ export class WaiterCounts {
 
   /**
    * Wakes up to `n` waiters, and ends when they have woken. A waiter that does not wake for a while holds the notifier up for
-   * `LONGEST_MS` only, which proves nothing: its notification is left for it, wherever its record or its silence allows. The
-   * notification of a waiter that has died goes to another waiter.
+   * `LONGEST_MS` only, which proves nothing: its notification is left for it. The notification of a waiter that has died goes
+   * to another waiter.
    */
   *notifySteps(n: number): SemaphoreWaits<void> {
     const wanted = n + this.#settle();

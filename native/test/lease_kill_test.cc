@@ -58,8 +58,8 @@ void KillEverywhere(Make make, Prepare prepare, Body body, Verify verify) {
     verify(*scene, true);
   }
   // Stepping takes a few microseconds. On average half of the instructions are run.
-  const uint64_t budget = Setting("LEASE_STEPS", 5000);
-  const uint64_t points = std::clamp<uint64_t>(2 * budget / total, 10, total);
+  const uint64_t budget = Setting("LEASE_STEPS", 20000);
+  const uint64_t points = std::clamp<uint64_t>(2 * budget / total, 3, total);
   for (uint64_t point = 0; point < points; point++) {
     auto scene = make();
     const uint64_t limit = point * total / points;
@@ -326,4 +326,14 @@ const Test kLetters("leases, kills: an item for the dead letters is moved at lea
 }  // namespace
 }  // namespace mp::test
 
-int main(int argc, char** argv) { return mp::test::Run(argc, argv); }
+int main(int argc, char** argv) {
+#ifdef __SANITIZE_THREAD__
+  // Its runtime does not bear a process that is run instruction by instruction after a fork.
+  (void)argc;
+  (void)argv;
+  std::puts("1..1\nok 1 - leases, kills # skip with ThreadSanitizer");
+  return 0;
+#else
+  return mp::test::Run(argc, argv);
+#endif
+}

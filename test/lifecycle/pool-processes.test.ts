@@ -49,6 +49,10 @@ for (const kind of ['node', 'python']) {
       expect(await host('nested', kind).succeeded()).to.equal('16\n');
     });
 
+    it('gets what listeners throw as uncaught exceptions, and the pool goes on', async () => {
+      expect(await host('throwing', kind).succeeded()).to.equal('drain,output,worker\n');
+    });
+
     it('needs no semaphores, and makes none', async () => {
       expect(await host('names', kind).succeeded()).to.equal('[]\n');
     });

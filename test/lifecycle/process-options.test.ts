@@ -54,11 +54,7 @@ describe('TestFlags', () => {
     try {
       const inheriting = startWith(targets.describeSelf, []);
       process.execArgv = before;
-      expect(((await inheriting.connection.recv()) as Self).execArgv).to.deep.equal([
-        '--no-warnings',
-        '-r',
-        preloaded,
-      ]);
+      expect(((await inheriting.connection.recv()) as Self).execArgv).to.deep.equal(['--no-warnings', '-r', preloaded]);
       await inheriting.child.join();
     } finally {
       process.execArgv = before;

@@ -37,7 +37,8 @@ console.log(`import: Node ${process.versions.node} and Python exchanged messages
 
 // Structured clones are V8's format, in each release of Node.
 const [reader, writer] = mp.Pipe(false);
-const list = Object.assign([1, , 3], { key: 'of a list' });
+const list = Object.assign([1, 2, 3], { key: 'of a list' });
+Reflect.deleteProperty(list, 1);
 const values = [
   { id: 1, name: 'ü', wide: '漢字', half: 0.5, big: -(2n ** 70n), 7: null, list, again: list, none: undefined },
   [new Map([[{ a: 1 }, new Set([1])]]), new Date(5), /a+/giu, Object('boxed'), new Float64Array([1, 2])],

@@ -30,7 +30,7 @@ describe('A received Buffer', function () {
         const input = via(mode, reader as Connection<never, Buffer>);
         for (const size of SIZES) {
           const message = pattern(size, 5);
-          const sent = [writer.sendBytes(message), writer.sendBytes(message), writer.send(message as never)];
+          const sent = [writer.sendBytes(message), writer.sendBytes(message), writer.send(message)];
           const first = await input.recvBytes();
           const second = await input.recvBytes();
           const third = (await input.recv()) as Buffer;

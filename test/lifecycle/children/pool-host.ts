@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// A program with a pool: `pool-host.js idle|busy|nested|names|unguarded node|python <interpreter>`.
+// A program with a pool: `pool-host.js idle|busy|nested|names|throwing|unguarded node|python <interpreter>`.
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -36,6 +36,19 @@ async function main([mode, kind = '', python = '']: string[]): Promise<void> {
     return;
   }
   const pool = makePool(kind, python, 'pid');
+  if (mode === 'throwing') {
+    const thrown = new Set<string>();
+    process.on('uncaughtException', (error) => thrown.add(error.message));
+    for (const event of ['worker', 'output', 'drain'] as const) {
+      pool.on(event, () => {
+        throw new Error(event);
+      });
+    }
+    for (let i = 0; i < 3; i++) await pool.apply([], { target: kind === 'node' ? 'noise' : 'pool_functions:noise' });
+    await pool.close();
+    console.log([...thrown].sort().join());
+    return;
+  }
   if (mode === 'busy') {
     pool.on('output', ({ line }) => console.log(line.split(' ')[1]));
     await pool.apply([], { target: kind === 'node' ? 'ignore_cancel' : 'pool_functions:ignore_cancel' });

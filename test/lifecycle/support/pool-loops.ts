@@ -90,18 +90,19 @@ function harm(pool: AnyPool, random: Random, killed: Set<number>): boolean {
   const { pid } = random.pick(workers);
   if (random.below(3) > 0) {
     killed.add(pid);
-    process.kill(pid, 'SIGKILL');
-    return true;
+    return sendSignal(pid, 'SIGKILL');
   }
-  process.kill(pid, 'SIGSTOP');
-  setTimeout(() => {
-    try {
-      process.kill(pid, 'SIGCONT');
-    } catch {
-      // Another harm has ended it.
-    }
-  }, random.below(20));
-  return true;
+  setTimeout(() => sendSignal(pid, 'SIGCONT'), random.below(20));
+  return sendSignal(pid, 'SIGSTOP');
+}
+
+/** Returns false for a worker that has ended and was reaped, which the pool learns in this turn of the event loop. */
+function sendSignal(pid: number, signal: NodeJS.Signals): boolean {
+  try {
+    return process.kill(pid, signal);
+  } catch {
+    return false;
+  }
 }
 
 /** Closes and terminates pools in the middle of their work. Every call settles. */
