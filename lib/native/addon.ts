@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// What the addon exports, declared once, here and in queue-functions.ts. Everything here is mechanism: descriptors, framing, waiting. Endpoints, queues
-// and semaphores are named by small integers, their ids. Results are >= 0, a negated errno, or one of `status`.
+// What the addon exports, declared once, here and in queue-functions.ts. Everything here is mechanism: descriptors, framing,
+// waiting. Endpoints, queues and semaphores are named by small integers, their ids. Results are >= 0, a negated errno, or one of
+// `status`.
 import { loadAddon } from './load-addon.js';
 import type { NativeLeases, NativeQueues } from './queue-functions.js';
 import { readSettings } from './settings.js';
