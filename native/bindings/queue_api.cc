@@ -127,8 +127,9 @@ napi_value TaskDone(napi_env env, napi_callback_info info) {
   const auto* open = Find(args);
   if (open == nullptr || !open->unfinished) return args.Return(-EBADF);
   if (!open->in_hand) return args.Return(open->unfinished->TryAcquire());
-  if (open->in_hand->slots() == 0) open->record->layout().finished_elsewhere.store(1);
-  return args.Return(open->in_hand->TakeForSlot());
+  StreamLayout& numbers = open->record->layout();
+  if (open->in_hand->slots() == 0) numbers.finished_elsewhere.store(1);
+  return args.Return(open->in_hand->TakeForSlot(&numbers.in_other_hands));
 }
 
 // How many items were lost, as far as that was noticed.

@@ -32,6 +32,10 @@ int32_t EnvironmentQueues::Add(const QueueResources& resources, bool make) {
         resources.slots->Track(table, resources.slots_number, TrackedSemaphore::Role::kSlots);
     if (tracked < 0) return tracked;
   }
+  // The same semaphore as the writer counts by it: with a record of what is not in the pipe yet.
+  std::shared_ptr<TrackedSemaphore> accepted;
+  if (resources.unfinished)
+    accepted = std::make_shared<TrackedSemaphore>(resources.unfinished->shared());
   if (open.record) {
     resources.rlock->set_on_expose([record = open.record] { record->GiveUp(); });
     const StreamResources stream{open.record, resources.rlock, resources.wlock,
@@ -41,10 +45,13 @@ int32_t EnvironmentQueues::Add(const QueueResources& resources, bool make) {
                                                      resources.writer);
       if (resources.unfinished) {
         open.in_hand = std::make_shared<TrackedSemaphore>(resources.unfinished->shared());
-        const int tracked =
-            open.in_hand->Track(table, resources.unfinished_number, TrackedSemaphore::Role::kSlots);
+        const uint32_t number = resources.unfinished_number;
+        int tracked = open.in_hand->Track(table, number, TrackedSemaphore::Role::kSlots);
+        if (tracked == 0)
+          tracked = accepted->Track(table, QueueSlots::AcceptedNumber(number),
+                                    TrackedSemaphore::Role::kSlots);
         if (tracked < 0) return tracked;
-        open.slot_check->set_unfinished_number(resources.unfinished_number);
+        open.slot_check->set_unfinished_number(number);
       }
       resources.slots->set_slot_check([check = open.slot_check] { check->Check(); });
     }
@@ -56,9 +63,9 @@ int32_t EnvironmentQueues::Add(const QueueResources& resources, bool make) {
       open.state, open.record, resources.unfinished, open.in_hand});
   auto feeder = std::make_shared<Feeder>(
       FeederResources{resources.reader, resources.writer, resources.rlock, resources.wlock,
-                      resources.slots, open.state, open.record, resources.unfinished});
+                      resources.slots, open.state, open.record, accepted});
   open.writer = std::make_unique<QueueWriter>(std::move(feeder), resources.slots,
-                                              resources.unfinished, open.state);
+                                              std::move(accepted), open.state);
   if (resources.slots) open.slots = resources.slots->shared();
   open.unfinished = resources.unfinished;
   return all_.Add(std::move(open));
@@ -70,6 +77,9 @@ void EnvironmentQueues::Close(OpenQueue& open) {
   open.state.reset();
   open.slot_check.reset();
   open.unfinished.reset();
+  // Another member may still finish what was got here.
+  if (open.in_hand && open.record)
+    open.record->layout().in_other_hands.fetch_add(open.in_hand->slots());
   open.in_hand.reset();
 }
 

@@ -42,8 +42,8 @@ class EnvironmentQueues {
     std::shared_ptr<QueueState> state;  // Null once closed.
     std::shared_ptr<StreamRecord> record;
     std::shared_ptr<TrackedSemaphore> unfinished;  // Null if the queue does not count them.
-    std::shared_ptr<TrackedSemaphore> in_hand;
-    std::shared_ptr<QueueSlots> slot_check;  // Null once closed.
+    std::shared_ptr<TrackedSemaphore> in_hand;     // The same, for what was got here.
+    std::shared_ptr<QueueSlots> slot_check;        // Null once closed.
     // Kept when the queue is closed: its size can still be asked for.
     std::shared_ptr<NamedSemaphore> slots;
   };

@@ -98,18 +98,20 @@ int Feeder::Prepare() noexcept {
   StreamRecord* record = resources_.record.get();
   record_ = nullptr;
   if (record == nullptr) return 0;
-  const StreamResources stream{resources_.record, resources_.rlock, resources_.wlock,
-                               resources_.unfinished, resources_.slots != nullptr};
+  const StreamResources stream{resources_.record, resources_.rlock, resources_.wlock, nullptr,
+                               resources_.slots != nullptr};
   const int status = RepairWriter(stream, resources_.writer->fd());
   if (status == kQueueBroken) resources_.state->Add(QueueState::kBroken);
   if (record->is_kept()) record_ = record;
   return status;
 }
 
-// The item's slot is that of an item in the pipe from now on. That is said first: an item counts as
-// lost with its process for as long as the process has its slot.
+// The item's slot is that of an item in the pipe from now on, and the item is no longer one on its
+// way there. That is said first: what a process that has died still has was not in the pipe.
 void Feeder::Begin(size_t size) noexcept {
   if (resources_.slots) resources_.slots->PassOn(1);
+  Step();
+  if (resources_.accepted) resources_.accepted->PassOn(1);
   Step();
   if (record_ != nullptr) record_->Note(size);
 }
@@ -118,6 +120,7 @@ void Feeder::Begin(size_t size) noexcept {
 void Feeder::TakeBack(uint32_t items) noexcept {
   if (record_ != nullptr) record_->TakeBack();
   if (resources_.slots) resources_.slots->KeepAgain(items);
+  if (resources_.accepted) resources_.accepted->KeepAgain(items);
 }
 
 ssize_t Feeder::Send(const iovec* iov, int count) noexcept {
@@ -342,6 +345,11 @@ void Feeder::Fail(int status) {
   if (begun && status != -EPIPE) lost--;
   for (size_t i = 0; resources_.slots && i < lost; i++) {
     resources_.slots->Release(TrackedSemaphore::kNoLimit);
+  }
+  // No member finishes these. They are not lost with a process: the reason is known to all.
+  if (resources_.accepted && resources_.record) {
+    resources_.record->layout().in_other_hands.fetch_add(resources_.accepted->slots());
+    resources_.accepted->PassOn(UINT32_MAX);
   }
   messages_.clear();
   incoming_.clear();

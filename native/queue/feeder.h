@@ -46,7 +46,8 @@ struct FeederResources {
   std::shared_ptr<QueueState> state;
   // Null if it is not kept.
   std::shared_ptr<StreamRecord> record;
-  std::shared_ptr<TrackedSemaphore> unfinished;
+  // Counts the items that were accepted and are not in the pipe. Null if nothing counts them.
+  std::shared_ptr<TrackedSemaphore> accepted;
 };
 
 class Feeder final : public RunningFeeder, public std::enable_shared_from_this<Feeder> {

@@ -185,7 +185,8 @@ void QueueReader::LeavePipe(bool dropped) noexcept {
   if (resources_.slots) (void)resources_.slots->ReturnSlot(resources_.max_slots);
   Step();
   if (record != nullptr) record->layout().returning.store(0);
-  if (dropped) CountLost(stream_, 1);
+  // It was in the pipe, so it counts as unfinished.
+  if (dropped) FinishLost(stream_, 1);
 }
 
 QueueReader::~QueueReader() {

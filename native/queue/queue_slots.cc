@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "queue/queue_slots.h"
 
+#include <cerrno>
 #include <utility>
+
+#include "util/steps.h"
 
 namespace mp {
 
@@ -32,16 +35,54 @@ void QueueSlots::CheckSeldom() noexcept {
   Check();
 }
 
+bool QueueSlots::CountsUnfinished() const noexcept {
+  if (unfinished_number_ == 0 || stream_.record->layout().uncounted.load() != 0) return false;
+  // Not every system tells it.
+  return stream_.unfinished->semaphore().Value() >= 0;
+}
+
+// With both locks, so a count of accepted items can only grow, and one of items in hand only
+// shrink.
+int64_t QueueSlots::SumUnfinished(uint64_t* seal) noexcept {
+  const StreamLayout& numbers = stream_.record->layout();
+  HolderTable& table = *slots_.table();
+  const int64_t in_other_hands = numbers.in_other_hands.load();
+  uint64_t accepted_seal = 0;
+  uint64_t in_hand_seal = 0;
+  const int64_t accepted = table.SumSlots(AcceptedNumber(unfinished_number_), &accepted_seal);
+  const int64_t in_hand = table.SumSlots(unfinished_number_, &in_hand_seal);
+  if (accepted < 0 || in_hand < 0) return -EAGAIN;
+  *seal = (accepted_seal * 31 + in_hand_seal) * 31 + static_cast<uint64_t>(in_other_hands);
+  return accepted + in_hand + in_other_hands + static_cast<int64_t>(stream_.record->depth());
+}
+
+// An unfinished item is in the pipe, or a living process counts it. What counts as unfinished
+// besides was lost with a process, whichever step was its last one.
 void QueueSlots::CheckUnfinished() noexcept {
-  if (unfinished_number_ == 0) return;
+  if (!CountsUnfinished()) return;
+  StreamLayout& numbers = stream_.record->layout();
+  HolderTable& table = *slots_.table();
+  const NamedSemaphore& unfinished = stream_.unfinished->semaphore();
   bool certain = true;
-  const uint32_t in_hand = slots_.table()->ReapDeadSlots(unfinished_number_, &certain);
-  if (stream_.record->layout().finished_elsewhere.load() == 0) CountLost(stream_, in_hand);
+  const bool kept = numbers.finished_elsewhere.load() != 0;
+  (void)table.ReapDeadSlots(AcceptedNumber(unfinished_number_), &certain);
+  (void)table.ReapDeadSlots(unfinished_number_, &certain, kept ? &numbers.in_other_hands : nullptr);
+  Step();
+  uint64_t before = 0;
+  uint64_t after = 0;
+  const int64_t known = SumUnfinished(&before);
+  const int64_t value = unfinished.Value();
+  if (known < 0 || SumUnfinished(&after) != known || before != after) return;
+  if (unfinished.Value() != value || !CountsUnfinished() || value <= known) return;
+  FinishLost(stream_, static_cast<uint64_t>(value - known));
 }
 
 void QueueSlots::CheckWithLocks(int fd) noexcept {
-  CheckUnfinished();
   if (RepairWriter(stream_, fd) < 0 || RepairReader(stream_, fd) < 0) return;
+  CheckUnfinished();
+  // A slot may have been taken for an item that was never accepted, so lost items are counted by
+  // slots only where nothing better counts them.
+  const bool by_slots = !CountsUnfinished();
   StreamLayout& numbers = stream_.record->layout();
   HolderTable& table = *slots_.table();
   const uint32_t number = slots_.number();
@@ -51,7 +92,7 @@ void QueueSlots::CheckWithLocks(int fd) noexcept {
   const uint32_t reaped = table.ReapDeadSlots(number, &certain);
   if (!certain) numbers.not_returned.fetch_add(1);
   numbers.owed.fetch_add(reaped);
-  CountLost(stream_, reaped);
+  if (by_slots) CountLost(stream_, reaped);
   uint64_t before = 0;
   uint64_t after = 0;
   const int64_t free = slots_.semaphore().Value();
@@ -65,7 +106,7 @@ void QueueSlots::CheckWithLocks(int fd) noexcept {
   const int64_t more = missing - static_cast<int64_t>(numbers.owed.load());
   if (more > 0 && numbers.not_returned.load() == 0) {
     numbers.owed.fetch_add(static_cast<uint64_t>(more));
-    CountLost(stream_, static_cast<uint64_t>(more));
+    if (by_slots) CountLost(stream_, static_cast<uint64_t>(more));
   }
   // If this process dies on the way, the next check posts the rest.
   for (int64_t i = 0; i < missing; i++) {

@@ -19,8 +19,14 @@ class QueueSlots {
   QueueSlots(StreamResources stream, TrackedSemaphore& slots, int64_t most,
              std::weak_ptr<Endpoint> pipe) noexcept;
 
-  // Items that a dead consumer had got and not finished are counted by this number in the table.
+  // Of a JoinableQueue: the number of the semaphore of unfinished items. By this number members
+  // count what they have got and not finished, and by AcceptedNumber() what they have accepted and
+  // not written to the pipe.
   void set_unfinished_number(uint32_t number) noexcept { unfinished_number_ = number; }
+  // No semaphore has such a number.
+  static uint32_t AcceptedNumber(uint32_t unfinished_number) noexcept {
+    return unfinished_number | uint32_t{1} << 31;
+  }
 
   // As Check(), but seldom.
   void CheckSeldom() noexcept;
@@ -30,7 +36,11 @@ class QueueSlots {
 
  private:
   void CheckWithLocks(int fd) noexcept;
+  // Whether all members count their unfinished items.
+  bool CountsUnfinished() const noexcept;
   void CheckUnfinished() noexcept;
+  // What is unfinished by the records; less than 0 if they say nothing at this moment.
+  int64_t SumUnfinished(uint64_t* seal) noexcept;
 
   StreamResources stream_;
   TrackedSemaphore& slots_;

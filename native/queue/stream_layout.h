@@ -59,7 +59,12 @@ struct StreamLayout {
   // Not 0: items were finished by members that had not got them. Then no item counts as finished
   // because a consumer has died.
   std::atomic<uint32_t> finished_elsewhere;
-  uint32_t reserved_3[10];
+  // How many items are unfinished that members had got which are gone, or that could not be
+  // written, less those that were finished by members that had not got them.
+  std::atomic<int64_t> in_other_hands;
+  // Not 0: a member that keeps this record does not count its unfinished items in the holder table.
+  std::atomic<uint64_t> uncounted;
+  uint32_t reserved_3[6];
 
   // Entry i % kEntries: the offset in the stream at which item i ends, and kTorn.
   alignas(64) std::atomic<uint64_t> ends[kEntries];
@@ -70,6 +75,8 @@ static_assert(offsetof(StreamLayout, written) == 64);
 static_assert(offsetof(StreamLayout, read) == 128);
 static_assert(offsetof(StreamLayout, lost) == 192);
 static_assert(offsetof(StreamLayout, writer_sleeps) == 208);
+static_assert(offsetof(StreamLayout, in_other_hands) == 216);
+static_assert(offsetof(StreamLayout, uncounted) == 224);
 static_assert(offsetof(StreamLayout, ends) == 256);
 static_assert(sizeof(StreamLayout) == 256 + 8 * StreamLayout::kEntries);
 

@@ -9,6 +9,7 @@
 
 #include "os/sys.h"
 #include "util/status.h"
+#include "util/steps.h"
 
 namespace mp {
 
@@ -123,11 +124,16 @@ int Repair(const StreamResources& stream, TrackedSemaphore& other, int fd, Set s
 }  // namespace
 
 void CountLost(const StreamResources& stream, uint64_t items) noexcept {
-  if (items == 0) return;
-  stream.record->layout().lost.fetch_add(items);
-  if (!stream.unfinished) return;
+  if (items > 0) stream.record->layout().lost.fetch_add(items);
+}
+
+// If the process dies on the way, the next check finds the rest: see QueueSlots.
+void FinishLost(const StreamResources& stream, uint64_t items) noexcept {
   for (uint64_t i = 0; i < items; i++) {
-    if (stream.unfinished->TryAcquire() < 0) return;
+    if (stream.unfinished && stream.unfinished->semaphore().TryWait() < 0) return;
+    Step();
+    CountLost(stream, 1);
+    Step();
   }
 }
 

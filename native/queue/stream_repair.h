@@ -14,7 +14,7 @@ struct StreamResources {
   std::shared_ptr<StreamRecord> record;  // Null for a queue that Python made.
   std::shared_ptr<TrackedSemaphore> rlock;
   std::shared_ptr<TrackedSemaphore> wlock;
-  std::shared_ptr<TrackedSemaphore> unfinished;
+  std::shared_ptr<TrackedSemaphore> unfinished;  // Null as well for those that finish nothing.
   // Whether each item has a slot. Then an item that took its slot with it is counted as lost when
   // the slots are counted: see QueueSlots.
   bool has_slots = false;
@@ -32,5 +32,7 @@ int RepairOtherWriter(const StreamResources& stream, int fd) noexcept;
 
 // `items` that were put can no longer be got.
 void CountLost(const StreamResources& stream, uint64_t items) noexcept;
+// So many of these count as unfinished. They do not from now on.
+void FinishLost(const StreamResources& stream, uint64_t items) noexcept;
 
 }  // namespace mp

@@ -178,12 +178,17 @@ int64_t HolderTable::SumSlots(uint32_t number, uint64_t* seal) noexcept {
   return sum;
 }
 
-uint32_t HolderTable::ReapDeadSlots(uint32_t number, bool* certain) noexcept {
+uint32_t HolderTable::ReapDeadSlots(uint32_t number, bool* certain,
+                                    std::atomic<int64_t>* kept) noexcept {
   uint32_t slots = 0;
   ForEach(number, [&](Record& record, uint64_t state) {
     const Phase phase = PhaseIn(state);
     if (phase == Phase::kSleeping && IsDead(record)) record.state.compare_exchange_strong(state, 0);
     if ((phase != Phase::kReserved && phase != Phase::kCounting) || !IsDead(record)) return true;
+    if (kept != nullptr) {
+      kept->fetch_add(SlotsOf(state));
+      Step();
+    }
     if (!record.state.compare_exchange_strong(state, 0)) return true;
     const bool changing = phase == Phase::kCounting && SlotsOf(state) > 0;
     slots += SlotsOf(state) - (changing ? 1 : 0);

@@ -141,8 +141,10 @@ class HolderTable {
   // nothing has changed in between.
   int64_t SumSlots(uint32_t number, uint64_t* seal) noexcept;
   // Removes the records of dead processes. Returns how many slots these had counted; `certain` is
-  // set to false if one of them died while it took a slot or gave one back.
-  uint32_t ReapDeadSlots(uint32_t number, bool* certain) noexcept;
+  // set to false if one of them died while it took a slot or gave one back. They are added to
+  // `kept` first, if there is one.
+  uint32_t ReapDeadSlots(uint32_t number, bool* certain,
+                         std::atomic<int64_t>* kept = nullptr) noexcept;
 
   // Marks a semaphore as known to processes that write no records.
   void Expose(uint32_t number) noexcept;

@@ -100,14 +100,32 @@ uint32_t TrackedSemaphore::slots() noexcept {
   return slots_;
 }
 
-int TrackedSemaphore::TakeForSlot() noexcept {
+int TrackedSemaphore::PostForSlot() noexcept {
+  if (record_ == nullptr || role_ != Role::kSlots) return semaphore_->Post();
+  const std::lock_guard lock(mutex_);
+  HolderTable::SetSlots(record_, number_, slots_ + 1, true);
+  Step();
+  const int status = semaphore_->Post();
+  Step();
+  if (status == 0) slots_++;
+  HolderTable::SetSlots(record_, number_, slots_, false);
+  Step();
+  return status;
+}
+
+int TrackedSemaphore::TakeForSlot(std::atomic<int64_t>* of_others) noexcept {
   if (record_ == nullptr || role_ != Role::kSlots) return TryAcquire();
   const std::lock_guard lock(mutex_);
   HolderTable::SetSlots(record_, number_, slots_, true);
   Step();
   const int status = semaphore_->TryWait();
   Step();
-  if (status == 0 && slots_ > 0) slots_--;
+  if (status == 0 && slots_ > 0) {
+    slots_--;
+  } else if (status == 0 && of_others != nullptr) {
+    of_others->fetch_sub(1);
+    Step();
+  }
   HolderTable::SetSlots(record_, number_, slots_, false);
   return status;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <cstdint>
@@ -118,8 +119,10 @@ class TrackedSemaphore {
   void KeepAgain(uint32_t slots) noexcept;
   // How many it has.
   uint32_t slots() noexcept;
-  // Takes a value, and counts one slot less.
-  int TakeForSlot() noexcept;
+  // Posts, and counts one slot more. The record says "counting" meanwhile, as for all changes.
+  int PostForSlot() noexcept;
+  // Takes a value, and counts one slot less, or, if it has none, one less of those of the others.
+  int TakeForSlot(std::atomic<int64_t>* of_others = nullptr) noexcept;
   // Posts a slot whose item has left the pipe. As Release(), but for what no record counts.
   int ReturnSlot(int64_t max) noexcept;
 

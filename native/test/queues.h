@@ -30,6 +30,7 @@ struct TestQueue {
   static constexpr uint32_t kRlock = 1;
   static constexpr uint32_t kWlock = 2;
   static constexpr uint32_t kSlots = 3;
+  static constexpr uint32_t kUnfinished = 4;
 
   // With `kept`, its members keep a stream record.
   explicit TestQueue(uint32_t slots = 1000, bool kept = true)
@@ -39,6 +40,8 @@ struct TestQueue {
         wlock(MakeTracked(1)),
         free(MakeTracked(slots)),
         unfinished(MakeTracked(0)),
+        accepted(std::make_shared<TrackedSemaphore>(unfinished->shared())),
+        in_hand(std::make_shared<TrackedSemaphore>(unfinished->shared())),
         state(std::make_shared<QueueState>(table, kRlock, true, StatePipe{})),
         record(kept ? MakeRecord() : nullptr),
         most(slots) {
@@ -52,6 +55,8 @@ struct TestQueue {
         wlock(std::make_shared<TrackedSemaphore>(other.wlock->shared())),
         free(std::make_shared<TrackedSemaphore>(other.free->shared())),
         unfinished(std::make_shared<TrackedSemaphore>(other.unfinished->shared())),
+        accepted(std::make_shared<TrackedSemaphore>(unfinished->shared())),
+        in_hand(std::make_shared<TrackedSemaphore>(unfinished->shared())),
         state(std::make_shared<QueueState>(table, kRlock, false, StatePipe{})),
         record(other.record),
         most(other.most) {
@@ -64,6 +69,10 @@ struct TestQueue {
     Equal(rlock->Track(table, kRlock, TrackedSemaphore::Role::kHolder), 0);
     Equal(wlock->Track(table, kWlock, TrackedSemaphore::Role::kHolder), 0);
     Equal(free->Track(table, kSlots, TrackedSemaphore::Role::kSlots), 0);
+    Equal(in_hand->Track(table, kUnfinished, TrackedSemaphore::Role::kSlots), 0);
+    Equal(accepted->Track(table, QueueSlots::AcceptedNumber(kUnfinished),
+                          TrackedSemaphore::Role::kSlots),
+          0);
     rlock->UseAsQueueLock();
     wlock->UseAsQueueLock();
     writer = MakeWriter();
@@ -71,13 +80,14 @@ struct TestQueue {
     if (record) {
       const StreamResources stream{record, rlock, wlock, unfinished, true};
       slots = std::make_unique<QueueSlots>(stream, *free, most, pair.writer);
+      slots->set_unfinished_number(kUnfinished);
     }
   }
 
   std::unique_ptr<QueueWriter> MakeWriter() const {
     auto feeder = std::make_shared<Feeder>(
-        FeederResources{pair.reader, pair.writer, rlock, wlock, free, state, record, unfinished});
-    return std::make_unique<QueueWriter>(std::move(feeder), free, unfinished, state);
+        FeederResources{pair.reader, pair.writer, rlock, wlock, free, state, record, accepted});
+    return std::make_unique<QueueWriter>(std::move(feeder), free, accepted, state);
   }
   // Another descriptor of the reading end, as another process has one.
   std::shared_ptr<Endpoint> Copy() const {
@@ -85,7 +95,7 @@ struct TestQueue {
   }
   std::unique_ptr<QueueReader> MakeReader(std::shared_ptr<Endpoint> end) const {
     return std::make_unique<QueueReader>(ReaderResources{std::move(end), rlock, wlock, free, most,
-                                                         state, record, unfinished, nullptr});
+                                                         state, record, unfinished, in_hand});
   }
 
   // In memory that forked processes share.
@@ -147,6 +157,8 @@ struct TestQueue {
   std::shared_ptr<TrackedSemaphore> wlock;
   std::shared_ptr<TrackedSemaphore> free;
   std::shared_ptr<TrackedSemaphore> unfinished;
+  std::shared_ptr<TrackedSemaphore> accepted;
+  std::shared_ptr<TrackedSemaphore> in_hand;
   std::shared_ptr<QueueState> state;
   std::shared_ptr<StreamRecord> record;
   int64_t most;

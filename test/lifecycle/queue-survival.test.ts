@@ -8,6 +8,7 @@ import { expect } from 'chai';
 import { attach, describe as reduce, JoinableQueue, Queue, type LostItems } from 'node-multiprocessing';
 
 import { throws, turns, within } from '../helpers/index.js';
+import { freshSeed, Random } from '../helpers/random.js';
 import { startTeller } from './support/queue-loops.js';
 
 /** More than a pipe holds, so that a member is inside of it for a while. */
@@ -105,6 +106,41 @@ describe('A queue whose member dies inside of an item', function () {
     await process.join();
     await within(60_000, queue.join(), 'join');
     expect(queue.stats().lost).to.equal(3);
+    queue.close();
+  });
+
+  const seed = freshSeed();
+  it(`counts what is unfinished right while members are killed (SEED=${seed})`, async function () {
+    // Regression: a slot that a killed producer had taken for a put that still waited counted as a lost item. So too few
+    // items were unfinished, and taskDone failed for an item that was got.
+    const random = new Random(seed);
+    const queue = new JoinableQueue<unknown>({ maxsize: 10 });
+    for (let kill = 0; kill < 12; kill++) {
+      const most = random.pick([2, 1000, 20_000]);
+      const producer = startTeller('putForEver', (to) => [queue, to, seed + kill, most]);
+      const consumer = kill % 3 === 0 ? startTeller('takeForEver', (to) => [queue, to, false]) : undefined;
+      for (const each of [producer, consumer]) expect(await (each?.results.recv() ?? 'started')).to.equal('started');
+      for (let i = random.below(40); i > 0; i--) {
+        await within(60_000, queue.get(), `an item before kill ${kill}`);
+        await queue.taskDone();
+      }
+      consumer?.process.kill();
+      await consumer?.process.join();
+      await within(60_000, accepted(queue, 10), 'a full queue');
+      // The producer's put waits, and takes the slot of this item.
+      await queue.get();
+      producer.process.kill();
+      await producer.process.join();
+      await queue.taskDone();
+    }
+    const end = queue.put('end');
+    for (let item: unknown; item !== 'end'; await queue.taskDone()) {
+      item = await within(60_000, queue.get(), 'the items that are left');
+    }
+    await end;
+    await within(60_000, queue.join(), 'join');
+    expect([queue.stats().depth, queue.qsize()]).to.deep.equal([0, 0]);
+    throws(() => queue.taskDoneSync(), { code: 'ERR_MP_TASK_DONE' });
     queue.close();
   });
 

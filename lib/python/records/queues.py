@@ -356,7 +356,7 @@ def restored_joinable(queue, state, restore=queues.JoinableQueue.__setstate__):
     """Replaces JoinableQueue.__setstate__ of multiprocessing."""
     restore(queue, state)
     if queue._stream is not None:
-        queue._stream.unfinished = queue._unfinished_tasks
+        queue._stream.count_no_unfinished(queue._unfinished_tasks)
 
 
 def restored_simple(queue, state, restore=queues.SimpleQueue.__setstate__):

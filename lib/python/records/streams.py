@@ -7,7 +7,8 @@ import errno, fcntl, os, select, struct, termios, time
 
 # The words of a stream record. Bit 63 of an end marks an item whose writer has died inside of it.
 UNRECORDED, WRITTEN, WRITE_INTENT, HEAD = 1, 8, 9, 10
-READ, READ_INTENT, TAIL, DROPPED, RETURNING, NOT_RETURNED, LOST, RECOVERIES, ENDS = 16, 17, 18, 19, 20, 21, 24, 25, 32
+READ, READ_INTENT, TAIL, DROPPED, RETURNING, NOT_RETURNED = 16, 17, 18, 19, 20, 21
+LOST, RECOVERIES, UNCOUNTED, ENDS = 24, 25, 28, 32
 ENTRIES, TORN = 4096, 1 << 63
 # The kernel moves so many bytes whole or not at all.
 PIPE_BUF = select.PIPE_BUF
@@ -21,6 +22,11 @@ class Stream:
         fd, self.words = open_block('%s.queue.%s' % (family, number), 8 * (ENDS + ENTRIES), 0x316d72747371706d)
         os.close(fd)
         self.unfinished = None
+
+    def count_no_unfinished(self, unfinished):
+        """For a JoinableQueue, before anything is put or got: this process does not count its unfinished items."""
+        self.unfinished = unfinished
+        self.words[UNCOUNTED] = 1
 
     def end_of(self, item):
         return self.words[ENDS + item % ENTRIES] & ~TORN
