@@ -106,7 +106,7 @@ class Uninterrupted:
 
 
 class Current:
-    """The task that runs, as far as the thread that reads `control` has to know it."""
+    """The task that runs (the number of this attempt), as far as the thread that reads `control` has to know it."""
 
     task = None
     # The task that the pool wants to be given up, and the one whose stream it wants closed. Either may be still to come.
@@ -231,7 +231,7 @@ def outcome_of(data):
     """Runs a task. Returns the kind of the last message about it, and its pickle."""
     try:
         try:
-            task, attempt, target, args, kwargs, mode, credits, logs = pickle.loads(data)
+            task, target, args, kwargs, mode, credits, logs = pickle.loads(data)
             current.begin(task, credits)
             function = main if target is None else functions(target)
             with logging(logs):
