@@ -226,8 +226,9 @@ class _NodeWorker:
             raise concurrent.futures.BrokenExecutor(_failure(body))
 
     def run(self, name: str, args: Sequence[Any]) -> Any:
-        task: Dict[str, Any] = {'id': next(self._numbers), 'attempt': 1, 'mode': 'call', 'credits': 0, 'logs': False}
-        task.update(target=name, args=list(args), kwargs=None)
+        number = next(self._numbers)
+        task: Dict[str, Any] = {'id': number, 'ticket': number, 'attempt': 1, 'target': name, 'args': list(args)}
+        task.update(kwargs=None, mode='call', credits=0, logs=False)
         message = bytes(reduction.ForkingPickler.dumps({'type': 'task', 'task': task}, 4))
         try:
             self._connection.send_bytes(message)

@@ -3,6 +3,7 @@ import { EventEmitter } from 'node:events';
 
 import { startLimits } from '../core/deadline.js';
 import { argumentError, NotClosed } from '../core/errors.js';
+import { makeFair } from '../event-loop/fair-calls.js';
 import {
   checkInteger,
   checkObject,
@@ -246,6 +247,8 @@ export abstract class BasePool<F extends Target> extends EventEmitter<PoolEvents
     return new ResultIterator(this.#scheduler, this.#base('map', options), chunks, buffersize, ordered);
   }
 }
+
+makeFair(BasePool.prototype, 'apply', 'map', 'starmap', 'ready', 'close', 'terminate', 'join', Symbol.asyncDispose);
 
 function checkArguments(args: unknown): readonly unknown[] {
   if (!Array.isArray(args))

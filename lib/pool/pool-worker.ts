@@ -109,7 +109,7 @@ export class PoolWorker {
   cancel(): void {
     const { task } = this;
     if (task === undefined) return;
-    this.link.control(toWorker.cancel, task.id);
+    this.link.control(toWorker.cancel, task.ticket);
     this.state = 'cancelling';
     this.task = undefined;
     this.#killLater();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // The messages between a pool and one of its workers. A worker has one task at a time, so its messages need no number: they are
-// about the task that it was sent last. interop/python/node_multiprocessing.py has the same numbers. What the pool says about a task names the task, since the worker may have finished it.
+// about the task that it was sent last. interop/python/node_multiprocessing.py has the same numbers. What the pool says about a task names the attempt, since the worker may have finished it.
 
 /** What a task does with its function. */
 export type Mode = 'call' | 'map' | 'starmap' | 'stream';
@@ -9,6 +9,8 @@ export type Mode = 'call' | 'map' | 'starmap' | 'stream';
 /** A task as the worker gets it. */
 export interface TaskMessage {
   readonly id: number;
+  /** Another number for each attempt, by which the pool names the attempt that is to end. */
+  readonly ticket: number;
   readonly attempt: number;
   /** Another function than that of the pool. */
   readonly target: string | undefined;

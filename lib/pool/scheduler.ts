@@ -29,6 +29,7 @@ export class Scheduler {
   readonly #run = new Times();
   readonly #keepAlive = new KeepAlive();
   #last = 0;
+  #tickets = 0;
   #open = 0;
   #done = 0;
   #failed = 0;
@@ -76,7 +77,7 @@ export class Scheduler {
 
   /** Lets the worker of a stream send more items. */
   grant(task: Task, count: number): void {
-    this.#crew.workerOf(task)?.link.control(toWorker.credit, task.id, count);
+    this.#crew.workerOf(task)?.link.control(toWorker.credit, task.ticket, count);
   }
 
   /** Ends a stream as if it had no more items. A generator that does not end in time is cancelled. */
@@ -87,7 +88,7 @@ export class Scheduler {
       return;
     }
     // With a credit, so that a generator that waits for one looks.
-    worker.link.control(toWorker.close, task.id, 1);
+    worker.link.control(toWorker.close, task.ticket, 1);
     task.stopLimits();
     const limits = { timeout: this.#killTimeout, signal: undefined };
     const timeoutError = (): Error => new TaskTimeout('running', limits.timeout, task.id);
@@ -211,9 +212,11 @@ export class Scheduler {
     if (job === undefined) return;
     task.stopLimits();
     task.sentAt = performance.now();
+    task.ticket = ++this.#tickets;
     this.#wait.record(task.sentAt - task.queuedAt);
     const { mode, target, args, kwargs, credits } = job;
-    const message = { id: task.id, attempt: task.attempt, target, args, kwargs, mode, credits, logs: this.#logs };
+    const { id, ticket, attempt } = task;
+    const message = { id, ticket, attempt, target, args, kwargs, mode, credits, logs: this.#logs };
     this.#limitRun(task, job);
     worker.run(task, message).catch((error: unknown) => {
       // A worker that has ended is noticed by its end. All other errors are about the values.

@@ -39,6 +39,8 @@ export class Task {
   readonly priority: number;
   readonly key: unknown;
   attempt = 1;
+  /** The number of this attempt among all attempts of the pool. */
+  ticket = 0;
   /** How often a worker ended before it had taken the task. */
   lost = 0;
   /** Whether the worker has taken it. */

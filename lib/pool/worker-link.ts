@@ -33,8 +33,8 @@ export abstract class WorkerLink {
   /** Sends a task. Rejects if a value cannot be serialised, or if the worker is gone. */
   abstract sendTask(message: TaskMessage): Promise<void>;
 
-  /** Says something about a task, if the worker is still there. */
-  abstract control(kind: number, task: number, count?: number): void;
+  /** Says something about an attempt of a task, if the worker is still there. */
+  abstract control(kind: number, ticket: number, count?: number): void;
 
   /** Asks the worker to end after its task. */
   abstract exit(): void;

@@ -39,15 +39,15 @@ export class PythonLink extends WorkerLink {
     this.#control = control;
   }
 
-  async sendTask({ id, attempt, target, args, kwargs = {}, mode, credits, logs }: TaskMessage): Promise<void> {
-    await this.connection.send([id, attempt, target, args, kwargs, mode, credits, logs]);
+  async sendTask({ ticket, target, args, kwargs = {}, mode, credits, logs }: TaskMessage): Promise<void> {
+    await this.connection.send([ticket, target, args, kwargs, mode, credits, logs]);
   }
 
-  control(kind: number, task: number, count = 0): void {
+  control(kind: number, ticket: number, count = 0): void {
     if (this.#control.closed) return;
     const message = Buffer.alloc(13);
     message.writeUInt8(kind);
-    message.writeBigUInt64BE(BigInt(task), 1);
+    message.writeBigUInt64BE(BigInt(ticket), 1);
     message.writeUInt32BE(count, 9);
     // A worker that has gone is noticed by its end.
     this.#control.sendBytes(message).catch(() => undefined);

@@ -106,7 +106,7 @@ class Uninterrupted:
 
 
 class Current:
-    """The task that runs, as far as the thread that reads `control` has to know it."""
+    """The task that runs (the number of this attempt), as far as the thread that reads `control` has to know it."""
 
     task = None
     # The task that the pool wants to be given up, and the one whose stream it wants closed. Either may be still to come.
@@ -149,6 +149,12 @@ def interrupt(*_):
 def listen():
     while True:
         try:
+            # A signal that arrives after the main thread has given up the GIL and before its system call interrupts neither. So it
+            # is repeated until the handler has run.
+            while current.cancelled is not None and current.cancelled == current.task and not uninterrupted.missed:
+                signal.pthread_kill(main_thread, signal.SIGINT)
+                if control.poll(0.02):
+                    break
             kind, task, count = struct.unpack('>BQI', control.recv_bytes())
         except (EOFError, OSError):
             return  # The pool has ended, and this process ends with it.
@@ -156,11 +162,7 @@ def listen():
             current.cancelled = task
         elif kind == CLOSE:
             current.closing = task
-        if task != current.task:
-            continue
-        if kind == CANCEL:
-            signal.pthread_kill(main_thread, signal.SIGINT)
-        else:
+        if kind != CANCEL and task == current.task:
             for _ in range(count):
                 current.credits.release()
 
@@ -229,7 +231,7 @@ def outcome_of(data):
     """Runs a task. Returns the kind of the last message about it, and its pickle."""
     try:
         try:
-            task, attempt, target, args, kwargs, mode, credits, logs = pickle.loads(data)
+            task, target, args, kwargs, mode, credits, logs = pickle.loads(data)
             current.begin(task, credits)
             function = main if target is None else functions(target)
             with logging(logs):

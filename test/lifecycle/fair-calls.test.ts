@@ -7,13 +7,13 @@ import * as mp from 'node-multiprocessing';
 
 import { ownTmpdir, timersDuring } from '../helpers/index.js';
 import * as targets from './children/process-targets.js';
-import { processOf, startWith } from './support/processes.js';
+import { processOf, startWith, targetsUrl } from './support/processes.js';
 
 type Class = abstract new (...args: never[]) => object;
 type Step = () => Promise<unknown>;
 
 /** The asynchronous methods that have no blocking twin. */
-const withoutTwin = ['withLock', 'guard', Symbol.asyncDispose] as const;
+const withoutTwin = ['withLock', 'guard', 'apply', 'map', 'starmap', 'ready', Symbol.asyncDispose] as const;
 
 /** These have a twin, but are internal. */
 const internal = ['acquireAs'];
@@ -89,6 +89,26 @@ function heldCondition(): mp.Condition {
   return condition;
 }
 
+/** Of a pool that has ended, so that each call fails at once. */
+function poolCase(call: (pool: mp.Pool<() => void>) => Promise<unknown>): () => Case {
+  return () => {
+    const pool = new mp.Pool({ module: targetsUrl, target: targets.nothing, minProcesses: 0 });
+    const ended = pool.terminate();
+    return { step: () => ended.then(() => call(pool)), close: () => undefined };
+  };
+}
+
+/** Of a lease that has ended, so that each call fails at once. */
+function leaseCase(call: (lease: mp.Lease<number>) => Promise<unknown>): () => Case {
+  return () => {
+    const queue = new mp.JoinableQueue<number>({ leases: true, leaseBytes: 64 * 1024 });
+    queue.putSync(1);
+    const lease = queue.getLeaseSync();
+    lease.doneSync();
+    return { step: () => call(lease), close: () => queue.close() };
+  };
+}
+
 function setEvent(): mp.Event {
   const event = new mp.Event();
   event.setSync();
@@ -104,6 +124,18 @@ function namedSemaphore(): mp.NamedSemaphore {
 
 /** A call of each asynchronous method that is answered at once. */
 const cases: Record<string, (() => Case) | (() => Case)[]> = {
+  'BasePool.apply': poolCase((pool) => pool.apply([])),
+  'BasePool.map': poolCase((pool) => pool.map([undefined])),
+  'BasePool.starmap': poolCase((pool) => pool.starmap([[]])),
+  'BasePool.ready': poolCase((pool) => pool.ready()),
+  'BasePool.asyncDispose': poolCase((pool) => pool[Symbol.asyncDispose]()),
+  'Lease.done': leaseCase((lease) => lease.done()),
+  'Lease.release': leaseCase((lease) => lease.release()),
+  'Lease.asyncDispose': leaseCase((lease) => lease[Symbol.asyncDispose]()),
+  'JoinableQueue.getLease': caseOf(
+    () => new mp.JoinableQueue({ leases: true, leaseBytes: 64 * 1024 }),
+    (queue) => queue.getLease({ block: false }),
+  ),
   'Connection.send': connectionCase((end, other) => {
     const sent = end.send(1);
     other.tryRecv();

@@ -61,6 +61,11 @@ def fail(text):
     raise ValueError(text)
 
 
+def take(ms, value):
+    time.sleep(ms / 1000)
+    return value
+
+
 def square_or_fail(value):
     if value == 3:
         raise ValueError('three')

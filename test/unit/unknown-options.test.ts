@@ -74,6 +74,8 @@ function findPlaces(): Place[] {
   };
   const addExports = (prefix: string, module: ts.Symbol): void => {
     for (const exported of checker.getExportsOfModule(module)) {
+      // The default export is the module itself.
+      if (exported.name === 'default') continue;
       const symbol = (exported.flags & ts.SymbolFlags.Alias) !== 0 ? checker.getAliasedSymbol(exported) : exported;
       if ((symbol.flags & ts.SymbolFlags.ValueModule) !== 0) {
         addExports(`${prefix}${exported.name}.`, symbol);

@@ -10,7 +10,7 @@ import { WorkerLink } from '../worker-link.js';
 /** What a Node worker receives. */
 export type ToNode =
   | { readonly type: 'task'; readonly task: TaskMessage }
-  | { readonly type: 'control'; readonly kind: number; readonly task: number; readonly count: number }
+  | { readonly type: 'control'; readonly kind: number; readonly ticket: number; readonly count: number }
   | { readonly type: 'exit' };
 
 /** What a Node worker sends: a kind and its body. */
@@ -21,8 +21,8 @@ export class NodeLink extends WorkerLink {
     await this.#send({ type: 'task', task });
   }
 
-  control(kind: number, task: number, count = 0): void {
-    this.#tell({ type: 'control', kind, task, count });
+  control(kind: number, ticket: number, count = 0): void {
+    this.#tell({ type: 'control', kind, ticket, count });
   }
 
   exit(): void {

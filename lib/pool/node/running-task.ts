@@ -7,7 +7,7 @@ type Items = AsyncIterator<unknown> | Iterator<unknown>;
 
 /** A task in a Node worker. */
 export class RunningTask {
-  readonly id: number;
+  readonly ticket: number;
   readonly context: CurrentTask;
   readonly #abort = new AbortController();
   readonly #send: (kind: number, body: unknown) => Promise<void>;
@@ -15,8 +15,11 @@ export class RunningTask {
   #closing = false;
   #wake: (() => void) | undefined;
 
-  constructor({ id, attempt, credits, logs }: TaskMessage, send: (kind: number, body: unknown) => Promise<void>) {
-    this.id = id;
+  constructor(
+    { id, ticket, attempt, credits, logs }: TaskMessage,
+    send: (kind: number, body: unknown) => Promise<void>,
+  ) {
+    this.ticket = ticket;
     this.#credits = credits;
     this.#send = send;
     const report = (kind: number, body: unknown): void => {

@@ -70,9 +70,9 @@ class NodeWorker {
     }
   }
 
-  #control({ kind, task, count }: ToNode & { type: 'control' }): void {
+  #control({ kind, ticket, count }: ToNode & { type: 'control' }): void {
     const running = this.#task;
-    if (running?.id !== task) return;
+    if (running?.ticket !== ticket) return;
     if (kind === toWorker.cancel) running.cancel();
     else if (kind === toWorker.close) running.close();
     else running.grant(count);

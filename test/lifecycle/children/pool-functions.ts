@@ -55,6 +55,11 @@ export function fail(text: string): never {
   throw new RangeError(text);
 }
 
+/** Takes a while, so that a kill finds it at work. */
+export async function take<T>(ms: number, value: T): Promise<T> {
+  return await sleep(ms, value);
+}
+
 /** Fails for one of several items. */
 export function square_or_fail(value: number): number {
   if (value === 3) throw new RangeError('three');

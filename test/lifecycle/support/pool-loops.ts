@@ -21,7 +21,7 @@ interface Tally {
 /** Runs tasks until this many workers have been harmed. Asserts of each task that it settles once, and as it should. */
 export async function harmWorkers(kind: Kind, seed: number, harms: number, retries: number): Promise<Tally> {
   const random = new Random(seed);
-  const pool = kind.make('echo', { processes: 3, retries });
+  const pool = kind.make('take', { processes: 3, retries });
   const killed = new Set<number>();
   const tally: Tally = { settled: 0, results: 0, killed: 0, exited: 0 };
   let harmed = 0;
@@ -38,7 +38,7 @@ export async function harmWorkers(kind: Kind, seed: number, harms: number, retri
   expect(tally.settled).to.equal(submitted);
   // The pool has lived through it.
   await within(60_000, pool.ready(), 'the replacement of the workers');
-  expect(await pool.apply(['alive'])).to.equal('alive');
+  expect(await pool.apply([1, 'alive'])).to.equal('alive');
   await pool.close();
   return tally;
 }
@@ -54,7 +54,8 @@ async function runOne(
   const value = random.below(1e6);
   const large = random.below(10) === 0 ? 'x'.repeat(200_000) : '';
   const exits = random.below(12) === 0;
-  const call = exits ? pool.apply([7], { target: kind.target('exit_with') }) : pool.apply([[value, large]]);
+  const ms = 1 + random.below(50);
+  const call = exits ? pool.apply([7], { target: kind.target('exit_with') }) : pool.apply([ms, [value, large]]);
   let count = 0;
   const settled = (): void => {
     count++;
