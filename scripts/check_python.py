@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 #
 # check_python.py <file ...>: compiles each file with the interpreter that runs this, and reports global names that nothing
-# defines: Python itself reports them only when it reaches them. A file declares the names that its caller provides in a line
+# defines: Python itself reports them only when it reaches them. A file declares the names that its caller provides in lines
 # "# globals: name, name".
 import builtins
 import re
@@ -30,7 +30,7 @@ def defined_names(module):
 def problems(file, text):
     """The names that are used as global and not defined."""
     module = symtable.symtable(text, file, 'exec')
-    [declared] = re.findall(r'^# globals: (.*)$', text, re.M) or ['']
+    declared = ' '.join(re.findall(r'^# globals: (.*)$', text, re.M))
     known = {*dir(builtins), *OF_EVERY_MODULE, *defined_names(module), *re.findall(r'\w+', declared)}
     for scope in scopes(module):
         for symbol in scope.get_symbols():

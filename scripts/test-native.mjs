@@ -8,10 +8,10 @@
 // A test is a program that prints TAP ("ok 1 - name", "not ok 2 - name") and exits with 0 if all its tests pass. The C++ tests
 // are linked with those files of native/ that include neither Node's nor libuv's headers.
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
+import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
+import { compileAll, librarySources } from './native-sources.mjs';
 import { cc, cxx, filesBelow, main, reportCounts, root, run } from './support.mjs';
 
 /** @typedef {import('./support.mjs').Counts} Counts */
@@ -29,48 +29,8 @@ const sanitizerFlags = {
 };
 
 const output = path.join(root, 'out', 'native-test', sanitize || 'plain');
-const common = ['-g', '-O1', '-Wall', '-Wextra', '-Werror', '-pthread'];
-
-/** The last words in the names of sources for other systems. */
-const otherPlatforms = process.platform === 'darwin' ? ['linux', 'epoll'] : ['darwin', 'kqueue'];
-
-/**
- * Whether a file includes headers of Node or libuv, directly or through our own headers.
- *
- * @param {string} file
- * @param {Set<string>} seen
- * @returns {boolean}
- */
-function needsNode(file, seen = new Set()) {
-  if (seen.has(file)) return false;
-  seen.add(file);
-  for (const [, name = ''] of readFileSync(file, 'utf8').matchAll(/^\s*#\s*include\s+["<]([^">]+)[">]/gm)) {
-    if (/^(napi|node_api|js_native_api|uv)\.h$/.test(name)) return true;
-    const ours = [path.dirname(file), path.join(root, 'native')]
-      .map((folder) => path.join(folder, name))
-      .find(existsSync);
-    if (ours !== undefined && needsNode(ours, seen)) return true;
-  }
-  return false;
-}
-
-/** The files of native/ that need no Node. */
-function librarySources() {
-  return filesBelow(path.join(root, 'native'))
-    .filter((file) => file.endsWith('.cc') && !file.startsWith('test/'))
-    .filter((file) => !otherPlatforms.includes(file.replace('.cc', '').split('_').at(-1) ?? ''))
-    .map((file) => path.join(root, 'native', file))
-    .filter((file) => !needsNode(file));
-}
-
-/** @param {readonly { command: string, args: string[] }[]} compilations */
-async function compileAll(compilations) {
-  const queue = [...compilations];
-  const workers = Array.from({ length: availableParallelism() }, async () => {
-    for (let next = queue.shift(); next !== undefined; next = queue.shift()) await run(next.command, next.args);
-  });
-  await Promise.all(workers);
-}
+/** With MP_TEST_STEPS a test can end a process between two steps of the code (see native/util/steps.h). */
+const common = ['-DMP_TEST_STEPS', '-g', '-O1', '-Wall', '-Wextra', '-Werror', '-pthread'];
 
 /**
  * @param {string} source

@@ -5,6 +5,7 @@
 import { constants } from 'node:os';
 
 import { semaphoreError } from '../core/errors.js';
+import { familyFolders } from '../synchronize/family-folders.js';
 import { native } from '../native/addon.js';
 
 /** The memory of an existing semaphore: in /dev/shm each has a page of its own. */
@@ -50,13 +51,6 @@ function membersByFamily(folder: string): ReadonlyMap<string, number[]> | undefi
       [...(found.get(family) ?? []), pid].sort((a, b) => a - b),
     );
   return found;
-}
-
-/** Where this user's registers are. */
-function familyFolders(): [string, ...string[]] {
-  const folders = native.semaphores.familyFolders();
-  if (typeof folders === 'number') throw semaphoreError(folders, 'open');
-  return folders as [string, ...string[]];
 }
 
 function listFolder(folder: string): FamilyListing[] {

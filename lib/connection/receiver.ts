@@ -3,7 +3,8 @@
 // The receiving half of a channel: the pending receives, the order in which they are served, and the message that has been
 // received in part.
 import { isLimited, millisecondsLeft, type Limits } from '../core/deadline.js';
-import { BusyError, receiveError, TimeoutError } from '../core/errors.js';
+import { BusyError, TimeoutError } from '../core/errors.js';
+import { receiveError } from '../core/status-errors.js';
 import { Fifo } from '../core/fifo.js';
 import { LargeMessage } from './large-message.js';
 import { native } from '../native/addon.js';

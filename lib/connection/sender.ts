@@ -3,7 +3,8 @@
 // The sending half of a channel. The native layer holds the bytes that wait, and numbers their messages. This class holds the
 // calls that wait for them, in the order of the numbers, and the callers' memory that long messages are still read from.
 import { isLimited, millisecondsLeft, type Limits } from '../core/deadline.js';
-import { ClosedError, InterruptedError, NotWritable, sendError, systemError, TimeoutError } from '../core/errors.js';
+import { ClosedError, InterruptedError, NotWritable, systemError, TimeoutError } from '../core/errors.js';
+import { sendError } from '../core/status-errors.js';
 import { Fifo } from '../core/fifo.js';
 import { native } from '../native/addon.js';
 import type { KeepAlive } from '../event-loop/keep-alive.js';
@@ -32,7 +33,6 @@ const HEADER_BYTES = 4;
 
 /** What the native layer returns for a message that was taken back. */
 const WITHDRAWN = 1;
-
 const none: readonly number[] = [];
 const resolved = Promise.resolve();
 

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
-// Every error this package throws is made here, or for pools in pool-errors.ts. The native layer reports numbers; nothing above
-// these files knows them.
+// Every error this package throws is made here, or in status-errors.ts, lease-errors.ts or pool-errors.ts. The native layer
+// reports numbers; nothing above these files knows them.
 import { constants } from 'node:os';
 import { getSystemErrorMap } from 'node:util';
 
-import { native } from '../native/addon.js';
 import { beginAtCaller } from './caller.js';
 import type { ChildFailure } from './error-report.js';
 
@@ -351,55 +350,4 @@ export function semaphoreError(status: number, syscall: string, name?: string): 
   const code = names.get(status)?.[0] ?? rest.get(status) ?? '';
   const details = [name, semaphoreHints[code]].filter((detail) => detail !== undefined);
   return systemError(status, syscall, details.length > 0 ? details.join(': ') : undefined);
-}
-
-/** The error for a status of the native layer in a receive on endpoint `id`. */
-export function receiveError(status: number, id: number, operation: string, limit: number): Error {
-  const codes = native.status;
-  switch (status) {
-    case codes.endOfFile:
-      return new EOFError();
-    case codes.truncated: {
-      const { received, length } = native.inspect(id);
-      return new TruncatedMessageError(received, length);
-    }
-    case codes.badLength:
-    case codes.tooLong:
-      return new BadMessageLength(native.inspect(id).length, limit);
-    case codes.unreadable:
-      return new NotReadable('An earlier failure left this connection unreadable');
-    case codes.unexpectedDescriptor:
-      return systemError(-constants.errno.EBADMSG, 'recvmsg', 'a descriptor arrived inside a message');
-    case codes.noDescriptor:
-      return systemError(-constants.errno.EBADMSG, 'recvmsg', 'no descriptor arrived');
-    case codes.bufferChanged:
-      return argumentError('type', 'buffer was detached or shrunk during the call');
-    case codes.timedOut:
-      return new TimeoutError(operation);
-    case codes.interrupted:
-      return new InterruptedError(operation);
-    default:
-      return systemError(status, 'read');
-  }
-}
-
-/**
- * The error for a status of the native layer in a queue. `syscall` names what failed unless the status is the queue's
- * own.
- */
-export function queueError(status: number, syscall: 'read' | 'write'): Error {
-  const codes = native.status;
-  if (status === codes.queueBroken) return new QueueBroken();
-  if (status === codes.shutDown) return new ShutDown();
-  if (status === codes.endOfFile) return new EOFError();
-  if (status === codes.overflow) return semaphoreError(status, 'sem_post');
-  return systemError(status, syscall);
-}
-
-/** The error for a status of the native layer in a send. */
-export function sendError(status: number, operation: string): Error {
-  const codes = native.status;
-  if (status === codes.bufferChanged) return argumentError('type', 'buffer was detached or shrunk during the call');
-  if (status === codes.interrupted) return new InterruptedError(operation);
-  return systemError(status, 'write');
 }

@@ -41,7 +41,8 @@ const pollable: Pollable = {
   onReady: dispatchCompletions,
 };
 
-function ensureListening(): void {
+/** Makes what later requests need, besides the threads that serve them. */
+export function ensureListening(): void {
   if (state.id >= 0) return;
   ensureStarted();
   const id = semaphores.completions();

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
-// What the addon exports, declared once. Everything here is mechanism: descriptors, framing, waiting. Endpoints, queues
-// and semaphores are named by small integers, their ids. Results are >= 0, a negated errno, or one of `status`.
+// What the addon exports, declared once, here and in queue-functions.ts. Everything here is mechanism: descriptors, framing,
+// waiting. Endpoints, queues and semaphores are named by small integers, their ids. Results are >= 0, a negated errno, or one of
+// `status`.
 import { loadAddon } from './load-addon.js';
+import type { NativeLeases, NativeQueues } from './queue-functions.js';
 import { readSettings } from './settings.js';
 
 /** What a descriptor may be waited for. */
@@ -39,8 +41,11 @@ export interface NativeSemaphores {
   unpin(id: number): void;
   describe(id: number): { name: string; family: string; number: number };
 
-  /** Records in the family's table whether this environment holds it, or how many calls wait on its condition. */
-  track(id: number, waits: boolean): void;
+  /**
+   * Records in the family's table whether this environment holds it, or how many calls wait on its condition. 0, or a
+   * negated errno if there is no memory for a record.
+   */
+  track(id: number, waits: boolean): number;
   /** Marks the semaphore as used by processes that keep no holder records. */
   expose(id: number): void;
 
@@ -66,8 +71,6 @@ export interface NativeSemaphores {
 
   /** The pid of a dead holder, or 0. */
   deadHolder(id: number): number;
-  /** 1 if a living process has a record of holding it. */
-  hasLiveHolder(id: number): number;
   /** Posts on behalf of a dead holder, with `force` also of one without a record: 1, or 0 if there is none. */
   recover(id: number, force: boolean): number;
   setWaiting(id: number, count: number): void;
@@ -122,9 +125,10 @@ export interface NativeProcesses {
   endWithParent(fd: number, graceMs: number): number;
   /**
    * A descriptor for a new Python child, which writes there what its resource tracker should know. This process reads
-   * until the child and its descendants have ended.
+   * until the child and its descendants have ended. When one of these ends, the locks that it held are released, as far
+   * as they are among the `semaphores` that the child is given, by their ids.
    */
-  trackResources(): number;
+  trackResources(semaphores: Int32Array): number;
   /** The descriptors of other processes that this one may see, with their access modes, or -errno. */
   listDescriptors(): [pid: number, fd: number, object: string, access: number, program: string][] | number;
   /** Text that all environments of the process share: what `setRole` has set, else the first `initial`. */
@@ -150,129 +154,6 @@ export interface NativeSockets {
   take(id: number, ip: boolean): number;
 }
 
-/** Queues, by ids of their own. */
-export interface NativeQueues {
-  /** The flags of a queue, which all Node members share. See QueueState. */
-  readonly isShutDown: number;
-  readonly dropped: number;
-  readonly broken: number;
-
-  /**
-   * The ids are of endpoints and semaphores, -1 for what the queue does not have. `make` for a queue that has just been
-   * created, which no other process knows.
-   */
-  open(
-    reader: number,
-    writer: number,
-    rlock: number,
-    wlock: number,
-    slots: number,
-    unfinished: number,
-    stateReader: number,
-    stateWriter: number,
-    maxsize: number,
-    make: boolean,
-  ): number;
-
-  /**
-   * The length of one item, now at the start of `slab`; `largeMessage`; `again`: there is none; `busy`: there is one,
-   * but another member has the lock; `shutDown`, `queueBroken`, or a failure. `expected` says that there should be one.
-   */
-  get(id: number, slab: Uint8Array, expected: boolean): number;
-  /** As `receiveLarge`. */
-  getLarge(id: number, into: Uint8Array, budget: number): number;
-  messageLength(id: number): number;
-  /** The caller has acquired the lock for getting on behalf of this queue, which releases it. */
-  adoptLock(id: number): void;
-  /** 1 if a part of an item was read. */
-  inside(id: number): number;
-  /** Recovers from the death of other members: 0 or `queueBroken`. */
-  check(id: number): number;
-  /** 1 if a process that keeps no holder records may be moving data through the pipe. */
-  mayBeMovedByNonMember(id: number): number;
-  /** How many bytes are in the pipe. */
-  readable(id: number): number;
-
-  /** How many bytes wait to be written, 0 if the item was written. `again` if there is no slot, unless `hasSlot`. */
-  put(id: number, data: Uint8Array, hasSlot: boolean): number;
-  /** The same for an item in two pieces: a `prefix` of at most 16 bytes, and `data`. */
-  putWithPrefix(id: number, data: Uint8Array, hasSlot: boolean, prefix: Uint8Array): number;
-  /** A completion comes once at most `maxBytes` wait: 0, or what made that impossible. */
-  notifyWhen(id: number, maxBytes: number, request: number): number;
-  forget(id: number, request: number): void;
-  /** Items that wait need not be written before the process ends. */
-  cancel(id: number): void;
-  /** How many more items may be put. Also for a closed queue. */
-  freeSlots(id: number): number;
-
-  flags(id: number): number;
-  addFlags(id: number, flags: number): void;
-  /** Ends getting. Items that were put are still written. */
-  close(id: number): void;
-  release(id: number): void;
-
-  /** For the end of the environment: finishes items of which a part was read. */
-  finish(timeoutMs: number): void;
-  /** How many queues, items and bytes of this process wait to be written, and the name of a lock of one queue. */
-  processWaiting(): [queues: number, items: number, bytes: number, name: string];
-  /** A completion comes once nothing waits in this process. */
-  notifyWhenIdle(request: number): number;
-  /** For the end of the process: it no longer counts as a reader of queues to which it has yet to write. */
-  cutReaders(): void;
-  /** For the end of the process: no further item is begun. 1 if none is half written. */
-  stopFeeders(): number;
-}
-
-/** Queues with leases, by ids of their own: one for each member, that is, each queue object of an environment. */
-export interface NativeLeases {
-  /** What a member waits for: room for an item, or that no item is unfinished. */
-  readonly room: number;
-  readonly idle: number;
-
-  /** Makes the memory of a queue. Returns its descriptor. `places` and `maxDeliveries`: 0 for no limit. */
-  create(bytes: number, places: number, maxDeliveries: number): number;
-  /**
-   * The descriptor belongs to the queue from now on, unless this fails. The ids are of endpoints. `thread` is for
-   * reports.
-   */
-  open(
-    fd: number,
-    readyReader: number,
-    readyWriter: number,
-    freedReader: number,
-    freedWriter: number,
-    thread: number,
-  ): number;
-  /** 0; `again` if there is no room; `busy` while another member is stopped inside the lock; `shutDown`, `queueBroken`. */
-  put(id: number, data: Uint8Array, prefix: Uint8Array): number;
-  /**
-   * The length of one item, now at the start of `slab`; `largeMessage` if it does not fit, for `read`; `again`, `busy`,
-   * `shutDown`, `queueBroken`. `found` gets four doubles: receipt, length, deliveries, and 1 if the item is for the dead
-   * letters, which only happens with `letters`.
-   */
-  get(id: number, slab: Uint8Array, letters: boolean, found: Uint8Array): number;
-  /** Copies a leased item. Returns how many bytes. */
-  read(id: number, receipt: number, into: Uint8Array): number;
-  /** Ends a lease, the oldest one for 0: the item is finished, or is handed out again. -ESRCH if there is none. */
-  end(id: number, receipt: number, finished: boolean): number;
-  /** 0 if no item is unfinished, else `again`; or `busy`. */
-  finished(id: number): number;
-  /** The member does not wait for `room` or `idle` any more. */
-  forget(id: number, want: number): void;
-  /** Hands out again what dead members have leased: 0 or `busy`. */
-  check(id: number): number;
-  /** How many items wait, then pid, thread, items and milliseconds of each holder; or `busy`. */
-  report(id: number): number[] | number;
-  /** Four numbers: items that wait, places taken, items unfinished, members woken that have not looked. */
-  counts(id: number, out: Int32Array): number;
-  /** The flags of a queue, as in NativeQueues. */
-  flags(id: number): number;
-  addFlags(id: number, flags: number): void;
-  /** Ends the membership: what was leased is handed out again. */
-  close(id: number): void;
-  release(id: number): void;
-}
-
 export interface Native {
   readonly semaphores: NativeSemaphores;
   readonly processes: NativeProcesses;
@@ -291,13 +172,16 @@ export interface Native {
     readonly noDescriptor: number;
     readonly bufferChanged: number;
     readonly unreadable: number;
+    readonly itemLost: number;
     readonly ownerDied: number;
     readonly queueBroken: number;
     readonly shutDown: number;
+    readonly noThread: number;
     readonly again: number;
     readonly interrupted: number;
     readonly timedOut: number;
     readonly canceled: number;
+    readonly noMemory: number;
     readonly notWatchable: number;
     readonly busy: number;
     readonly overflow: number;

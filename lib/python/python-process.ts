@@ -9,7 +9,6 @@ import { argumentError } from '../core/errors.js';
 import { native } from '../native/addon.js';
 import { launchChild, type Spawner } from '../process/launch.js';
 import { checkCommon, COMMON_PROCESS_OPTIONS, type CommonProcessOptions } from '../process/options.js';
-import { recoverQueues } from './queue-recovery.js';
 import { findInterpreter } from './interpreter.js';
 import { reduceForPython } from './reduce.js';
 import { commandLine, pickleArguments, spawnPickles, type Task } from './spawn.js';
@@ -112,8 +111,7 @@ export class PythonProcess extends BaseProcess {
     const { command, label } = findInterpreter(this.#python, env, this.#options.cwd);
     const queues: WeakRef<BaseQueue<unknown>>[] = [];
     let pickles: Buffer;
-    // If it fails, the child starts a tracker of its own.
-    const tracker = native.processes.trackResources();
+    let tracker = -1;
     const spawner: Spawner = {
       node: false,
       command: (channel, inheritance) => {
@@ -121,15 +119,23 @@ export class PythonProcess extends BaseProcess {
           if (object instanceof BaseQueue) queues.push(new WeakRef(object as BaseQueue<unknown>));
           return reduceForPython(object, inheritance);
         };
-        pickles = spawnPickles(channel, identity, this.#task, pickleArguments(this.#task, { reduce }));
+        const args = pickleArguments(this.#task, { reduce });
+        const { semaphores } = inheritance;
+        // If it fails, the child starts a tracker of its own.
+        tracker = native.processes.trackResources(semaphores);
         const number = tracker < 0 ? undefined : inheritance.descriptor(tracker).fd;
+        const records = semaphores.length === 0 ? undefined : { tracker: number };
+        pickles = spawnPickles(channel, identity, this.#task, args, records);
         const family = native.semaphores.ownFamily();
         // Never used there: while the child has it, it is a member, and what it has made is not swept.
         if (family !== undefined) inheritance.descriptor(family.fd);
         return { command, args: commandLine(channel, number), label, env };
       },
       send: (channel) => channel.sendUnframed(pickles),
-      ended: () => recoverQueues(queues),
+      // Members of the queue that wait in Python do not look after each other.
+      ended: () => {
+        for (const queue of queues) queue.deref()?.transport.checkMembers();
+      },
       explain: (exitcode, attached) => neverCalled(label, exitcode, attached, this.#task),
     };
     try {

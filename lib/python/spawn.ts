@@ -4,11 +4,13 @@
 // reads from a descriptor. The first is a dict that prepares the process, the second the process object, which the
 // child runs.
 import type { ChildIdentity } from '../process/base-process.js';
+import { familyFolders } from '../synchronize/family-folders.js';
 import { currentRole } from '../process/current-process.js';
 import { DAEMON_GRACE_MS } from '../process/options.js';
 import { encodePickle } from '../serialization/pickle/codec.js';
 import type { PickleHooks } from '../serialization/pickle/hooks.js';
 import { create, PythonGlobal, PythonTuple, reduce, type PythonObject } from '../serialization/pickle/nodes.js';
+import { sources } from './records/sources.js';
 import { source } from './spawn_child.js';
 
 const Process = new PythonGlobal('multiprocessing.context', 'SpawnProcess');
@@ -55,12 +57,15 @@ export function pickleArguments({ args, kwargs }: Task, hooks: PickleHooks): Buf
  *
  * @param handle The number of the bootstrap channel in the child.
  * @param args The result of `pickleArguments`.
+ * @param records Given if there are locks in the arguments: the child records which of them it holds, and tells that to
+ *   the tracker, by its number in the child.
  */
 export function spawnPickles(
   handle: number,
   { name, identity, daemon, endsWithParent }: ChildIdentity,
   task: Task,
   args: Buffer,
+  records: { readonly tracker: number | undefined } | undefined,
 ): Buffer {
   const { name: parentName, authkey } = currentRole();
   const key = Buffer.from(authkey, 'base64');
@@ -73,7 +78,14 @@ export function spawnPickles(
     sys_path: reduce(evaluate, [SEARCHED, { folders: task.folders }]),
   };
   // The namespace of spawn_child.py, which has the functions that are called below.
-  const globals = { handle, daemon: endsWithParent, grace: DAEMON_GRACE_MS / 1000, stdin: task.stdin };
+  const recording = records && { ...records, folders: familyFolders(), sources };
+  const globals = {
+    handle,
+    daemon: endsWithParent,
+    grace: DAEMON_GRACE_MS / 1000,
+    stdin: task.stdin,
+    records: recording,
+  };
   const call = (expression: string, locals: object): PythonObject => reduce(evaluate, [expression, globals, locals]);
   // The attributes that Process.__init__ of CPython sets. The child evaluates them in this order, which matters.
   const state = {

@@ -9,9 +9,9 @@
 # fails. CPython itself prints the traceback.
 #
 # The pickle provides `handle`, the number of that descriptor; `daemon`, whether the child ends when its parent ends;
-# `grace`, the seconds between the SIGTERM and the SIGKILL that it sends itself then; and `stdin`, whether the caller has
-# chosen a standard input.
-# globals: handle, daemon, grace, stdin
+# `grace`, the seconds between the SIGTERM and the SIGKILL that it sends itself then; `stdin`, whether the caller has chosen a
+# standard input; and `records`, the namespace of the files in records/, if there are locks in the arguments.
+# globals: handle, daemon, grace, stdin, records
 import os, pickle, sys
 
 # CPython closes `handle` when the pickles are loaded.
@@ -64,6 +64,8 @@ def load(data):
     global kwargs
     try:
         check()
+        for source in records['sources'] if records else ():
+            exec(source, records)
         values = pickle.loads(data)
         kwargs = values['kwargs']
     except BaseException:

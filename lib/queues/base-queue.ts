@@ -4,7 +4,7 @@
 import { inspect } from 'node:util';
 
 import { checkBlockingLimits, deadlineAfter, type WaitOptions } from '../core/deadline.js';
-import { ClosedError, NotSupported, PicklingError, ShutDown } from '../core/errors.js';
+import { argumentError, ClosedError, NotSupported, PicklingError, ShutDown } from '../core/errors.js';
 import { ArrivingItem, itemDecoder } from './arriving-item.js';
 import { waitForFeedersAtExit } from './exit.js';
 import { leaseDecoder } from './lease.js';
@@ -20,9 +20,11 @@ import { makeFair } from '../event-loop/fair-calls.js';
 import { KeepAlive } from '../event-loop/keep-alive.js';
 import { kReduce } from '../reduction/registry.js';
 import { shareableMark } from '../reduction/shareable.js';
-import type { Item } from './transport.js';
+import { LostItemsWatch, type LostItems } from './lost-items.js';
+import type { Item, QueueStats } from './transport.js';
 import { BorrowedBytes } from '../serialization/borrowed-bytes.js';
 import type { Exporter } from '../reduction/transfer.js';
+import { checkFunction } from '../core/validate.js';
 
 /** Options of `put` and `get`. */
 export interface QueueWaitOptions extends WaitOptions {
@@ -40,6 +42,7 @@ export abstract class BaseQueue<T> {
   readonly #transport: PipeTransport | LeaseTransport;
   readonly #reader: QueueReader;
   readonly #writer: QueueWriter;
+  readonly #lostItems: LostItemsWatch;
   /** An item that was got, and waits for the next call, while Connections in it are on their way. */
   #arriving: ArrivingItem | undefined;
 
@@ -61,6 +64,7 @@ export abstract class BaseQueue<T> {
       throw error;
     }
     this.#writer = new QueueWriter(this.#transport, resources.highWaterMark);
+    this.#lostItems = new LostItemsWatch(this.#transport, this);
     waitForFeedersAtExit();
     Object.defineProperty(this, 'shareable', shareableMark(typeName));
   }
@@ -137,6 +141,38 @@ export abstract class BaseQueue<T> {
     return this.#arriving === undefined && !this.#reader.holdsItem && !this.#transport.readable;
   }
 
+  /**
+   * What all members of the queue have counted together since it was made. No CPython counterpart.
+   *
+   * @throws `NotSupported` if a process may use the queue that does not count: one that the package did not start, or
+   * one in another language.
+   */
+  stats(): QueueStats {
+    this.checkOpen();
+    const { stats } = this.#transport;
+    if (stats !== undefined) return stats;
+    throw new NotSupported('Not all processes that may use this queue count its items: pass it to Node processes only');
+  }
+
+  /**
+   * Calls `listener` when it turns out that items were lost with a process that has died, in every process that listens.
+   * The diagnostics channel `node-multiprocessing:queue.lost` tells the same of queues that are made after the
+   * subscription. A listener does not keep the process alive. No CPython counterpart.
+   */
+  on(event: 'lost', listener: (lost: LostItems) => void): this {
+    checkEvent(event, listener);
+    this.checkOpen();
+    this.#lostItems.add(listener);
+    return this;
+  }
+
+  /** Removes a listener. */
+  off(event: 'lost', listener: (lost: LostItems) => void): this {
+    checkEvent(event, listener);
+    this.#lostItems.remove(listener);
+    return this;
+  }
+
   /** Whether this object was closed. */
   get closed(): boolean {
     return this.#closed;
@@ -155,6 +191,7 @@ export abstract class BaseQueue<T> {
     this.#takeArriving()?.drop();
     this.#reader.close(error);
     this.#writer.close(error);
+    this.#lostItems.close();
     this.#transport.close();
     this.#resources.close();
   }
@@ -268,6 +305,11 @@ export abstract class BaseQueue<T> {
   protected checkOpen(): void {
     if (this.#closed) throw new ClosedError(this.#typeName);
   }
+}
+
+function checkEvent(event: unknown, listener: unknown): void {
+  if (event !== 'lost') throw argumentError('type', `The only event of a queue is 'lost', not ${inspect(event)}`);
+  checkFunction(listener, 'listener');
 }
 
 makeFair(BaseQueue.prototype);

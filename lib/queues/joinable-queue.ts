@@ -9,9 +9,11 @@ import { joinLeases, joinLeasesSync } from './lease-join.js';
 import { makeLeases, type JoinableQueueOptions } from './lease-options.js';
 import { LeaseResources } from './lease-resources.js';
 import { LeaseTransport } from './lease-transport.js';
+import type { PipeTransport } from './pipe-transport.js';
 import { QueueResources, type Joinable } from './queue-resources.js';
 import { run, runSync } from '../event-loop/driver.js';
 import { makeFair } from '../event-loop/fair-calls.js';
+import { POLL_MS } from './transport.js';
 import type { SemaphoreWaits } from '../synchronize/semaphore-wait.js';
 
 /**
@@ -147,14 +149,19 @@ export class JoinableQueue<T = unknown> extends Queue<T> {
     }
   }
 
+  /** Of a queue without leases. */
+  get #pipe(): PipeTransport {
+    return this.transport as PipeTransport;
+  }
+
   get #joinable(): Joinable {
     return this.resources.joinable as Joinable;
   }
 
   #taskDoneSteps(operation: string): SemaphoreWaits<void> {
-    const { condition, unfinished } = this.#joinable;
+    const { condition } = this.#joinable;
     return condition.lockedSteps((owner) => {
-      if (!unfinished.tryAcquire()) throw new TaskDoneError();
+      if (!this.#pipe.taskDone()) throw new TaskDoneError();
       return this.#isFinished() ? condition.notifySteps(owner, Infinity, operation) : { value: undefined };
     });
   }
@@ -167,7 +174,11 @@ export class JoinableQueue<T = unknown> extends Queue<T> {
       while (!isFinished()) {
         const { end } = transport;
         if (end !== undefined) throw end;
-        if (!(yield* condition.waitSteps(owner, deadline, signal))) throw new TimeoutError(operation);
+        // When items are lost with a process no member calls taskDone for them, so nothing wakes this one.
+        const until = Math.min(deadline, performance.now() + POLL_MS);
+        if (yield* condition.waitSteps(owner, until, signal)) continue;
+        if (performance.now() >= deadline) throw new TimeoutError(operation);
+        transport.checkAccounts();
       }
     });
   }

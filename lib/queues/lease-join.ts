@@ -2,7 +2,8 @@
 //
 // Waiting until no item of a queue with leases is unfinished.
 import { deadlineAfter, millisecondsLeft, type Limits } from '../core/deadline.js';
-import { queueError, TimeoutError } from '../core/errors.js';
+import { TimeoutError } from '../core/errors.js';
+import { queueError } from '../core/status-errors.js';
 import { UnfinishedItemsError } from '../core/lease-errors.js';
 import type { KeepAlive } from '../event-loop/keep-alive.js';
 import { PendingCall } from '../event-loop/pending-call.js';

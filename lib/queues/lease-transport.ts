@@ -6,13 +6,14 @@ import { blockOn } from '../event-loop/sync-wait.js';
 import type { Channel } from '../connection/channel.js';
 import type { LargeMessage } from '../connection/large-message.js';
 import { allocateCopied } from '../core/large-buffers.js';
-import { queueError, systemError } from '../core/errors.js';
+import { systemError } from '../core/errors.js';
+import { queueError } from '../core/status-errors.js';
 import type { LeaseHolder, Unfinished } from '../core/lease-errors.js';
 import { native } from '../native/addon.js';
 import { BorrowedBytes } from '../serialization/borrowed-bytes.js';
 import { SEM_VALUE_MAX } from '../synchronize/sem-lock.js';
 import type { LeaseResources, LetterBox } from './lease-resources.js';
-import { POLL_MS, type Item, type QueueTransport } from './transport.js';
+import { POLL_MS, type Item, type QueueStats, type QueueTransport } from './transport.js';
 
 const { leases, queues, status: codes } = native;
 
@@ -124,6 +125,24 @@ export class LeaseTransport implements QueueTransport {
 
   checkMembers(): void {
     leases.check(this.#id);
+  }
+
+  /** The items of dead members come back when the members are looked after. */
+  checkAccounts(): void {
+    leases.check(this.#id);
+  }
+
+  /** An item that was handed out again counts as got each time. */
+  get stats(): QueueStats {
+    const numbers = leases.stats(this.#id);
+    if (typeof numbers === 'number') throw systemError(numbers, 'stats');
+    const [put, got, recoveries, depth] = numbers;
+    return { put, got, lost: this.lost, recoveries, depth };
+  }
+
+  /** No item is ever lost with a member. */
+  get lost(): number {
+    return 0;
   }
 
   get readable(): boolean {

@@ -5,13 +5,14 @@
 import { request, requestSync, type Background } from '../event-loop/completions.js';
 import type { Channel } from '../connection/channel.js';
 import type { LargeMessage } from '../connection/large-message.js';
-import { queueError, receiveError, systemError } from '../core/errors.js';
+import { systemError } from '../core/errors.js';
+import { queueError, receiveError } from '../core/status-errors.js';
 import { native } from '../native/addon.js';
 import { blockOn } from '../event-loop/sync-wait.js';
 import { BorrowedBytes } from '../serialization/borrowed-bytes.js';
 import type { SemaphoreHandle } from '../synchronize/semaphore-handle.js';
 import type { QueueResources } from './queue-resources.js';
-import { POLL_MS, type Item, type QueueTransport } from './transport.js';
+import { POLL_MS, type Item, type QueueStats, type QueueTransport } from './transport.js';
 
 const { queues, status: codes } = native;
 
@@ -72,18 +73,23 @@ export class PipeTransport implements QueueTransport {
     queues.addFlags(this.#id, queues.isShutDown | (drop ? queues.dropped : 0));
   }
 
-  breakOff(): void {
-    queues.addFlags(this.#id, queues.broken);
-  }
-
   onceChanged(callback: () => void): () => void {
     return this.#state?.onceReadable(callback) ?? (() => undefined);
   }
 
   get(slab: Buffer, large: LargeMessage, expected: boolean, budget: number): number {
-    const status = queues.get(this.#id, slab, expected);
-    if (status !== codes.largeMessage) return status;
-    return large.fill(queues.messageLength(this.#id), (bytes) => queues.getLarge(this.#id, bytes, budget));
+    for (;;) {
+      const status = queues.get(this.#id, slab, expected);
+      if (status !== codes.largeMessage) return status;
+      try {
+        const filled = large.fill(queues.messageLength(this.#id), (bytes) => queues.getLarge(this.#id, bytes, budget));
+        if (filled !== codes.itemLost) return filled;
+        large.drop();
+      } catch {
+        // The item stays where it is until there is memory for it.
+        return codes.noMemory;
+      }
+    }
   }
 
   onceGettable(missing: number, callback: (expected: boolean) => void): () => void {
@@ -112,6 +118,28 @@ export class PipeTransport implements QueueTransport {
 
   checkMembers(): void {
     queues.check(this.#id);
+  }
+
+  checkAccounts(): void {
+    queues.checkSlots(this.#id);
+  }
+
+  get stats(): QueueStats | undefined {
+    const numbers = queues.stats(this.#id);
+    if (typeof numbers === 'number') return undefined;
+    const [put, got, lost, recoveries, depth] = numbers;
+    return { put, got, lost, recoveries, depth };
+  }
+
+  /** Finishes one item. False if none is unfinished. */
+  taskDone(): boolean {
+    const status = queues.taskDone(this.#id);
+    if (status < 0 && status !== codes.again) throw systemError(status, 'sem_trywait');
+    return status === 0;
+  }
+
+  get lost(): number {
+    return queues.lost(this.#id);
   }
 
   get readable(): boolean {
@@ -161,16 +189,6 @@ export class PipeTransport implements QueueTransport {
 
   close(): void {
     queues.close(this.#id);
-  }
-
-  /** Whether the pipe is empty. */
-  get isEmpty(): boolean {
-    return queues.readable(this.#id) === 0;
-  }
-
-  /** Whether a process that keeps no holder records may be moving data through the pipe. */
-  get mayBeMovedByNonMember(): boolean {
-    return queues.mayBeMovedByNonMember(this.#id) !== 0;
   }
 
   #useLock(outcome: number): void {

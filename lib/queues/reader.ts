@@ -2,7 +2,8 @@
 //
 // The getting half of a queue: the calls that wait, in the order in which they are served, and the item that is on its way.
 import { isLimited, type Limits } from '../core/deadline.js';
-import { BusyError, Empty, QueueBroken, queueError } from '../core/errors.js';
+import { BusyError, Empty, QueueBroken } from '../core/errors.js';
+import { queueError } from '../core/status-errors.js';
 import { Fifo } from '../core/fifo.js';
 import { ownCopy } from '../core/own-bytes.js';
 import { LargeMessage } from '../connection/large-message.js';
@@ -12,7 +13,7 @@ import { PendingCall } from '../event-loop/pending-call.js';
 import { BYTES_PER_TURN, OPERATIONS_PER_TURN, takeTurn } from '../event-loop/reactor.js';
 import { flushUnwritten } from '../event-loop/sync-wait.js';
 import type { MessageDecoder } from '../serialization/message-decoder.js';
-import { POLL_MS, type QueueTransport } from './transport.js';
+import { CHECK_MS, type QueueTransport } from './transport.js';
 
 const codes = native.status;
 
@@ -86,7 +87,7 @@ export class QueueReader {
       if (this.#has(status)) return this.#item(status);
       if (!isWait(status)) throw this.#failure(status);
       const { inside } = this.#transport;
-      const until = inside ? Math.min(deadline, performance.now() + POLL_MS) : deadline;
+      const until = inside ? Math.min(deadline, performance.now() + CHECK_MS) : deadline;
       if (this.#transport.blockUntilGettable(status, until, operation)) continue;
       if (inside) this.#transport.checkMembers();
       if (performance.now() < deadline) continue;
@@ -137,12 +138,17 @@ export class QueueReader {
       }
       const status = this.#next(expected);
       if (isWait(status)) {
-        this.#watch(status);
+        try {
+          this.#watch(status);
+        } catch (error) {
+          this.#failAll(() => error as Error);
+        }
         return;
       }
       if (!this.#has(status)) {
         const failure = this.#failure(status);
         this.#failAll(() => failure);
+        if (this.#transport.inside) return;
         break;
       }
       const first = this.#waiting.shift();
@@ -164,22 +170,30 @@ export class QueueReader {
 
   /** Called when no call waits any more. */
   #rest(): void {
-    if (this.#transport.inside) this.#watch(codes.again);
-    else this.#watch(undefined);
+    try {
+      this.#watch(this.#transport.inside ? codes.again : undefined);
+    } catch {
+      // No call is left to be told. Inside an item the timer makes further attempts.
+    }
   }
 
   /** Waits for what the last attempt found missing; with undefined for nothing. */
   #watch(status: number | undefined): void {
     const waits = status !== undefined && (this.#waiting.length > 0 || this.#transport.inside);
     const missing = waits ? status : undefined;
-    if (missing !== this.#missing) {
-      this.#stopWaiting?.();
-      this.#stopWaiting = undefined;
-      this.#missing = undefined;
+    try {
+      if (missing === this.#missing) return;
+      this.#stopWatching();
       if (missing !== undefined) this.#stopWaiting = this.#transport.onceGettable(missing, this.#onGettable);
       this.#missing = missing;
+    } finally {
+      this.#listen(waits);
     }
-    this.#listen(waits);
+  }
+
+  #stopWatching(): void {
+    this.#stopWaiting?.();
+    this.#stopWaiting = this.#missing = undefined;
   }
 
   readonly #onGettable = (expected: boolean): void => {
@@ -190,6 +204,15 @@ export class QueueReader {
   /** Listens for a change of the queue's state, and polls where there is no notification. */
   #listen(waits: boolean): void {
     const { changed, inside } = this.#transport;
+    if (waits && (changed || inside)) {
+      this.#timer ??= setInterval(() => {
+        if (this.#transport.inside) this.#transport.checkMembers();
+        this.#serve(false);
+      }, CHECK_MS).unref();
+    } else {
+      clearInterval(this.#timer);
+      this.#timer = undefined;
+    }
     if (waits && !changed) {
       this.#stopListening ??= this.#transport.onceChanged(() => {
         this.#stopListening = undefined;
@@ -198,15 +221,6 @@ export class QueueReader {
     } else {
       this.#stopListening?.();
       this.#stopListening = undefined;
-    }
-    if (waits && (changed || inside)) {
-      this.#timer ??= setInterval(() => {
-        if (this.#transport.inside) this.#transport.checkMembers();
-        this.#serve(false);
-      }, POLL_MS).unref();
-    } else {
-      clearInterval(this.#timer);
-      this.#timer = undefined;
     }
   }
 
@@ -228,8 +242,14 @@ export class QueueReader {
     return status >= 0 ? this.#decoder.fromBorrowed(slab, status) : this.#decoder.fromOwned(this.#large.take());
   }
 
+  /** The error for a failed attempt. If it was made inside an item, a timer makes the next one. */
   #failure(status: number): Error {
-    this.#large.drop();
+    if (this.#transport.inside) {
+      this.#stopWatching();
+      this.#listen(true);
+    } else {
+      this.#large.drop();
+    }
     const outOfStep =
       status === codes.truncated ||
       status === codes.badLength ||

@@ -11,6 +11,26 @@ export type Item = Uint8Array | BorrowedBytes;
 /** How often a call polls for a change of state that it is not notified of, in milliseconds. */
 export const POLL_MS = 500;
 
+/** How often a member that has read a part of an item looks whether the rest can still come, in milliseconds. */
+export const CHECK_MS = 100;
+
+/** What the members of a queue have counted together, all of them, since it was made. */
+export interface QueueStats {
+  /** Items that were written to the pipe, wholly or in part. */
+  readonly put: number;
+  /** Items that a member has got. */
+  readonly got: number;
+  /**
+   * Items that were put and that no member can get, since a process has died: those that it had accepted and not
+   * wholly written, and the one that it was reading.
+   */
+  readonly lost: number;
+  /** How often a member has set the queue right after the death of another one in the middle of an operation. */
+  readonly recoveries: number;
+  /** Items in the pipe now. */
+  readonly depth: number;
+}
+
 /** One queue, as this environment uses it. A status is >= 0, or one of `native.status`, or a negated errno. */
 export interface QueueTransport {
   /** Whether a member has changed the state of the queue: it was shut down, or is broken. */
@@ -23,8 +43,6 @@ export interface QueueTransport {
   readonly notifies: boolean;
   /** Ends the queue for all members. With `drop`, what is still on its way is not got any more. */
   shutDown(drop: boolean): void;
-  /** Marks the queue as broken, for all members. */
-  breakOff(): void;
   /**
    * Calls `callback` once when the state has changed. After a change of state it is called at once, each time: a caller that
    * has seen the change polls for further ones instead.
@@ -47,6 +65,12 @@ export interface QueueTransport {
   readonly inside: boolean;
   /** Recovers from the death of other members. */
   checkMembers(): void;
+  /** Looks for slots and items that dead members have taken with them. */
+  checkAccounts(): void;
+  /** What all members have counted; undefined if one of them does not. */
+  readonly stats: QueueStats | undefined;
+  /** How many items were lost, as far as that was noticed. */
+  readonly lost: number;
   /** Whether an item may have arrived. */
   readonly readable: boolean;
   /** The failure for a status of `get` that means that the bytes are no items. */

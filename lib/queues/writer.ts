@@ -2,7 +2,8 @@
 //
 // The putting half of a queue: the calls that wait for a slot, and those that wait until what was accepted is written.
 import { isLimited, type Limits } from '../core/deadline.js';
-import { BusyError, Full, queueError, TimeoutError } from '../core/errors.js';
+import { BusyError, Full, TimeoutError } from '../core/errors.js';
+import { queueError } from '../core/status-errors.js';
 import { Fifo } from '../core/fifo.js';
 import { native } from '../native/addon.js';
 import type { KeepAlive } from '../event-loop/keep-alive.js';

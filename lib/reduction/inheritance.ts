@@ -20,7 +20,8 @@ import {
  * child.
  */
 export class Inheritance implements Exporter {
-  readonly recorded: boolean;
+  /** Python children record, too: `lib/python/records`. */
+  readonly recorded = true;
   readonly serialization: 'structured' | 'pickle';
   readonly continues: boolean;
   readonly #first: number;
@@ -34,7 +35,6 @@ export class Inheritance implements Exporter {
    */
   constructor(first: number, node: boolean) {
     this.#first = first;
-    this.recorded = node;
     this.continues = node;
     this.serialization = node ? 'structured' : 'pickle';
   }
@@ -42,6 +42,11 @@ export class Inheritance implements Exporter {
   /** The descriptors of this process, in the order of their numbers in the child. */
   get fds(): readonly number[] {
     return this.#fds;
+  }
+
+  /** The semaphores that the child is given, by their ids. */
+  get semaphores(): Int32Array {
+    return Int32Array.from(this.#pinned, ({ id }) => id);
   }
 
   descriptor(fd: number): DescriptorAddress {

@@ -33,6 +33,8 @@ export interface SemaphoreAddress {
 
 /** The members of a semaphore that are needed for passing it on. */
 export interface TransferableSemaphore {
+  /** Its id in the native layer. */
+  readonly id: number;
   readonly address: SemaphoreAddress;
   /** Marks the semaphore as used by processes that keep no holder records. */
   expose(): void;

@@ -4,8 +4,8 @@
 // conditions and events are built from these.
 import { constants } from 'node:os';
 
+import { ensureListening, request, requestSync, type Background } from '../event-loop/completions.js';
 import { nextTurn } from '../event-loop/next-turn.js';
-import { request, requestSync, type Background } from '../event-loop/completions.js';
 import { deadlineAfter, millisecondsLeft, throwIfAborted, type Limits } from '../core/deadline.js';
 import { BusyError, ClosedError, NotSupported, OwnerDied, semaphoreError, TimeoutError } from '../core/errors.js';
 import { native } from '../native/addon.js';
@@ -13,7 +13,7 @@ import type { SemaphoreAddress, TransferableSemaphore } from '../reduction/trans
 import { hasOneCpu } from '../core/cpus.js';
 import type { KeepAlive } from '../event-loop/keep-alive.js';
 import { PendingCall } from '../event-loop/pending-call.js';
-import { ensureStarted, takeTurn } from '../event-loop/reactor.js';
+import { takeTurn } from '../event-loop/reactor.js';
 import { checkInterrupted, flushUnwritten, unwritten } from '../event-loop/sync-wait.js';
 
 const codes = native.status;
@@ -63,7 +63,8 @@ export class SemaphoreHandle implements TransferableSemaphore {
     this.#typeName = typeName;
     this.#id = id;
     try {
-      ensureStarted();
+      // An operation of several steps must not fail at its wait, since the steps before it cannot be taken back.
+      ensureListening();
     } catch (error) {
       semaphores.close(id);
       throw error;
@@ -71,10 +72,15 @@ export class SemaphoreHandle implements TransferableSemaphore {
     collected.register(this, id, this);
   }
 
-  /** Records the holder in the family's table, or (`waits`) the waiters of the condition that the semaphore belongs to. */
+  /**
+   * Records the holder in the family's table, or (`waits`) the waiters of the condition that the semaphore belongs to. Closes
+   * the handle and throws if there is no memory for a record.
+   */
   track(waits = false): this {
-    semaphores.track(this.#id, waits);
-    return this;
+    const status = semaphores.track(this.#id, waits);
+    if (status >= 0) return this;
+    this.close();
+    throw semaphoreError(status, 'posix_fallocate');
   }
 
   get closed(): boolean {
@@ -296,11 +302,6 @@ export class SemaphoreHandle implements TransferableSemaphore {
     return this.tryAcquire() ? 0 : requestSync(this.background, deadline, operation);
   }
 
-  /** Whether a living process is recorded as the holder. Python processes keep no records. */
-  hasLiveHolder(): boolean {
-    return semaphores.hasLiveHolder(this.#id) > 0;
-  }
-
   /** Posts in the place of a dead holder, with `force` also of one without a record. Whether it did. */
   recover(force: boolean): boolean {
     this.checkOpen();
@@ -328,7 +329,7 @@ export class SemaphoreHandle implements TransferableSemaphore {
 
   /**
    * Leaves notifications for recorded waiters that are alive, outside of the semaphore: a later waiter cannot take them. Each
-   * of these looks for its own every 500 ms.
+   * of these looks for its own every 100 ms.
    *
    * @returns How many were left. There is at most one for each call that waits.
    */

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <iterator>
 #include <vector>
 
 #include "bindings/napi_args.h"
@@ -160,6 +161,18 @@ napi_value Counts(napi_env env, napi_callback_info info) {
   return args.Return(0);
 }
 
+// stats(id): items put, deliveries, takeovers of the lock, and items that wait; or -errno.
+napi_value Stats(napi_env env, napi_callback_info info) {
+  const Args<1> args(env, info);
+  const auto* open = Find(args);
+  if (open == nullptr) return args.Return(-EBADF);
+  const leases::Header& header = open->block->header();
+  const uint64_t numbers[] = {header.last_number.load(), header.got.load(),
+                              header.recoveries.load(), header.waiting.load()};
+  return args.Array(std::size(numbers),
+                    [&](uint32_t i) { return args.Return(static_cast<int64_t>(numbers[i])); });
+}
+
 napi_value Flags(napi_env env, napi_callback_info info) {
   const Args<1> args(env, info);
   const LeaseMember* member = MemberOf(args);
@@ -193,7 +206,7 @@ void ExportLeaseApi(napi_env env, napi_value exports) {
       {"create", Create},     {"open", Open},     {"put", Put},           {"get", Get},
       {"read", Read},         {"end", End},       {"finished", Finished}, {"forget", Forget},
       {"check", Check},       {"report", Report}, {"counts", Counts},     {"flags", Flags},
-      {"addFlags", AddFlags}, {"close", Close},   {"release", Release},
+      {"addFlags", AddFlags}, {"close", Close},   {"release", Release},       {"stats", Stats},
   };
   ExportFunctions(env, object, functions);
   const NamedNumber numbers[] = {

@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <utility>
+#include <vector>
 
 #include "bindings/napi_args.h"
 #include "environment/environment_semaphores.h"
@@ -54,12 +55,22 @@ napi_value Ended(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// trackResources(): the descriptor with which a new Python child tells what it makes.
+// trackResources(semaphores): the descriptor with which a new Python child tells what it makes. The
+// Int32Array has the ids of the semaphores that the child is given.
 napi_value TrackResources(napi_env env, napi_callback_info info) {
   const Args<1> args(env, info);
   EnvironmentSemaphores::EndWithProcess();
+  const Bytes bytes = args.Bytes(0);
+  const auto* ids = reinterpret_cast<const int32_t*>(bytes.data);
+  std::vector<resource_tracker::Given> given;
+  for (size_t i = 0; i < bytes.size / sizeof *ids; i++) {
+    const auto* open = args.addon().semaphores().Find(ids[i]);
+    if (open == nullptr || open->semaphore->table() == nullptr) continue;
+    const TrackedSemaphore& semaphore = *open->semaphore;
+    given.push_back({semaphore.shared(), semaphore.table(), open->number, semaphore.role()});
+  }
   UniqueFd writer;
-  const int status = resource_tracker::AddChild(&writer);
+  const int status = resource_tracker::AddChild(std::move(given), &writer);
   return args.Return(status < 0 ? status : writer.Release());
 }
 

@@ -35,7 +35,7 @@ EnvironmentSemaphores::OpenSemaphore* SemaphoreOf(const Args<N>& args, size_t in
 // open(reader, writer, rlock, wlock, slots, unfinished, stateReader, stateWriter, maxsize, make)
 napi_value Open(napi_env env, napi_callback_info info) {
   const Args<10> args(env, info);
-  const auto* rlock = SemaphoreOf(args, 2);
+  auto* rlock = SemaphoreOf(args, 2);
   const auto* wlock = SemaphoreOf(args, 3);
   QueueResources resources;
   resources.reader = EndpointOf(args, 0);
@@ -44,6 +44,7 @@ napi_value Open(napi_env env, napi_callback_info info) {
     return args.Return(-EBADF);
   }
   resources.rlock = rlock->semaphore;
+  resources.family = rlock->family;
   resources.wlock = wlock->semaphore;
   const auto* slots = SemaphoreOf(args, 4);
   if (slots != nullptr) {
@@ -51,10 +52,16 @@ napi_value Open(napi_env env, napi_callback_info info) {
     resources.slots_number = slots->number;
   }
   const auto* unfinished = SemaphoreOf(args, 5);
-  if (unfinished != nullptr) resources.unfinished = unfinished->semaphore;
+  if (unfinished != nullptr) {
+    resources.unfinished = unfinished->semaphore;
+    resources.unfinished_number = unfinished->number;
+  }
   resources.state_pipe = {EndpointOf(args, 6), EndpointOf(args, 7)};
   resources.max_slots = static_cast<int64_t>(args.Number(8));
-  return args.Return(args.addon().queues().Add(resources, args.Flag(9)));
+  const int32_t id = args.addon().queues().Add(resources, args.Flag(9));
+  // Its creator removes the record together with the name of the lock.
+  if (id >= 0 && args.Flag(9)) rlock->is_queue = true;
+  return args.Return(id);
 }
 
 napi_value Get(napi_env env, napi_callback_info info) {
@@ -99,19 +106,46 @@ napi_value Check(napi_env env, napi_callback_info info) {
   return args.Return(open == nullptr || !open->reader ? -EBADF : open->reader->Check());
 }
 
-// 1 if a process without records of its locks may be moving data through the pipe.
-napi_value MayBeMovedByNonMember(napi_env env, napi_callback_info info) {
+// stats(id): items put, got, lost, repairs, and items in the pipe; or -errno if not all members
+// count.
+napi_value Stats(napi_env env, napi_callback_info info) {
   const Args<1> args(env, info);
   const auto* open = Find(args);
-  if (open == nullptr || !open->reader) return args.Return(-EBADF);
-  return args.Return(mp::MayBeMovedByNonMember(open->reader->fd()) ? 1 : 0);
+  if (open == nullptr) return args.Return(-EBADF);
+  if (!open->record || !open->record->is_kept()) return args.Return(-ENOTSUP);
+  if (open->slot_check) open->slot_check->Check();
+  const StreamLayout& numbers = open->record->layout();
+  const uint64_t got = numbers.tail.load() - numbers.dropped.load();
+  const uint64_t counts[] = {numbers.head.load(), got, numbers.lost.load(),
+                             numbers.recoveries.load(), open->record->depth()};
+  return args.Array(5, [&](uint32_t i) { return args.Return(static_cast<int64_t>(counts[i])); });
 }
 
-napi_value Readable(napi_env env, napi_callback_info info) {
+// taskDone(id): 0, or -EAGAIN if no item is unfinished.
+napi_value TaskDone(napi_env env, napi_callback_info info) {
   const Args<1> args(env, info);
   const auto* open = Find(args);
-  if (open == nullptr || !open->reader) return args.Return(-EBADF);
-  return args.Return(open->reader->BytesReadable());
+  if (open == nullptr || !open->unfinished) return args.Return(-EBADF);
+  if (!open->in_hand) return args.Return(open->unfinished->TryAcquire());
+  StreamLayout& numbers = open->record->layout();
+  if (open->in_hand->slots() == 0) numbers.finished_elsewhere.store(1);
+  return args.Return(open->in_hand->TakeForSlot(&numbers.in_other_hands));
+}
+
+// How many items were lost, as far as that was noticed.
+napi_value Lost(napi_env env, napi_callback_info info) {
+  const Args<1> args(env, info);
+  const auto* open = Find(args);
+  if (open == nullptr || !open->record) return args.Return(0);
+  return args.Return(static_cast<int64_t>(open->record->layout().lost.load()));
+}
+
+// Looks after what members that have died have left: slots, and items that they have not written.
+napi_value CheckSlots(napi_env env, napi_callback_info info) {
+  const Args<1> args(env, info);
+  const auto* open = Find(args);
+  if (open != nullptr && open->slot_check) open->slot_check->Check();
+  return nullptr;
 }
 
 // Memory of no bytes needs an address, too.
@@ -169,7 +203,9 @@ napi_value Cancel(napi_env env, napi_callback_info info) {
 napi_value FreeSlots(napi_env env, napi_callback_info info) {
   const Args<1> args(env, info);
   const auto* open = Find(args);
-  return args.Return(open == nullptr || !open->slots ? -EBADF : open->slots->Value());
+  if (open == nullptr || !open->slots) return args.Return(-EBADF);
+  if (open->slot_check) open->slot_check->CheckSeldom();
+  return args.Return(open->slots->Value());
 }
 
 napi_value Flags(napi_env env, napi_callback_info info) {
@@ -244,8 +280,10 @@ void ExportQueueApi(napi_env env, napi_value exports) {
       {"adoptLock", AdoptLock},
       {"inside", Inside},
       {"check", Check},
-      {"mayBeMovedByNonMember", MayBeMovedByNonMember},
-      {"readable", Readable},
+      {"stats", Stats},
+      {"taskDone", TaskDone},
+      {"lost", Lost},
+      {"checkSlots", CheckSlots},
       {"put", Put},
       {"putWithPrefix", PutWithPrefix},
       {"notifyWhen", NotifyWhen},

@@ -92,11 +92,10 @@ napi_value Describe(napi_env env, napi_callback_info info) {
 napi_value Track(napi_env env, napi_callback_info info) {
   const Args<2> args(env, info);
   const auto* open = Find(args);
-  if (open == nullptr || !open->family) return nullptr;
+  if (open == nullptr || !open->family) return args.Return(0);
   const auto role =
       args.Flag(1) ? TrackedSemaphore::Role::kWaiter : TrackedSemaphore::Role::kHolder;
-  open->semaphore->Track(open->family->table(), open->number, role);
-  return nullptr;
+  return args.Return(open->semaphore->Track(open->family->table(), open->number, role));
 }
 
 napi_value Expose(napi_env env, napi_callback_info info) {
@@ -132,11 +131,8 @@ int Block(AddonEnv& addon, TrackedSemaphore& semaphore, const Deadline& deadline
     if (semaphore.has_checks()) slice = kCheckInterval;
     if (!addon.is_main_thread()) slice = std::min<std::chrono::nanoseconds>(slice, kWorkerSlice);
     if (!deadline.never()) slice = std::min(slice, deadline.Left());
-    const int slept = semaphore.semaphore().Wait(slice);
-    if (slept == 0) {
-      semaphore.MarkHeld();
-      return 0;
-    }
+    const int slept = semaphore.Wait(slice);
+    if (slept == -EAGAIN) continue;
     if (slept != -ETIMEDOUT) return slept;
     if (!addon.is_main_thread() && (addon.IsCanceled() || addon.IsTerminating())) return -ECANCELED;
     if (!deadline.never() && deadline.Left().count() == 0) return TryLast(semaphore);
@@ -227,12 +223,6 @@ napi_value DeadHolder(napi_env env, napi_callback_info info) {
   const Args<1> args(env, info);
   const auto* open = Find(args);
   return args.Return(open == nullptr ? 0 : open->semaphore->DeadHolder());
-}
-
-napi_value HasLiveHolder(napi_env env, napi_callback_info info) {
-  const Args<1> args(env, info);
-  const auto* open = Find(args);
-  return args.Return(open != nullptr && open->semaphore->HasLiveHolder() ? 1 : 0);
 }
 
 napi_value Recover(napi_env env, napi_callback_info info) {
@@ -404,7 +394,6 @@ void ExportSemaphoreApi(napi_env env, napi_value exports) {
       {"post", Post},
       {"value", Value},
       {"deadHolder", DeadHolder},
-      {"hasLiveHolder", HasLiveHolder},
       {"recover", Recover},
       {"setWaiting", SetWaiting},
       {"countWaiting", CountWaiting},

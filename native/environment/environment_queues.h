@@ -6,8 +6,11 @@
 
 #include "queue/feeder.h"
 #include "queue/queue_reader.h"
+#include "queue/queue_slots.h"
 #include "queue/queue_state.h"
 #include "queue/queue_writer.h"
+#include "queue/stream_record.h"
+#include "semaphores/family.h"
 #include "util/id_table.h"
 
 namespace mp {
@@ -22,7 +25,10 @@ struct QueueResources {
   std::shared_ptr<TrackedSemaphore> slots;
   std::shared_ptr<TrackedSemaphore> unfinished;
   StatePipe state_pipe;
+  // That of the locks; null for a queue that Python made.
+  std::shared_ptr<Family> family;
   uint32_t slots_number = 0;
+  uint32_t unfinished_number = 0;
   int64_t max_slots = 0;
 };
 
@@ -34,13 +40,18 @@ class EnvironmentQueues {
     std::unique_ptr<QueueReader> reader;  // Null once closed.
     std::unique_ptr<QueueWriter> writer;
     std::shared_ptr<QueueState> state;  // Null once closed.
+    std::shared_ptr<StreamRecord> record;
+    std::shared_ptr<TrackedSemaphore> unfinished;  // Null if the queue does not count them.
+    std::shared_ptr<TrackedSemaphore> in_hand;     // The same, for what was got here.
+    std::shared_ptr<QueueSlots> slot_check;        // Null once closed.
     // Kept when the queue is closed: its size can still be asked for.
     std::shared_ptr<NamedSemaphore> slots;
   };
 
   ~EnvironmentQueues() { CloseAll(); }
 
-  // `make` for a queue that has just been created, which no other process knows.
+  // `make` for a queue that has just been created, which no other process knows. -errno if its
+  // stream record cannot be made, or opened.
   int32_t Add(const QueueResources& resources, bool make);
   OpenQueue* Find(int32_t id) noexcept { return all_.Find(id); }
   // Ends getting. Items that were put are still written.
@@ -57,6 +68,8 @@ class EnvironmentQueues {
 
  private:
   static void Close(OpenQueue& open);
+  static int OpenRecord(const QueueResources& resources, bool make,
+                        std::shared_ptr<StreamRecord>* out);
 
   IdTable<OpenQueue> all_;
 };

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "queue/stream_record.h"
 #include "semaphores/resource_tracker.h"
 #include "semaphores/semaphore_waiter.h"
 
@@ -108,6 +109,7 @@ void EnvironmentSemaphores::CloseAll(bool unlink) {
 
 void EnvironmentSemaphores::Unlink(const OpenSemaphore& open) {
   if (!open.created || !open.family) return;
+  if (open.is_queue) open.family->RemoveBlock(StreamRecord::kBlockKind, open.number);
   open.family->UnlinkSemaphore(open.number);
   open.family->table()->Close(open.number);
 }

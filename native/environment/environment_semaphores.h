@@ -21,8 +21,9 @@ class EnvironmentSemaphores {
     std::shared_ptr<TrackedSemaphore> semaphore;
     std::shared_ptr<Family> family;  // Null for a semaphore that was opened by a name from outside.
     uint32_t number = 0;
-    bool created = false;  // Its name is removed when it is closed.
-    bool closed = false;   // Its object is closed, while it is still pinned.
+    bool created = false;   // Its name is removed when it is closed.
+    bool is_queue = false;  // It is the lock that names a queue's stream record.
+    bool closed = false;    // Its object is closed, while it is still pinned.
     int pins = 0;
     SpinHistory spin_history;  // Of asynchronous waits.
   };

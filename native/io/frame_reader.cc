@@ -233,6 +233,12 @@ int64_t FrameReader::Finish() noexcept {
   return length_;
 }
 
+void FrameReader::DropMessage() noexcept {
+  descriptor_.Reset();
+  begin_ = end_;
+  (void)Finish();
+}
+
 int64_t FrameReader::Refuse(int64_t status) noexcept {
   phase_ = Phase::kUnreadable;
   descriptor_.Reset();

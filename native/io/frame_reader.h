@@ -58,6 +58,9 @@ class FrameReader {
   // The counterpart, for a reader that has not read anything yet.
   int PutIn(const uint8_t* bytes, size_t size);
 
+  // Forgets the message of which a part was read: its rest will not come.
+  void DropMessage() noexcept;
+
   // Whether the next call makes progress from memory alone: a whole message, the beginning of a
   // large one, a descriptor or a lasting failure is held. A part of a small message does not count:
   // a loop of waiting and trying would spin until the rest comes.

@@ -106,6 +106,9 @@ struct Header {
   uint32_t ready_marked;  // Whether there is a byte in the pipe for consumers.
   uint32_t freed_marked;  // Whether there is a byte in the pipe for the members that were woken.
   std::atomic<uint32_t> woken;  // How many marks `woken` the members have.
+
+  std::atomic<uint64_t> got;         // How often an item was handed out.
+  std::atomic<uint64_t> recoveries;  // How often the lock was taken over from a dead holder.
 };
 
 inline constexpr uint64_t kMembersOffset = 4096;

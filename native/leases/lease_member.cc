@@ -145,6 +145,7 @@ void LeaseMember::Unlock() noexcept { header().lock.store(0, std::memory_order_r
 // What follows from the states of the items is made anew, and all members look again.
 void LeaseMember::TakeOver() {
   Header& header = this->header();
+  header.recoveries.fetch_add(1);
   if (!table_.Rebuild()) {
     header.flags.fetch_or(QueueState::kBroken);
     header.ready_marked = 0;

@@ -98,6 +98,7 @@ Chunk* LeaseTable::Take(uint32_t owner, bool dead, uint64_t now) noexcept {
   chunk.since = now;
   // From here on the item is the owner's, whatever happens to it before the list says so.
   SetWord(chunk, State::kLeased, owner, deliveries + 1);
+  Change(header.got, 1);
   return PopFrom(list);
 }
 

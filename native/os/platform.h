@@ -70,6 +70,13 @@ int CheckMemoryFile(int fd) noexcept;
 // The time is measured on the monotonic clock where the system can do that.
 int WaitForSemaphore(sem_t* semaphore, int64_t slice_ns) noexcept;
 
+// Sleeps until the semaphore's value is not 0, and takes nothing: 0 when it may be so, -ETIMEDOUT
+// or -EINTR. -ENOSYS where nothing tells when that happens.
+int AwaitSemaphore(sem_t* semaphore, int64_t slice_ns) noexcept;
+
+// Sleeps while a word, which processes may share, has this value. May return early.
+void SleepOnWord(std::atomic<uint32_t>* word, uint32_t expected, int64_t timeout_ns) noexcept;
+
 // -ENOSYS where the system cannot tell.
 int SemaphoreValue(sem_t* semaphore) noexcept;
 
@@ -91,5 +98,7 @@ SemaphoreWord* WordOf(sem_t* semaphore) noexcept;
 void SleepOnWords(SemaphoreWord* const* words, size_t count, std::atomic<uint32_t>* control,
                   uint32_t expected, int64_t timeout_ns) noexcept;
 void WakeOne(std::atomic<uint32_t>* value, bool shared) noexcept;
+// Wakes all that sleep on a word, in any process.
+void WakeAll(std::atomic<uint32_t>* word) noexcept;
 
 }  // namespace mp::platform

@@ -131,11 +131,20 @@ int PipeCapacity(int) noexcept { return -ENOSYS; }
 int SetPipeCapacity(int, int) noexcept { return -ENOSYS; }
 
 int SemaphoreValue(sem_t*) noexcept { return -ENOSYS; }
+int AwaitSemaphore(sem_t*, int64_t) noexcept { return -ENOSYS; }
+
+// macOS offers nothing that wakes another process by a word of memory.
+void SleepOnWord(std::atomic<uint32_t>* word, uint32_t expected, int64_t timeout_ns) noexcept {
+  constexpr int64_t kPause = 1'000'000;
+  const timespec time{0, static_cast<long>(std::min(kPause, timeout_ns))};
+  if (word->load() == expected) ::nanosleep(&time, nullptr);
+}
 
 size_t MaxSemaphoreWords() noexcept { return 0; }
 SemaphoreWord* WordOf(sem_t*) noexcept { return nullptr; }
 void SleepOnWords(SemaphoreWord* const*, size_t, std::atomic<uint32_t>*, uint32_t,
                   int64_t) noexcept {}
 void WakeOne(std::atomic<uint32_t>*, bool) noexcept {}
+void WakeAll(std::atomic<uint32_t>*) noexcept {}
 
 }  // namespace mp::platform

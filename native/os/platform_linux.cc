@@ -255,6 +255,8 @@ int SemaphoreValue(sem_t* semaphore) noexcept {
 
 namespace {
 
+constexpr uint64_t kOneSleeper = uint64_t{1} << 32;
+
 #ifndef SYS_futex_waitv
 #define SYS_futex_waitv 449
 #endif
@@ -300,8 +302,24 @@ void SleepOnWords(SemaphoreWord* const* words, size_t count, std::atomic<uint32_
                   CLOCK_MONOTONIC);
 }
 
+int AwaitSemaphore(sem_t* semaphore, int64_t slice_ns) noexcept {
+  SemaphoreWord* word = WordOf(semaphore);
+  if (static_cast<uint32_t>(word->data.load()) > 0) return 0;
+  const timespec slice{static_cast<time_t>(slice_ns / 1'000'000'000),
+                       static_cast<long>(slice_ns % 1'000'000'000)};
+  word->data.fetch_add(kOneSleeper);
+  const long slept = ::syscall(SYS_futex, word->value(), FUTEX_WAIT, 0, &slice, nullptr, 0);
+  const int status = slept < 0 && (errno == ETIMEDOUT || errno == EINTR) ? -errno : 0;
+  const uint64_t before = word->data.fetch_sub(kOneSleeper);
+  // A caller that was interrupted may not try. The wake-up that it may have got goes to another.
+  const bool others = before >> 32 > 1;
+  if (status < 0 && others && static_cast<uint32_t>(before) > 0) WakeOne(word->value(), true);
+  return status;
+}
+
 #else
 
+int AwaitSemaphore(sem_t*, int64_t) noexcept { return -ENOSYS; }
 size_t MaxSemaphoreWords() noexcept { return 0; }
 SemaphoreWord* WordOf(sem_t*) noexcept { return nullptr; }
 void SleepOnWords(SemaphoreWord* const*, size_t, std::atomic<uint32_t>*, uint32_t,
@@ -318,9 +336,19 @@ int SetPipeCapacity(int fd, int bytes) noexcept {
   return ::fcntl(fd, F_SETPIPE_SZ, bytes) < 0 ? -errno : 0;
 }
 
+void SleepOnWord(std::atomic<uint32_t>* word, uint32_t expected, int64_t timeout_ns) noexcept {
+  const timespec timeout{static_cast<time_t>(timeout_ns / 1'000'000'000),
+                         static_cast<long>(timeout_ns % 1'000'000'000)};
+  (void)::syscall(SYS_futex, word, FUTEX_WAIT, expected, &timeout, nullptr, 0);
+}
+
 void WakeOne(std::atomic<uint32_t>* value, bool shared) noexcept {
   (void)::syscall(SYS_futex, value, shared ? FUTEX_WAKE : FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr,
                   0);
+}
+
+void WakeAll(std::atomic<uint32_t>* word) noexcept {
+  (void)::syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0);
 }
 
 }  // namespace mp::platform

@@ -54,8 +54,4 @@ struct HeldDescriptor {
 // All descriptors that VisitDescriptors() visits. -ENOSYS where the system does not tell.
 int ListDescriptors(std::vector<HeldDescriptor>* out);
 
-// Whether a thread of a process may be moving data through one of these descriptors, or may be
-// about to. True where the system does not tell.
-bool MayBeMovingData(pid_t pid, const std::vector<int>& fds);
-
 }  // namespace mp::platform

@@ -35,6 +35,4 @@ int VisitDescriptors(DescriptorVisitor, void*) { return -ENOSYS; }
 
 int ListDescriptors(std::vector<HeldDescriptor>*) { return -ENOSYS; }
 
-bool MayBeMovingData(pid_t, const std::vector<int>&) { return true; }
-
 }  // namespace mp::platform

@@ -5,7 +5,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -88,8 +87,10 @@ ProcessIdentity IdentifyThisProcess() noexcept {
 
 ProcessIdentity ThisProcess() noexcept {
   static const ProcessIdentity self = IdentifyThisProcess();
-  // A child of fork() inherits the parent's memory, and with it the parent's identity.
-  return self.pid == static_cast<uint32_t>(::getpid()) ? self : IdentifyThisProcess();
+  // A child of fork() inherits the parent's memory, and with it the parent's identity. Without a
+  // free descriptor the identity was not read in full, which a later call may do.
+  const bool is_own = self.pid == static_cast<uint32_t>(::getpid());
+  return is_own && self.start != 0 ? self : IdentifyThisProcess();
 }
 
 #ifndef SYS_pidfd_open
@@ -162,7 +163,8 @@ int OpenProcess(pid_t pid) noexcept {
 
 bool IsDead(const ProcessIdentity& process) noexcept {
   const ProcessIdentity self = ThisProcess();
-  if (process.pid == 0 || process.pid_namespace == 0 || self.pid_namespace == 0 ||
+  // An identity that is not known in full proves nothing.
+  if (process.pid == 0 || process.start == 0 || process.pid_namespace == 0 ||
       process.pid_namespace != self.pid_namespace) {
     return false;
   }
@@ -197,56 +199,6 @@ int ForEachNumber(const char* path, Visit visit) {
 bool KnowsThisProcess() noexcept {
   char target[32];
   return std::atoi(ReadLink("/proc/self", target)) == ::getpid();
-}
-
-enum class Activity : uint8_t { kOther, kMoving, kPolling };
-
-// What a thread inside a system call is doing, as far as data is concerned.
-Activity ActivityOf(long call) noexcept {
-  switch (call) {
-    case SYS_read:
-    case SYS_write:
-    case SYS_readv:
-    case SYS_writev:
-      return Activity::kMoving;
-#ifdef SYS_poll
-    case SYS_poll:
-#endif
-#ifdef SYS_select
-    case SYS_select:
-#endif
-#ifdef SYS_epoll_wait
-    case SYS_epoll_wait:
-#endif
-    case SYS_pselect6:
-    case SYS_ppoll:
-    case SYS_epoll_pwait:
-      return Activity::kPolling;
-    default:
-      return Activity::kOther;
-  }
-}
-
-// A thread that waits for a lock is inside none of these calls. One that polls may be about to move
-// data.
-bool MayBeMovingData(pid_t pid, int thread, const std::vector<int>& fds) {
-  char path[64];
-  std::snprintf(path, sizeof path, "/proc/%d/task/%d/syscall", pid, thread);
-  char text[256];
-  const ssize_t size = ReadText(path, text);
-  if (size <= 0) {
-    std::snprintf(path, sizeof path, "/proc/%d/task/%d", pid, thread);
-    // Of a thread that is there and whose call cannot be read, nothing is known.
-    return !MeansEnded(size) || ::access(path, F_OK) == 0;
-  }
-  char* end = nullptr;
-  const long call = std::strtol(text, &end, 10);
-  // It runs ("running"), or was stopped outside of any call (-1).
-  if (end == text || call < 0) return true;
-  const Activity activity = ActivityOf(call);
-  if (activity != Activity::kMoving) return activity == Activity::kPolling;
-  const auto fd = static_cast<int>(std::strtoull(end, nullptr, 16));
-  return std::find(fds.begin(), fds.end(), fd) != fds.end();
 }
 
 }  // namespace
@@ -284,15 +236,6 @@ int ListDescriptors(std::vector<HeldDescriptor>* out) {
     const auto mode = static_cast<int>(std::strtol(flags + std::strlen("flags:"), nullptr, 8));
     out->push_back({pid, fd, mode & O_ACCMODE, target, program});
   });
-}
-
-bool MayBeMovingData(pid_t pid, const std::vector<int>& fds) {
-  char folder[32];
-  std::snprintf(folder, sizeof folder, "/proc/%d/task", pid);
-  bool moving = false;
-  const int status = ForEachNumber(
-      folder, [&](int thread) { moving = moving || MayBeMovingData(pid, thread, fds); });
-  return moving || (status < 0 && !MeansEnded(status));
 }
 
 }  // namespace mp::platform

@@ -32,6 +32,12 @@ constexpr bool IsRefused(long status) noexcept {
   return status == -ENOSYS || status == -EPERM || status == -EACCES;
 }
 
+// Whether a result says that the system lacked memory or descriptors at this moment, so that the
+// same call may succeed later. It says nothing about what the call was made for.
+constexpr bool IsShortage(long status) noexcept {
+  return status == -ENOMEM || status == -ENOBUFS || status == -EMFILE || status == -ENFILE;
+}
+
 // Closes once and ignores the result. The descriptor is gone even when close() reports EINTR, and a
 // second attempt could close one that another thread has just opened.
 void Close(int fd) noexcept;

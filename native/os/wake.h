@@ -33,11 +33,12 @@ class Wake {
 
   int fd() const noexcept { return reader_.get(); }
 
-  // Any thread. A full pipe means that the reader is awake already.
+  // Any thread. A full pipe means that the reader is awake already. A signal that the kernel had no
+  // memory for would leave its reader asleep for ever, so it is repeated.
   void Signal() noexcept {
     char byte = 0;
     const iovec iov{&byte, 1};
-    (void)sys::Writev(writer_.get(), &iov, 1);
+    while (sys::IsShortage(sys::Writev(writer_.get(), &iov, 1))) ::usleep(1000);
   }
 
   bool signaled() const noexcept { return sys::IsReady(reader_.get(), POLLIN); }

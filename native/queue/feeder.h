@@ -7,8 +7,9 @@
 // environment: what a worker has put is still written when the worker has ended.
 //
 // Other processes write to the same pipe, so every message is written while the queue's `wlock` is
-// held. Messages of up to PIPE_BUF bytes are moved whole or not at all, so for these the holder's
-// record does not say that a part may have been moved.
+// held, and noted in the stream record before. For a queue without one, the holder's record says
+// whether a part of a message may have been moved: messages of up to PIPE_BUF bytes are moved whole
+// or not at all.
 #pragma once
 
 #include <atomic>
@@ -22,10 +23,12 @@
 #include <vector>
 
 #include "io/endpoint.h"
-#include "os/wake.h"
+#include "os/condition.h"
 #include "queue/feeders.h"
 #include "queue/queue_message.h"
 #include "queue/queue_state.h"
+#include "queue/stream_record.h"
+#include "queue/stream_repair.h"
 #include "semaphores/completion_queue.h"
 #include "semaphores/tracked_semaphore.h"
 
@@ -41,6 +44,10 @@ struct FeederResources {
   // One slot was taken for each item that is put. Null if the queue has none.
   std::shared_ptr<TrackedSemaphore> slots;
   std::shared_ptr<QueueState> state;
+  // Null if it is not kept.
+  std::shared_ptr<StreamRecord> record;
+  // Counts the items that were accepted and are not in the pipe. Null if nothing counts them.
+  std::shared_ptr<TrackedSemaphore> accepted;
 };
 
 class Feeder final : public RunningFeeder, public std::enable_shared_from_this<Feeder> {
@@ -52,7 +59,8 @@ class Feeder final : public RunningFeeder, public std::enable_shared_from_this<F
 
   // Only the environment's own thread puts. Returns 0 when the message was written, else how many
   // bytes wait now. If this message or an earlier one cannot be written, returns the reason: then
-  // nothing of this one is kept.
+  // nothing of this one is kept or written. Memory and the thread are there before the first byte
+  // of a message is written that the thread may have to complete.
   int64_t Put(const QueueItem& item);
 
   // Nothing is put any more. The resources are released when what waits has been written.
@@ -78,18 +86,22 @@ class Feeder final : public RunningFeeder, public std::enable_shared_from_this<F
     int32_t request;
   };
 
-  int64_t PutNow(const QueueItem& item, QueueMessage* rest);
-  int64_t Enqueue(QueueMessage&& message, bool holds_lock);
+  ssize_t WriteNowLocked(QueueMessageHead& head, const QueueItem& item);
   int StartLocked();
 
   static void* ThreadMain(void* self);
   void Run();
   bool AwaitIncoming();
   int Acquire();
+  int Prepare() noexcept;
+  void Begin(size_t size) noexcept;
+  void TakeBack(uint32_t items) noexcept;
+  ssize_t Send(const iovec* iov, int count) noexcept;
   int Write();
   int WriteHeld();
   ssize_t WriteSome();
   int WaitForRoom() noexcept;
+  int WaitForPipe() noexcept;
   int StopReason() noexcept;
   void CountWritten(size_t messages, size_t bytes);
   void Fail(int status);
@@ -99,20 +111,22 @@ class Feeder final : public RunningFeeder, public std::enable_shared_from_this<F
   const std::string name_;
   FeederResources resources_;
 
-  mutable std::mutex mutex_;  // For the members up to `wake_`.
+  mutable std::mutex mutex_;  // For the members up to `more_`.
   std::deque<QueueMessage> incoming_;
   std::vector<Notice> notices_;
   int failure_ = 0;
   bool running_ = false;
-  bool sleeping_ = false;
   bool closed_ = false;
-  Wake wake_;
+  Condition more_;
 
   std::atomic<uint64_t> waiting_messages_{0};
   std::atomic<uint64_t> waiting_bytes_{0};
   std::atomic<bool> canceled_{false};
   std::atomic<bool> stopped_{false};
   std::atomic<bool> in_message_{false};  // A message is half written.
+
+  // Used with the lock only: the record that all members keep, or null.
+  StreamRecord* record_ = nullptr;
 
   // Used by the thread only.
   std::deque<QueueMessage> messages_;

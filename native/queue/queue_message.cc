@@ -2,6 +2,7 @@
 #include "queue/queue_message.h"
 
 #include <cstring>
+#include <new>
 
 namespace mp {
 
@@ -26,14 +27,20 @@ QueueMessageHead::QueueMessageHead(const QueueItem& item) noexcept
   size += item.prefix_size;
 }
 
-QueueMessage::QueueMessage(const QueueItem& item, size_t sent_bytes) : sent(sent_bytes) {
-  const QueueMessageHead head(item);
+bool QueueMessage::Reserve(const QueueMessageHead& head, const QueueItem& item) noexcept {
   size = head.size + item.size;
   const size_t spare = item.size >= kPageBytes ? kCacheLineBytes : 0;
   // Not make_unique, which would clear it.
-  memory.reset(new uint8_t[spare + size]);
+  memory.reset(new (std::nothrow) uint8_t[spare + size]);
   bytes = memory.get();
+  if (bytes == nullptr) return false;
   if (CopiesSlowly(bytes + head.size, item.payload)) bytes += spare;
+  return true;
+}
+
+void QueueMessage::Copy(const QueueMessageHead& head, const QueueItem& item,
+                        size_t sent_bytes) noexcept {
+  sent = sent_bytes;
   std::memcpy(bytes, head.bytes, head.size);
   const size_t done = sent > head.size ? sent - head.size : 0;
   if (item.size > done) {

@@ -30,11 +30,12 @@ struct QueueMessageHead {
   size_t size;
 };
 
-// A copy of a message that waits. Bytes of the payload that were written before, being among the
-// first `sent` bytes of the message, are not copied.
+// The copy of a message that waits, or of the part of it that waits.
 struct QueueMessage {
-  QueueMessage() noexcept = default;
-  QueueMessage(const QueueItem& item, size_t sent);
+  // The memory for the whole message. False if there is none: then nothing else has happened.
+  bool Reserve(const QueueMessageHead& head, const QueueItem& item) noexcept;
+  // Copies what follows the first `sent` bytes of the message, which were written before.
+  void Copy(const QueueMessageHead& head, const QueueItem& item, size_t sent) noexcept;
 
   size_t left() const noexcept { return size - sent; }
 

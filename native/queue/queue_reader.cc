@@ -11,10 +11,15 @@
 #include "os/thread.h"
 #include "queue/queue_recovery.h"
 #include "util/status.h"
+#include "util/steps.h"
 
 namespace mp {
 
 namespace {
+
+// How long a reader that is closed inside a message waits for the rest if there is no thread that
+// could do so.
+constexpr double kPatienceWithoutThreadMs = 1000;
 
 int SliceMs(const Deadline& deadline) noexcept {
   if (deadline.never()) return static_cast<int>(kCheckInterval.count());
@@ -29,6 +34,11 @@ int EndOf(uint32_t flags) noexcept {
 }
 
 }  // namespace
+
+QueueReader::QueueReader(ReaderResources resources) noexcept
+    : resources_(std::move(resources)),
+      stream_{resources_.record, resources_.rlock, resources_.wlock, resources_.unfinished,
+              resources_.slots != nullptr} {}
 
 int64_t QueueReader::Get(uint8_t* out, bool expected) {
   const uint32_t flags = resources_.state->Flags();
@@ -55,19 +65,85 @@ int64_t QueueReader::Get(uint8_t* out, bool expected) {
     if (taken < 0) return taken == -EAGAIN ? -EBUSY : taken;
     holds_lock_ = true;
   }
-  resources_.rlock->MarkMoving();
+  if (!prepared_) {
+    const int status = Prepare();
+    if (status < 0) return status;
+  }
   const int64_t result = Read(out);
   return result == -EAGAIN && !holds_lock_ ? nothing : result;
 }
 
+// To be called with the lock before the first read: finds out where in the stream the reader is.
+int QueueReader::Prepare() noexcept {
+  StreamRecord* record = resources_.record.get();
+  recorded_.reset();
+  if (record != nullptr) {
+    const int status = RepairReader(stream_, fd());
+    if (status < 0) {
+      if (status == kQueueBroken) resources_.state->Add(QueueState::kBroken);
+      ReleaseLock();
+      return status == -EAGAIN ? -EBUSY : status;
+    }
+    record->CountReturning();
+    if (record->is_kept()) recorded_.emplace(*record, resources_.reader->source(), fd());
+  }
+  prepared_ = true;
+  dropping_ = recorded_ && record->in_item();
+  // The recorded source ends at the end of the item.
+  frames().set_read_ahead(recorded_.has_value());
+  if (!recorded_) resources_.rlock->MarkMoving();
+  return 0;
+}
+
 int64_t QueueReader::GetLarge(uint8_t* into, size_t size, size_t budget) {
-  Endpoint& endpoint = *resources_.reader;
-  return FinishRead(endpoint.reader().ReadLarge(endpoint.source(), into, size, budget));
+  const int64_t result = FinishRead(frames().ReadLarge(source(), into, size, budget));
+  const bool lost =
+      recorded_ && in_message() && resources_.record->is_torn() && resources_.record->at_end();
+  if (!lost) return result;
+  frames().DropMessage();
+  FinishItem(true);
+  return kItemLost;
 }
 
 int64_t QueueReader::Read(uint8_t* out) {
-  Endpoint& endpoint = *resources_.reader;
-  return FinishRead(endpoint.reader().ReadSmall(endpoint.source(), out, UINT64_MAX));
+  const int64_t result =
+      recorded_ ? ReadRecorded(out) : frames().ReadSmall(source(), out, UINT64_MAX);
+  return FinishRead(result);
+}
+
+// As FrameReader::ReadSmall. Drops what a member that has died has left of an item.
+int64_t QueueReader::ReadRecorded(uint8_t* out) {
+  StreamRecord& record = *resources_.record;
+  for (;;) {
+    if (!frames().in_message() && record.is_torn()) dropping_ = true;
+    if (dropping_) {
+      const int64_t dropped = Drop();
+      if (dropped < 0) return dropped;
+    }
+    const int64_t result = frames().ReadSmall(source(), out, UINT64_MAX);
+    if (result != -EAGAIN || !frames().in_message() || !record.at_end()) return result;
+    // Its header announces more than there is.
+    if (!record.is_torn()) return kQueueBroken;
+    frames().DropMessage();
+    dropping_ = true;
+  }
+}
+
+// Reads the rest of the item, as far as it is there, and goes on to the next item. -EAGAIN when
+// more is to come.
+int64_t QueueReader::Drop() noexcept {
+  StreamRecord& record = *resources_.record;
+  uint8_t nowhere[FrameReader::kSmallBytes];
+  while (!record.at_end()) {
+    const iovec iov{nowhere, sizeof nowhere};
+    ArrivedDescriptor none;
+    const ssize_t n = source().Read(&iov, 1, &none);
+    // The item may end here since its writer has died.
+    if (n < 0 && (n != -EAGAIN || !record.at_end())) return n;
+  }
+  dropping_ = false;
+  LeavePipe(true);
+  return 0;
 }
 
 // To be called after every read: at the boundary of two messages the lock is released.
@@ -75,31 +151,53 @@ int64_t QueueReader::FinishRead(int64_t result) noexcept {
   if (in_message()) return result;
   const bool got = result >= 0;
   expects_more_ = got;
-  const bool out_of_step = !got && result != -EAGAIN && result != kEndOfFile;
+  // A failed system call has moved nothing, and says nothing about the bytes in the pipe.
+  const bool out_of_step = !got && !IsErrno(result) && result != kEndOfFile;
   if (out_of_step) {
     // The lock stays taken: no member could make sense of what comes next.
     resources_.state->Add(QueueState::kBroken);
     return result;
   }
-  TrackedSemaphore* slots = resources_.slots.get();
-  if (got && slots != nullptr) slots->CountReserved(1);
-  ReleaseLock();
-  if (got && slots != nullptr) {
-    // More free slots than the queue has are the error of another member. The item is delivered all
-    // the same.
-    (void)slots->Release(resources_.max_slots);
-    slots->CountReserved(-1);
+  if (got && recorded_ && !resources_.record->at_end()) {
+    resources_.state->Add(QueueState::kBroken);
+    return kQueueBroken;
   }
+  if (got)
+    FinishItem(false);
+  else
+    ReleaseLock();
   return result;
 }
 
+void QueueReader::FinishItem(bool dropped) noexcept {
+  LeavePipe(dropped);
+  ReleaseLock();
+}
+
+// The item has left the pipe. Its slot is returned with the lock, so that a process with both locks
+// can count the slots.
+void QueueReader::LeavePipe(bool dropped) noexcept {
+  StreamRecord* record = recorded_ ? resources_.record.get() : nullptr;
+  if (record != nullptr) record->Pass(dropped);
+  if (!dropped && resources_.in_hand) resources_.in_hand->KeepAgain(1);
+  // More free slots than the queue has are the error of another member. The item is delivered all
+  // the same.
+  if (resources_.slots) (void)resources_.slots->ReturnSlot(resources_.max_slots);
+  Step();
+  if (record != nullptr) record->layout().returning.store(0);
+  // It was in the pipe, so it counts as unfinished.
+  if (dropped) FinishLost(stream_, 1);
+}
+
 QueueReader::~QueueReader() {
+  if (in_message()) LeaveItem();
   if (!in_message()) {
     ReleaseLock();
     return;
   }
   auto* rest = new QueueReader(std::move(resources_));
   rest->holds_lock_ = std::exchange(holds_lock_, false);
+  rest->prepared_ = true;
   pthread_t thread{};
   const int started = StartThread(
       &thread, "mp-reader",
@@ -113,17 +211,31 @@ QueueReader::~QueueReader() {
     ::pthread_detach(thread);
     return;
   }
-  // The record of the lock tells the other members that they cannot go on.
+  rest->SkipRest(Deadline::After(kPatienceWithoutThreadMs));
+  // If the rest has not come, the record of the lock tells the other members that they cannot go
+  // on.
   rest->holds_lock_ = false;
   delete rest;
 }
 
+// The record tells the next reader that it is inside of an item, which it drops.
+void QueueReader::LeaveItem() noexcept {
+  if (!recorded_) return;
+  frames().DropMessage();
+  dropping_ = false;
+  ReleaseLock();
+}
+
+void QueueReader::Finish(const Deadline& deadline) noexcept {
+  if (in_message()) LeaveItem();
+  if (in_message()) SkipRest(deadline);
+}
+
 void QueueReader::SkipRest(const Deadline& deadline) noexcept {
-  Endpoint& endpoint = *resources_.reader;
   std::vector<uint8_t> slab(FrameReader::kSmallBytes);
   while (in_message()) {
-    int64_t result = endpoint.reader().ReadSmall(endpoint.source(), slab.data(), UINT64_MAX);
-    if (result == kLargeMessage) result = endpoint.reader().SkipLarge(endpoint.source());
+    int64_t result = frames().ReadSmall(source(), slab.data(), UINT64_MAX);
+    if (result == kLargeMessage) result = frames().SkipLarge(source());
     (void)FinishRead(result);
     pollfd more{fd(), POLLIN, 0};
     if (!in_message()) return;
@@ -134,13 +246,20 @@ void QueueReader::SkipRest(const Deadline& deadline) noexcept {
 
 void QueueReader::ReleaseLock() noexcept {
   if (!holds_lock_) return;
-  holds_lock_ = false;
+  holds_lock_ = prepared_ = false;
   resources_.rlock->Release(TrackedSemaphore::kNoLimit);
 }
 
 int QueueReader::Check() noexcept {
   int status = 0;
-  if (in_message()) {
+  if (resources_.record && resources_.record->is_kept()) {
+    // The next holder of a lock sets right what a dead one has left.
+    if (in_message()) {
+      status = RepairOtherWriter(stream_, fd());
+    } else {
+      (void)resources_.rlock->CheckHolder();
+    }
+  } else if (in_message()) {
     status = CheckWriter(*resources_.wlock, fd());
   } else {
     (void)resources_.rlock->CheckHolder();

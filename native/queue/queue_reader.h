@@ -4,11 +4,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "io/endpoint.h"
 #include "os/sys.h"
 #include "queue/queue_state.h"
+#include "queue/stream_record.h"
+#include "queue/stream_repair.h"
 #include "semaphores/tracked_semaphore.h"
 #include "util/deadline.h"
 
@@ -23,6 +26,12 @@ struct ReaderResources {
   std::shared_ptr<TrackedSemaphore> slots;
   int64_t max_slots = 0;
   std::shared_ptr<QueueState> state;
+  // Null if it is not kept.
+  std::shared_ptr<StreamRecord> record;
+  // One is finished when an item is dropped. Null if the queue does not count.
+  std::shared_ptr<TrackedSemaphore> unfinished;
+  // Counts what was got and not finished. Null if nothing counts that.
+  std::shared_ptr<TrackedSemaphore> in_hand;
 };
 
 // Reads items from a queue's pipe on behalf of one environment. `rlock` is taken only when there is
@@ -31,9 +40,9 @@ struct ReaderResources {
 // asked for it has given up.
 class QueueReader {
  public:
-  explicit QueueReader(ReaderResources resources) noexcept : resources_(std::move(resources)) {}
-  // A message of which a part was read is finished in the background, since no other member could
-  // read on.
+  explicit QueueReader(ReaderResources resources) noexcept;
+  // A message of which a part was read is left to the next reader, or, without a record, finished
+  // in the background, since no other member could read on.
   ~QueueReader();
   QueueReader(const QueueReader&) = delete;
   QueueReader& operator=(const QueueReader&) = delete;
@@ -43,38 +52,48 @@ class QueueReader {
   // is something but another member has the lock, kShutDown, kQueueBroken, or a failure. With
   // `expected` the lock is taken without a check of the pipe.
   int64_t Get(uint8_t* out, bool expected);
-  // As FrameReader::ReadLarge.
+  // As FrameReader::ReadLarge. kItemLost, also by Get(), if the rest of the message will not come:
+  // the next call is for another one.
   int64_t GetLarge(uint8_t* into, size_t size, size_t budget);
   int64_t length() const noexcept { return resources_.reader->reader().length(); }
 
   // The caller has acquired the lock for this reader.
   void AdoptLock() noexcept { holds_lock_ = true; }
-  // Whether a part of a message was read.
-  bool in_message() const noexcept {
-    return holds_lock_ && resources_.reader->reader().in_message();
-  }
+  // Whether a part of a message was read, by this reader or by one that has died.
+  bool in_message() const noexcept { return holds_lock_ && (frames().in_message() || dropping_); }
 
-  // For the end of the process: reads a message of which a part was read to its end, since no other
-  // member could read on.
-  void Finish(const Deadline& deadline) noexcept {
-    if (in_message()) SkipRest(deadline);
-  }
+  // For the end of the process: leaves a message of which a part was read in such a way that other
+  // members can read on.
+  void Finish(const Deadline& deadline) noexcept;
 
-  // How many bytes are in the pipe, or -errno.
-  int64_t BytesReadable() const noexcept { return sys::BytesReadable(resources_.reader->fd()); }
   int fd() const noexcept { return resources_.reader->fd(); }
 
   // For a waiting caller: recovers from the death of other members. 0 or kQueueBroken.
   int Check() noexcept;
 
  private:
+  FrameReader& frames() const noexcept { return resources_.reader->reader(); }
+  ByteSource& source() noexcept {
+    return recorded_ ? static_cast<ByteSource&>(*recorded_) : resources_.reader->source();
+  }
+  int Prepare() noexcept;
   int64_t Read(uint8_t* out);
+  int64_t ReadRecorded(uint8_t* out);
+  int64_t Drop() noexcept;
   int64_t FinishRead(int64_t result) noexcept;
+  void FinishItem(bool dropped) noexcept;
+  void LeavePipe(bool dropped) noexcept;
   void ReleaseLock() noexcept;
+  void LeaveItem() noexcept;
   void SkipRest(const Deadline& deadline) noexcept;
 
   ReaderResources resources_;
+  StreamResources stream_;
+  // While the record is kept, and a message is read by it.
+  std::optional<RecordedSource> recorded_;
   bool holds_lock_ = false;
+  bool prepared_ = false;      // Since it took the lock.
+  bool dropping_ = false;      // The rest of the item is read and dropped.
   bool expects_more_ = false;  // The last attempt has found an item.
   int undecided_ = 0;          // How often in succession RecoverLock() could not decide.
 };

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Recovery of a queue one of whose locks has a dead holder that may have moved a part of a message,
-// or a holder that leaves no records.
+// Recovery of a queue one of whose locks has a dead holder that may have moved a part of a message.
 #pragma once
 
 #include "semaphores/tracked_semaphore.h"
@@ -23,9 +22,5 @@ int RecoverLock(TrackedSemaphore& dead, TrackedSemaphore& other, int reader_fd) 
 // For a reader inside a message, which waits for the rest: kQueueBroken if the writer has died, 0
 // if it has not.
 int CheckWriter(TrackedSemaphore& wlock, int reader_fd) noexcept;
-
-// Whether a process that is no member of a family, and so leaves no records of its locks, may be
-// moving data through this pipe, or may be about to. True where the system does not tell.
-bool MayBeMovedByNonMember(int pipe_fd);
 
 }  // namespace mp

@@ -3,6 +3,9 @@
 
 #include <poll.h>
 
+#include <chrono>
+#include <thread>
+
 #include "os/sys.h"
 
 namespace mp {
@@ -22,10 +25,13 @@ void QueueState::Add(uint32_t flags) noexcept {
   own_.fetch_or(flags);
   if (record_ != nullptr) HolderTable::AddFlags(record_, number_, flags);
   if (!pipe_.writer || IsPipeReadable()) return;
-  // No member ever reads the byte, so every member sees it, now and later.
+  // No member ever reads the byte, so every member sees it, now and later. Without it the members
+  // that wait would do so for ever, so a lack of memory must not keep it back.
   uint8_t byte = 0;
   const iovec iov{&byte, 1};
-  (void)pipe_.writer->sink().Write(&iov, 1);
+  while (sys::IsShortage(pipe_.writer->sink().Write(&iov, 1))) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
 }
 
 bool QueueState::IsPipeReadable() const noexcept {

@@ -20,18 +20,15 @@ int64_t QueueWriter::Put(const QueueItem& item, bool has_slot) {
   if (counted < 0) return counted;
   result = feeder_->Put(item);
   if (result >= 0) return result;
-  if (unfinished_) (void)unfinished_->TryAcquire();
-  if (slots_) {
-    slots_->CountReserved(-1);
-    slots_->Release(TrackedSemaphore::kNoLimit);
-  }
+  if (accepted_) (void)accepted_->TakeForSlot();
+  if (slots_) slots_->Release(TrackedSemaphore::kNoLimit);
   return result;
 }
 
 void QueueWriter::Close() {
   feeder_->Close();
   slots_.reset();
-  unfinished_.reset();
+  accepted_.reset();
   state_.reset();
 }
 
@@ -41,13 +38,9 @@ int QueueWriter::Count(bool has_slot) noexcept {
     const int status = slots_->TryAcquire();
     if (status < 0) return status;
   }
-  if (slots_) slots_->CountReserved(1);
-  if (!unfinished_) return 0;
-  const int counted = unfinished_->Release(TrackedSemaphore::kNoLimit);
-  if (counted < 0 && slots_) {
-    slots_->CountReserved(-1);
-    slots_->Release(TrackedSemaphore::kNoLimit);
-  }
+  if (!accepted_) return 0;
+  const int counted = accepted_->PostForSlot();
+  if (counted < 0 && slots_) slots_->Release(TrackedSemaphore::kNoLimit);
   return counted;
 }
 

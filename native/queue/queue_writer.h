@@ -18,11 +18,11 @@ namespace mp {
 class QueueWriter {
  public:
   QueueWriter(std::shared_ptr<Feeder> feeder, std::shared_ptr<TrackedSemaphore> slots,
-              std::shared_ptr<TrackedSemaphore> unfinished,
+              std::shared_ptr<TrackedSemaphore> accepted,
               std::shared_ptr<QueueState> state) noexcept
       : feeder_(std::move(feeder)),
         slots_(std::move(slots)),
-        unfinished_(std::move(unfinished)),
+        accepted_(std::move(accepted)),
         state_(std::move(state)) {}
 
   // Returns how many bytes wait now: 0 if all was written. -EAGAIN when there is no free slot;
@@ -40,7 +40,8 @@ class QueueWriter {
 
   std::shared_ptr<Feeder> feeder_;
   std::shared_ptr<TrackedSemaphore> slots_;
-  std::shared_ptr<TrackedSemaphore> unfinished_;
+  // The semaphore of unfinished items, with a record of those that are not in the pipe yet.
+  std::shared_ptr<TrackedSemaphore> accepted_;
   std::shared_ptr<QueueState> state_;
 };
 

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "semaphores/register_file.h"
 #include "semaphores/register_folder.h"
 
 namespace mp {
@@ -150,6 +151,16 @@ void Family::UnlinkSemaphore(uint32_t number) {
   const std::lock_guard lock(mutex_);
   NamedSemaphore::Unlink(register_->NameOf(number));
   register_->RemoveName(number);
+}
+
+int Family::OpenBlock(std::string_view kind, uint32_t number, size_t size, bool create,
+                      std::shared_ptr<FamilyBlock>* out) {
+  return FamilyBlock::Open(register_->folder(), register_file::BlockFile(name(), kind, number), size,
+                           create, out);
+}
+
+void Family::RemoveBlock(std::string_view kind, uint32_t number) noexcept {
+  FamilyBlock::Remove(register_->folder(), register_file::BlockFile(name(), kind, number));
 }
 
 void Family::Leave() {

@@ -5,8 +5,10 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <utility>
 
+#include "semaphores/family_block.h"
 #include "semaphores/family_register.h"
 #include "semaphores/holder_table.h"
 #include "semaphores/named_semaphore.h"
@@ -44,6 +46,10 @@ class Family {
   int OpenSemaphore(uint32_t number, std::shared_ptr<NamedSemaphore>* out);
   // Removes the name of a semaphore that this process created.
   void UnlinkSemaphore(uint32_t number);
+  // A block of shared memory that belongs to the semaphore with this number.
+  int OpenBlock(std::string_view kind, uint32_t number, size_t size, bool create,
+                std::shared_ptr<FamilyBlock>* out);
+  void RemoveBlock(std::string_view kind, uint32_t number) noexcept;
   // What a Python process has made, and is removed at the end of the family.
   int AddResource(const Resource& resource) { return register_->AddResource(resource); }
   void RemoveResource(const Resource& resource) { register_->RemoveResource(resource); }

@@ -8,7 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <iterator>
+#include <cstddef>
 
 #include "os/platform.h"
 #include "os/processes.h"
@@ -17,39 +17,21 @@
 
 namespace mp {
 
+using namespace holder_state;
+
 namespace {
 
 constexpr uint64_t kMagic = 0x31726c6864706d6e;
-constexpr size_t kBytes = 65536;
-constexpr size_t kRecords = kBytes / sizeof(HolderTable::Record) - 2;
-
-uint32_t NumberOf(uint64_t state) noexcept { return static_cast<uint32_t>(state >> 32); }
-Phase PhaseOf(uint64_t state) noexcept { return static_cast<Phase>(state & 0xf); }
-uint32_t CountOf(uint64_t state) noexcept { return static_cast<uint32_t>(state >> 4) & 0xfff; }
-
-uint32_t TagOf(uint64_t state) noexcept { return static_cast<uint32_t>(state >> 16) & 0xffff; }
-
-// What a record of this phase becomes when its owner's thread ends; kIdle if nothing remains.
-Phase Orphaned(Phase phase) noexcept {
-  switch (phase) {
-    case Phase::kHolding:
-      return Phase::kOrphanedHolder;
-    case Phase::kMoving:
-      return Phase::kOrphanedMover;
-    case Phase::kWaiting:
-      return Phase::kOrphanedWaiters;
-    case Phase::kReserved:
-      return Phase::kOrphanedSlots;
-    default:
-      return Phase::kIdle;
-  }
-}
-
-bool IsHolding(Phase phase) noexcept { return phase == Phase::kHolding || phase == Phase::kMoving; }
-
-bool IsOrphanedHolder(Phase phase) noexcept {
-  return phase == Phase::kOrphanedHolder || phase == Phase::kOrphanedMover;
-}
+// The file begins with one chunk and grows by whole chunks. All that it may become is mapped from
+// the start: memory behind its end becomes usable when it grows.
+constexpr size_t kChunkBytes = 65536;
+constexpr uint32_t kMaxChunks = 64;
+constexpr size_t kHeaderRecords = 2;
+// The rest of the first chunk, from this record on, belongs to Python members (lib/python/records).
+// These claim records one process at a time, since Python has no compare-and-swap, so no other
+// member may claim them.
+constexpr size_t kFirstOfPython = 1024;
+constexpr size_t kEndOfPython = kChunkBytes / sizeof(HolderTable::Record) - kHeaderRecords;
 
 // The state while a record is being filled in. No semaphore has this number. The owner that such a
 // record names is the one before, so its death does not make the record free.
@@ -62,12 +44,13 @@ struct HolderTable::Page {
   std::atomic<uint32_t> next_number;
   std::atomic<uint32_t> all_exposed;  // Set when no record was left to mark a single semaphore.
   std::atomic<uint32_t> claims;
-  uint32_t reserved[11];
-  Record records[kRecords];
+  std::atomic<uint32_t> chunks;
+  uint32_t reserved[10];
+  Record records[1];  // And all that follow in the chunks.
 };
 
 int HolderTable::Open(const std::string& path, bool create, std::shared_ptr<HolderTable>* out) {
-  static_assert(sizeof(Record) == 32 && sizeof(Page) == kBytes);
+  static_assert(sizeof(Record) == 32 && offsetof(Page, records) == kHeaderRecords * sizeof(Record));
   static_assert(std::atomic<uint64_t>::is_always_lock_free);
   const int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | (create ? O_CREAT : 0);
   const UniqueFd fd(static_cast<int>(
@@ -76,14 +59,17 @@ int HolderTable::Open(const std::string& path, bool create, std::shared_ptr<Hold
   struct stat info {};
   int status = platform::FileStatus(fd.get(), &info);
   if (status < 0) return status;
-  if (!create && info.st_size < static_cast<off_t>(kBytes)) return -EIO;
+  if (!create && info.st_size < static_cast<off_t>(kChunkBytes)) return -EIO;
   // Without a reservation, a full file system would raise SIGBUS at the first use.
-  if (create) status = platform::AllocateFile(fd.get(), kBytes);
+  if (create) status = platform::AllocateFile(fd.get(), kChunkBytes);
   if (status < 0) return status;
-  void* memory = ::mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
+  void* memory =
+      ::mmap(nullptr, kMaxChunks * kChunkBytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
   if (memory == MAP_FAILED) return -errno;
-  std::shared_ptr<HolderTable> table(new HolderTable(static_cast<Page*>(memory)));
+  std::shared_ptr<HolderTable> table(new HolderTable(path, info, static_cast<Page*>(memory)));
   // A new file consists of zeros.
+  uint32_t none = 0;
+  if (create) table->page_->chunks.compare_exchange_strong(none, 1);
   uint64_t found = 0;
   if (create) table->page_->magic.compare_exchange_strong(found, kMagic);
   found = table->page_->magic.load();
@@ -92,11 +78,16 @@ int HolderTable::Open(const std::string& path, bool create, std::shared_ptr<Hold
   return 0;
 }
 
-HolderTable::HolderTable(Page* page) : page_(page), mapping_(new GuardedMapping(page, kBytes)) {}
+HolderTable::HolderTable(std::string path, const struct stat& file, Page* page)
+    : path_(std::move(path)),
+      device_(file.st_dev),
+      inode_(file.st_ino),
+      page_(page),
+      mapping_(new GuardedMapping(page, kMaxChunks * kChunkBytes)) {}
 
 HolderTable::~HolderTable() {
   mapping_.reset();
-  ::munmap(page_, kBytes);
+  ::munmap(page_, kMaxChunks * kChunkBytes);
 }
 
 bool HolderTable::IsIntact() const noexcept {
@@ -105,48 +96,120 @@ bool HolderTable::IsIntact() const noexcept {
 
 uint32_t HolderTable::NextNumber() noexcept { return page_->next_number.fetch_add(1) + 1; }
 
-HolderTable::Record* HolderTable::Claim(uint32_t number) noexcept {
-  const platform::ProcessIdentity self = platform::ThisProcess();
-  for (const bool reclaim : {false, true}) {
-    for (Record& record : page_->records) {
-      uint64_t state = record.state.load(std::memory_order_acquire);
-      const bool usable =
-          state == 0 || (reclaim && PhaseOf(state) == Phase::kIdle && IsDead(record));
-      if (!usable || !record.state.compare_exchange_strong(state, kClaimed)) continue;
-      record.start.store(self.start, std::memory_order_relaxed);
-      record.space.store(self.pid_namespace, std::memory_order_relaxed);
-      record.pid.store(self.pid, std::memory_order_relaxed);
-      record.tag.store(page_->claims.fetch_add(1) % 0xffff + 1, std::memory_order_relaxed);
-      Set(&record, number, Phase::kIdle, 0);
-      return &record;
+std::span<HolderTable::Record> HolderTable::Records() noexcept {
+  const uint32_t chunks = std::clamp<uint32_t>(page_->chunks.load(), 1, kMaxChunks);
+  return {page_->records, chunks * kChunkBytes / sizeof(Record) - kHeaderRecords};
+}
+
+// Several processes may do this at the same time: the file then grows once.
+bool HolderTable::Grow() noexcept {
+  uint32_t chunks = page_->chunks.load();
+  if (chunks >= kMaxChunks || !IsIntact()) return false;
+  const UniqueFd fd(static_cast<int>(sys::RetryOnInterrupt(
+      [&] { return ::open(path_.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW); })));
+  struct stat info {};
+  if (fd.get() < 0 || platform::FileStatus(fd.get(), &info) < 0) return false;
+  if (info.st_dev != device_ || info.st_ino != inode_) return false;
+  const off_t size = static_cast<off_t>(chunks + 1) * static_cast<off_t>(kChunkBytes);
+  if (platform::AllocateFile(fd.get(), size) < 0) return false;
+  page_->chunks.compare_exchange_strong(chunks, chunks + 1);
+  return true;
+}
+
+// Claims a record by the state `claimed`: with `reclaim`, one that a dead process has left idle.
+HolderTable::Record* HolderTable::FindFree(bool reclaim, uint64_t claimed) noexcept {
+  // A process has many records one after the other, and is asked about once.
+  uint32_t pid = 0;
+  uint64_t start = 0;
+  bool dead = false;
+  const std::span<Record> records = Records();
+  for (size_t i = 0; i < records.size(); i++) {
+    if (i == kFirstOfPython) i = kEndOfPython;
+    if (i == records.size()) break;
+    Record& record = records[i];
+    uint64_t state = record.state.load(std::memory_order_acquire);
+    if (state != 0 && reclaim && PhaseIn(state) == Phase::kIdle) {
+      if (pid != record.pid.load() || start != record.start.load()) {
+        pid = record.pid.load();
+        start = record.start.load();
+        dead = IsDead(record);
+      }
+      if (!dead || !IsDead(record)) continue;
+    } else if (state != 0) {
+      continue;
     }
+    if (record.state.compare_exchange_strong(state, claimed)) return &record;
   }
   return nullptr;
 }
 
+HolderTable::Record* HolderTable::Claim(uint32_t number) noexcept {
+  Record* record = FindFree(false, kClaimed);
+  if (record == nullptr) record = FindFree(true, kClaimed);
+  while (record == nullptr && Grow()) record = FindFree(false, kClaimed);
+  if (record == nullptr) return nullptr;
+  const platform::ProcessIdentity self = platform::ThisProcess();
+  record->start.store(self.start, std::memory_order_relaxed);
+  record->space.store(self.pid_namespace, std::memory_order_relaxed);
+  record->pid.store(self.pid, std::memory_order_relaxed);
+  record->tag.store(page_->claims.fetch_add(1) % 0xffff + 1, std::memory_order_relaxed);
+  Set(record, number, Phase::kIdle, 0);
+  return record;
+}
+
+HolderTable::Record* HolderTable::Put(uint64_t state) noexcept {
+  Record* record = FindFree(false, state);
+  while (record == nullptr && Grow()) record = FindFree(false, state);
+  return record;
+}
+
 uint32_t HolderTable::Count(const Record* record, Phase phase) noexcept {
   const uint64_t state = record->state.load(std::memory_order_acquire);
-  return PhaseOf(state) == phase ? CountOf(state) : 0;
+  return PhaseIn(state) == phase ? CountOf(state) : 0;
+}
+
+Phase HolderTable::PhaseOf(const Record* record) noexcept {
+  return PhaseIn(record->state.load(std::memory_order_acquire));
+}
+
+bool HolderTable::Move(Record* record, Phase from, Phase to) noexcept {
+  uint64_t state = record->state.load(std::memory_order_acquire);
+  if (PhaseIn(state) != from) return false;
+  // Turns wrap around.
+  const uint32_t turn = (CountOf(state) + (to == Phase::kTaking ? 1 : 0)) & kMaxCount;
+  const uint64_t moved = Pack(NumberOf(state), TagOf(state), to, turn);
+  return record->state.compare_exchange_strong(state, moved);
+}
+
+void HolderTable::SetSlots(Record* record, uint32_t number, uint32_t count,
+                           bool changing) noexcept {
+  const uint64_t before = record->state.load(std::memory_order_acquire);
+  const uint64_t turn = (SlotTurnOf(before) + 1) & 0xff;
+  const Phase phase = changing ? Phase::kCounting : Phase::kReserved;
+  record->state.store(uint64_t{number} << 32 | turn << 24 |
+                      uint64_t{std::min(count, kMostSlots)} << 4 | static_cast<uint64_t>(phase));
 }
 
 void HolderTable::Abandon(Record* record) noexcept {
   const uint64_t state = record->state.load(std::memory_order_acquire);
   const uint32_t number = NumberOf(state);
-  const Phase orphaned = Orphaned(PhaseOf(state));
-  if (orphaned != Phase::kIdle && CountOf(state) > 0) {
-    Set(record, number, orphaned, CountOf(state));
+  const Phase phase = PhaseIn(state);
+  const bool remains = IsHolding(phase) || (phase == Phase::kWaiting && CountOf(state) > 0);
+  if (remains) {
+    Set(record, number, Orphaned(phase), CountOf(state));
   } else {
     record->state.store(0, std::memory_order_release);
   }
   if (HasMark(number, Phase::kClosed)) ForgetIfUnused(number);
 }
 
-template <typename Visit>
-void HolderTable::ForEach(uint32_t number, Visit visit) noexcept {
-  for (Record& record : page_->records) {
-    const uint64_t state = record.state.load(std::memory_order_acquire);
-    if (state != 0 && NumberOf(state) == number && !visit(record, state)) return;
-  }
+HolderTable::Seen HolderTable::Collect(uint32_t number) noexcept {
+  Seen seen;
+  ForEach(number, [&](Record& record, uint64_t state) {
+    seen.emplace_back(&record, state);
+    return true;
+  });
+  return seen;
 }
 
 bool HolderTable::IsDead(const Record& record) noexcept {
@@ -155,175 +218,31 @@ bool HolderTable::IsDead(const Record& record) noexcept {
                            record.space.load(std::memory_order_relaxed)});
 }
 
-void HolderTable::ClearHolder(uint32_t number) noexcept {
+bool HolderTable::ClearHolder(uint32_t number) noexcept {
+  bool cleared = true;
   ForEach(number, [&](Record& record, uint64_t state) {
-    if (IsHolding(PhaseOf(state))) {
-      return !record.state.compare_exchange_strong(state,
-                                                   Pack(number, TagOf(state), Phase::kIdle, 0));
-    }
-    if (IsOrphanedHolder(PhaseOf(state))) return !record.state.compare_exchange_strong(state, 0);
-    return true;
-  });
-}
-
-HolderTable::DeadHolder HolderTable::FindDeadHolder(uint32_t number) noexcept {
-  DeadHolder found;
-  ForEach(number, [&](Record& record, uint64_t state) {
-    const Phase phase = PhaseOf(state);
-    const bool dead = IsOrphanedHolder(phase) || (IsHolding(phase) && IsDead(record));
-    const uint32_t pid = record.pid.load(std::memory_order_relaxed);
-    // The record may have changed its owner since its state was read.
-    if (!dead || record.state.load(std::memory_order_acquire) != state) return true;
-    found = {&record, state, pid, phase == Phase::kMoving || phase == Phase::kOrphanedMover};
+    const Phase phase = PhaseIn(state);
+    if (!IsHolding(phase) && !IsOrphanedHolder(phase)) return true;
+    const uint64_t after =
+        IsHolding(phase) ? Pack(number, TagOf(state), Phase::kIdle, CountOf(state)) : 0;
+    cleared = record.state.compare_exchange_strong(state, after);
     return false;
   });
-  return found;
-}
-
-bool HolderTable::HasLiveHolder(uint32_t number) noexcept {
-  bool found = false;
-  ForEach(number, [&](Record& record, uint64_t state) {
-    found = IsHolding(PhaseOf(state)) && !IsDead(record);
-    return !found;
-  });
-  return found;
-}
-
-uint32_t HolderTable::CountWaiting(uint32_t number) noexcept {
-  uint32_t waiting = 0;
-  ForEach(number, [&](Record&, uint64_t state) {
-    if (PhaseOf(state) == Phase::kWaiting) waiting += CountOf(state);
-    return true;
-  });
-  return waiting;
-}
-
-uint32_t HolderTable::CountWithoutTag(uint32_t number) noexcept {
-  uint32_t waiting = 0;
-  ForEach(number, [&](Record& record, uint64_t state) {
-    const bool plain = PhaseOf(state) == Phase::kWaiting && TagOf(state) == 0;
-    if (plain && !IsDead(record)) waiting += CountOf(state);
-    return true;
-  });
-  return waiting;
-}
-
-bool HolderTable::IsWaiting(uint32_t number, uint32_t tag) noexcept {
-  bool waiting = false;
-  ForEach(number, [&](Record& record, uint64_t state) {
-    waiting = PhaseOf(state) == Phase::kWaiting && TagOf(state) == tag && !IsDead(record);
-    return !waiting;
-  });
-  return waiting;
-}
-
-uint32_t HolderTable::NotificationsFor(uint32_t number, uint32_t tag) noexcept {
-  uint32_t count = 0;
-  ForEach(number, [&](Record&, uint64_t state) {
-    if (PhaseOf(state) == Phase::kNotified && TagOf(state) == tag) count += CountOf(state);
-    return true;
-  });
-  return count;
-}
-
-// Always a record of its own, which its takers only ever lower.
-bool HolderTable::AddNotifications(uint32_t number, uint32_t tag, uint32_t count) noexcept {
-  const uint64_t added = Pack(number, tag, Phase::kNotified, count);
-  return std::any_of(std::begin(page_->records), std::end(page_->records), [&](Record& record) {
-    uint64_t state = 0;
-    return record.state.compare_exchange_strong(state, added);
-  });
-}
-
-uint32_t HolderTable::LeaveNotifications(uint32_t number, uint32_t most) noexcept {
-  uint32_t left = 0;
-  ForEach(number, [&](Record& record, uint64_t state) {
-    const bool looks = PhaseOf(state) == Phase::kWaiting && TagOf(state) != 0;
-    if (!looks || IsDead(record)) return true;
-    const uint32_t has = NotificationsFor(number, TagOf(state));
-    const uint32_t count = std::min(most - left, CountOf(state) - std::min(has, CountOf(state)));
-    if (count > 0 && AddNotifications(number, TagOf(state), count)) left += count;
-    return left < most;
-  });
-  return left;
-}
-
-// The tag of the waiter to whom a notification belongs must match.
-template <typename Matches>
-bool HolderTable::TakeOneNotification(uint32_t number, Matches matches) noexcept {
-  bool taken = false;
-  ForEach(number, [&](Record& notified, uint64_t state) {
-    if (PhaseOf(state) != Phase::kNotified || !matches(TagOf(state))) return true;
-    const uint32_t rest = CountOf(state) - 1;
-    const uint64_t lowered = rest == 0 ? 0 : Pack(number, TagOf(state), Phase::kNotified, rest);
-    taken = notified.state.compare_exchange_strong(state, lowered);
-    return !taken;
-  });
-  return taken;
-}
-
-bool HolderTable::TakeNotification(uint32_t number, const Record* record) noexcept {
-  const uint32_t own = record->tag.load(std::memory_order_relaxed) & 0xffff;
-  return TakeOneNotification(number,
-                             [&](uint32_t tag) { return tag == own || !IsWaiting(number, tag); });
-}
-
-bool HolderTable::TakeSurplusNotification(uint32_t number, const Record* record,
-                                          uint32_t calls) noexcept {
-  const uint32_t own = record->tag.load(std::memory_order_relaxed) & 0xffff;
-  return NotificationsFor(number, own) > calls &&
-         TakeOneNotification(number, [&](uint32_t tag) { return tag == own; });
-}
-
-uint32_t HolderTable::CountNotified(uint32_t number) noexcept {
-  uint32_t count = 0;
-  ForEach(number, [&](Record&, uint64_t state) {
-    if (PhaseOf(state) == Phase::kNotified && IsWaiting(number, TagOf(state))) {
-      count += CountOf(state);
-    }
-    return true;
-  });
-  return count;
-}
-
-uint32_t HolderTable::TakeOrphanedNotifications(uint32_t number) noexcept {
-  uint32_t taken = 0;
-  ForEach(number, [&](Record& notified, uint64_t state) {
-    if (PhaseOf(state) == Phase::kNotified && !IsWaiting(number, TagOf(state)) &&
-        notified.state.compare_exchange_strong(state, 0)) {
-      taken += CountOf(state);
-    }
-    return true;
-  });
-  return taken;
-}
-
-uint32_t HolderTable::ReapDead(uint32_t number, Phase counted, Phase orphaned) noexcept {
-  uint32_t reaped = 0;
-  ForEach(number, [&](Record& record, uint64_t state) {
-    const bool dead = PhaseOf(state) == orphaned || (PhaseOf(state) == counted && IsDead(record));
-    if (dead && record.state.compare_exchange_strong(state, 0)) reaped += CountOf(state);
-    return true;
-  });
-  return reaped;
+  return cleared;
 }
 
 HolderTable::Record* HolderTable::AddMark(uint32_t number, Phase phase) noexcept {
   Record* found = FindMark(number, phase);
-  if (found != nullptr) return found;
-  for (Record& record : page_->records) {
-    uint64_t state = 0;
-    if (record.state.compare_exchange_strong(state, Pack(number, 0, phase, 0))) return &record;
-  }
+  if (found == nullptr) found = Put(Pack(number, 0, phase, 0));
   // Without a free record for this semaphore, all count as exposed.
-  if (phase == Phase::kExposed) page_->all_exposed.store(1);
-  return nullptr;
+  if (found == nullptr && phase == Phase::kExposed) page_->all_exposed.store(1);
+  return found;
 }
 
 HolderTable::Record* HolderTable::FindMark(uint32_t number, Phase phase) noexcept {
   Record* found = nullptr;
   ForEach(number, [&](Record& record, uint64_t state) {
-    if (PhaseOf(state) == phase) found = &record;
+    if (PhaseIn(state) == phase) found = &record;
     return found == nullptr;
   });
   return found;
@@ -335,25 +254,14 @@ HolderTable::Record* HolderTable::QueueFlags(uint32_t number, bool make) noexcep
 
 uint32_t HolderTable::Flags(const Record* record, uint32_t number) noexcept {
   const uint64_t state = record->state.load(std::memory_order_acquire);
-  return NumberOf(state) == number && PhaseOf(state) == Phase::kQueue ? CountOf(state) : 0;
+  return NumberOf(state) == number && PhaseIn(state) == Phase::kQueue ? CountOf(state) : 0;
 }
 
 void HolderTable::AddFlags(Record* record, uint32_t number, uint32_t flags) noexcept {
   uint64_t state = record->state.load(std::memory_order_acquire);
-  while (NumberOf(state) == number && PhaseOf(state) == Phase::kQueue) {
+  while (NumberOf(state) == number && PhaseIn(state) == Phase::kQueue) {
     const uint64_t added = Pack(number, TagOf(state), Phase::kQueue, CountOf(state) | flags);
     if (record->state.compare_exchange_weak(state, added)) return;
-  }
-}
-
-void HolderTable::Add(Record* record, uint32_t number, Phase phase, int change) noexcept {
-  uint64_t state = record->state.load(std::memory_order_acquire);
-  for (;;) {
-    const int before = PhaseOf(state) == phase ? static_cast<int>(CountOf(state)) : 0;
-    const auto after = static_cast<uint32_t>(std::max(0, before + change));
-    const Phase phase_after = after > 0 ? phase : Phase::kIdle;
-    const uint64_t changed = Pack(number, TagOf(state), phase_after, after);
-    if (record->state.compare_exchange_weak(state, changed)) return;
   }
 }
 
@@ -372,8 +280,7 @@ void HolderTable::Close(uint32_t number) noexcept {
 void HolderTable::ForgetIfUnused(uint32_t number) noexcept {
   bool used = false;
   ForEach(number, [&](Record& record, uint64_t state) {
-    const Phase phase = PhaseOf(state);
-    used = (phase == Phase::kIdle || Orphaned(phase) != Phase::kIdle) && !IsDead(record);
+    used = HasOwner(PhaseIn(state)) && !IsDead(record);
     return !used;
   });
   if (used) return;

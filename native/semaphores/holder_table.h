@@ -2,47 +2,35 @@
 //
 // Which process holds which lock, and how many calls wait on which condition, in a page that every
 // Node member of a family maps. A semaphore does not store its holder, so the death of a holder is
-// noticed by these records. They are written after acquiring and cleared before posting. A process
-// that is killed in the few instructions between leaves no record, or one that harms nothing.
+// noticed by these records. A record says "taking" before the semaphore is tried and "releasing"
+// before it is posted, so a process that is killed at any instruction leaves one, and what the
+// records of all processes say together proves whether it had the lock. docs/internals.md has the
+// layout and the proof.
 #pragma once
 
-#include <algorithm>
+#include <sys/stat.h>
+
 #include <atomic>
 #include <cstdint>
+#include <map>
 #include <memory>
+#include <mutex>
+#include <span>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "os/guarded_mapping.h"
+#include "semaphores/holder_state.h"
+#include "semaphores/named_semaphore.h"
 
 namespace mp {
-
-enum class Phase : uint32_t {
-  kIdle = 0,      // The record is kept for its owner's next use.
-  kHolding = 1,   // The owner holds the lock.
-  kWaiting = 2,   // The count is how many of the owner's calls sleep on the condition.
-  kExposed = 5,   // A mark: processes that write no records know the semaphore's name.
-  kClosed = 6,    // A mark: the name is gone. The records go once no process has it open.
-  kMoving = 7,    // The owner holds a queue's lock, and may have moved a part of a message.
-  kReserved = 9,  // The count is how many of a queue's slots the owner has taken for items that are
-                  // on their way.
-  kQueue = 11,    // The state of a queue. The count is a set of flags that all members share.
-  kNotified = 11,  // The same number: no condition is a queue. Belongs to the waiter whose record
-                   // has the same tag. The count is how many of its calls were notified and have
-                   // not noticed it, since it is stopped.
-  kFilling = 12,   // A process has just claimed the record. Its owner is not written yet.
-
-  // What remains of a record when its thread has ended; the process may live on.
-  kOrphanedHolder = 3,   // Of kHolding.
-  kOrphanedWaiters = 4,  // Of kWaiting.
-  kOrphanedMover = 8,    // Of kMoving.
-  kOrphanedSlots = 10,   // Of kReserved.
-};
 
 class HolderTable {
  public:
   // Only its owner writes a record, except that others clear or reap it.
   struct Record {
-    // Semaphore number, tag, count and phase; 0 for a free record.
+    // Semaphore number, tag, count (or turn, of a lock) and phase; 0 for a free record.
     std::atomic<uint64_t> state;
     std::atomic<uint64_t> start;  // When the owning process started, in clock ticks since boot.
     std::atomic<uint64_t> space;  // The inode of its pid namespace.
@@ -52,12 +40,15 @@ class HolderTable {
     std::atomic<uint32_t> tag;
   };
 
-  // A dead holder's record, as it was found.
+  // The record of a dead process that has a lock, as it was found.
   struct DeadHolder {
     Record* record = nullptr;
     uint64_t state = 0;
     uint32_t pid = 0;
     bool moving = false;
+    // The owner was killed between two phases. That it has the lock follows from what the records
+    // of all others say, so it is true only if every process that knows the lock has records.
+    bool between = false;
   };
 
   // Maps the table at `path`, which is made if `create`. 0 or -errno (ENOSPC when there is no
@@ -74,29 +65,47 @@ class HolderTable {
   // The number of a new semaphore, from 1. No other semaphore of the family ever has the same.
   uint32_t NextNumber() noexcept;
 
-  // A record for a semaphore, or nullptr if all are in use. Abandon() must follow.
+  // A record for a semaphore. The table grows when all are in use; nullptr when there is no memory
+  // for that. Abandon() must follow.
   Record* Claim(uint32_t number) noexcept;
 
-  // A phase with a count, which is 1 for a holder.
+  // A phase with a count.
   static void Set(Record* record, uint32_t number, Phase phase, uint32_t count) noexcept {
     const uint32_t tag = record->tag.load(std::memory_order_relaxed);
-    record->state.store(Pack(number, tag, phase, count), std::memory_order_release);
+    record->state.store(holder_state::Pack(number, tag, phase, count));
   }
   static uint32_t Count(const Record* record, Phase phase) noexcept;
-  // Whether the owner of the record holds the lock, moving a message or not.
+
+  // For locks, by the owner: from one phase to another. Taking begins a new turn. False if another
+  // process has changed the record, since it posts in the owner's place.
+  static bool Move(Record* record, Phase from, Phase to) noexcept;
+  static Phase PhaseOf(const Record* record) noexcept;
   static bool Holds(const Record* record) noexcept {
-    return Count(record, Phase::kHolding) > 0 || Count(record, Phase::kMoving) > 0;
+    const Phase phase = PhaseOf(record);
+    return phase == Phase::kHolding || phase == Phase::kMoving;
   }
-  // Changes the count, for records that several threads of the owner change.
-  static void Add(Record* record, uint32_t number, Phase phase, int change) noexcept;
+
+  // For slots, by the owner: how many it has taken, and whether one of them is being taken or given
+  // back at this moment.
+  static void SetSlots(Record* record, uint32_t number, uint32_t count, bool changing) noexcept;
+
   // Gives a record up. What its owner holds or waits for stays visible, as orphaned.
   void Abandon(Record* record) noexcept;
 
-  // Clears the holder's record, for a caller that posts on behalf of the holder.
-  void ClearHolder(uint32_t number) noexcept;
+  // Clears the holder's record, for a caller that posts on behalf of the holder. False if there is
+  // a record, but another process has changed it.
+  bool ClearHolder(uint32_t number) noexcept;
 
-  // Without a record if there is no dead holder.
-  DeadHolder FindDeadHolder(uint32_t number) noexcept;
+  // The dead process that has the lock; without a record if there is none, or if that is not
+  // decided at this moment. One that was killed between two phases is found only with the
+  // semaphore, whose value decides.
+  DeadHolder FindDeadHolder(uint32_t number, const NamedSemaphore* semaphore = nullptr) noexcept;
+  // Makes the owner of `own`, which is idle, the holder in place of the dead one. False if another
+  // process was faster.
+  bool TakeOver(const DeadHolder& dead, Record* own) noexcept;
+  // Removes the records of dead processes that were killed between two phases, if they do not have
+  // the lock. Whether there are dead ones that may have it.
+  bool ForgetDeadTakers(uint32_t number, const NamedSemaphore& semaphore) noexcept;
   // Whether the semaphore has a holder that is not known to be dead.
   bool HasLiveHolder(uint32_t number) noexcept;
 
@@ -120,12 +129,22 @@ class HolderTable {
   uint32_t TakeOrphanedNotifications(uint32_t number) noexcept;
 
   // Removes the record. True for the one caller that may post what its owner held.
-  static bool Reap(DeadHolder dead) noexcept {
-    return dead.record != nullptr && dead.record->state.compare_exchange_strong(dead.state, 0);
+  static bool Reap(const DeadHolder& dead) noexcept {
+    uint64_t state = dead.state;
+    return dead.record != nullptr && dead.record->state.compare_exchange_strong(state, 0);
   }
-  // Removes the records of dead owners in the phase `counted`, and the orphaned ones of that phase.
-  // Returns the sum of their counts.
-  uint32_t ReapDead(uint32_t number, Phase counted, Phase orphaned) noexcept;
+  // Removes the records of dead waiters. Returns how many calls of theirs have waited.
+  uint32_t ReapDeadWaiters(uint32_t number) noexcept;
+
+  // The slots that processes have taken for items on their way, and that are not in the pipe.
+  // -EAGAIN if a count changes at this moment, so that it says nothing. Two equal `seal`s mean that
+  // nothing has changed in between.
+  int64_t SumSlots(uint32_t number, uint64_t* seal) noexcept;
+  // Removes the records of dead processes. Returns how many slots these had counted; `certain` is
+  // set to false if one of them died while it took a slot or gave one back. They are added to
+  // `kept` first, if there is one.
+  uint32_t ReapDeadSlots(uint32_t number, bool* certain,
+                         std::atomic<int64_t>* kept = nullptr) noexcept;
 
   // Marks a semaphore as known to processes that write no records.
   void Expose(uint32_t number) noexcept;
@@ -143,18 +162,30 @@ class HolderTable {
 
  private:
   struct Page;
-  explicit HolderTable(Page* page);
+  using Seen = std::vector<std::pair<Record*, uint64_t>>;
 
-  static constexpr uint32_t kMaxCount = 0xfff;
+  HolderTable(std::string path, const struct stat& file, Page* page);
 
-  static uint64_t Pack(uint32_t number, uint32_t tag, Phase phase, uint32_t count) noexcept {
-    return uint64_t{number} << 32 | uint64_t{tag & 0xffff} << 16 |
-           uint64_t{std::min(count, kMaxCount)} << 4 | static_cast<uint64_t>(phase);
-  }
-
+  std::span<Record> Records() noexcept;
+  bool Grow() noexcept;
+  Record* FindFree(bool reclaim, uint64_t claimed) noexcept;
+  // Puts a state that has no owner into a free record; nullptr if there is none.
+  Record* Put(uint64_t state) noexcept;
+  // Calls visit(record, state) for the records of a semaphore, until it returns false.
   template <typename Visit>
-  void ForEach(uint32_t number, Visit visit) noexcept;
+  void ForEach(uint32_t number, Visit visit) noexcept {
+    for (Record& record : Records()) {
+      const uint64_t state = record.state.load();
+      const bool wanted = state != 0 && holder_state::NumberOf(state) == number;
+      if (wanted && !visit(record, state)) return;
+    }
+  }
+  Seen Collect(uint32_t number) noexcept;
   static bool IsDead(const Record& record) noexcept;
+  static DeadHolder FindCertain(const Seen& dead) noexcept;
+  DeadHolder FindByExclusion(uint32_t number, const Seen& dead,
+                             const NamedSemaphore& semaphore) noexcept;
+  bool SleptInVain(const Seen::value_type& dead, const Seen& sleepers) noexcept;
   template <typename Matches>
   bool TakeOneNotification(uint32_t number, Matches matches) noexcept;
   Record* AddMark(uint32_t number, Phase phase) noexcept;
@@ -166,6 +197,18 @@ class HolderTable {
   uint32_t NotificationsFor(uint32_t number, uint32_t tag) noexcept;
   bool AddNotifications(uint32_t number, uint32_t tag, uint32_t count) noexcept;
 
+  // What was seen of a lock when Python threads that sleep may have had it, by the lock's number.
+  struct Look {
+    Seen::value_type dead;
+    Seen sleepers;
+  };
+  std::mutex looks_mutex_;
+  std::map<uint32_t, Look> looks_;
+
+  // To open the file again when it must grow: a descriptor would be one more for each process.
+  const std::string path_;
+  const dev_t device_;
+  const ino_t inode_;
   Page* page_;
   std::unique_ptr<GuardedMapping> mapping_;
 };

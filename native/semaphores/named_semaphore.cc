@@ -43,6 +43,10 @@ int NamedSemaphore::Wait(std::chrono::nanoseconds slice) noexcept {
   return Checked(platform::WaitForSemaphore(semaphore_, slice.count()));
 }
 
+int NamedSemaphore::Await(std::chrono::nanoseconds slice) noexcept {
+  return Checked(platform::AwaitSemaphore(semaphore_, slice.count()));
+}
+
 int NamedSemaphore::Value() const noexcept { return Checked(platform::SemaphoreValue(semaphore_)); }
 
 }  // namespace mp

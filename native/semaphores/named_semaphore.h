@@ -45,6 +45,9 @@ class NamedSemaphore {
   bool IsIntact() const noexcept { return mapping_->IsIntact(); }
   // Sleeps for at most `slice`: 0 once the value was taken, -ETIMEDOUT or -EINTR.
   int Wait(std::chrono::nanoseconds slice) noexcept;
+  // Sleeps until the value may be there, and takes nothing: 0, -ETIMEDOUT or -EINTR, and -ENOSYS
+  // where that is impossible.
+  int Await(std::chrono::nanoseconds slice) noexcept;
   // -ENOSYS on macOS.
   int Value() const noexcept;
 

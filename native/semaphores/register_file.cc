@@ -34,6 +34,15 @@ bool IsAlphanumeric(std::string_view text) noexcept {
   return !text.empty() && text.find_first_not_of(kDigits) == std::string_view::npos;
 }
 
+std::string DigitsOf(uint32_t n) {
+  std::string digits;
+  do {
+    digits.insert(digits.begin(), kDigits[n % kDigits.size()]);
+    n /= kDigits.size();
+  } while (n > 0);
+  return digits;
+}
+
 std::string NamePrefix(const std::string& family) { return "/mp-" + family + "-"; }
 
 // Never through a symbolic link, never waiting for the other end of a FIFO, and never with the
@@ -67,20 +76,25 @@ bool IsFamily(std::string_view text) noexcept {
 }
 
 std::string SemaphoreName(const std::string& family, uint32_t n) {
-  std::string digits;
-  do {
-    digits.insert(digits.begin(), kDigits[n % kDigits.size()]);
-    n /= kDigits.size();
-  } while (n > 0);
-  return NamePrefix(family) + digits;
+  return NamePrefix(family) + DigitsOf(n);
 }
 
 std::string HoldersFile(const std::string& family) { return family + std::string(kHolders); }
 
-std::string FamilyOfHolders(const std::string& file) {
-  if (!file.ends_with(kHolders)) return {};
-  std::string family = file.substr(0, file.size() - kHolders.size());
-  return IsFamily(family) ? family : std::string();
+std::string BlockFile(const std::string& family, std::string_view kind, uint32_t n) {
+  return family + "." + std::string(kind) + "." + DigitsOf(n);
+}
+
+std::string FamilyOfFile(const std::string& file) {
+  const size_t end = file.find('.');
+  if (end == std::string::npos) return {};
+  const std::string_view rest = std::string_view(file).substr(end);
+  const size_t number = rest.find('.', 1);
+  const bool block = number != std::string_view::npos &&
+                     IsAlphanumeric(rest.substr(1, number - 1)) &&
+                     IsAlphanumeric(rest.substr(number + 1));
+  std::string family = file.substr(0, end);
+  return (block || rest == kHolders) && IsFamily(family) ? family : std::string();
 }
 
 int OpenFolder(const std::string& folder, UniqueFd* out) {

@@ -36,8 +36,12 @@ std::string SemaphoreName(const std::string& family, uint32_t n);
 // The file of a family's holder table, beside its register.
 std::string HoldersFile(const std::string& family);
 
-// The family of a holder table's file; empty for any other file.
-std::string FamilyOfHolders(const std::string& file);
+// The file of a block of shared memory, beside the register too: "<family>.<kind>.<n in base 36>".
+// Its name tells whose it is, so no register lists it.
+std::string BlockFile(const std::string& family, std::string_view kind, uint32_t n);
+
+// The family of a file beside a register; empty for any other file.
+std::string FamilyOfFile(const std::string& file);
 
 // Verifies the folder as it opens it. Everything else is done below the descriptor, so what was
 // verified is what is used.

@@ -70,6 +70,8 @@ bool SemaphoreExists(const std::string& name) {
 
 int ListAndClose(DIR* directory, std::vector<std::string>* names) {
   if (directory == nullptr) return -errno;
+  // A duplicate of a descriptor shares its position with that of the caller.
+  ::rewinddir(directory);
   while (const dirent* entry = ::readdir(directory)) names->emplace_back(entry->d_name);
   ::closedir(directory);
   return 0;
@@ -92,11 +94,6 @@ int CheckOwn(const std::string& folder) {
 }  // namespace
 
 std::string UsualFolder() { return PathIn(kParent, UsualName()); }
-
-bool IsInFolderOfRegisters(std::string_view path) noexcept {
-  return path.starts_with(kParent) && path.substr(kParent.size()).starts_with("/") &&
-         path.substr(kParent.size() + 1).starts_with(kFolderPrefix);
-}
 
 int OwnFolders(std::vector<std::string>* folders) {
   std::vector<std::string> names;
@@ -172,7 +169,11 @@ int RemoveIfDeserted(int folder, const std::string& family) {
   if (status < 0) return status;
   for (const Resource& resource : resources) UnlinkResource(resource);
   const auto removed = std::count_if(names.begin(), names.end(), UnlinkSemaphore);
-  ::unlinkat(folder, register_file::HoldersFile(family).c_str(), 0);
+  std::vector<std::string> files;
+  (void)ListFiles(folder, &files);
+  for (const std::string& file : files) {
+    if (register_file::FamilyOfFile(file) == family) ::unlinkat(folder, file.c_str(), 0);
+  }
   if (::unlinkat(folder, family.c_str(), 0) < 0) return -errno;
   return static_cast<int>(removed);
 }
@@ -190,7 +191,7 @@ int Sweep(const std::string& folder, std::vector<SweptFamily>* swept) {
       if (removed >= 0) swept->push_back({file, removed});
       continue;
     }
-    const std::string family = register_file::FamilyOfHolders(file);
+    const std::string family = register_file::FamilyOfFile(file);
     if (!family.empty() && register_file::IsMissing(opened.get(), family))
       ::unlinkat(opened.get(), file.c_str(), 0);
   }

@@ -21,9 +21,6 @@ namespace mp {
 // system has a folder for those.
 std::string UsualFolder();
 
-// Whether a path is that of a register, or of a file beside one, in a folder of any user.
-bool IsInFolderOfRegisters(std::string_view path) noexcept;
-
 // The folders that exist and are this user's own, the usual one first.
 int OwnFolders(std::vector<std::string>* folders);
 
@@ -34,8 +31,9 @@ int FolderForNew(std::string* folder);
 // and the usual one is not this user's own.
 int FolderOf(const std::string& family, std::string* folder);
 
-// Removes a family if it has no members: the semaphores that its register lists, its holder table
-// and its register. Returns how many of the semaphores existed; -EWOULDBLOCK when it has members.
+// Removes a family if it has no members: the semaphores that its register lists, the files beside
+// the register, and the register. Returns how many of the semaphores existed; -EWOULDBLOCK when it
+// has members.
 int RemoveIfDeserted(int folder, const std::string& family);
 
 struct SweptFamily {

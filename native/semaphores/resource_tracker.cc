@@ -6,7 +6,9 @@
 #include <pthread.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <memory>
 #include <mutex>
 #include <set>
@@ -16,6 +18,7 @@
 #include <vector>
 
 #include "os/platform.h"
+#include "os/processes.h"
 #include "os/sys.h"
 #include "os/thread.h"
 #include "os/wake.h"
@@ -33,6 +36,12 @@ struct Child {
   UniqueFd pipe;
   std::string unread;
   std::set<Resource> semaphores;
+  std::vector<Given> given;
+  // The child and its descendants, as far as they have records of `given`. Each is readable when
+  // the process has ended.
+  std::vector<UniqueFd> members;
+  // Whether one of them has ended, and what it held is not known yet.
+  bool undecided = false;
 };
 
 // Leaked on purpose: the thread may still run when static destructors do.
@@ -64,16 +73,48 @@ void Forget(const Resource& resource) {
   if (family) family->RemoveResource(resource);
 }
 
+// Python members that wait for a lock do not look for its holder, so this process does.
+void CheckHolders(Child& child) {
+  child.undecided = false;
+  for (const auto& [semaphore, table, number, role] : child.given) {
+    TrackedSemaphore tracked(semaphore);
+    if (tracked.Track(table, number, role) < 0) {
+      child.undecided = true;
+      continue;
+    }
+    // An exposed lock is reported to the callers that wait for it.
+    if (tracked.CheckHolder() < 0 || !tracked.has_holder() || tracked.IsExposed()) continue;
+    child.undecided = table->ForgetDeadTakers(number, *semaphore) || child.undecided;
+  }
+}
+
+// The process with this pid has records. It may have ended already.
+void AddMember(const std::string& pid, Child& child) {
+  const int process = platform::OpenProcess(std::atoi(pid.c_str()));
+  if (process < 0) {
+    CheckHolders(child);
+  } else {
+    child.members.emplace_back(process);
+  }
+}
+
+void CheckMembers(Child& child) {
+  const auto ended = [](const UniqueFd& process) { return sys::IsReady(process.get(), POLLIN); };
+  if (std::erase_if(child.members, ended) > 0 || child.undecided) CheckHolders(child);
+}
+
 void Understand(std::string_view line, Child& child) {
   const size_t first = line.find(':');
   const size_t last = line.rfind(':');
   if (first == std::string_view::npos || first == last) return;
   const std::string_view command = line.substr(0, first);
   const std::string_view kind = line.substr(last + 1);
+  const std::string name(line.substr(first + 1, last - first - 1));
+  if (command == "MEMBER" && kind == "pid") AddMember(name, child);
   if (kind != "semaphore" && kind != "shared_memory") return;
   const bool is_semaphore = kind == "semaphore";
   const Resource resource{is_semaphore ? ResourceKind::kSemaphore : ResourceKind::kSharedMemory,
-                          std::string(line.substr(first + 1, last - first - 1))};
+                          name};
   if (command == "REGISTER") {
     Register(resource);
     if (is_semaphore) child.semaphores.insert(resource);
@@ -83,13 +124,13 @@ void Understand(std::string_view line, Child& child) {
   }
 }
 
-// False at the end of the child and all its descendants.
-bool Read(Child& child) {
+// At the end of the child and all its descendants, closes the pipe.
+void Read(Child& child) {
   char buffer[4096];
   for (;;) {
     const ssize_t n =
         sys::RetryOnInterrupt([&] { return ::read(child.pipe.get(), buffer, sizeof buffer); });
-    if (n == -EAGAIN) return true;
+    if (n == -EAGAIN) return;
     if (n <= 0) break;
     child.unread.append(buffer, static_cast<size_t>(n));
     size_t begin = 0;
@@ -103,7 +144,7 @@ bool Read(Child& child) {
     UnlinkResource(semaphore);
     Forget(semaphore);
   }
-  return false;
+  child.pipe.Reset();
 }
 
 void* Run(void*) {
@@ -125,12 +166,23 @@ void* Run(void*) {
         return nullptr;
       }
     }
-    std::erase_if(children, [](const auto& child) { return !Read(*child); });
+    std::erase_if(children, [](const auto& child) {
+      if (child->pipe) Read(*child);
+      // A process closes its descriptors before it has ended.
+      CheckMembers(*child);
+      return !child->pipe && child->members.empty() && !child->undecided;
+    });
     if (stopping) return nullptr;
     if (children.empty()) continue;
     std::vector<pollfd> fds{{tracker.wake.fd(), POLLIN, 0}};
-    for (const auto& child : children) fds.push_back({child->pipe.get(), POLLIN, 0});
-    (void)sys::Poll(fds.data(), static_cast<nfds_t>(fds.size()), -1);
+    for (const auto& child : children) {
+      fds.push_back({child->pipe.get(), POLLIN, 0});
+      for (const auto& member : child->members) fds.push_back({member.get(), POLLIN, 0});
+    }
+    const bool undecided = std::any_of(children.begin(), children.end(),
+                                       [](const auto& child) { return child->undecided; });
+    const int timeout = undecided ? static_cast<int>(kCheckInterval.count()) : -1;
+    (void)sys::Poll(fds.data(), static_cast<nfds_t>(fds.size()), timeout);
   }
 }
 
@@ -145,8 +197,9 @@ int StartIfNeeded(Tracker& tracker) {
 
 }  // namespace
 
-int AddChild(UniqueFd* writer) {
+int AddChild(std::vector<Given> given, UniqueFd* writer) {
   auto child = std::make_unique<Child>();
+  child->given = std::move(given);
   int fds[2];
   int status = platform::MakePipe(fds);
   if (status < 0) return status;

@@ -10,12 +10,26 @@
 // closes the pipe. Shared memory may be in use elsewhere, and stays until the family has ended.
 #pragma once
 
+#include <cstdint>
+#include <memory>
+#include <vector>
+
 #include "os/unique_fd.h"
+#include "semaphores/tracked_semaphore.h"
 
 namespace mp::resource_tracker {
 
+// A semaphore that a child was given. It is kept open here, since its name may go before the child.
+struct Given {
+  std::shared_ptr<NamedSemaphore> semaphore;
+  std::shared_ptr<HolderTable> table;
+  uint32_t number;
+  TrackedSemaphore::Role role;
+};
+
 // For a new child: the writing end of a pipe that is read until all copies of that end are closed.
-int AddChild(UniqueFd* writer);
+// When one of its processes ends, the locks among `given` that this process held are released.
+int AddChild(std::vector<Given> given, UniqueFd* writer);
 
 // For the end of the process, before it leaves its family: reads what was written up to now.
 void Stop();

@@ -211,15 +211,17 @@ class Shard {
       CompleteAll(entry, -EIO);
     }
     while (!entry.requests.empty()) {
-      const bool taken = entry.word != nullptr ? TryAcquire(*entry.word)
-                                               : entry.semaphore->semaphore().TryWait() == 0;
-      if (!entry.requests.front().semaphore->IsIntact()) {
+      TrackedSemaphore& semaphore = *entry.requests.front().semaphore;
+      const int status = semaphore.TryAcquireWith([&] {
+        if (entry.word == nullptr) return semaphore.semaphore().TryWait();
+        return TryAcquire(*entry.word) ? 0 : -EAGAIN;
+      });
+      if (!semaphore.IsIntact()) {
         CompleteAll(entry, -EIO);
         break;
       }
-      if (!taken) break;
+      if (status < 0) break;
       any = true;
-      entry.requests.front().semaphore->MarkHeld();
       Complete(entry.requests.front(), 0);
     }
     return any;

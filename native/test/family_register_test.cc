@@ -21,10 +21,6 @@ const Test kFolderMade("family: the folder is accessible to its owner only", [] 
   Equal(info.st_mode, S_IFREG | 0600);
   const std::string usual = UsualFolder();
   Check(usual.ends_with("/mp-" + std::to_string(::geteuid())), usual);
-  Check(IsInFolderOfRegisters(usual + "/abc"));
-  Check(IsInFolderOfRegisters(usual + "-x1y2z3/abc.holders"));
-  Check(!IsInFolderOfRegisters(usual.substr(1) + "/abc"));
-  Check(!IsInFolderOfRegisters("/dev/shmmp-1/abc"));
 });
 
 const Test kFolderRefused(

@@ -124,11 +124,11 @@ const Test kWaiters("holder table: dead waiters are counted once", [] {
   HolderTable::Set(table->Claim(kNumber), kNumber, Phase::kWaiting, 2);
   const pid_t child =
       StartChild([&] { HolderTable::Set(table->Claim(kNumber), kNumber, Phase::kWaiting, 3); });
-  Equal(table->ReapDead(kNumber, Phase::kWaiting, Phase::kOrphanedWaiters), 0u);
+  Equal(table->ReapDeadWaiters(kNumber), 0u);
   KillAndReap(child);
-  Equal(table->ReapDead(kNumber + 1, Phase::kWaiting, Phase::kOrphanedWaiters), 0u);
-  Equal(table->ReapDead(kNumber, Phase::kWaiting, Phase::kOrphanedWaiters), 3u);
-  Equal(table->ReapDead(kNumber, Phase::kWaiting, Phase::kOrphanedWaiters), 0u);
+  Equal(table->ReapDeadWaiters(kNumber + 1), 0u);
+  Equal(table->ReapDeadWaiters(kNumber), 3u);
+  Equal(table->ReapDeadWaiters(kNumber), 0u);
 });
 
 const Test kNotified("holder table: a notification is left for a living waiter, once for each call",

@@ -153,7 +153,7 @@ const Test kEnded("queue: after a shutdown nothing can be put, and items that ar
                   });
 
 const Test kNonsense("queue: an invalid length breaks the queue, and the lock stays taken", [] {
-  TestQueue queue;
+  TestQueue queue(1000, false);
   const uint8_t bad[] = {0x80, 0, 0, 1};
   const iovec iov{const_cast<uint8_t*>(bad), sizeof(bad)};
   Equal(queue.pair.writer->sink().Write(&iov, 1), 4);
@@ -166,7 +166,7 @@ const Test kNonsense("queue: an invalid length breaks the queue, and the lock st
 });
 
 const Test kHalfRead("queue: a thread finishes an item whose reader was closed inside it", [] {
-  TestQueue queue;
+  TestQueue queue(1000, false);
   Check(queue.Put(Pattern(200000)) > 0);
   Blob item(FrameReader::kSmallBytes);
   Equal(queue.reader->Get(item.data(), false), kLargeMessage);
@@ -194,7 +194,7 @@ pid_t StartMoving(const std::shared_ptr<TrackedSemaphore>& lock) {
 
 const Test kRecovered("queue recovery: an empty pipe whose other lock is free is between two items",
                       [] {
-                        TestQueue queue;
+                        TestQueue queue(1000, false);
                         for (const bool writing : {false, true}) {
                           const auto& dead = writing ? queue.wlock : queue.rlock;
                           const auto& other = writing ? queue.rlock : queue.wlock;
@@ -214,7 +214,7 @@ const Test kRecovered("queue recovery: an empty pipe whose other lock is free is
                       });
 
 const Test kUnproved("queue recovery: a pipe that is not empty may begin inside an item", [] {
-  TestQueue queue;
+  TestQueue queue(1000, false);
   Equal(queue.Put(Pattern(100)), 0);
   KillAndReap(StartMoving(queue.rlock));
   Equal(RecoverLock(*queue.rlock, *queue.wlock, queue.pair.reader->fd()), kQueueBroken);

@@ -4,7 +4,9 @@
 #pragma once
 
 #include <poll.h>
+#include <sys/mman.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <memory>
@@ -15,6 +17,7 @@
 #include "queue/feeder.h"
 #include "queue/feeders.h"
 #include "queue/queue_reader.h"
+#include "queue/queue_slots.h"
 #include "queue/queue_state.h"
 #include "queue/queue_writer.h"
 #include "receiving.h"
@@ -27,37 +30,81 @@ struct TestQueue {
   static constexpr uint32_t kRlock = 1;
   static constexpr uint32_t kWlock = 2;
   static constexpr uint32_t kSlots = 3;
+  static constexpr uint32_t kUnfinished = 4;
 
-  explicit TestQueue(uint32_t slots = 1000)
+  // With `kept`, its members keep a stream record.
+  explicit TestQueue(uint32_t slots = 1000, bool kept = true)
       : pair(RawPipe(), IoMethod::kNoWait),
         table(MakeTable()),
         rlock(MakeTracked(1)),
         wlock(MakeTracked(1)),
         free(MakeTracked(slots)),
         unfinished(MakeTracked(0)),
+        accepted(std::make_shared<TrackedSemaphore>(unfinished->shared())),
+        in_hand(std::make_shared<TrackedSemaphore>(unfinished->shared())),
         state(std::make_shared<QueueState>(table, kRlock, true, StatePipe{})),
+        record(kept ? MakeRecord() : nullptr),
         most(slots) {
-    rlock->Track(table, kRlock, TrackedSemaphore::Role::kHolder);
-    wlock->Track(table, kWlock, TrackedSemaphore::Role::kHolder);
-    free->Track(table, kSlots, TrackedSemaphore::Role::kSlots);
+    Begin();
+  }
+  // The same queue as another member has it, with records of its own.
+  TestQueue(const TestQueue& other)
+      : pair(other.pair),
+        table(other.table),
+        rlock(std::make_shared<TrackedSemaphore>(other.rlock->shared())),
+        wlock(std::make_shared<TrackedSemaphore>(other.wlock->shared())),
+        free(std::make_shared<TrackedSemaphore>(other.free->shared())),
+        unfinished(std::make_shared<TrackedSemaphore>(other.unfinished->shared())),
+        accepted(std::make_shared<TrackedSemaphore>(unfinished->shared())),
+        in_hand(std::make_shared<TrackedSemaphore>(unfinished->shared())),
+        state(std::make_shared<QueueState>(table, kRlock, false, StatePipe{})),
+        record(other.record),
+        most(other.most) {
+    pair.reader = Copy();
+    Begin();
+  }
+  TestQueue& operator=(const TestQueue&) = delete;
+
+  void Begin() {
+    Equal(rlock->Track(table, kRlock, TrackedSemaphore::Role::kHolder), 0);
+    Equal(wlock->Track(table, kWlock, TrackedSemaphore::Role::kHolder), 0);
+    Equal(free->Track(table, kSlots, TrackedSemaphore::Role::kSlots), 0);
+    Equal(in_hand->Track(table, kUnfinished, TrackedSemaphore::Role::kSlots), 0);
+    Equal(accepted->Track(table, QueueSlots::AcceptedNumber(kUnfinished),
+                          TrackedSemaphore::Role::kSlots),
+          0);
     rlock->UseAsQueueLock();
     wlock->UseAsQueueLock();
     writer = MakeWriter();
     reader = MakeReader(pair.reader);
+    if (record) {
+      const StreamResources stream{record, rlock, wlock, unfinished, true};
+      slots = std::make_unique<QueueSlots>(stream, *free, most, pair.writer);
+      slots->set_unfinished_number(kUnfinished);
+    }
   }
 
   std::unique_ptr<QueueWriter> MakeWriter() const {
     auto feeder = std::make_shared<Feeder>(
-        FeederResources{pair.reader, pair.writer, rlock, wlock, free, state});
-    return std::make_unique<QueueWriter>(std::move(feeder), free, unfinished, state);
+        FeederResources{pair.reader, pair.writer, rlock, wlock, free, state, record, accepted});
+    return std::make_unique<QueueWriter>(std::move(feeder), free, accepted, state);
   }
   // Another descriptor of the reading end, as another process has one.
   std::shared_ptr<Endpoint> Copy() const {
     return MakeEndpoint(UniqueFd(sys::Duplicate(pair.reader->fd())), IoMethod::kNoWait);
   }
   std::unique_ptr<QueueReader> MakeReader(std::shared_ptr<Endpoint> end) const {
-    return std::make_unique<QueueReader>(
-        ReaderResources{std::move(end), rlock, wlock, free, most, state});
+    return std::make_unique<QueueReader>(ReaderResources{std::move(end), rlock, wlock, free, most,
+                                                         state, record, unfinished, in_hand});
+  }
+
+  // In memory that forked processes share.
+  static std::shared_ptr<StreamRecord> MakeRecord() {
+    void* memory = ::mmap(nullptr, sizeof(StreamLayout), PROT_READ | PROT_WRITE,
+                          MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    Check(memory != MAP_FAILED);
+    const auto unmap = [](void* mapped) { ::munmap(mapped, sizeof(StreamLayout)); };
+    return StreamRecord::Over(std::shared_ptr<void>(memory, unmap), true);
   }
 
   int64_t Put(const Blob& item, bool has_slot = false, const Blob& prefix = {}) const {
@@ -76,20 +123,24 @@ struct TestQueue {
         result = reader->GetLarge(item->data(), length, SIZE_MAX);
         if (result >= 0 && result < reader->length()) result = -EAGAIN;
       }
+      if (result == kItemLost) continue;
       if (result >= 0) {
         item->resize(static_cast<size_t>(result));
         return result;
       }
       if (result == -EBUSY) {
-        const int taken = rlock->semaphore().Wait(std::chrono::milliseconds(wait_ms));
-        if (taken < 0) return taken;
-        rlock->MarkHeld();
-        reader->AdoptLock();
+        const int taken = rlock->Wait(std::chrono::milliseconds(std::min(wait_ms, 20)));
+        if (taken == 0) reader->AdoptLock();
+        if (taken == -ETIMEDOUT) (void)rlock->CheckHolder();
+        if (taken < 0 && taken != -EAGAIN && taken != -ETIMEDOUT) return taken;
         continue;
       }
       if (result != -EAGAIN) return result;
       pollfd readable{pair.reader->fd(), POLLIN, 0};
-      if (::poll(&readable, 1, wait_ms) == 0) return -EAGAIN;
+      const bool inside = reader->in_message();
+      if (::poll(&readable, 1, inside ? 20 : wait_ms) > 0) continue;
+      if (!inside) return -EAGAIN;
+      (void)reader->Check();
     }
   }
 
@@ -106,10 +157,14 @@ struct TestQueue {
   std::shared_ptr<TrackedSemaphore> wlock;
   std::shared_ptr<TrackedSemaphore> free;
   std::shared_ptr<TrackedSemaphore> unfinished;
+  std::shared_ptr<TrackedSemaphore> accepted;
+  std::shared_ptr<TrackedSemaphore> in_hand;
   std::shared_ptr<QueueState> state;
+  std::shared_ptr<StreamRecord> record;
   int64_t most;
   std::unique_ptr<QueueWriter> writer;
   std::unique_ptr<QueueReader> reader;
+  std::unique_ptr<QueueSlots> slots;
 };
 
 }  // namespace mp::test

@@ -71,12 +71,14 @@ const Test kOtherFiles("family: sweeping leaves other files alone", [] {
   const std::string folder = scratch.folder();
   const Member alive = Created(folder);
   Append(alive->HoldersPath(), "x");
-  for (const char* name : {"gone.holders", "Gone.holders", "gone.other", "Gone", "a_b"})
+  for (const char* name : {"gone.holders", "gone.queue.1a", "Gone.holders", "Gone.queue.1a",
+                           "gone.other", "Gone", "a_b"})
     Append(folder + "/" + name, "x");
   Equal(Swept(folder), "");
   const std::vector<std::string> kept = Entries(folder);
-  Equal(kept.size(), 6U);
+  Equal(kept.size(), 7U);
   Check(!Exists(folder + "/gone.holders"));
+  Check(!Exists(folder + "/gone.queue.1a"));
 });
 
 #ifdef __linux__

@@ -22,6 +22,10 @@ enum Status : int32_t {
   kOwnerDied = -10010,             // The holder of a lock ended without releasing it.
   kQueueBroken = -10011,           // A member of the queue ended inside a message.
   kShutDown = -10012,              // The queue was shut down.
+  kNoThread = -10013,              // No thread could be started (EAGAIN has another meaning here).
+  kItemLost = -10014,  // The large item whose rest was expected is lost with its writer.
 };
+
+constexpr bool IsErrno(int64_t result) noexcept { return result < 0 && result >= -4095; }
 
 }  // namespace mp

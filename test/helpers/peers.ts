@@ -36,33 +36,27 @@ const compiled = new Map<string, string>();
 
 /** test/peers/<name>.c, compiled once per run with the header of interop/c. */
 export function cPeer(name: string): Program {
-  let command = compiled.get(name);
-  if (command === undefined) {
-    const folder = join(packageRoot, 'out', 'test', 'peers');
-    mkdirSync(folder, { recursive: true });
-    command = join(folder, `${name}-c`);
-    const include = join(packageRoot, 'interop', 'c');
-    const source = join(packageRoot, 'test', 'peers', `${name}.c`);
-    const args = [
-      '-std=c11',
-      '-D_POSIX_C_SOURCE=200809L',
-      '-O2',
-      '-Wall',
-      '-Wextra',
-      '-Werror',
-      '-pedantic',
-      '-pthread',
-      '-I',
-      include,
-      '-o',
-      command,
-      source,
-    ];
-    const { status, stderr, error } = spawnSync('cc', args, { encoding: 'utf8', env: foreignEnv() });
-    if (status !== 0) throw new Error(`cc failed for ${name}.c: ${stderr ?? ''}${error?.message ?? ''}`);
-    compiled.set(name, command);
-  }
-  return { language: 'c', label: 'c', command, args: [] };
+  const options = ['-std=c11', '-D_POSIX_C_SOURCE=200809L', '-pedantic', '-I', join(packageRoot, 'interop', 'c')];
+  return { language: 'c', label: 'c', command: compile(name, `${name}-c`, options), args: [] };
+}
+
+/** The file of test/peers/<name>.c as a library for LD_PRELOAD, compiled once per run. */
+export function cLibrary(name: string): string {
+  return compile(name, `${name}.so`, ['-std=gnu17', '-D_GNU_SOURCE', '-shared', '-fPIC']);
+}
+
+function compile(name: string, target: string, options: readonly string[]): string {
+  const known = compiled.get(target);
+  if (known !== undefined) return known;
+  const folder = join(packageRoot, 'out', 'test', 'peers');
+  mkdirSync(folder, { recursive: true });
+  const file = join(folder, target);
+  const source = join(packageRoot, 'test', 'peers', `${name}.c`);
+  const args = ['-O2', '-Wall', '-Wextra', '-Werror', '-pthread', ...options, '-o', file, source, '-ldl'];
+  const { status, stderr, error } = spawnSync('cc', args, { encoding: 'utf8', env: foreignEnv() });
+  if (status !== 0) throw new Error(`cc failed for ${name}.c: ${stderr ?? ''}${error?.message ?? ''}`);
+  compiled.set(target, file);
+  return file;
 }
 
 export interface PeerOptions {

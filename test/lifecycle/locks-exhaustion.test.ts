@@ -51,42 +51,50 @@ describe('Semaphores without a free descriptor', () => {
         // What every environment has once and keeps.
         for (const end of mp.Pipe()) end.close();
         const codes = [];
-        const leaks = [];
-        for (let spare = 0; ; spare++) {
-          exhaust(spare);
-          let lock;
-          const result = failure(() => (lock = new mp.Lock()));
-          relieve();
-          if (result === 'succeeded') break;
-          codes.push(result.code);
-          leaks.push(count());
+        let leaks = 0;
+        for (let spare = 0, before; ; spare++) {
+          // What the first failure leaves is there once for the whole process.
+          for (const again of [false, true]) {
+            exhaust(spare);
+            let lock;
+            const result = failure(() => (lock = new mp.Lock()));
+            relieve();
+            if (result === 'succeeded') {
+              spare = Infinity;
+              break;
+            }
+            codes.push(result.code);
+            if (again) leaks += count() - before;
+            before = count();
+          }
+          if (spare === Infinity) break;
         }
-        print({ codes, leaks: new Set(leaks).size, after: failures() });`),
+        print({ codes, leaks, after: failures() });`),
     );
     expect(new Set(codes)).to.deep.equal(new Set(['EMFILE']));
     expect(codes.length).to.be.at.least(3);
-    expect(leaks).to.equal(1);
+    expect(leaks).to.equal(0);
     allSucceeded(after, classes);
   });
 
-  it('fail with EMFILE in an acquire that has to wait, which works later', async () => {
-    const { code, waited } = await printed(
+  // Where one thread cannot wait for many semaphores, the thread that tries them in turn needs a descriptor.
+  it('need none in an acquire that has to wait, or fail with EMFILE; a later one works', async () => {
+    const { outcome, waited } = await printed(
       limited(`
         const lock = new mp.Lock();
         lock.acquireSync();
         exhaust();
-        let code;
-        try {
-          await lock.acquire();
-        } catch (error) {
-          code = error.code;
-        }
+        const first = lock.acquire();
+        setImmediate(() => lock.release());
+        const outcome = await first.then(() => 'done', (error) => error.code);
         relieve();
+        if (outcome !== 'done') await lock.acquire();
         const waiting = lock.acquire();
         setImmediate(() => lock.release());
-        print({ code, waited: await waiting });
+        print({ outcome, waited: await waiting });
         lock.release();`),
     );
-    expect({ code, waited }).to.deep.equal({ code: 'EMFILE', waited: true });
+    expect(['done', 'EMFILE']).to.include(outcome);
+    expect(waited).to.equal(true);
   });
 });

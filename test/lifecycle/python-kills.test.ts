@@ -92,22 +92,6 @@ describe('A Python child that is killed', function () {
     await until(() => !names.some(nameExists));
   });
 
-  it('leaves its lock taken, until a caller that knows of the death recovers it', async () => {
-    const lock = new Lock();
-    const [child, conn] = start('children:holds', lock);
-    expect(await conn.recv()).to.equal('held');
-    expect(await lock.acquire({ block: false })).to.equal(false);
-    child.kill();
-    await child.join();
-    // Python keeps no holder records, so no other process can tell which process holds the lock.
-    expect(await lock.acquire({ timeout: 10 })).to.equal(false);
-    expect(lock.recover()).to.equal(false);
-    expect(lock.recover({ force: true })).to.equal(true);
-    expect(await lock.acquire({ block: false })).to.equal(true);
-    lock.release();
-    lock.close();
-  });
-
   it('ends the conversation', async () => {
     const [child, conn] = start('children:busy');
     await conn.recv();

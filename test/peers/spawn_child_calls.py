@@ -15,7 +15,7 @@ with open(sys.argv[1]) as file:
 
 
 def namespace(channel, daemon=False):
-    names = {'handle': channel.fileno(), 'daemon': daemon, 'grace': 0.05, 'stdin': False}
+    names = {'handle': channel.fileno(), 'daemon': daemon, 'grace': 0.05, 'stdin': False, 'records': None}
     exec(program, names)
     return names
 

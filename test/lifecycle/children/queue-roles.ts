@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // Targets of the tests' Processes that have a queue.
+import { createInterface } from 'node:readline';
+
 import { type Connection, type JoinableQueue, type Queue } from 'node-multiprocessing';
 
 import { Random } from '../../helpers/random.js';
@@ -118,4 +120,24 @@ export async function loopAndTell(queue: Queue<unknown>, results: Connection): P
 export async function putNumbersWhenTold(queue: Queue<number>, count: number, gate: Connection): Promise<void> {
   await gate.recv();
   await putNumbers(queue, count, 8);
+}
+
+export type NumberedItem = readonly [number: number, bytes: Uint8Array];
+
+/** Gets items and prints the number and the length of each, until a number is negative. */
+export async function reportItems(queue: JoinableQueue<NumberedItem>): Promise<void> {
+  for (;;) {
+    const [number, bytes] = await queue.get();
+    await queue.taskDone();
+    if (number < 0) return;
+    console.log(`${number} ${bytes.length}`);
+  }
+}
+
+/** Puts an item for each line of its input, which has the number and the length. */
+export async function putAsTold(queue: Queue<NumberedItem>): Promise<void> {
+  for await (const line of createInterface({ input: process.stdin })) {
+    const [number = 0, size] = line.split(' ').map(Number);
+    await queue.put([number, new Uint8Array(size!)]);
+  }
 }

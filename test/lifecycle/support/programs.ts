@@ -41,13 +41,14 @@ export async function report(peer: Peer): Promise<Report> {
 }
 
 /** Numbers of system calls, by the kind of call that sleeps in them. */
-type Sleep = 'sync call' | 'sync read' | 'sync poll' | 'event loop' | 'read' | 'write' | 'futex';
+type Sleep = 'sync call' | 'sync read' | 'sync poll' | 'event loop' | 'poll' | 'read' | 'write' | 'futex';
 
 const x64: Record<Sleep, readonly number[]> = {
   'sync call': [271, 19, 20, 44, 46, 47], // Any of the next two, writev, sendto and sendmsg.
   'sync read': [19, 47], // readv, recvmsg
   'sync poll': [271], // ppoll
   'event loop': [232, 281], // epoll_wait, epoll_pwait
+  poll: [7, 271],
   read: [0],
   write: [1],
   futex: [202],
@@ -57,6 +58,7 @@ const arm64: Record<Sleep, readonly number[]> = {
   'sync read': [65, 212],
   'sync poll': [73],
   'event loop': [22],
+  poll: [73],
   read: [63],
   write: [64],
   futex: [98],

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: MIT
+#
+# The stream record of a queue, as native/queue/stream_layout.h and stream_repair.h have it: where in the stream of bytes the
+# members are, and how the numbers are set right after the death of a member. docs/internals.md explains why they suffice.
+# globals: open_block
+import errno, fcntl, os, select, struct, termios, time
+
+# The words of a stream record. Bit 63 of an end marks an item whose writer has died inside of it.
+UNRECORDED, WRITTEN, WRITE_INTENT, HEAD = 1, 8, 9, 10
+READ, READ_INTENT, TAIL, DROPPED, RETURNING, NOT_RETURNED = 16, 17, 18, 19, 20, 21
+LOST, RECOVERIES, UNCOUNTED, ENDS = 24, 25, 28, 32
+ENTRIES, TORN = 4096, 1 << 63
+# The kernel moves so many bytes whole or not at all.
+PIPE_BUF = select.PIPE_BUF
+
+
+class Stream:
+    """The record of one queue. Its locks are those of the queue, and `unfinished` the semaphore of a JoinableQueue."""
+
+    def __init__(self, name):
+        _, family, number = name.split('-')
+        fd, self.words = open_block('%s.queue.%s' % (family, number), 8 * (ENDS + ENTRIES), 0x316d72747371706d)
+        os.close(fd)
+        self.unfinished = None
+
+    def count_no_unfinished(self, unfinished):
+        """For a JoinableQueue, before anything is put or got: this process does not count its unfinished items."""
+        self.unfinished = unfinished
+        self.words[UNCOUNTED] = 1
+
+    def end_of(self, item):
+        return self.words[ENDS + item % ENTRIES] & ~TORN
+
+    def start_of(self, item):
+        return self.words[ENDS + (item - 1) % ENTRIES] & ~TORN
+
+    def count_lost(self, items):
+        """`items` that were put can no longer be got."""
+        self.words[LOST] += items
+        for _ in range(items if self.unfinished is not None else 0):
+            if not self.unfinished.acquire(False):
+                return
+
+    # With the lock for writing.
+
+    def writer_rests(self):
+        words = self.words
+        return not words[WRITE_INTENT] and words[WRITTEN] == self.start_of(words[HEAD])
+
+    def take_back(self, written):
+        """The true number of bytes written. Returns how many items were noted and not begun: they are taken back."""
+        words = self.words
+        noted = head = words[HEAD]
+        while head > words[TAIL] and self.start_of(head - 1) >= written and self.end_of(head - 1) > written:
+            head -= 1
+        words[HEAD] = head
+        words[WRITTEN] = written
+        words[WRITE_INTENT] = 0
+        return noted - head
+
+    def tear(self):
+        """Nothing more is written of the item that was begun, if there is one."""
+        words = self.words
+        head = words[HEAD]
+        if words[WRITTEN] != self.start_of(head):
+            words[ENDS + (head - 1) % ENTRIES] = words[WRITTEN] | TORN
+
+    def set_written(self, place):
+        not_begun = self.take_back(place[1])
+        self.tear()
+        self.words[RECOVERIES] += 1
+        self.count_lost(not_begun)
+
+    # With the lock for reading.
+
+    def reader_rests(self):
+        words = self.words
+        return not words[READ_INTENT] and words[READ] == self.start_of(words[TAIL])
+
+    def set_read(self, place):
+        words = self.words
+        words[READ] = place[0]
+        words[READ_INTENT] = 0
+        passed = 0
+        while words[HEAD] > words[TAIL] and self.end_of(words[TAIL]) <= place[0]:
+            self.drop()
+            passed += 1
+        words[RECOVERIES] += 1
+        self.count_lost(passed)
+
+    def drop(self):
+        self.words[DROPPED] += 1
+        self.words[TAIL] += 1
+
+
+def bytes_in(fd):
+    """How many bytes are in a pipe."""
+    return struct.unpack('i', fcntl.ioctl(fd, termios.FIONREAD, b'\0\0\0\0'))[0]
+
+
+def look(stream, fd):
+    """The possible pairs of how many bytes were really read and written; None if that changes at this moment."""
+    words = stream.words
+    numbers = WRITTEN, WRITE_INTENT, HEAD, READ, READ_INTENT, TAIL
+    before = [words[i] for i in numbers]
+    found = bytes_in(fd)
+    if before != [words[i] for i in numbers]:
+        return None
+    written, write_intent, head, read, read_intent, tail = before
+    last = stream.start_of(head)
+
+    def fits(truth):
+        total = truth + found
+        if not written <= total <= min(written + write_intent, last):
+            return False
+        return write_intent > PIPE_BUF or total in (written, written + write_intent)
+
+    limit = stream.end_of(tail) if head > tail else read
+    return [(truth, truth + found) for truth in {read, min(read + read_intent, limit)} if fits(truth)]
+
+
+def boundaries(stream, place):
+    """Where items end in the pipe, from its first byte on, and whether the first byte is inside of an item."""
+    read, written = place
+    words = stream.words
+    ends = [stream.end_of(item) - read for item in range(words[TAIL], words[HEAD])]
+    return [end for end in ends if 0 < end <= written - read], read == stream.start_of(words[TAIL])
+
+
+def repair(stream, fd, other, put_right):
+    """Sets the numbers of one side right, whose lock this thread has. `other` is the lock of the other side."""
+    while True:
+        places = look(stream, fd)
+        if places is not None and len(places) < 2:
+            break
+        # A member moves bytes. Or two members have died in the middle of a call: with both locks nothing changes any more.
+        if places is not None and other.acquire(False):
+            try:
+                return repair_both(stream, fd)
+            finally:
+                other.release()
+        time.sleep(0.001)
+    if not places:
+        raise OSError(errno.EPROTO, 'A process that keeps no records has used the pipe of the queue')
+    put_right(places[0])
+
+
+def repair_both(stream, fd):
+    places = look(stream, fd)
+    if not places or boundaries(stream, places[0]) != boundaries(stream, places[-1]):
+        raise OSError(errno.EPROTO, 'The members at both ends of the queue have died, and nothing tells what they had done')
+    if not stream.writer_rests():
+        stream.set_written(places[0])
+    if not stream.reader_rests():
+        stream.set_read(places[0])

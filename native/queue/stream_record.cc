@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: MIT
+#include "queue/stream_record.h"
+
+#include <algorithm>
+#include <cerrno>
+
+#include "os/platform.h"
+#include "os/sys.h"
+#include "util/status.h"
+#include "util/steps.h"
+
+namespace mp {
+
+namespace {
+
+// A writer that sleeps is woken when at most so many items are left, and not for each of them.
+constexpr uint64_t kResumeItems = StreamLayout::kEntries * 3 / 4;
+
+constexpr int kMostParts = 64;
+
+size_t TotalOf(const iovec* iov, int count) noexcept {
+  size_t total = 0;
+  for (int i = 0; i < count; i++) total += iov[i].iov_len;
+  return total;
+}
+
+}  // namespace
+
+std::shared_ptr<StreamRecord> StreamRecord::Over(std::shared_ptr<void> memory, bool make) {
+  auto record = std::make_shared<StreamRecord>(std::move(memory));
+  if (make) record->layout_->magic.store(StreamLayout::kMagic);
+  return record->layout_->magic.load() == StreamLayout::kMagic ? record : nullptr;
+}
+
+std::atomic<uint32_t>& StreamRecord::tail_word() const noexcept {
+  return reinterpret_cast<std::atomic<uint32_t>&>(layout_->tail);
+}
+
+void StreamRecord::AwaitRoom(int64_t slice_ns) noexcept {
+  const uint32_t tail = tail_word().load();
+  layout_->writer_sleeps.store(1);
+  if (Room() == 0) platform::SleepOnWord(&tail_word(), tail, slice_ns);
+}
+
+void StreamRecord::Note(uint64_t size) noexcept {
+  const uint64_t head = layout_->head.load();
+  Entry(head).store(StartOf(head) + size);
+  Step();
+  layout_->head.store(head + 1);
+  Step();
+}
+
+ssize_t StreamRecord::Write(ByteSink& sink, const iovec* iov, int count) noexcept {
+  layout_->write_intent.store(TotalOf(iov, count));
+  Step();
+  const ssize_t n = sink.Write(iov, count);
+  Step();
+  if (n > 0) layout_->written.store(layout_->written.load() + static_cast<uint64_t>(n));
+  Step();
+  layout_->write_intent.store(0);
+  Step();
+  return n;
+}
+
+uint64_t StreamRecord::TakeBack() noexcept { return SetWritten(layout_->written.load()); }
+
+bool StreamRecord::Tear() noexcept {
+  TakeBack();
+  const uint64_t head = layout_->head.load();
+  const uint64_t written = layout_->written.load();
+  if (written == StartOf(head)) return false;
+  Entry(head - 1).store(written | StreamLayout::kTorn);
+  Step();
+  return true;
+}
+
+// If the process dies on the way, the numbers are not at rest, and the next one does this again.
+uint64_t StreamRecord::SetWritten(uint64_t written) noexcept {
+  uint64_t head = layout_->head.load();
+  uint64_t taken_back = 0;
+  while (head > layout_->tail.load() && StartOf(head - 1) >= written && EndOf(head - 1) > written) {
+    head--;
+    taken_back++;
+  }
+  if (taken_back > 0) layout_->head.store(head);
+  Step();
+  layout_->written.store(written);
+  Step();
+  if (layout_->write_intent.load() != 0) layout_->write_intent.store(0);
+  Step();
+  return taken_back;
+}
+
+void StreamRecord::Pass(bool dropped) noexcept {
+  layout_->returning.store(1);
+  if (dropped) layout_->dropped.store(layout_->dropped.load() + 1);
+  Step();
+  layout_->tail.store(layout_->tail.load() + 1);
+  Step();
+  if (layout_->writer_sleeps.load() == 0 || depth() > kResumeItems) return;
+  layout_->writer_sleeps.store(0);
+  platform::WakeAll(&tail_word());
+}
+
+void StreamRecord::CountReturning() noexcept {
+  if (layout_->returning.load() == 0) return;
+  layout_->not_returned.fetch_add(1);
+  Step();
+  layout_->returning.store(0);
+}
+
+uint64_t StreamRecord::SetRead(uint64_t read) noexcept {
+  uint64_t passed = 0;
+  layout_->read.store(read);
+  Step();
+  if (layout_->read_intent.load() != 0) layout_->read_intent.store(0);
+  Step();
+  while (depth() > 0 && EndOf(layout_->tail.load()) <= read) {
+    Pass(true);
+    passed++;
+  }
+  // Their slots were certainly not returned.
+  if (passed > 0) layout_->returning.store(0);
+  return passed;
+}
+
+ssize_t RecordedSource::Read(const iovec* iov, int count, ArrivedDescriptor* descriptor) {
+  StreamLayout& numbers = record_.layout();
+  const uint64_t read = numbers.read.load();
+  const uint64_t wanted = TotalOf(iov, count);
+  // The end of the item is loaded after the number of bytes: if the item's writer has died, bytes
+  // of other items may follow, which are there only after its end was set.
+  uint64_t there = numbers.written.load() - read;
+  uint64_t item = record_.depth() > 0 ? record_.EndOf(numbers.tail.load()) - read : 0;
+  if (there < std::min(item, wanted) || item == 0) {
+    // The writer may have written and not said so yet.
+    const int64_t bytes = sys::BytesReadable(fd_);
+    if (bytes < 0) return bytes;
+    there = static_cast<uint64_t>(bytes);
+    if (record_.depth() == 0) return there == 0 ? -EAGAIN : int{kQueueBroken};
+    item = record_.EndOf(numbers.tail.load()) - read;
+  }
+  const uint64_t most = std::min({item, there, wanted});
+  if (most == 0) return -EAGAIN;
+  iovec parts[kMostParts];
+  int used = 0;
+  uint64_t total = 0;
+  for (; used < std::min(count, kMostParts) && total < most; used++) {
+    const auto length = std::min<uint64_t>(iov[used].iov_len, most - total);
+    parts[used] = {iov[used].iov_base, static_cast<size_t>(length)};
+    total += length;
+  }
+  numbers.read_intent.store(total);
+  Step();
+  const ssize_t n = pipe_.Read(parts, used, descriptor);
+  Step();
+  if (n > 0) numbers.read.store(read + static_cast<uint64_t>(n));
+  Step();
+  numbers.read_intent.store(0);
+  Step();
+  return n;
+}
+
+}  // namespace mp

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <utility>
+
+#include "io/byte_stream.h"
+#include "queue/stream_layout.h"
+
+namespace mp {
+
+// The stream record of a queue as one process uses it. Functions for the writer need `wlock`, those
+// for the reader `rlock`.
+class StreamRecord {
+ public:
+  // The kind of block that holds it: see Family::OpenBlock().
+  static constexpr const char* kBlockKind = "queue";
+
+  // `memory` consists of zeros if `make`. Null if it is no stream record.
+  static std::shared_ptr<StreamRecord> Over(std::shared_ptr<void> memory, bool make);
+
+  explicit StreamRecord(std::shared_ptr<void> memory) noexcept
+      : memory_(std::move(memory)), layout_(static_cast<StreamLayout*>(memory_.get())) {}
+
+  StreamLayout& layout() const noexcept { return *layout_; }
+
+  // Whether all members keep it.
+  bool is_kept() const noexcept { return layout_->unrecorded.load() == 0; }
+  // From now on a process may use the queue that does not keep it.
+  void GiveUp() noexcept { layout_->unrecorded.store(1); }
+
+  // How many items are noted and not read yet.
+  uint64_t depth() const noexcept { return layout_->head.load() - layout_->tail.load(); }
+  // Where an item begins and ends.
+  uint64_t StartOf(uint64_t item) const noexcept { return EndOf(item - 1); }
+  uint64_t EndOf(uint64_t item) const noexcept { return Entry(item).load() & ~StreamLayout::kTorn; }
+  bool IsTorn(uint64_t item) const noexcept {
+    return (Entry(item).load() & StreamLayout::kTorn) != 0;
+  }
+
+  // The writer's part.
+
+  bool WriterAtRest() const noexcept {
+    return layout_->write_intent.load() == 0 &&
+           layout_->written.load() == StartOf(layout_->head.load());
+  }
+  // How many items can be noted.
+  uint64_t Room() const noexcept { return StreamLayout::kMaxItems - depth(); }
+  // Sleeps until there may be room.
+  void AwaitRoom(int64_t slice_ns) noexcept;
+  // The next bytes begin an item of this size, header included.
+  void Note(uint64_t size) noexcept;
+  // Writes bytes of noted items.
+  ssize_t Write(ByteSink& sink, const iovec* iov, int count) noexcept;
+  // Takes items back that were not begun. Returns how many.
+  uint64_t TakeBack() noexcept;
+  // Nothing more of the item that was begun is written. True if there is one.
+  bool Tear() noexcept;
+  // The true number of bytes written, after the death of a writer. Returns how many noted items
+  // were not begun.
+  uint64_t SetWritten(uint64_t written) noexcept;
+
+  // The reader's part.
+
+  bool ReaderAtRest() const noexcept { return layout_->read_intent.load() == 0 && !in_item(); }
+  // Whether a part of an item was read.
+  bool in_item() const noexcept { return layout_->read.load() != StartOf(layout_->tail.load()); }
+  // Whether all bytes were read that the item has.
+  bool at_end() const noexcept { return layout_->read.load() == EndOf(layout_->tail.load()); }
+  // Whether the item's writer has died inside of it.
+  bool is_torn() const noexcept { return depth() > 0 && IsTorn(layout_->tail.load()); }
+  // The item was read, or dropped, whole.
+  void Pass(bool dropped) noexcept;
+  // To be called before the first read: whether the slot of the item before was returned is not
+  // known if its reader has died.
+  void CountReturning() noexcept;
+  // The true number of bytes read, after the death of a reader. Returns how many items that reader
+  // had read whole; they are passed.
+  uint64_t SetRead(uint64_t read) noexcept;
+
+ private:
+  std::atomic<uint64_t>& Entry(uint64_t item) const noexcept {
+    return layout_->ends[item % StreamLayout::kEntries];
+  }
+  std::atomic<uint32_t>& tail_word() const noexcept;
+
+  std::shared_ptr<void> memory_;
+  StreamLayout* layout_;
+};
+
+// The bytes of the item at which the reader is, and no others. A read in flight is noted, and moves
+// all of what was noted or nothing.
+class RecordedSource final : public ByteSource {
+ public:
+  RecordedSource(StreamRecord& record, ByteSource& pipe, int fd) noexcept
+      : record_(record), pipe_(pipe), fd_(fd) {}
+  // -EAGAIN also at the end of the item; kQueueBroken when there are bytes of which no member has
+  // noted anything.
+  ssize_t Read(const iovec* iov, int count, ArrivedDescriptor* descriptor) override;
+
+ private:
+  StreamRecord& record_;
+  ByteSource& pipe_;
+  int fd_;
+};
+
+}  // namespace mp

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: MIT
+#include "queue/stream_repair.h"
+
+#include <limits.h>
+
+#include <cerrno>
+#include <thread>
+#include <vector>
+
+#include "os/sys.h"
+#include "util/status.h"
+#include "util/steps.h"
+
+namespace mp {
+
+namespace {
+
+// How many bytes were really moved.
+struct Place {
+  uint64_t read;
+  uint64_t written;
+};
+
+using Places = std::vector<Place>;
+
+constexpr int kTries = 200;
+
+// One look at the numbers and the pipe. False if something has changed meanwhile.
+bool Look(const StreamRecord& record, int fd, Places* places) {
+  const StreamLayout& numbers = record.layout();
+  const uint64_t written = numbers.written.load();
+  const uint64_t write_intent = numbers.write_intent.load();
+  const uint64_t head = numbers.head.load();
+  const uint64_t read = numbers.read.load();
+  const uint64_t read_intent = numbers.read_intent.load();
+  const uint64_t tail = numbers.tail.load();
+  const int bytes = sys::BytesReadable(fd);
+  const bool same = written == numbers.written.load() &&
+                    write_intent == numbers.write_intent.load() && head == numbers.head.load() &&
+                    read == numbers.read.load() && read_intent == numbers.read_intent.load() &&
+                    tail == numbers.tail.load();
+  if (!same || bytes < 0) return false;
+  const uint64_t last = record.StartOf(head);
+  const auto fits = [&](uint64_t truth) {
+    const uint64_t sum = truth + static_cast<uint64_t>(bytes);
+    if (sum < written || sum > written + write_intent || sum > last) return false;
+    // The kernel moves these whole or not at all.
+    return write_intent > PIPE_BUF || sum == written || sum == written + write_intent;
+  };
+  places->clear();
+  if (fits(read)) places->push_back({read, read + static_cast<uint64_t>(bytes)});
+  const uint64_t after = read + read_intent;
+  const uint64_t limit = head > tail ? record.EndOf(tail) : read;
+  if (read_intent > 0 && after <= limit && fits(after))
+    places->push_back({after, after + static_cast<uint64_t>(bytes)});
+  return true;
+}
+
+// False if members move bytes all the time.
+bool Locate(const StreamRecord& record, int fd, Places* places) {
+  for (int i = 0; i < kTries; i++) {
+    if (Look(record, fd, places)) return true;
+    std::this_thread::yield();
+  }
+  return false;
+}
+
+// Where items begin and end in the pipe, counted from its first byte.
+std::vector<uint64_t> Boundaries(const StreamRecord& record, const Place& place) {
+  std::vector<uint64_t> boundaries;
+  const StreamLayout& numbers = record.layout();
+  const uint64_t tail = numbers.tail.load();
+  for (uint64_t item = tail; item <= numbers.head.load(); item++) {
+    const uint64_t start = record.StartOf(item);
+    if (start >= place.read && start <= place.written) boundaries.push_back(start - place.read);
+  }
+  return boundaries;
+}
+
+void SetWriter(const StreamResources& stream, uint64_t written) noexcept {
+  StreamRecord& record = *stream.record;
+  const uint64_t not_begun = record.SetWritten(written);
+  record.Tear();
+  record.layout().recoveries.fetch_add(1);
+  if (!stream.has_slots) CountLost(stream, not_begun);
+}
+
+void SetReader(const StreamResources& stream, uint64_t read) noexcept {
+  StreamRecord& record = *stream.record;
+  const uint64_t passed = record.SetRead(read);
+  record.layout().recoveries.fetch_add(1);
+  if (!stream.has_slots) CountLost(stream, passed);
+}
+
+// Both members have died in the middle of a call, and two answers fit. With both locks nothing
+// changes any more.
+int DecideBoth(const StreamResources& stream, TrackedSemaphore& other, int fd) noexcept {
+  StreamRecord& record = *stream.record;
+  (void)other.CheckHolder();
+  if (other.TryAcquire() < 0) return -EAGAIN;
+  Places places;
+  int status = Locate(record, fd, &places) && !places.empty() ? 0 : int{kQueueBroken};
+  if (places.size() == 2 && Boundaries(record, places[0]) != Boundaries(record, places[1]))
+    status = kQueueBroken;
+  if (status == 0) {
+    if (!record.WriterAtRest()) SetWriter(stream, places[0].written);
+    if (!record.ReaderAtRest()) SetReader(stream, places[0].read);
+  }
+  other.Release(TrackedSemaphore::kNoLimit);
+  return status;
+}
+
+template <typename Set>
+int Repair(const StreamResources& stream, TrackedSemaphore& other, int fd, Set set) noexcept {
+  if (!stream.record->is_kept()) return kQueueBroken;
+  Places places;
+  if (!Locate(*stream.record, fd, &places)) return -EAGAIN;
+  if (places.size() == 2) return DecideBoth(stream, other, fd);
+  if (places.empty()) return kQueueBroken;
+  set(places.front());
+  return 0;
+}
+
+}  // namespace
+
+void CountLost(const StreamResources& stream, uint64_t items) noexcept {
+  if (items > 0) stream.record->layout().lost.fetch_add(items);
+}
+
+// If the process dies on the way, the next check finds the rest: see QueueSlots.
+void FinishLost(const StreamResources& stream, uint64_t items) noexcept {
+  for (uint64_t i = 0; i < items; i++) {
+    if (stream.unfinished && stream.unfinished->semaphore().TryWait() < 0) return;
+    Step();
+    CountLost(stream, 1);
+    Step();
+  }
+}
+
+int RepairWriter(const StreamResources& stream, int fd) noexcept {
+  if (stream.record->WriterAtRest()) return 0;
+  return Repair(stream, *stream.rlock, fd,
+                [&](const Place& place) { SetWriter(stream, place.written); });
+}
+
+int RepairReader(const StreamResources& stream, int fd) noexcept {
+  if (stream.record->ReaderAtRest()) return 0;
+  return Repair(stream, *stream.wlock, fd,
+                [&](const Place& place) { SetReader(stream, place.read); });
+}
+
+int RepairOtherWriter(const StreamResources& stream, int fd) noexcept {
+  if (stream.record->WriterAtRest()) return 0;
+  (void)stream.wlock->CheckHolder();
+  if (stream.wlock->TryAcquire() < 0) return 0;
+  const int status = RepairWriter(stream, fd);
+  stream.wlock->Release(TrackedSemaphore::kNoLimit);
+  return status == -EAGAIN ? 0 : status;
+}
+
+}  // namespace mp

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "queue/stream_record.h"
+#include "semaphores/tracked_semaphore.h"
+
+namespace mp {
+
+// What a queue's members share for its pipe, of one environment. Null parts: see QueueResources.
+struct StreamResources {
+  std::shared_ptr<StreamRecord> record;  // Null for a queue that Python made.
+  std::shared_ptr<TrackedSemaphore> rlock;
+  std::shared_ptr<TrackedSemaphore> wlock;
+  std::shared_ptr<TrackedSemaphore> unfinished;  // Null as well for those that finish nothing.
+  // Whether each item has a slot. Then an item that took its slot with it is counted as lost when
+  // the slots are counted: see QueueSlots.
+  bool has_slots = false;
+};
+
+// Sets the numbers of a stream record right after the death of a member. The caller holds the lock
+// of the side that it asks for, and `fd` is an end of the pipe. 0; -EAGAIN when a living process is
+// in the middle of a call that moves bytes, so that it is undecided yet; kQueueBroken when the
+// numbers do not fit the pipe: a process has moved bytes that does not keep the record.
+int RepairWriter(const StreamResources& stream, int fd) noexcept;
+int RepairReader(const StreamResources& stream, int fd) noexcept;
+
+// Looks after the side that the caller does not use, if its lock is free, or its holder dead.
+int RepairOtherWriter(const StreamResources& stream, int fd) noexcept;
+
+// `items` that were put can no longer be got.
+void CountLost(const StreamResources& stream, uint64_t items) noexcept;
+// So many of these count as unfinished. They do not from now on.
+void FinishLost(const StreamResources& stream, uint64_t items) noexcept;
+
+}  // namespace mp

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: MIT
+//
+// What the records of a semaphore prove about the dead.
+#include <algorithm>
+#include <cerrno>
+
+#include "semaphores/holder_table.h"
+#include "util/steps.h"
+
+namespace mp {
+
+using namespace holder_state;
+
+HolderTable::DeadHolder HolderTable::FindDeadHolder(uint32_t number,
+                                                    const NamedSemaphore* semaphore) noexcept {
+  constexpr int kTries = 3;
+  for (int i = 0; i < kTries; i++) {
+    Seen dead;
+    bool undecided = false;
+    for (const auto& [record, state] : Collect(number)) {
+      const Phase phase = PhaseIn(state);
+      if (IsOrphanedHolder(phase)) {
+        dead.emplace_back(record, state);
+      } else if (IsHolding(phase) || IsBetween(phase)) {
+        if (IsDead(*record))
+          dead.emplace_back(record, state);
+        else
+          undecided = undecided || phase == Phase::kReleasing;
+      }
+    }
+    // A process that posts in the place of a holder clears its record first.
+    const DeadHolder certain = undecided ? DeadHolder() : FindCertain(dead);
+    if (certain.record != nullptr) return certain;
+    if (dead.empty() || semaphore == nullptr) return {};
+    const DeadHolder found = FindByExclusion(number, dead, *semaphore);
+    if (found.record != nullptr) return found;
+  }
+  return {};
+}
+
+HolderTable::DeadHolder HolderTable::FindCertain(const Seen& dead) noexcept {
+  for (const auto& [record, state] : dead) {
+    const Phase phase = PhaseIn(state);
+    const uint32_t pid = record->pid.load(std::memory_order_relaxed);
+    // The record may have changed its owner since its state was read.
+    if (IsBetween(phase) || record->state.load() != state) continue;
+    const bool moving = phase == Phase::kMoving || phase == Phase::kOrphanedMover;
+    return {record, state, pid, moving, false};
+  }
+  return {};
+}
+
+// All processes that may have the lock are dead, and it is taken. Which of them has it does not
+// matter, but all that conclude this must take over the same one: the first.
+HolderTable::DeadHolder HolderTable::FindByExclusion(uint32_t number, const Seen& dead,
+                                                     const NamedSemaphore& semaphore) noexcept {
+  const Seen before = Collect(number);
+  if (semaphore.Value() != 0 || before != Collect(number)) return {};
+  Seen sleepers;
+  for (const auto& each : before) {
+    const Phase phase = PhaseIn(each.second);
+    const bool is_dead = std::find(dead.begin(), dead.end(), each) != dead.end();
+    if (phase == Phase::kSleeping && !is_dead) {
+      sleepers.push_back(each);
+      continue;
+    }
+    const bool may_have_it = IsHolding(phase) || IsOrphanedHolder(phase) || IsBetween(phase);
+    // It was asked before whether these are dead. A process that has died since may have posted the
+    // lock in between.
+    if (may_have_it && !is_dead) return {};
+  }
+  if (!SleptInVain(dead.front(), sleepers)) return {};
+  const auto& [record, state] = dead.front();
+  return {record, state, record->pid.load(std::memory_order_relaxed), false, true};
+}
+
+// Whether none of the Python threads that slept at an earlier look had the lock then, when all else
+// was the same: each has said since, in the same wait, that its sleep was in vain.
+bool HolderTable::SleptInVain(const Seen::value_type& dead, const Seen& sleepers) noexcept {
+  const std::lock_guard lock(looks_mutex_);
+  const uint32_t number = NumberOf(dead.second);
+  if (sleepers.empty()) {
+    looks_.erase(number);
+    return true;
+  }
+  const auto [found, is_first] = looks_.try_emplace(number, Look{dead, sleepers});
+  Look& look = found->second;
+  bool in_vain = true;
+  for (const auto& [record, before] : look.sleepers) {
+    const uint64_t now = record->state.load();
+    const bool same_wait = PhaseIn(now) == Phase::kSleeping && NumberOf(now) == number &&
+                           TagOf(now) == TagOf(before);
+    if (look.dead != dead || !same_wait) {
+      look = {dead, sleepers};
+      return false;
+    }
+    in_vain = in_vain && now != before;
+  }
+  if (in_vain) looks_.erase(found);
+  return in_vain;
+}
+
+bool HolderTable::TakeOver(const DeadHolder& dead, Record* own) noexcept {
+  if (!Move(own, Phase::kIdle, Phase::kTaking)) return false;
+  Step();
+  if (!Reap(dead)) {
+    Move(own, Phase::kTaking, Phase::kIdle);
+    return false;
+  }
+  Step();
+  Move(own, Phase::kTaking, Phase::kHolding);
+  Step();
+  // The others that died between two phases did not have it.
+  for (auto& [record, state] : Collect(NumberOf(dead.state))) {
+    uint64_t expected = state;
+    if (record != own && IsBetween(PhaseIn(state)) && IsDead(*record))
+      record->state.compare_exchange_strong(expected, 0);
+  }
+  return true;
+}
+
+bool HolderTable::ForgetDeadTakers(uint32_t number, const NamedSemaphore& semaphore) noexcept {
+  const Seen seen = Collect(number);
+  // Read after the records: what a process has that has died before, it has now.
+  bool is_elsewhere = semaphore.Value() > 0;
+  for (const auto& [record, state] : seen)
+    is_elsewhere = is_elsewhere || (IsHolding(PhaseIn(state)) && !IsDead(*record));
+  bool undecided = false;
+  for (const auto& [record, state] : seen) {
+    uint64_t expected = state;
+    const Phase phase = PhaseIn(state);
+    if (!(IsBetween(phase) || IsHolding(phase)) || !IsDead(*record)) continue;
+    if (is_elsewhere && IsBetween(phase)) {
+      record->state.compare_exchange_strong(expected, 0);
+    } else {
+      undecided = true;
+    }
+  }
+  return undecided;
+}
+
+bool HolderTable::HasLiveHolder(uint32_t number) noexcept {
+  bool found = false;
+  ForEach(number, [&](Record& record, uint64_t state) {
+    found = IsHolding(PhaseIn(state)) && !IsDead(record);
+    return !found;
+  });
+  return found;
+}
+
+uint32_t HolderTable::ReapDeadWaiters(uint32_t number) noexcept {
+  uint32_t reaped = 0;
+  ForEach(number, [&](Record& record, uint64_t state) {
+    const Phase phase = PhaseIn(state);
+    const bool dead =
+        phase == Phase::kOrphanedWaiters || (phase == Phase::kWaiting && IsDead(record));
+    if (dead && record.state.compare_exchange_strong(state, 0)) reaped += CountOf(state);
+    return true;
+  });
+  return reaped;
+}
+
+int64_t HolderTable::SumSlots(uint32_t number, uint64_t* seal) noexcept {
+  int64_t sum = 0;
+  uint64_t mixed = 0;
+  ForEach(number, [&](Record&, uint64_t state) {
+    const Phase phase = PhaseIn(state);
+    // It may have taken a slot. If it has not, one slot less is found missing, until it wakes.
+    if (phase == Phase::kSleeping) sum++;
+    if (phase != Phase::kReserved && phase != Phase::kCounting) return true;
+    const bool unknown = phase == Phase::kCounting || SlotsOf(state) == kMostSlots;
+    if (unknown) sum = -EAGAIN;
+    if (sum >= 0) sum += SlotsOf(state);
+    mixed = (mixed + state) * 0x9e3779b97f4a7c15;
+    return sum >= 0;
+  });
+  *seal = mixed;
+  return sum;
+}
+
+uint32_t HolderTable::ReapDeadSlots(uint32_t number, bool* certain,
+                                    std::atomic<int64_t>* kept) noexcept {
+  uint32_t slots = 0;
+  ForEach(number, [&](Record& record, uint64_t state) {
+    const Phase phase = PhaseIn(state);
+    if (phase == Phase::kSleeping && IsDead(record)) record.state.compare_exchange_strong(state, 0);
+    if ((phase != Phase::kReserved && phase != Phase::kCounting) || !IsDead(record)) return true;
+    if (kept != nullptr) {
+      kept->fetch_add(SlotsOf(state));
+      Step();
+    }
+    if (!record.state.compare_exchange_strong(state, 0)) return true;
+    const bool changing = phase == Phase::kCounting && SlotsOf(state) > 0;
+    slots += SlotsOf(state) - (changing ? 1 : 0);
+    *certain = *certain && !changing;
+    return true;
+  });
+  return slots;
+}
+
+}  // namespace mp

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+//
+// System calls that fail, one after the other, each with each of its errors. Closing and passing on are left to the stress
+// tests.
+import { expect } from 'chai';
+
+import { expectHarmlessFaults } from './support/faults.js';
+
+describe('A system call that fails in a queue', function () {
+  before(function () {
+    if (process.platform !== 'linux') this.skip();
+  });
+
+  // Regression: without a descriptor or a thread for the rest of a large item the queue was broken for all members.
+  it('fails that put, or the item arrives; items behind it arrive', async function () {
+    expect(await expectHarmlessFaults('queue-faults', 'put'))
+      .to.include('pwritev2')
+      .and.to.include('pthread_create 11');
+  });
+
+  // Regression: a shortage of memory at the boundary of two items broke the queue for all members.
+  it('fails that get, or the item is there; the next get gets it otherwise', async function () {
+    expect(await expectHarmlessFaults('queue-faults', 'get')).to.include('preadv2');
+  });
+
+  it('fails the making of a queue, without a trace', async function () {
+    expect(await expectHarmlessFaults('queue-faults', 'make'))
+      .to.include('sem_open')
+      .and.to.include('pipe2');
+  });
+
+  it('fails the attaching of a queue, without harm to the queue', async function () {
+    await expectHarmlessFaults('queue-faults', 'attach');
+  });
+
+  it('changes nothing in the shutdown of a queue', async function () {
+    await expectHarmlessFaults('queue-faults', 'shutdown');
+  });
+});
+
+describe('A system call that fails in a lock', function () {
+  before(function () {
+    if (process.platform !== 'linux') this.skip();
+  });
+
+  for (const scene of ['acquire', 'wait', 'notify', 'event']) {
+    it(`leaves the lock as the answer says (${scene})`, async function () {
+      await expectHarmlessFaults('lock-faults', scene);
+    });
+  }
+});

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: MIT
+"""Members of the chaos harness in Python, for queues of this package and of CPython. They write what
+test/stress/chaos/ledger.ts describes.
+"""
+import os
+import struct
+import time
+
+PUT, GOT, TORN = 1, 2, 3
+RECORD = 16
+
+
+class Ledger:
+    def __init__(self, place):
+        self.folder, self.slot, self.member = place["folder"], int(place["slot"]), int(place["member"])
+        self.ledger = os.open(os.path.join(self.folder, "ledger"), os.O_WRONLY | os.O_APPEND)
+        self.board = os.open(os.path.join(self.folder, "board"), os.O_RDWR)
+        self.steps, self.shown, self.stopped = 0, 0.0, False
+        self.step()
+
+    def write(self, kind, producer, number):
+        os.write(self.ledger, struct.pack("<IIII", kind, self.member, producer, number))
+
+    def step(self):
+        self.steps += 1
+        now = time.monotonic()
+        if self.steps <= 2 or now - self.shown >= 0.001:
+            self.shown = now
+            os.pwrite(self.board, struct.pack("<IIII", self.member, self.steps, 0, 0), (self.slot + 1) * RECORD)
+            self.stopped = os.pread(self.board, 1, 0) == b"\x01"
+        return self.stopped
+
+    def error(self, error):
+        text = "%d %s %s\n" % (self.member, type(error).__name__, str(error).replace("\n", " "))
+        with open(os.path.join(self.folder, "errors"), "ab", buffering=0) as errors:
+            errors.write(text.encode())
+
+
+def make_item(producer, number, size):
+    size = max(size, 12)
+    return struct.pack("<III", producer, number, size) + bytes([(producer * 31 + number * 7 + 1) & 0xFF]) * (size - 12)
+
+
+def produce(queue, place):
+    ledger = Ledger(place)
+    sizes = [int(size) for size in place["sizes"]]
+    number = 0
+    try:
+        while not ledger.step():
+            queue.put(make_item(ledger.member, number, sizes[number % len(sizes)]))
+            ledger.write(PUT, ledger.member, number)
+            number += 1
+    except Exception as error:
+        ledger.error(error)
+
+
+def consume(queue, place):
+    ledger = Ledger(place)
+    done = getattr(queue, "task_done", lambda: None)
+    try:
+        while True:
+            item = queue.get()
+            if item is not None:
+                item = bytes(item)
+                producer, number, size = struct.unpack_from("<III", item) if len(item) >= 12 else (0, 0, 0)
+                ledger.write(GOT if item == make_item(producer, number, size) else TORN, producer, number)
+            done()
+            if item is None:
+                break
+            ledger.step()
+    except Exception as error:
+        ledger.error(error)

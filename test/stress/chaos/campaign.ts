@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT
+//
+// Rounds with every kind of queue, limit and item length, for one system after the other.
+import { pythons } from '../../helpers/pythons.js';
+import { CpythonFamily } from './cpython-family.js';
+import type { Family, Kind } from './family.js';
+import { LockFamily, type LockKind } from './lock-family.js';
+import type { Options } from './options.js';
+import { OwnFamily, type QueueKind } from './own-family.js';
+import { Round, type Cast } from './round.js';
+import { schedule } from './schedule.js';
+import { SendFamily } from './send-family.js';
+import { Summary } from './summary.js';
+
+/** One queue under test. */
+interface Setup {
+  readonly kind: QueueKind | LockKind;
+  readonly maxsize: number;
+  readonly sizes: readonly number[];
+}
+
+/** A row of the table. */
+export interface System {
+  readonly name: string;
+  readonly kinds: readonly Kind[];
+  readonly setups: readonly Setup[];
+  make(setup: Setup): Family;
+}
+
+const MIXED = [10, 4000, 100, 10_000, 1000, 60_000, 12, 300_000];
+
+const QUEUES: readonly Setup[] = [[10], [4000], [10_000], [60_000], [300_000], MIXED].flatMap((sizes) =>
+  [0, 10].flatMap((maxsize) => (['Queue', 'JoinableQueue'] as const).map((kind) => ({ kind, maxsize, sizes }))),
+);
+
+/** A SimpleQueue has no limit of its own. */
+const SIMPLE: readonly Setup[] = [[10], MIXED].map((sizes) => ({ kind: 'SimpleQueue', maxsize: 0, sizes }));
+
+const LOCKS: readonly Setup[] = (['Lock', 'RLock', 'Condition', 'Event'] as const).map((kind) => ({
+  kind,
+  maxsize: 0,
+  sizes: [],
+}));
+
+/** How many blows a queue takes before the next one has its turn. */
+const BLOWS_PER_ROUND = 25;
+
+function own(name: string, kinds: readonly Kind[]): System {
+  const python = kinds.includes('python') ? pythons().at(-1) : undefined;
+  const make = ({ kind, maxsize }: Setup): Family => new OwnFamily(kind as QueueKind, maxsize, python);
+  return { name, kinds, setups: [...QUEUES, ...SIMPLE], make };
+}
+
+const NAMES: Readonly<Record<Kind, string>> = {
+  node: 'Node processes',
+  worker: 'workers',
+  python: 'Python processes',
+  c: 'C programs',
+};
+
+/** The systems that the options ask for. */
+export function systems({ members, rivals, locks }: Options): System[] {
+  const found = members.map((kind) => own(`node-multiprocessing, ${NAMES[kind]}`, [kind]));
+  if (members.length > 1) found.push(own('node-multiprocessing, all kinds of members', members));
+  if (locks) {
+    const make = ({ kind }: Setup): Family => new LockFamily(kind as LockKind);
+    found.push({ name: 'node-multiprocessing, locks, conditions and events', kinds: ['node'], setups: LOCKS, make });
+  }
+  if (rivals) {
+    found.push(
+      {
+        name: "CPython's multiprocessing.Queue",
+        kinds: ['python'],
+        setups: QUEUES,
+        make: ({ maxsize }) => new CpythonFamily(pythons().at(-1)!, maxsize),
+      },
+      {
+        name: 'a pool of process.send',
+        kinds: ['node'],
+        setups: QUEUES,
+        make: ({ maxsize }) => new SendFamily(maxsize),
+      },
+    );
+  }
+  return found;
+}
+
+/** Runs as many blows as the options say, on one queue after the other. */
+export async function campaign(system: System, options: Options, log: (text: string) => void): Promise<Summary> {
+  const summary = new Summary(system.name);
+  const cast: Cast[] = Array.from({ length: 2 * options.each }, (_, i) => ({
+    role: i % 2 === 0 ? 'produce' : 'consume',
+    kind: system.kinds[Math.floor(i / 2) % system.kinds.length]!,
+  }));
+  for (let round = 0; summary.kills + summary.stops < options.kills; round++) {
+    // Neighbours in the list differ in one thing; with this step all things change from round to round.
+    const setup = system.setups[(round * 7 + options.seed) % system.setups.length]!;
+    const left = options.kills - summary.kills - summary.stops;
+    const blows = schedule(options.seed + round, cast.length, Math.min(BLOWS_PER_ROUND, left));
+    const before = summary.violations.length;
+    const result = await new Round(system.make(setup), cast, setup.sizes, options.patienceMs).run(blows);
+    summary.add(result);
+    if (summary.violations.length > before) {
+      const { kind, maxsize, sizes } = setup;
+      log(
+        `round ${round} (seed ${options.seed + round}, ${kind}, maxsize ${maxsize}, items of ${sizes.join()} bytes):`,
+      );
+      log(`  ${JSON.stringify({ ...result, recoveries: result.recoveries.length })}`);
+    }
+  }
+  log(summary.line);
+  return summary;
+}

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: MIT
+import { parseArgs } from 'node:util';
+
+import { freshSeed } from '../../helpers/random.js';
+import type { Kind } from './family.js';
+
+/** What the command line says. */
+export interface Options {
+  readonly seed: number;
+  readonly kills: number;
+  readonly members: readonly Kind[];
+  /** Whether locks, conditions and events are tried, too. */
+  readonly locks: boolean;
+  /** Whether other systems are tried, too. */
+  readonly rivals: boolean;
+  /** How many members of each role. */
+  readonly each: number;
+  /** After how many milliseconds without progress a call counts as hanging. */
+  readonly patienceMs: number;
+  /** Whether only the usage is to be shown. */
+  readonly help: boolean;
+  /** Where the table is written; undefined for none. */
+  readonly write: string | undefined;
+}
+
+export const USAGE = `npm run stress -- --chaos [options]
+  --seed N         the seed of the schedule (default: a fresh one, which is printed)
+  --kills N        how many blows (default 300)
+  --members LIST   kinds of members: node,worker,python (default: all three, in families of their own and mixed)
+  --each N         producers and consumers of each family (default 3)
+  --patience MS    the time without progress that counts as a hang (default 15000)
+  --no-locks       no locks, conditions and events
+  --rivals         CPython's Queue and a pool of process.send under the same blows, too
+  --write FILE     writes the table of docs/reliability.md into the file
+  --quick          30 blows
+  --help           this text`;
+
+const KINDS: readonly Kind[] = ['node', 'worker', 'python'];
+
+export function readOptions(args: readonly string[]): Options {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      seed: { type: 'string' },
+      kills: { type: 'string' },
+      members: { type: 'string' },
+      each: { type: 'string', default: '3' },
+      patience: { type: 'string', default: '15000' },
+      'no-locks': { type: 'boolean', default: false },
+      rivals: { type: 'boolean', default: false },
+      write: { type: 'string' },
+      quick: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  const members = (values.members?.split(',') ?? KINDS) as Kind[];
+  for (const kind of members) if (!KINDS.includes(kind)) throw new Error(`--members does not know ${kind}\n${USAGE}`);
+  return {
+    seed: Number(values.seed ?? freshSeed()),
+    kills: Number(values.kills ?? (values.quick ? 30 : 300)),
+    members,
+    each: Number(values.each),
+    patienceMs: Number(values.patience),
+    locks: !values['no-locks'],
+    rivals: values.rivals,
+    help: values.help,
+    write: values.write,
+  };
+}

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT
+//
+// The family under test: members of every kind on one queue of this package.
+import { join } from 'node:path';
+
+import { JoinableQueue, Process, PythonProcess, Queue, SimpleQueue, type QueueOptions } from 'node-multiprocessing';
+
+import { packageRoot } from '../../helpers/environment.js';
+import type { Python } from '../../helpers/pythons.js';
+import type { Family, Kind, Member, Role } from './family.js';
+import type { Place } from './ledger.js';
+import type { AnyQueue } from './members.js';
+
+export type QueueKind = 'Queue' | 'JoinableQueue' | 'SimpleQueue';
+
+const module = join(packageRoot, 'out', 'test', 'stress', 'chaos', 'members.js');
+const pythonPath = [join(packageRoot, 'test', 'peers')];
+
+/** How long the end of a family may take before it counts as a hang, in milliseconds. */
+const END_MS = 30_000;
+
+export class OwnFamily implements Family {
+  readonly #queue: AnyQueue;
+  readonly #python: Python | undefined;
+  readonly #maxsize: number;
+
+  get #counts(): boolean {
+    return this.#python === undefined;
+  }
+
+  /** @param python Which Python its members run; undefined in a family without them. */
+  constructor(kind: QueueKind, maxsize: number, python: Python | undefined) {
+    const options: QueueOptions = python === undefined ? {} : { serialization: 'pickle' };
+    this.#python = python;
+    this.#maxsize = maxsize;
+    if (kind === 'SimpleQueue') this.#queue = new SimpleQueue(options);
+    else this.#queue = new { Queue, JoinableQueue }[kind]({ ...options, maxsize });
+  }
+
+  start(role: Role, kind: Kind, place: Place): Promise<Member> {
+    const child =
+      kind === 'python'
+        ? new PythonProcess({
+            target: `chaos_member:${role}`,
+            args: [this.#queue, { ...place, sizes: [...place.sizes] }],
+            python: this.#python!.path,
+            pythonPath,
+          })
+        : kind === 'worker'
+          ? new Process({ module, target: 'inWorker', args: [this.#queue, role, place] })
+          : new Process({ module, target: role, args: [this.#queue, place] });
+    child.start();
+    const ended = child.join().then(
+      () => child.exitcode === 0,
+      () => false,
+    );
+    return Promise.resolve({ pid: child.pid!, ended });
+  }
+
+  async endConsumers(count: number): Promise<void> {
+    for (let i = 0; i < count; i++) await this.#queue.put(null);
+  }
+
+  async audit(): Promise<string[]> {
+    const queue = this.#queue;
+    const found: string[] = [];
+    if (!queue.empty()) found.push('the pipe is not empty');
+    found.push(...(await this.#auditPlaces()));
+    if (queue instanceof JoinableQueue) {
+      await queue.join({ timeout: END_MS }).catch((error: unknown) => {
+        found.push(`join() of the empty queue: ${(error as { code: string }).code}`);
+      });
+    }
+    return found;
+  }
+
+  /** The places that killed members had taken are there again, at the latest when a call waits for one. */
+  async #auditPlaces(): Promise<string[]> {
+    const queue = this.#queue;
+    if (!(queue instanceof Queue) || this.#maxsize <= 0) return [];
+    for (let places = 0; places < this.#maxsize; places++) {
+      try {
+        await queue.put(null, { timeout: END_MS });
+      } catch (error) {
+        return [`${this.#maxsize - places} places are missing: ${(error as { code: string }).code}`];
+      }
+    }
+    for (let places = 0; places < this.#maxsize; places++) {
+      await queue.get({ timeout: END_MS });
+      if (queue instanceof JoinableQueue) await queue.taskDone();
+    }
+    return [];
+  }
+
+  get lost(): number | undefined {
+    // With members that are no Node processes the queue does not count.
+    return this.#counts ? this.#queue.stats().lost : undefined;
+  }
+
+  close(): Promise<void> {
+    if (this.#queue instanceof Queue) this.#queue.cancelJoinThread();
+    this.#queue.close();
+    return Promise.resolve();
+  }
+}
