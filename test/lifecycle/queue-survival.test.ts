@@ -140,7 +140,12 @@ describe('A queue whose member dies inside of an item', function () {
     await end;
     await within(60_000, queue.join(), 'join');
     expect([queue.stats().depth, queue.qsize()]).to.deep.equal([0, 0]);
-    throws(() => queue.taskDoneSync(), { code: 'ERR_MP_TASK_DONE' });
+    throws(
+      () => {
+        queue.taskDoneSync();
+      },
+      { code: 'ERR_MP_TASK_DONE' },
+    );
     queue.close();
   });
 
