@@ -121,4 +121,4 @@ export function leaseDecoder<T>(transport: LeaseTransport, decoder: MessageDecod
   };
 }
 
-makeFair(Lease.prototype);
+makeFair(Lease.prototype, Symbol.asyncDispose);

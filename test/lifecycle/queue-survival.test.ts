@@ -134,13 +134,19 @@ describe('A queue whose member dies inside of an item', function () {
       await queue.taskDone();
     }
     const end = queue.put('end');
-    for (let item: unknown; item !== 'end'; await queue.taskDone()) {
+    for (let item: unknown; item !== 'end';) {
       item = await within(60_000, queue.get(), 'the items that are left');
+      await queue.taskDone();
     }
     await end;
     await within(60_000, queue.join(), 'join');
     expect([queue.stats().depth, queue.qsize()]).to.deep.equal([0, 0]);
-    throws(() => queue.taskDoneSync(), { code: 'ERR_MP_TASK_DONE' });
+    throws(
+      () => {
+        queue.taskDoneSync();
+      },
+      { code: 'ERR_MP_TASK_DONE' },
+    );
     queue.close();
   });
 

@@ -23,13 +23,18 @@ const CODES: Record<string, string> = {
   NotWritable: 'ERR_MP_NOT_WRITABLE',
   OwnerDied: 'ERR_MP_OWNER_DIED',
   PicklingError: 'ERR_MP_PICKLING',
+  PoolClosed: 'ERR_MP_POOL_CLOSED',
+  PoolSaturated: 'ERR_MP_POOL_SATURATED',
   QueueBroken: 'ERR_MP_QUEUE_BROKEN',
   ReleasedTooOften: 'ERR_MP_RELEASED_TOO_OFTEN',
+  RemoteError: 'ERR_MP_REMOTE',
   ShutDown: 'ERR_MP_SHUT_DOWN',
   TaskDoneError: 'ERR_MP_TASK_DONE',
+  TaskTimeout: 'ERR_MP_TASK_TIMEOUT',
   TimeoutError: 'ERR_MP_TIMEOUT',
   TruncatedMessageError: 'ERR_MP_TRUNCATED',
   UnpicklingError: 'ERR_MP_UNPICKLING',
+  WorkerDied: 'ERR_MP_WORKER_DIED',
 };
 
 /** Arguments that construct each class. */
@@ -40,7 +45,11 @@ const ARGUMENTS: Record<string, unknown[]> = {
   OwnerDied: ['Lock', 42, false],
   QueueBroken: [],
   ReleasedTooOften: ['Lock'],
+  PoolSaturated: [10],
+  RemoteError: [{ type: 'RangeError', message: 'too far', args: [], traceback: 'at f' }],
+  TaskTimeout: ['running', 100, 7],
   TruncatedMessageError: [3, 10],
+  WorkerDied: [{ pid: 42, exitcode: -9, task: 7, attempt: 1, stderrTail: '' }],
 };
 
 type ErrorClass = new (...args: unknown[]) => Error & { code: string };

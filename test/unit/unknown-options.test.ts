@@ -68,7 +68,8 @@ function findPlaces(): Place[] {
   };
   const addMembers = (prefix: string, type: ts.Type): void => {
     for (const member of type.getProperties()) {
-      if (member.name === 'prototype') continue;
+      // What a class inherits from one of Node is not for this package to refuse.
+      if (member.name === 'prototype' || member.declarations?.[0]?.getSourceFile() !== source) continue;
       addSignatures(prefix + member.name, checker.getTypeOfSymbolAtLocation(member, source).getCallSignatures());
     }
   };
@@ -94,7 +95,7 @@ function findPlaces(): Place[] {
 }
 
 /** Classes whose methods are called as those of their subclasses. */
-const ABSTRACT = ['BaseProcess', 'BaseQueue', 'OwnableLock', 'SemLock', 'MultiprocessingError'];
+const ABSTRACT = ['BasePool', 'BaseProcess', 'BaseQueue', 'OwnableLock', 'SemLock', 'MultiprocessingError'];
 
 const module = import.meta.url;
 const opened: { close(): void }[] = [];
@@ -102,6 +103,12 @@ const opened: { close(): void }[] = [];
 function open<T extends { close(): void }>(object: T): T {
   opened.push(object);
   return object;
+}
+
+/** A pool without processes. */
+function openPool<T extends { terminate(): Promise<void> }>(pool: T): T {
+  open({ close: () => void pool.terminate() });
+  return pool;
 }
 
 /** Makes an object of each class whose methods take options. */
@@ -123,6 +130,8 @@ const makers: Record<string, () => object> = {
     mp.NamedSemaphore.unlink(name);
     return semaphore;
   },
+  Pool: () => openPool(new mp.Pool({ module, target: 'none', minProcesses: 0 })),
+  PythonPool: () => openPool(new mp.PythonPool({ target: 'os:getpid', minProcesses: 0 })),
   ParentProcess: () => new (mp.ParentProcess as unknown as Constructor)({ parent: { pid: 1, name: '' }, channel: -1 }),
   Process: () => open(new mp.Process({ module, target: 'none' })),
   PythonProcess: () => open(new mp.PythonProcess({ target: 'os:getpid' })),
@@ -134,6 +143,12 @@ const makers: Record<string, () => object> = {
 
 /** By the name of a function: the arguments before the options, where undefined would be refused first. */
 const before: Record<string, () => unknown[]> = {
+  apply: () => [[]],
+  imap: () => [[1]],
+  imapUnordered: () => [[1]],
+  map: () => [[1]],
+  starmap: () => [[[]]],
+  stream: () => [[]],
   Client: () => ['/nowhere'],
   ClientSync: () => ['/nowhere'],
   fromFd: () => [3],
@@ -155,7 +170,9 @@ const before: Record<string, () => unknown[]> = {
 
 /** The options that a place requires. */
 const required: Record<string, object> = {
+  'new Pool': { module, target: 'none' },
   'new Process': { module, target: 'none' },
+  'new PythonPool': { target: 'os:getpid' },
   'new PythonProcess': { target: 'os:getpid' },
   'pickle.register': { module: 'm', name: 'n', decode: () => ({}) },
 };
@@ -168,7 +185,7 @@ function callable(call: string): Callable {
   const [owner, member] = call.split('.') as [string, string | undefined];
   const exported = (mp as unknown as Record<string, unknown>)[owner];
   if (member === undefined) return exported as Callable;
-  const holder = (member in (exported as object) ? exported : makers[owner]?.()) as
+  const holder = (Object.hasOwn(exported as object, member) ? exported : makers[owner]?.()) as
     Record<string, Callable> | undefined;
   if (holder === undefined) throw new Error(`Add ${owner} to the objects that this test makes`);
   return (...args) => (holder[member] as Callable)(...args);
@@ -197,7 +214,7 @@ async function refusal({ call, index }: Place, options: object): Promise<Error> 
 
 /** Plain synchronous calls, whose names do not end in Sync. */
 const SYNCHRONOUS =
-  /^(Pipe|describe|pickle\..*|Connection\.(fromFd|close)|(Joinable)?Queue\.shutdown|R?Lock\.recover)$/;
+  /^(Pipe|describe|pickle\..*|Connection\.(fromFd|close)|(Joinable)?Queue\.shutdown|R?Lock\.recover|(Python)?Pool\.(imap|imapUnordered|stream))$/;
 
 function neverThrowingUnlessSync(call: string, run: () => unknown): unknown {
   return SYNCHRONOUS.test(call) ? run() : neverThrowing(run)();
