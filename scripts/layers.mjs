@@ -71,11 +71,12 @@ export const layers = {
     floors: [
       [{ name: 'util', meaning: 'deadlines, id tables, spinning, status codes' }],
       [{ name: 'os', meaning: 'system calls, descriptors, threads: one file per platform' }],
+      [{ name: 'registers', meaning: 'the files of families' }],
       [
         { name: 'io', meaning: 'endpoints, frames, readers, writers' },
         { name: 'sockets', meaning: 'stream sockets, addresses' },
         { name: 'loop', meaning: 'one poller for each thread' },
-        { name: 'semaphores', meaning: 'names, families, holder records' },
+        { name: 'semaphores', meaning: 'families, holder records, waiting' },
         { name: 'process', meaning: 'ends of children and parents' },
       ],
       [{ name: 'queue', meaning: 'feeder thread, reader, writer and shared state of a queue' }],

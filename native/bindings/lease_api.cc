@@ -206,7 +206,7 @@ void ExportLeaseApi(napi_env env, napi_value exports) {
       {"create", Create},     {"open", Open},     {"put", Put},           {"get", Get},
       {"read", Read},         {"end", End},       {"finished", Finished}, {"forget", Forget},
       {"check", Check},       {"report", Report}, {"counts", Counts},     {"flags", Flags},
-      {"addFlags", AddFlags}, {"close", Close},   {"release", Release},       {"stats", Stats},
+      {"addFlags", AddFlags}, {"close", Close},   {"release", Release},   {"stats", Stats},
   };
   ExportFunctions(env, object, functions);
   const NamedNumber numbers[] = {

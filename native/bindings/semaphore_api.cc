@@ -16,8 +16,8 @@
 #include "environment/blocking.h"
 #include "os/platform.h"
 #include "os/sys.h"
+#include "registers/register_folder.h"
 #include "semaphores/family.h"
-#include "semaphores/register_folder.h"
 #include "util/spinner.h"
 #include "util/status.h"
 

@@ -33,7 +33,8 @@ std::shared_ptr<StreamRecord> StreamRecord::Over(std::shared_ptr<void> memory, b
 }
 
 std::atomic<uint32_t>& StreamRecord::tail_word() const noexcept {
-  return reinterpret_cast<std::atomic<uint32_t>&>(layout_->tail);
+  // A futex has 32 bits. The lower half of the word changes with every item.
+  return *static_cast<std::atomic<uint32_t>*>(static_cast<void*>(&layout_->tail));
 }
 
 void StreamRecord::AwaitRoom(int64_t slice_ns) noexcept {

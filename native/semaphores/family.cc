@@ -5,8 +5,8 @@
 #include <utility>
 #include <vector>
 
-#include "semaphores/register_file.h"
-#include "semaphores/register_folder.h"
+#include "registers/register_file.h"
+#include "registers/register_folder.h"
 
 namespace mp {
 
@@ -155,8 +155,8 @@ void Family::UnlinkSemaphore(uint32_t number) {
 
 int Family::OpenBlock(std::string_view kind, uint32_t number, size_t size, bool create,
                       std::shared_ptr<FamilyBlock>* out) {
-  return FamilyBlock::Open(register_->folder(), register_file::BlockFile(name(), kind, number), size,
-                           create, out);
+  return FamilyBlock::Open(register_->folder(), register_file::BlockFile(name(), kind, number),
+                           size, create, out);
 }
 
 void Family::RemoveBlock(std::string_view kind, uint32_t number) noexcept {

@@ -8,8 +8,8 @@
 #include <string_view>
 #include <utility>
 
-#include "semaphores/family_block.h"
-#include "semaphores/family_register.h"
+#include "registers/family_block.h"
+#include "registers/family_register.h"
 #include "semaphores/holder_table.h"
 #include "semaphores/named_semaphore.h"
 

@@ -88,8 +88,8 @@ bool HolderTable::SleptInVain(const Seen::value_type& dead, const Seen& sleepers
   bool in_vain = true;
   for (const auto& [record, before] : look.sleepers) {
     const uint64_t now = record->state.load();
-    const bool same_wait = PhaseIn(now) == Phase::kSleeping && NumberOf(now) == number &&
-                           TagOf(now) == TagOf(before);
+    const bool same_wait =
+        PhaseIn(now) == Phase::kSleeping && NumberOf(now) == number && TagOf(now) == TagOf(before);
     if (look.dead != dead || !same_wait) {
       look = {dead, sleepers};
       return false;

@@ -22,8 +22,8 @@
 #include "os/sys.h"
 #include "os/thread.h"
 #include "os/wake.h"
+#include "registers/resource.h"
 #include "semaphores/family.h"
-#include "semaphores/resource.h"
 
 namespace mp::resource_tracker {
 

@@ -20,10 +20,10 @@
 
 #include "check.h"
 #include "pairs.h"
+#include "registers/family_register.h"
+#include "registers/register_file.h"
+#include "registers/register_folder.h"
 #include "scripted.h"
-#include "semaphores/family_register.h"
-#include "semaphores/register_file.h"
-#include "semaphores/register_folder.h"
 
 namespace mp::test {
 

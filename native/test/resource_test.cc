@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // What Python processes have made, in the register of their family.
-#include "semaphores/resource.h"
+#include "registers/resource.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>

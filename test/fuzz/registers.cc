@@ -10,8 +10,8 @@
 
 #include "fuzz.h"
 #include "os/unique_fd.h"
-#include "semaphores/register_file.h"
-#include "semaphores/register_folder.h"
+#include "registers/register_file.h"
+#include "registers/register_folder.h"
 
 namespace mp::fuzz {
 namespace {

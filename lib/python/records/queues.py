@@ -338,6 +338,7 @@ def record_queue(queue, slots):
     if slots is not None and slots._semlock.maxvalue < SEM_VALUE_MAX:
         replace(slots, counted_slots, table, address_of(slots)[1], stream)
         counted = slots._semlock
+        stream.has_slots = True
     rlock, wlock = queue._rlock._semlock, queue._wlock._semlock
     reader = Reader(queue._reader, stream, rlock, wlock, counted)
     writer = Writer(queue._writer, stream, wlock, rlock, counted)

@@ -22,6 +22,7 @@ class Stream:
         fd, self.words = open_block('%s.queue.%s' % (family, number), 8 * (ENDS + ENTRIES), 0x316d72747371706d)
         os.close(fd)
         self.unfinished = None
+        self.has_slots = False
 
     def count_no_unfinished(self, unfinished):
         """For a JoinableQueue, before anything is put or got: this process does not count its unfinished items."""
@@ -34,9 +35,11 @@ class Stream:
     def start_of(self, item):
         return self.words[ENDS + (item - 1) % ENTRIES] & ~TORN
 
-    def count_lost(self, items):
-        """`items` that were put can no longer be got."""
-        self.words[LOST] += items
+    def count_lost(self, items, by_slots=False):
+        """`items` that were put can no longer be got. With `by_slots`, those are counted as lost that have taken no slot along: the
+        others are counted when Node members count the slots."""
+        if not (by_slots and self.has_slots):
+            self.words[LOST] += items
         for _ in range(items if self.unfinished is not None else 0):
             if not self.unfinished.acquire(False):
                 return
@@ -69,7 +72,7 @@ class Stream:
         not_begun = self.take_back(place[1])
         self.tear()
         self.words[RECOVERIES] += 1
-        self.count_lost(not_begun)
+        self.count_lost(not_begun, by_slots=True)
 
     # With the lock for reading.
 
@@ -86,7 +89,7 @@ class Stream:
             self.drop()
             passed += 1
         words[RECOVERIES] += 1
-        self.count_lost(passed)
+        self.count_lost(passed, by_slots=True)
 
     def drop(self):
         self.words[DROPPED] += 1

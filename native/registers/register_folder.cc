@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "semaphores/register_folder.h"
+#include "registers/register_folder.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -16,7 +16,7 @@
 #include "os/processes.h"
 #include "os/sys.h"
 #include "os/unique_fd.h"
-#include "semaphores/register_file.h"
+#include "registers/register_file.h"
 
 namespace mp {
 

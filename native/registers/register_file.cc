@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "semaphores/register_file.h"
+#include "registers/register_file.h"
 
 #include <fcntl.h>
 #include <sys/random.h>

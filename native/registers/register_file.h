@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "os/unique_fd.h"
-#include "semaphores/resource.h"
+#include "registers/resource.h"
 
 namespace mp::register_file {
 

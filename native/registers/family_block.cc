@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "semaphores/family_block.h"
+#include "registers/family_block.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -10,7 +10,7 @@
 
 #include "os/platform.h"
 #include "os/unique_fd.h"
-#include "semaphores/register_file.h"
+#include "registers/register_file.h"
 
 namespace mp {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "semaphores/family_register.h"
+#include "registers/family_register.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -10,8 +10,8 @@
 #include <utility>
 
 #include "os/sys.h"
-#include "semaphores/register_file.h"
-#include "semaphores/register_folder.h"
+#include "registers/register_file.h"
+#include "registers/register_folder.h"
 
 namespace mp {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "semaphores/resource.h"
+#include "registers/resource.h"
 
 #include <fcntl.h>
 #include <semaphore.h>

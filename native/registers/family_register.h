@@ -20,7 +20,7 @@
 #include <vector>
 
 #include "os/unique_fd.h"
-#include "semaphores/resource.h"
+#include "registers/resource.h"
 
 namespace mp {
 
