@@ -32,15 +32,15 @@ std::shared_ptr<StreamRecord> StreamRecord::Over(std::shared_ptr<void> memory, b
   return record->layout_->magic.load() == StreamLayout::kMagic ? record : nullptr;
 }
 
-std::atomic<uint32_t>& StreamRecord::tail_word() const noexcept {
-  // A futex has 32 bits. The lower half of the word changes with every item.
-  return *static_cast<std::atomic<uint32_t>*>(static_cast<void*>(&layout_->tail));
+// A futex has 32 bits. The lower half of the word changes with every item.
+std::atomic<uint32_t>* StreamRecord::tail_word() const noexcept {
+  return reinterpret_cast<std::atomic<uint32_t>*>(&layout_->tail);
 }
 
 void StreamRecord::AwaitRoom(int64_t slice_ns) noexcept {
-  const uint32_t tail = tail_word().load();
+  const auto tail = static_cast<uint32_t>(layout_->tail.load());
   layout_->writer_sleeps.store(1);
-  if (Room() == 0) platform::SleepOnWord(&tail_word(), tail, slice_ns);
+  if (Room() == 0) platform::SleepOnWord(tail_word(), tail, slice_ns);
 }
 
 void StreamRecord::Note(uint64_t size) noexcept {
@@ -100,7 +100,7 @@ void StreamRecord::Pass(bool dropped) noexcept {
   Step();
   if (layout_->writer_sleeps.load() == 0 || depth() > kResumeItems) return;
   layout_->writer_sleeps.store(0);
-  platform::WakeAll(&tail_word());
+  platform::WakeAll(tail_word());
 }
 
 void StreamRecord::CountReturning() noexcept {

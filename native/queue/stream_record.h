@@ -84,7 +84,7 @@ class StreamRecord {
   std::atomic<uint64_t>& Entry(uint64_t item) const noexcept {
     return layout_->ends[item % StreamLayout::kEntries];
   }
-  std::atomic<uint32_t>& tail_word() const noexcept;
+  std::atomic<uint32_t>* tail_word() const noexcept;
 
   std::shared_ptr<void> memory_;
   StreamLayout* layout_;

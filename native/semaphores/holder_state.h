@@ -19,12 +19,12 @@ enum class Phase : uint32_t {
                   // on their way.
   kSleeping = 10,  // As kTaking, of a Python thread that sleeps until it gets the lock or the slot.
                    // The count tells how many sleeps were in vain; a wait has a tag of its own.
-  kQueue = 11,      // The state of a queue. The count is a set of flags that all members share.
-  kNotified = 11,   // The same number: no condition is a queue. Belongs to the waiter whose record
-                    // has the same tag. The count is how many of its calls were notified and have
-                    // not noticed it, since it is stopped.
-  kFilling = 12,    // A process has just claimed the record. Its owner is not written yet.
-  kTaking = 13,     // The owner is about to try the lock, or has it and has not said so yet.
+  kQueue = 11,     // The state of a queue. The count is a set of flags that all members share.
+  kNotified = 11,  // The same number: no condition is a queue. Belongs to the waiter whose record
+                   // has the same tag. The count is how many of its calls were notified and have
+                   // not noticed it, since it is stopped.
+  kFilling = 12,   // A process has just claimed the record. Its owner is not written yet.
+  kTaking = 13,    // The owner is about to try the lock, or has it and has not said so yet.
   kReleasing = 14,  // The owner is about to post the lock, or has posted it and not said so yet.
   kCounting = 15,   // As kReserved, while a slot is being taken or given back: the slot of the
                     // change counts already, and may not have been taken, or have been given back.

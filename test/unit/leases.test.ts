@@ -32,6 +32,15 @@ describe('A JoinableQueue with leases', () => {
       await queue.join();
     }));
 
+  it('counts what its members put and got, a second delivery too, and what waits', () =>
+    withQueue(new JoinableQueue(small), async (queue) => {
+      expect(queue.stats()).to.deep.equal({ put: 0, got: 0, lost: 0, recoveries: 0, depth: 0 });
+      for (const item of ['a', 'b', 'c']) await queue.put(item);
+      await (await queue.getLease()).release();
+      await (await second(queue).getLease()).done();
+      expect(queue.stats()).to.deep.equal({ put: 3, got: 2, lost: 0, recoveries: 0, depth: 2 });
+    }));
+
   it('carries items of every size, as their bytes were at the time of the put', () =>
     withQueue(new JoinableQueue<unknown>({ leases: true }), async (queue) => {
       const sizes = [0, 1, 100, 16_383, 16_384, 16_385, 200_000, 5_000_000];

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// lib/native/addon.ts declares what the addon exports. Without this test nothing would show that lib/ does not call a
+// lib/native/addon.ts and queue-functions.ts declare what the addon exports. Without this test nothing would show that lib/ does not call a
 // function any more, or that a declaration is wrong.
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -14,7 +14,7 @@ import '../helpers/index.js';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 const lib = join(root, 'lib');
-const declarations = join(lib, 'native', 'addon.ts');
+const declarations = ['addon.ts', 'queue-functions.ts'].map((file) => join(lib, 'native', file));
 
 /** The members of an object, by their names: what `typeof` says of each, or its own members. */
 interface Shape {
@@ -32,15 +32,13 @@ class Declared {
   readonly shape: Shape;
   /** Every declared function, by its full name. */
   readonly functions = new Map<ts.Node, string>();
-  readonly #source: ts.SourceFile;
   readonly #interfaces: ReadonlyMap<string, ts.InterfaceDeclaration>;
 
-  constructor(source: ts.SourceFile) {
-    const interfaces = source.statements.filter(ts.isInterfaceDeclaration);
+  constructor(sources: readonly ts.SourceFile[]) {
+    const interfaces = sources.flatMap(({ statements }) => statements.filter(ts.isInterfaceDeclaration));
     this.#interfaces = new Map(interfaces.map((each) => [each.name.text, each]));
     const native = this.#interfaces.get('Native');
-    if (native === undefined) throw new Error(`${source.fileName} declares no interface "Native"`);
-    this.#source = source;
+    if (native === undefined) throw new Error('No file declares the interface "Native"');
     this.shape = this.#shapeOf(native.members, 'native');
   }
 
@@ -61,7 +59,7 @@ class Declared {
     const type = ts.isPropertySignature(member) ? member.type : undefined;
     if (type === undefined) throw new Error(`${path} has no type`);
     if (ts.isTypeLiteralNode(type)) return this.#shapeOf(type.members, path);
-    const text = type.getText(this.#source);
+    const text = type.getText();
     const named = this.#interfaces.get(text);
     return named === undefined ? text : this.#shapeOf(named.members, path);
   }
@@ -114,7 +112,9 @@ describe('The native functions', () => {
 
   before(() => {
     program = loadProgram();
-    declared = new Declared(program.getSourceFile(declarations) as ts.SourceFile);
+    // This also tells each node its parent.
+    program.getTypeChecker();
+    declared = new Declared(declarations.map((file) => program.getSourceFile(file) as ts.SourceFile));
   });
 
   it('each have a caller in lib/', () => {
