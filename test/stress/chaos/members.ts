@@ -47,7 +47,7 @@ export async function consume(queue: AnyQueue, place: Place): Promise<void> {
 
 /** The same in a worker. SIGUSR2 terminates the worker while the process lives on for a moment. */
 export async function inWorker(queue: AnyQueue, role: 'produce' | 'consume', place: Place): Promise<void> {
-  const workerData = { descriptor: describe(queue), role, place };
+  const workerData = { descriptor: describe(queue, { nodeOnly: true }), role, place };
   const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData });
   process.once('SIGUSR2', () => {
     void worker.terminate().then(() => {
