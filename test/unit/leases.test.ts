@@ -37,7 +37,9 @@ describe('A JoinableQueue with leases', () => {
       expect(queue.stats()).to.deep.equal({ put: 0, got: 0, lost: 0, recoveries: 0, depth: 0 });
       for (const item of ['a', 'b', 'c']) await queue.put(item);
       await (await queue.getLease()).release();
-      await (await second(queue).getLease()).done();
+      const other = second(queue);
+      await (await other.getLease()).done();
+      other.close();
       expect(queue.stats()).to.deep.equal({ put: 3, got: 2, lost: 0, recoveries: 0, depth: 2 });
     }));
 
