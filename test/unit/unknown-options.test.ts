@@ -40,7 +40,7 @@ function isOptions(type: ts.Type): boolean {
 
 /** All places of the public surface that take options. */
 function findPlaces(): Place[] {
-  const file = join(dist, 'index.d.ts');
+  const file = join(dist, 'index.d.cts');
   const program = ts.createProgram([file], {
     strict: true,
     skipLibCheck: true,
