@@ -10,7 +10,7 @@
 # The namespace has `__file__`, the name under which this file was compiled; `tasks`, a Connection in both directions; `control`, a Connection for what the pool says about a running
 # task; and `setup`, a dict.
 # globals: __file__, tasks, control, setup
-import contextlib, functools, importlib, os, pickle, signal, struct, sys, threading, traceback
+import contextlib, functools, importlib, os, pickle, signal, struct, sys, threading, time, traceback
 from multiprocessing import pool, reduction
 
 READY, FAILED, TAKEN, DONE, ERROR, ITEM, PROGRESS, LOG = range(1, 9)
@@ -112,6 +112,8 @@ class Current:
     # The task that the pool wants to be given up, and the one whose stream it wants closed. Either may be still to come.
     cancelled = None
     closing = None
+    # The exception that has interrupted the task.
+    interrupt = None
 
     def begin(self, task, credits):
         self.credits = threading.Semaphore(credits)
@@ -123,7 +125,7 @@ class Current:
             self.credits.release()
 
     def end(self):
-        self.task = None
+        self.task = self.interrupt = None
 
     def take(self):
         """Waits until another item is wanted. False if no more are."""
@@ -134,7 +136,7 @@ class Current:
 uninterrupted, current = Uninterrupted(), Current()
 
 
-def interrupt(*_):
+def interrupt(_, frame):
     # Raises only for the task that the pool has named before, and once. Any other SIGINT, such as that of a terminal, is
     # for the parent, which ends its workers as it likes.
     if current.cancelled is None or current.cancelled != current.task:
@@ -142,19 +144,37 @@ def interrupt(*_):
     if uninterrupted.depth:
         uninterrupted.missed = True
         return
+    while frame is not None:
+        if frame.f_code is unraisable.__code__:
+            return  # Python would drop it again, and pursue() repeats it.
+        frame = frame.f_back
     current.cancelled = None
-    raise KeyboardInterrupt
+    current.interrupt = KeyboardInterrupt()
+    raise current.interrupt
+
+
+def pursue(wait):
+    # A signal that arrives after the main thread has given up the GIL and before its system call interrupts neither. So it
+    # is repeated until the handler has run.
+    while current.cancelled is not None and current.cancelled == current.task and not uninterrupted.missed:
+        signal.pthread_kill(main_thread, signal.SIGINT)
+        if wait(0.02):
+            break
+
+
+def unraisable(dropped, report=sys.unraisablehook):
+    # Python drops an exception that is raised in a destructor or in the callback of a weak reference. The task is to be
+    # interrupted nevertheless.
+    if dropped.exc_value is None or dropped.exc_value is not current.interrupt:
+        return report(dropped)
+    current.cancelled = current.task
+    threading.Thread(target=pursue, args=(time.sleep,), daemon=True).start()
 
 
 def listen():
     while True:
         try:
-            # A signal that arrives after the main thread has given up the GIL and before its system call interrupts neither. So it
-            # is repeated until the handler has run.
-            while current.cancelled is not None and current.cancelled == current.task and not uninterrupted.missed:
-                signal.pthread_kill(main_thread, signal.SIGINT)
-                if control.poll(0.02):
-                    break
+            pursue(control.poll)
             kind, task, count = struct.unpack('>BQI', control.recv_bytes())
         except (EOFError, OSError):
             return  # The pool has ended, and this process ends with it.
@@ -286,6 +306,7 @@ def start():
     global stage
     sys.argv[:] = [setup['target'].partition(':')[0]]
     signal.signal(signal.SIGINT, interrupt)
+    sys.unraisablehook = unraisable
     threading.Thread(target=listen, daemon=True).start()
     try:
         found = find(setup['target'])

@@ -88,6 +88,17 @@ for (const { version, path } of edgePythons()) {
       expect(pids.add(await pool.apply([], at('pid'))).size).to.equal(1);
     });
 
+    it('interrupts a task again whose interrupt came in a destructor, where Python drops it', async () => {
+      const pool = kind.make('interrupted_in_destructor', { processes: 1, killTimeout: 60_000 });
+      const lines = new Lines(pool);
+      const abort = new AbortController();
+      const call = pool.apply([], { signal: abort.signal });
+      await lines.next(/^begun/);
+      abort.abort();
+      await rejects(call, { code: 'ABORT_ERR' });
+      await lines.next(/^given up$/);
+    });
+
     it('interrupts the named task only: a task that ends by itself at that moment leaves the next one alone', async () => {
       const pool = kind.make('echo', { processes: 1, killTimeout: 60_000 });
       await pool.ready();

@@ -82,8 +82,9 @@ def kill_self():
 
 
 def wait_until_cancelled():
-    say('begun %d' % os.getpid())
+    # The interrupt may come as soon as the line is written.
     try:
+        say('begun %d' % os.getpid())
         time.sleep(600)
     finally:
         say('given up')
@@ -266,13 +267,27 @@ def unknown_class():
 
 def clean_up_async():
     async def main():
-        say('begun %d' % os.getpid())
         try:
+            say('begun %d' % os.getpid())
             await asyncio.sleep(600)
         finally:
             say('given up')
 
     return main()
+
+
+class Slow:
+    def __del__(self):
+        say('begun %d' % os.getpid())
+        time.sleep(600)
+
+
+def interrupted_in_destructor():
+    try:
+        Slow()
+        time.sleep(600)
+    finally:
+        say('given up')
 
 
 def nested():
