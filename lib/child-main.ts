@@ -7,7 +7,7 @@
 // child needs. It loads the others when it first rebuilds an object of theirs, in the middle of a call.
 import { createRequire } from 'node:module';
 
-import './connection/reduction.js';
+import './connection/rebuild.js';
 import { argumentError } from './core/errors.js';
 import { OWN_PATH } from './native/child-program.js';
 import { runChild } from './process/bootstrap-child.js';
@@ -28,9 +28,9 @@ function loading(module: string): Rebuild {
 
 registerRebuild(
   ['Lock', 'RLock', 'Semaphore', 'BoundedSemaphore', 'Condition', 'Event'],
-  loading('./synchronize/reduction.js'),
+  loading('./synchronize/rebuild.js'),
 );
-registerRebuild(['Queue', 'JoinableQueue', 'SimpleQueue'], loading('./queues/reduction.js'));
+registerRebuild(['Queue', 'JoinableQueue', 'SimpleQueue'], loading('./queues/rebuild.js'));
 
 registerFormat('pickle', {
   serializer: (options) => (require('./python/pickling.js') as typeof pickling).format.serializer(options),

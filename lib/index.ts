@@ -46,7 +46,7 @@ export { PoolClosed, PoolSaturated, RemoteError, TaskTimeout, WorkerDied } from 
 export type { RemoteReport, WorkerEnd } from './core/pool-errors.js';
 export type { LeaseHolder, UnfinishedItemsError } from './core/lease-errors.js';
 export type { ChildFailure } from './core/error-report.js';
-export type { DescriptorAddress, SemaphoreAddress } from './reduction/transfer.js';
+export type { DescriptorAddress, SemaphoreAddress } from './reduction/exporters.js';
 export { Event, type EventAddress, type EventDescriptor } from './synchronize/event.js';
 export { Listener, type ListenerOptions } from './listener/listener.js';
 export { NamedSemaphore } from './synchronize/named-semaphore.js';
@@ -85,7 +85,7 @@ export {
   type PythonStreamOptions,
 } from './python/python-pool.js';
 export { PythonProcess, type PythonProcessOptions } from './python/python-process.js';
-export type { BuiltInSerialization, PackUnpack, Serialization, Serializer } from './serialization/formats.js';
+export type { BuiltInSerialization, PackUnpack, Serialization, Serializer } from './serialization/format-types.js';
 export * as pickle from './serialization/pickle/index.js';
 export { float, int, tuple } from './serialization/pickle/wrappers.js';
 export { BaseQueue, type QueueWaitOptions } from './queues/base-queue.js';
@@ -104,7 +104,7 @@ export type { Bytes } from './core/validate.js';
 export { wait, waitSync, type Ending, type Waitable } from './connection/wait.js';
 
 // These imports register the classes that can be rebuilt, and the formats that are known by name.
-import './connection/reduction.js';
-import './synchronize/reduction.js';
-import './queues/reduction.js';
+import './connection/rebuild.js';
+import './synchronize/rebuild.js';
+import './queues/rebuild.js';
 import './python/pickling.js';

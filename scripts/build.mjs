@@ -28,13 +28,7 @@ const commonjs = /** @type {typeof commonjsPlugin.default} */ (/** @type {unknow
 const programs = ['index', 'child-main'];
 
 /** The modules that lib/ loads by require() in the middle of a call. */
-const loadedLater = [
-  'synchronize/reduction',
-  'queues/reduction',
-  'python/pickling',
-  'python/rebuild',
-  'pool/node/worker',
-];
+const loadedLater = ['synchronize/rebuild', 'queues/rebuild', 'python/pickling', 'python/rebuild', 'pool/node/worker'];
 
 /** Each of these becomes a file of its own, at the same path below dist/cjs/ as below lib/. */
 const entries = [...programs, ...loadedLater];
@@ -47,8 +41,8 @@ const entries = [...programs, ...loadedLater];
  */
 const shared = {
   'child-base': ['child-main', 'event-loop/driver', 'reduction/description'],
-  synchronize: ['synchronize/reduction'],
-  queues: ['queues/reduction'],
+  synchronize: ['synchronize/rebuild'],
+  queues: ['queues/rebuild'],
   pickle: ['serialization/pickle/codec'],
   listener: ['python/pickling'],
 };
@@ -135,7 +129,7 @@ function withModuleUrls(modules) {
 
 /**
  * For an error that nothing catches, Node prints the line that threw it, above the stack. A line of this package says nothing to
- * a user, and the stack begins at the user's call (lib/core/caller.ts). Node does not print a line with this comment, which
+ * a user, and the stack begins at the user's call (lib/core/user-stack.ts). Node does not print a line with this comment, which
  * its own modules have, too.
  */
 const UNPRINTED = ' // node-do-not-add-exception-line';

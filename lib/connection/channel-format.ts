@@ -2,9 +2,9 @@
 import { UnpicklingError } from '../core/errors.js';
 import { ownCopy } from '../core/own-bytes.js';
 import type { MessageDecoder } from '../serialization/message-decoder.js';
-import { DecodeContext, DeferredMessage, encodeShared } from './deferred-message.js';
+import { DecodeContext, DeferredMessage, encodeShared } from './ticketed-message.js';
 import { builtIn, codecFor, kindOf, type Codec } from '../serialization/codec.js';
-import type { BuiltInSerialization } from '../serialization/formats.js';
+import type { BuiltInSerialization } from '../serialization/format-types.js';
 import type { BorrowedBytes } from '../serialization/borrowed-bytes.js';
 import { IncompleteMessage } from './incomplete-message.js';
 import { IncomingObjectMessage, isObjectMessage } from './object-message.js';

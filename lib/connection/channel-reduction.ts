@@ -7,7 +7,7 @@ import { checkOptions, narrow, type ConnectionOptions } from './options.js';
 import { argumentError, BusyError, NotSupported, systemError } from '../core/errors.js';
 import { native } from '../native/addon.js';
 import { ChannelFormat } from './channel-format.js';
-import type { DescriptorAddress, Exporter, Importer } from '../reduction/transfer.js';
+import type { DescriptorAddress, Exporter, Importer } from '../reduction/exporters.js';
 import { checkBoolean, checkObject } from '../core/validate.js';
 
 /** The name of a serialization in a descriptor. */

@@ -12,11 +12,11 @@ import { makeFair } from '../event-loop/fair-calls.js';
 import { KeepAlive } from '../event-loop/keep-alive.js';
 import type { ReceiveOptions } from './receiver.js';
 import { ChannelFormat } from './channel-format.js';
-import { isReady, isReadySync } from './readiness.js';
+import { isReady, isReadySync } from './wait-sources.js';
 import { kIdentity, kReduce } from '../reduction/registry.js';
 import { makeMessage, type OutgoingObjectMessage } from './object-message.js';
 import { shareableMark } from '../reduction/shareable.js';
-import type { Exporter } from '../reduction/transfer.js';
+import type { Exporter } from '../reduction/exporters.js';
 import { bytesDecoder, decoderInto, type MessageDecoder } from '../serialization/message-decoder.js';
 import {
   checkBoolean,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { argumentError } from '../core/errors.js';
-import { allocateReceived } from '../core/large-buffers.js';
+import { allocateReceived } from '../core/message-memory.js';
 import { countBytes } from '../event-loop/reactor.js';
 import { native } from '../native/addon.js';
 

@@ -2,7 +2,7 @@
 import { argumentError, NotReadable, NotWritable } from '../core/errors.js';
 import { DEFAULT_EXIT_FLUSH_MS } from '../event-loop/exit.js';
 import { hasOneCpu } from '../core/cpus.js';
-import type { Serialization } from '../serialization/formats.js';
+import type { Serialization } from '../serialization/format-types.js';
 import { checkBoolean, checkInteger, checkObject, checkTimeout, optionNames } from '../core/validate.js';
 
 /** Options of a Connection, given where it is made. */

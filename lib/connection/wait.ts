@@ -4,7 +4,7 @@ import { argumentError } from '../core/errors.js';
 import { checkDescriptor, checkTimeout } from '../core/validate.js';
 import { inTurn, operations } from '../event-loop/fair-calls.js';
 import { Connection } from './connection.js';
-import { channelSource, descriptorSource, waitForSources, waitForSourcesSync, type Source } from './readiness.js';
+import { channelSource, descriptorSource, waitForSources, waitForSourcesSync, type Source } from './wait-sources.js';
 
 /**
  * An object that `wait` accepts: a Connection that receives, a process (ready when it has ended), or the number of any

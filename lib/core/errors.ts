@@ -5,7 +5,7 @@
 import { constants } from 'node:os';
 import { getSystemErrorMap } from 'node:util';
 
-import { beginAtCaller } from './caller.js';
+import { beginAtCaller } from './user-stack.js';
 import type { ChildFailure } from './error-report.js';
 
 /** What all semantic errors of this package have in common: a permanent `code`. */

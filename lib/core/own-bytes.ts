@@ -2,7 +2,7 @@
 //
 // The memory of what is received. Node takes the memory of short Buffers from a pool, so to transfer one would empty others,
 // and to keep one would keep the whole pool.
-import { allocateReceived, REUSED_BYTES } from './large-buffers.js';
+import { allocateReceived, REUSED_BYTES } from './message-memory.js';
 
 const { slice } = Uint8Array.prototype;
 

@@ -4,7 +4,7 @@
 // wait for a turn before they try, in their order (`takeTurn`). All others are counted here, when they have answered.
 import { nextTurn } from './next-turn.js';
 
-import { addMethod } from '../core/caller.js';
+import { addMethod } from '../core/user-stack.js';
 import { operations, takeTurn } from './reactor.js';
 
 export { operations };

@@ -17,7 +17,7 @@ import { EOFError, systemError, TruncatedMessageError } from '../core/errors.js'
 import { native } from '../native/addon.js';
 import { inherited } from '../reduction/inheritance.js';
 import { rebuildValue } from '../serialization/structured/reduce-value.js';
-import { duplicate, type Importer } from '../reduction/transfer.js';
+import { duplicate, type Importer } from '../reduction/exporters.js';
 
 /** The exit code of a program that ends although something waits for it, as that of a module of Node. */
 const UNSETTLED = 13;

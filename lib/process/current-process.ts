@@ -9,7 +9,7 @@ import { limitsFrom, type WaitOptions } from '../core/deadline.js';
 import { makeFair } from '../event-loop/fair-calls.js';
 import { native, READ } from '../native/addon.js';
 import { checkTimeout } from '../core/validate.js';
-import { descriptorSource, waitForSources, waitForSourcesSync } from '../connection/readiness.js';
+import { descriptorSource, waitForSources, waitForSourcesSync } from '../connection/wait-sources.js';
 
 /** The role of a process. A child receives its role from its parent. */
 export interface Role {

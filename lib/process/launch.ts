@@ -13,7 +13,7 @@ import { isURL } from '../core/realms.js';
 import { flushUnwritten } from '../event-loop/sync-wait.js';
 import { native } from '../native/addon.js';
 import { Inheritance } from '../reduction/inheritance.js';
-import { duplicate } from '../reduction/transfer.js';
+import { duplicate } from '../reduction/exporters.js';
 import type { ChildIdentity, Launched } from './base-process.js';
 import { BootstrapChannel, type Report } from './bootstrap.js';
 import type { CommonProcessOptions } from './options.js';

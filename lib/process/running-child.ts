@@ -9,7 +9,7 @@ import { constants } from 'node:os';
 import { deadlineAfter, millisecondsLeft, type Limits } from '../core/deadline.js';
 import { systemError, TimeoutError } from '../core/errors.js';
 import { perEnvironment } from '../core/per-environment.js';
-import { descriptorSource, watch } from '../connection/readiness.js';
+import { descriptorSource, watch } from '../connection/wait-sources.js';
 import { atExit } from '../event-loop/exit.js';
 import { PendingCall, type CallKeeper } from '../event-loop/pending-call.js';
 import { blockOn, flushUnwritten } from '../event-loop/sync-wait.js';

@@ -9,7 +9,7 @@ import type { QueueDescriptor } from '../queues/queue-resources.js';
 import { isReducible, reduceObject } from '../reduction/registry.js';
 import { SEM_VALUE_MAX, type SemLockDescriptor } from '../synchronize/sem-lock.js';
 import { create, PythonGlobal, PythonTuple, reduce, type PythonObject } from '../serialization/pickle/nodes.js';
-import type { Exporter, SemaphoreAddress } from '../reduction/transfer.js';
+import type { Exporter, SemaphoreAddress } from '../reduction/exporters.js';
 
 /** The kinds of a SemLock. CPython: `synchronize.RECURSIVE_MUTEX` and `SEMAPHORE`. */
 const RECURSIVE_MUTEX = 0;

@@ -24,12 +24,12 @@ import { Listener } from '../listener/listener.js';
 import { perEnvironment } from '../core/per-environment.js';
 import { native } from '../native/addon.js';
 import { ChannelFormat } from '../connection/channel-format.js';
-import { DecodeContext, MessageContext, type DescriptorTicket } from '../connection/deferred-message.js';
-import type { FormatContext } from '../serialization/formats.js';
+import { DecodeContext, MessageContext, type DescriptorTicket } from '../connection/ticketed-message.js';
+import type { FormatContext } from '../serialization/format-types.js';
 import { reducerTable, type PickleHooks } from '../serialization/pickle/hooks.js';
 import { create, PythonGlobal, PythonTuple, reduce, type PickleNode } from '../serialization/pickle/nodes.js';
 import { sharerPath } from './ticket-address.js';
-import { duplicate, type Exporter } from '../reduction/transfer.js';
+import { duplicate, type Exporter } from '../reduction/exporters.js';
 import type { SocketAddress } from '../listener/socket-address.js';
 
 /** How long a descriptor is kept for the holder of its ticket. */

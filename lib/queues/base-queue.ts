@@ -23,7 +23,7 @@ import { shareableMark } from '../reduction/shareable.js';
 import { LostItemsWatch, type LostItems } from './lost-items.js';
 import type { Item, QueueStats } from './transport.js';
 import { BorrowedBytes } from '../serialization/borrowed-bytes.js';
-import type { Exporter } from '../reduction/transfer.js';
+import type { Exporter } from '../reduction/exporters.js';
 import { checkFunction } from '../core/validate.js';
 
 /** Options of `put` and `get`. */

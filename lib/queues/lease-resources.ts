@@ -17,7 +17,7 @@ import { NotSupported, systemError } from '../core/errors.js';
 import { leaseBlockError } from '../core/lease-errors.js';
 import { native } from '../native/addon.js';
 import { reduceObject, type Reducible } from '../reduction/registry.js';
-import type { DescriptorAddress, Exporter } from '../reduction/transfer.js';
+import type { DescriptorAddress, Exporter } from '../reduction/exporters.js';
 import { Opened, type PipeEnds } from './queue-resources.js';
 
 /** The result of `describe` for a JoinableQueue with leases. It is plain JSON. */

@@ -5,7 +5,7 @@
 import { blockOn } from '../event-loop/sync-wait.js';
 import type { Channel } from '../connection/channel.js';
 import type { LargeMessage } from '../connection/large-message.js';
-import { allocateCopied } from '../core/large-buffers.js';
+import { allocateCopied } from '../core/message-memory.js';
 import { systemError } from '../core/errors.js';
 import { queueError } from '../core/status-errors.js';
 import type { LeaseHolder, Unfinished } from '../core/lease-errors.js';

@@ -3,7 +3,7 @@ import { argumentError } from '../core/errors.js';
 import { DEFAULT_EXIT_FLUSH_MS } from '../event-loop/exit.js';
 import { DEFAULT_MAX_MESSAGE_BYTES } from '../connection/options.js';
 import { SEM_VALUE_MAX } from '../synchronize/sem-lock.js';
-import type { Serialization } from '../serialization/formats.js';
+import type { Serialization } from '../serialization/format-types.js';
 import { checkInteger, checkOptionNames, checkTimeout, optionNames, type OptionNames } from '../core/validate.js';
 
 /** Options of a SimpleQueue. */

@@ -11,7 +11,7 @@ import {
 } from '../connection/channel-reduction.js';
 import { checkOptions, type ChannelOptions } from '../connection/options.js';
 import { reduceObject } from '../reduction/registry.js';
-import type { Exporter } from '../reduction/transfer.js';
+import type { Exporter } from '../reduction/exporters.js';
 import { Condition, type ConditionDescriptor } from '../synchronize/condition.js';
 import { SEM_VALUE_MAX, type SemLockDescriptor } from '../synchronize/sem-lock.js';
 import { SemaphoreHandle } from '../synchronize/semaphore-handle.js';

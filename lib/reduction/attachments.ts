@@ -12,7 +12,7 @@ import {
   type Importer,
   type SemaphoreAddress,
   type TransferableSemaphore,
-} from './transfer.js';
+} from './exporters.js';
 
 /** Collects the descriptors that travel with a message. */
 export class Attachments implements Exporter {

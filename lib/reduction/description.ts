@@ -17,7 +17,7 @@ import {
   type Importer,
   type SemaphoreAddress,
   type TransferableSemaphore,
-} from './transfer.js';
+} from './exporters.js';
 
 /** Makes addresses that any reader of the plain value can use. */
 export class Description implements Exporter {

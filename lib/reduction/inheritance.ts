@@ -13,7 +13,7 @@ import {
   type Importer,
   type SemaphoreAddress,
   type TransferableSemaphore,
-} from './transfer.js';
+} from './exporters.js';
 
 /**
  * Collects the descriptors and semaphores that a child process inherits, and gives each descriptor its number in the

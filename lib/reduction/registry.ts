@@ -4,7 +4,7 @@
 // rebuilt (CPython's `copyreg`). The folders of the classes add their entries to it.
 import { argumentError } from '../core/errors.js';
 import { checkObject } from '../core/validate.js';
-import type { Exporter, Importer } from './transfer.js';
+import type { Exporter, Importer } from './exporters.js';
 
 /** Key of the method that returns the reduced form of an object. CPython: `__reduce__`. */
 export const kReduce = Symbol('reduce');

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import { allocateCopied } from '../core/large-buffers.js';
+import { allocateCopied } from '../core/message-memory.js';
 
 /** A message of which all but the first few bytes are still in the caller's memory. */
 export class BorrowedBytes {

@@ -6,7 +6,7 @@ import { types } from 'node:util';
 import { argumentError, MultiprocessingError, NotSupported, PicklingError, UnpicklingError } from '../core/errors.js';
 import { isError } from '../core/realms.js';
 import { ownCopy } from '../core/own-bytes.js';
-import type { BuiltInSerialization, Format, FormatContext, PackUnpack, Serializer } from './formats.js';
+import type { BuiltInSerialization, Format, FormatContext, PackUnpack, Serializer } from './format-types.js';
 import { json } from './json.js';
 import type { PickleFormat } from './pickle/serializer.js';
 import { structured } from './structured/format.js';

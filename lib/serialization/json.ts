@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import type { Format } from './formats.js';
+import type { Format } from './format-types.js';
 
 /** JSON text in UTF-8, for values that JSON can hold. */
 export const json: Format = {

@@ -8,7 +8,7 @@ import { deadlineAfter, limitsFrom, millisecondsLeft, type WaitOptions } from '.
 import { argumentError, BusyError, ClosedError, InterruptedError } from '../core/errors.js';
 import { kReduce, type ReducePart } from '../reduction/registry.js';
 import { shareableMark } from '../reduction/shareable.js';
-import type { Exporter } from '../reduction/transfer.js';
+import type { Exporter } from '../reduction/exporters.js';
 import { run, runSync } from '../event-loop/driver.js';
 import { makeFair } from '../event-loop/fair-calls.js';
 import { SemaphoreWait, type SemaphoreWaits } from './semaphore-wait.js';

@@ -6,7 +6,7 @@ import { deadlineAfter, limitsFrom } from '../core/deadline.js';
 import { ClosedError } from '../core/errors.js';
 import { kReduce } from '../reduction/registry.js';
 import { shareableMark } from '../reduction/shareable.js';
-import type { Exporter, SemaphoreAddress } from '../reduction/transfer.js';
+import type { Exporter, SemaphoreAddress } from '../reduction/exporters.js';
 import { checkExisting } from './sem-lock.js';
 import { SemaphoreHandle } from './semaphore-handle.js';
 import { run, runSync } from '../event-loop/driver.js';

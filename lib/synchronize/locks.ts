@@ -4,7 +4,7 @@
 // so that a Python process can share it on equal terms.
 import { NotOwner } from '../core/errors.js';
 import { kReduce } from '../reduction/registry.js';
-import type { Exporter } from '../reduction/transfer.js';
+import type { Exporter } from '../reduction/exporters.js';
 import { SEM_VALUE_MAX, SemLock, type SemLockDescriptor } from './sem-lock.js';
 import { SemaphoreHandle } from './semaphore-handle.js';
 import { checkBoolean, checkInteger, checkOptionNames, optionNames } from '../core/validate.js';

@@ -10,7 +10,7 @@ import { makeFair } from '../event-loop/fair-calls.js';
 import { KeepAlive } from '../event-loop/keep-alive.js';
 import { kReduce } from '../reduction/registry.js';
 import { shareableMark } from '../reduction/shareable.js';
-import type { Exporter, SemaphoreAddress } from '../reduction/transfer.js';
+import type { Exporter, SemaphoreAddress } from '../reduction/exporters.js';
 import { SemaphoreHandle } from './semaphore-handle.js';
 import { checkFunction } from '../core/validate.js';
 

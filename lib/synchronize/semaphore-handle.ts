@@ -9,7 +9,7 @@ import { nextTurn } from '../event-loop/next-turn.js';
 import { deadlineAfter, millisecondsLeft, throwIfAborted, type Limits } from '../core/deadline.js';
 import { BusyError, ClosedError, NotSupported, OwnerDied, semaphoreError, TimeoutError } from '../core/errors.js';
 import { native } from '../native/addon.js';
-import type { SemaphoreAddress, TransferableSemaphore } from '../reduction/transfer.js';
+import type { SemaphoreAddress, TransferableSemaphore } from '../reduction/exporters.js';
 import { hasOneCpu } from '../core/cpus.js';
 import type { KeepAlive } from '../event-loop/keep-alive.js';
 import { PendingCall } from '../event-loop/pending-call.js';

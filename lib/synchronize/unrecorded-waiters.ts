@@ -4,7 +4,7 @@
 // whatever its threads seem to do, it may be stopped, frozen or swapped out, and go on.
 import { readdirSync, readFileSync } from 'node:fs';
 
-import type { SemaphoreAddress } from '../reduction/transfer.js';
+import type { SemaphoreAddress } from '../reduction/exporters.js';
 
 function mapsOf(pid: string): string[] {
   try {

@@ -3,7 +3,7 @@
 // The waiters of a condition: CPython's three semaphores, of which two are counters, and what the waiters and the notifiers
 // of both languages do with them.
 import { deadlineAfter, millisecondsLeft } from '../core/deadline.js';
-import type { Exporter, SemaphoreAddress } from '../reduction/transfer.js';
+import type { Exporter, SemaphoreAddress } from '../reduction/exporters.js';
 import { LeftNotificationWait } from './left-notification-wait.js';
 import { makeAll } from './sem-lock.js';
 import { SemaphoreHandle } from './semaphore-handle.js';

@@ -4,12 +4,12 @@
 
 #include "bindings/endpoint_api.h"
 #include "bindings/lease_api.h"
+#include "bindings/message_api.h"
 #include "bindings/napi_args.h"
 #include "bindings/process_api.h"
 #include "bindings/queue_api.h"
 #include "bindings/semaphore_api.h"
 #include "bindings/socket_api.h"
-#include "bindings/transfer_api.h"
 #include "environment/addon_env.h"
 
 NAPI_MODULE_INIT() {
@@ -27,7 +27,7 @@ NAPI_MODULE_INIT() {
       env, new mp::AddonEnv(env),
       [](napi_env, void* data, void*) { delete static_cast<mp::AddonEnv*>(data); }, nullptr);
   mp::ExportEndpointApi(env, exports);
-  mp::ExportTransferApi(env, exports);
+  mp::ExportMessageApi(env, exports);
   mp::ExportSemaphoreApi(env, exports);
   mp::ExportProcessApi(env, exports);
   mp::ExportSocketApi(env, exports);

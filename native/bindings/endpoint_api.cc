@@ -14,7 +14,7 @@
 #include "bindings/napi_args.h"
 #include "environment/addon_env.h"
 #include "environment/blocking.h"
-#include "os/describe.h"
+#include "os/descriptor_kind.h"
 #include "os/memory.h"
 #include "os/platform.h"
 #include "os/sys.h"

@@ -11,7 +11,7 @@
 #include "environment/environment_semaphores.h"
 #include "os/processes.h"
 #include "os/sys.h"
-#include "process/child_process.h"
+#include "process/parent_and_children.h"
 #include "semaphores/resource_tracker.h"
 
 namespace mp {

@@ -21,7 +21,7 @@
 #include "io/frame_reader.h"
 #include "io/frame_writer.h"
 #include "io/kernel_buffer.h"
-#include "os/describe.h"
+#include "os/descriptor_kind.h"
 #include "os/unique_fd.h"
 #include "util/spinner.h"
 

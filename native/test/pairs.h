@@ -14,7 +14,7 @@
 
 #include "check.h"
 #include "io/endpoint.h"
-#include "os/describe.h"
+#include "os/descriptor_kind.h"
 #include "os/platform.h"
 #include "os/sys.h"
 #include "receiving.h"

@@ -11,7 +11,7 @@
 #include <utility>
 
 #include "check.h"
-#include "os/describe.h"
+#include "os/descriptor_kind.h"
 #include "os/platform.h"
 #include "os/unique_fd.h"
 #include "pairs.h"

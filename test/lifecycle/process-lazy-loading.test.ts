@@ -38,7 +38,7 @@ describe('Modules that a child needs only for some objects', () => {
     using lock = new Lock();
     const [ours, theirs] = pipe();
     const child = start(theirs, [lock]);
-    expect(await ours.recv()).to.deep.equal(['synchronize/reduction']);
+    expect(await ours.recv()).to.deep.equal(['synchronize/rebuild']);
     await ours.send(null);
     await child.join();
   });
@@ -58,7 +58,7 @@ describe('Modules that a child needs only for some objects', () => {
     expect(await ours.recv()).to.deep.equal([]);
     await ours.send(queue);
     expect(await queue.get()).to.equal('from the child');
-    expect((await ours.recv()).sort()).to.include.members(['queues/reduction']);
+    expect((await ours.recv()).sort()).to.include.members(['queues/rebuild']);
     await ours.send(null);
     await child.join();
     queue.close();

@@ -16,11 +16,11 @@ const module = new URL('./support/loaded-files.js', import.meta.url).href;
 
 /** The entries that a child loads when it meets the first object of a kind, and the files that each loads beside child-base. */
 const LOADED_LATER = {
-  'synchronize/reduction': ['shared/synchronize'],
-  'queues/reduction': ['shared/synchronize', 'synchronize/reduction', 'shared/queues'],
+  'synchronize/rebuild': ['shared/synchronize'],
+  'queues/rebuild': ['shared/synchronize', 'synchronize/rebuild', 'shared/queues'],
   'python/pickling': ['shared/pickle', 'shared/listener'],
   'pool/node/worker': ['shared/current-task'],
-  'python/rebuild': ['shared/synchronize', 'synchronize/reduction', 'shared/queues', 'shared/pickle'],
+  'python/rebuild': ['shared/synchronize', 'synchronize/rebuild', 'shared/queues', 'shared/pickle'],
 };
 
 describe('dist/', () => {

@@ -3,7 +3,7 @@
 // The two functions through which everything else uses the codec.
 import { UnpicklingError } from '../../core/errors.js';
 import { isError } from '../../core/realms.js';
-import type { FormatContext } from '../formats.js';
+import type { FormatContext } from '../format-types.js';
 import { Decoder } from './decoding/decoder.js';
 import { Encoder } from './encoding/encoder.js';
 import type { PickleHooks } from './hooks.js';

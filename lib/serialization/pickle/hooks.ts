@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import type { FormatContext } from '../formats.js';
+import type { FormatContext } from '../format-types.js';
 import { PythonGlobal, type PickleNode } from './nodes.js';
 
 /** Accounts for the memory that reducers allocate, which may be out of proportion to the pickle. */

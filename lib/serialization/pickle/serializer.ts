@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import type { FormatContext } from '../formats.js';
+import type { FormatContext } from '../format-types.js';
 import { decodePickle, encodePickle } from './codec.js';
 import type { PickleHooks } from './hooks.js';
 import { optionNames } from '../../core/validate.js';

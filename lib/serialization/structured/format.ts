@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 import { refuseShareable } from '../../reduction/shareable.js';
 import { BorrowedBytes } from '../borrowed-bytes.js';
-import type { Format } from '../formats.js';
+import type { Format } from '../format-types.js';
 import { decodeValue } from './decoding/decoder.js';
 import type { ObjectHooks } from './encoding/encoder.js';
 import { encodeValue } from './encoding/index.js';

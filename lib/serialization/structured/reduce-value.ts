@@ -13,7 +13,7 @@ import {
   type Reduced,
   type Reducible,
 } from '../../reduction/registry.js';
-import type { Exporter, Importer } from '../../reduction/transfer.js';
+import type { Exporter, Importer } from '../../reduction/exporters.js';
 import { decodeValue } from './decoding/decoder.js';
 import type { ObjectHooks } from './encoding/encoder.js';
 import { encodeValue } from './encoding/index.js';

@@ -6,7 +6,7 @@ import { createRequire } from 'node:module';
 import type { Connection, Queue } from 'node-multiprocessing';
 
 /** The modules that a child loads when it first meets an object of theirs. */
-const LAZY = ['synchronize/reduction', 'queues/reduction', 'python/pickling', 'python/rebuild'];
+const LAZY = ['synchronize/rebuild', 'queues/rebuild', 'python/pickling', 'python/rebuild'];
 
 function loadedParts(): string[] {
   const files = Object.keys(createRequire(import.meta.url).cache);

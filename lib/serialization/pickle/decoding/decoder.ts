@@ -3,7 +3,7 @@ import { getHeapStatistics } from 'node:v8';
 
 import { UnpicklingError } from '../../../core/errors.js';
 import { isError } from '../../../core/realms.js';
-import type { FormatContext } from '../../formats.js';
+import type { FormatContext } from '../../format-types.js';
 import { entriesOf } from '../dicts.js';
 import { findGlobal } from './globals.js';
 import { KnownGlobal, NEW_DICT, type PickleHooks, type Reading, type Redirection, type Reducer } from '../hooks.js';

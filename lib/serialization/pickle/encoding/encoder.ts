@@ -4,7 +4,7 @@ import { types } from 'node:util';
 import { NotSupported, PicklingError } from '../../../core/errors.js';
 import { isError, isPlain } from '../../../core/realms.js';
 import { isDetached } from '../../../core/validate.js';
-import type { FormatContext } from '../../formats.js';
+import type { FormatContext } from '../../format-types.js';
 import { replace, unsupported } from './foreign.js';
 import type { PickleHooks } from '../hooks.js';
 import { isUnhashable } from '../known/unhashable.js';

@@ -4,7 +4,7 @@ import { types } from 'node:util';
 import { PicklingError } from '../../../core/errors.js';
 import { isError } from '../../../core/realms.js';
 import { refuseShareable } from '../../../reduction/shareable.js';
-import type { FormatContext } from '../../formats.js';
+import type { FormatContext } from '../../format-types.js';
 import type { PickleHooks } from '../hooks.js';
 import { encodeDate } from '../known/datetime.js';
 import { bytesOf } from '../known/elements.js';

@@ -2,7 +2,7 @@
 //
 // The memory that a message is written into. It is used again for the next message, unless a message is too large for
 // it: fresh memory costs more than the encoding of a small message.
-import { allocateCopied } from '../../../core/large-buffers.js';
+import { allocateCopied } from '../../../core/message-memory.js';
 import { native } from '../../../native/addon.js';
 import * as tags from '../tags.js';
 

@@ -32,7 +32,7 @@ const RECEIVED_OFFSET = 48;
 /** Memory to which messages are copied, from memory as it is allocated or was received, begins so many bytes later. */
 const COPIED_OFFSET = 112;
 
-const state = perEnvironment('large-buffers', () => ({
+const state = perEnvironment('message-memory', () => ({
   /** Whether the allocator keeps what was freed; undefined before the first large message. */
   keeps: undefined as boolean | undefined,
 }));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "os/describe.h"
+#include "os/descriptor_kind.h"
 
 #include <fcntl.h>
 #include <sys/socket.h>

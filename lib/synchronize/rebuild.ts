@@ -4,7 +4,7 @@
 import { argumentError } from '../core/errors.js';
 import { checkInteger, checkObject, checkSemaphoreName } from '../core/validate.js';
 import { registerRebuild, type RebuildPart } from '../reduction/registry.js';
-import type { SemaphoreAddress } from '../reduction/transfer.js';
+import type { SemaphoreAddress } from '../reduction/exporters.js';
 import { Condition } from './condition.js';
 import { Event } from './event.js';
 import { BoundedSemaphore, Lock, OwnableLock, RLock, Semaphore } from './locks.js';

@@ -2,7 +2,7 @@
 //
 // Receiving and sending, as lib/native/addon.ts declares it. The rules are those of
 // endpoint_api.cc.
-#include "bindings/transfer_api.h"
+#include "bindings/message_api.h"
 
 #include <algorithm>
 #include <memory>
@@ -206,7 +206,7 @@ napi_value DropPending(napi_env env, napi_callback_info info) {
 
 }  // namespace
 
-void ExportTransferApi(napi_env env, napi_value exports) {
+void ExportMessageApi(napi_env env, napi_value exports) {
   const NamedFunction functions[] = {
       {"readReady", ReadReady},
       {"receive", Receive},

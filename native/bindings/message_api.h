@@ -6,6 +6,6 @@
 namespace mp {
 
 // Adds the functions of lib/native/addon.ts that receive and send.
-void ExportTransferApi(napi_env env, napi_value exports);
+void ExportMessageApi(napi_env env, napi_value exports);
 
 }  // namespace mp

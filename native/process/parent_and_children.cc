@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "process/child_process.h"
+#include "process/parent_and_children.h"
 
 #include <poll.h>
 #include <sys/wait.h>

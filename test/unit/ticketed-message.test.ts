@@ -5,7 +5,7 @@ import { closeSync, fstatSync, openSync } from 'node:fs';
 
 import { expect } from 'chai';
 
-import { DecodeContext, DeferredMessage, type DescriptorTicket } from '#lib/connection/deferred-message.js';
+import { DecodeContext, DeferredMessage, type DescriptorTicket } from '#lib/connection/ticketed-message.js';
 import { TimeoutError } from '#lib/core/errors.js';
 import type { Codec } from '#lib/serialization/codec.js';
 import { throws } from '../helpers/index.js';

@@ -6,8 +6,8 @@ import { rebuildChannel, rebuildFormat } from '../connection/channel-reduction.j
 import { argumentError } from '../core/errors.js';
 import { checkInteger, checkObject } from '../core/validate.js';
 import { registerRebuild, rebuildObject } from '../reduction/registry.js';
-import type { Importer } from '../reduction/transfer.js';
-import { boundOf, rebuildCondition, semaphoreAddress } from '../synchronize/reduction.js';
+import type { Importer } from '../reduction/exporters.js';
+import { boundOf, rebuildCondition, semaphoreAddress } from '../synchronize/rebuild.js';
 import { SemaphoreHandle } from '../synchronize/semaphore-handle.js';
 import { JoinableQueue } from './joinable-queue.js';
 import { DEFAULT_HIGH_WATER_MARK } from './options.js';
