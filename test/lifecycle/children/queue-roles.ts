@@ -82,6 +82,14 @@ export async function putForEver(
   for (let number = 0; ; number++) await queue.put([number, Buffer.alloc(sizeOf(random, most))]);
 }
 
+/** Fills the queue. Another put takes the next free slot, and goes no further. */
+export async function waitForSlot(queue: Queue<unknown>, count: number, results: Connection): Promise<void> {
+  for (let number = 0; number < count; number++) await queue.put(number);
+  void queue.put('never accepted');
+  results.sendSync('waiting');
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+}
+
 /** Puts something, reports it, and ends at once. */
 export async function putAndEnd(queue: Queue<unknown>, count: number, size: number, ending: string): Promise<void> {
   for (let number = 0; number < count; number++) await queue.put([number, Buffer.alloc(size)]);
