@@ -8,7 +8,7 @@ import { expect } from 'chai';
 import { JoinableQueue, Pipe, PythonProcess, Queue, type Connection } from 'node-multiprocessing';
 
 import { edgePythons, foreignEnv, packageRoot, rejects, track, type Python } from '../helpers/index.js';
-import { untilWorkersAsleep } from './support/programs.js';
+import { untilAsleep, untilWorkersAsleep } from './support/programs.js';
 
 /** More than a pipe holds. */
 const LARGE = 300_000;
@@ -55,6 +55,18 @@ for (const python of edgePythons()) {
         }
       });
     }
+
+    it('gets behind an item whose writer was killed while all others wait for slots', async () => {
+      // Regression: a Python reader inside of an item waited for a writer to come that sees that the other one has died.
+      queue = new Queue({ maxsize: 1, serialization: 'pickle' });
+      const { child } = start('recorded:put_all', LARGE);
+      await untilWorkersAsleep(child.pid!, 'poll');
+      const other = start('recorded:put_all', LARGE);
+      await untilAsleep(other.child.pid!, 'futex');
+      await end(child);
+      const consumer = start('recorded:get_all').conn;
+      for (const conn of [consumer, other.conn]) await conn.recv();
+    });
 
     it('has no items that only killed members could finish, for join() in Python', async () => {
       queue = new JoinableQueue({ serialization: 'pickle' });

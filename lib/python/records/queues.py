@@ -242,12 +242,24 @@ class Reader(End):
     def await_bytes(self, inside):
         """Waits for bytes: how many there are. 0 if there are none, but the end of the item may have changed."""
         found = self.poller.poll(LOOK_MS) if inside else self.await_item()
+        if not found:
+            self.look_after_writer()
         there = bytes_in(self.fd)
         if there == 0 and found:
             if inside:
                 raise OSError('got end of file during message')
             raise EOFError
         return there
+
+    def look_after_writer(self):
+        """If the writer of this item has died, no other member may come to write."""
+        stream = self.stream
+        if not stream.writer_rests() and self.other.acquire(False):
+            try:
+                if not stream.writer_rests():
+                    repair(stream, self.fd, self.lock, stream.set_written)
+            finally:
+                self.other.release()
 
     def unnoted(self):
         if not self.words[UNRECORDED]:
