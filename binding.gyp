@@ -14,6 +14,7 @@
       "sources": [
         "native/bindings/addon.cc",
         "native/bindings/endpoint_api.cc",
+        "native/bindings/family_api.cc",
         "native/bindings/lease_api.cc",
         "native/bindings/process_api.cc",
         "native/bindings/queue_api.cc",
