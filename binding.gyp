@@ -46,7 +46,7 @@
         "native/queue/queue_message.cc",
         "native/queue/queue_reader.cc",
         "native/queue/queue_recovery.cc",
-        "native/queue/queue_slots.cc",
+        "native/queue/queue_accounts.cc",
         "native/queue/queue_state.cc",
         "native/queue/queue_writer.cc",
         "native/queue/stream_record.cc",
