@@ -29,7 +29,7 @@ const commonjs = /** @type {typeof commonjsPlugin.default} */ (/** @type {unknow
 const programs = ['index', 'child-main'];
 
 /** The modules that lib/ loads by require() in the middle of a call. */
-const loadedLater = ['synchronize/rebuild', 'queues/rebuild', 'python/pickling', 'python/rebuild', 'pool/node/worker'];
+const loadedLater = ['synchronize/rebuild', 'queues/rebuild', 'shared-memory/rebuild', 'python/pickling', 'python/rebuild', 'pool/node/worker'];
 
 /** Each of these becomes a file of its own, at the same path below dist/cjs/ as below lib/. */
 const entries = [...programs, ...loadedLater];

@@ -10,6 +10,7 @@
 #include "bindings/process_api.h"
 #include "bindings/queue_api.h"
 #include "bindings/semaphore_api.h"
+#include "bindings/shared_memory_api.h"
 #include "bindings/socket_api.h"
 #include "environment/addon_env.h"
 
@@ -35,5 +36,6 @@ NAPI_MODULE_INIT() {
   mp::ExportSocketApi(env, exports);
   mp::ExportQueueApi(env, exports);
   mp::ExportLeaseApi(env, exports);
+  mp::ExportSharedMemoryApi(env, exports);
   return exports;
 }
