@@ -253,7 +253,9 @@ export async function buildPackage(folder) {
  */
 export function expectedFiles(sources) {
   const top = ['CHANGELOG.md', 'LICENSE', 'README.md', 'SECURITY.md', 'package.json'];
-  const faces = ['index.js', 'index.cjs', 'index.d.ts', 'index.d.cts'].map((file) => `dist/${file}`);
+  const faces = ['index', 'redis'].flatMap((name) =>
+    ['js', 'cjs', 'd.ts', 'd.cts'].map((end) => `dist/${name}.${end}`),
+  );
   // The files that build.mjs lists.
   const bundled = ['cjs', 'cli']
     .flatMap((name) => filesBelow(path.join(sources, 'dist', name)).map((file) => `dist/${name}/${file}`))
