@@ -251,6 +251,14 @@ export class Unsendable extends NotSupported {
   static override readonly name = 'NotSupported';
 }
 
+/** The barrier is broken: it was aborted or reset, or a wait was too long. CPython: `threading.BrokenBarrierError`. */
+export class BrokenBarrier extends MultiprocessingError {
+  readonly code = 'ERR_MP_BROKEN_BARRIER';
+  constructor(message = 'The barrier is broken: a wait was too long, or it was aborted or reset') {
+    super(message);
+  }
+}
+
 /**
  * A child process did not get to its function, or failed with an uncaught error, which is the `cause` if the child is a Node
  * process: with name, message, stack, causes and own properties. CPython: the traceback that the child prints.

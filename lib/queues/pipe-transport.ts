@@ -4,7 +4,7 @@
 // functions of queues.
 import { request, requestSync, type Background } from '../event-loop/completions.js';
 import type { Channel } from '../connection/channel.js';
-import type { LargeMessage } from '../connection/large-message.js';
+import type { LargeMessage } from '../connection/receiving/large-message.js';
 import { BadMessageLength, systemError } from '../core/errors.js';
 import { queueError, receiveError } from '../core/status-errors.js';
 import { native } from '../native/addon.js';

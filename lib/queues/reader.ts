@@ -6,7 +6,7 @@ import { BusyError, Empty, QueueBroken } from '../core/errors.js';
 import { queueError } from '../core/status-errors.js';
 import { Fifo } from '../core/fifo.js';
 import { ownCopy } from '../core/own-bytes.js';
-import { LargeMessage } from '../connection/large-message.js';
+import { LargeMessage } from '../connection/receiving/large-message.js';
 import { native } from '../native/addon.js';
 import type { KeepAlive } from '../event-loop/keep-alive.js';
 import { PendingCall } from '../event-loop/pending-call.js';
