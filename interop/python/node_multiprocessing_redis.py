@@ -235,11 +235,15 @@ class JoinableQueue(Queue):
         """Finishes the item that this object has had for the longest time. ValueError if there is none."""
         with self._lock:
             item = next(iter(self._held), None)
-            deliveries = self._held.get(item, 0) if item is not None else 0
-        if item is None:
-            raise ValueError('task_done() called too many times')
-        lost = len(self._run('done', item, deliveries)) > 1
-        self._forget([item])
+            if item is None:
+                raise ValueError('task_done() called too many times')
+            deliveries = self._held.pop(item)
+        try:
+            lost = len(self._run('done', item, deliveries)) > 1
+        except Exception:
+            with self._lock:
+                self._held = {item: deliveries, **self._held}
+            raise
         if lost:
             raise ValueError('The lease of the item has run out, and another consumer gets it')
 
