@@ -44,7 +44,7 @@ class Queue:
     name, prefix: as in Node. All members have the same.
     maxsize: the largest number of items that no consumer has got. None: that of the queue if it exists, else no limit.
     serialization: ``'json'``, or ``'pickle'``. To read a pickle runs whatever its author wants, so this is only for queues
-        to which nobody else can write.
+        to which no other program can write.
     lease_time: for how many seconds an item is leased; leases are renewed by a thread. None: that of the queue if it
         exists, else 30.
     """

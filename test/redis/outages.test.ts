@@ -2,7 +2,7 @@
 //
 // What a queue over Redis survives: the end of its consumers, and of Redis itself.
 import { expect } from 'chai';
-import { MultiprocessingError } from 'node-multiprocessing';
+import type { MultiprocessingError } from 'node-multiprocessing';
 import { RedisError, RedisJoinableQueue } from 'node-multiprocessing/redis';
 
 import { rejects, within } from '../helpers/index.js';

@@ -27,12 +27,12 @@ for (const kind of clientKinds) {
 
     function make<T>(options: Options = {}): RedisQueue<T> {
       const queue = new RedisQueue<T>({ client, name: `queue ${number}`, ...options } as never);
-      queues.push(queue as RedisQueue);
+      queues.push(queue);
       return queue;
     }
     function makeJoinable<T>(options: Options = {}): RedisJoinableQueue<T> {
       const queue = new RedisJoinableQueue<T>({ client, name: `queue ${number}`, ...options } as never);
-      queues.push(queue as RedisQueue);
+      queues.push(queue);
       return queue;
     }
     const works = (title: string, body: () => Promise<void>, kinds = clientKinds): void => {
@@ -175,7 +175,7 @@ for (const kind of clientKinds) {
       const waits = other.get({ timeout: 30_000 }).catch((error: unknown) => error);
       await producer.shutdown();
       await within(30_000, ended, 'the end of the loop');
-      expect([1, 2, 3, 4, 'ERR_MP_SHUT_DOWN']).to.include(codeOf(await waits) as number);
+      expect([1, 2, 3, 4, 'ERR_MP_SHUT_DOWN']).to.include(codeOf(await waits));
       await rejects(producer.put(1), { code: 'ERR_MP_SHUT_DOWN' });
       await rejects(make({}).get(), { code: 'ERR_MP_SHUT_DOWN' });
     });
@@ -291,7 +291,7 @@ for (const kind of clientKinds) {
 
     works('moves an item to the dead letters after so many deliveries', async () => {
       const dead = make<string>({ name: `dead ${number}` });
-      const queue = makeJoinable<string>({ maxDeliveries: 2, deadLetters: dead as never });
+      const queue = makeJoinable<string>({ maxDeliveries: 2, deadLetters: dead });
       await queue.put('poison');
       for (const deliveries of [1, 2]) {
         const lease = await queue.getLease();
@@ -348,7 +348,7 @@ describe('A RedisQueue', () => {
   const client = { duplicate: () => client, sendCommand: () => Promise.reject(new Error('no connection')) };
 
   it('refuses wrong options', async () => {
-    const make = (options: object) => () => new RedisQueue({ client, name: 'x', ...options } as never);
+    const make = (options: object) => () => new RedisQueue({ client, name: 'x', ...options });
     await refuses(make({ client: undefined }), 'client', TYPE);
     await refuses(make({ client: { duplicate: () => 1 } }), 'client', TYPE);
     await refuses(make({ name: undefined }), 'name', TYPE);
