@@ -49,6 +49,7 @@ export const layers = {
           name: 'connection',
           meaning: 'Pipe, Connection, wait: messages in order, received with promises or by blocking',
         },
+        { name: 'shared-memory', meaning: 'SharedMemory, ShareableList, Value, Array, Barrier' },
       ],
       [
         { name: 'listener', meaning: 'Listener, Client, authentication' },
@@ -81,7 +82,10 @@ export const layers = {
         { name: 'semaphores', meaning: 'families, holder records, waiting' },
         { name: 'process', meaning: 'ends of children and parents' },
       ],
-      [{ name: 'queue', meaning: 'feeder thread, reader, writer and shared state of a queue' }],
+      [
+        { name: 'queue', meaning: 'feeder thread, reader, writer and shared state of a queue' },
+        { name: 'shared_memory', meaning: 'blocks of memory, by name or by descriptor' },
+      ],
       [{ name: 'leases', meaning: 'the shared memory of a queue whose items are handed out again' }],
       [{ name: 'environment', meaning: 'what each JavaScript thread has once, and how it waits' }],
       [{ name: 'bindings', meaning: 'the functions that JavaScript calls: integers in, integers out' }],
