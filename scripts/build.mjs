@@ -25,7 +25,10 @@ const commonjs = /** @type {typeof commonjsPlugin.default} */ (/** @type {unknow
 /** @typedef {import('rollup').OutputOptions} OutputOptions */
 
 /** The modules that a process begins with. */
-const programs = ['index', 'child-main'];
+const programs = ['index', 'managers', 'child-main'];
+
+/** Those of them that users import: each has files of its name in dist/. */
+const faces = ['index', 'managers'];
 
 /** The modules that lib/ loads by require() in the middle of a call. */
 const loadedLater = ['synchronize/rebuild', 'queues/rebuild', 'python/pickling', 'python/rebuild', 'pool/node/worker'];
@@ -84,9 +87,9 @@ function checkLists(modules) {
  * @param {string} modules
  */
 function writeTexts(modules) {
-  for (const file of filesBelow(path.join(root, 'lib')).filter((name) => name.endsWith('.py'))) {
+  for (const file of filesBelow(path.join(root, 'lib')).filter((name) => /\.(py|lua)$/.test(name))) {
     const text = readFileSync(path.join(root, 'lib', file), 'utf8');
-    const module = path.join(modules, file.replace(/\.py$/, '.js'));
+    const module = path.join(modules, file.replace(/\.(py|lua)$/, '.js'));
     writeFileSync(module, `export const source = ${JSON.stringify(text)};\n`);
   }
 }
@@ -208,7 +211,7 @@ function sharedFileOf(modules) {
  * @param {OutputOptions} options
  * @param {string} folder
  * @param {readonly string[]} [inlined] Packages that become a part of the bundle.
- * @returns {Promise<string[]>} The exports of the first module.
+ * @returns {Promise<(name: string) => string[]>} What a module of `input` exports.
  */
 async function bundle(input, plugins, options, folder, inlined = []) {
   const result = await rollup({
@@ -227,9 +230,10 @@ async function bundle(input, plugins, options, folder, inlined = []) {
     mkdirSync(path.dirname(target), { recursive: true });
     writeFileSync(target, file.type === 'chunk' ? file.code : file.source);
   }
-  const [first] = Object.keys(input);
-  const entry = files.find((file) => file.type === 'chunk' && file.isEntry && file.name === first);
-  return entry?.type === 'chunk' ? entry.exports : [];
+  return (name) => {
+    const entry = files.find((file) => file.type === 'chunk' && file.isEntry && file.name === name);
+    return entry?.type === 'chunk' ? entry.exports : [];
+  };
 }
 
 /**
@@ -250,41 +254,56 @@ async function bundleLibrary(modules, folder) {
     manualChunks: sharedFileOf(modules),
   };
   const inner = path.join(folder, 'cjs');
-  const names = await bundle(input, [withModuleUrls(modules), withUnprintedThrows()], options, inner);
+  const exports = await bundle(input, [withModuleUrls(modules), withUnprintedThrows()], options, inner);
   writeFileSync(path.join(inner, 'package.json'), '{ "type": "commonjs" }\n');
-  writeFileSync(path.join(folder, 'index.cjs'), COMMON_JS);
-  const list = names.sort().join(', ');
-  writeFileSync(
-    path.join(folder, 'index.js'),
-    `import mp from './index.cjs';\nexport const { ${list} } = mp;\nexport { mp as default };\n`,
-  );
+  for (const name of faces) {
+    writeFileSync(path.join(folder, `${name}.cjs`), commonJs(name));
+    const list = exports(name).sort().join(', ');
+    const text = `import mp from './${name}.cjs';\nexport const { ${list} } = mp;\nexport { mp as default };\n`;
+    writeFileSync(path.join(folder, `${name}.js`), text);
+  }
 }
 
 /**
  * What require() loads. The default export is for TypeScript and Babel, whose CommonJS code looks for it there when the source has
  * a default import.
+ *
+ * @param {string} name
  */
-const COMMON_JS = `'use strict';
-const mp = require('./cjs/index.js');
+function commonJs(name) {
+  return `'use strict';
+const mp = require('./cjs/${name}.js');
 Object.defineProperty(mp, '__esModule', { value: true });
 module.exports = mp;
 module.exports.default = mp;
 `;
+}
 
 /**
- * Writes the declaration: one that has all of it, for CommonJS, and one for ES modules that refers to it.
+ * Writes the declarations: for each face one that has all of it, for CommonJS, and one for ES modules that refers to it. What
+ * index declares is imported from there.
  *
  * @param {string} declarations
  * @param {string} folder
  */
 async function bundleDeclarations(declarations, folder) {
-  const result = await rollup({ input: path.join(declarations, 'index.d.ts'), plugins: [dts()], external: /^node:/ });
-  const { output: files } = await result.generate({ format: 'es' });
-  const [{ code }] = files;
-  const all = (/** @type {string} */ module) => `export * as default from '${module}';\n`;
-  writeFileSync(path.join(folder, 'index.d.cts'), `${code}${all('./index.cjs')}`);
-  // The same types for both kinds of modules.
-  writeFileSync(path.join(folder, 'index.d.ts'), `export * from './index.cjs';\n${all('./index.cjs')}`);
+  for (const name of faces) {
+    const isOther = (/** @type {string} */ id) =>
+      name !== 'index' && !new RegExp(`/(${name}|adapters/${name})\\b`).test(id);
+    const result = await rollup({
+      input: path.join(declarations, `${name}.d.ts`),
+      plugins: [dts()],
+      external: (id, importer) =>
+        /^node:/.test(id) || (importer !== undefined && isOther(path.resolve(importer, '..', id))),
+    });
+    const paths = (/** @type {string} */ id) => (id.startsWith('node:') ? id : './index.cjs');
+    const { output: files } = await result.generate({ format: 'es', paths });
+    const [{ code }] = files;
+    const all = (/** @type {string} */ module) => `export * as default from '${module}';\n`;
+    writeFileSync(path.join(folder, `${name}.d.cts`), `${code}${all(`./${name}.cjs`)}`);
+    // The same types for both kinds of modules.
+    writeFileSync(path.join(folder, `${name}.d.ts`), `export * from './${name}.cjs';\n${all(`./${name}.cjs`)}`);
+  }
 }
 
 /**
