@@ -288,8 +288,11 @@ module.exports.default = mp;
  */
 async function bundleDeclarations(declarations, folder) {
   for (const name of faces) {
-    const isOther = (/** @type {string} */ id) =>
-      name !== 'index' && !new RegExp(`/(${name}|adapters/${name})\\b`).test(id);
+    const own = name === 'index' ? '' : `adapters/${name}/`;
+    const isOther = (/** @type {string} */ file) => {
+      const inside = path.relative(declarations, file);
+      return !inside.startsWith(own) && inside.replace(/\..*/, '') !== name;
+    };
     const result = await rollup({
       input: path.join(declarations, `${name}.d.ts`),
       plugins: [dts()],

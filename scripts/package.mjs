@@ -69,18 +69,11 @@ const PUBLISHED = [
   'engines',
 ];
 
+/** What is only for people who change the package: the pages that explain its inside, which no other page links to. */
+const INTERNAL = ['docs/internals.md', 'docs/layers.svg'];
+
 /** The files and folders of the package, besides package.json. Source maps lead to lib/, which is not in it. */
-const PARTS = [
-  'dist',
-  'interop',
-  'docs',
-  'examples',
-  'CHANGELOG.md',
-  'CONTRIBUTING.md',
-  'LICENSE',
-  'README.md',
-  'SECURITY.md',
-];
+const PARTS = ['dist', 'interop', 'docs', 'examples', 'CHANGELOG.md', 'LICENSE', 'README.md', 'SECURITY.md'];
 
 /**
  * What is in a package.json.
@@ -128,7 +121,8 @@ async function pack(folder, destination) {
  */
 function stageMain(sources, stage, targets) {
   for (const part of PARTS) {
-    const isWanted = (/** @type {string} */ file) => !file.endsWith('.map') && !/__pycache__|\.test\./.test(file);
+    const isWanted = (/** @type {string} */ file) =>
+      !file.endsWith('.map') && !/__pycache__|\.test\./.test(file) && !INTERNAL.includes(path.relative(sources, file));
     cpSync(path.join(sources, part), path.join(stage, part), { recursive: true, filter: isWanted });
   }
   for (const file of filesBelow(path.join(stage, 'dist'))) {
@@ -253,8 +247,9 @@ export async function buildPackage(folder) {
  * @returns {string[]}
  */
 export function expectedFiles(sources) {
-  const top = ['CHANGELOG.md', 'CONTRIBUTING.md', 'LICENSE', 'README.md', 'SECURITY.md', 'package.json'];
-  const faces = ['index.js', 'index.cjs', 'index.d.ts', 'index.d.cts'].map((file) => `dist/${file}`);
+  const top = ['CHANGELOG.md', 'LICENSE', 'README.md', 'SECURITY.md', 'package.json'];
+  // What package.json exports, with its types.
+  const faces = new Set(JSON.stringify(readManifest(sources)['exports']).match(/dist\/[\w.]+/g));
   // The files that build.mjs lists.
   const bundled = ['cjs', 'cli']
     .flatMap((name) => filesBelow(path.join(sources, 'dist', name)).map((file) => `dist/${name}/${file}`))
@@ -264,7 +259,7 @@ export function expectedFiles(sources) {
     .map((file) => `interop/${file}`);
   const shown = ['docs', 'examples']
     .flatMap((name) => filesBelow(path.join(sources, name)).map((file) => `${name}/${file}`))
-    .filter((file) => /\.(c|md|mjs|py|svg)$/.test(file));
+    .filter((file) => /\.(c|md|mjs|py|svg)$/.test(file) && !INTERNAL.includes(file));
   return [...top, ...faces, ...bundled, ...interop, ...shown].sort();
 }
 

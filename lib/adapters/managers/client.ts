@@ -11,7 +11,7 @@ import { authenticate, Client } from '../../listener/client.js';
 import { connectionOver } from '../../listener/stream-connection.js';
 import { makeFair } from '../../event-loop/fair-calls.js';
 import { callNames, clientNames, type ManagerCallOptions, type ManagerClientOptions } from './options.js';
-import { ManagerProxy, type ProxyOwner } from './proxy.js';
+import { ManagerProxy } from './proxy.js';
 import { openAnswer, writeRequest, type Token } from './answers.js';
 import { Waiters } from './waiters.js';
 
@@ -36,7 +36,7 @@ class Steps {
  * Uses the objects of a manager: of a `multiprocessing.managers.BaseManager` of Python, or of a `ManagerServer`. What the
  * manager sends is read as `pickle.loads` reads; nothing is imported or executed. CPython: `BaseManager.connect()`.
  */
-export class ManagerClient implements ProxyOwner {
+export class ManagerClient {
   readonly #options: ManagerClientOptions;
   readonly #authkey: Buffer;
   readonly #maxConnections: number;

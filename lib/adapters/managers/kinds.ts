@@ -43,7 +43,8 @@ const queueKind: Kind<ManagedQueue> = {
   methods: {
     put(queue, args, caller) {
       const [item, block, timeout] = args.take('item', 'block?', 'timeout?');
-      return queue.place(item, limits(caller, block, timeout));
+      // Without a promise where there is room, as mostly.
+      return queue.placeNow(item) ? null : queue.place(item, limits(caller, block, timeout));
     },
     get(queue, args, caller) {
       const [block, timeout] = args.take('block?', 'timeout?');

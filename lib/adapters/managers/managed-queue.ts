@@ -80,7 +80,7 @@ export class ManagedQueue<T = unknown> {
 
   /** As `put`, without waiting. */
   putNowait(item: T): void {
-    if (!this.#placeNow(keep(item))) throw new Full();
+    if (!this.placeNow(keep(item))) throw new Full();
   }
 
   /** Takes an item off the queue. CPython: `get(block, timeout)`. Rejects with `Empty`, `ShutDown`, or an AbortError. */
@@ -149,7 +149,7 @@ export class ManagedQueue<T = unknown> {
 
   /** @internal Puts a kept value. */
   async place(value: unknown, limits: Limits): Promise<void> {
-    if (this.#placeNow(value)) return;
+    if (this.placeNow(value)) return;
     if (limits.timeout <= 0) throw new Full();
     throwIfAborted(limits);
     await this.#putters.wait(limits, this.#keepAlive, () => {
@@ -196,8 +196,8 @@ export class ManagedQueue<T = unknown> {
     }).promise;
   }
 
-  /** False if there is no room, or if puts wait already. */
-  #placeNow(value: unknown): boolean {
+  /** @internal Puts a kept value. False if there is no room, or if puts wait already. */
+  placeNow(value: unknown): boolean {
     if (this.#isShutDown) throw new ShutDown();
     if (this.#putters.length > 0 || this.#items.length + this.#promised >= this.#maxsize) return false;
     this.#add(value);
