@@ -16,6 +16,7 @@ import commonjsPlugin from '@rollup/plugin-commonjs';
 import { nodeResolve } from '@rollup/plugin-node-resolve';
 import { rollup } from 'rollup';
 import { dts } from 'rollup-plugin-dts';
+import { minify } from 'terser';
 import { filesBelow, main, replaceFolder, root, runTool } from './support.mjs';
 
 /** The declaration of this package says that its default export is a namespace, and it is a function. */
@@ -25,13 +26,20 @@ const commonjs = /** @type {typeof commonjsPlugin.default} */ (/** @type {unknow
 /** @typedef {import('rollup').OutputOptions} OutputOptions */
 
 /** The modules that a process begins with. */
-const programs = ['index', 'managers', 'child-main'];
+const programs = ['index', 'managers', 'redis', 'child-main'];
 
 /** Those of them that users import: each has files of its name in dist/. */
-const faces = ['index', 'managers'];
+const faces = ['index', 'managers', 'redis'];
 
 /** The modules that lib/ loads by require() in the middle of a call. */
-const loadedLater = ['synchronize/rebuild', 'queues/rebuild', 'python/pickling', 'python/rebuild', 'pool/node/worker'];
+const loadedLater = [
+  'synchronize/rebuild',
+  'queues/rebuild',
+  'shared-memory/rebuild',
+  'python/pickling',
+  'python/rebuild',
+  'pool/node/worker',
+];
 
 /** Each of these becomes a file of its own, at the same path below dist/cjs/ as below lib/. */
 const entries = [...programs, ...loadedLater];
@@ -82,13 +90,15 @@ function checkLists(modules) {
 }
 
 /**
- * Writes a module for each source in another language. It exports the text, which a .d.ts file beside the source declares.
+ * Writes a module for each source in another language. It exports the text, which a .d.ts file beside the source declares. Lines
+ * that are comments become empty, so that the numbers of lines stay.
  *
  * @param {string} modules
  */
 function writeTexts(modules) {
   for (const file of filesBelow(path.join(root, 'lib')).filter((name) => /\.(py|lua)$/.test(name))) {
-    const text = readFileSync(path.join(root, 'lib', file), 'utf8');
+    const comment = file.endsWith('.py') ? /^ *#.*$/gm : /^ *--.*$/gm;
+    const text = readFileSync(path.join(root, 'lib', file), 'utf8').replace(comment, '');
     const module = path.join(modules, file.replace(/\.(py|lua)$/, '.js'));
     writeFileSync(module, `export const source = ${JSON.stringify(text)};\n`);
   }
@@ -153,7 +163,7 @@ function isNode(value) {
 function withUnprintedThrows() {
   return {
     name: 'with-unprinted-throws',
-    transform(code) {
+    renderChunk(code) {
       /** @type {Set<number>} */
       const lineEnds = new Set();
       // A line that ends inside a template can have no comment.
@@ -170,6 +180,29 @@ function withUnprintedThrows() {
       const marked = [...lineEnds].filter((at) => !isInText(at)).sort((a, b) => b - a);
       const result = marked.reduce((text, at) => text.slice(0, at) + UNPRINTED + text.slice(at), code);
       return { code: result, map: null };
+    },
+  };
+}
+
+/**
+ * Shortens the names of variables and of private members, and removes indentation and comments other than licences. Each
+ * statement keeps a line of its own, and functions and classes keep their names, so stacks stay readable.
+ *
+ * @returns {Plugin}
+ */
+function withShortNames() {
+  return {
+    name: 'with-short-names',
+    async renderChunk(code, _, { format }) {
+      const { code: short = '', map } = await minify(code, {
+        module: format === 'es',
+        compress: false,
+        mangle: { toplevel: true, keep_classnames: true, keep_fnames: true },
+        // eslint-disable-next-line @typescript-eslint/no-deprecated -- No other option keeps each statement on a line of its own.
+        format: { beautify: true, indent_level: 0, comments: /^\n?Includes / },
+        sourceMap: { asObject: true },
+      });
+      return { code: `${short}\n`, map: /** @type {import('rollup').ExistingRawSourceMap} */ (map) };
     },
   };
 }
@@ -216,7 +249,7 @@ function sharedFileOf(modules) {
 async function bundle(input, plugins, options, folder, inlined = []) {
   const result = await rollup({
     input,
-    plugins: [withSourceMaps(), ...plugins],
+    plugins: [withSourceMaps(), ...plugins, withShortNames(), withUnprintedThrows()],
     external: (id) => !inlined.includes(id) && !id.startsWith('.') && !path.isAbsolute(id),
     // Other entries may import more from an entry than it exports.
     preserveEntrySignatures: 'allow-extension',
@@ -254,7 +287,7 @@ async function bundleLibrary(modules, folder) {
     manualChunks: sharedFileOf(modules),
   };
   const inner = path.join(folder, 'cjs');
-  const exports = await bundle(input, [withModuleUrls(modules), withUnprintedThrows()], options, inner);
+  const exports = await bundle(input, [withModuleUrls(modules)], options, inner);
   writeFileSync(path.join(inner, 'package.json'), '{ "type": "commonjs" }\n');
   for (const name of faces) {
     writeFileSync(path.join(folder, `${name}.cjs`), commonJs(name));

@@ -69,11 +69,14 @@ const PUBLISHED = [
   'engines',
 ];
 
-/** What is only for people who change the package: the pages that explain its inside, which no other page links to. */
-const INTERNAL = ['docs/internals.md', 'docs/layers.svg'];
-
-/** The files and folders of the package, besides package.json. Source maps lead to lib/, which is not in it. */
+/**
+ * The files and folders of the package, besides package.json. Source maps lead to lib/, which is not in it. Nor is what only
+ * contributors read.
+ */
 const PARTS = ['dist', 'interop', 'docs', 'examples', 'CHANGELOG.md', 'LICENSE', 'README.md', 'SECURITY.md'];
+
+/** The pages in docs/, and their pictures, that only contributors read. */
+const FOR_CONTRIBUTORS = ['docs/internals.md', 'docs/layers.svg'];
 
 /**
  * What is in a package.json.
@@ -122,7 +125,9 @@ async function pack(folder, destination) {
 function stageMain(sources, stage, targets) {
   for (const part of PARTS) {
     const isWanted = (/** @type {string} */ file) =>
-      !file.endsWith('.map') && !/__pycache__|\.test\./.test(file) && !INTERNAL.includes(path.relative(sources, file));
+      !file.endsWith('.map') &&
+      !/__pycache__|\.test\./.test(file) &&
+      !FOR_CONTRIBUTORS.includes(path.relative(sources, file));
     cpSync(path.join(sources, part), path.join(stage, part), { recursive: true, filter: isWanted });
   }
   for (const file of filesBelow(path.join(stage, 'dist'))) {
@@ -248,8 +253,9 @@ export async function buildPackage(folder) {
  */
 export function expectedFiles(sources) {
   const top = ['CHANGELOG.md', 'LICENSE', 'README.md', 'SECURITY.md', 'package.json'];
-  // What package.json exports, with its types.
-  const faces = new Set(JSON.stringify(readManifest(sources)['exports']).match(/dist\/[\w.]+/g));
+  const faces = ['index', 'managers', 'redis'].flatMap((name) =>
+    ['js', 'cjs', 'd.ts', 'd.cts'].map((end) => `dist/${name}.${end}`),
+  );
   // The files that build.mjs lists.
   const bundled = ['cjs', 'cli']
     .flatMap((name) => filesBelow(path.join(sources, 'dist', name)).map((file) => `dist/${name}/${file}`))
@@ -259,7 +265,7 @@ export function expectedFiles(sources) {
     .map((file) => `interop/${file}`);
   const shown = ['docs', 'examples']
     .flatMap((name) => filesBelow(path.join(sources, name)).map((file) => `${name}/${file}`))
-    .filter((file) => /\.(c|md|mjs|py|svg)$/.test(file) && !INTERNAL.includes(file));
+    .filter((file) => /\.(c|md|mjs|py|svg)$/.test(file) && !FOR_CONTRIBUTORS.includes(file));
   return [...top, ...faces, ...bundled, ...interop, ...shown].sort();
 }
 
