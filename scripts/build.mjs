@@ -26,10 +26,10 @@ const commonjs = /** @type {typeof commonjsPlugin.default} */ (/** @type {unknow
 /** @typedef {import('rollup').OutputOptions} OutputOptions */
 
 /** The modules that a process begins with. */
-const programs = ['index', 'redis', 'child-main'];
+const programs = ['index', 'managers', 'redis', 'child-main'];
 
 /** Those of them that users import: each has files of its name in dist/. */
-const faces = ['index', 'redis'];
+const faces = ['index', 'managers', 'redis'];
 
 /** The modules that lib/ loads by require() in the middle of a call. */
 const loadedLater = [

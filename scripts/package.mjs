@@ -253,7 +253,7 @@ export async function buildPackage(folder) {
  */
 export function expectedFiles(sources) {
   const top = ['CHANGELOG.md', 'LICENSE', 'README.md', 'SECURITY.md', 'package.json'];
-  const faces = ['index', 'redis'].flatMap((name) =>
+  const faces = ['index', 'managers', 'redis'].flatMap((name) =>
     ['js', 'cjs', 'd.ts', 'd.cts'].map((end) => `dist/${name}.${end}`),
   );
   // The files that build.mjs lists.
