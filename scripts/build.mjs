@@ -12,11 +12,13 @@
 //   node scripts/build.mjs
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { pathToFileURL } from 'node:url';
 import commonjsPlugin from '@rollup/plugin-commonjs';
 import { nodeResolve } from '@rollup/plugin-node-resolve';
 import { rollup } from 'rollup';
 import { dts } from 'rollup-plugin-dts';
 import { minify } from 'terser';
+import { faces } from './faces.mjs';
 import { filesBelow, main, replaceFolder, root, runTool } from './support.mjs';
 
 /** The declaration of this package says that its default export is a namespace, and it is a function. */
@@ -277,24 +279,14 @@ async function bundleLibrary(modules, folder) {
   const inner = path.join(folder, 'cjs');
   const names = await bundle(input, [withModuleUrls(modules)], options, inner);
   writeFileSync(path.join(inner, 'package.json'), '{ "type": "commonjs" }\n');
-  writeFileSync(path.join(folder, 'index.cjs'), COMMON_JS);
-  const list = names.sort().join(', ');
-  writeFileSync(
-    path.join(folder, 'index.js'),
-    `import mp from './index.cjs';\nexport const { ${list} } = mp;\nexport { mp as default };\n`,
-  );
+  const later = entries.filter((name) => name !== 'index').map((name) => `./cjs/${name}.js`);
+  /** @type {unknown} */
+  const prebuilt = await import(pathToFileURL(path.join(modules, 'native', 'prebuilt.js')).href);
+  const { targets, packageOf } = /** @type {typeof import('../out/types/native/prebuilt.js')} */ (prebuilt);
+  for (const [name, text] of Object.entries(faces(names, [...later, ...targets.map(packageOf)]))) {
+    writeFileSync(path.join(folder, name), text);
+  }
 }
-
-/**
- * What require() loads. The default export is for TypeScript and Babel, whose CommonJS code looks for it there when the source has
- * a default import.
- */
-const COMMON_JS = `'use strict';
-const mp = require('./cjs/index.js');
-Object.defineProperty(mp, '__esModule', { value: true });
-module.exports = mp;
-module.exports.default = mp;
-`;
 
 /**
  * Writes the declaration: one that has all of it, for CommonJS, and one for ES modules that refers to it.

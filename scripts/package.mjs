@@ -159,8 +159,9 @@ function stageAddon(sources, stage, target, addon) {
   const { version, license, engines } = readManifest(sources);
   mkdirSync(stage, { recursive: true });
   cpSync(addon, path.join(stage, 'multiprocessing.node'));
-  // Of a cross-compiled addon, the toolchain's own program must be named.
-  outputOf(process.env['STRIP'] ?? 'strip', ['-x', path.join(stage, 'multiprocessing.node')]);
+  // The toolchain of another kind of system has removed the symbols of its addon itself.
+  if (os === process.platform && cpu === process.arch)
+    outputOf('strip', ['-x', path.join(stage, 'multiprocessing.node')]);
   cpSync(path.join(sources, 'LICENSE'), path.join(stage, 'LICENSE'));
   const readme = `# ${addonPackage(target)}\n\nThe compiled addon of node-multiprocessing for ${target}.\n`;
   writeFileSync(path.join(stage, 'README.md'), readme);
@@ -253,7 +254,9 @@ export async function buildPackage(folder) {
  */
 export function expectedFiles(sources) {
   const top = ['CHANGELOG.md', 'LICENSE', 'README.md', 'SECURITY.md', 'package.json'];
-  const faces = ['index.js', 'index.cjs', 'index.d.ts', 'index.d.cts'].map((file) => `dist/${file}`);
+  const faces = ['bundled-webpack.js', 'bundled.js', 'index.js', 'index.cjs', 'index.d.ts', 'index.d.cts'].map(
+    (f) => `dist/${f}`,
+  );
   // The files that build.mjs lists.
   const bundled = ['cjs', 'cli']
     .flatMap((name) => filesBelow(path.join(sources, 'dist', name)).map((file) => `dist/${name}/${file}`))
