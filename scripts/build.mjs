@@ -18,7 +18,7 @@ import { nodeResolve } from '@rollup/plugin-node-resolve';
 import { rollup } from 'rollup';
 import { dts } from 'rollup-plugin-dts';
 import { minify } from 'terser';
-import { faces } from './faces.mjs';
+import { faceModules } from './faces.mjs';
 import { filesBelow, main, replaceFolder, root, runTool } from './support.mjs';
 
 /** The declaration of this package says that its default export is a namespace, and it is a function. */
@@ -28,10 +28,20 @@ const commonjs = /** @type {typeof commonjsPlugin.default} */ (/** @type {unknow
 /** @typedef {import('rollup').OutputOptions} OutputOptions */
 
 /** The modules that a process begins with. */
-const programs = ['index', 'child-main'];
+const programs = ['index', 'redis', 'child-main'];
+
+/** Those of them that users import: each has files of its name in dist/. */
+const faces = ['index', 'redis'];
 
 /** The modules that lib/ loads by require() in the middle of a call. */
-const loadedLater = ['synchronize/rebuild', 'queues/rebuild', 'python/pickling', 'python/rebuild', 'pool/node/worker'];
+const loadedLater = [
+  'synchronize/rebuild',
+  'queues/rebuild',
+  'shared-memory/rebuild',
+  'python/pickling',
+  'python/rebuild',
+  'pool/node/worker',
+];
 
 /** Each of these becomes a file of its own, at the same path below dist/cjs/ as below lib/. */
 const entries = [...programs, ...loadedLater];
@@ -88,9 +98,10 @@ function checkLists(modules) {
  * @param {string} modules
  */
 function writeTexts(modules) {
-  for (const file of filesBelow(path.join(root, 'lib')).filter((name) => name.endsWith('.py'))) {
-    const text = readFileSync(path.join(root, 'lib', file), 'utf8').replace(/^ *#.*$/gm, '');
-    const module = path.join(modules, file.replace(/\.py$/, '.js'));
+  for (const file of filesBelow(path.join(root, 'lib')).filter((name) => /\.(py|lua)$/.test(name))) {
+    const comment = file.endsWith('.py') ? /^ *#.*$/gm : /^ *--.*$/gm;
+    const text = readFileSync(path.join(root, 'lib', file), 'utf8').replace(comment, '');
+    const module = path.join(modules, file.replace(/\.(py|lua)$/, '.js'));
     writeFileSync(module, `export const source = ${JSON.stringify(text)};\n`);
   }
 }
@@ -235,7 +246,7 @@ function sharedFileOf(modules) {
  * @param {OutputOptions} options
  * @param {string} folder
  * @param {readonly string[]} [inlined] Packages that become a part of the bundle.
- * @returns {Promise<string[]>} The exports of the first module.
+ * @returns {Promise<(name: string) => string[]>} What a module of `input` exports.
  */
 async function bundle(input, plugins, options, folder, inlined = []) {
   const result = await rollup({
@@ -254,9 +265,10 @@ async function bundle(input, plugins, options, folder, inlined = []) {
     mkdirSync(path.dirname(target), { recursive: true });
     writeFileSync(target, file.type === 'chunk' ? file.code : file.source);
   }
-  const [first] = Object.keys(input);
-  const entry = files.find((file) => file.type === 'chunk' && file.isEntry && file.name === first);
-  return entry?.type === 'chunk' ? entry.exports : [];
+  return (name) => {
+    const entry = files.find((file) => file.type === 'chunk' && file.isEntry && file.name === name);
+    return entry?.type === 'chunk' ? entry.exports : [];
+  };
 }
 
 /**
@@ -277,31 +289,46 @@ async function bundleLibrary(modules, folder) {
     manualChunks: sharedFileOf(modules),
   };
   const inner = path.join(folder, 'cjs');
-  const names = await bundle(input, [withModuleUrls(modules)], options, inner);
+  const exports = await bundle(input, [withModuleUrls(modules)], options, inner);
   writeFileSync(path.join(inner, 'package.json'), '{ "type": "commonjs" }\n');
-  const later = entries.filter((name) => name !== 'index').map((name) => `./cjs/${name}.js`);
+  const later = entries.filter((name) => !faces.includes(name)).map((name) => `./cjs/${name}.js`);
   /** @type {unknown} */
   const prebuilt = await import(pathToFileURL(path.join(modules, 'native', 'prebuilt.js')).href);
   const { targets, packageOf } = /** @type {typeof import('../out/types/native/prebuilt.js')} */ (prebuilt);
-  for (const [name, text] of Object.entries(faces(names, [...later, ...targets.map(packageOf)]))) {
-    writeFileSync(path.join(folder, name), text);
+  for (const name of faces) {
+    const texts = faceModules(name, exports(name), [...later, ...targets.map(packageOf)]);
+    for (const [file, text] of Object.entries(texts)) writeFileSync(path.join(folder, file), text);
   }
 }
 
 /**
- * Writes the declaration: one that has all of it, for CommonJS, and one for ES modules that refers to it.
+ * Writes the declarations: for each face one that has all of it, for CommonJS, and one for ES modules that refers to it. What
+ * index declares is imported from there.
  *
  * @param {string} declarations
  * @param {string} folder
  */
 async function bundleDeclarations(declarations, folder) {
-  const result = await rollup({ input: path.join(declarations, 'index.d.ts'), plugins: [dts()], external: /^node:/ });
-  const { output: files } = await result.generate({ format: 'es' });
-  const [{ code }] = files;
-  const all = (/** @type {string} */ module) => `export * as default from '${module}';\n`;
-  writeFileSync(path.join(folder, 'index.d.cts'), `${code}${all('./index.cjs')}`);
-  // The same types for both kinds of modules.
-  writeFileSync(path.join(folder, 'index.d.ts'), `export * from './index.cjs';\n${all('./index.cjs')}`);
+  for (const name of faces) {
+    const own = name === 'index' ? '' : `adapters/${name}/`;
+    const isOther = (/** @type {string} */ file) => {
+      const inside = path.relative(declarations, file);
+      return !inside.startsWith(own) && inside.replace(/\..*/, '') !== name;
+    };
+    const result = await rollup({
+      input: path.join(declarations, `${name}.d.ts`),
+      plugins: [dts()],
+      external: (id, importer) =>
+        /^node:/.test(id) || (importer !== undefined && isOther(path.resolve(importer, '..', id))),
+    });
+    const paths = (/** @type {string} */ id) => (id.startsWith('node:') ? id : './index.cjs');
+    const { output: files } = await result.generate({ format: 'es', paths });
+    const [{ code }] = files;
+    const all = (/** @type {string} */ module) => `export * as default from '${module}';\n`;
+    writeFileSync(path.join(folder, `${name}.d.cts`), `${code}${all(`./${name}.cjs`)}`);
+    // The same types for both kinds of modules.
+    writeFileSync(path.join(folder, `${name}.d.ts`), `export * from './${name}.cjs';\n${all(`./${name}.cjs`)}`);
+  }
 }
 
 /**

@@ -254,8 +254,8 @@ export async function buildPackage(folder) {
  */
 export function expectedFiles(sources) {
   const top = ['CHANGELOG.md', 'LICENSE', 'README.md', 'SECURITY.md', 'package.json'];
-  const faces = ['bundled-webpack.js', 'bundled.js', 'index.js', 'index.cjs', 'index.d.ts', 'index.d.cts'].map(
-    (f) => `dist/${f}`,
+  const faces = ['index', 'redis'].flatMap((name) =>
+    ['.js', '.cjs', '.d.ts', '.d.cts', '-bundled.js', '-webpack.js'].map((end) => `dist/${name}${end}`),
   );
   // The files that build.mjs lists.
   const bundled = ['cjs', 'cli']
