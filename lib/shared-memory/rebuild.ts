@@ -3,7 +3,7 @@
 // How shared memory that was passed on is rebuilt, over the same memory.
 import { argumentError } from '../core/errors.js';
 import { checkInteger } from '../core/validate.js';
-import { registerRebuild, type Rebuilt, type RebuildPart } from '../reduction/registry.js';
+import { rebuildObject, registerRebuild, type Rebuilt, type RebuildPart } from '../reduction/registry.js';
 import type { Importer } from '../reduction/exporters.js';
 import { rebuildCondition } from '../synchronize/rebuild.js';
 import { OwnableLock } from '../synchronize/locks.js';
@@ -73,10 +73,11 @@ export function barrierOver(parties: unknown, timeout: unknown, parts: Construct
 registerRebuild(['RawValue', 'RawArray', 'Value', 'Array'], rebuildValue);
 registerRebuild(['SharedMemory'], ({ name }) => new SharedMemory({ name: name as string }));
 registerRebuild(['ShareableList'], ({ name }) => new ShareableList(undefined, { name: name as string }));
-registerRebuild(['Barrier'], ({ parties, timeout, condition, memory }, name, importer, rebuildPart) => {
+registerRebuild(['Barrier'], ({ parties, timeout, condition, memory }, name, importer) => {
   const piece = Piece.import(memory, `${name}.memory`, importer);
   try {
     const fields = condition as Record<string, unknown>;
+    const rebuildPart: RebuildPart = (part, partName) => rebuildObject(part, partName, importer);
     const rebuilt = rebuildCondition(fields, `${name}.condition`, rebuildPart);
     return barrierOver(parties, timeout, { condition: rebuilt, piece });
   } catch (error) {
