@@ -14,6 +14,7 @@
       "sources": [
         "native/bindings/addon.cc",
         "native/bindings/endpoint_api.cc",
+        "native/bindings/family_api.cc",
         "native/bindings/lease_api.cc",
         "native/bindings/process_api.cc",
         "native/bindings/queue_api.cc",
@@ -46,7 +47,7 @@
         "native/queue/queue_message.cc",
         "native/queue/queue_reader.cc",
         "native/queue/queue_recovery.cc",
-        "native/queue/queue_slots.cc",
+        "native/queue/queue_accounts.cc",
         "native/queue/queue_state.cc",
         "native/queue/queue_writer.cc",
         "native/queue/stream_record.cc",

@@ -44,6 +44,7 @@ export {
   UnpicklingError,
 } from './core/errors.js';
 export { PoolClosed, PoolSaturated, RemoteError, TaskTimeout, WorkerDied } from './core/pool-errors.js';
+export { RedisError } from './core/redis-errors.js';
 export type { RemoteReport, WorkerEnd } from './core/pool-errors.js';
 export type { LeaseHolder, UnfinishedItemsError } from './core/lease-errors.js';
 export type { ChildFailure } from './core/error-report.js';
@@ -91,6 +92,7 @@ export * as pickle from './serialization/pickle/index.js';
 export { float, int, tuple } from './serialization/pickle/wrappers.js';
 export { BaseQueue, type QueueWaitOptions } from './queues/base-queue.js';
 export { JoinableQueue } from './queues/joinable-queue.js';
+export type { BaseLease } from './queues/base-lease.js';
 export type { Lease } from './queues/lease.js';
 export type { JoinableQueueOptions } from './queues/lease-options.js';
 export type { LeaseQueueDescriptor } from './queues/lease-resources.js';

@@ -6,7 +6,7 @@ import { DecodeContext, DeferredMessage, encodeShared } from './ticketed-message
 import { builtIn, codecFor, kindOf, type Codec } from '../serialization/codec.js';
 import type { BuiltInSerialization } from '../serialization/format-types.js';
 import type { BorrowedBytes } from '../serialization/borrowed-bytes.js';
-import { IncompleteMessage } from './incomplete-message.js';
+import { IncompleteMessage } from './receiving/incomplete-message.js';
 import { IncomingObjectMessage, isObjectMessage } from './object-message.js';
 import { serializeBorrowed } from '../serialization/structured/format.js';
 

@@ -7,7 +7,7 @@ import { flushAtExit } from '../event-loop/exit.js';
 import { native, READ, WRITE } from '../native/addon.js';
 import { arm, ensureStarted, spinBeforeSleep, type Pollable } from '../event-loop/reactor.js';
 import type { ChannelOptions, Direction } from './options.js';
-import { Receiver, type ReceiverOwner } from './receiver.js';
+import { Receiver, type ReceiverOwner } from './receiving/receiver.js';
 import { SendBuffer } from './send-buffer.js';
 import { Sender, type SenderOwner } from './sender.js';
 

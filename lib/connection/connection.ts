@@ -10,7 +10,7 @@ import { argumentError, ClosedError, EOFError, NotReadable, NotSupported, NotWri
 import { CallIterator } from '../event-loop/call-iterator.js';
 import { makeFair } from '../event-loop/fair-calls.js';
 import { KeepAlive } from '../event-loop/keep-alive.js';
-import type { ReceiveOptions } from './receiver.js';
+import type { ReceiveOptions } from './receiving/receiver.js';
 import { ChannelFormat } from './channel-format.js';
 import { isReady, isReadySync } from './wait-sources.js';
 import { kIdentity, kReduce } from '../reduction/registry.js';

@@ -2,7 +2,7 @@
 //
 // A message of a value with objects of this package in it, between Node processes over a socket. The message holds the
 // value taken apart. The descriptors that the objects need follow it, one by one, as `sendHandle` sends them.
-import { IncompleteMessage } from './incomplete-message.js';
+import { IncompleteMessage } from './receiving/incomplete-message.js';
 import { EOFError, TruncatedMessageError, UnpicklingError } from '../core/errors.js';
 import { checkInteger } from '../core/validate.js';
 import { native } from '../native/addon.js';

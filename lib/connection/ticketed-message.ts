@@ -3,7 +3,7 @@
 // Pickles with Connections in them. Python pickles a Connection as a ticket with which the receiver collects a
 // descriptor from the sender. Collecting waits, and decoding must not. So such a message is decoded twice: first to
 // find the tickets, and again when all descriptors are there.
-import { IncompleteMessage } from './incomplete-message.js';
+import { IncompleteMessage } from './receiving/incomplete-message.js';
 import { deadlineAfter } from '../core/deadline.js';
 import { BusyError, InterruptedError, TimeoutError, UnpicklingError } from '../core/errors.js';
 import { native } from '../native/addon.js';

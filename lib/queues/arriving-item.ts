@@ -3,7 +3,7 @@
 // Items with Connections in them, in queues of pickles. A process that puts one keeps the descriptors, and the process that has
 // got the item collects them. The item has left the queue then, so it must not be lost while they are on their way.
 import { openHere, type ChannelFormat } from '../connection/channel-format.js';
-import { IncompleteMessage } from '../connection/incomplete-message.js';
+import { IncompleteMessage } from '../connection/receiving/incomplete-message.js';
 import type { MessageDecoder } from '../serialization/message-decoder.js';
 
 /** Items with tickets only have descriptors that come from elsewhere. */

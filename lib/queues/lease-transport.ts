@@ -4,7 +4,7 @@
 // carry no items. A byte in one of them only tells members to look again.
 import { blockOn } from '../event-loop/sync-wait.js';
 import type { Channel } from '../connection/channel.js';
-import type { LargeMessage } from '../connection/large-message.js';
+import type { LargeMessage } from '../connection/receiving/large-message.js';
 import { allocateCopied } from '../core/message-memory.js';
 import { systemError } from '../core/errors.js';
 import { queueError } from '../core/status-errors.js';

@@ -6,7 +6,7 @@ import { BusyError, Empty, QueueBroken } from '../core/errors.js';
 import { queueError } from '../core/status-errors.js';
 import { Fifo } from '../core/fifo.js';
 import { ownCopy } from '../core/own-bytes.js';
-import { LargeMessage } from '../connection/large-message.js';
+import { LargeMessage } from '../connection/receiving/large-message.js';
 import { native } from '../native/addon.js';
 import type { KeepAlive } from '../event-loop/keep-alive.js';
 import { PendingCall } from '../event-loop/pending-call.js';
@@ -26,8 +26,8 @@ export class QueueReader {
   readonly #waiting = new Fifo<PendingCall<unknown>>();
   /** A large item that is on its way. */
   readonly #large = new LargeMessage();
-  /** An item that became whole when no call waited for it any more. */
-  #kept: Buffer | undefined;
+  /** An item that became whole when no call waited for it any more, or the error for one that is too long. */
+  #kept: Buffer | Error | undefined;
   #immediate = false;
   /** What the last attempt found missing, while the reader waits for it; and what ends that wait. */
   #missing: number | undefined;
@@ -145,6 +145,14 @@ export class QueueReader {
         }
         return;
       }
+      if (status === codes.tooLong) {
+        // Only this item is concerned.
+        const call = this.#waiting.shift();
+        const refused = this.#failure(status);
+        if (call === undefined) this.#kept = refused;
+        else call.reject(refused);
+        continue;
+      }
       if (!this.#has(status)) {
         const failure = this.#failure(status);
         this.#failAll(() => failure);
@@ -230,8 +238,10 @@ export class QueueReader {
 
   /** The length of a small item in the slab, `largeMessage` when `#large` is whole, or why there is neither. */
   #next(expected: boolean, budget = BYTES_PER_TURN): number {
-    if (this.#kept !== undefined) {
-      this.#large.use(this.#kept);
+    const kept = this.#kept;
+    if (kept instanceof Error) return codes.tooLong;
+    if (kept !== undefined) {
+      this.#large.use(kept);
       this.#kept = undefined;
       return codes.largeMessage;
     }
@@ -244,6 +254,11 @@ export class QueueReader {
 
   /** The error for a failed attempt. If it was made inside an item, a timer makes the next one. */
   #failure(status: number): Error {
+    if (status === codes.tooLong) {
+      const refused = this.#kept instanceof Error ? this.#kept : this.#transport.receiveFailure(status);
+      this.#kept = undefined;
+      return refused;
+    }
     if (this.#transport.inside) {
       this.#stopWatching();
       this.#listen(true);

@@ -2,7 +2,7 @@
 //
 // What moves the items of a queue between its members. The reader and the writer know only this, so that another
 // transport can take the place of CPython's pipe and locks.
-import type { LargeMessage } from '../connection/large-message.js';
+import type { LargeMessage } from '../connection/receiving/large-message.js';
 import type { BorrowedBytes } from '../serialization/borrowed-bytes.js';
 
 /** An item as it is put: its bytes, or bytes of the caller's that are copied if they have to wait. */
@@ -73,7 +73,7 @@ export interface QueueTransport {
   readonly lost: number;
   /** Whether an item may have arrived. */
   readonly readable: boolean;
-  /** The failure for a status of `get` that means that the bytes are no items. */
+  /** The failure for a status of `get` that means that the bytes are no items, or `tooLong`: an item was skipped. */
   receiveFailure(status: number): Error;
 
   /** Puts one item: how many bytes wait now, 0 if the item was written; `again` if no slot is free; or a failure. */

@@ -3,6 +3,7 @@
 #include <uv.h>
 
 #include "bindings/endpoint_api.h"
+#include "bindings/family_api.h"
 #include "bindings/lease_api.h"
 #include "bindings/message_api.h"
 #include "bindings/napi_args.h"
@@ -30,6 +31,7 @@ NAPI_MODULE_INIT() {
   mp::ExportEndpointApi(env, exports);
   mp::ExportMessageApi(env, exports);
   mp::ExportSemaphoreApi(env, exports);
+  mp::ExportFamilyApi(env, exports);
   mp::ExportProcessApi(env, exports);
   mp::ExportSocketApi(env, exports);
   mp::ExportQueueApi(env, exports);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-import { argumentError } from '../core/errors.js';
-import { allocateReceived } from '../core/message-memory.js';
-import { countBytes } from '../event-loop/reactor.js';
-import { native } from '../native/addon.js';
+import { argumentError } from '../../core/errors.js';
+import { allocateReceived } from '../../core/message-memory.js';
+import { countBytes } from '../../event-loop/reactor.js';
+import { native } from '../../native/addon.js';
 
 const codes = native.status;
 

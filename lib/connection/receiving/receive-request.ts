@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-import type { KeepAlive } from '../event-loop/keep-alive.js';
-import { PendingCall } from '../event-loop/pending-call.js';
+import type { KeepAlive } from '../../event-loop/keep-alive.js';
+import { PendingCall } from '../../event-loop/pending-call.js';
 
 /** A receive that waits. */
 export interface PendingReceive {

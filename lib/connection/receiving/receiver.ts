@@ -2,19 +2,19 @@
 //
 // The receiving half of a channel: the pending receives, the order in which they are served, and the message that has been
 // received in part.
-import { isLimited, millisecondsLeft, type Limits } from '../core/deadline.js';
-import { BusyError, TimeoutError } from '../core/errors.js';
-import { receiveError } from '../core/status-errors.js';
-import { Fifo } from '../core/fifo.js';
+import { isLimited, millisecondsLeft, type Limits } from '../../core/deadline.js';
+import { BusyError, TimeoutError } from '../../core/errors.js';
+import { receiveError } from '../../core/status-errors.js';
+import { Fifo } from '../../core/fifo.js';
 import { LargeMessage } from './large-message.js';
-import { native } from '../native/addon.js';
-import type { KeepAlive } from '../event-loop/keep-alive.js';
-import { BYTES_PER_TURN, takeTurn, TURN_MS } from '../event-loop/reactor.js';
-import { blockOn, checkInterrupted, flushUnwritten, listensForSignals, unwritten } from '../event-loop/sync-wait.js';
+import { native } from '../../native/addon.js';
+import type { KeepAlive } from '../../event-loop/keep-alive.js';
+import { BYTES_PER_TURN, takeTurn, TURN_MS } from '../../event-loop/reactor.js';
+import { blockOn, checkInterrupted, flushUnwritten, listensForSignals, unwritten } from '../../event-loop/sync-wait.js';
 import { IncompleteMessage } from './incomplete-message.js';
 import { KeptMessages } from './kept-messages.js';
 import { ReceiveRequest, type PendingReceive } from './receive-request.js';
-import type { MessageDecoder } from '../serialization/message-decoder.js';
+import type { MessageDecoder } from '../../serialization/message-decoder.js';
 
 const codes = native.status;
 
