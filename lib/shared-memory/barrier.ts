@@ -264,7 +264,7 @@ export class Barrier {
 
   *#sleepSteps(owner: object, deadline: number, signal: AbortSignal | undefined): SemaphoreWaits<void> {
     while (this.#state === FILLING) {
-      let notified = false;
+      let notified: boolean;
       try {
         notified = yield* this.#condition.waitSteps(owner, deadline, signal);
       } catch (error) {

@@ -27,7 +27,8 @@ export function valueOver(
     checkInteger(length ?? 1, 'length', 0, Number.MAX_SAFE_INTEGER);
     if (piece.size !== bytes * Number(length ?? 1)) throw argumentError('range', 'its memory has another size');
     const isArray = length !== undefined && length !== null;
-    if (isArray) return lock === undefined ? new RawArray(code, piece, 'RawArray') : new SharedArray(code, piece, { lock });
+    if (isArray)
+      return lock === undefined ? new RawArray(code, piece, 'RawArray') : new SharedArray(code, piece, { lock });
     return lock === undefined ? new RawValue(code, piece, 'RawValue') : new Value(code, piece, { lock });
   } catch (error) {
     piece.close();
@@ -59,7 +60,11 @@ function rebuildValue(
 }
 
 /** A barrier over memory that exists. Takes over both parts. */
-export function barrierOver(parties: unknown, timeout: unknown, parts: ConstructorParameters<typeof Barrier>[2]): Barrier {
+export function barrierOver(
+  parties: unknown,
+  timeout: unknown,
+  parts: ConstructorParameters<typeof Barrier>[2],
+): Barrier {
   try {
     if (parts?.piece.size !== 8) throw argumentError('range', 'the memory of a Barrier has 8 bytes');
     return new Barrier(parties as number, { timeout } as BarrierOptions, parts);

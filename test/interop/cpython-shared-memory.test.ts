@@ -285,7 +285,9 @@ describe('Shared memory with peers', () => {
         process.stdin.once('data', () => { shm.write(Buffer.from('x')); shm.unlink(); process.exit(0); });`;
       const { spawn } = await import('node:child_process');
       const owner = spawn(process.execPath, ['--input-type=module', '-e', program]);
-      const name = await new Promise<string>((resolve) => owner.stdout.once('data', (data) => resolve(String(data).trim())));
+      const name = await new Promise<string>((resolve) =>
+        owner.stdout.once('data', (data) => resolve(String(data).trim())),
+      );
       const parent = `
         import * as mp from ${JSON.stringify(join(packageRoot, 'dist', 'index.js'))};
         const [ours, theirs] = mp.Pipe();
@@ -299,7 +301,9 @@ describe('Shared memory with peers', () => {
         console.log(String(Buffer.from(await ours.recv())));
         await child.join();`;
       const { spawnSync } = await import('node:child_process');
-      const { stdout, status, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', parent], { env: foreignEnv() });
+      const { stdout, status, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', parent], {
+        env: foreignEnv(),
+      });
       expect([String(stdout), status, String(stderr)]).to.deep.equal(['hello\n', 0, '']);
       expect(blocks()).to.deep.equal([name]);
       const ended = new Promise((resolve) => owner.once('exit', resolve));
