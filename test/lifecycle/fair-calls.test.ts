@@ -174,6 +174,14 @@ const cases: Record<string, (() => Case) | (() => Case)[]> = {
       (queue) => queue.get({ timeout: 0 }),
     ),
   ],
+  'BaseQueue.getMany': caseOf(
+    () => new mp.SimpleQueue(),
+    (queue) => queue.getMany(1, { timeout: 0 }),
+  ),
+  'JoinableQueue.getMany': caseOf(
+    () => new mp.JoinableQueue(),
+    (queue) => queue.getMany(1, { block: false }),
+  ),
   'Queue.joinThread': caseOf(
     () => new mp.Queue(),
     (queue) => {

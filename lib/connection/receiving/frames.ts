@@ -17,7 +17,7 @@ let tenant: Frames | undefined;
 
 export class Frames {
   readonly #views: boolean;
-  #memory = shared;
+  #memory: Buffer = shared;
   #from = 0;
   #to = 0;
 
