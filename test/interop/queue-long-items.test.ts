@@ -40,6 +40,11 @@ for (const python of edgePythons()) {
       return child;
     }
 
+    async function end(child: PythonProcess): Promise<void> {
+      await child.join();
+      child.close();
+    }
+
     // The long ones fit into one read, into the pipe, and into neither.
     for (const size of [2000, 30_000, 300_000]) {
       it(`makes one get fail, and the next one goes on (${size} bytes)`, async () => {
@@ -52,7 +57,7 @@ for (const python of edgePythons()) {
         expect(error.message).to.include(String(MAX));
         await rejects(queue.get(), TOO_LONG);
         expect(await queue.get()).to.have.length(20);
-        await child.join();
+        await end(child);
         expect([limited.qsize(), limited.stats()]).to.deep.equal([
           0,
           { put: 4, got: 2, lost: 2, recoveries: 0, depth: 0 },
@@ -79,7 +84,7 @@ for (const python of edgePythons()) {
           }
         }
         expect(await plain.get()).to.have.length(20);
-        await child.join();
+        await end(child);
       });
     }
 
@@ -89,7 +94,7 @@ for (const python of edgePythons()) {
       const child = await put(10, 300_000, 20);
       const [first, , third] = await Promise.all(calls);
       expect([first, third].map((item) => (item as Uint8Array).length)).to.deep.equal([10, 20]);
-      await child.join();
+      await end(child);
     });
 
     it('ends an iteration, after which another one goes on', async () => {
@@ -102,7 +107,7 @@ for (const python of edgePythons()) {
       await rejects(iterate(), TOO_LONG);
       await iterate();
       expect(seen).to.deep.equal([10, 20, 30]);
-      await child.join();
+      await end(child);
     });
 
     it('is skipped by a SimpleQueue', async () => {
@@ -110,7 +115,7 @@ for (const python of edgePythons()) {
       const child = await put(300_000, 10);
       await rejects(queue.get(), TOO_LONG);
       expect(await queue.get()).to.have.length(10);
-      await child.join();
+      await end(child);
     });
 
     it('counts as finished in a JoinableQueue', async () => {
@@ -122,7 +127,7 @@ for (const python of edgePythons()) {
       await rejects(joinable.join({ timeout: 0 }), { code: 'ERR_MP_TIMEOUT' });
       await joinable.taskDone();
       await joinable.join();
-      await child.join();
+      await end(child);
     });
 
     it('is kept as a failure for the next call if the call before has given up', async () => {
@@ -134,7 +139,7 @@ for (const python of edgePythons()) {
       await call;
       await rejects(queue.get(), TOO_LONG);
       expect(await queue.get()).to.have.length(10);
-      await child.join();
+      await end(child);
     });
   });
 }
