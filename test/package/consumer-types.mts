@@ -3,6 +3,7 @@
 // Compiled against the declarations of the installed package, as an ES module; never run.
 import mp, { Connection, Pipe, wait } from 'node-multiprocessing';
 import { ManagedQueue, ManagerClient } from 'node-multiprocessing/managers';
+import { RedisError, RedisJoinableQueue, type RedisLease } from 'node-multiprocessing/redis';
 
 const [ours, theirs] = Pipe<string, number>();
 export const sent: Promise<void> = ours.send('text');
@@ -26,3 +27,7 @@ new ManagedQueue({ lease: 'ever' });
 
 // The default export is the same as the namespace.
 export const alsoOurs: Connection<string, number> = mp.Pipe<string, number>()[0];
+
+const jobs = new RedisJoinableQueue<number>({ client: { duplicate: () => undefined }, name: 'jobs' });
+export const job: Promise<RedisLease<number>> = jobs.getLease({ timeout: 1 });
+export const isError: boolean = new RedisError('') instanceof mp.RedisError;

@@ -19,9 +19,17 @@ const module = new URL('./support/loaded-files.js', import.meta.url).href;
 const LOADED_LATER = {
   'synchronize/rebuild': ['shared/synchronize'],
   'queues/rebuild': ['shared/synchronize', 'synchronize/rebuild', 'shared/queues'],
+  'shared-memory/rebuild': ['shared/synchronize', 'synchronize/rebuild', 'shared/shared-memory'],
   'python/pickling': ['shared/pickle', 'shared/listener'],
   'pool/node/worker': ['shared/current-task'],
-  'python/rebuild': ['shared/synchronize', 'synchronize/rebuild', 'shared/queues', 'shared/pickle'],
+  'python/rebuild': [
+    'shared/synchronize',
+    'synchronize/rebuild',
+    'shared/queues',
+    'shared/shared-memory',
+    'shared-memory/rebuild',
+    'shared/pickle',
+  ],
 };
 
 describe('dist/', () => {
