@@ -2,6 +2,7 @@
 //
 // Compiled against the declarations of the installed package, as an ES module; never run.
 import mp, { Connection, Pipe, wait } from 'node-multiprocessing';
+import { RedisError, RedisJoinableQueue, type RedisLease } from 'node-multiprocessing/redis';
 
 const [ours, theirs] = Pipe<string, number>();
 export const sent: Promise<void> = ours.send('text');
@@ -19,3 +20,7 @@ export const adopted: Connection = Connection.fromFd(3);
 
 // The default export is the same as the namespace.
 export const alsoOurs: Connection<string, number> = mp.Pipe<string, number>()[0];
+
+const jobs = new RedisJoinableQueue<number>({ client: { duplicate: () => undefined }, name: 'jobs' });
+export const job: Promise<RedisLease<number>> = jobs.getLease({ timeout: 1 });
+export const isError: boolean = new RedisError('') instanceof mp.RedisError;

@@ -53,3 +53,11 @@ for (const value of values) {
 reader.close();
 writer.close();
 console.log(`structured: as V8 of Node ${process.versions.node} has it`);
+
+// The queues over Redis are another entry, with the same errors.
+const redis = await import('node-multiprocessing/redis');
+assert.equal(redis.RedisError, mp.RedisError);
+assert.equal(createRequire(import.meta.url)('node-multiprocessing/redis').RedisQueue, redis.RedisQueue);
+const client = { duplicate: () => client, sendCommand: () => Promise.reject(new Error('OOM command not allowed')) };
+await assert.rejects(new redis.RedisQueue({ client, name: 'jobs' }).get(), { code: 'ERR_MP_REDIS', uncertain: false });
+console.log('redis: its entry is loaded');
