@@ -28,10 +28,10 @@ const commonjs = /** @type {typeof commonjsPlugin.default} */ (/** @type {unknow
 /** @typedef {import('rollup').OutputOptions} OutputOptions */
 
 /** The modules that a process begins with. */
-const programs = ['index', 'redis', 'child-main'];
+const programs = ['index', 'managers', 'redis', 'child-main'];
 
 /** Those of them that users import: each has files of its name in dist/. */
-const faces = ['index', 'redis'];
+const faces = ['index', 'managers', 'redis'];
 
 /** The modules that lib/ loads by require() in the middle of a call. */
 const loadedLater = [
@@ -56,6 +56,7 @@ const shared = {
   'child-base': ['child-main', 'event-loop/driver', 'reduction/description'],
   synchronize: ['synchronize/rebuild'],
   queues: ['queues/rebuild'],
+  'shared-memory': ['shared-memory/rebuild'],
   pickle: ['serialization/pickle/codec'],
   listener: ['python/pickling'],
 };
@@ -200,7 +201,7 @@ function withShortNames() {
         module: format === 'es',
         compress: false,
         mangle: { toplevel: true, keep_classnames: true, keep_fnames: true },
-        // eslint-disable-next-line @typescript-eslint/no-deprecated -- No other option keeps each statement on a line of its own.
+
         format: { beautify: true, indent_level: 0, comments: /^\n?Includes / },
         sourceMap: { asObject: true },
       });

@@ -254,7 +254,7 @@ export async function buildPackage(folder) {
  */
 export function expectedFiles(sources) {
   const top = ['CHANGELOG.md', 'LICENSE', 'README.md', 'SECURITY.md', 'package.json'];
-  const faces = ['index', 'redis'].flatMap((name) =>
+  const faces = ['index', 'managers', 'redis'].flatMap((name) =>
     ['.js', '.cjs', '.d.ts', '.d.cts', '-bundled.js', '-webpack.js'].map((end) => `dist/${name}${end}`),
   );
   // The files that build.mjs lists.

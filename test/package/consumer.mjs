@@ -9,6 +9,7 @@ import { once } from 'node:events';
 import { createRequire } from 'node:module';
 import { deserialize, serialize } from 'node:v8';
 import all, * as mp from 'node-multiprocessing';
+import { ManagedQueue, ManagerClient, ManagerServer } from 'node-multiprocessing/managers';
 
 // One copy, however it is loaded.
 const required = createRequire(import.meta.url)('node-multiprocessing');
@@ -34,6 +35,19 @@ await assert.rejects(ours.recvBytes(), { name: 'EOFError' });
 assert.deepEqual(await exited, [0, null]);
 ours.close();
 console.log(`import: Node ${process.versions.node} and Python exchanged messages`);
+
+// The managers are of the same copy.
+const authkey = Buffer.from('key');
+const server = new ManagerServer({ authkey });
+server.register('get_queue', new ManagedQueue(1));
+const client = await ManagerClient.connect({ address: server.address, authkey });
+const queue = await client.create('get_queue');
+await queue.call('put', ['item']);
+assert.equal(await queue.call('get'), 'item');
+await assert.rejects(queue.call('get', [false]), mp.Empty);
+await client.close();
+server.close();
+console.log('managers: put and got');
 
 // Structured clones are V8's format, in each release of Node.
 const [reader, writer] = mp.Pipe(false);

@@ -122,6 +122,7 @@ describe('documentation', () => {
     'docs/errors.md',
     'docs/listener.md',
     'docs/locks.md',
+    'docs/managers.md',
     'docs/pool.md',
     'docs/python.md',
     'docs/queues.md',

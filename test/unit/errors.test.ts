@@ -8,6 +8,7 @@ import { instance, makePair, rejects, throws } from '../helpers/index.js';
 const CODES: Record<string, string> = {
   AuthenticationError: 'ERR_MP_AUTHENTICATION',
   BadMessageLength: 'ERR_MP_BAD_MESSAGE_LENGTH',
+  BrokenBarrier: 'ERR_MP_BROKEN_BARRIER',
   BufferTooShort: 'ERR_MP_BUFFER_TOO_SHORT',
   BusyError: 'ERR_MP_BUSY',
   ChildProcessError: 'ERR_MP_CHILD_PROCESS',
