@@ -3,7 +3,7 @@ export { activeChildren, BaseProcess } from './process/base-process.js';
 export { Condition, type ConditionDescriptor, type WaitLimits } from './synchronize/condition.js';
 export type { ConditionAddress } from './synchronize/waiter-counts.js';
 export { Client, ClientSync, type ClientOptions } from './listener/client.js';
-export { Connection, type Received } from './connection/connection.js';
+export { Connection, type BatchOptions, type Received } from './connection/connection.js';
 export type { ConnectionDescriptor, SerializationKind } from './connection/channel-reduction.js';
 export type { ConnectionOptions, FromFdOptions } from './connection/options.js';
 export {

@@ -50,6 +50,7 @@ const held = Buffer.allocUnsafeSlow(native.mostHeldBytes);
 
 /** Takes the read-ahead bytes out of the channel. They are put back if the Connection is not passed on after all. */
 function removeHeld(channel: Channel, exporter: Exporter): string | undefined {
+  channel.receiver.giveBack();
   const size = native.takeHeld(channel.id, held);
   if (size < 0)
     throw new BusyError('This Connection has received a message in part: receive the rest before passing it on');
@@ -84,7 +85,7 @@ export function reduceChannel(channel: Channel, format: ChannelFormat, exporter:
   }
   fixSerialization(format, exporter);
   const { direction } = channel;
-  const { maxMessageBytes, spinNs, asyncSpinNs, exitFlushMs, growsBuffer } = channel.options;
+  const { maxMessageBytes, spinNs, asyncSpinNs, exitFlushMs, growsBuffer, views } = channel.options;
   return {
     type: 'Connection',
     ...direction,
@@ -95,6 +96,7 @@ export function reduceChannel(channel: Channel, format: ChannelFormat, exporter:
       spinMicros: spinNs / 1000,
       asyncSpinMicros: asyncSpinNs / 1000,
       exitFlushMs,
+      views,
     },
     growsBuffer,
     held: direction.readable ? removeHeld(channel, exporter) : undefined,

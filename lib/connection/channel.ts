@@ -69,7 +69,7 @@ export class Channel implements Pollable, ReceiverOwner, SenderOwner {
     this.direction = direction;
     this.options = options;
     flushAtExit(options.exitFlushMs);
-    this.receiver = new Receiver(id, options.maxMessageBytes, this);
+    this.receiver = new Receiver(id, options, this);
     this.sender = new Sender(id, this, new SendBuffer(id, options.growsBuffer));
   }
 

@@ -5,12 +5,12 @@ import { defineAliases } from '../core/aliases.js';
 import { Channel } from './channel.js';
 import { reduceChannel, type ConnectionDescriptor } from './channel-reduction.js';
 import { checkOptions, fromFdNames, narrow, type FromFdOptions } from './options.js';
-import { checkLimits, deadlineAfter, type WaitOptions } from '../core/deadline.js';
+import { checkLimits, deadlineAfter, type Limits, type WaitOptions } from '../core/deadline.js';
 import { argumentError, ClosedError, EOFError, NotReadable, NotSupported, NotWritable } from '../core/errors.js';
-import { CallIterator } from '../event-loop/call-iterator.js';
+import { CallIterator, NOTHING } from '../event-loop/call-iterator.js';
 import { makeFair } from '../event-loop/fair-calls.js';
 import { KeepAlive } from '../event-loop/keep-alive.js';
-import type { ReceiveOptions } from './receiving/receiver.js';
+import type { BatchReceiveOptions, ReceiveOptions } from './receiving/batches.js';
 import { ChannelFormat } from './channel-format.js';
 import { isReady, isReadySync } from './wait-sources.js';
 import { kIdentity, kReduce } from '../reduction/registry.js';
@@ -35,6 +35,15 @@ export interface Received<R> {
   /** The object. */
   value: R;
 }
+
+/** Options of `recvMany`. */
+export interface BatchOptions extends WaitOptions {
+  /** Whether the messages themselves are received, as `recvBytes` does. Default false. */
+  bytes?: boolean | undefined;
+}
+
+const batchNames = optionNames<BatchOptions>({ bytes: true, timeout: true, signal: true });
+const batchesNames = optionNames<Pick<BatchOptions, 'bytes'>>({ bytes: true });
 
 /** Key that only this module passes to the constructor. */
 const kConstruct = Symbol('construct');
@@ -191,6 +200,14 @@ export class Connection<S = unknown, R = S> {
    * error.
    */
   recv(options?: WaitOptions): Promise<R> {
+    if (options === undefined) {
+      try {
+        const value = this.#takeNow(this.#serialization.forReceiver as MessageDecoder<R>);
+        if (value !== NOTHING) return Promise.resolve(value);
+      } catch (error) {
+        return Promise.reject(error);
+      }
+    }
     return this.#receive(this.#serialization.forReceiver as MessageDecoder<R>, 'recv', undefined, options);
   }
 
@@ -202,18 +219,69 @@ export class Connection<S = unknown, R = S> {
   /**
    * Receives one message. CPython: `recv_bytes(maxlength)`.
    *
-   * Resolves to a Buffer that shares its memory with no other. Rejects as `recv` does.
+   * Resolves to a Buffer that shares its memory with no other, unless the Connection has `views`. Rejects as `recv` does.
    *
    * @param maxLength Longest message accepted, in bytes. After a longer one (`BadMessageLength`) nothing more can be
    *   received, as in CPython; sending still works.
    */
   recvBytes(maxLength?: number, options?: WaitOptions): Promise<Buffer> {
+    if (maxLength === undefined && options === undefined) {
+      const bytes = this.#takeNow(bytesDecoder);
+      if (bytes !== NOTHING) return Promise.resolve(bytes);
+    }
     return this.#receive(bytesDecoder, 'recvBytes', maxLength, options);
   }
 
   /** As `recvBytes`, blocking. */
   recvBytesSync(maxLength?: number, options?: WaitOptions): Buffer {
     return this.#receiveSync(bytesDecoder, 'recvBytesSync', maxLength, options);
+  }
+
+  /**
+   * Receives the objects that are there, in their order: at least one, for which it waits as `recv` does, and no further one
+   * that it would have to wait for. Together their messages have at most 1 MiB, unless the first alone is longer. No CPython
+   * counterpart.
+   *
+   * Rejects as `recv` does. What goes wrong behind the first message is the outcome of the next receive.
+   *
+   * @param max The largest number of objects. Default 1024.
+   * @param options.bytes Receives the messages themselves, as `recvBytes` does.
+   */
+  recvMany(max: number | undefined, options: BatchOptions & { bytes: true }): Promise<Buffer[]>;
+  recvMany(max?: number, options?: BatchOptions & { bytes?: false | undefined }): Promise<R[]>;
+  recvMany(max?: number, options?: BatchOptions): Promise<(R | Buffer)[]> {
+    try {
+      this.#checkReadable();
+      const { decoder, wanted, limits } = this.#checkBatch('recvMany', max, options);
+      return this.#channel.receiver.receiveMany(decoder, wanted, limits, this, this.#keepAlive);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** As `recvMany`, blocking until the first object is there. */
+  recvManySync(max: number | undefined, options: BatchOptions & { bytes: true }): Buffer[];
+  recvManySync(max?: number, options?: BatchOptions & { bytes?: false | undefined }): R[];
+  recvManySync(max?: number, options?: BatchOptions): (R | Buffer)[] {
+    this.#checkReadable();
+    const { decoder, wanted, limits } = this.#checkBatch('recvManySync', max, options);
+    const { receiver, options: channelOptions } = this.#channel;
+    return receiver.receiveManySync(decoder, wanted, deadlineAfter(limits.timeout), channelOptions.spinNs);
+  }
+
+  /**
+   * Receives batches, as `recvMany` does, until the end of data. Leaving the loop early does not close the Connection, and
+   * loses nothing.
+   *
+   * @param max The largest number of objects in a batch. Default 1024.
+   * @param options.bytes Receives the messages themselves, as `recvBytes` does.
+   */
+  batches(max: number | undefined, options: { bytes: true }): AsyncGenerator<Buffer[], void, undefined>;
+  batches(max?: number, options?: { bytes?: false | undefined }): AsyncGenerator<R[], void, undefined>;
+  batches(max?: number, options?: { bytes?: boolean | undefined }): AsyncGenerator<(R | Buffer)[], void, undefined> {
+    this.#checkBatch('batches', max, options, batchesNames);
+    const bytes = options?.bytes as true;
+    return new CallIterator<(R | Buffer)[]>(({ signal }) => this.recvMany(max, { bytes, signal }), isEndOfData);
   }
 
   /**
@@ -385,9 +453,11 @@ export class Connection<S = unknown, R = S> {
    * does `return()` of the iterator, which also ends a `next()` that waits.
    */
   [Symbol.asyncIterator](): AsyncGenerator<R, void, undefined> {
+    const decoder = this.#serialization.forReceiver as MessageDecoder<R>;
     return new CallIterator(
       (options) => this.recv(options),
-      (error) => error instanceof EOFError,
+      isEndOfData,
+      () => this.#takeNow(decoder),
     );
   }
 
@@ -443,6 +513,25 @@ export class Connection<S = unknown, R = S> {
     } catch (error) {
       return Promise.reject(error);
     }
+  }
+
+  /** A message that needs neither a wait nor a call of the native layer. */
+  #takeNow<T>(decoder: MessageDecoder<T>): T | typeof NOTHING {
+    return this.#closed ? NOTHING : this.#channel.receiver.takeNow(decoder);
+  }
+
+  #checkBatch(
+    operation: string,
+    max = 1024,
+    options: BatchOptions | undefined,
+    names = batchNames,
+  ): { decoder: MessageDecoder<R | Buffer>; wanted: BatchReceiveOptions; limits: Limits } {
+    checkInteger(max, 'max', 1);
+    const limits = checkLimits(options, names);
+    const bytes = options?.bytes ?? false;
+    checkBoolean(bytes, 'bytes');
+    const decoder = bytes ? bytesDecoder : (this.#serialization.forReceiver as MessageDecoder<R>);
+    return { decoder, wanted: { operation, maxLength: Infinity, max }, limits };
   }
 
   #receiveSync<T>(
@@ -510,6 +599,10 @@ export interface Connection<S, R> {
 
 makeFair(Connection.prototype, Symbol.asyncDispose);
 defineAliases(Connection.prototype);
+
+function isEndOfData(error: unknown): boolean {
+  return error instanceof EOFError;
+}
 
 function checkReceive(operation: string, maxLength: unknown): ReceiveOptions {
   if (maxLength === undefined) return { operation, maxLength: Infinity };

@@ -38,6 +38,12 @@ export interface ConnectionOptions {
    * milliseconds. Default 5000.
    */
   exitFlushMs?: number | undefined;
+  /**
+   * Whether received Buffers may be parts of a larger memory, into which many small messages are read together. This spares
+   * a copy of each. A part that is kept then keeps 64 KiB, and transferring it empties others. Nothing is written to that
+   * memory again. Default false: every Buffer has memory of its own.
+   */
+  views?: boolean | undefined;
 }
 
 /** @internal The options of a Connection, for the lists of places that have others too. */
@@ -49,6 +55,7 @@ export const CONNECTION_OPTIONS = {
   spinMicros: true,
   asyncSpinMicros: true,
   exitFlushMs: true,
+  views: true,
 } as const;
 
 /** @internal */
@@ -74,6 +81,8 @@ export interface ChannelOptions {
   /** Longest time the event loop polls for awaited messages before it sleeps, in nanoseconds. */
   readonly asyncSpinNs: number;
   readonly exitFlushMs: number;
+  /** Whether received Buffers may be parts of memory that others are parts of too. */
+  readonly views: boolean;
   /** Whether the kernel's buffer is enlarged for large messages: of a pipe or socketpair that this package made. */
   readonly growsBuffer: boolean;
 }
@@ -106,12 +115,14 @@ export function checkOptions(options: ConnectionOptions, readAhead: boolean, gro
   const exitFlushMs = checkTimeout(options.exitFlushMs ?? DEFAULT_EXIT_FLUSH_MS, 'exitFlushMs');
   if (options.takesConnections !== undefined) checkBoolean(options.takesConnections, 'takesConnections');
   if (options.readAhead !== undefined) checkBoolean(options.readAhead, 'readAhead');
+  if (options.views !== undefined) checkBoolean(options.views, 'views');
   return {
     maxMessageBytes,
     spinNs: checkSpin(options.spinMicros ?? defaultSpinMicros(), 'spinMicros'),
     asyncSpinNs: checkSpin(options.asyncSpinMicros ?? defaultSpinMicros(), 'asyncSpinMicros'),
     exitFlushMs,
     readAhead: options.readAhead ?? readAhead,
+    views: options.views ?? false,
     growsBuffer,
   };
 }

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 import type { WaitOptions } from '../core/deadline.js';
 
+/** Says that there is no item at the moment: an item itself may be undefined. */
+export const NOTHING = Symbol('nothing');
+
 const END = { done: true, value: undefined } as const;
 
 /**
@@ -11,19 +14,37 @@ const END = { done: true, value: undefined } as const;
 export class CallIterator<T> implements AsyncGenerator<T, void, undefined> {
   readonly #call: (options: WaitOptions) => Promise<T>;
   readonly #isEnd: (error: unknown) => boolean;
+  readonly #now: (() => T | typeof NOTHING) | undefined;
   readonly #ending = new AbortController();
   readonly #options: WaitOptions = { signal: this.#ending.signal };
 
   /**
    * @param call Gets the next item, and takes nothing if the signal aborts.
    * @param isEnd Whether an error of the call is the regular end.
+   * @param now Takes an item that is there, which spares the call.
    */
-  constructor(call: (options: WaitOptions) => Promise<T>, isEnd: (error: unknown) => boolean) {
+  constructor(
+    call: (options: WaitOptions) => Promise<T>,
+    isEnd: (error: unknown) => boolean,
+    now?: () => T | typeof NOTHING,
+  ) {
     this.#call = call;
     this.#isEnd = isEnd;
+    this.#now = now;
   }
 
-  async next(): Promise<IteratorResult<T, void>> {
+  next(): Promise<IteratorResult<T, void>> {
+    if (this.#now === undefined || this.#ending.signal.aborted) return this.#next();
+    try {
+      const value = this.#now();
+      return value === NOTHING ? this.#next() : Promise.resolve({ done: false, value });
+    } catch (error) {
+      this.#ending.abort();
+      return Promise.reject(error);
+    }
+  }
+
+  async #next(): Promise<IteratorResult<T, void>> {
     const { signal } = this.#ending;
     if (signal.aborted) return END;
     try {

@@ -42,9 +42,10 @@ export function makeFair(prototype: object, ...others: readonly (string | symbol
     // Both have the same name: stack traces show it, and the user's call is found by it, in calls that have waited by the method.
     addMethod(method);
     const fair = {
-      [name](this: unknown, ...args: unknown[]) {
+      // No method has more parameters. An array of the arguments would take longer than a small message.
+      [name](this: unknown, a?: unknown, b?: unknown, c?: unknown, d?: unknown) {
         const before = operations();
-        return inTurn(method.apply(this, args) as Promise<unknown>, before);
+        return inTurn(method.call(this, a, b, c, d) as Promise<unknown>, before);
       },
     };
     Object.defineProperty(prototype, name, { ...property, value: fair[name as string] });

@@ -102,6 +102,18 @@ export function takeTurn(): boolean {
   return false;
 }
 
+/** How many messages that are in memory already count as one operation, as far as their bytes do not count for more. */
+const MESSAGES_PER_OPERATION = 4;
+
+/** As `takeTurn`, for a message of so many bytes that is in memory already. */
+export function takeShare(bytes: number): boolean {
+  if (state.operationsLeft <= 0) return false;
+  state.operations++;
+  const share = bytes * (OPERATIONS_PER_TURN / BYTES_PER_TURN);
+  state.operationsLeft -= share > 1 / MESSAGES_PER_OPERATION ? share : 1 / MESSAGES_PER_OPERATION;
+  return true;
+}
+
 /** Counts bytes of large messages: an operation that moves many takes a larger share of the turn. */
 export function countBytes(bytes: number): void {
   state.operationsLeft = Math.max(0, state.operationsLeft - Math.floor((bytes * OPERATIONS_PER_TURN) / BYTES_PER_TURN));

@@ -195,8 +195,11 @@ export interface Native {
     readonly inProgress: number;
     readonly refused: number;
   };
-  /** The largest message that `receive` hands out whole, and the size of its buffer. */
+  /** The largest message that is handed out whole, and the size of a buffer for one. */
   readonly smallBytes: number;
+  /** How much `receive` reads at most in one call, and the least room that it needs. */
+  readonly aheadBytes: number;
+  readonly frameBytes: number;
   readonly isMainThread: boolean;
 
   /** The size of the memory that `takeHeld` needs. */
@@ -245,23 +248,25 @@ export interface Native {
   setReadAhead(id: number, on: boolean): void;
   /** Removes what was read ahead, for another reader of the stream to go on with. `busy` inside a large message. */
   takeHeld(id: number, out: Uint8Array): number;
-  /** The counterpart, before anything was read. */
+  /** Puts bytes before those that were read ahead, between two messages. */
   putHeld(id: number, bytes: Uint8Array): number;
   /** The length of the message that is being received. */
   messageLength(id: number): number;
   /** 1 if a receive would make progress from memory alone. */
   readReady(id: number): number;
   /**
-   * The length of one small message, now at the start of `slab`. With `mayWait` a read that would most likely find
-   * nothing is omitted: the caller waits for readiness instead.
+   * Puts small messages that are there into `slab`, from `offset` on: as many as fit, or one without reading ahead. Each has
+   * a header of four bytes, its length in big-endian order. Returns how many bytes they take together. With `mayWait` a read
+   * that would most likely find nothing is omitted: the caller waits for readiness instead.
    *
    * In the Sync forms `uninterrupted` says that JavaScript listens for no signal, so that a wait without a time limit
    * need not end for one.
    */
-  receive(id: number, slab: Uint8Array, maxLength: number, mayWait: boolean): number;
+  receive(id: number, slab: Uint8Array, offset: number, maxLength: number, mayWait: boolean): number;
   receiveSync(
     id: number,
     slab: Uint8Array,
+    offset: number,
     maxLength: number,
     timeoutMs: number,
     spinNs: number,

@@ -3,7 +3,7 @@
 // The common part of all queues: a pipe, a lock for each of its ends, and the state of the queue.
 import { inspect } from 'node:util';
 
-import { checkBlockingLimits, deadlineAfter, type WaitOptions } from '../core/deadline.js';
+import { checkBlockingLimits, deadlineAfter, type Limits, type WaitOptions } from '../core/deadline.js';
 import { argumentError, ClosedError, NotSupported, PicklingError, ShutDown } from '../core/errors.js';
 import { ArrivingItem, itemDecoder } from './arriving-item.js';
 import { waitForFeedersAtExit } from './exit.js';
@@ -24,13 +24,16 @@ import { LostItemsWatch, type LostItems } from './lost-items.js';
 import type { Item, QueueStats } from './transport.js';
 import { BorrowedBytes } from '../serialization/borrowed-bytes.js';
 import type { Exporter } from '../reduction/exporters.js';
-import { checkFunction } from '../core/validate.js';
+import { checkFunction, checkInteger } from '../core/validate.js';
 
 /** Options of `put` and `get`. */
 export interface QueueWaitOptions extends WaitOptions {
   /** Whether to wait at all. Default true; with false, `timeout` is ignored. CPython: `put(item, block)`. */
   block?: boolean | undefined;
 }
+
+/** How many items a batch has at most, unless the caller says so. */
+const DEFAULT_BATCH = 1024;
 
 /** The common base class of all queues. */
 export abstract class BaseQueue<T> {
@@ -122,6 +125,49 @@ export abstract class BaseQueue<T> {
     this.#arriving = item;
     item.collectSync('getSync');
     return this.#openArriving() as T;
+  }
+
+  /**
+   * Takes the items off the queue that are there, in their order: at least one, for which it waits as `get` does, and no
+   * further one that it would have to wait for, nor once they have 1 MiB together. Other members get nothing meanwhile only
+   * as with as many calls of `get`. No CPython counterpart.
+   *
+   * Rejects as `get` does. An item behind the first that cannot be decoded fails the next get.
+   *
+   * @param max The largest number of items. Default 1024.
+   */
+  getMany(max = DEFAULT_BATCH, options?: QueueWaitOptions): Promise<T[]> {
+    try {
+      const limits = this.#checkBatch(max, options);
+      if (this.#arriving !== undefined) return Promise.resolve(openBatch<T>([this.#takeArriving()]));
+      return this.#reader.get(limits, this.#keepAlive, max).then(openBatch<T>);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** As `getMany`, blocking the thread. */
+  getManySync(max = DEFAULT_BATCH, options?: QueueWaitOptions): T[] {
+    const deadline = deadlineAfter(this.#checkBatch(max, options).timeout);
+    const batch = (
+      this.#arriving === undefined ? this.#reader.getSync(deadline, 'getManySync', max) : [this.#takeArriving()]
+    ) as unknown[];
+    const [first] = batch;
+    if (!(first instanceof ArrivingItem)) return batch as T[];
+    this.#arriving = first;
+    first.collectSync('getManySync');
+    return [this.#openArriving() as T];
+  }
+
+  /**
+   * Gets batches, as `getMany` does, until the queue is shut down, or closed here. Leaving the loop early does not close it,
+   * and loses no item.
+   *
+   * @param max The largest number of items in a batch. Default 1024.
+   */
+  batches(max = DEFAULT_BATCH): AsyncGenerator<T[], void, undefined> {
+    checkInteger(max, 'max', 1);
+    return new CallIterator((options) => this.getMany(max, options), this.#isEnd);
   }
 
   /** @internal An item that is there now; undefined if there is none. */
@@ -218,10 +264,7 @@ export abstract class BaseQueue<T> {
    * item; nor does `return()` of the iterator, which also ends a `next()` that waits.
    */
   [Symbol.asyncIterator](): AsyncGenerator<T, void, undefined> {
-    return new CallIterator(
-      (options) => this.get(options),
-      (error) => error instanceof ShutDown || (this.#closed && error instanceof ClosedError),
-    );
+    return new CallIterator((options) => this.get(options), this.#isEnd);
   }
 
   /** The text that console.log shows. */
@@ -291,6 +334,15 @@ export abstract class BaseQueue<T> {
     throw new PicklingError(`The item has ${length} bytes, more than ${option} of this queue, ${longest}`);
   }
 
+  readonly #isEnd = (error: unknown): boolean =>
+    error instanceof ShutDown || (this.#closed && error instanceof ClosedError);
+
+  #checkBatch(max: number, options: QueueWaitOptions | undefined): Limits {
+    this.checkOpen();
+    checkInteger(max, 'max', 1);
+    return checkBlockingLimits(options);
+  }
+
   #takeArriving(): ArrivingItem | undefined {
     const item = this.#arriving;
     this.#arriving = undefined;
@@ -305,6 +357,12 @@ export abstract class BaseQueue<T> {
   protected checkOpen(): void {
     if (this.#closed) throw new ClosedError(this.#typeName);
   }
+}
+
+/** An item whose Connections are on their way is alone in its batch. */
+function openBatch<T>(batch: unknown): T[] | Promise<T[]> {
+  const [first] = batch as unknown[];
+  return first instanceof ArrivingItem ? first.then((item) => [item as T]) : (batch as T[]);
 }
 
 function checkEvent(event: unknown, listener: unknown): void {

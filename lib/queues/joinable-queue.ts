@@ -48,6 +48,18 @@ export class JoinableQueue<T = unknown> extends Queue<T> {
     return this.#leases === undefined ? super.getSync(options) : itemOf(super.getSync(options) as Lease<T>);
   }
 
+  /** As in all queues. With leases, the items are leased by this consumer until as many calls of `taskDone`. */
+  override getMany(max?: number, options?: QueueWaitOptions): Promise<T[]> {
+    const got = super.getMany(max, options);
+    return this.#leases === undefined ? got : (got as Promise<unknown> as Promise<Lease<T>[]>).then(itemsOf);
+  }
+
+  /** As `getMany`, blocking the thread. */
+  override getManySync(max?: number, options?: QueueWaitOptions): T[] {
+    const got = super.getManySync(max, options);
+    return this.#leases === undefined ? got : itemsOf(got as unknown as Lease<T>[]);
+  }
+
   /** As in all queues. With leases, the item is leased by this consumer until `taskDone`. */
   override getNowait(): T {
     return this.#leases === undefined ? super.getNowait() : itemOf(super.getNowait() as Lease<T>);
@@ -207,6 +219,10 @@ export class JoinableQueue<T = unknown> extends Queue<T> {
 
 function itemOf<T>(lease: Lease<T>): T {
   return lease.item;
+}
+
+function itemsOf<T>(leases: readonly Lease<T>[]): T[] {
+  return leases.map(itemOf);
 }
 
 /** CPython's spelling of a method, which behaves like the camelCase one. */

@@ -10,9 +10,10 @@ import { LargeMessage } from '../connection/receiving/large-message.js';
 import { native } from '../native/addon.js';
 import type { KeepAlive } from '../event-loop/keep-alive.js';
 import { PendingCall } from '../event-loop/pending-call.js';
-import { BYTES_PER_TURN, OPERATIONS_PER_TURN, takeTurn } from '../event-loop/reactor.js';
+import { BYTES_PER_TURN, countBytes, OPERATIONS_PER_TURN, takeTurn } from '../event-loop/reactor.js';
 import { flushUnwritten } from '../event-loop/sync-wait.js';
 import type { MessageDecoder } from '../serialization/message-decoder.js';
+import { ArrivingItem } from './arriving-item.js';
 import { CHECK_MS, type QueueTransport } from './transport.js';
 
 const codes = native.status;
@@ -20,14 +21,30 @@ const codes = native.status;
 /** Where the native layer puts small items. It is read before the next native call and never handed out. */
 const slab = Buffer.allocUnsafeSlow(native.smallBytes);
 
+/** A get that waits, of one item or of a batch of at most `max`. */
+class PendingGet extends PendingCall<unknown> {
+  readonly max: number | undefined;
+
+  constructor(max: number | undefined, keepAlive: KeepAlive) {
+    super(keepAlive);
+    this.max = max;
+  }
+}
+
+type Postponed = { readonly item: ArrivingItem } | { readonly error: unknown };
+
 export class QueueReader {
   readonly #transport: QueueTransport;
   readonly #decoder: MessageDecoder<unknown>;
-  readonly #waiting = new Fifo<PendingCall<unknown>>();
+  readonly #waiting = new Fifo<PendingGet>();
   /** A large item that is on its way. */
   readonly #large = new LargeMessage();
   /** An item that became whole when no call waited for it any more, or the error for one that is too long. */
   #kept: Buffer | Error | undefined;
+  /** What has ended a batch that had items already: an item that waits for others, or why one could not be decoded. */
+  #postponed: Postponed | undefined;
+  /** How many bytes the items of the batch have that is being got. */
+  #bytes = 0;
   #immediate = false;
   /** What the last attempt found missing, while the reader waits for it; and what ends that wait. */
   #missing: number | undefined;
@@ -44,32 +61,38 @@ export class QueueReader {
 
   /** Whether an item is here already. */
   get holdsItem(): boolean {
-    return this.#kept !== undefined;
+    return this.#kept !== undefined || this.#postponed !== undefined;
   }
 
-  /** Gets one item, after the calls that were made earlier. */
-  get(limits: Limits, keepAlive: KeepAlive): Promise<unknown> {
+  /**
+   * Gets one item, after the calls that were made earlier.
+   *
+   * @param max Gets a batch of the items that are there instead, at least one and at most so many.
+   */
+  get(limits: Limits, keepAlive: KeepAlive, max?: number): Promise<unknown> {
     const turn = this.#waiting.length === 0 && takeTurn();
     if (turn) {
       try {
+        if (this.#postponed !== undefined) return Promise.resolve(this.#takePostponed(max));
         const status = this.#next(false);
-        if (this.#has(status)) return Promise.resolve(this.#item(status));
+        if (this.#has(status)) return Promise.resolve(this.#answer(status, max));
         if (!isWait(status)) return Promise.reject(this.#failure(status));
         if (limits.timeout <= 0) {
           this.#watch(status);
           return Promise.reject(new Empty());
         }
-        return this.#wait(limits, keepAlive, status);
+        return this.#wait(limits, keepAlive, status, max);
       } catch (error) {
         return Promise.reject(error);
       }
     }
-    return this.#wait(limits, keepAlive, undefined);
+    return this.#wait(limits, keepAlive, undefined, max);
   }
 
   /** An item that is there now; undefined if there is none, or if earlier calls wait for it. */
   getNow(): { value: unknown } | undefined {
     if (this.#waiting.length > 0) return undefined;
+    if (this.#postponed !== undefined) return { value: this.#takePostponed(undefined) };
     const status = this.#next(false);
     if (this.#has(status)) return { value: this.#item(status) };
     if (!isWait(status)) throw this.#failure(status);
@@ -78,13 +101,14 @@ export class QueueReader {
   }
 
   /** Gets one item, blocking. */
-  getSync(deadline: number, operation: string): unknown {
+  getSync(deadline: number, operation: string, max?: number): unknown {
     if (this.#waiting.length > 0) throw new BusyError(`${operation}: an asynchronous get is pending on this queue`);
+    if (this.#postponed !== undefined) return this.#takePostponed(max);
     flushUnwritten();
     this.#watch(undefined);
     for (;;) {
       const status = this.#next(false, Infinity);
-      if (this.#has(status)) return this.#item(status);
+      if (this.#has(status)) return this.#answer(status, max);
       if (!isWait(status)) throw this.#failure(status);
       const { inside } = this.#transport;
       const until = inside ? Math.min(deadline, performance.now() + CHECK_MS) : deadline;
@@ -100,14 +124,15 @@ export class QueueReader {
   close(makeError: () => Error): void {
     this.#closed = true;
     this.#watch(undefined);
-    this.#kept = undefined;
+    if (this.#postponed !== undefined && 'item' in this.#postponed) this.#postponed.item.drop();
+    this.#kept = this.#postponed = undefined;
     this.#large.drop();
     this.#failAll(makeError);
   }
 
   /** @param status What the call has found missing; undefined if it has not looked. */
-  #wait(limits: Limits, keepAlive: KeepAlive, status: number | undefined): Promise<unknown> {
-    const call = new PendingCall<unknown>(keepAlive);
+  #wait(limits: Limits, keepAlive: KeepAlive, status: number | undefined, max: number | undefined): Promise<unknown> {
+    const call = new PendingGet(max, keepAlive);
     if (isLimited(limits)) this.#limit(call, limits);
     this.#waiting.push(call);
     try {
@@ -119,7 +144,7 @@ export class QueueReader {
     return call.promise;
   }
 
-  #limit(call: PendingCall<unknown>, limits: Limits): void {
+  #limit(call: PendingGet, limits: Limits): void {
     const timeoutError = (): Error => new Empty();
     call.limit(limits, timeoutError, (error) => {
       this.#waiting.remove(call);
@@ -135,6 +160,11 @@ export class QueueReader {
       if (turn === OPERATIONS_PER_TURN) {
         this.#serveSoon();
         return;
+      }
+      if (this.#postponed !== undefined && this.#waiting.length > 0) {
+        const call = this.#waiting.shift() as PendingGet;
+        call.attempt(() => call.resolve(this.#takePostponed(call.max)));
+        continue;
       }
       const status = this.#next(expected);
       if (isWait(status)) {
@@ -162,7 +192,7 @@ export class QueueReader {
       const first = this.#waiting.shift();
       // Copied, since the next get may come at any time, after the slab was used again.
       if (first === undefined) this.#kept = status >= 0 ? ownCopy(slab, 0, status) : this.#large.take();
-      else first.attempt(() => first.resolve(this.#item(status)));
+      else first.attempt(() => first.resolve(this.#answer(status, first.max)));
     }
     this.#rest();
   };
@@ -232,6 +262,14 @@ export class QueueReader {
     }
   }
 
+  /** The outcome of a get that needs no item from the queue. */
+  #takePostponed(max: number | undefined): unknown {
+    const postponed = this.#postponed as Postponed;
+    this.#postponed = undefined;
+    if ('error' in postponed) throw postponed.error;
+    return max === undefined ? postponed.item : [postponed.item];
+  }
+
   #has(status: number): boolean {
     return status >= 0 || status === codes.largeMessage;
   }
@@ -249,7 +287,38 @@ export class QueueReader {
   }
 
   #item(status: number): unknown {
-    return status >= 0 ? this.#decoder.fromBorrowed(slab, status) : this.#decoder.fromOwned(this.#large.take());
+    if (status >= 0) {
+      this.#bytes += status;
+      return this.#decoder.fromBorrowed(slab, status);
+    }
+    const item = this.#large.take();
+    this.#bytes += item.length;
+    return this.#decoder.fromOwned(item);
+  }
+
+  /** The outcome of a get that has found an item: the item, or a batch that begins with it. */
+  #answer(status: number, max: number | undefined): unknown {
+    this.#bytes = 0;
+    const first = this.#item(status);
+    if (max === undefined) return first;
+    const batch = [first];
+    // No item is given back, so the last one may be more than fits the share.
+    const mayGoOn = (): boolean => batch.length < max && this.#bytes < BYTES_PER_TURN && this.#postponed === undefined;
+    while (!(first instanceof ArrivingItem) && mayGoOn()) {
+      try {
+        const next = this.#next(false);
+        if (isWait(next)) break;
+        if (!this.#has(next)) throw this.#failure(next);
+        const item = this.#item(next);
+        if (item instanceof ArrivingItem) this.#postponed = { item };
+        else batch.push(item);
+      } catch (error) {
+        this.#postponed = { error };
+      }
+    }
+    countBytes(this.#bytes);
+    if (this.#waiting.length === 0) this.#rest();
+    return batch;
   }
 
   /** The error for a failed attempt. If it was made inside an item, a timer makes the next one. */

@@ -324,8 +324,8 @@ void ExportEndpointApi(napi_env env, napi_value exports) {
   };
   ExportNumbers(env, status, codes);
   const NamedNumber sizes[] = {
-      {"smallBytes", FrameReader::kSmallBytes},
-      {"mostHeldBytes", FrameReader::kMaxHeldBytes},
+      {"smallBytes", FrameReader::kSmallBytes},   {"aheadBytes", FrameReader::kAheadBytes},
+      {"frameBytes", FrameReader::kFrameBytes},   {"mostHeldBytes", FrameReader::kMaxHeldBytes},
       {"copiedBytes", FrameWriter::kCopiedBytes},
   };
   ExportNumbers(env, exports, sizes);

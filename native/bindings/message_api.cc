@@ -22,14 +22,21 @@ napi_value ReadReady(napi_env env, napi_callback_info info) {
   return args.Return(endpoint != nullptr && endpoint->reader().Ready() ? 1 : 0);
 }
 
+// Memory that messages are put into, from `offset` on: nothing if there is no room for the largest.
+Bytes RoomForFrames(Bytes slab, size_t offset) noexcept {
+  if (offset > slab.size || slab.size - offset < FrameReader::kFrameBytes) return {};
+  return {slab.data + offset, slab.size - offset};
+}
+
 napi_value Receive(napi_env env, napi_callback_info info) {
-  const Args<4> args(env, info);
+  const Args<5> args(env, info);
   Endpoint* endpoint = args.addon().FindEndpoint(args.Int(0));
-  const Bytes slab = args.Bytes(1);
+  const Bytes room = RoomForFrames(args.Bytes(1), args.Size(2));
   if (endpoint == nullptr) return args.Return(-EBADF);
-  if (slab.size < FrameReader::kSmallBytes) return args.Return(-EINVAL);
-  if (args.Flag(3) && endpoint->reader().drained()) return args.Return(-EAGAIN);
-  return args.Return(endpoint->reader().ReadSmall(endpoint->source(), slab.data, args.Size(2)));
+  if (room.data == nullptr) return args.Return(-EINVAL);
+  FrameReader& reader = endpoint->reader();
+  if (args.Flag(4) && reader.drained()) return args.Return(-EAGAIN);
+  return args.Return(reader.ReadFrames(endpoint->source(), room.data, room.size, args.Size(3)));
 }
 
 // Whether a Sync call may block inside read() or write(), where neither a deadline nor a signal nor
@@ -39,25 +46,25 @@ bool MayBlockInside(const AddonEnv& addon, const Deadline& deadline, bool no_lis
 }
 
 napi_value ReceiveSync(napi_env env, napi_callback_info info) {
-  const Args<6> args(env, info);
+  const Args<7> args(env, info);
   AddonEnv& addon = args.addon();
   Endpoint* found = addon.FindEndpoint(args.Int(0));
-  const Bytes slab = args.Bytes(1);
+  const Bytes room = RoomForFrames(args.Bytes(1), args.Size(2));
   if (found == nullptr) return args.Return(-EBADF);
-  if (slab.size < FrameReader::kSmallBytes) return args.Return(-EINVAL);
+  if (room.data == nullptr) return args.Return(-EINVAL);
   const std::shared_ptr<Endpoint> endpoint = addon.Find(args.Int(0))->endpoint;
-  const uint64_t limit = args.Size(2);
-  const Deadline deadline = Deadline::After(args.Number(3));
-  Spinner spinner(static_cast<int64_t>(args.Number(4)), &endpoint->spin_history);
+  const uint64_t limit = args.Size(3);
+  const Deadline deadline = Deadline::After(args.Number(4));
+  Spinner spinner(static_cast<int64_t>(args.Number(5)), &endpoint->spin_history);
   const Endpoint::BlockingScope blocking(
-      *endpoint, !spinner.enabled() && MayBlockInside(addon, deadline, args.Flag(5)));
+      *endpoint, !spinner.enabled() && MayBlockInside(addon, deadline, args.Flag(6)));
   const bool wait_first =
       !blocking.on() && endpoint->receive_habit.ExpectsToWait() && !endpoint->reader().Ready();
   int attempts = 0;
   const int64_t result = BlockUntilDone(
       addon, endpoint->fd(), POLLIN, deadline, &spinner, wait_first, [&]() -> int64_t {
         attempts++;
-        return endpoint->reader().ReadSmall(endpoint->source(), slab.data, limit);
+        return endpoint->reader().ReadFrames(endpoint->source(), room.data, room.size, limit);
       });
   if (!wait_first && !blocking.on()) endpoint->receive_habit.Learn(attempts > 1);
   return args.Return(result);

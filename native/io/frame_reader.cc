@@ -26,6 +26,72 @@ int64_t FrameReader::ReadSmall(ByteSource& source, uint8_t* out, uint64_t max_le
   return AssembleSmall(source, out);
 }
 
+namespace {
+
+// A source of which is known that nothing more is there.
+class Exhausted final : public ByteSource {
+ public:
+  ssize_t Read(const iovec*, int, ArrivedDescriptor*) override { return -EAGAIN; }
+};
+
+}  // namespace
+
+int64_t FrameReader::ReadFrames(ByteSource& source, uint8_t* out, size_t size,
+                                uint64_t max_length) {
+  Exhausted exhausted;
+  ByteSource* rest = &source;
+  if (read_ahead_ && phase_ == Phase::kHeader && header_have_ == 0) {
+    if (begin_ != end_) {
+      const uint8_t* held = buffer_.get() + begin_;
+      const size_t whole = WholeFrames(held, std::min(size, end_ - begin_), max_length);
+      if (whole > 0) {
+        TakeHeld(out, whole);
+        DropBufferIfEmpty();
+        return static_cast<int64_t>(whole);
+      }
+    }
+    // A message that is held in part is not longer than a small one, so there is room behind it.
+    if (!Ready()) {
+      const size_t held = TakeHeld(out, size);
+      const ssize_t n = Pull(source, out + held, size - held);
+      const size_t have = held + (n > 0 ? static_cast<size_t>(n) : 0);
+      const size_t whole = phase_ == Phase::kHeader ? WholeFrames(out, have, max_length) : 0;
+      if (phase_ == Phase::kHeader) Keep(out + whole, have - whole);
+      DropBufferIfEmpty();
+      if (whole > 0) return static_cast<int64_t>(whole);
+      if (n < 0) return n;
+      if (n == 0 && held == 0) {
+        phase_ = Phase::kEnded;
+        return kEndOfFile;
+      }
+      if (drained_) rest = &exhausted;
+    }
+  }
+  const int64_t length = ReadSmall(*rest, out + frame::kShortHeaderBytes, max_length);
+  if (length < 0) return length;
+  return static_cast<int64_t>(frame::EncodeHeader(static_cast<uint64_t>(length), out)) + length;
+}
+
+// How many of the first `size` bytes that were read are whole small messages with short headers.
+// Whatever else comes is left to ReadSmall. A descriptor belongs to the last byte that was read.
+size_t FrameReader::WholeFrames(const uint8_t* bytes, size_t size,
+                                uint64_t max_length) const noexcept {
+  const size_t usable = descriptor_ && size > 0 ? size - 1 : size;
+  const auto longest = std::min({static_cast<uint64_t>(kSmallBytes), max_bytes_, max_length});
+  size_t whole = 0;
+  for (;;) {
+    size_t needed = 0;
+    int64_t length = 0;
+    const frame::HeaderState state =
+        frame::DecodeHeader(bytes + whole, usable - whole, &needed, &length);
+    if (state != frame::HeaderState::kComplete || needed != frame::kShortHeaderBytes) return whole;
+    if (static_cast<uint64_t>(length) > longest) return whole;
+    const size_t end = whole + needed + static_cast<size_t>(length);
+    if (end > usable) return whole;
+    whole = end;
+  }
+}
+
 // Reads a header and what follows it in one call, the latter straight to `out`. In the common case
 // that only one small message is there, it costs one system call and no copy. kNotWhole: the bytes
 // that were read are held, and the general way goes on with them.
@@ -153,8 +219,8 @@ int64_t FrameReader::SkipLarge(ByteSource& source, size_t budget) {
   for (size_t skipped = 0; phase_ == Phase::kBody; skipped += sizeof nowhere) {
     if (skipped >= budget) return -EAGAIN;
     const size_t part = std::min(static_cast<size_t>(length_ - received_), sizeof nowhere);
-    const ssize_t n = end_ > begin_ ? static_cast<ssize_t>(TakeHeld(nowhere, part))
-                                    : Pull(source, nowhere, part);
+    const ssize_t n =
+        end_ > begin_ ? static_cast<ssize_t>(TakeHeld(nowhere, part)) : Pull(source, nowhere, part);
     if (n == 0) return EndInside(received_, length_);
     if (n < 0) return n;
     if (descriptor_) return Refuse(kUnexpectedDescriptor);
@@ -198,12 +264,15 @@ int64_t FrameReader::TakeOut(uint8_t* out) noexcept {
 }
 
 int FrameReader::PutIn(const uint8_t* bytes, size_t size) {
-  if (phase_ != Phase::kHeader || header_have_ > 0 || begin_ != end_) return -EBUSY;
-  if (size > kMaxHeldBytes) return -EINVAL;
-  // More bytes than the buffer holds can only begin with part of a header.
-  header_have_ = size > kSmallBytes ? size - kSmallBytes : 0;
-  std::memcpy(header_, bytes, header_have_);
-  Keep(bytes + header_have_, size - header_have_);
+  if (phase_ != Phase::kHeader || header_have_ > 0) return -EBUSY;
+  const size_t held = end_ - begin_;
+  if (size + held > kMaxHeldBytes) return -EINVAL;
+  const std::unique_ptr<uint8_t[]> before = std::move(buffer_);
+  const size_t from = begin_;
+  Allocate(size + held);
+  std::memcpy(buffer_.get(), bytes, size);
+  if (held > 0) std::memcpy(buffer_.get() + size, before.get() + from, held);
+  end_ = size + held;
   return 0;
 }
 
@@ -260,15 +329,15 @@ int64_t FrameReader::EndInside(int64_t received, int64_t expected) noexcept {
 
 ssize_t FrameReader::Fill(ByteSource& source, size_t most) {
   if (!buffer_) {
-    Allocate();
+    Allocate(kSmallBytes);
   } else if (begin_ == end_) {
     begin_ = end_ = 0;
-  } else if (kSmallBytes - begin_ < most + (end_ - begin_)) {
+  } else if (capacity_ - begin_ < most + (end_ - begin_)) {
     std::memmove(buffer_.get(), buffer_.get() + begin_, end_ - begin_);
     end_ -= begin_;
     begin_ = 0;
   }
-  const size_t room = kSmallBytes - end_;
+  const size_t room = capacity_ - end_;
   const ssize_t n = Pull(source, buffer_.get() + end_, read_ahead_ ? room : std::min(most, room));
   if (n > 0) end_ += static_cast<size_t>(n);
   DropBufferIfEmpty();
@@ -299,14 +368,17 @@ size_t FrameReader::TakeHeld(uint8_t* into, size_t most) noexcept {
 // Holds bytes that were read and not handed out. Only while nothing else is held.
 void FrameReader::Keep(const uint8_t* bytes, size_t size) {
   if (size == 0) return;
-  Allocate();
+  Allocate(size);
   std::memcpy(buffer_.get(), bytes, size);
   end_ = size;
 }
 
-void FrameReader::Allocate() {
-  // Not make_unique, which would clear it.
-  if (!buffer_) buffer_.reset(new uint8_t[kSmallBytes]);
+void FrameReader::Allocate(size_t least) {
+  if (!buffer_ || capacity_ < least) {
+    capacity_ = std::max(least, kSmallBytes);
+    // Not make_unique, which would clear it.
+    buffer_.reset(new uint8_t[capacity_]);
+  }
   begin_ = end_ = 0;
 }
 

@@ -20,9 +20,15 @@ namespace mp {
 
 class FrameReader {
  public:
-  // The largest message that is handed out whole; also the capacity for reading ahead. A larger one
-  // is read straight to its destination, which costs one more call and spares two copies.
+  // The largest message that is handed out whole. A larger one is read straight to its destination,
+  // which costs one more call and spares two copies.
   static constexpr size_t kSmallBytes = 16 * 1024;
+
+  // The most that one call reads ahead.
+  static constexpr size_t kAheadBytes = 64 * 1024;
+
+  // The least room that ReadFrames needs: for one small message with a header of either form.
+  static constexpr size_t kFrameBytes = frame::kLongHeaderBytes + kSmallBytes;
 
   // A message longer than `max_message_bytes` makes the stream unreadable, unless such messages are
   // to be skipped.
@@ -31,6 +37,11 @@ class FrameReader {
   // Returns the length of one whole message, copied to `out` (which has room for kSmallBytes), or a
   // Status, or -errno. A message longer than `max_length` is kTooLong.
   int64_t ReadSmall(ByteSource& source, uint8_t* out, uint64_t max_length);
+
+  // As ReadSmall, for as many small messages as are there: puts them into `out`, which has room for
+  // `size` bytes, one behind the other, each behind a header of 4 bytes. Returns how many bytes
+  // they take together. Without reading ahead it is one message.
+  int64_t ReadFrames(ByteSource& source, uint8_t* out, size_t size, uint64_t max_length);
 
   // After kLargeMessage: reads at most `budget` more bytes into `into`, which has room for the
   // first `size` bytes of the message, and returns how many bytes of the message are there. At
@@ -57,10 +68,10 @@ class FrameReader {
   // Hands out what is held, header included, so that another reader of the same stream can go on
   // with it: at most kMaxHeldBytes. -EBUSY when that is impossible: a large message has arrived in
   // part in the caller's memory, or a descriptor is held.
-  static constexpr size_t kMaxHeldBytes = kSmallBytes + frame::kLongHeaderBytes;
+  static constexpr size_t kMaxHeldBytes = kAheadBytes + frame::kLongHeaderBytes;
   int64_t TakeOut(uint8_t* out) noexcept;
 
-  // The counterpart, for a reader that has not read anything yet.
+  // The counterpart: puts bytes before those that are held. Only between two messages.
   int PutIn(const uint8_t* bytes, size_t size);
 
   // Forgets the message of which a part was read: its rest will not come.
@@ -88,6 +99,7 @@ class FrameReader {
   static constexpr int64_t kNotWhole = INT64_MIN;
 
   int64_t ReadAhead(ByteSource& source, uint8_t* out, uint64_t max_length);
+  size_t WholeFrames(const uint8_t* bytes, size_t size, uint64_t max_length) const noexcept;
   int64_t ReadHeader(ByteSource& source);
   int64_t AssembleSmall(ByteSource& source, uint8_t* out);
   int64_t Finish() noexcept;
@@ -99,7 +111,7 @@ class FrameReader {
   ssize_t Pull(ByteSource& source, uint8_t* into, size_t size);
   ssize_t Receive(ByteSource& source, const iovec* iov, int count);
   void Keep(const uint8_t* bytes, size_t size);
-  void Allocate();
+  void Allocate(size_t least);
   size_t TakeHeld(uint8_t* into, size_t most) noexcept;
   void DropBufferIfEmpty() noexcept;
   bool IsLarge() const noexcept { return static_cast<uint64_t>(length_) > kSmallBytes; }
@@ -108,6 +120,7 @@ class FrameReader {
   int64_t length_ = 0;
   int64_t received_ = 0;
   std::unique_ptr<uint8_t[]> buffer_;
+  size_t capacity_ = 0;
   size_t begin_ = 0;
   size_t end_ = 0;
   size_t header_have_ = 0;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// Receives whole messages with a FrameReader, as lib/connection/receiver.ts does: small ones
-// through a slab, large ones into memory that grows.
+// Receives whole messages with a FrameReader, as lib/connection/receiving/receiver.ts does: small
+// ones through a slab, large ones into memory that grows. With reading ahead, as many small ones as
+// are there come at once, and are handed out one by one.
 #pragma once
 
 #include <string>
@@ -28,16 +29,21 @@ class Receiving {
   Blob message;  // The last one that was complete.
   size_t budget = SIZE_MAX;
   size_t growth = 1 << 20;
+  size_t room = FrameReader::kAheadBytes;
 
   // One attempt. The length of a complete message, -EAGAIN, or a failure.
   int64_t Try(ByteSource& source, uint64_t max_length = UINT64_MAX) {
+    if (TakeFrame(max_length)) return static_cast<int64_t>(message.size());
+    GiveBack();
     // A new slab each time: no attempt may depend on what an earlier one left there.
-    Blob slab(FrameReader::kSmallBytes, 0xcc);
-    const int64_t status = reader.ReadSmall(source, slab.data(), max_length);
-    if (status != kLargeMessage) {
-      if (status >= 0) message.assign(slab.begin(), slab.begin() + status);
-      return status;
+    Blob slab(room, 0xcc);
+    const int64_t status = reader.ReadFrames(source, slab.data(), slab.size(), max_length);
+    if (status >= 0) {
+      frames_.assign(slab.begin(), slab.begin() + status);
+      Check(TakeFrame(max_length), "a whole message is handed out");
+      return static_cast<int64_t>(message.size());
     }
+    if (status != kLargeMessage) return status;
     const auto length = static_cast<size_t>(reader.length());
     for (;;) {
       if (body_.size() < length) body_.resize(std::min(length, body_.size() + growth));
@@ -63,6 +69,7 @@ class Receiving {
 
   // How many bytes the reader has read and not handed out. They are removed from it.
   int64_t TakeHeld() {
+    GiveBack();
     Blob bytes(FrameReader::kMaxHeldBytes);
     return reader.TakeOut(bytes.data());
   }
@@ -73,8 +80,31 @@ class Receiving {
     Check(message == expected, what + ": the bytes differ", file, line);
   }
 
+  // Whether the next attempt makes progress without a call.
+  bool Ready() const { return !frames_.empty() || reader.Ready(); }
+
  private:
+  bool TakeFrame(uint64_t max_length) {
+    if (frames_.empty()) return false;
+    size_t needed = 0;
+    int64_t length = 0;
+    const auto state = frame::DecodeHeader(frames_.data(), frames_.size(), &needed, &length);
+    Check(state == frame::HeaderState::kComplete && needed == frame::kShortHeaderBytes);
+    if (static_cast<uint64_t>(length) > max_length) return false;
+    const auto body = frames_.begin() + static_cast<ptrdiff_t>(needed);
+    message.assign(body, body + length);
+    frames_.erase(frames_.begin(), body + length);
+    return true;
+  }
+
+  // Only the reader knows how a message is refused, and what comes with a descriptor.
+  void GiveBack() {
+    if (!frames_.empty()) Equal(reader.PutIn(frames_.data(), frames_.size()), 0);
+    frames_.clear();
+  }
+
   Blob body_;
+  Blob frames_;
 };
 
 // Both ways of reading must give the same results.

@@ -73,6 +73,27 @@ describe('A Connection in an item of a queue of pickles', function () {
     await rejects(reader.recv(), { code: 'ERR_MP_EOF' });
   });
 
+  it('is alone in a batch, in its place among the items', async () => {
+    const queue = new Queue<Item | number>({ serialization: 'pickle' });
+    const [reader, writer] = Pipe(false, { serialization: 'pickle' });
+    track(reader);
+    for (const item of [1, 2, { question: 3, reply: writer }, 4]) await queue.put(item);
+    for (const item of [5, { question: 5, reply: writer }]) await queue.put(item);
+    expect(await queue.getMany()).to.deep.equal([1, 2]);
+    const [item, ...none] = (await queue.getMany()) as Item[];
+    expect([item?.question, none]).to.deep.equal([3, []]);
+    await track((item as Item).reply).send('answer');
+    expect(await reader.recv()).to.equal('answer');
+    expect(await queue.getMany()).to.deep.equal([4, 5]);
+    item?.reply.close();
+    writer.close();
+    const last = (await queue.get()) as Item;
+    expect(last.question).to.equal(5);
+    last.reply.close();
+    await rejects(reader.recv(), { code: 'ERR_MP_EOF' });
+    queue.close();
+  });
+
   for (const { version, path } of edgePythons()) {
     for (const [name, get] of Object.entries(ways)) {
       it(`arrives from Python (Python ${version}, ${name})`, async () => {

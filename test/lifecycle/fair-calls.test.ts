@@ -154,6 +154,7 @@ const cases: Record<string, (() => Case) | (() => Case)[]> = {
   'Connection.recv': connectionCase((end) => end.recv({ timeout: 0 })),
   'Connection.recvBytes': connectionCase((end) => end.recvBytes(undefined, { timeout: 0 })),
   'Connection.recvBytesInto': connectionCase((end) => end.recvBytesInto(Buffer.alloc(1), 0, { timeout: 0 })),
+  'Connection.recvMany': connectionCase((end) => end.recvMany(1, { timeout: 0 })),
   'Connection.recvHandle': connectionCase((end) => end.recvHandle({ timeout: 0 })),
   'Connection.sendHandle': connectionCase((end) => end.sendHandle(-1)),
   'Connection.poll': connectionCase((end) => end.poll()),
@@ -173,6 +174,14 @@ const cases: Record<string, (() => Case) | (() => Case)[]> = {
       (queue) => queue.get({ timeout: 0 }),
     ),
   ],
+  'BaseQueue.getMany': caseOf(
+    () => new mp.SimpleQueue(),
+    (queue) => queue.getMany(1, { timeout: 0 }),
+  ),
+  'JoinableQueue.getMany': caseOf(
+    () => new mp.JoinableQueue(),
+    (queue) => queue.getMany(1, { block: false }),
+  ),
   'Queue.joinThread': caseOf(
     () => new mp.Queue(),
     (queue) => {

@@ -27,6 +27,7 @@ const CODES: Record<string, string> = {
   PoolClosed: 'ERR_MP_POOL_CLOSED',
   PoolSaturated: 'ERR_MP_POOL_SATURATED',
   QueueBroken: 'ERR_MP_QUEUE_BROKEN',
+  RedisError: 'ERR_MP_REDIS',
   ReleasedTooOften: 'ERR_MP_RELEASED_TOO_OFTEN',
   RemoteError: 'ERR_MP_REMOTE',
   ShutDown: 'ERR_MP_SHUT_DOWN',

@@ -223,7 +223,7 @@ async function refusal({ call, index }: Place, options: object): Promise<Error> 
 
 /** Plain synchronous calls, whose names do not end in Sync. */
 const SYNCHRONOUS =
-  /^(Pipe|describe|pickle\..*|Connection\.(fromFd|close)|SharedMemory\.view|(Joinable)?Queue\.shutdown|R?Lock\.recover|(Python)?Pool\.(imap|imapUnordered|stream))$/;
+  /^(Pipe|describe|pickle\..*|Connection\.(fromFd|close|batches)|SharedMemory\.view|(Joinable)?Queue\.shutdown|R?Lock\.recover|(Python)?Pool\.(imap|imapUnordered|stream))$/;
 
 function neverThrowingUnlessSync(call: string, run: () => unknown): unknown {
   return SYNCHRONOUS.test(call) ? run() : neverThrowing(run)();

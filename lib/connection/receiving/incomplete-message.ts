@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+import type { MessageDecoder } from '../../serialization/message-decoder.js';
 
 /**
  * A message that has been received, while something that belongs to it is still to come. A decoder that
@@ -32,4 +33,9 @@ export abstract class IncompleteMessage {
 
   /** Closes the descriptors that have come: the message will not be opened. */
   abstract drop(): void;
+}
+
+/** Whether a decoder's result is a message of which something is still to come. */
+export function isIncomplete(decoder: MessageDecoder<unknown>, value: unknown): value is IncompleteMessage {
+  return decoder.mayBeIncomplete === true && value instanceof IncompleteMessage;
 }

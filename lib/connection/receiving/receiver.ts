@@ -2,29 +2,27 @@
 //
 // The receiving half of a channel: the pending receives, the order in which they are served, and the message that has been
 // received in part.
-import { isLimited, millisecondsLeft, type Limits } from '../../core/deadline.js';
+import { isLimited, type Limits } from '../../core/deadline.js';
 import { BusyError, TimeoutError } from '../../core/errors.js';
-import { receiveError } from '../../core/status-errors.js';
 import { Fifo } from '../../core/fifo.js';
-import { LargeMessage } from './large-message.js';
 import { native } from '../../native/addon.js';
+import { NOTHING } from '../../event-loop/call-iterator.js';
 import type { KeepAlive } from '../../event-loop/keep-alive.js';
-import { BYTES_PER_TURN, takeTurn, TURN_MS } from '../../event-loop/reactor.js';
-import { blockOn, checkInterrupted, flushUnwritten, listensForSignals, unwritten } from '../../event-loop/sync-wait.js';
-import { IncompleteMessage } from './incomplete-message.js';
+import { takeShare, takeTurn, TURN_MS } from '../../event-loop/reactor.js';
+import { blockOn, checkInterrupted, flushUnwritten, unwritten } from '../../event-loop/sync-wait.js';
+import { Batches, type BatchReceiveOptions, type ReceiveOptions } from './batches.js';
+import { isIncomplete, type IncompleteMessage } from './incomplete-message.js';
 import { KeptMessages } from './kept-messages.js';
+import { isMessage, MessageSource } from './message-source.js';
 import { ReceiveRequest, type PendingReceive } from './receive-request.js';
 import type { MessageDecoder } from '../../serialization/message-decoder.js';
 
 const codes = native.status;
 
-/** Where the native layer puts small messages. It is read before the next native call and never handed out. */
-const slab = Buffer.allocUnsafeSlow(native.smallBytes);
-
-/** The name of a receive in errors, and the longest message that it accepts. */
-export interface ReceiveOptions {
-  readonly operation: string;
-  readonly maxLength: number;
+/** The options of a channel that concern its messages. */
+export interface SourceOptions {
+  readonly maxMessageBytes: number;
+  readonly views: boolean;
 }
 
 /** What a receiver needs from its channel. */
@@ -35,20 +33,24 @@ export interface ReceiverOwner {
 
 export class Receiver {
   readonly #id: number;
-  readonly #maxMessageBytes: number;
+  readonly #source: MessageSource;
   readonly #channel: ReceiverOwner;
   readonly #queue = new Fifo<PendingReceive>();
-  readonly #large = new LargeMessage();
   /** Messages that have been received without all that belongs to them. */
   readonly #kept = new KeptMessages();
   #immediate = false;
-  /** Set when the stream is out of step with its sender: nothing more can be received. */
-  unreadable = false;
+  readonly #batches: Batches;
 
-  constructor(id: number, maxMessageBytes: number, channel: ReceiverOwner) {
+  constructor(id: number, { maxMessageBytes, views }: SourceOptions, channel: ReceiverOwner) {
     this.#id = id;
-    this.#maxMessageBytes = maxMessageBytes;
+    this.#source = new MessageSource(id, maxMessageBytes, views);
+    this.#batches = new Batches(this.#source, this.#kept);
     this.#channel = channel;
+  }
+
+  /** Whether the stream is out of step with its sender: nothing more can be received. */
+  get unreadable(): boolean {
+    return this.#source.unreadable;
   }
 
   /** Whether a receive waits, for whatever. */
@@ -78,6 +80,38 @@ export class Receiver {
     );
   }
 
+  /** A message that needs neither a wait nor a call of the native layer; `NOTHING` if there is none, or others come first. */
+  takeNow<T>(decoder: MessageDecoder<T>): T | typeof NOTHING {
+    const source = this.#source;
+    if (!source.holds || this.#queue.length > 0 || this.#batches.ended || !takeShare(source.length)) return NOTHING;
+    const value = source.takeHeld(decoder);
+    if (!isIncomplete(decoder, value)) return value;
+    this.#kept.keep(value);
+    return NOTHING;
+  }
+
+  /** Receives the messages that are there: at least one, at most `max` and the share of a turn. */
+  receiveMany<T>(
+    decoder: MessageDecoder<T>,
+    options: BatchReceiveOptions,
+    limits: Limits,
+    owner: object,
+    keepAlive: KeepAlive,
+  ): Promise<T[]> {
+    const attempt = (mayWait: boolean): { value: T[] } | undefined => {
+      const before = this.#source.bytesTaken;
+      const first = this.#tryMessage(decoder, options, mayWait);
+      return first === undefined ? undefined : { value: this.#batches.gather(decoder, options, first.value, before) };
+    };
+    return this.#request(attempt, options.operation, limits, owner, keepAlive);
+  }
+
+  receiveManySync<T>(decoder: MessageDecoder<T>, options: BatchReceiveOptions, deadline: number, spinNs: number): T[] {
+    const before = this.#source.bytesTaken;
+    const first = this.receiveSync(decoder, options, deadline, spinNs);
+    return this.#batches.gather(decoder, options, first, before);
+  }
+
   /** Receives one descriptor, in the same order. */
   receiveHandle(limits: Limits, owner: object, keepAlive: KeepAlive): Promise<number> {
     return this.#request(() => this.#tryHandle('recvHandle'), 'recvHandle', limits, owner, keepAlive);
@@ -91,6 +125,7 @@ export class Receiver {
   receiveSync<T>(decoder: MessageDecoder<T>, options: ReceiveOptions, deadline: number, spinNs: number): T {
     this.#refuseIfBusy(options.operation);
     flushUnwritten();
+    this.#batches.throwPostponed();
     if (this.#kept.first !== undefined) {
       refuseBytes(decoder, options.operation);
       return this.#completeSync(this.#kept.first, options.operation, deadline) as T;
@@ -106,21 +141,21 @@ export class Receiver {
     deadline: number,
     spinNs: number,
   ): T {
+    const source = this.#source;
     try {
       for (;;) {
         // If no other connection has something left to write, the whole wait is one native call.
         const status =
           unwritten.size > 0
-            ? this.#nextStatus(decoder, maxLength, false)
-            : this.#nextStatusSync(decoder, maxLength, deadline, spinNs);
-        if (status >= 0) return decoder.fromBorrowed(slab, status);
-        if (status === codes.largeMessage) return decoder.fromOwned(this.#large.take());
+            ? source.next(decoder, maxLength, false)
+            : source.nextSync(decoder, maxLength, deadline, spinNs);
+        if (isMessage(status)) return source.take(decoder, status);
         if (status === codes.again) this.#block(operation, deadline);
-        else if (status !== codes.interrupted) throw this.#failure(status, operation, maxLength);
+        else if (status !== codes.interrupted) throw source.failure(status, operation, maxLength);
         else checkInterrupted(status, operation);
       }
     } finally {
-      this.#large.detach();
+      source.detach();
     }
   }
 
@@ -158,20 +193,26 @@ export class Receiver {
   reject(owner: object, makeError: () => Error): void {
     const isOf = (request: PendingReceive): boolean => request.owner === owner;
     const ended = [...this.#kept.takeBackAll(isOf), ...this.#queue.removeAll(isOf)];
-    this.#large.detach();
+    this.#source.detach();
     for (const request of ended) request.reject(makeError());
   }
 
   /** Ends all receives. */
   fail(error: Error): void {
-    this.#large.detach();
+    this.#source.detach();
     for (const request of [...this.#kept.takeBackAll(() => true), ...this.#queue.removeAll()]) request.reject(error);
   }
 
   /** Whether a receive would make progress without reading from the kernel. */
   get ready(): boolean {
     const message = this.#kept.first;
-    return message?.waitsElsewhere === true ? message.complete : native.readReady(this.#id) === 1;
+    if (message?.waitsElsewhere === true) return message.complete;
+    return this.#batches.postponed || this.#source.ready;
+  }
+
+  /** Gives what was read ahead back to the native layer, for another reader of the stream. */
+  giveBack(): void {
+    this.#source.giveBack();
   }
 
   /** Whether what the next receive waits for does not come over this stream. */
@@ -195,7 +236,7 @@ export class Receiver {
         return Promise.reject(error);
       }
       if (limits.timeout <= 0) {
-        this.#large.detach();
+        this.#source.detach();
         return Promise.reject(new TimeoutError(operation));
       }
     }
@@ -211,7 +252,7 @@ export class Receiver {
     const timeoutError = (): Error => new TimeoutError(operation);
     request.limit(limits, timeoutError, () => {
       if (this.#kept.takeBack(request)) return;
-      if (this.#queue.first === request) this.#large.detach();
+      if (this.#queue.first === request) this.#source.detach();
       this.#queue.remove(request);
     });
   }
@@ -241,18 +282,19 @@ export class Receiver {
     { operation, maxLength }: ReceiveOptions,
     mayWait: boolean,
   ): { value: T } | undefined {
+    this.#batches.throwPostponed();
     if (this.#kept.first !== undefined) {
       refuseBytes(decoder, operation);
       return this.#complete(this.#kept.first, operation) as { value: T } | undefined;
     }
-    const status = this.#nextStatus(decoder, maxLength, mayWait);
-    if (status >= 0 || status === codes.largeMessage) {
-      const value = status >= 0 ? decoder.fromBorrowed(slab, status) : decoder.fromOwned(this.#large.take());
+    const status = this.#source.next(decoder, maxLength, mayWait);
+    if (isMessage(status)) {
+      const value = this.#source.take(decoder, status);
       if (!isIncomplete(decoder, value)) return { value };
       return this.#complete(value, operation) as { value: T } | undefined;
     }
     if (status === codes.again) return undefined;
-    throw this.#failure(status, operation, maxLength);
+    throw this.#source.failure(status, operation, maxLength);
   }
 
   /** Goes on with a message as far as it can without waiting. It stays here while something is missing. */
@@ -287,7 +329,7 @@ export class Receiver {
       return this.#nextDescriptor(operation);
     } catch (error) {
       // What comes next on the stream may be anything.
-      this.unreadable = true;
+      this.#source.unreadable = true;
       this.dropIncomplete();
       throw error;
     }
@@ -295,10 +337,10 @@ export class Receiver {
 
   /** The next descriptor on the stream; undefined if it has not come yet. */
   #nextDescriptor(operation: string): number | undefined {
-    const status = native.receiveDescriptor(this.#id);
+    const status = this.#source.nextDescriptor();
     if (status >= 0) return status;
     if (status === codes.again) return undefined;
-    throw this.#failure(status, operation, Infinity);
+    throw this.#source.failure(status, operation, Infinity);
   }
 
   /** Gives up an incomplete message. */
@@ -307,47 +349,10 @@ export class Receiver {
   }
 
   #tryHandle(operation: string): { value: number } | undefined {
+    this.#batches.throwPostponed();
     if (this.#kept.first !== undefined) throw new BusyError(`${operation}: an object is being received, by recv()`);
     const fd = this.#nextDescriptor(operation);
     return fd === undefined ? undefined : { value: fd };
-  }
-
-  /** The length of a small message in the slab, `largeMessage` when `#large` is whole, `again`, or another failure. */
-  #nextStatus<T>(decoder: MessageDecoder<T>, maxLength: number, mayWait: boolean): number {
-    const status = native.receive(this.#id, slab, maxLength, mayWait);
-    if (status !== codes.largeMessage) return status;
-    this.#beginLarge(decoder);
-    return this.#fillLarge((bytes) => native.receiveLarge(this.#id, bytes, BYTES_PER_TURN));
-  }
-
-  #nextStatusSync<T>(decoder: MessageDecoder<T>, maxLength: number, deadline: number, spinNs: number): number {
-    // Looking for listeners of signals costs more than it saves, unless the call is likely to sleep.
-    const uninterrupted = spinNs === 0 && deadline === Infinity && !listensForSignals();
-    const left = millisecondsLeft(deadline);
-    const status = native.receiveSync(this.#id, slab, maxLength, left, spinNs, uninterrupted);
-    if (status !== codes.largeMessage) return status;
-    this.#beginLarge(decoder);
-    const quiet = deadline === Infinity && !listensForSignals();
-    return this.#fillLarge((bytes) => native.receiveLargeSync(this.#id, bytes, millisecondsLeft(deadline), quiet));
-  }
-
-  /** A message is read straight into the caller's memory. If the receive ends early, what has come is moved to other memory. */
-  #beginLarge<T>(decoder: MessageDecoder<T>): void {
-    if (!this.#large.begun) this.#large.borrow(decoder.destination?.(native.messageLength(this.#id)));
-  }
-
-  #fillLarge(read: (bytes: Buffer) => number): number {
-    return this.#large.fill(native.messageLength(this.#id), read);
-  }
-
-  #failure(status: number, operation: string, maxLength: number): Error {
-    if (status === codes.badLength || status === codes.tooLong || status === codes.unexpectedDescriptor) {
-      this.unreadable = true;
-      this.#large.drop();
-    } else if (status === codes.truncated) {
-      this.#large.drop();
-    }
-    return receiveError(status, this.#id, operation, Math.min(maxLength, this.#maxMessageBytes));
   }
 
   #refuseIfBusy(operation: string): void {
@@ -358,11 +363,6 @@ export class Receiver {
     const { expired } = blockOn([native.fileno(this.#id)], deadline, operation);
     if (expired) throw new TimeoutError(operation);
   }
-}
-
-/** Whether a decoder's result is a message of which something is still to come. */
-function isIncomplete(decoder: MessageDecoder<unknown>, value: unknown): value is IncompleteMessage {
-  return decoder.mayBeIncomplete === true && value instanceof IncompleteMessage;
 }
 
 /** The rest of an object cannot be received as bytes. */

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT
+//
+// Small messages that were received together, as they were sent: each behind a header of four bytes. They are taken out one by
+// one, without a call of the native layer.
+import { allocateReceived } from '../../core/message-memory.js';
+import { ownCopy } from '../../core/own-bytes.js';
+import { native } from '../../native/addon.js';
+
+/** The bytes of a header. */
+export const HEADER_BYTES = 4;
+
+/** Where the native layer puts the messages of all connections that hand out copies. */
+const shared = Buffer.allocUnsafeSlow(native.aheadBytes);
+
+/** Whose messages are in the shared memory. */
+let tenant: Frames | undefined;
+
+export class Frames {
+  readonly #views: boolean;
+  #memory: Buffer = shared;
+  #from = 0;
+  #to = 0;
+
+  /** @param views Whether `takeBytes` returns parts of this memory. Then it is not shared, and nothing is written twice there. */
+  constructor(views: boolean) {
+    this.#views = views;
+    if (views) this.#from = this.#to = native.aheadBytes;
+  }
+
+  get empty(): boolean {
+    return this.#from === this.#to;
+  }
+
+  /** The length of the next message, which must be there. */
+  get length(): number {
+    const memory = this.#memory;
+    const at = this.#from;
+    // No message here is longer than two bytes can say.
+    return ((memory[at + 2] as number) << 8) | (memory[at + 3] as number);
+  }
+
+  /**
+   * Lets `read` put messages into memory, from an offset on. Only while there are none.
+   *
+   * @returns What `read` has returned: how many bytes the messages take, or a failure.
+   */
+  fill(read: (memory: Buffer, offset: number) => number): number {
+    const offset = this.#prepare();
+    const size = read(this.#memory, offset);
+    this.#from = offset;
+    this.#to = offset + Math.max(0, size);
+    return size;
+  }
+
+  /** The next message as bytes that belong to the caller. */
+  takeBytes(): Buffer {
+    if (this.#views) return this.takeBorrowed();
+    const start = this.#from + HEADER_BYTES;
+    const end = start + this.length;
+    this.#from = end;
+    return ownCopy(this.#memory, start, end);
+  }
+
+  /** The next message as a part of this memory, which may be used again when the next messages are received. */
+  takeBorrowed(): Buffer {
+    const { length } = this;
+    const start = this.#from + HEADER_BYTES;
+    this.#from = start + length;
+    return Buffer.from(this.#memory.buffer, this.#memory.byteOffset + start, length);
+  }
+
+  /** Takes out all messages, with their headers. */
+  takeAll(): Buffer {
+    const all = this.#memory.subarray(this.#from, this.#to);
+    this.#from = this.#to;
+    return all;
+  }
+
+  /** Returns where in the memory there is room. */
+  #prepare(): number {
+    if (this.#views) {
+      if (native.aheadBytes - this.#to >= native.frameBytes) return this.#to;
+      this.#memory = allocateReceived(native.aheadBytes);
+      return 0;
+    }
+    if (tenant !== this) {
+      if (tenant !== undefined) tenant.#moveOut();
+      // eslint-disable-next-line @typescript-eslint/no-this-alias
+      tenant = this;
+      this.#memory = shared;
+    }
+    return 0;
+  }
+
+  /** Messages that are still to be taken go to memory of their own. */
+  #moveOut(): void {
+    if (this.empty) return;
+    this.#memory = Buffer.from(this.takeAll());
+    this.#from = 0;
+    this.#to = this.#memory.length;
+  }
+}
