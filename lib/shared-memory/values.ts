@@ -57,6 +57,16 @@ export abstract class SharedCType<T extends Typecode = Typecode> {
     Object.defineProperty(this, 'shareable', shareableMark(typeName));
   }
 
+  /** @internal Sets the first elements. If one is refused, the memory is given back. */
+  protected begin(set: () => void): void {
+    try {
+      set();
+    } catch (error) {
+      this.piece.close();
+      throw error;
+    }
+  }
+
   /** @internal */
   protected get elements(): Elements {
     this.piece.checkOpen();
@@ -120,7 +130,10 @@ export class RawValue<T extends Typecode = Typecode> extends SharedCType<T> {
   constructor(typecode: T, memory: Piece | ElementOf<T> | undefined, typeName: 'RawValue' | 'Value');
   constructor(typecode: T, value?: Piece | ElementOf<T>, typeName: 'RawValue' | 'Value' = 'RawValue') {
     super(typeName, typecode, value instanceof Piece ? value : 1);
-    if (value !== undefined && !(value instanceof Piece)) this.value = value;
+    if (value === undefined || value instanceof Piece) return;
+    this.begin(() => {
+      this.value = value;
+    });
   }
 
   /** The value at this moment. CPython: `value`. */
@@ -254,7 +267,10 @@ export class RawArray<T extends Typecode = Typecode> extends SharedCType<T> {
     }
     const elements = firstElements(source);
     super(typeName, typecode, typeof elements === 'number' ? elements : elements.length);
-    if (typeof elements !== 'number') this.assign(elements as ElementOf<T>[]);
+    if (typeof elements === 'number') return;
+    this.begin(() => {
+      this.assign(elements as ElementOf<T>[]);
+    });
   }
 
   /** How many elements it has. CPython: `len()`. */

@@ -45,9 +45,12 @@ describe('SharedMemory', () => {
     expect(shm.name).to.equal(name);
     throws(() => new mp.SharedMemory({ name, create: true, size: 10 }), { code: 'EEXIST' });
     shm.unlink();
-    throws(() => {
-      shm.unlink();
-    }, { code: 'ENOENT' });
+    throws(
+      () => {
+        shm.unlink();
+      },
+      { code: 'ENOENT' },
+    );
   });
 
   it('begins with zeros, and has one memory for all views of it', () => {
@@ -58,12 +61,18 @@ describe('SharedMemory', () => {
     shm.write(Buffer.from('end'), 97);
     expect(shm.read(97).toString()).to.equal('end');
     expect(shm.view()).to.equal(shm.view());
-    throws(() => {
-      shm.write(Buffer.from('end'), 98);
-    }, { code: RANGE });
-    throws(() => {
-      shm.write(Buffer.alloc(101));
-    }, { code: RANGE });
+    throws(
+      () => {
+        shm.write(Buffer.from('end'), 98);
+      },
+      { code: RANGE },
+    );
+    throws(
+      () => {
+        shm.write(Buffer.alloc(101));
+      },
+      { code: RANGE },
+    );
     throws(() => shm.read(101), { code: RANGE });
   });
 
@@ -161,12 +170,18 @@ describe('Value and Array', () => {
     throws(() => new mp.Value('i', 0, { lock: {} as never }), { code: TYPE });
     const array = closing(new mp.RawArray('i', [1, 2, 3]));
     throws(() => array.get(3), { code: RANGE });
-    throws(() => {
-      array.set(-1, 0);
-    }, { code: RANGE });
-    throws(() => {
-      array.assign([1, 2], 2);
-    }, { code: RANGE });
+    throws(
+      () => {
+        array.set(-1, 0);
+      },
+      { code: RANGE },
+    );
+    throws(
+      () => {
+        array.assign([1, 2], 2);
+      },
+      { code: RANGE },
+    );
   });
 
   it('keep 64 bits, and cut off what is too much, as ctypes does', () => {
@@ -179,7 +194,7 @@ describe('Value and Array', () => {
     expect(closing(new mp.RawValue('i', 2 ** 32 + 7)).value).to.equal(7);
   });
 
-  it('_TestValue.test_getobj_getlock: have the lock that they were given, and an object without it', async () => {
+  it('_TestValue.test_getobj_getlock: have the lock that they were given, and an object without it', () => {
     const lock = closing(new mp.Lock());
     const value = closing(new mp.Value('i', 5, { lock }));
     const other = closing(new mp.Value('i', 5));
