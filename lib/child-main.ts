@@ -31,6 +31,10 @@ registerRebuild(
   loading('./synchronize/rebuild.js'),
 );
 registerRebuild(['Queue', 'JoinableQueue', 'SimpleQueue'], loading('./queues/rebuild.js'));
+registerRebuild(
+  ['SharedMemory', 'ShareableList', 'RawValue', 'RawArray', 'Value', 'Array', 'Barrier'],
+  loading('./shared-memory/rebuild.js'),
+);
 
 registerFormat('pickle', {
   serializer: (options) => (require('./python/pickling.js') as typeof pickling).format.serializer(options),

@@ -13,6 +13,10 @@ import type { Queue } from './queues/queue.js';
 import type { SimpleQueue } from './queues/simple-queue.js';
 import { described, Description } from './reduction/description.js';
 import { isReducible, rebuildObject, reduceObject } from './reduction/registry.js';
+import type { Barrier, BarrierDescriptor } from './shared-memory/barrier.js';
+import type { ShareableList } from './shared-memory/shareable-list.js';
+import type { SharedMemory, SharedMemoryDescriptor } from './shared-memory/shared-memory.js';
+import type { RawArray, RawValue, SharedArray, SharedValueDescriptor, Value } from './shared-memory/values.js';
 import type { Condition, ConditionDescriptor } from './synchronize/condition.js';
 import type { Event, EventDescriptor } from './synchronize/event.js';
 import type { BoundedSemaphore, Lock, RLock, Semaphore } from './synchronize/locks.js';
@@ -25,7 +29,10 @@ export type Descriptor =
   | EventDescriptor
   | ConnectionDescriptor
   | QueueDescriptor
-  | LeaseQueueDescriptor;
+  | LeaseQueueDescriptor
+  | SharedMemoryDescriptor
+  | SharedValueDescriptor
+  | BarrierDescriptor;
 
 /** The objects that `describe` accepts. */
 export type Describable =
@@ -38,7 +45,12 @@ export type Describable =
   | Connection<never, unknown>
   | Queue
   | JoinableQueue
-  | SimpleQueue;
+  | SimpleQueue
+  | SharedMemory
+  | ShareableList
+  | RawValue
+  | RawArray
+  | Barrier;
 
 /** Options of `describe`. */
 export interface DescribeOptions {
@@ -65,7 +77,7 @@ export function describe(object: Describable, options: DescribeOptions = {}): De
   checkOptionNames(options, describeNames);
   if (options.nodeOnly !== undefined) checkBoolean(options.nodeOnly, 'nodeOnly');
   if (!isReducible(object)) {
-    throw argumentError('type', 'object must be a Connection, a queue, a lock, a semaphore, a Condition or an Event');
+    throw argumentError('type', 'object must be a Connection, a queue, a lock, a Condition, an Event, a Barrier or shared memory');
   }
   return reduceObject(object, new Description(options.nodeOnly === true)) as Descriptor;
 }
@@ -88,6 +100,13 @@ export function attach(descriptor: ConnectionDescriptor): Connection;
 export function attach(descriptor: QueueDescriptor & { type: 'Queue' }): Queue;
 export function attach(descriptor: (QueueDescriptor & { type: 'JoinableQueue' }) | LeaseQueueDescriptor): JoinableQueue;
 export function attach(descriptor: QueueDescriptor & { type: 'SimpleQueue' }): SimpleQueue;
+export function attach(descriptor: SharedMemoryDescriptor & { type: 'SharedMemory' }): SharedMemory;
+export function attach(descriptor: SharedMemoryDescriptor & { type: 'ShareableList' }): ShareableList;
+export function attach(descriptor: SharedValueDescriptor & { type: 'RawValue' }): RawValue;
+export function attach(descriptor: SharedValueDescriptor & { type: 'RawArray' }): RawArray;
+export function attach(descriptor: SharedValueDescriptor & { type: 'Value' }): Value;
+export function attach(descriptor: SharedValueDescriptor & { type: 'Array' }): SharedArray;
+export function attach(descriptor: BarrierDescriptor): Barrier;
 export function attach(descriptor: Descriptor): Describable;
 export function attach(descriptor: Descriptor): Describable {
   return rebuildObject(descriptor, 'descriptor', described) as Describable;

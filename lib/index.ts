@@ -18,6 +18,7 @@ export { attach, describe, type Describable, type DescribeOptions, type Descript
 export {
   AuthenticationError,
   BadMessageLength,
+  BrokenBarrier,
   BufferTooShort,
   BusyError,
   ChildProcessError,
@@ -43,6 +44,7 @@ export {
   UnpicklingError,
 } from './core/errors.js';
 export { PoolClosed, PoolSaturated, RemoteError, TaskTimeout, WorkerDied } from './core/pool-errors.js';
+export { RedisError } from './core/redis-errors.js';
 export type { RemoteReport, WorkerEnd } from './core/pool-errors.js';
 export type { LeaseHolder, UnfinishedItemsError } from './core/lease-errors.js';
 export type { ChildFailure } from './core/error-report.js';
@@ -90,6 +92,7 @@ export * as pickle from './serialization/pickle/index.js';
 export { float, int, tuple } from './serialization/pickle/wrappers.js';
 export { BaseQueue, type QueueWaitOptions } from './queues/base-queue.js';
 export { JoinableQueue } from './queues/joinable-queue.js';
+export type { BaseLease } from './queues/base-lease.js';
 export type { Lease } from './queues/lease.js';
 export type { JoinableQueueOptions } from './queues/lease-options.js';
 export type { LeaseQueueDescriptor } from './queues/lease-resources.js';
@@ -99,6 +102,25 @@ export type { QueueOptions, SimpleQueueOptions } from './queues/options.js';
 export type { QueueDescriptor } from './queues/queue-resources.js';
 export { SimpleQueue } from './queues/simple-queue.js';
 export type { QueueStats } from './queues/transport.js';
+export { Barrier, type BarrierDescriptor, type BarrierOptions } from './shared-memory/barrier.js';
+export type { PieceAddress } from './shared-memory/heap.js';
+export { ShareableList, type ListItem, type ShareableListOptions } from './shared-memory/shareable-list.js';
+export {
+  SharedMemory,
+  type SharedMemoryDescriptor,
+  type SharedMemoryOptions,
+  type ViewOptions,
+} from './shared-memory/shared-memory.js';
+export type { ElementOf, Typecode, ViewOf } from './shared-memory/typecodes.js';
+export {
+  RawArray,
+  RawValue,
+  SharedArray as Array,
+  SharedCType,
+  Value,
+  type LockOptions,
+  type SharedValueDescriptor,
+} from './shared-memory/values.js';
 export { BoundedSemaphore, Lock, OwnableLock, RLock, Semaphore } from './synchronize/locks.js';
 export type { Bytes } from './core/validate.js';
 export { wait, waitSync, type Ending, type Waitable } from './connection/wait.js';
@@ -107,4 +129,5 @@ export { wait, waitSync, type Ending, type Waitable } from './connection/wait.js
 import './connection/rebuild.js';
 import './synchronize/rebuild.js';
 import './queues/rebuild.js';
+import './shared-memory/rebuild.js';
 import './python/pickling.js';

@@ -16,6 +16,7 @@ import commonjsPlugin from '@rollup/plugin-commonjs';
 import { nodeResolve } from '@rollup/plugin-node-resolve';
 import { rollup } from 'rollup';
 import { dts } from 'rollup-plugin-dts';
+import { minify } from 'terser';
 import { filesBelow, main, replaceFolder, root, runTool } from './support.mjs';
 
 /** The declaration of this package says that its default export is a namespace, and it is a function. */
@@ -25,10 +26,20 @@ const commonjs = /** @type {typeof commonjsPlugin.default} */ (/** @type {unknow
 /** @typedef {import('rollup').OutputOptions} OutputOptions */
 
 /** The modules that a process begins with. */
-const programs = ['index', 'child-main'];
+const programs = ['index', 'redis', 'child-main'];
+
+/** Those of them that users import: each has files of its name in dist/. */
+const faces = ['index', 'redis'];
 
 /** The modules that lib/ loads by require() in the middle of a call. */
-const loadedLater = ['synchronize/rebuild', 'queues/rebuild', 'python/pickling', 'python/rebuild', 'pool/node/worker'];
+const loadedLater = [
+  'synchronize/rebuild',
+  'queues/rebuild',
+  'shared-memory/rebuild',
+  'python/pickling',
+  'python/rebuild',
+  'pool/node/worker',
+];
 
 /** Each of these becomes a file of its own, at the same path below dist/cjs/ as below lib/. */
 const entries = [...programs, ...loadedLater];
@@ -79,14 +90,16 @@ function checkLists(modules) {
 }
 
 /**
- * Writes a module for each source in another language. It exports the text, which a .d.ts file beside the source declares.
+ * Writes a module for each source in another language. It exports the text, which a .d.ts file beside the source declares. Lines
+ * that are comments become empty, so that the numbers of lines stay.
  *
  * @param {string} modules
  */
 function writeTexts(modules) {
-  for (const file of filesBelow(path.join(root, 'lib')).filter((name) => name.endsWith('.py'))) {
-    const text = readFileSync(path.join(root, 'lib', file), 'utf8');
-    const module = path.join(modules, file.replace(/\.py$/, '.js'));
+  for (const file of filesBelow(path.join(root, 'lib')).filter((name) => /\.(py|lua)$/.test(name))) {
+    const comment = file.endsWith('.py') ? /^ *#.*$/gm : /^ *--.*$/gm;
+    const text = readFileSync(path.join(root, 'lib', file), 'utf8').replace(comment, '');
+    const module = path.join(modules, file.replace(/\.(py|lua)$/, '.js'));
     writeFileSync(module, `export const source = ${JSON.stringify(text)};\n`);
   }
 }
@@ -150,7 +163,7 @@ function isNode(value) {
 function withUnprintedThrows() {
   return {
     name: 'with-unprinted-throws',
-    transform(code) {
+    renderChunk(code) {
       /** @type {Set<number>} */
       const lineEnds = new Set();
       // A line that ends inside a template can have no comment.
@@ -167,6 +180,29 @@ function withUnprintedThrows() {
       const marked = [...lineEnds].filter((at) => !isInText(at)).sort((a, b) => b - a);
       const result = marked.reduce((text, at) => text.slice(0, at) + UNPRINTED + text.slice(at), code);
       return { code: result, map: null };
+    },
+  };
+}
+
+/**
+ * Shortens the names of variables and of private members, and removes indentation and comments other than licences. Each
+ * statement keeps a line of its own, and functions and classes keep their names, so stacks stay readable.
+ *
+ * @returns {Plugin}
+ */
+function withShortNames() {
+  return {
+    name: 'with-short-names',
+    async renderChunk(code, _, { format }) {
+      const { code: short = '', map } = await minify(code, {
+        module: format === 'es',
+        compress: false,
+        mangle: { toplevel: true, keep_classnames: true, keep_fnames: true },
+        // eslint-disable-next-line @typescript-eslint/no-deprecated -- No other option keeps each statement on a line of its own.
+        format: { beautify: true, indent_level: 0, comments: /^\n?Includes / },
+        sourceMap: { asObject: true },
+      });
+      return { code: `${short}\n`, map: /** @type {import('rollup').ExistingRawSourceMap} */ (map) };
     },
   };
 }
@@ -208,12 +244,12 @@ function sharedFileOf(modules) {
  * @param {OutputOptions} options
  * @param {string} folder
  * @param {readonly string[]} [inlined] Packages that become a part of the bundle.
- * @returns {Promise<string[]>} The exports of the first module.
+ * @returns {Promise<(name: string) => string[]>} What a module of `input` exports.
  */
 async function bundle(input, plugins, options, folder, inlined = []) {
   const result = await rollup({
     input,
-    plugins: [withSourceMaps(), ...plugins],
+    plugins: [withSourceMaps(), ...plugins, withShortNames(), withUnprintedThrows()],
     external: (id) => !inlined.includes(id) && !id.startsWith('.') && !path.isAbsolute(id),
     // Other entries may import more from an entry than it exports.
     preserveEntrySignatures: 'allow-extension',
@@ -227,9 +263,10 @@ async function bundle(input, plugins, options, folder, inlined = []) {
     mkdirSync(path.dirname(target), { recursive: true });
     writeFileSync(target, file.type === 'chunk' ? file.code : file.source);
   }
-  const [first] = Object.keys(input);
-  const entry = files.find((file) => file.type === 'chunk' && file.isEntry && file.name === first);
-  return entry?.type === 'chunk' ? entry.exports : [];
+  return (name) => {
+    const entry = files.find((file) => file.type === 'chunk' && file.isEntry && file.name === name);
+    return entry?.type === 'chunk' ? entry.exports : [];
+  };
 }
 
 /**
@@ -250,41 +287,59 @@ async function bundleLibrary(modules, folder) {
     manualChunks: sharedFileOf(modules),
   };
   const inner = path.join(folder, 'cjs');
-  const names = await bundle(input, [withModuleUrls(modules), withUnprintedThrows()], options, inner);
+  const exports = await bundle(input, [withModuleUrls(modules)], options, inner);
   writeFileSync(path.join(inner, 'package.json'), '{ "type": "commonjs" }\n');
-  writeFileSync(path.join(folder, 'index.cjs'), COMMON_JS);
-  const list = names.sort().join(', ');
-  writeFileSync(
-    path.join(folder, 'index.js'),
-    `import mp from './index.cjs';\nexport const { ${list} } = mp;\nexport { mp as default };\n`,
-  );
+  for (const name of faces) {
+    writeFileSync(path.join(folder, `${name}.cjs`), commonJs(name));
+    const list = exports(name).sort().join(', ');
+    const text = `import mp from './${name}.cjs';\nexport const { ${list} } = mp;\nexport { mp as default };\n`;
+    writeFileSync(path.join(folder, `${name}.js`), text);
+  }
 }
 
 /**
  * What require() loads. The default export is for TypeScript and Babel, whose CommonJS code looks for it there when the source has
  * a default import.
+ *
+ * @param {string} name
  */
-const COMMON_JS = `'use strict';
-const mp = require('./cjs/index.js');
+function commonJs(name) {
+  return `'use strict';
+const mp = require('./cjs/${name}.js');
 Object.defineProperty(mp, '__esModule', { value: true });
 module.exports = mp;
 module.exports.default = mp;
 `;
+}
 
 /**
- * Writes the declaration: one that has all of it, for CommonJS, and one for ES modules that refers to it.
+ * Writes the declarations: for each face one that has all of it, for CommonJS, and one for ES modules that refers to it. What
+ * index declares is imported from there.
  *
  * @param {string} declarations
  * @param {string} folder
  */
 async function bundleDeclarations(declarations, folder) {
-  const result = await rollup({ input: path.join(declarations, 'index.d.ts'), plugins: [dts()], external: /^node:/ });
-  const { output: files } = await result.generate({ format: 'es' });
-  const [{ code }] = files;
-  const all = (/** @type {string} */ module) => `export * as default from '${module}';\n`;
-  writeFileSync(path.join(folder, 'index.d.cts'), `${code}${all('./index.cjs')}`);
-  // The same types for both kinds of modules.
-  writeFileSync(path.join(folder, 'index.d.ts'), `export * from './index.cjs';\n${all('./index.cjs')}`);
+  for (const name of faces) {
+    const own = name === 'index' ? '' : `adapters/${name}/`;
+    const isOther = (/** @type {string} */ file) => {
+      const inside = path.relative(declarations, file);
+      return !inside.startsWith(own) && inside.replace(/\..*/, '') !== name;
+    };
+    const result = await rollup({
+      input: path.join(declarations, `${name}.d.ts`),
+      plugins: [dts()],
+      external: (id, importer) =>
+        /^node:/.test(id) || (importer !== undefined && isOther(path.resolve(importer, '..', id))),
+    });
+    const paths = (/** @type {string} */ id) => (id.startsWith('node:') ? id : './index.cjs');
+    const { output: files } = await result.generate({ format: 'es', paths });
+    const [{ code }] = files;
+    const all = (/** @type {string} */ module) => `export * as default from '${module}';\n`;
+    writeFileSync(path.join(folder, `${name}.d.cts`), `${code}${all(`./${name}.cjs`)}`);
+    // The same types for both kinds of modules.
+    writeFileSync(path.join(folder, `${name}.d.ts`), `export * from './${name}.cjs';\n${all(`./${name}.cjs`)}`);
+  }
 }
 
 /**

@@ -49,6 +49,7 @@ export const layers = {
           name: 'connection',
           meaning: 'Pipe, Connection, wait: messages in order, received with promises or by blocking',
         },
+        { name: 'shared-memory', meaning: 'SharedMemory, ShareableList, Value, Array, Barrier' },
       ],
       [
         { name: 'listener', meaning: 'Listener, Client, authentication' },
@@ -56,10 +57,12 @@ export const layers = {
         { name: 'process', meaning: 'Process: start, bootstrap, end' },
       ],
       [{ name: 'pool', meaning: 'Pool: tasks, their queue, workers and their ends' }],
+      [{ name: 'adapters', meaning: 'queues beyond one machine: over Redis' }],
       [{ name: 'describe.ts', meaning: 'describe and attach, for objects of every class' }],
       [{ name: 'python', meaning: "PythonProcess, PythonPool, and this package's objects in pickles" }],
       [
         { name: 'index.ts', meaning: 'everything that users import' },
+        { name: 'redis.ts', meaning: 'what users import of adapters/redis' },
         { name: 'child-main.ts', meaning: 'the program of a Node child' },
         { name: 'cli', meaning: 'the command line program' },
       ],
@@ -79,7 +82,10 @@ export const layers = {
         { name: 'semaphores', meaning: 'families, holder records, waiting' },
         { name: 'process', meaning: 'ends of children and parents' },
       ],
-      [{ name: 'queue', meaning: 'feeder thread, reader, writer and shared state of a queue' }],
+      [
+        { name: 'queue', meaning: 'feeder thread, reader, writer and shared state of a queue' },
+        { name: 'shared_memory', meaning: 'blocks of memory, by name or by descriptor' },
+      ],
       [{ name: 'leases', meaning: 'the shared memory of a queue whose items are handed out again' }],
       [{ name: 'environment', meaning: 'what each JavaScript thread has once, and how it waits' }],
       [{ name: 'bindings', meaning: 'the functions that JavaScript calls: integers in, integers out' }],

@@ -69,18 +69,14 @@ const PUBLISHED = [
   'engines',
 ];
 
-/** The files and folders of the package, besides package.json. Source maps lead to lib/, which is not in it. */
-const PARTS = [
-  'dist',
-  'interop',
-  'docs',
-  'examples',
-  'CHANGELOG.md',
-  'CONTRIBUTING.md',
-  'LICENSE',
-  'README.md',
-  'SECURITY.md',
-];
+/**
+ * The files and folders of the package, besides package.json. Source maps lead to lib/, which is not in it. Nor is what only
+ * contributors read.
+ */
+const PARTS = ['dist', 'interop', 'docs', 'examples', 'CHANGELOG.md', 'LICENSE', 'README.md', 'SECURITY.md'];
+
+/** The pages in docs/, and their pictures, that only contributors read. */
+const FOR_CONTRIBUTORS = ['docs/internals.md', 'docs/layers.svg'];
 
 /**
  * What is in a package.json.
@@ -128,7 +124,10 @@ async function pack(folder, destination) {
  */
 function stageMain(sources, stage, targets) {
   for (const part of PARTS) {
-    const isWanted = (/** @type {string} */ file) => !file.endsWith('.map') && !/__pycache__|\.test\./.test(file);
+    const isWanted = (/** @type {string} */ file) =>
+      !file.endsWith('.map') &&
+      !/__pycache__|\.test\./.test(file) &&
+      !FOR_CONTRIBUTORS.includes(path.relative(sources, file));
     cpSync(path.join(sources, part), path.join(stage, part), { recursive: true, filter: isWanted });
   }
   for (const file of filesBelow(path.join(stage, 'dist'))) {
@@ -253,8 +252,10 @@ export async function buildPackage(folder) {
  * @returns {string[]}
  */
 export function expectedFiles(sources) {
-  const top = ['CHANGELOG.md', 'CONTRIBUTING.md', 'LICENSE', 'README.md', 'SECURITY.md', 'package.json'];
-  const faces = ['index.js', 'index.cjs', 'index.d.ts', 'index.d.cts'].map((file) => `dist/${file}`);
+  const top = ['CHANGELOG.md', 'LICENSE', 'README.md', 'SECURITY.md', 'package.json'];
+  const faces = ['index', 'redis'].flatMap((name) =>
+    ['js', 'cjs', 'd.ts', 'd.cts'].map((end) => `dist/${name}.${end}`),
+  );
   // The files that build.mjs lists.
   const bundled = ['cjs', 'cli']
     .flatMap((name) => filesBelow(path.join(sources, 'dist', name)).map((file) => `dist/${name}/${file}`))
@@ -264,7 +265,7 @@ export function expectedFiles(sources) {
     .map((file) => `interop/${file}`);
   const shown = ['docs', 'examples']
     .flatMap((name) => filesBelow(path.join(sources, name)).map((file) => `${name}/${file}`))
-    .filter((file) => /\.(c|md|mjs|py|svg)$/.test(file));
+    .filter((file) => /\.(c|md|mjs|py|svg)$/.test(file) && !FOR_CONTRIBUTORS.includes(file));
   return [...top, ...faces, ...bundled, ...interop, ...shown].sort();
 }
 

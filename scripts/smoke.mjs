@@ -89,10 +89,7 @@ async function checkManifest(tarball) {
   const { messages, pkg } = await publint({ pack: { tarball: bytes.buffer }, strict: true });
   const types = await checkPackage(createPackageFromTarballData(bytes));
   const problems = [
-    // README.md links to CONTRIBUTING.md, which looks like a file of the repository alone.
-    ...messages
-      .filter(({ type }) => type !== 'suggestion')
-      .map((message) => formatMessage(message, pkg) ?? message.code),
+    ...messages.map((message) => formatMessage(message, pkg) ?? message.code),
     ...('problems' in types ? types.problems.map((problem) => JSON.stringify(problem)) : ['it has no types']),
   ];
   if (problems.length > 0) throw new Error(problems.join('\n'));

@@ -42,7 +42,7 @@ export interface Swept {
 
 /** The pids of the members of each family, in order; undefined where the system does not tell. */
 function membersByFamily(folder: string): ReadonlyMap<string, number[]> | undefined {
-  const members = native.semaphores.listMembers(folder);
+  const members = native.families.members(folder);
   if (typeof members === 'number') return undefined;
   const found = new Map<string, number[]>();
   for (const [family, pid] of members)
@@ -54,11 +54,11 @@ function membersByFamily(folder: string): ReadonlyMap<string, number[]> | undefi
 }
 
 function listFolder(folder: string): FamilyListing[] {
-  const families = native.semaphores.listFamilies(folder);
+  const families = native.families.list(folder);
   if (typeof families === 'number') throw semaphoreError(families, 'open', folder);
   const members = membersByFamily(folder);
   return families.flatMap((family): FamilyListing[] => {
-    const registered = native.semaphores.readRegister(folder, family);
+    const registered = native.families.names(folder, family);
     // The family has gone in the meantime, or the file is no register.
     if (typeof registered === 'number') return [];
     const names = registered.filter(([, exists]) => exists).map(([name]) => name);
@@ -93,7 +93,7 @@ export function sweepFamilies(dryRun: boolean): Swept {
 }
 
 function sweepFolder(folder: string): Swept['families'] {
-  const swept = native.semaphores.sweep(folder);
+  const swept = native.families.sweep(folder);
   if (typeof swept === 'number') throw semaphoreError(swept, 'sweep', folder);
   return swept.map(([family, names]) => ({ family, names }));
 }

@@ -62,11 +62,11 @@ export class BadMessageLength extends MultiprocessingError {
   readonly code = 'ERR_MP_BAD_MESSAGE_LENGTH';
   /** The announced length, in bytes; negative if the header does not hold a length. */
   readonly length: number;
-  constructor(length: number, limit: number) {
+  constructor(length: number, limit: number, outcome = 'nothing more can be received') {
     super(
       length < 0
-        ? `The stream holds ${length} where a message length is expected; nothing more can be received`
-        : `A message of ${length} bytes exceeds the limit of ${limit}; nothing more can be received`,
+        ? `The stream holds ${length} where a message length is expected; ${outcome}`
+        : `A message of ${length} bytes exceeds the limit of ${limit}; ${outcome}`,
     );
     this.length = length;
   }
@@ -248,6 +248,14 @@ export class NotSupported extends MultiprocessingError {
  */
 export class Unsendable extends NotSupported {
   static override readonly name = 'NotSupported';
+}
+
+/** The barrier is broken: it was aborted or reset, or a wait was too long. CPython: `threading.BrokenBarrierError`. */
+export class BrokenBarrier extends MultiprocessingError {
+  readonly code = 'ERR_MP_BROKEN_BARRIER';
+  constructor(message = 'The barrier is broken: a wait was too long, or it was aborted or reset') {
+    super(message);
+  }
 }
 
 /**

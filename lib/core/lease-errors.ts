@@ -7,13 +7,18 @@ import { NotSupported, systemError, TaskDoneError, TimeoutError } from './errors
 
 /** A consumer that has items of a queue with leases. */
 export interface LeaseHolder {
+  /** Its host, for a queue over Redis. */
+  readonly host?: string;
   /** Its process. */
   readonly pid: number;
   /** Its thread: `threadId` of `node:worker_threads`, 0 for the main thread. */
   readonly thread: number;
   /** How many items it has. */
   readonly count: number;
-  /** For how many milliseconds it has had the oldest of them. */
+  /**
+   * For how many milliseconds it has had the oldest of them; of a queue over Redis, for how long it has not renewed the oldest
+   * lease.
+   */
   readonly ms: number;
 }
 
@@ -44,8 +49,8 @@ export class UnfinishedItemsError extends TimeoutError {
   }
 }
 
-function describeHolder({ pid, thread, count, ms }: LeaseHolder): string {
-  return `process ${pid} (thread ${thread}) has ${count} item(s), the oldest for ${ms} ms`;
+function describeHolder({ host, pid, thread, count, ms }: LeaseHolder): string {
+  return `process ${pid}${host === undefined ? '' : ` on ${host}`} (thread ${thread}) has ${count} item(s), the oldest for ${ms} ms`;
 }
 
 /** The error for a lease that this consumer does not have (any more). */

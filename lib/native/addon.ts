@@ -4,6 +4,7 @@
 // waiting. Endpoints, queues and semaphores are named by small integers, their ids. Results are >= 0, a negated errno, or one of
 // `status`.
 import { loadAddon } from './load-addon.js';
+import type { NativeMemory } from './memory-functions.js';
 import type { NativeLeases, NativeQueues } from './queue-functions.js';
 import { readSettings } from './settings.js';
 
@@ -22,7 +23,26 @@ export interface Inspection {
   readonly pending: number;
 }
 
-/** Named semaphores, by ids of their own, and the families whose registers list their names. */
+/** Families, the trees of processes whose names in the system are swept together, and their registers. */
+export interface NativeFamilies {
+  /** The family in which this process creates semaphores, and the descriptor that makes a child a member. */
+  own(): { readonly family: string; readonly fd: number } | undefined;
+  /** Makes an inherited membership the one in which this process creates semaphores. */
+  inherit(family: string, fd: number): number;
+
+  /** Where the registers of this user's families are, at least one folder, or -errno. It need not exist. */
+  folders(): string[] | number;
+  /** The families with a register, or -errno: EPERM if the folder is not this user's own. */
+  list(folder: string): string[] | number;
+  /** The semaphores that a register lists, or -errno. Where the system does not tell, they count as existing. */
+  names(folder: string, family: string): [name: string, exists: boolean][] | number;
+  /** The other processes that are members of families, or -errno where the system does not tell. */
+  members(folder: string): [family: string, pid: number][] | number;
+  /** Removes what families without members have left. Returns how many names each had, or -errno. */
+  sweep(folder: string): [family: string, names: number][] | number;
+}
+
+/** Named semaphores, by ids of their own. */
 export interface NativeSemaphores {
   /** Whether one thread can wait for many semaphores on this system. */
   readonly waitsForMany: boolean;
@@ -90,22 +110,6 @@ export interface NativeSemaphores {
   takeOrphanedNotifications(id: number): number;
   /** How many waiting calls have ended with their processes since the last call. */
   reapDeadWaiters(id: number): number;
-
-  /** The family in which this process creates semaphores, and the descriptor that makes a child a member. */
-  ownFamily(): { readonly family: string; readonly fd: number } | undefined;
-  /** Makes an inherited membership the one in which this process creates semaphores. */
-  inheritFamily(family: string, fd: number): number;
-
-  /** Where the registers of this user's families are, at least one folder, or -errno. It need not exist. */
-  familyFolders(): string[] | number;
-  /** The families with a register, or -errno: EPERM if the folder is not this user's own. */
-  listFamilies(folder: string): string[] | number;
-  /** The semaphores that a register lists, or -errno. Where the system does not tell, they count as existing. */
-  readRegister(folder: string, family: string): [name: string, exists: boolean][] | number;
-  /** The other processes that are members of families, or -errno where the system does not tell. */
-  listMembers(folder: string): [family: string, pid: number][] | number;
-  /** Removes what families without members have left. Returns how many names each had, or -errno. */
-  sweep(folder: string): [family: string, names: number][] | number;
 }
 
 /** Children of this process, and this process as a child. */
@@ -156,10 +160,12 @@ export interface NativeSockets {
 
 export interface Native {
   readonly semaphores: NativeSemaphores;
+  readonly families: NativeFamilies;
   readonly processes: NativeProcesses;
   readonly sockets: NativeSockets;
   readonly queues: NativeQueues;
   readonly leases: NativeLeases;
+  readonly memory: NativeMemory;
 
   /** Codes that are not errno values, and the few errno values that are handled by name. */
   readonly status: {

@@ -47,7 +47,7 @@ export interface NativeQueues {
   /** How many items were lost, as far as that was noticed. */
   lost(id: number): number;
   /** Looks for slots and items that dead members have taken with them. */
-  checkSlots(id: number): void;
+  checkAccounts(id: number): void;
 
   /** How many bytes wait to be written, 0 if the item was written. `again` if there is no slot, unless `hasSlot`. */
   put(id: number, data: Uint8Array, hasSlot: boolean): number;

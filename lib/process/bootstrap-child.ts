@@ -102,7 +102,7 @@ function enter({ family, fd }: NonNullable<Preparation['family']>): number | und
     native.closeDescriptor(fd);
     return uid;
   }
-  const status = native.semaphores.inheritFamily(family, fd);
+  const status = native.families.inherit(family, fd);
   // The creator may have left the family meanwhile. Then the names are gone, and no semaphore can be attached.
   if (status < 0 && status !== -constants.errno.ENOENT && status !== -constants.errno.ESTALE) {
     throw systemError(status, 'flock', 'this process cannot use the register of the semaphore names');

@@ -220,7 +220,7 @@ export class Process<F extends Target = Target> extends BaseProcess {
 
   #prepare({ endsWithParent, ...identity }: ChildIdentity, inheritance: Inheritance): Preparation {
     const args = reduceValue(this.#args, 'args', inheritance);
-    const own = native.semaphores.ownFamily();
+    const own = native.families.own();
     const family = own && { family: own.family, fd: inheritance.descriptor(own.fd).fd };
     const { name: parentName, authkey } = currentRole();
     const role = { ...identity, authkey, parent: { pid: process.pid, name: parentName } };

@@ -126,7 +126,7 @@ export class PythonProcess extends BaseProcess {
         const number = tracker < 0 ? undefined : inheritance.descriptor(tracker).fd;
         const records = semaphores.length === 0 ? undefined : { tracker: number };
         pickles = spawnPickles(channel, identity, this.#task, args, records);
-        const family = native.semaphores.ownFamily();
+        const family = native.families.own();
         // Never used there: while the child has it, it is a member, and what it has made is not swept.
         if (family !== undefined) inheritance.descriptor(family.fd);
         return { command, args: commandLine(channel, number), label, env };

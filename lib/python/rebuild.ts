@@ -16,7 +16,15 @@ import { SimpleQueue } from '../queues/simple-queue.js';
 import { Description } from '../reduction/description.js';
 import type { DescriptorAddress, Importer, SemaphoreAddress } from '../reduction/exporters.js';
 import { decodePickle } from '../serialization/pickle/codec.js';
-import { reducerTable, type Reducer } from '../serialization/pickle/hooks.js';
+import { KnownGlobal, reducerTable, type Reducer } from '../serialization/pickle/hooks.js';
+import { PythonGlobal } from '../serialization/pickle/nodes.js';
+import { Arena, Piece } from '../shared-memory/heap.js';
+import type { Barrier } from '../shared-memory/barrier.js';
+import { barrierOver, valueOver } from '../shared-memory/rebuild.js';
+import { ShareableList } from '../shared-memory/shareable-list.js';
+import { SharedMemory } from '../shared-memory/shared-memory.js';
+import { CTYPES, typecodeOf } from '../shared-memory/typecodes.js';
+import { RawArray, RawValue } from '../shared-memory/values.js';
 import { Condition } from '../synchronize/condition.js';
 import type { Event } from '../synchronize/event.js';
 import { BoundedSemaphore, Lock, OwnableLock, RLock, Semaphore } from '../synchronize/locks.js';
@@ -66,9 +74,14 @@ class Rebuilder {
     return object;
   }
 
-  connection([descriptor, readable, writable]: readonly unknown[]): Connection {
+  #address(descriptor: unknown): DescriptorAddress {
     const address = this.#addresses.get((descriptor as { fd?: unknown } | undefined)?.fd);
     if (address === undefined) throw new TypeError('it uses a descriptor that the parent did not list');
+    return address;
+  }
+
+  connection([descriptor, readable, writable]: readonly unknown[]): Connection {
+    const address = this.#address(descriptor);
     const direction = { readable: readable === true, writable: writable === true };
     const reduced = { descriptor: address, ...direction, serialization: 'pickle', options: {} };
     const { channel, format } = rebuildChannel(reduced, 'connection', this.#importer);
@@ -122,6 +135,47 @@ class Rebuilder {
     return this.#queue(resources, (found) => new JoinableQueue(found));
   }
 
+  /** CPython: `heap.rebuild_arena`. */
+  arena([, descriptor]: readonly unknown[]): Arena {
+    return Arena.import(this.#address(descriptor), this.#importer);
+  }
+
+  /** CPython: the state of a BufferWrapper. */
+  piece(state: unknown): Piece {
+    const [[arena, start], size] = (state as { _state: [unknown[], unknown] })._state;
+    if (!(arena instanceof Arena)) throw new TypeError('it has no memory');
+    return this.keep(new Piece(arena, start, size));
+  }
+
+  /** CPython: `rebuild_ctype`. */
+  value([type, piece, length]: readonly unknown[]): RawValue | RawArray {
+    if (!(type instanceof PythonGlobal)) throw new TypeError('it has no type');
+    const typecode = type.module === 'ctypes' ? typecodeOf(type.name) : undefined;
+    if (typecode === undefined) throw new TypeError(`${type.toString()} has no typecode of multiprocessing`);
+    return this.keep(valueOver(typecode, instance(piece, Piece), length, undefined));
+  }
+
+  /** CPython: `sharedctypes.synchronized`. */
+  synchronized([value, lock]: readonly unknown[]): RawValue | RawArray {
+    if (!(value instanceof RawValue || value instanceof RawArray)) throw new TypeError('it has no value');
+    if (!(lock instanceof OwnableLock)) throw new TypeError('its lock is neither a Lock nor an RLock');
+    return this.keep(value.locked(lock));
+  }
+
+  /** CPython pickles a ShareableList as the call of a function, which names the block. */
+  list(): KnownGlobal {
+    const made: { name?: string | undefined } = {};
+    const call = (): ShareableList => this.keep(new ShareableList(undefined, { name: String(made.name) }));
+    return Object.assign(new KnownGlobal('functools', 'partial', { call }), { made });
+  }
+
+  barrier([parties, action, timeout, condition, piece]: readonly unknown[]): Barrier {
+    if (action !== null) throw new TypeError('its action is a function of Python');
+    const milliseconds = typeof timeout === 'number' ? timeout * 1000 : undefined;
+    const parts = { condition: instance(condition, Condition), piece: instance(piece, Piece) };
+    return this.keep(barrierOver(parties, milliseconds, parts));
+  }
+
   #queue<T extends { close(): void }>(resources: QueueResources, make: (resources: QueueResources) => T): T {
     this.keep(resources);
     return this.keep(make(resources));
@@ -173,6 +227,29 @@ function queueResources(
 
 function reducersFor(rebuilder: Rebuilder): ReturnType<typeof reducerTable> {
   return reducerTable({
+    ctypes: Object.fromEntries(CTYPES.map((name) => [name, {}])),
+    functools: {
+      partial: {
+        call: () => rebuilder.list(),
+        build(object, state) {
+          const keywords = (state as unknown[])[2] as { name?: string };
+          (object as { made: { name?: string | undefined } }).made.name = keywords.name;
+          return undefined;
+        },
+      },
+    },
+    'multiprocessing.heap': {
+      rebuild_arena: { call: (args) => rebuilder.arena(args) },
+      BufferWrapper: { call: unmade, build: (_, state) => rebuilder.piece(state) },
+    },
+    'multiprocessing.sharedctypes': {
+      rebuild_ctype: { call: (args) => rebuilder.value(args) },
+      synchronized: { call: (args) => rebuilder.synchronized(args) },
+    },
+    'multiprocessing.shared_memory': {
+      SharedMemory: { call: ([name]) => rebuilder.keep(new SharedMemory({ name: name as string })) },
+      ShareableList: {},
+    },
     'multiprocessing.connection': {
       rebuild_connection: { call: (args) => rebuilder.connection(args) },
     },
@@ -191,6 +268,7 @@ function reducersFor(rebuilder: Rebuilder): ReturnType<typeof reducerTable> {
       BoundedSemaphore: rebuilder.semLock('BoundedSemaphore', (handle, most) => new BoundedSemaphore(most, handle)),
       Condition: stateful((state) => rebuilder.condition(state)),
       Event: { call: unmade, build: (_, state) => rebuilder.event(state) },
+      Barrier: stateful((state) => rebuilder.barrier(state)),
     },
   });
 }

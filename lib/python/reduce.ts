@@ -4,7 +4,11 @@
 // own pickling for a child process gives them.
 import type { ConditionAddress } from '../synchronize/waiter-counts.js';
 import type { ConnectionDescriptor } from '../connection/channel-reduction.js';
+import type { DescriptorAddress } from '../reduction/exporters.js';
 import type { Descriptor } from '../describe.js';
+import type { PieceAddress } from '../shared-memory/heap.js';
+import type { SharedValueDescriptor } from '../shared-memory/values.js';
+import { typeOf } from '../shared-memory/typecodes.js';
 import type { QueueDescriptor } from '../queues/queue-resources.js';
 import { isReducible, reduceObject } from '../reduction/registry.js';
 import { SEM_VALUE_MAX, type SemLockDescriptor } from '../synchronize/sem-lock.js';
@@ -31,6 +35,10 @@ const classes = {
   SimpleQueue: classOf('queues', 'SimpleQueue'),
   Queue: classOf('queues', 'Queue'),
   JoinableQueue: classOf('queues', 'JoinableQueue'),
+  SharedMemory: classOf('shared_memory', 'SharedMemory'),
+  Arena: classOf('heap', 'Arena'),
+  BufferWrapper: classOf('heap', 'BufferWrapper'),
+  Barrier: classOf('synchronize', 'Barrier'),
 };
 
 function tuple(...items: readonly unknown[]): PythonTuple {
@@ -75,6 +83,28 @@ function queue({
   return create(classes[type], [], tuple(...state));
 }
 
+/** The arenas of pieces, by the addresses of their descriptors: a child maps each once. */
+const arenas = new WeakMap<DescriptorAddress, PythonObject>();
+
+/** CPython: `rebuild_arena`, and the state of a BufferWrapper. */
+function wrapper({ arena, arenaSize, start, size }: PieceAddress): PythonObject {
+  const made = arenas.get(arena) ?? reduce(classes.Arena, [arenaSize, arena.fd]);
+  arenas.set(arena, made);
+  const block = tuple(made, start, start + Math.max(8, Math.ceil(size / 8) * 8));
+  return create(classes.BufferWrapper, [], { _state: tuple(block, size) });
+}
+
+/** CPython: `reduce_ctype`, and `__reduce__` of Synchronized. */
+function sharedValue({ typecode, memory, length, lock }: SharedValueDescriptor): PythonObject {
+  const type = new PythonGlobal('ctypes', typeOf(typecode).ctype);
+  const value = reduce(classOf('sharedctypes', 'rebuild_ctype'), [type, wrapper(memory), length ?? null]);
+  return lock === undefined ? value : reduce(classOf('sharedctypes', 'synchronized'), [value, lock]);
+}
+
+const evaluate = new PythonGlobal('builtins', 'eval');
+/** Its name is an argument that has to be named. */
+const LIST = "__import__('multiprocessing.shared_memory').shared_memory.ShareableList(name=name)";
+
 function lockOf({ type, semaphore, bound }: SemLockDescriptor): PythonObject {
   return semLock(type, semaphore, bound);
 }
@@ -95,6 +125,22 @@ function pythonObject(descriptor: Descriptor): PythonObject {
     case 'SimpleQueue':
       // A queue with leases is not reduced for Python.
       return queue(descriptor as QueueDescriptor);
+    case 'SharedMemory':
+      return reduce(classes.SharedMemory, [descriptor.name]);
+    case 'ShareableList':
+      return reduce(evaluate, [LIST, { name: descriptor.name }]);
+    case 'RawValue':
+    case 'RawArray':
+    case 'Value':
+    case 'Array':
+      return sharedValue(descriptor);
+    case 'Barrier': {
+      const { parties, timeout, memory } = descriptor;
+      const { lock, condition: waiting } = descriptor.condition;
+      const seconds = timeout === undefined ? null : timeout / 1000;
+      const state = tuple(parties, null, seconds, condition(lockOf(lock), waiting), wrapper(memory));
+      return create(classes.Barrier, [], state);
+    }
     default:
       return lockOf(descriptor);
   }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // The resources of a queue with leases: a block of shared memory that has the items, and two pipes that wake its members.
-import { constants, freemem } from 'node:os';
+import { constants } from 'node:os';
 import { threadId } from 'node:worker_threads';
 
 import type { Channel } from '../connection/channel.js';
@@ -14,6 +14,7 @@ import {
 } from '../connection/channel-reduction.js';
 import { checkOptions, type ChannelOptions } from '../connection/options.js';
 import { NotSupported, systemError } from '../core/errors.js';
+import { hasMemory } from '../core/available-memory.js';
 import { leaseBlockError } from '../core/lease-errors.js';
 import { native } from '../native/addon.js';
 import { reduceObject, type Reducible } from '../reduction/registry.js';
@@ -75,15 +76,11 @@ interface Held {
   block: number;
 }
 
-/**
- * The descriptor of a new block. Such memory has no limit of its own: where there is less, the system would end
- * processes for it.
- */
+/** The descriptor of a new block. */
 function makeBlock(leaseBytes: number, places: number, maxDeliveries: number): number {
-  const { availableMemory } = process as { availableMemory?: () => number };
-  const available = availableMemory?.() ?? freemem();
-  const isTooLarge = leaseBytes > available;
-  const block = isTooLarge ? -constants.errno.ENOSPC : native.leases.create(leaseBytes, places, maxDeliveries);
+  const block = hasMemory(leaseBytes)
+    ? native.leases.create(leaseBytes, places, maxDeliveries)
+    : -constants.errno.ENOSPC;
   if (block < 0) throw leaseBlockError(block, leaseBytes);
   return block;
 }

@@ -5,7 +5,7 @@
 import { request, requestSync, type Background } from '../event-loop/completions.js';
 import type { Channel } from '../connection/channel.js';
 import type { LargeMessage } from '../connection/receiving/large-message.js';
-import { systemError } from '../core/errors.js';
+import { BadMessageLength, systemError } from '../core/errors.js';
 import { queueError, receiveError } from '../core/status-errors.js';
 import { native } from '../native/addon.js';
 import { blockOn } from '../event-loop/sync-wait.js';
@@ -121,7 +121,7 @@ export class PipeTransport implements QueueTransport {
   }
 
   checkAccounts(): void {
-    queues.checkSlots(this.#id);
+    queues.checkAccounts(this.#id);
   }
 
   get stats(): QueueStats | undefined {
@@ -147,7 +147,9 @@ export class PipeTransport implements QueueTransport {
   }
 
   receiveFailure(status: number): Error {
-    return receiveError(status, this.#reader.id, 'get', Infinity);
+    const { id, options } = this.#reader;
+    if (status !== codes.tooLong) return receiveError(status, id, 'get', Infinity);
+    return new BadMessageLength(native.inspect(id).length, options.maxMessageBytes, 'the item was skipped');
   }
 
   put(item: Item, hasSlot: boolean): number {

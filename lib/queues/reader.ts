@@ -39,8 +39,8 @@ export class QueueReader {
   readonly #waiting = new Fifo<PendingGet>();
   /** A large item that is on its way. */
   readonly #large = new LargeMessage();
-  /** An item that became whole when no call waited for it any more. */
-  #kept: Buffer | undefined;
+  /** An item that became whole when no call waited for it any more, or the error for one that is too long. */
+  #kept: Buffer | Error | undefined;
   /** What has ended a batch that had items already: an item that waits for others, or why one could not be decoded. */
   #postponed: Postponed | undefined;
   /** How many bytes the items of the batch have that is being got. */
@@ -175,6 +175,14 @@ export class QueueReader {
         }
         return;
       }
+      if (status === codes.tooLong) {
+        // Only this item is concerned.
+        const call = this.#waiting.shift();
+        const refused = this.#failure(status);
+        if (call === undefined) this.#kept = refused;
+        else call.reject(refused);
+        continue;
+      }
       if (!this.#has(status)) {
         const failure = this.#failure(status);
         this.#failAll(() => failure);
@@ -268,8 +276,10 @@ export class QueueReader {
 
   /** The length of a small item in the slab, `largeMessage` when `#large` is whole, or why there is neither. */
   #next(expected: boolean, budget = BYTES_PER_TURN): number {
-    if (this.#kept !== undefined) {
-      this.#large.use(this.#kept);
+    const kept = this.#kept;
+    if (kept instanceof Error) return codes.tooLong;
+    if (kept !== undefined) {
+      this.#large.use(kept);
       this.#kept = undefined;
       return codes.largeMessage;
     }
@@ -295,10 +305,10 @@ export class QueueReader {
     // No item is given back, so the last one may be more than fits the share.
     const mayGoOn = (): boolean => batch.length < max && this.#bytes < BYTES_PER_TURN && this.#postponed === undefined;
     while (!(first instanceof ArrivingItem) && mayGoOn()) {
-      const next = this.#next(false);
-      // Any failure is one that the next get finds too.
-      if (!this.#has(next)) break;
       try {
+        const next = this.#next(false);
+        if (isWait(next)) break;
+        if (!this.#has(next)) throw this.#failure(next);
         const item = this.#item(next);
         if (item instanceof ArrivingItem) this.#postponed = { item };
         else batch.push(item);
@@ -313,6 +323,11 @@ export class QueueReader {
 
   /** The error for a failed attempt. If it was made inside an item, a timer makes the next one. */
   #failure(status: number): Error {
+    if (status === codes.tooLong) {
+      const refused = this.#kept instanceof Error ? this.#kept : this.#transport.receiveFailure(status);
+      this.#kept = undefined;
+      return refused;
+    }
     if (this.#transport.inside) {
       this.#stopWatching();
       this.#listen(true);

@@ -73,7 +73,7 @@ export interface QueueTransport {
   readonly lost: number;
   /** Whether an item may have arrived. */
   readonly readable: boolean;
-  /** The failure for a status of `get` that means that the bytes are no items. */
+  /** The failure for a status of `get` that means that the bytes are no items, or `tooLong`: an item was skipped. */
   receiveFailure(status: number): Error;
 
   /** Puts one item: how many bytes wait now, 0 if the item was written; `again` if no slot is free; or a failure. */

@@ -3,12 +3,14 @@
 #include <uv.h>
 
 #include "bindings/endpoint_api.h"
+#include "bindings/family_api.h"
 #include "bindings/lease_api.h"
 #include "bindings/message_api.h"
 #include "bindings/napi_args.h"
 #include "bindings/process_api.h"
 #include "bindings/queue_api.h"
 #include "bindings/semaphore_api.h"
+#include "bindings/shared_memory_api.h"
 #include "bindings/socket_api.h"
 #include "environment/addon_env.h"
 
@@ -29,9 +31,11 @@ NAPI_MODULE_INIT() {
   mp::ExportEndpointApi(env, exports);
   mp::ExportMessageApi(env, exports);
   mp::ExportSemaphoreApi(env, exports);
+  mp::ExportFamilyApi(env, exports);
   mp::ExportProcessApi(env, exports);
   mp::ExportSocketApi(env, exports);
   mp::ExportQueueApi(env, exports);
   mp::ExportLeaseApi(env, exports);
+  mp::ExportSharedMemoryApi(env, exports);
   return exports;
 }

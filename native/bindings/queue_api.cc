@@ -113,7 +113,7 @@ napi_value Stats(napi_env env, napi_callback_info info) {
   const auto* open = Find(args);
   if (open == nullptr) return args.Return(-EBADF);
   if (!open->record || !open->record->is_kept()) return args.Return(-ENOTSUP);
-  if (open->slot_check) open->slot_check->Check();
+  if (open->accounts) open->accounts->Check();
   const StreamLayout& numbers = open->record->layout();
   const uint64_t got = numbers.tail.load() - numbers.dropped.load();
   const uint64_t counts[] = {numbers.head.load(), got, numbers.lost.load(),
@@ -141,10 +141,10 @@ napi_value Lost(napi_env env, napi_callback_info info) {
 }
 
 // Looks after what members that have died have left: slots, and items that they have not written.
-napi_value CheckSlots(napi_env env, napi_callback_info info) {
+napi_value CheckAccounts(napi_env env, napi_callback_info info) {
   const Args<1> args(env, info);
   const auto* open = Find(args);
-  if (open != nullptr && open->slot_check) open->slot_check->Check();
+  if (open != nullptr && open->accounts) open->accounts->Check();
   return nullptr;
 }
 
@@ -204,7 +204,7 @@ napi_value FreeSlots(napi_env env, napi_callback_info info) {
   const Args<1> args(env, info);
   const auto* open = Find(args);
   if (open == nullptr || !open->slots) return args.Return(-EBADF);
-  if (open->slot_check) open->slot_check->CheckSeldom();
+  if (open->accounts) open->accounts->CheckSeldom();
   return args.Return(open->slots->Value());
 }
 
@@ -283,7 +283,7 @@ void ExportQueueApi(napi_env env, napi_value exports) {
       {"stats", Stats},
       {"taskDone", TaskDone},
       {"lost", Lost},
-      {"checkSlots", CheckSlots},
+      {"checkAccounts", CheckAccounts},
       {"put", Put},
       {"putWithPrefix", PutWithPrefix},
       {"notifyWhen", NotifyWhen},

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Semaphores and families, as lib/native/addon.ts declares them. The rules are those of
+// Semaphores, as lib/native/addon.ts declares them. The rules are those of
 // endpoint_api.cc.
 #include "bindings/semaphore_api.h"
 
@@ -16,8 +16,6 @@
 #include "environment/blocking.h"
 #include "os/platform.h"
 #include "os/sys.h"
-#include "registers/register_folder.h"
-#include "semaphores/family.h"
 #include "util/spinner.h"
 #include "util/status.h"
 
@@ -289,83 +287,6 @@ napi_value ReapDeadWaiters(napi_env env, napi_callback_info info) {
   return args.Return(open == nullptr ? 0 : open->semaphore->ReapDeadWaiters());
 }
 
-// familyFolders(): the folders of this user's registers, or -errno.
-napi_value FamilyFolders(napi_env env, napi_callback_info info) {
-  const Args<1> args(env, info);
-  std::vector<std::string> folders;
-  const int status = OwnFolders(&folders);
-  if (status < 0) return args.Return(status);
-  if (folders.empty()) folders.push_back(UsualFolder());
-  return args.Array(folders.size(), [&](uint32_t i) { return args.Text(folders[i]); });
-}
-
-// listFamilies(folder): an array of names, or -errno.
-napi_value ListFamilies(napi_env env, napi_callback_info info) {
-  const Args<1> args(env, info);
-  std::vector<std::string> families;
-  const int status = mp::ListFamilies(args.String(0), &families);
-  if (status < 0) return args.Return(status);
-  return args.Array(families.size(), [&](uint32_t i) { return args.Text(families[i]); });
-}
-
-// readRegister(folder, family): an array of [name, whether the semaphore exists], or -errno.
-napi_value ReadRegister(napi_env env, napi_callback_info info) {
-  const Args<2> args(env, info);
-  std::vector<RegisteredName> names;
-  const int status = mp::ReadRegister(args.String(0), args.String(1), &names);
-  if (status < 0) return args.Return(status);
-  return args.Array(names.size(), [&](uint32_t i) {
-    return args.Array(2, [&](uint32_t field) {
-      return field == 0 ? args.Text(names[i].name) : args.Boolean(names[i].exists);
-    });
-  });
-}
-
-// listMembers(folder): an array of [family, pid], or -errno.
-napi_value ListMembers(napi_env env, napi_callback_info info) {
-  const Args<1> args(env, info);
-  std::vector<std::pair<std::string, pid_t>> members;
-  const int status = mp::ListMembers(args.String(0), &members);
-  if (status < 0) return args.Return(status);
-  return args.Array(members.size(), [&](uint32_t i) {
-    return args.Array(2, [&](uint32_t field) {
-      return field == 0 ? args.Text(members[i].first) : args.Return(members[i].second);
-    });
-  });
-}
-
-// ownFamily(): the name and the descriptor of the family in which this process creates semaphores,
-// or undefined if it has created none and inherited none.
-napi_value OwnFamily(napi_env env, napi_callback_info info) {
-  const Args<1> args(env, info);
-  const std::shared_ptr<Family> own = Family::OwnIfAny();
-  napi_value out = nullptr;
-  if (!own) return out;
-  napi_create_object(env, &out);
-  napi_set_named_property(env, out, "family", args.Text(own->name()));
-  napi_set_named_property(env, out, "fd", args.Return(own->fd()));
-  return out;
-}
-
-// inheritFamily(family, fd)
-napi_value InheritFamily(napi_env env, napi_callback_info info) {
-  const Args<2> args(env, info);
-  return args.Return(Family::Inherit(args.String(0), UniqueFd(args.Int(1))));
-}
-
-// sweep(folder): an array of [family, number of names], or -errno.
-napi_value SweepFamilies(napi_env env, napi_callback_info info) {
-  const Args<1> args(env, info);
-  std::vector<SweptFamily> swept;
-  const int status = Sweep(args.String(0), &swept);
-  if (status < 0) return args.Return(status);
-  return args.Array(swept.size(), [&](uint32_t i) {
-    return args.Array(2, [&](uint32_t field) {
-      return field == 0 ? args.Text(swept[i].family) : args.Return(swept[i].names);
-    });
-  });
-}
-
 }  // namespace
 
 void ExportSemaphoreApi(napi_env env, napi_value exports) {
@@ -378,8 +299,6 @@ void ExportSemaphoreApi(napi_env env, napi_value exports) {
       {"close", Close},
       {"pin", Pin},
       {"unpin", Unpin},
-      {"ownFamily", OwnFamily},
-      {"inheritFamily", InheritFamily},
       {"describe", Describe},
       {"track", Track},
       {"expose", Expose},
@@ -404,11 +323,6 @@ void ExportSemaphoreApi(napi_env env, napi_value exports) {
       {"takeSurplusNotification", TakeSurplusNotification},
       {"takeOrphanedNotifications", TakeOrphanedNotifications},
       {"reapDeadWaiters", ReapDeadWaiters},
-      {"familyFolders", FamilyFolders},
-      {"listFamilies", ListFamilies},
-      {"readRegister", ReadRegister},
-      {"listMembers", ListMembers},
-      {"sweep", SweepFamilies},
   };
   ExportFunctions(env, semaphores, functions);
   ExportFlag(env, semaphores, "waitsForMany", platform::MaxSemaphoreWords() > 0);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // The state of the addon in one JavaScript environment, that is, the main thread or a worker:
-// endpoints, semaphores and queues by small integers, children, and the poller. Everything here
-// runs on the environment's own thread, except CancelAllBlockedCalls().
+// endpoints, semaphores, queues and shared memory by small integers, children, and the poller.
+// Everything here runs on the environment's own thread, except CancelAllBlockedCalls().
 #pragma once
 
 #include <node_api.h>
@@ -17,6 +17,7 @@
 #include "io/endpoint.h"
 #include "loop/poller.h"
 #include "os/wake.h"
+#include "shared_memory/shared_block.h"
 #include "util/id_table.h"
 
 namespace mp {
@@ -65,6 +66,7 @@ class AddonEnv {
   EnvironmentChildren& children() noexcept { return children_; }
   EnvironmentQueues& queues() noexcept { return queues_; }
   EnvironmentLeases& leases() noexcept { return leases_; }
+  IdTable<std::unique_ptr<SharedBlock>>& blocks() noexcept { return blocks_; }
 
   bool is_main_thread() const noexcept { return is_main_thread_; }
   Wake& cancel() noexcept { return cancel_; }
@@ -98,6 +100,7 @@ class AddonEnv {
   EnvironmentChildren children_;
   EnvironmentQueues queues_;
   EnvironmentLeases leases_;
+  IdTable<std::unique_ptr<SharedBlock>> blocks_;
   int32_t watched_xor_ = 0;  // All ids in the event set combined: the id itself if there is one.
   IoMethod first_method_ = IoMethod::kNoWait;
   bool is_main_thread_ = true;

@@ -2,9 +2,17 @@
 #include "environment/environment_queues.h"
 
 #include <cerrno>
+#include <limits>
 #include <utility>
 
 namespace mp {
+
+namespace {
+
+// How many slots a queue has that has no limit: SEM_VALUE_MAX.
+constexpr int64_t kUnlimited = std::numeric_limits<int32_t>::max();
+
+}  // namespace
 
 // The number of the queue's `rlock` names its record.
 int EnvironmentQueues::OpenRecord(const QueueResources& resources, bool make,
@@ -27,34 +35,35 @@ int32_t EnvironmentQueues::Add(const QueueResources& resources, bool make) {
   resources.rlock->UseAsQueueLock();
   resources.wlock->UseAsQueueLock();
   const std::shared_ptr<HolderTable>& table = resources.rlock->table();
-  if (resources.slots && table) {
+  // Without a limit, no slot is missed.
+  const bool limited = resources.slots && resources.max_slots < kUnlimited;
+  if (limited && table) {
     const int tracked =
         resources.slots->Track(table, resources.slots_number, TrackedSemaphore::Role::kSlots);
     if (tracked < 0) return tracked;
   }
-  // The same semaphore as the writer counts by it: with a record of what is not in the pipe yet.
-  std::shared_ptr<TrackedSemaphore> accepted;
-  if (resources.unfinished)
-    accepted = std::make_shared<TrackedSemaphore>(resources.unfinished->shared());
+  const bool is_joinable = resources.unfinished != nullptr;
+  // A semaphore is counted by in one object and one record. Nothing posts that of `wlock` here.
+  const TrackedSemaphore& counted = is_joinable ? *resources.unfinished : *resources.wlock;
+  auto accepted = std::make_shared<TrackedSemaphore>(counted.shared());
   if (open.record) {
     resources.rlock->set_on_expose([record = open.record] { record->GiveUp(); });
     const StreamResources stream{open.record, resources.rlock, resources.wlock,
-                                 resources.unfinished, resources.slots != nullptr};
-    if (resources.slots) {
-      open.slot_check = std::make_shared<QueueSlots>(stream, *resources.slots, resources.max_slots,
-                                                     resources.writer);
-      if (resources.unfinished) {
-        open.in_hand = std::make_shared<TrackedSemaphore>(resources.unfinished->shared());
-        const uint32_t number = resources.unfinished_number;
-        int tracked = open.in_hand->Track(table, number, TrackedSemaphore::Role::kSlots);
-        if (tracked == 0)
-          tracked = accepted->Track(table, QueueSlots::AcceptedNumber(number),
-                                    TrackedSemaphore::Role::kSlots);
-        if (tracked < 0) return tracked;
-        open.slot_check->set_unfinished_number(number);
-      }
-      resources.slots->set_slot_check([check = open.slot_check] { check->Check(); });
+                                 resources.unfinished, is_joinable};
+    open.accounts =
+        std::make_shared<QueueAccounts>(stream, limited ? resources.slots.get() : nullptr,
+                                        resources.max_slots, resources.writer);
+    int tracked =
+        accepted->Track(table, QueueAccounts::AcceptedNumber(resources.wlock->number()),
+                        TrackedSemaphore::Role::kSlots);
+    if (tracked == 0 && is_joinable) {
+      const uint32_t number = resources.unfinished_number;
+      open.in_hand = std::make_shared<TrackedSemaphore>(resources.unfinished->shared());
+      tracked = open.in_hand->Track(table, number, TrackedSemaphore::Role::kSlots);
+      open.accounts->set_unfinished_number(number);
     }
+    if (tracked < 0) return tracked;
+    if (limited) resources.slots->set_slot_check([check = open.accounts] { check->Check(); });
   }
   open.state =
       std::make_shared<QueueState>(table, resources.rlock->number(), make, resources.state_pipe);
@@ -63,9 +72,9 @@ int32_t EnvironmentQueues::Add(const QueueResources& resources, bool make) {
       open.state, open.record, resources.unfinished, open.in_hand});
   auto feeder = std::make_shared<Feeder>(
       FeederResources{resources.reader, resources.writer, resources.rlock, resources.wlock,
-                      resources.slots, open.state, open.record, accepted});
+                      resources.slots, open.state, open.record, accepted, is_joinable});
   open.writer = std::make_unique<QueueWriter>(std::move(feeder), resources.slots,
-                                              std::move(accepted), open.state);
+                                              std::move(accepted), is_joinable, open.state);
   if (resources.slots) open.slots = resources.slots->shared();
   open.unfinished = resources.unfinished;
   return all_.Add(std::move(open));
@@ -75,7 +84,7 @@ void EnvironmentQueues::Close(OpenQueue& open) {
   open.reader.reset();
   open.writer->Close();
   open.state.reset();
-  open.slot_check.reset();
+  open.accounts.reset();
   open.unfinished.reset();
   // Another member may still finish what was got here.
   if (open.in_hand && open.record)

@@ -6,7 +6,7 @@
 
 #include "queue/feeder.h"
 #include "queue/queue_reader.h"
-#include "queue/queue_slots.h"
+#include "queue/queue_accounts.h"
 #include "queue/queue_state.h"
 #include "queue/queue_writer.h"
 #include "queue/stream_record.h"
@@ -43,7 +43,7 @@ class EnvironmentQueues {
     std::shared_ptr<StreamRecord> record;
     std::shared_ptr<TrackedSemaphore> unfinished;  // Null if the queue does not count them.
     std::shared_ptr<TrackedSemaphore> in_hand;     // The same, for what was got here.
-    std::shared_ptr<QueueSlots> slot_check;        // Null once closed.
+    std::shared_ptr<QueueAccounts> accounts;       // Null once closed.
     // Kept when the queue is closed: its size can still be asked for.
     std::shared_ptr<NamedSemaphore> slots;
   };

@@ -20,6 +20,7 @@ int64_t FrameReader::ReadSmall(ByteSource& source, uint8_t* out, uint64_t max_le
   }
   if (phase_ == Phase::kEnded) return kEndOfFile;
   if (phase_ == Phase::kUnreadable) return kUnreadable;
+  if (static_cast<uint64_t>(length_) > max_bytes_) return kTooLong;
   if (static_cast<uint64_t>(length_) > max_length) return Refuse(kTooLong);
   if (IsLarge()) return kLargeMessage;
   return AssembleSmall(source, out);
@@ -155,7 +156,7 @@ int64_t FrameReader::ReadHeader(ByteSource& source) {
     header_have_ += TakeHeld(header_ + header_have_, needed - header_have_);
     if (descriptor_ && end_ == begin_) return Refuse(kUnexpectedDescriptor);
   }
-  if (static_cast<uint64_t>(length_) > max_bytes_) return Refuse(kBadLength);
+  if (static_cast<uint64_t>(length_) > max_bytes_ && !skips_too_long_) return Refuse(kBadLength);
   phase_ = Phase::kBody;
   received_ = 0;
   return 0;
@@ -213,11 +214,13 @@ int64_t FrameReader::ReadLarge(ByteSource& source, uint8_t* into, size_t size, s
   return received_ == length_ ? Finish() : received_;
 }
 
-int64_t FrameReader::SkipLarge(ByteSource& source) {
+int64_t FrameReader::SkipLarge(ByteSource& source, size_t budget) {
   uint8_t nowhere[kSmallBytes];
-  while (phase_ == Phase::kBody) {
-    const auto missing = static_cast<size_t>(length_ - received_);
-    const ssize_t n = Pull(source, nowhere, std::min(missing, sizeof nowhere));
+  for (size_t skipped = 0; phase_ == Phase::kBody; skipped += sizeof nowhere) {
+    if (skipped >= budget) return -EAGAIN;
+    const size_t part = std::min(static_cast<size_t>(length_ - received_), sizeof nowhere);
+    const ssize_t n = end_ > begin_ ? static_cast<ssize_t>(TakeHeld(nowhere, part))
+                                    : Pull(source, nowhere, part);
     if (n == 0) return EndInside(received_, length_);
     if (n < 0) return n;
     if (descriptor_) return Refuse(kUnexpectedDescriptor);

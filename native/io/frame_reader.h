@@ -30,7 +30,8 @@ class FrameReader {
   // The least room that ReadFrames needs: for one small message with a header of either form.
   static constexpr size_t kFrameBytes = frame::kLongHeaderBytes + kSmallBytes;
 
-  // A message longer than `max_message_bytes` makes the stream unreadable.
+  // A message longer than `max_message_bytes` makes the stream unreadable, unless such messages are
+  // to be skipped.
   explicit FrameReader(uint64_t max_message_bytes) noexcept : max_bytes_(max_message_bytes) {}
 
   // Returns the length of one whole message, copied to `out` (which has room for kSmallBytes), or a
@@ -47,8 +48,12 @@ class FrameReader {
   // length() the message is complete, and the reader is ready for the next one.
   int64_t ReadLarge(ByteSource& source, uint8_t* into, size_t size, size_t budget);
 
-  // The same without a destination: reads what is there of the message and drops it.
-  int64_t SkipLarge(ByteSource& source);
+  // The same without a destination: reads what is there of the message, at most `budget` bytes, and
+  // drops it. -EAGAIN while the message has more.
+  int64_t SkipLarge(ByteSource& source, size_t budget = SIZE_MAX);
+
+  // From now on a message that is too long is kTooLong, and SkipLarge() must follow.
+  void SkipTooLong() noexcept { skips_too_long_ = true; }
 
   // Reads one byte and the descriptor that came with it, as multiprocessing.reduction.send_handle
   // sends them. Returns the descriptor, which the caller owns then, kNoDescriptor if the byte came
@@ -123,6 +128,7 @@ class FrameReader {
   Phase phase_ = Phase::kHeader;
   bool read_ahead_ = false;
   bool drained_ = false;
+  bool skips_too_long_ = false;
   ArrivedDescriptor descriptor_;  // Belongs to the last held byte.
 };
 

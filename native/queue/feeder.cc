@@ -99,7 +99,7 @@ int Feeder::Prepare() noexcept {
   record_ = nullptr;
   if (record == nullptr) return 0;
   const StreamResources stream{resources_.record, resources_.rlock, resources_.wlock, nullptr,
-                               resources_.slots != nullptr};
+                               resources_.is_joinable};
   const int status = RepairWriter(stream, resources_.writer->fd());
   if (status == kQueueBroken) resources_.state->Add(QueueState::kBroken);
   if (record->is_kept()) record_ = record;
@@ -111,7 +111,7 @@ int Feeder::Prepare() noexcept {
 void Feeder::Begin(size_t size) noexcept {
   if (resources_.slots) resources_.slots->PassOn(1);
   Step();
-  if (resources_.accepted) resources_.accepted->PassOn(1);
+  resources_.accepted->PassOn(1);
   Step();
   if (record_ != nullptr) record_->Note(size);
 }
@@ -120,7 +120,7 @@ void Feeder::Begin(size_t size) noexcept {
 void Feeder::TakeBack(uint32_t items) noexcept {
   if (record_ != nullptr) record_->TakeBack();
   if (resources_.slots) resources_.slots->KeepAgain(items);
-  if (resources_.accepted) resources_.accepted->KeepAgain(items);
+  resources_.accepted->KeepAgain(items);
 }
 
 ssize_t Feeder::Send(const iovec* iov, int count) noexcept {
@@ -347,7 +347,7 @@ void Feeder::Fail(int status) {
     resources_.slots->Release(TrackedSemaphore::kNoLimit);
   }
   // No member finishes these. They are not lost with a process: the reason is known to all.
-  if (resources_.accepted && resources_.record) {
+  if (resources_.record) {
     resources_.record->layout().in_other_hands.fetch_add(resources_.accepted->slots());
     resources_.accepted->PassOn(UINT32_MAX);
   }

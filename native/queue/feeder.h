@@ -46,8 +46,9 @@ struct FeederResources {
   std::shared_ptr<QueueState> state;
   // Null if it is not kept.
   std::shared_ptr<StreamRecord> record;
-  // Counts the items that were accepted and are not in the pipe. Null if nothing counts them.
+  // Counts the items that were accepted and are not in the pipe.
   std::shared_ptr<TrackedSemaphore> accepted;
+  bool is_joinable = false;
 };
 
 class Feeder final : public RunningFeeder, public std::enable_shared_from_this<Feeder> {

@@ -21,6 +21,9 @@ namespace {
 // could do so.
 constexpr double kPatienceWithoutThreadMs = 1000;
 
+// How much of an item that is too long is skipped at a time.
+constexpr size_t kSkipBytes = 1024 * 1024;
+
 int SliceMs(const Deadline& deadline) noexcept {
   if (deadline.never()) return static_cast<int>(kCheckInterval.count());
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline.Left());
@@ -38,7 +41,10 @@ int EndOf(uint32_t flags) noexcept {
 QueueReader::QueueReader(ReaderResources resources) noexcept
     : resources_(std::move(resources)),
       stream_{resources_.record, resources_.rlock, resources_.wlock, resources_.unfinished,
-              resources_.slots != nullptr} {}
+              resources_.unfinished != nullptr} {
+  // The other members need what follows.
+  frames().SkipTooLong();
+}
 
 int64_t QueueReader::Get(uint8_t* out, bool expected) {
   const uint32_t flags = resources_.state->Flags();
@@ -84,7 +90,6 @@ int QueueReader::Prepare() noexcept {
       ReleaseLock();
       return status == -EAGAIN ? -EBUSY : status;
     }
-    record->CountReturning();
     if (record->is_kept()) recorded_.emplace(*record, resources_.reader->source(), fd());
   }
   prepared_ = true;
@@ -106,9 +111,14 @@ int64_t QueueReader::GetLarge(uint8_t* into, size_t size, size_t budget) {
 }
 
 int64_t QueueReader::Read(uint8_t* out) {
-  const int64_t result =
-      recorded_ ? ReadRecorded(out) : frames().ReadSmall(source(), out, UINT64_MAX);
-  return FinishRead(result);
+  return FinishRead(recorded_ ? ReadRecorded(out) : ReadFrame(out));
+}
+
+int64_t QueueReader::ReadFrame(uint8_t* out) {
+  const int64_t result = frames().ReadSmall(source(), out, UINT64_MAX);
+  if (result != kTooLong) return result;
+  const int64_t skipped = frames().SkipLarge(source(), kSkipBytes);
+  return skipped >= 0 ? int64_t{kTooLong} : skipped;
 }
 
 // As FrameReader::ReadSmall. Drops what a member that has died has left of an item.
@@ -120,7 +130,7 @@ int64_t QueueReader::ReadRecorded(uint8_t* out) {
       const int64_t dropped = Drop();
       if (dropped < 0) return dropped;
     }
-    const int64_t result = frames().ReadSmall(source(), out, UINT64_MAX);
+    const int64_t result = ReadFrame(out);
     if (result != -EAGAIN || !frames().in_message() || !record.at_end()) return result;
     // Its header announces more than there is.
     if (!record.is_torn()) return kQueueBroken;
@@ -152,18 +162,19 @@ int64_t QueueReader::FinishRead(int64_t result) noexcept {
   const bool got = result >= 0;
   expects_more_ = got;
   // A failed system call has moved nothing, and says nothing about the bytes in the pipe.
-  const bool out_of_step = !got && !IsErrno(result) && result != kEndOfFile;
+  const bool skipped = result == kTooLong;
+  const bool out_of_step = !got && !skipped && !IsErrno(result) && result != kEndOfFile;
   if (out_of_step) {
     // The lock stays taken: no member could make sense of what comes next.
     resources_.state->Add(QueueState::kBroken);
     return result;
   }
-  if (got && recorded_ && !resources_.record->at_end()) {
+  if ((got || skipped) && recorded_ && !resources_.record->at_end()) {
     resources_.state->Add(QueueState::kBroken);
     return kQueueBroken;
   }
-  if (got)
-    FinishItem(false);
+  if (got || skipped)
+    FinishItem(skipped);
   else
     ReleaseLock();
   return result;
@@ -184,7 +195,6 @@ void QueueReader::LeavePipe(bool dropped) noexcept {
   // the same.
   if (resources_.slots) (void)resources_.slots->ReturnSlot(resources_.max_slots);
   Step();
-  if (record != nullptr) record->layout().returning.store(0);
   // It was in the pipe, so it counts as unfinished.
   if (dropped) FinishLost(stream_, 1);
 }
@@ -234,7 +244,7 @@ void QueueReader::Finish(const Deadline& deadline) noexcept {
 void QueueReader::SkipRest(const Deadline& deadline) noexcept {
   std::vector<uint8_t> slab(FrameReader::kSmallBytes);
   while (in_message()) {
-    int64_t result = frames().ReadSmall(source(), slab.data(), UINT64_MAX);
+    int64_t result = ReadFrame(slab.data());
     if (result == kLargeMessage) result = frames().SkipLarge(source());
     (void)FinishRead(result);
     pollfd more{fd(), POLLIN, 0};

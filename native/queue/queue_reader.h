@@ -48,7 +48,8 @@ class QueueReader {
   QueueReader& operator=(const QueueReader&) = delete;
 
   // Returns the length of one whole message, copied to `out` (FrameReader::kSmallBytes), or
-  // kLargeMessage, which GetLarge() continues. -EAGAIN when there is nothing now, -EBUSY when there
+  // kLargeMessage, which GetLarge() continues. kTooLong for one that is longer than messages may
+  // be, and was skipped. -EAGAIN when there is nothing now, -EBUSY when there
   // is something but another member has the lock, kShutDown, kQueueBroken, or a failure. With
   // `expected` the lock is taken without a check of the pipe.
   int64_t Get(uint8_t* out, bool expected);
@@ -78,6 +79,7 @@ class QueueReader {
   }
   int Prepare() noexcept;
   int64_t Read(uint8_t* out);
+  int64_t ReadFrame(uint8_t* out);
   int64_t ReadRecorded(uint8_t* out);
   int64_t Drop() noexcept;
   int64_t FinishRead(int64_t result) noexcept;

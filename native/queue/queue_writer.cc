@@ -20,7 +20,10 @@ int64_t QueueWriter::Put(const QueueItem& item, bool has_slot) {
   if (counted < 0) return counted;
   result = feeder_->Put(item);
   if (result >= 0) return result;
-  if (accepted_) (void)accepted_->TakeForSlot();
+  if (is_joinable_)
+    (void)accepted_->TakeForSlot();
+  else
+    accepted_->PassOn(1);
   if (slots_) slots_->Release(TrackedSemaphore::kNoLimit);
   return result;
 }
@@ -38,7 +41,10 @@ int QueueWriter::Count(bool has_slot) noexcept {
     const int status = slots_->TryAcquire();
     if (status < 0) return status;
   }
-  if (!accepted_) return 0;
+  if (!is_joinable_) {
+    accepted_->KeepAgain(1);
+    return 0;
+  }
   const int counted = accepted_->PostForSlot();
   if (counted < 0 && slots_) slots_->Release(TrackedSemaphore::kNoLimit);
   return counted;

@@ -18,11 +18,12 @@ namespace mp {
 class QueueWriter {
  public:
   QueueWriter(std::shared_ptr<Feeder> feeder, std::shared_ptr<TrackedSemaphore> slots,
-              std::shared_ptr<TrackedSemaphore> accepted,
+              std::shared_ptr<TrackedSemaphore> accepted, bool is_joinable,
               std::shared_ptr<QueueState> state) noexcept
       : feeder_(std::move(feeder)),
         slots_(std::move(slots)),
         accepted_(std::move(accepted)),
+        is_joinable_(is_joinable),
         state_(std::move(state)) {}
 
   // Returns how many bytes wait now: 0 if all was written. -EAGAIN when there is no free slot;
@@ -40,8 +41,10 @@ class QueueWriter {
 
   std::shared_ptr<Feeder> feeder_;
   std::shared_ptr<TrackedSemaphore> slots_;
-  // The semaphore of unfinished items, with a record of those that are not in the pipe yet.
+  // Counts the items that are not in the pipe yet. Of a JoinableQueue it is the semaphore of
+  // unfinished items.
   std::shared_ptr<TrackedSemaphore> accepted_;
+  const bool is_joinable_;
   std::shared_ptr<QueueState> state_;
 };
 

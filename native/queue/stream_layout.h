@@ -43,13 +43,7 @@ struct StreamLayout {
   std::atomic<uint64_t> read_intent;       // Bytes of the read in flight; 0 if there is none.
   std::atomic<uint64_t> tail;              // Items read or dropped in total.
   std::atomic<uint64_t> dropped;           // Of these, the dropped ones.
-  // Not 0 while an item was read and its slot is not returned yet.
-  std::atomic<uint64_t> returning;
-  // How many members have died while a slot was on its way, since the slots were counted.
-  std::atomic<uint64_t> not_returned;
-  // How many items were counted as lost whose slots are still missing.
-  std::atomic<uint64_t> owed;
-  uint64_t reserved_2[1];
+  uint64_t reserved_2[4];
 
   // Changed by any member, by atomic addition.
   alignas(64) std::atomic<uint64_t> lost;  // Items that were put and that no member can get.
@@ -62,9 +56,7 @@ struct StreamLayout {
   // How many items are unfinished that members had got which are gone, or that could not be
   // written, less those that were finished by members that had not got them.
   std::atomic<int64_t> in_other_hands;
-  // Not 0: a member that keeps this record does not count its unfinished items in the holder table.
-  std::atomic<uint64_t> uncounted;
-  uint32_t reserved_3[6];
+  uint64_t reserved_3[4];
 
   // Entry i % kEntries: the offset in the stream at which item i ends, and kTorn.
   alignas(64) std::atomic<uint64_t> ends[kEntries];
@@ -76,7 +68,6 @@ static_assert(offsetof(StreamLayout, read) == 128);
 static_assert(offsetof(StreamLayout, lost) == 192);
 static_assert(offsetof(StreamLayout, writer_sleeps) == 208);
 static_assert(offsetof(StreamLayout, in_other_hands) == 216);
-static_assert(offsetof(StreamLayout, uncounted) == 224);
 static_assert(offsetof(StreamLayout, ends) == 256);
 static_assert(sizeof(StreamLayout) == 256 + 8 * StreamLayout::kEntries);
 

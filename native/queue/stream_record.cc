@@ -93,7 +93,6 @@ uint64_t StreamRecord::SetWritten(uint64_t written) noexcept {
 }
 
 void StreamRecord::Pass(bool dropped) noexcept {
-  layout_->returning.store(1);
   if (dropped) layout_->dropped.store(layout_->dropped.load() + 1);
   Step();
   layout_->tail.store(layout_->tail.load() + 1);
@@ -101,13 +100,6 @@ void StreamRecord::Pass(bool dropped) noexcept {
   if (layout_->writer_sleeps.load() == 0 || depth() > kResumeItems) return;
   layout_->writer_sleeps.store(0);
   platform::WakeAll(tail_word());
-}
-
-void StreamRecord::CountReturning() noexcept {
-  if (layout_->returning.load() == 0) return;
-  layout_->not_returned.fetch_add(1);
-  Step();
-  layout_->returning.store(0);
 }
 
 uint64_t StreamRecord::SetRead(uint64_t read) noexcept {
@@ -120,8 +112,6 @@ uint64_t StreamRecord::SetRead(uint64_t read) noexcept {
     Pass(true);
     passed++;
   }
-  // Their slots were certainly not returned.
-  if (passed > 0) layout_->returning.store(0);
   return passed;
 }
 

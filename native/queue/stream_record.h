@@ -73,9 +73,6 @@ class StreamRecord {
   bool is_torn() const noexcept { return depth() > 0 && IsTorn(layout_->tail.load()); }
   // The item was read, or dropped, whole.
   void Pass(bool dropped) noexcept;
-  // To be called before the first read: whether the slot of the item before was returned is not
-  // known if its reader has died.
-  void CountReturning() noexcept;
   // The true number of bytes read, after the death of a reader. Returns how many items that reader
   // had read whole; they are passed.
   uint64_t SetRead(uint64_t read) noexcept;

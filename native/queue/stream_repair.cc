@@ -82,14 +82,14 @@ void SetWriter(const StreamResources& stream, uint64_t written) noexcept {
   const uint64_t not_begun = record.SetWritten(written);
   record.Tear();
   record.layout().recoveries.fetch_add(1);
-  if (!stream.has_slots) CountLost(stream, not_begun);
+  if (!stream.is_joinable) CountLost(stream, not_begun);
 }
 
 void SetReader(const StreamResources& stream, uint64_t read) noexcept {
   StreamRecord& record = *stream.record;
   const uint64_t passed = record.SetRead(read);
   record.layout().recoveries.fetch_add(1);
-  if (!stream.has_slots) CountLost(stream, passed);
+  if (!stream.is_joinable) CountLost(stream, passed);
 }
 
 // Both members have died in the middle of a call, and two answers fit. With both locks nothing
@@ -124,10 +124,10 @@ int Repair(const StreamResources& stream, TrackedSemaphore& other, int fd, Set s
 }  // namespace
 
 void CountLost(const StreamResources& stream, uint64_t items) noexcept {
-  if (items > 0) stream.record->layout().lost.fetch_add(items);
+  if (items > 0 && stream.record) stream.record->layout().lost.fetch_add(items);
 }
 
-// If the process dies on the way, the next check finds the rest: see QueueSlots.
+// If the process dies on the way, the next check finds the rest: see QueueAccounts.
 void FinishLost(const StreamResources& stream, uint64_t items) noexcept {
   for (uint64_t i = 0; i < items; i++) {
     if (stream.unfinished && stream.unfinished->semaphore().TryWait() < 0) return;

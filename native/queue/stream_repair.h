@@ -15,9 +15,8 @@ struct StreamResources {
   std::shared_ptr<TrackedSemaphore> rlock;
   std::shared_ptr<TrackedSemaphore> wlock;
   std::shared_ptr<TrackedSemaphore> unfinished;  // Null as well for those that finish nothing.
-  // Whether each item has a slot. Then an item that took its slot with it is counted as lost when
-  // the slots are counted: see QueueSlots.
-  bool has_slots = false;
+  // Then lost items are counted with the unfinished ones: see QueueAccounts.
+  bool is_joinable = false;
 };
 
 // Sets the numbers of a stream record right after the death of a member. The caller holds the lock

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "os/platform.h"
 #include "os/sys.h"
 #include "registers/register_file.h"
 #include "registers/register_folder.h"
@@ -175,15 +176,20 @@ void FamilyRegister::RemoveName(uint32_t n) {
   lines_.erase(line);
 }
 
-int FamilyRegister::AddResource(const Resource& resource) {
+int FamilyRegister::AddResource(const Resource& resource, int fd) {
   const std::lock_guard guard(mutex_);
   if (!lock_) return -EBADF;
-  if (resource_lines_.contains(resource)) return 0;
-  const std::string line = FormatResource(resource);
+  struct stat info {};
+  int status = fd < 0 ? 0 : platform::FileStatus(fd, &info);
+  if (status < 0) return status;
+  const std::string line = FormatResource(resource, info.st_ino);
   if (line.empty()) return 0;
+  // Another process may have removed what had the name before.
+  const auto known = resource_lines_.find(resource);
+  if (known != resource_lines_.end()) return WriteLine(known->second, line);
   const bool reuse = !free_resource_lines_.empty();
   off_t offset = reuse ? free_resource_lines_.back() : 0;
-  const int status = reuse ? WriteLine(offset, line) : AppendLine(line, &offset);
+  status = reuse ? WriteLine(offset, line) : AppendLine(line, &offset);
   if (status < 0) return status;
   if (reuse) free_resource_lines_.pop_back();
   resource_lines_[resource] = offset;

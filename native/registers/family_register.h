@@ -65,9 +65,9 @@ class FamilyRegister {
   // To be called after sem_unlink(). Does nothing for a name that this object did not add.
   void RemoveName(uint32_t n);
 
-  // The same for what a Python process has made. Adding does nothing if it does not exist, or if
-  // this object has added it before.
-  int AddResource(const Resource& resource);
+  // The same for what has a name of another form. With the descriptor of its file it is added before
+  // it has the name; else adding does nothing if it does not exist.
+  int AddResource(const Resource& resource, int fd = -1);
   void RemoveResource(const Resource& resource);
 
   // True when this was the last member and everything has been removed.

@@ -51,9 +51,10 @@ ino_t InodeOf(const Resource& resource) {
 
 }  // namespace
 
-std::string FormatResource(const Resource& resource) {
+std::string FormatResource(const Resource& resource, ino_t inode) {
   const auto& [kind, name] = resource;
-  const ino_t inode = IsName(name) ? InodeOf(resource) : 0;
+  if (!IsName(name)) return {};
+  if (inode == 0) inode = InodeOf(resource);
   if (inode == 0) return {};
   std::string line = static_cast<char>(kind) + std::to_string(inode) + name;
   line.resize(kResourceLineBytes - 1, ' ');

@@ -50,8 +50,10 @@ class Family {
   int OpenBlock(std::string_view kind, uint32_t number, size_t size, bool create,
                 std::shared_ptr<FamilyBlock>* out);
   void RemoveBlock(std::string_view kind, uint32_t number) noexcept;
-  // What a Python process has made, and is removed at the end of the family.
-  int AddResource(const Resource& resource) { return register_->AddResource(resource); }
+  // Shared memory, or what a Python process has made, which is removed at the end of the family.
+  int AddResource(const Resource& resource, int fd = -1) {
+    return register_->AddResource(resource, fd);
+  }
   void RemoveResource(const Resource& resource) { register_->RemoveResource(resource); }
   void Leave();
 

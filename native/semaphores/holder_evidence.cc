@@ -178,9 +178,9 @@ int64_t HolderTable::SumSlots(uint32_t number, uint64_t* seal) noexcept {
   return sum;
 }
 
-uint32_t HolderTable::ReapDeadSlots(uint32_t number, bool* certain,
-                                    std::atomic<int64_t>* kept) noexcept {
-  uint32_t slots = 0;
+HolderTable::DeadSlots HolderTable::ReapDeadSlots(uint32_t number,
+                                                  std::atomic<int64_t>* kept) noexcept {
+  DeadSlots found;
   ForEach(number, [&](Record& record, uint64_t state) {
     const Phase phase = PhaseIn(state);
     if (phase == Phase::kSleeping && IsDead(record)) record.state.compare_exchange_strong(state, 0);
@@ -191,11 +191,12 @@ uint32_t HolderTable::ReapDeadSlots(uint32_t number, bool* certain,
     }
     if (!record.state.compare_exchange_strong(state, 0)) return true;
     const bool changing = phase == Phase::kCounting && SlotsOf(state) > 0;
-    slots += SlotsOf(state) - (changing ? 1 : 0);
-    *certain = *certain && !changing;
+    const uint32_t slots = SlotsOf(state) - (changing ? 1 : 0);
+    found.all += slots;
+    if (IsOfPython(record)) found.of_python += slots;
     return true;
   });
-  return slots;
+  return found;
 }
 
 }  // namespace mp

@@ -218,6 +218,10 @@ bool HolderTable::IsDead(const Record& record) noexcept {
                            record.space.load(std::memory_order_relaxed)});
 }
 
+bool HolderTable::IsOfPython(const Record& record) const noexcept {
+  return &record >= page_->records + kFirstOfPython && &record < page_->records + kEndOfPython;
+}
+
 bool HolderTable::ClearHolder(uint32_t number) noexcept {
   bool cleared = true;
   ForEach(number, [&](Record& record, uint64_t state) {

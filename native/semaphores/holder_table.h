@@ -51,6 +51,11 @@ class HolderTable {
     bool between = false;
   };
 
+  struct DeadSlots {
+    uint32_t all = 0;
+    uint32_t of_python = 0;
+  };
+
   // Maps the table at `path`, which is made if `create`. 0 or -errno (ENOSPC when there is no
   // memory for the page, EIO when an existing table was truncated).
   static int Open(const std::string& path, bool create, std::shared_ptr<HolderTable>* out);
@@ -140,11 +145,9 @@ class HolderTable {
   // -EAGAIN if a count changes at this moment, so that it says nothing. Two equal `seal`s mean that
   // nothing has changed in between.
   int64_t SumSlots(uint32_t number, uint64_t* seal) noexcept;
-  // Removes the records of dead processes. Returns how many slots these had counted; `certain` is
-  // set to false if one of them died while it took a slot or gave one back. They are added to
-  // `kept` first, if there is one.
-  uint32_t ReapDeadSlots(uint32_t number, bool* certain,
-                         std::atomic<int64_t>* kept = nullptr) noexcept;
+  // Removes the records of dead processes. Returns how many slots these had counted, for certain.
+  // They are added to `kept` first, if there is one.
+  DeadSlots ReapDeadSlots(uint32_t number, std::atomic<int64_t>* kept = nullptr) noexcept;
 
   // Marks a semaphore as known to processes that write no records.
   void Expose(uint32_t number) noexcept;
@@ -182,6 +185,7 @@ class HolderTable {
   }
   Seen Collect(uint32_t number) noexcept;
   static bool IsDead(const Record& record) noexcept;
+  bool IsOfPython(const Record& record) const noexcept;
   static DeadHolder FindCertain(const Seen& dead) noexcept;
   DeadHolder FindByExclusion(uint32_t number, const Seen& dead,
                              const NamedSemaphore& semaphore) noexcept;

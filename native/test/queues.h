@@ -17,7 +17,7 @@
 #include "queue/feeder.h"
 #include "queue/feeders.h"
 #include "queue/queue_reader.h"
-#include "queue/queue_slots.h"
+#include "queue/queue_accounts.h"
 #include "queue/queue_state.h"
 #include "queue/queue_writer.h"
 #include "receiving.h"
@@ -70,7 +70,7 @@ struct TestQueue {
     Equal(wlock->Track(table, kWlock, TrackedSemaphore::Role::kHolder), 0);
     Equal(free->Track(table, kSlots, TrackedSemaphore::Role::kSlots), 0);
     Equal(in_hand->Track(table, kUnfinished, TrackedSemaphore::Role::kSlots), 0);
-    Equal(accepted->Track(table, QueueSlots::AcceptedNumber(kUnfinished),
+    Equal(accepted->Track(table, QueueAccounts::AcceptedNumber(kWlock),
                           TrackedSemaphore::Role::kSlots),
           0);
     rlock->UseAsQueueLock();
@@ -79,15 +79,15 @@ struct TestQueue {
     reader = MakeReader(pair.reader);
     if (record) {
       const StreamResources stream{record, rlock, wlock, unfinished, true};
-      slots = std::make_unique<QueueSlots>(stream, *free, most, pair.writer);
+      slots = std::make_unique<QueueAccounts>(stream, free.get(), most, pair.writer);
       slots->set_unfinished_number(kUnfinished);
     }
   }
 
   std::unique_ptr<QueueWriter> MakeWriter() const {
     auto feeder = std::make_shared<Feeder>(
-        FeederResources{pair.reader, pair.writer, rlock, wlock, free, state, record, accepted});
-    return std::make_unique<QueueWriter>(std::move(feeder), free, accepted, state);
+        FeederResources{pair.reader, pair.writer, rlock, wlock, free, state, record, accepted, true});
+    return std::make_unique<QueueWriter>(std::move(feeder), free, accepted, true, state);
   }
   // Another descriptor of the reading end, as another process has one.
   std::shared_ptr<Endpoint> Copy() const {
@@ -164,7 +164,7 @@ struct TestQueue {
   int64_t most;
   std::unique_ptr<QueueWriter> writer;
   std::unique_ptr<QueueReader> reader;
-  std::unique_ptr<QueueSlots> slots;
+  std::unique_ptr<QueueAccounts> slots;
 };
 
 }  // namespace mp::test

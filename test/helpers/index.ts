@@ -12,5 +12,6 @@ export * from './object-coverage.js';
 export * from './opcodes.js';
 export * from './peers.js';
 export * from './pickles.js';
+export * from './python-processes.js';
 export * from './pythons.js';
 export * from './talk.js';

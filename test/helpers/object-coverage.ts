@@ -33,7 +33,7 @@ export function shared(version: string, parent: Parent, kind: string): void {
 
 /** Prints the table. Throws for an empty cell. */
 export function printObjectCoverage(): void {
-  if (ran.size === 0) return;
+  if (kinds.size === 0) return;
   const columns = parents.flatMap((parent) => pythons().map(({ version }) => ({ parent, version })));
   const empty: string[] = [];
   const width = 14;

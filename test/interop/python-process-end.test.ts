@@ -6,49 +6,22 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { expect } from 'chai';
-import {
-  ChildProcessError,
-  Lock,
-  Pipe,
-  PythonProcess,
-  type Connection,
-  type PythonProcessOptions,
-} from 'node-multiprocessing';
+import type { PythonProcess } from 'node-multiprocessing';
+import { ChildProcessError, Lock, type PythonProcessOptions } from 'node-multiprocessing';
 
 import {
   edgePythons,
   foreignEnv,
   instance,
-  newestPython,
   packageRoot,
   pythons,
   rejects,
+  startPython,
+  startTalkingPython,
   throws,
-  track,
 } from '../helpers/index.js';
 
 const peers = join(packageRoot, 'test', 'peers');
-const python = newestPython().path;
-
-function start(target: string, options: Partial<PythonProcessOptions> = {}): PythonProcess {
-  const child = new PythonProcess({ target, python, pythonPath: peers, env: foreignEnv(), ...options });
-  child.start();
-  return child;
-}
-
-/** Makes a Pipe. Both ends are closed after the test. */
-function pair(): [Connection, Connection] {
-  const [ours, theirs] = Pipe();
-  return [track(ours), track(theirs)];
-}
-
-/** Starts a function whose first argument is a Connection, and returns the other end. */
-function startTalking(target: string, options: Partial<PythonProcessOptions> = {}): [PythonProcess, Connection] {
-  const [ours, theirs] = pair();
-  const child = start(target, { ...options, args: [theirs, ...(options.args ?? [])] });
-  theirs.close();
-  return [child, ours];
-}
 
 async function failureOf(child: PythonProcess): Promise<ChildProcessError> {
   return instance(await rejects(child.join(), { code: 'ERR_MP_CHILD_PROCESS' }), ChildProcessError);
@@ -71,7 +44,7 @@ afterEach(() => {
 describe('The end of a PythonProcess', function () {
   for (const { version, path } of pythons()) {
     it(`puts the traceback into the error of join() and on standard error (Python ${version})`, async () => {
-      const child = start('children:fail', { args: ['what went wrong: ü'], python: path, stdio: [0, 1, 'pipe'] });
+      const child = startPython('children:fail', { args: ['what went wrong: ü'], python: path, stdio: [0, 1, 'pipe'] });
       let printed = '';
       child.stderr?.setEncoding('utf8').on('data', (text: string) => (printed += text));
       const closed = new Promise((resolve) => child.stderr?.once('close', resolve));
@@ -90,7 +63,7 @@ describe('The end of a PythonProcess', function () {
   for (const { version, path } of edgePythons()) {
     it(`has the exit code that Python would have (Python ${version})`, async () => {
       const run = async (target: string, ...args: unknown[]): Promise<number | null> => {
-        const child = start(target, { args, python: path, stdio: [0, 1, 'ignore'] });
+        const child = startPython(target, { args, python: path, stdio: [0, 1, 'ignore'] });
         await child.join();
         return child.exitcode;
       };
@@ -110,7 +83,7 @@ describe('The end of a PythonProcess', function () {
       ['terminate', -15],
       ['kill', -9],
     ] as const) {
-      const [child, conn] = startTalking('children:busy');
+      const [child, conn] = startTalkingPython('children:busy');
       await conn.recv();
       child[method]();
       expect(await child.join()).to.equal(true);
@@ -119,7 +92,7 @@ describe('The end of a PythonProcess', function () {
   });
 
   it('rejects join() with the name of a missing module', async () => {
-    const error = await failureOf(start('no_such_module:function', { stdio: [0, 1, 'ignore'] }));
+    const error = await failureOf(startPython('no_such_module:function', { stdio: [0, 1, 'ignore'] }));
     expect(error.stage).to.equal('import');
     expect(error.message).to.contain("ModuleNotFoundError: No module named 'no_such_module'");
     // Where it was looked for, and what to write.
@@ -129,24 +102,24 @@ describe('The end of a PythonProcess', function () {
   it('rejects join() with the stack of a module that fails', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'mp-python-'));
     writeFileSync(join(folder, 'broken.py'), 'def helper():\n    1 / 0\n\nhelper()\n');
-    const error = await failureOf(start('broken:function', { pythonPath: folder, stdio: [0, 1, 'ignore'] }));
+    const error = await failureOf(startPython('broken:function', { pythonPath: folder, stdio: [0, 1, 'ignore'] }));
     expect(error.stage).to.equal('import');
     expect(error.childStack).to.match(/broken\.py", line 2, in helper\n.*ZeroDivisionError: division by zero\n$/s);
     rmSync(folder, { recursive: true });
   });
 
   it('rejects join() with the names of the functions that exist', async () => {
-    const error = await failureOf(start('children:no_such_function', { stdio: [0, 1, 'ignore'] }));
+    const error = await failureOf(startPython('children:no_such_function', { stdio: [0, 1, 'ignore'] }));
     expect(error.stage).to.equal('export');
     expect(error.message).to.match(/module 'children' has no function 'no_such_function'; it has: nothing, arguments/);
-    const deeper = await failureOf(start('children:Group.other', { stdio: [0, 1, 'ignore'] }));
+    const deeper = await failureOf(startPython('children:Group.other', { stdio: [0, 1, 'ignore'] }));
     expect(deeper.message).to.contain("has no function 'Group.other'; it has: method");
   });
 
   it('rejects join() if something of its arguments no longer exists', async () => {
     const lock = new Lock();
     const error = await failureOf(
-      start('children:nothing', {
+      startPython('children:nothing', {
         args: [lock],
         stdio: [0, 1, 'ignore'],
         // The name is removed while the interpreter starts.
@@ -159,22 +132,22 @@ describe('The end of a PythonProcess', function () {
   });
 
   it('is a clear error if the interpreter does not exist or does not fit', async () => {
-    const missing = throws(() => start('children:nothing', { python: '/no/such/python' }), { code: 'ENOENT' });
+    const missing = throws(() => startPython('children:nothing', { python: '/no/such/python' }), { code: 'ENOENT' });
     expect(missing.message).to.contain('/no/such/python');
     expect(missing.message).to.contain('the option python');
     const folder = mkdtempSync(join(tmpdir(), 'mp-python-'));
     writeFileSync(join(folder, 'script'), '#!/no/such/interpreter\n', { mode: 0o755 });
     writeFileSync(join(folder, 'data'), '', { mode: 0o644 });
     const env = { ...foreignEnv(), PATH: folder };
-    throws(() => start('children:nothing', { python: folder }), { code: 'EACCES' });
-    throws(() => start('children:nothing', { python: join(folder, 'data') }), { code: 'EACCES' });
-    throws(() => start('children:nothing', { python: 'data', env }), { code: 'EACCES' });
-    throws(() => start('children:nothing', { python: join(folder, 'script') }), { code: 'ENOENT' });
-    throws(() => start('children:nothing', { python: 'script', env }), { code: 'ENOENT' });
-    throws(() => start('children:nothing', { python: './script' }), { code: 'ENOENT' });
-    throws(() => start('children:nothing', { cwd: join(folder, 'data') }), { code: 'ENOTDIR' });
+    throws(() => startPython('children:nothing', { python: folder }), { code: 'EACCES' });
+    throws(() => startPython('children:nothing', { python: join(folder, 'data') }), { code: 'EACCES' });
+    throws(() => startPython('children:nothing', { python: 'data', env }), { code: 'EACCES' });
+    throws(() => startPython('children:nothing', { python: join(folder, 'script') }), { code: 'ENOENT' });
+    throws(() => startPython('children:nothing', { python: 'script', env }), { code: 'ENOENT' });
+    throws(() => startPython('children:nothing', { python: './script' }), { code: 'ENOENT' });
+    throws(() => startPython('children:nothing', { cwd: join(folder, 'data') }), { code: 'ENOTDIR' });
     rmSync(folder, { recursive: true });
-    const other = await failureOf(start('children:nothing', { python: '/bin/false' }));
+    const other = await failureOf(startPython('children:nothing', { python: '/bin/false' }));
     expect(other.stage).to.equal('attach');
     expect(other.message).to.contain('CPython 3.8 or later is needed');
   });
@@ -195,7 +168,7 @@ describe('The end of a PythonProcess', function () {
       mkdirSync(early);
       writeFileSync(join(early, 'sitecustomize.py'), 'import os\nos._exit(0)\n');
       const stageOf = async (target: string, options: Partial<PythonProcessOptions> = {}): Promise<string> => {
-        const child = start(target, { pythonPath: folder, stdio: [0, 1, 'ignore'], ...options });
+        const child = startPython(target, { pythonPath: folder, stdio: [0, 1, 'ignore'], ...options });
         if (form === 'async') return (await failureOf(child)).stage;
         return instance(
           throws(() => child.joinSync(), { code: 'ERR_MP_CHILD_PROCESS' }),
@@ -215,7 +188,7 @@ describe('The end of a PythonProcess', function () {
 
   it('is no failure if the parent ends it before it has reached its function', async () => {
     for (const method of ['terminate', 'kill'] as const) {
-      const child = start('children:nothing');
+      const child = startPython('children:nothing');
       child[method]();
       expect(await child.join()).to.equal(true);
     }
@@ -230,7 +203,7 @@ describe('The end of a PythonProcess', function () {
     mkdirSync(join(folder, 'shadow'));
     writeFileSync(join(folder, 'shadow', 'traceback.py'), '');
     for (const pythonPath of [[folder], [join(folder, 'shadow'), folder]]) {
-      const error = await failureOf(start('hidden:function', { pythonPath, stdio: [0, 1, 'ignore'] }));
+      const error = await failureOf(startPython('hidden:function', { pythonPath, stdio: [0, 1, 'ignore'] }));
       expect(error.stage).to.equal('run');
       expect(error.message).to.contain('Hidden');
     }
@@ -244,7 +217,7 @@ describe('The end of a PythonProcess', function () {
     ] as const) {
       const folder = mkdtempSync(join(tmpdir(), 'mp-python-'));
       writeFileSync(join(folder, 'sitecustomize.py'), `import sys\n${assignment}\n`);
-      const error = await failureOf(start('children:nothing', { pythonPath: folder, stdio: [0, 1, 'ignore'] }));
+      const error = await failureOf(startPython('children:nothing', { pythonPath: folder, stdio: [0, 1, 'ignore'] }));
       expect(error.message).to.match(words);
       rmSync(folder, { recursive: true });
     }

@@ -24,6 +24,8 @@ import {
   packageRoot,
   pythons,
   refuses,
+  startPython,
+  startTalkingPython,
   throws,
   track,
 } from '../helpers/index.js';
@@ -31,29 +33,15 @@ import {
 const peers = join(packageRoot, 'test', 'peers');
 const python = newestPython().path;
 
-function start(target: string, options: Partial<PythonProcessOptions> = {}): PythonProcess {
-  const child = new PythonProcess({ target, python, pythonPath: peers, env: foreignEnv(), ...options });
-  child.start();
-  return child;
-}
-
 /** Makes a Pipe. Both ends are closed after the test. */
 function pair(): [Connection, Connection] {
   const [ours, theirs] = Pipe();
   return [track(ours), track(theirs)];
 }
 
-/** Starts a function whose first argument is a Connection, and returns the other end. */
-function startTalking(target: string, options: Partial<PythonProcessOptions> = {}): [PythonProcess, Connection] {
-  const [ours, theirs] = pair();
-  const child = start(target, { ...options, args: [theirs, ...(options.args ?? [])] });
-  theirs.close();
-  return [child, ours];
-}
-
 describe('PythonProcess', function () {
   it('passes positional and keyword arguments', async () => {
-    const [child, conn] = startTalking('children:arguments', {
+    const [child, conn] = startTalkingPython('children:arguments', {
       args: [1, 'two', [3.5, null], tuple(true, Buffer.from('bytes'))],
       kwargs: { key: { nested: [1n] }, other: undefined },
     });
@@ -66,14 +54,14 @@ describe('PythonProcess', function () {
   });
 
   it("passes arguments that are larger than the system's buffers, also while the caller only blocks", () => {
-    const child = start('children:nothing', { args: ['x'.repeat(5_000_000), Buffer.alloc(3_000_000)] });
+    const child = startPython('children:nothing', { args: ['x'.repeat(5_000_000), Buffer.alloc(3_000_000)] });
     expect(child.joinSync()).to.equal(true);
     expect(child.exitcode).to.equal(0);
     child.close();
   });
 
   it('runs a function with a dotted name', async () => {
-    const [child, conn] = startTalking('children:Group.method');
+    const [child, conn] = startTalkingPython('children:Group.method');
     expect(await conn.recv()).to.equal('called');
     await child.join();
   });
@@ -81,7 +69,12 @@ describe('PythonProcess', function () {
   for (const { version, path } of edgePythons()) {
     it(`behaves as any Process of multiprocessing (Python ${version})`, async () => {
       const cwd = realpathSync(mkdtempSync(join(tmpdir(), 'mp-python-')));
-      const [child, conn] = startTalking('children:about', { python: path, cwd, name: 'worker one', daemon: true });
+      const [child, conn] = startTalkingPython('children:about', {
+        python: path,
+        cwd,
+        name: 'worker one',
+        daemon: true,
+      });
       expect(await conn.recv()).to.deep.equal({
         class: 'SpawnProcess',
         name: 'worker one',
@@ -131,7 +124,7 @@ describe('PythonProcess', function () {
       ['both', 'one'],
       ['only', 'only'],
     ]) {
-      const [child, conn] = startTalking(`${module}:tell`, { env, pythonPath: [pythonPath] });
+      const [child, conn] = startTalkingPython(`${module}:tell`, { env, pythonPath: [pythonPath] });
       expect(await conn.recv()).to.equal(expected);
       await child.join();
     }
@@ -150,7 +143,7 @@ describe('PythonProcess', function () {
     }
     writeFileSync(join(root, 'module4.py'), 'def tell(conn):\n    conn.send("cwd")\n');
     const told = async (module: string, options: Partial<PythonProcessOptions>): Promise<unknown> => {
-      const [child, conn] = startTalking(`${module}:tell`, options);
+      const [child, conn] = startTalkingPython(`${module}:tell`, options);
       const text = await conn.recv();
       await child.join();
       return text;
@@ -186,7 +179,7 @@ describe('PythonProcess', function () {
       PYTHONHOME: join(python, '..', '..'),
     };
     const found = async (extra: NodeJS.ProcessEnv, choice?: string): Promise<unknown> => {
-      const [child, conn] = startTalking('children:about', { python: choice, env: { ...env, ...extra } });
+      const [child, conn] = startTalkingPython('children:about', { python: choice, env: { ...env, ...extra } });
       const { executable } = (await conn.recv()) as { executable: string };
       await child.join();
       return executable;
@@ -207,11 +200,11 @@ describe('PythonProcess', function () {
       const file = join(mkdtempSync(join(tmpdir(), 'mp-python-')), 'input');
       writeFileSync(file, 'from a file\n');
       const fd = openSync(file, 'r');
-      const piped = startTalking('children:read_input', { python: path, stdio: ['pipe', 1, 2] });
+      const piped = startTalkingPython('children:read_input', { python: path, stdio: ['pipe', 1, 2] });
       piped[0].stdin?.end('from a pipe\n');
-      const ofFile = startTalking('children:read_input', { python: path, stdio: [fd, 1, 2] });
-      const ignored = startTalking('children:read_input', { python: path, stdio: ['ignore', 1, 2] });
-      const unchosen = startTalking('children:read_input', { python: path });
+      const ofFile = startTalkingPython('children:read_input', { python: path, stdio: [fd, 1, 2] });
+      const ignored = startTalkingPython('children:read_input', { python: path, stdio: ['ignore', 1, 2] });
+      const unchosen = startTalkingPython('children:read_input', { python: path });
       const input = async ([child, conn]: [PythonProcess, Connection]): Promise<unknown> => {
         const text = await conn.recv();
         await child.join();
@@ -229,7 +222,7 @@ describe('PythonProcess', function () {
   }
 
   it('makes an unused channel a channel of pickles, at both ends', async () => {
-    const [child, conn] = startTalking('children:arguments', { args: [tuple(1, 2)] });
+    const [child, conn] = startTalkingPython('children:arguments', { args: [tuple(1, 2)] });
     expect(await conn.recv()).to.deep.equal([[[1, 2]], {}]);
     await child.join();
   });
@@ -255,7 +248,7 @@ describe('PythonProcess', function () {
     await ours.send('first');
     await ours.send('second');
     expect(await theirs.recv()).to.equal('first');
-    throws(() => start('children:until_closed', { args: [theirs] }), { code: 'ERR_MP_NOT_SUPPORTED' });
+    throws(() => startPython('children:until_closed', { args: [theirs] }), { code: 'ERR_MP_NOT_SUPPORTED' });
     expect(await theirs.recv()).to.equal('second');
   });
 

@@ -8,26 +8,13 @@ import { expect } from 'chai';
 
 import { packageRoot, spawnPeer, type Peer, type Program } from '../helpers/index.js';
 import { child as program, report } from './support/programs.js';
-import { ProgramFolder } from './support/program-folder.js';
+import { COMMONJS_WORK, mainOf, ProgramFolder, WORK } from './support/program-folder.js';
 
 /** Makes a program of several files, which may import the package. */
 function node(args: readonly string[], options: { cwd?: string } = {}): Peer {
   const command: Program = { language: 'node', label: 'node', command: process.execPath, args };
   return spawnPeer(command, options);
 }
-
-const MAIN = `
-if (mp.isMainProcess) {
-  const [ours, theirs] = mp.Pipe();
-  const child = new mp.Process({ module: MODULE, target: work, args: [theirs, { twice: 21 }] });
-  child.start();
-  theirs.close();
-  ours.recv().then(async (value) => {
-    console.log(value);
-    await child.join();
-    console.log(child.exitcode);
-  });
-}`;
 
 describe('A Process', () => {
   let programs: ProgramFolder;
@@ -44,9 +31,7 @@ describe('A Process', () => {
 
   const write = (path: string, text: string): string => programs.write(path, text);
 
-  const esm = `import * as mp from 'node-multiprocessing';
-export async function work(connection, { twice }) { await connection.send(2 * twice); }
-${MAIN.replace('MODULE', 'import.meta.url')}`;
+  const esm = `${WORK}\n${mainOf('import.meta.url')}`;
 
   it('runs a function of an ES module, from a path with spaces and letters of every kind', async () => {
     const file = write("a folder/wörk #1 100% 'é' 工作 ?.mjs", esm);
@@ -54,13 +39,7 @@ ${MAIN.replace('MODULE', 'import.meta.url')}`;
   });
 
   it('runs a function of a CommonJS module', async () => {
-    const file = write(
-      'work.cjs',
-      `const mp = require('node-multiprocessing');
-async function work(connection, { twice }) { await connection.send(2 * twice); }
-module.exports = { work };
-${MAIN.replace('MODULE', '__filename')}`,
-    );
+    const file = write('work.cjs', `${COMMONJS_WORK}\n${mainOf('__filename')}`);
     expect(await node([file]).succeeded()).to.equal('42\n0\n');
   });
 

@@ -9,32 +9,12 @@ import { expect } from 'chai';
 import { Process } from 'node-multiprocessing';
 
 import { packageRoot, spawnPeer, throws } from '../helpers/index.js';
-import { ProgramFolder } from './support/program-folder.js';
+import { COMMONJS_WORK, mainOf, ProgramFolder, WORK } from './support/program-folder.js';
 
 /** Runs a program to its end. Returns what it has printed. */
 function run(...args: readonly string[]): Promise<string> {
   return spawnPeer({ language: 'node', label: 'node', command: process.execPath, args }).succeeded();
 }
-
-const MAIN = `
-if (mp.isMainProcess) {
-  const [ours, theirs] = mp.Pipe();
-  const child = new mp.Process({ module: MODULE, target: work, args: [theirs, { twice: 21 }], ...OPTIONS });
-  child.start();
-  theirs.close();
-  ours.recv().then(async (value) => {
-    console.log(JSON.stringify(value));
-    await child.join();
-    console.log(child.exitcode);
-  });
-}`;
-
-function mainOf(module: string, options = '{}'): string {
-  return MAIN.replace('MODULE', module).replace('OPTIONS', options);
-}
-
-const WORK = `import * as mp from 'node-multiprocessing';
-export async function work(connection, { twice }) { await connection.send(2 * twice); }`;
 
 describe('A Process of a program', () => {
   let programs: ProgramFolder;
@@ -53,13 +33,7 @@ describe('A Process of a program', () => {
 
   // Regression: a path was read as if it were a URL.
   it('runs a function of a CommonJS module from a path with letters that URLs escape', async () => {
-    const file = write(
-      'a folder/100% %41 %zz #1?é.cjs',
-      `const mp = require('node-multiprocessing');
-async function work(connection, { twice }) { await connection.send(2 * twice); }
-module.exports = { work };
-${mainOf('__filename')}`,
-    );
+    const file = write('a folder/100% %41 %zz #1?é.cjs', `${COMMONJS_WORK}\n${mainOf('__filename')}`);
     expect(await run(file)).to.equal('42\n0\n');
   });
 

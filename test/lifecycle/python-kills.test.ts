@@ -5,7 +5,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { expect } from 'chai';
-import { Event, Lock, Pipe, PythonProcess, type Connection } from 'node-multiprocessing';
+import { Event, Lock, Pipe, PythonProcess } from 'node-multiprocessing';
 
 import {
   edgePythons,
@@ -16,6 +16,7 @@ import {
   pythons,
   rejects,
   spawnPeer,
+  startTalkingPython,
   track,
   type Peer,
 } from '../helpers/index.js';
@@ -71,19 +72,8 @@ describe('A Python child whose parent is killed', function () {
 });
 
 describe('A Python child that is killed', function () {
-  const python = newestPython().path;
-
-  function start(target: string, ...args: unknown[]): [PythonProcess, Connection] {
-    const [ours, theirs] = Pipe();
-    track(ours);
-    const child = new PythonProcess({ target, args: [theirs, ...args], python, pythonPath: peers, env: foreignEnv() });
-    child.start();
-    theirs.close();
-    return [child, ours];
-  }
-
   it('leaves no names of objects that it has made itself', async () => {
-    const [child, conn] = start('children:with_names');
+    const [child, conn] = startTalkingPython('children:with_names');
     const names = (await conn.recv()) as string[];
     expect(names.map(nameExists)).to.deep.equal([true, true]);
     child.kill();
@@ -93,7 +83,7 @@ describe('A Python child that is killed', function () {
   });
 
   it('ends the conversation', async () => {
-    const [child, conn] = start('children:busy');
+    const [child, conn] = startTalkingPython('children:busy');
     await conn.recv();
     child.kill();
     await rejects(conn.recv(), { code: 'ERR_MP_EOF' });
@@ -141,22 +131,13 @@ describe('Names of objects that were passed to a Python child', function () {
 });
 
 describe('What Python children make with names', function () {
-  const start = (target: string, python: string, ...args: unknown[]): [PythonProcess, Connection] => {
-    const [ours, theirs] = Pipe();
-    track(ours);
-    const child = new PythonProcess({ target, args: [theirs, ...args], python, pythonPath: peers, env: foreignEnv() });
-    child.start();
-    theirs.close();
-    return [child, ours];
-  };
-
   for (const { version, path } of pythons()) {
     // Regression: the resource tracker of a child removed the shared memory that the child had looked at.
     it(`is left alone by the end of a child that has looked at it (Python ${version})`, async () => {
-      const [owner, toOwner] = start('children:make_memory', path, 4096);
+      const [owner, toOwner] = startTalkingPython('children:make_memory', { python: path, args: [4096] });
       const name = (await toOwner.recv()) as string;
       for (let i = 0; i < 2; i++) {
-        const [reader, conn] = start('children:look_at_memory', path, name);
+        const [reader, conn] = startTalkingPython('children:look_at_memory', { python: path, args: [name] });
         expect(await conn.recv()).to.deep.equal(Buffer.from('made'));
         await reader.join();
         expect(existsSync(`/dev/shm/${name}`)).to.equal(true);
@@ -168,7 +149,7 @@ describe('What Python children make with names', function () {
   }
 
   it('is read while this process is blocked', () => {
-    const [child, conn] = start('children:make_names', newestPython().path, 2000);
+    const [child, conn] = startTalkingPython('children:make_names', { args: [2000] });
     expect(child.joinSync()).to.equal(true);
     expect(conn.recvSync()).to.equal('made');
   });
@@ -198,7 +179,7 @@ describe('What Python children make with names', function () {
   for (const { version, path } of pythons()) {
     // Regression: each child had a process of its own for that, which became a zombie if this process was process 1.
     it(`needs no process (Python ${version})`, async () => {
-      const [child, conn] = start('children:tracker_of_names', path);
+      const [child, conn] = startTalkingPython('children:tracker_of_names', { python: path });
       expect(await conn.recv()).to.equal(null);
       await child.join();
     });

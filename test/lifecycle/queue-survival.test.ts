@@ -111,6 +111,21 @@ describe('A queue whose member dies inside of an item', function () {
     queue.close();
   });
 
+  it('counts as lost no item that was not accepted, and returns the slot that was taken for it', async function () {
+    // Regression: the slot counted as a lost item.
+    const queue = new Queue<unknown>({ maxsize: 3 });
+    const { process, results } = startTeller('waitForSlot', (to) => [queue, 3, to]);
+    expect(await results.recv()).to.equal('waiting');
+    expect(await queue.get()).to.equal(0);
+    await within(60_000, accepted(queue, 3), 'the slot');
+    process.kill();
+    await process.join();
+    for (const item of [1, 2]) expect(await queue.get()).to.equal(item);
+    expect(queue.stats()).to.include({ put: 3, got: 3, lost: 0 });
+    expect(queue.qsize()).to.equal(0);
+    queue.close();
+  });
+
   const seed = freshSeed();
   it(`counts what is unfinished right while members are killed (SEED=${seed})`, async function () {
     // Regression: a slot that a killed producer had taken for a put that still waited counted as a lost item. So too few

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join, relative, resolve } from 'node:path';
 
 import { expect } from 'chai';
+import * as mp from 'node-multiprocessing';
 import { Pipe, Process } from 'node-multiprocessing';
 
 import { packageRoot, track } from '../helpers/index.js';
@@ -73,6 +74,14 @@ describe('dist/', () => {
       expect(files).to.have.members([entry, 'shared/child-base', ...others]);
     });
   }
+
+  it('keeps the names of functions and classes, which stacks and inspected objects show', () => {
+    const functions = Object.entries(mp as Record<string, unknown>).filter(
+      (entry): entry is [string, () => void] => typeof entry[1] === 'function' && entry[0] !== 'default',
+    );
+    expect(functions).to.not.have.lengthOf(0);
+    for (const [name, value] of functions) expect(value.name).to.equal(name);
+  });
 
   it('has a source map for each bundled file, with the texts of files in lib/', () => {
     const files = readdirSync(dist, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.js'));

@@ -199,3 +199,40 @@ def starved(queue, conn, seconds):
         time.sleep(0.001)
     ctypes.PyDLL(None).usleep(int(seconds * 1e6))
     time.sleep(1000)
+
+
+def put_and_join(queue, conn, count, size=0):
+    """Puts items, and waits until all are processed."""
+    for number in range(int(count)):
+        queue.put(item(number, int(size)))
+    conn.send('put')
+    queue.join()
+    conn.send('joined')
+
+
+def take(queue, conn, count):
+    """Gets items, and does not finish them. Ends when it is told to."""
+    for _ in range(int(count)):
+        queue.get()
+    conn.send('taken')
+    conn.recv()
+
+
+def process_all(queue, conn):
+    """Gets and finishes items for ever."""
+    while True:
+        queue.get()
+        queue.task_done()
+
+
+def finish(queue, conn, count):
+    """Finishes items that other members have got."""
+    for _ in range(int(count)):
+        queue.task_done()
+
+
+def put_sizes(queue, conn, sizes):
+    """Puts items of these lengths."""
+    conn.send('started')
+    for size in sizes:
+        queue.put(bytes(int(size)))

@@ -18,7 +18,7 @@ const EXCEPTIONS: readonly string[] = [
   'connection/sender.ts: new TimeoutError(operation, begun)',
   'connection/sender.ts: new InterruptedError(operation, begun)',
   // The same errno under the name of the call that the user made, without the path that was tried for it.
-  'process/launch.ts: systemError(errno, syscall, detail)',
+  'process/program.ts: systemError(errno, syscall, detail)',
 ];
 
 /** The values that an expression may have. */

@@ -15,8 +15,8 @@ SLICE = 0.2
 SEMLOCK = ('handle', 'kind', 'maxvalue', 'name', '_count', '_is_mine', '_get_value', '_is_zero', '_after_fork')
 
 
-def sleep_until_taken(take, low, index, turn, timeout):
-    """Waits for a semaphore. False when the time is up."""
+def sleep_until_taken(take, low, index, turn, timeout, look=None):
+    """Waits for a semaphore. False when the time is up. `look` is called after each sleep that was in vain."""
     end = None if timeout is None else monotonic() + max(timeout, 0)
     # The turn moves to the tag's place, and the place of the count tells how many sleeps were in vain.
     sleeping, sleeps = (turn & 0xffff0) << 12 | SLEEPING, 0
@@ -28,6 +28,9 @@ def sleep_until_taken(take, low, index, turn, timeout):
         if take(True, left):
             return True
         sleeps += 1
+        if look is not None:
+            low[index] = turn & TURNS
+            look()
 
 
 class Semaphore:

@@ -3,66 +3,80 @@
 # Queues, as table.py explains. The two Connections of a queue get other methods for reading and writing, which are called with
 # the lock of that end. A read never asks for more than there is, and a write for no more than there is room for, so that neither
 # waits. A process waits in poll(), with no read or write in flight of which the others would not know the outcome.
-# globals: COUNTING, DROPPED, ENDS, ENTRIES, HEAD, NOT_RETURNED, PIPE_BUF, READ, READ_INTENT, RESERVED, RETURNING, Semaphore, Stream, TAIL
-# globals: TORN, TURNS
-# globals: UNRECORDED, WRITE_INTENT, WRITTEN, address_of, bytes_in, recorded, repair, replace, sleep_until_taken, table_of
+# globals: ACCEPTED, Accounts, COUNTING, DROPPED, ENDS, ENTRIES, FINISHED_ELSEWHERE, HEAD, IN_OTHER_HANDS, MANY, PIPE_BUF
+# globals: READ, READ_INTENT, RESERVED, SLICE, Semaphore, Stream, TAIL, TORN, TURNS, UNRECORDED, WORD, WRITE_INTENT, WRITTEN
+# globals: address_of, bytes_in, recorded, repair, replace, sleep_until_taken, table_of
 import errno, fcntl, io, os, select, struct, threading, time, weakref
-from multiprocessing import connection, queues
+from multiprocessing import connection, queues, util
 from multiprocessing.synchronize import SEM_VALUE_MAX
 
 # So many items can be noted. The end of the one before the first of them is needed, too.
 MOST = ENTRIES - 1
 PAGE = 4096
-# How often a reader inside of an item looks whether its writer has died, in milliseconds.
-LOOK_MS = 500
+# How often a reader that waits looks after what members have left that have died, in milliseconds.
+LOOK_MS = 200
 # With its header, such an item is moved whole or not at all.
 SMALL = PIPE_BUF - 4
-MANY = 0xfffff
 
 pack_int = struct.Struct('!i').pack
 
 
+class Count:
+    """How many slots or items this process has, in a record of its own on a semaphore."""
+
+    def __init__(self, table, number):
+        self.table, self.low, self.turn, self.number = table, table.low, table.turn, number
+        self.forget()
+        recorded.append(weakref.ref(self, recorded.remove))
+
+    def forget(self):
+        self.lock, self.at, self.count = threading.Lock(), self.table.record_for(self.number), 0
+
+    def say(self, phase, count):
+        # The turn has 8 bits here.
+        self.low[self.at] = self.turn() << 20 & 0xff000000 | min(count, MANY) << 4 | phase
+
+    def add(self, change):
+        with self.lock:
+            self.count = max(self.count + change, 0)
+            self.say(RESERVED, self.count)
+
+    def change(self, call, before, after):
+        """Calls what changes the semaphore. The count is `before` more meanwhile, and `after` more if that has succeeded."""
+        with self.lock:
+            self.say(COUNTING, self.count + before)
+            try:
+                done = call()
+                if done is not False:
+                    self.count = max(self.count + after, 0)
+                return done
+            finally:
+                self.say(RESERVED, self.count)
+
+
 def counted_slots(semaphore, table, number, stream):
     """The slots of a queue. A record of the process says how many it has taken for items that are not in the pipe."""
-    take, post, thread = semaphore.acquire, semaphore.release, threading.get_ident
-    low, turn = table.low, table.turn
-    lock, at, count = threading.Lock(), table.record_for(number), 0
+    take, post, thread, low, turn = semaphore.acquire, semaphore.release, threading.get_ident, table.low, table.turn
+    count, sleepers = Count(table, number), []
     # The threads that have returned the slot of an item that they got. multiprocessing does that once more.
     returned = set()
 
-    def say(phase, slots):
-        # The turn has 8 bits here.
-        low[at] = turn() << 20 & 0xff000000 | min(slots, MANY) << 4 | phase
+    def take_now():
+        return take(False)
 
     def acquire(block=True, timeout=None):
-        nonlocal count
-        with lock:
-            say(COUNTING, count + 1)
-            try:
-                if take(False, timeout):
-                    count += 1
-                    return True
-            finally:
-                say(RESERVED, count)
-        return bool(block) and wait(timeout)
+        return count.change(take_now, 1, 1) or bool(block) and wait(timeout)
 
     def wait(timeout):
         index = sleepers.pop() if sleepers else table.record_for(number)
         try:
-            got = sleep_until_taken(take, low, index, turn() & TURNS, timeout)
+            got = sleep_until_taken(take, low, index, turn() & TURNS, timeout, slots.look)
             if got:
-                add(1)
+                count.add(1)
             return got
         finally:
             low[index] = turn() & TURNS
             sleepers.append(index)
-
-    def add(change):
-        """For items that enter the pipe, or have not entered it after all."""
-        nonlocal count
-        with lock:
-            count += change
-            say(RESERVED, count)
 
     def return_slot():
         """An item has left the pipe."""
@@ -73,38 +87,67 @@ def counted_slots(semaphore, table, number, stream):
             pass  # More free slots than the queue has are the error of another member.
 
     def release():
-        nonlocal count
         if thread() in returned:
             returned.discard(thread())
         elif stream.words[UNRECORDED]:
             post()
         else:
             # An item cannot be put after all.
-            with lock:
-                say(COUNTING, count)
-                post()
-                count -= 1
-                say(RESERVED, count)
+            count.change(post, 0, -1)
 
     def forget():
-        nonlocal lock, at, count
-        lock, at, count = threading.Lock(), table.record_for(number), 0
         returned.clear()
         sleepers.clear()
 
-    sleepers = []
     slots = Semaphore(semaphore, acquire, release)
-    slots.add, slots.return_slot, slots.returned, slots.forget = add, return_slot, returned, forget
+    slots.add, slots.return_slot, slots.returned, slots.forget = count.add, return_slot, returned, forget
+    slots.post, slots.number = post, number
     recorded.append(weakref.ref(slots, recorded.remove))
     return slots
+
+
+def counted_items(semaphore, table, number, stream, accepted):
+    """The unfinished items of a JoinableQueue. Records of the process say how many it has accepted and not begun to write, and how
+    many it has got and not finished."""
+    take, post = semaphore.acquire, semaphore.release
+    in_hand = Count(table, number)
+
+    def acquire(block=True, timeout=None):
+        """multiprocessing calls this with the lock of the queue's condition."""
+        words, others = stream.words, in_hand.count == 0
+        if others:
+            stream.low[FINISHED_ELSEWHERE] = 1
+
+        def finish():
+            done = take(block, timeout)
+            if done and others:
+                words[IN_OTHER_HANDS] = words[IN_OTHER_HANDS] - 1 & WORD
+            return done
+
+        return in_hand.change(finish, 0, -1)
+
+    items = Semaphore(semaphore, acquire, lambda: accepted.change(post, 1, 1))
+    items.accepted, items.in_hand, items.take, items.number = accepted, in_hand, take, number
+    return items
+
+
+def finalizer(in_hand, words):
+    """For the end of a process by itself: another member may still finish what this one has got."""
+
+    def give_up():
+        words[IN_OTHER_HANDS] = words[IN_OTHER_HANDS] + in_hand.count & WORD
+        in_hand.add(-in_hand.count)
+
+    return lambda queue: util.Finalize(queue, give_up, exitpriority=0)
 
 
 class End:
     """One end of a queue's pipe. `other` is the lock of the other end."""
 
-    def __init__(self, conn, stream, lock, other, slots):
+    def __init__(self, conn, accounts, lock, other):
         self.conn, self.fd = weakref.ref(conn), conn.fileno()
-        self.stream, self.words, self.lock, self.other, self.slots = stream, stream.words, lock, other, slots
+        self.accounts, self.stream, self.words = accounts, accounts.stream, accounts.stream.words
+        self.lock, self.other, self.slots, self.items = lock, other, accounts.slots, accounts.items
         self.poller = select.poll()
 
 
@@ -120,7 +163,7 @@ class Reader(End):
             tail, read = words[TAIL], words[READ]
             there = words[WRITTEN] - read
             if there <= 0 and not words[READ_INTENT]:
-                self.poller.poll()
+                self.await_item()
                 # The writer may not have said yet that it has written.
                 there = words[WRITTEN] - read or bytes_in(self.fd)
             # The end may change when the writer dies. Bytes that follow are there only after that.
@@ -131,10 +174,10 @@ class Reader(End):
                 data = os.read(self.fd, size)
                 words[READ] = read + size
                 words[READ_INTENT] = 0
-                if self.slots is None:
+                if self.slots is None and self.items is None:
                     words[TAIL] = tail + 1
                 else:
-                    self.passed()
+                    self.passed(True)
                 return io.BytesIO(data[4:] if data[0] < 128 else data[12:])
             self.prepare()
             data = self.item(True)
@@ -174,34 +217,49 @@ class Reader(End):
             if read >= end:
                 break
         if wanted and not words[position] & TORN:
-            self.passed()
+            self.passed(True)
             return payload(parts)
         words[DROPPED] += 1
-        self.passed()
-        self.stream.count_lost(1)
+        self.passed(False)
+        self.accounts.finish_lost(1)
         return None
 
-    def passed(self):
+    def passed(self, is_got):
         """The item has left the pipe."""
         words = self.words
-        if words[RETURNING]:
-            # A reader has died at this place. Whether it had returned the slot is not known.
-            words[NOT_RETURNED] += 1
-        words[RETURNING] = 1
         words[TAIL] += 1
+        if is_got and self.items is not None:
+            self.items.in_hand.add(1)
         if self.slots is not None:
             self.slots.return_slot()
-        words[RETURNING] = 0
+
+    def await_item(self):
+        """Waits for bytes between two items. As long as it does so with the lock, no other member can look after the accounts."""
+        while not self.poller.poll(LOOK_MS):
+            self.accounts.check()
+        return True
 
     def await_bytes(self, inside):
         """Waits for bytes: how many there are. 0 if there are none, but the end of the item may have changed."""
-        found = self.poller.poll(LOOK_MS if inside else None)
+        found = self.poller.poll(LOOK_MS) if inside else self.await_item()
+        if not found:
+            self.look_after_writer()
         there = bytes_in(self.fd)
         if there == 0 and found:
             if inside:
                 raise OSError('got end of file during message')
             raise EOFError
         return there
+
+    def look_after_writer(self):
+        """If the writer of this item has died, no other member may come to write."""
+        stream = self.stream
+        if not stream.writer_rests() and self.other.acquire(False):
+            try:
+                if not stream.writer_rests():
+                    repair(stream, self.fd, self.lock, stream.set_written)
+            finally:
+                self.other.release()
 
     def unnoted(self):
         if not self.words[UNRECORDED]:
@@ -211,7 +269,14 @@ class Reader(End):
         """Replaces Queue._poll: an item whose writer has died is none. Only a caller with the lock can drop it."""
         end = None if timeout is None else time.monotonic() + max(timeout, 0)
         words = self.words
-        while self.conn().poll(None if end is None else max(0, end - time.monotonic())):
+        while True:
+            left = SLICE if end is None else min(SLICE, end - time.monotonic())
+            if not self.conn().poll(max(0, left)):
+                if left < SLICE:
+                    return False
+                if self.lock._is_mine():
+                    self.accounts.check()
+                continue
             if words[UNRECORDED] or not self.lock._is_mine():
                 return True
             self.prepare()
@@ -219,7 +284,6 @@ class Reader(End):
                 self.item(True)
             elif self.poller.poll(0):
                 return True
-        return False
 
 
 def payload(parts):
@@ -259,8 +323,7 @@ class Writer(End):
             and head - words[TAIL] < MOST
         ):
             data = header + buf
-            if self.slots is not None:
-                self.slots.add(-1)
+            self.pass_on(-1)
             words[ENDS + head % ENTRIES] = end = begin + size + 4
             words[HEAD] = head + 1
             try:
@@ -278,8 +341,7 @@ class Writer(End):
         while head - words[TAIL] >= MOST:
             # Nothing that Python can wait for tells when a reader has passed an item.
             time.sleep(0.001)
-        if self.slots is not None:
-            self.slots.add(-1)
+        self.pass_on(-1)
         words[ENDS + head % ENTRIES] = begin + len(header) + size
         words[HEAD] = head + 1
         try:
@@ -311,14 +373,20 @@ class Writer(End):
             if size > 0:
                 view = view[moved:]
 
+    def pass_on(self, change):
+        """The item's slot is that of an item in the pipe from now on."""
+        if self.slots is not None:
+            self.slots.add(change)
+        if self.items is not None:
+            self.items.accepted.add(change)
+
     def give_up(self, head, begin):
         """The write has failed, and has moved nothing."""
         words = self.words
         words[WRITE_INTENT] = 0
         if words[WRITTEN] == begin:
             words[HEAD] = head
-            if self.slots is not None:
-                self.slots.add(1)
+            self.pass_on(1)
         else:
             self.stream.tear()
             if self.slots is not None:
@@ -326,38 +394,58 @@ class Writer(End):
                 self.slots.returned.add(threading.get_ident())
 
 
-def record_queue(queue, slots):
+def record_queue(queue, slots, unfinished=None):
     """Records what a queue object does from now on."""
     address = address_of(queue._rlock)
     if address is None:
         return
-    table = table_of(address[0])
-    stream = Stream(queue._rlock._semlock.name)
-    counted = None
+    table, stream = table_of(address[0]), Stream(queue._rlock._semlock.name)
+    counted = items = None
+    accepted = address_of(queue._wlock)[1] | ACCEPTED
     # Without a limit, no slot is missed.
     if slots is not None and slots._semlock.maxvalue < SEM_VALUE_MAX:
         replace(slots, counted_slots, table, address_of(slots)[1], stream)
         counted = slots._semlock
-        stream.has_slots = True
+    if unfinished is not None:
+        replace(unfinished, counted_items, table, address_of(unfinished)[1], stream, Count(table, accepted))
+        items = unfinished._semlock
+        stream.is_joinable = True
     rlock, wlock = queue._rlock._semlock, queue._wlock._semlock
-    reader = Reader(queue._reader, stream, rlock, wlock, counted)
-    writer = Writer(queue._writer, stream, wlock, rlock, counted)
+    accounts = Accounts(table, stream, counted, items, accepted, rlock, wlock, queue._reader.fileno())
+    reader, writer = Reader(queue._reader, accounts, rlock, wlock), Writer(queue._writer, accounts, wlock, rlock)
+    if counted is not None:
+        counted.look = accounts.check
     queue._reader._recv_bytes, queue._writer._send_bytes = reader.recv_bytes, writer.send_bytes
     queue._poll = reader.poll
-    return stream
+    return accounts
 
 
 def restored_queue(queue, state, restore=queues.Queue.__setstate__):
     """Replaces Queue.__setstate__ of multiprocessing."""
     restore(queue, state)
-    queue._stream = record_queue(queue, queue._sem)
+    if not isinstance(queue, queues.JoinableQueue):
+        record_queue(queue, queue._sem)
 
 
 def restored_joinable(queue, state, restore=queues.JoinableQueue.__setstate__):
     """Replaces JoinableQueue.__setstate__ of multiprocessing."""
     restore(queue, state)
-    if queue._stream is not None:
-        queue._stream.count_no_unfinished(queue._unfinished_tasks)
+    unfinished, condition = queue._unfinished_tasks, queue._cond
+    accounts = record_queue(queue, queue._sem, unfinished)
+
+    def join():
+        """Replaces JoinableQueue.join. For what is lost with a process no member calls task_done, so nothing wakes this thread."""
+        with condition:
+            while not unfinished._semlock._is_zero():
+                if not condition.wait(SLICE):
+                    accounts.check()
+
+    if accounts is not None:
+        queue.join = join
+        finalize = finalizer(accounts.items.in_hand, accounts.stream.words)
+        finalize(queue)
+        # A process that begins forgets what was registered before.
+        util.register_after_fork(queue, finalize)
 
 
 def restored_simple(queue, state, restore=queues.SimpleQueue.__setstate__):

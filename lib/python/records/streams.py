@@ -7,27 +7,25 @@ import errno, fcntl, os, select, struct, termios, time
 
 # The words of a stream record. Bit 63 of an end marks an item whose writer has died inside of it.
 UNRECORDED, WRITTEN, WRITE_INTENT, HEAD = 1, 8, 9, 10
-READ, READ_INTENT, TAIL, DROPPED, RETURNING, NOT_RETURNED = 16, 17, 18, 19, 20, 21
-LOST, RECOVERIES, UNCOUNTED, ENDS = 24, 25, 28, 32
+READ, READ_INTENT, TAIL, DROPPED = 16, 17, 18, 19
+LOST, RECOVERIES, IN_OTHER_HANDS, ENDS = 24, 25, 27, 32
+# This one has half a word.
+FINISHED_ELSEWHERE = 53
 ENTRIES, TORN = 4096, 1 << 63
 # The kernel moves so many bytes whole or not at all.
 PIPE_BUF = select.PIPE_BUF
 
 
 class Stream:
-    """The record of one queue. Its locks are those of the queue, and `unfinished` the semaphore of a JoinableQueue."""
+    """The record of one queue."""
 
     def __init__(self, name):
         _, family, number = name.split('-')
         fd, self.words = open_block('%s.queue.%s' % (family, number), 8 * (ENDS + ENTRIES), 0x316d72747371706d)
         os.close(fd)
-        self.unfinished = None
-        self.has_slots = False
-
-    def count_no_unfinished(self, unfinished):
-        """For a JoinableQueue, before anything is put or got: this process does not count its unfinished items."""
-        self.unfinished = unfinished
-        self.words[UNCOUNTED] = 1
+        self.low = self.words.cast('B').cast('I')
+        # Then lost items are counted with the unfinished ones.
+        self.is_joinable = False
 
     def end_of(self, item):
         return self.words[ENDS + item % ENTRIES] & ~TORN
@@ -35,14 +33,10 @@ class Stream:
     def start_of(self, item):
         return self.words[ENDS + (item - 1) % ENTRIES] & ~TORN
 
-    def count_lost(self, items, by_slots=False):
-        """`items` that were put can no longer be got. With `by_slots`, those are counted as lost that have taken no slot along: the
-        others are counted when Node members count the slots."""
-        if not (by_slots and self.has_slots):
+    def count_lost(self, items):
+        """`items` that were put can no longer be got."""
+        if not self.is_joinable:
             self.words[LOST] += items
-        for _ in range(items if self.unfinished is not None else 0):
-            if not self.unfinished.acquire(False):
-                return
 
     # With the lock for writing.
 
@@ -72,7 +66,7 @@ class Stream:
         not_begun = self.take_back(place[1])
         self.tear()
         self.words[RECOVERIES] += 1
-        self.count_lost(not_begun, by_slots=True)
+        self.count_lost(not_begun)
 
     # With the lock for reading.
 
@@ -89,7 +83,7 @@ class Stream:
             self.drop()
             passed += 1
         words[RECOVERIES] += 1
-        self.count_lost(passed, by_slots=True)
+        self.count_lost(passed)
 
     def drop(self):
         self.words[DROPPED] += 1

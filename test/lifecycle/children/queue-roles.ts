@@ -2,6 +2,7 @@
 //
 // Targets of the tests' Processes that have a queue.
 import { createInterface } from 'node:readline';
+import { setImmediate as turn } from 'node:timers/promises';
 
 import { type Connection, type JoinableQueue, type Queue } from 'node-multiprocessing';
 
@@ -80,6 +81,16 @@ export async function putForEver(
   await results.send('started');
   const random = new Random(seed);
   for (let number = 0; ; number++) await queue.put([number, Buffer.alloc(sizeOf(random, most))]);
+}
+
+/** Fills the queue. Another put takes the next free slot, and goes no further. */
+export async function waitForSlot(queue: Queue<unknown>, count: number, results: Connection): Promise<void> {
+  for (let number = 0; number < count; number++) await queue.put(number);
+  void queue.put('never accepted');
+  // The wait for the slot begins in the turn after.
+  await turn();
+  results.sendSync('waiting');
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
 }
 
 /** Puts something, reports it, and ends at once. */

@@ -42,9 +42,6 @@ const LOCKS: readonly Setup[] = (['Lock', 'RLock', 'Condition', 'Event'] as cons
   sizes: [],
 }));
 
-/** How many blows a queue takes before the next one has its turn. */
-const BLOWS_PER_ROUND = 25;
-
 function own(name: string, kinds: readonly Kind[]): System {
   const python = kinds.includes('python') ? pythons().at(-1) : undefined;
   const make = ({ kind, maxsize }: Setup): Family => new OwnFamily(kind as QueueKind, maxsize, python);
@@ -96,7 +93,7 @@ export async function campaign(system: System, options: Options, log: (text: str
     // Neighbours in the list differ in one thing; with this step all things change from round to round.
     const setup = system.setups[(round * 7 + options.seed) % system.setups.length]!;
     const left = options.kills - summary.kills - summary.stops;
-    const blows = schedule(options.seed + round, cast.length, Math.min(BLOWS_PER_ROUND, left));
+    const blows = schedule(options.seed + round, cast.length, Math.min(options.perRound, left));
     const before = summary.violations.length;
     const result = await new Round(system.make(setup), cast, setup.sizes, options.patienceMs).run(blows);
     summary.add(result);

@@ -15,6 +15,8 @@ export interface Options {
   readonly rivals: boolean;
   /** How many members of each role. */
   readonly each: number;
+  /** How many blows a queue takes before the next one has its turn. */
+  readonly perRound: number;
   /** After how many milliseconds without progress a call counts as hanging. */
   readonly patienceMs: number;
   /** Whether only the usage is to be shown. */
@@ -28,6 +30,7 @@ export const USAGE = `npm run stress -- --chaos [options]
   --kills N        how many blows (default 300)
   --members LIST   kinds of members: node,worker,python (default: all three, in families of their own and mixed)
   --each N         producers and consumers of each family (default 3)
+  --per-round N    blows before the next queue has its turn (default 25)
   --patience MS    the time without progress that counts as a hang (default 15000)
   --no-locks       no locks, conditions and events
   --rivals         CPython's Queue and a pool of process.send under the same blows, too
@@ -45,6 +48,7 @@ export function readOptions(args: readonly string[]): Options {
       kills: { type: 'string' },
       members: { type: 'string' },
       each: { type: 'string', default: '3' },
+      'per-round': { type: 'string', default: '25' },
       patience: { type: 'string', default: '15000' },
       'no-locks': { type: 'boolean', default: false },
       rivals: { type: 'boolean', default: false },
@@ -60,6 +64,7 @@ export function readOptions(args: readonly string[]): Options {
     kills: Number(values.kills ?? (values.quick ? 30 : 300)),
     members,
     each: Number(values.each),
+    perRound: Number(values['per-round']),
     patienceMs: Number(values.patience),
     locks: !values['no-locks'],
     rivals: values.rivals,

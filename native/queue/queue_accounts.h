@@ -11,21 +11,22 @@
 
 namespace mp {
 
-// Whether the slots of a queue add up. Each slot is free, or was taken for an item in the pipe, or
-// by a living process for an item on its way there. What is missing, dead processes have taken with
-// them.
-class QueueSlots {
+// Whether the slots and the items of a queue add up. A slot is free, or belongs to an item in the
+// pipe, or a living process counts it for an item on its way there. An unfinished item is in the
+// pipe, or a living process counts it. What is missing, dead processes have taken with them.
+class QueueAccounts {
  public:
-  QueueSlots(StreamResources stream, TrackedSemaphore& slots, int64_t most,
-             std::weak_ptr<Endpoint> pipe) noexcept;
+  // `slots` is null if the queue has no limit, which is `most`.
+  QueueAccounts(StreamResources stream, TrackedSemaphore* slots, int64_t most,
+                std::weak_ptr<Endpoint> pipe) noexcept;
 
   // Of a JoinableQueue: the number of the semaphore of unfinished items. By this number members
-  // count what they have got and not finished, and by AcceptedNumber() what they have accepted and
-  // not written to the pipe.
+  // count what they have got and not finished.
   void set_unfinished_number(uint32_t number) noexcept { unfinished_number_ = number; }
-  // No semaphore has such a number.
-  static uint32_t AcceptedNumber(uint32_t unfinished_number) noexcept {
-    return unfinished_number | uint32_t{1} << 31;
+  // By this number members count what they have accepted and not written to the pipe. No semaphore
+  // has such a number.
+  static uint32_t AcceptedNumber(uint32_t wlock_number) noexcept {
+    return wlock_number | uint32_t{1} << 31;
   }
 
   // As Check(), but seldom.
@@ -36,16 +37,16 @@ class QueueSlots {
 
  private:
   void CheckWithLocks(int fd) noexcept;
-  // Whether all members count their unfinished items.
-  bool CountsUnfinished() const noexcept;
-  void CheckUnfinished() noexcept;
+  void CheckItems() noexcept;
+  void CheckSlots() noexcept;
   // What is unfinished by the records; less than 0 if they say nothing at this moment.
   int64_t SumUnfinished(uint64_t* seal) noexcept;
 
   StreamResources stream_;
-  TrackedSemaphore& slots_;
-  int64_t most_;
-  std::weak_ptr<Endpoint> pipe_;
+  TrackedSemaphore* const slots_;
+  const int64_t most_;
+  const std::weak_ptr<Endpoint> pipe_;
+  const uint32_t accepted_number_;
   uint32_t unfinished_number_ = 0;
   Deadline::Clock::time_point checked_{};  // By CheckSeldom().
 };

@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: MIT
+export type { RedisClient } from './adapters/redis/client.js';
+export { RedisError } from './core/redis-errors.js';
+export { RedisJoinableQueue, RedisLease } from './adapters/redis/joinable-queue.js';
+export { RedisQueue, type RedisQueueStats } from './adapters/redis/queue.js';
+export type { RedisQueueOptions } from './adapters/redis/options.js';
+
+// The formats that are known by name.
+import './python/pickling.js';

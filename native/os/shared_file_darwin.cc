@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: MIT
+#include <cerrno>
+
+#include "os/shared_file.h"
+
+namespace mp::platform {
+
+int MakeSharedFile(off_t) noexcept { return -ENOSYS; }
+int NameSharedFile(int, const std::string&) noexcept { return -ENOSYS; }
+
+}  // namespace mp::platform
