@@ -6,7 +6,7 @@ import tseslint from 'typescript-eslint';
 const testGlobals = ['describe', 'context', 'it', 'specify'];
 
 export default defineConfig(
-  globalIgnores(['build/', 'dist/', 'out/', 'coverage/', 'test/package/consumer-types.*']),
+  globalIgnores(['build/', 'dist/', 'out/', 'coverage/', 'test/package/consumer-types.*', 'test/package/bundled/']),
   js.configs.recommended,
   tseslint.configs.strictTypeChecked,
   {

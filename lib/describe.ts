@@ -77,7 +77,10 @@ export function describe(object: Describable, options: DescribeOptions = {}): De
   checkOptionNames(options, describeNames);
   if (options.nodeOnly !== undefined) checkBoolean(options.nodeOnly, 'nodeOnly');
   if (!isReducible(object)) {
-    throw argumentError('type', 'object must be a Connection, a queue, a lock, a Condition, an Event, a Barrier or shared memory');
+    throw argumentError(
+      'type',
+      'object must be a Connection, a queue, a lock, a Condition, an Event, a Barrier or shared memory',
+    );
   }
   return reduceObject(object, new Description(options.nodeOnly === true)) as Descriptor;
 }

@@ -12,11 +12,13 @@
 //   node scripts/build.mjs
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { pathToFileURL } from 'node:url';
 import commonjsPlugin from '@rollup/plugin-commonjs';
 import { nodeResolve } from '@rollup/plugin-node-resolve';
 import { rollup } from 'rollup';
 import { dts } from 'rollup-plugin-dts';
 import { minify } from 'terser';
+import { faceModules } from './faces.mjs';
 import { filesBelow, main, replaceFolder, root, runTool } from './support.mjs';
 
 /** The declaration of this package says that its default export is a namespace, and it is a function. */
@@ -26,10 +28,10 @@ const commonjs = /** @type {typeof commonjsPlugin.default} */ (/** @type {unknow
 /** @typedef {import('rollup').OutputOptions} OutputOptions */
 
 /** The modules that a process begins with. */
-const programs = ['index', 'redis', 'child-main'];
+const programs = ['index', 'managers', 'redis', 'child-main'];
 
 /** Those of them that users import: each has files of its name in dist/. */
-const faces = ['index', 'redis'];
+const faces = ['index', 'managers', 'redis'];
 
 /** The modules that lib/ loads by require() in the middle of a call. */
 const loadedLater = [
@@ -54,6 +56,7 @@ const shared = {
   'child-base': ['child-main', 'event-loop/driver', 'reduction/description'],
   synchronize: ['synchronize/rebuild'],
   queues: ['queues/rebuild'],
+  'shared-memory': ['shared-memory/rebuild'],
   pickle: ['serialization/pickle/codec'],
   listener: ['python/pickling'],
 };
@@ -198,7 +201,7 @@ function withShortNames() {
         module: format === 'es',
         compress: false,
         mangle: { toplevel: true, keep_classnames: true, keep_fnames: true },
-        // eslint-disable-next-line @typescript-eslint/no-deprecated -- No other option keeps each statement on a line of its own.
+
         format: { beautify: true, indent_level: 0, comments: /^\n?Includes / },
         sourceMap: { asObject: true },
       });
@@ -289,27 +292,14 @@ async function bundleLibrary(modules, folder) {
   const inner = path.join(folder, 'cjs');
   const exports = await bundle(input, [withModuleUrls(modules)], options, inner);
   writeFileSync(path.join(inner, 'package.json'), '{ "type": "commonjs" }\n');
+  const later = entries.filter((name) => !faces.includes(name)).map((name) => `./cjs/${name}.js`);
+  /** @type {unknown} */
+  const prebuilt = await import(pathToFileURL(path.join(modules, 'native', 'prebuilt.js')).href);
+  const { targets, packageOf } = /** @type {typeof import('../out/types/native/prebuilt.js')} */ (prebuilt);
   for (const name of faces) {
-    writeFileSync(path.join(folder, `${name}.cjs`), commonJs(name));
-    const list = exports(name).sort().join(', ');
-    const text = `import mp from './${name}.cjs';\nexport const { ${list} } = mp;\nexport { mp as default };\n`;
-    writeFileSync(path.join(folder, `${name}.js`), text);
+    const texts = faceModules(name, exports(name), [...later, ...targets.map(packageOf)]);
+    for (const [file, text] of Object.entries(texts)) writeFileSync(path.join(folder, file), text);
   }
-}
-
-/**
- * What require() loads. The default export is for TypeScript and Babel, whose CommonJS code looks for it there when the source has
- * a default import.
- *
- * @param {string} name
- */
-function commonJs(name) {
-  return `'use strict';
-const mp = require('./cjs/${name}.js');
-Object.defineProperty(mp, '__esModule', { value: true });
-module.exports = mp;
-module.exports.default = mp;
-`;
 }
 
 /**

@@ -57,11 +57,12 @@ export const layers = {
         { name: 'process', meaning: 'Process: start, bootstrap, end' },
       ],
       [{ name: 'pool', meaning: 'Pool: tasks, their queue, workers and their ends' }],
-      [{ name: 'adapters', meaning: 'queues beyond one machine: over Redis' }],
+      [{ name: 'adapters', meaning: "queues beyond one machine: over Redis, CPython's managers" }],
       [{ name: 'describe.ts', meaning: 'describe and attach, for objects of every class' }],
       [{ name: 'python', meaning: "PythonProcess, PythonPool, and this package's objects in pickles" }],
       [
         { name: 'index.ts', meaning: 'everything that users import' },
+        { name: 'managers.ts', meaning: 'what users import of adapters/managers' },
         { name: 'redis.ts', meaning: 'what users import of adapters/redis' },
         { name: 'child-main.ts', meaning: 'the program of a Node child' },
         { name: 'cli', meaning: 'the command line program' },

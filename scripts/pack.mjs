@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 //
-// Packs the package and the packages of its addons, as they are published. The addon for this system is built first.
+// Packs the package and the packages of its addons, as they are published. The addon for this system is built first, and those for
+// other systems as far as there are compilers for them (scripts/package/cross.mjs).
 //
-//   node scripts/pack.mjs <folder> [<target>=<file.node> ...]     for example linux-arm64-gnu=arm64.node
-import { cpSync, mkdirSync } from 'node:fs';
+//   node scripts/pack.mjs <folder> [<target>=<file.node> ...]     for example darwin-arm64=arm64.node
+import { mkdirSync } from 'node:fs';
 import path from 'node:path';
+import { crossAddons } from './package/cross.mjs';
 import { buildPackage, packAll, withTemporaryFolder, builtAddon } from './package.mjs';
 import { main, root } from './support.mjs';
 
@@ -21,15 +23,9 @@ await main(async () => {
     }),
   );
   await withTemporaryFolder(async (folder) => {
-    const { sources, target, packed } = await buildPackage(folder);
-    const all =
-      given.length === 0
-        ? packed
-        : await packAll(sources, { [target]: path.join(sources, builtAddon), ...others }, path.resolve(destination));
-    for (const tarball of [all.main, ...Object.values(all.addons)]) {
-      const file = path.join(path.resolve(destination), path.basename(tarball));
-      if (file !== tarball) cpSync(tarball, file);
-      console.log(file);
-    }
+    const { sources, target } = await buildPackage(folder);
+    const addons = { [target]: path.join(sources, builtAddon), ...(await crossAddons(folder)), ...others };
+    const all = await packAll(sources, addons, path.resolve(destination));
+    for (const tarball of [all.main, ...Object.values(all.addons)]) console.log(tarball);
   });
 });

@@ -159,8 +159,9 @@ function stageAddon(sources, stage, target, addon) {
   const { version, license, engines } = readManifest(sources);
   mkdirSync(stage, { recursive: true });
   cpSync(addon, path.join(stage, 'multiprocessing.node'));
-  // Of a cross-compiled addon, the toolchain's own program must be named.
-  outputOf(process.env['STRIP'] ?? 'strip', ['-x', path.join(stage, 'multiprocessing.node')]);
+  // The toolchain of another kind of system has removed the symbols of its addon itself.
+  if (os === process.platform && cpu === process.arch)
+    outputOf('strip', ['-x', path.join(stage, 'multiprocessing.node')]);
   cpSync(path.join(sources, 'LICENSE'), path.join(stage, 'LICENSE'));
   const readme = `# ${addonPackage(target)}\n\nThe compiled addon of node-multiprocessing for ${target}.\n`;
   writeFileSync(path.join(stage, 'README.md'), readme);
@@ -253,8 +254,8 @@ export async function buildPackage(folder) {
  */
 export function expectedFiles(sources) {
   const top = ['CHANGELOG.md', 'LICENSE', 'README.md', 'SECURITY.md', 'package.json'];
-  const faces = ['index', 'redis'].flatMap((name) =>
-    ['js', 'cjs', 'd.ts', 'd.cts'].map((end) => `dist/${name}.${end}`),
+  const faces = ['index', 'managers', 'redis'].flatMap((name) =>
+    ['.js', '.cjs', '.d.ts', '.d.cts', '-bundled.js', '-webpack.js'].map((end) => `dist/${name}${end}`),
   );
   // The files that build.mjs lists.
   const bundled = ['cjs', 'cli']

@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: MIT
 //
 // Packs the package and uses it as a user would. It is installed from the tarball, without install scripts and without a
-// compiler. An ES module and a CommonJS module then exchange messages with Python.
-import { cpSync, existsSync, readFileSync, rmSync, statSync } from 'node:fs';
+// compiler. An ES module and a CommonJS module then exchange messages with Python, and bundlers bundle a program.
+//
+//   node scripts/smoke.mjs [--bundlers] [--arm64]
+//
+// With --bundlers there are more of them, which npm installs into a temporary folder. With --arm64 the addon for arm64 is built and
+// run, too: that needs g++-aarch64-linux-gnu and qemu-user-static.
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/core';
 import { publint } from 'publint';
@@ -15,9 +20,12 @@ import {
   expectedFiles,
   filesInTarball,
   installPackage,
+  packAll,
   runConsumers,
   withTemporaryFolder,
 } from './package.mjs';
+import { allBundlers, checkBundlers } from './package/bundlers.mjs';
+import { crossAddons, runArm64 } from './package/cross.mjs';
 import { exitCodeOf, filesBelow, main, root, runTool } from './support.mjs';
 
 /**
@@ -136,6 +144,11 @@ await main(() =>
     checkLinks(user);
     await runConsumers(user, process.execPath, environment);
     await checkTypes(user);
+    await checkBundlers(user, folder, process.argv.includes('--bundlers') ? allBundlers : ['esbuild', 'rollup']);
+    if (process.argv.includes('--arm64')) {
+      const addons = await packAll(sources, await crossAddons(folder), mkdtempSync(path.join(folder, 'cross-')));
+      await runArm64(path.join(folder, 'arm64-user'), addons);
+    }
     await checkMissingAddon(user, target, environment);
   }),
 );

@@ -220,8 +220,9 @@ export class OwnerDied extends MultiprocessingError {
   /** The process that held it. */
   readonly pid: number;
   /**
-   * Whether it is certain that no other process has released the lock in its place. It is not certain once the lock's
-   * name was given to a program that keeps no holder records, such as Python.
+   * Whether it is certain that no other process has the lock now, so that `recover` lets no second one in. It is not
+   * while a program that keeps no records (a Python or C program that this package has not started) has the lock open:
+   * the program may have released it in place of the dead process, and taken it.
    */
   readonly certain: boolean;
   constructor(what: string, pid: number, certain: boolean) {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-import { authenticateListener, checkAuthkey } from './authentication.js';
+import { authenticateListener, checkAuthkey, type Talk } from './authentication.js';
 import { adoptSocket, checkSocketOptions } from './connected-socket.js';
 import type { Connection } from '../connection/connection.js';
 import { CONNECTION_OPTIONS, type ConnectionOptions } from '../connection/options.js';
-import { checkLimits, deadlineAfter, type WaitOptions } from '../core/deadline.js';
+import { checkLimits, deadlineAfter, type Limits, type WaitOptions } from '../core/deadline.js';
 import { systemError } from '../core/errors.js';
 import { run, runSync, type Waits } from '../event-loop/driver.js';
 import { inTurn, operations } from '../event-loop/fair-calls.js';
@@ -93,15 +93,25 @@ function* connectAndAuthenticate(
 ): Waits<Connection<unknown>, void> {
   const fd = yield* connect(address, where, limits);
   const connection = adoptSocket(fd, options);
-  if (authkey === undefined) return connection;
+  if (authkey !== undefined) yield* authenticateOver(connection, authenticateListener(authkey), limits);
+  return connection;
+}
+
+/** Closes the Connection if it fails. */
+function* authenticateOver(connection: Connection<unknown>, talk: Talk, limits: ConnectLimits): Waits<void, void> {
   try {
-    const handshake = new Handshake(connection, authenticateListener(authkey));
+    const handshake = new Handshake(connection, talk);
     while (!handshake.advance()) yield new Readable(handshake, limits);
-    return connection;
   } catch (error) {
     connection.close();
     throw error;
   }
+}
+
+/** One side of an authentication, over a Connection that no other code uses yet. Closes it if that fails. */
+export async function authenticate(connection: Connection<unknown>, talk: Talk, limits: Limits): Promise<void> {
+  const { timeout, signal } = limits;
+  await run(authenticateOver(connection, talk, { deadline: deadlineAfter(timeout), signal }), new KeepAlive());
 }
 
 function prepare(address: SocketAddress, options: ClientOptions): Waits<Connection<unknown>, void> {

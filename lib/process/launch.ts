@@ -58,8 +58,6 @@ export function launchChild(
     const started = launchProgram(command, args, stdio, inheritance.fds, { env, cwd }, label);
     theirs.close();
     const launched = supervise(started, identity, ours, inheritance, spawner, printsHere(stdio));
-    // A failure to send needs no report of its own: the child has ended, and its end is reported.
-    spawner.send(ours).catch(() => undefined);
     // Written at once, since the caller may keep the event loop busy from here on, or end.
     flushUnwritten();
     return launched;
@@ -85,6 +83,7 @@ function supervise(
   printed: boolean,
 ): Launched {
   let failure: ReportedFailure | undefined;
+  let undelivered: ChildFailure | undefined;
   let attached = false;
   let reached = false;
   const onEnd = (): void => {
@@ -106,6 +105,11 @@ function supervise(
   channel.listen(onReport, () => {
     running.ending();
   });
+  spawner.send(channel).catch((error: unknown) => {
+    undelivered = undeliveredTask(error);
+    // The child would wait for its task for ever.
+    channel.close();
+  });
   return {
     child: running,
     // Created in the call that waits for the child: that stack says more than the stack of the report.
@@ -114,11 +118,18 @@ function supervise(
       // A function that was called, and whose error the program caught itself to end with code 0, has not failed.
       if (reached && (failure === undefined || exitcode === 0)) return undefined;
       if (failure === undefined && running.killed) return undefined;
-      const found = failure ?? spawner.explain?.(exitcode, attached) ?? notReached(exitcode, attached);
+      const found = failure ?? undelivered ?? spawner.explain?.(exitcode, attached) ?? notReached(exitcode, attached);
       const error = new ChildProcessError(name, pid, found, causeOf(found));
       return failure !== undefined && printed ? markPrinted(error) : error;
     },
   };
+}
+
+/** Why a child did not get its task; undefined if that is because the child has ended, which says more. */
+function undeliveredTask(error: unknown): ChildFailure | undefined {
+  const { code, errno, message } = error as NodeJS.ErrnoException;
+  if (errno === undefined || code === 'EPIPE' || code === 'ECONNRESET') return undefined;
+  return { stage: 'attach', message: `its arguments could not be sent (${message})`, stack: '' };
 }
 
 /** The failure of a child that has ended without a report of a failure, and did not get to its function. */

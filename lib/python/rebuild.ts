@@ -162,11 +162,11 @@ class Rebuilder {
     return this.keep(value.locked(lock));
   }
 
-  /** CPython pickles a ShareableList as the call of a function, which names the block. */
-  list(): KnownGlobal {
-    const made: { name?: string | undefined } = {};
-    const call = (): ShareableList => this.keep(new ShareableList(undefined, { name: String(made.name) }));
-    return Object.assign(new KnownGlobal('functools', 'partial', { call }), { made });
+  /** CPython pickles a ShareableList as the call of `functools.partial(ShareableList, name=...)`. */
+  partial([, , keywords]: readonly unknown[]): KnownGlobal {
+    const { name } = keywords as { name: string };
+    const call = (): ShareableList => this.keep(new ShareableList(undefined, { name }));
+    return new KnownGlobal('functools', 'partial', { call });
   }
 
   barrier([parties, action, timeout, condition, piece]: readonly unknown[]): Barrier {
@@ -228,15 +228,8 @@ function queueResources(
 function reducersFor(rebuilder: Rebuilder): ReturnType<typeof reducerTable> {
   return reducerTable({
     ctypes: Object.fromEntries(CTYPES.map((name) => [name, {}])),
-    functools: {
-      partial: {
-        call: () => rebuilder.list(),
-        build(object, state) {
-          const keywords = (state as unknown[])[2] as { name?: string };
-          (object as { made: { name?: string | undefined } }).made.name = keywords.name;
-          return undefined;
-        },
-      },
+    'multiprocessing.reduction': {
+      _rebuild_partial: { call: (args) => rebuilder.partial(args) },
     },
     'multiprocessing.heap': {
       rebuild_arena: { call: (args) => rebuilder.arena(args) },

@@ -129,6 +129,17 @@ def keep_stdin():
         util._close_stdin = close
     util._close_stdin = keep_once
 
+def register_own():
+    # CPython registers shared memory also where it is only opened, and the tracker then removes what belongs to others.
+    from multiprocessing import resource_tracker
+    register = resource_tracker.register
+    def register_new(name, kind):
+        if kind != 'shared_memory' or sys._getframe(1).f_locals.get('create', True):
+            register(name, kind)
+    resource_tracker.register = register_new
+
+register_own()
+
 if stdin:
     keep_stdin()
 

@@ -13,7 +13,7 @@ import { native } from '../native/addon.js';
 import { BorrowedBytes } from '../serialization/borrowed-bytes.js';
 import { SEM_VALUE_MAX } from '../synchronize/sem-lock.js';
 import type { LeaseResources, LetterBox } from './lease-resources.js';
-import { POLL_MS, type Item, type QueueStats, type QueueTransport } from './transport.js';
+import { LEASE_CHECK_MS, type Item, type QueueStats, type QueueTransport } from './transport.js';
 
 const { leases, queues, status: codes } = native;
 
@@ -305,7 +305,7 @@ export class LeaseTransport implements QueueTransport {
   #onceReadable(channel: Channel, callback: () => void): () => void {
     const timer = setInterval(() => {
       leases.check(this.#id);
-    }, POLL_MS).unref();
+    }, LEASE_CHECK_MS).unref();
     const stop = channel.onceReadable(() => {
       clearInterval(timer);
       callback();
@@ -331,7 +331,7 @@ export class LeaseTransport implements QueueTransport {
 
   /** @param channel What to wait for; undefined for a pause. */
   #block(channel: Channel | undefined, deadline: number, operation: string): boolean {
-    const longest = channel === undefined ? this.#nextPause() : POLL_MS;
+    const longest = channel === undefined ? this.#nextPause() : LEASE_CHECK_MS;
     const until = Math.min(deadline, performance.now() + longest);
     const { expired } = blockOn(channel === undefined ? [] : [channel.fd], until, operation);
     if (expired && channel !== undefined) leases.check(this.#id);

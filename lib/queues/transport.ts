@@ -11,6 +11,9 @@ export type Item = Uint8Array | BorrowedBytes;
 /** How often a call polls for a change of state that it is not notified of, in milliseconds. */
 export const POLL_MS = 500;
 
+/** How often a call that waits for items looks for leases of consumers that have died, in milliseconds. */
+export const LEASE_CHECK_MS = 200;
+
 /** How often a member that has read a part of an item looks whether the rest can still come, in milliseconds. */
 export const CHECK_MS = 100;
 

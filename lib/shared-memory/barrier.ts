@@ -9,7 +9,7 @@ import { checkFunction, checkInteger, checkOptionNames, checkTimeout, optionName
 import { run, runSync } from '../event-loop/driver.js';
 import { makeFair } from '../event-loop/fair-calls.js';
 import type { Exporter } from '../reduction/exporters.js';
-import { kReduce, reduceObject, type ReducePart } from '../reduction/registry.js';
+import { kReduce, reduceObject } from '../reduction/registry.js';
 import { shareableMark } from '../reduction/shareable.js';
 import { Condition, type ConditionDescriptor, type LockedBody, type WaitLimits } from '../synchronize/condition.js';
 import type { SemaphoreWaits } from '../synchronize/semaphore-wait.js';
@@ -169,7 +169,7 @@ export class Barrier {
   }
 
   /** @internal */
-  [kReduce](exporter: Exporter, _: ReducePart): BarrierDescriptor {
+  [kReduce](exporter: Exporter): BarrierDescriptor {
     if (this.#action !== undefined) {
       throw new NotSupported('A Barrier with an action cannot be passed on: functions stay in their process');
     }
@@ -264,7 +264,7 @@ export class Barrier {
 
   *#sleepSteps(owner: object, deadline: number, signal: AbortSignal | undefined): SemaphoreWaits<void> {
     while (this.#state === FILLING) {
-      let notified = false;
+      let notified: boolean;
       try {
         notified = yield* this.#condition.waitSteps(owner, deadline, signal);
       } catch (error) {

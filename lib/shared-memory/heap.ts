@@ -39,17 +39,14 @@ export class Arena {
   readonly block: MemoryBlock;
   #used = 0;
   #pieces = 0;
-  /** Whether others may use what was released here: then it is not used for anything else. */
-  #kept: boolean;
   readonly #addresses = new WeakMap<Exporter, DescriptorAddress>();
 
-  private constructor(block: MemoryBlock, kept: boolean) {
+  private constructor(block: MemoryBlock) {
     this.block = block;
-    this.#kept = kept;
   }
 
   static make(bytes: number): Arena {
-    return new Arena(MemoryBlock.create('', Math.ceil(bytes / PAGE_BYTES) * PAGE_BYTES), false);
+    return new Arena(MemoryBlock.create('', Math.ceil(bytes / PAGE_BYTES) * PAGE_BYTES));
   }
 
   static import(address: DescriptorAddress, importer: Importer): Arena {
@@ -57,12 +54,15 @@ export class Arena {
     const known = file === undefined ? undefined : imported.get(file)?.deref();
     // The file is open here, so no other one has its inode.
     if (known !== undefined && known.#pieces > 0 && leadsTo(known.block.fd, address)) return known;
-    const arena = new Arena(MemoryBlock.adopt(importer.descriptor(address)), true);
+    const arena = new Arena(MemoryBlock.adopt(importer.descriptor(address)));
     if (file !== undefined) imported.set(file, new WeakRef(arena));
     return arena;
   }
 
-  /** Where the next piece begins; undefined if there is no room. */
+  /**
+   * Where the next piece begins; undefined if there is no room. What a piece has had is not used again: another process
+   * may still have it.
+   */
   take(bytes: number): number | undefined {
     const start = this.#used;
     if (start + bytes > this.block.size) return undefined;
@@ -74,16 +74,8 @@ export class Arena {
     this.#pieces++;
   }
 
-  keep(): void {
-    this.#kept = true;
-  }
-
   release(): void {
     if (--this.#pieces > 0) return;
-    if (!this.#kept && this === current) {
-      this.#used = 0;
-      return;
-    }
     if (this === current) current = undefined;
     for (const [file, arena] of imported) if (arena.deref() === this) imported.delete(file);
     this.block.close(false);
@@ -131,9 +123,7 @@ export class Piece {
       arena = current = Arena.make(ARENA_BYTES);
       start = arena.take(bytes);
     }
-    const piece = new Piece(arena, start, size);
-    piece.bytes.fill(0);
-    return piece;
+    return new Piece(arena, start, size);
   }
 
   static import(value: unknown, name: string, importer: Importer): Piece {
@@ -165,7 +155,6 @@ export class Piece {
   address(exporter: Exporter): PieceAddress {
     const { arena, start, size } = this;
     this.checkOpen();
-    arena.keep();
     return { arena: arena.address(exporter), arenaSize: arena.block.size, start, size };
   }
 

@@ -3,7 +3,7 @@
 // How shared memory that was passed on is rebuilt, over the same memory.
 import { argumentError } from '../core/errors.js';
 import { checkInteger } from '../core/validate.js';
-import { registerRebuild, type Rebuilt, type RebuildPart } from '../reduction/registry.js';
+import { rebuildObject, registerRebuild, type Rebuilt, type RebuildPart } from '../reduction/registry.js';
 import type { Importer } from '../reduction/exporters.js';
 import { rebuildCondition } from '../synchronize/rebuild.js';
 import { OwnableLock } from '../synchronize/locks.js';
@@ -27,7 +27,8 @@ export function valueOver(
     checkInteger(length ?? 1, 'length', 0, Number.MAX_SAFE_INTEGER);
     if (piece.size !== bytes * Number(length ?? 1)) throw argumentError('range', 'its memory has another size');
     const isArray = length !== undefined && length !== null;
-    if (isArray) return lock === undefined ? new RawArray(code, piece, 'RawArray') : new SharedArray(code, piece, { lock });
+    if (isArray)
+      return lock === undefined ? new RawArray(code, piece, 'RawArray') : new SharedArray(code, piece, { lock });
     return lock === undefined ? new RawValue(code, piece, 'RawValue') : new Value(code, piece, { lock });
   } catch (error) {
     piece.close();
@@ -59,7 +60,11 @@ function rebuildValue(
 }
 
 /** A barrier over memory that exists. Takes over both parts. */
-export function barrierOver(parties: unknown, timeout: unknown, parts: ConstructorParameters<typeof Barrier>[2]): Barrier {
+export function barrierOver(
+  parties: unknown,
+  timeout: unknown,
+  parts: ConstructorParameters<typeof Barrier>[2],
+): Barrier {
   try {
     if (parts?.piece.size !== 8) throw argumentError('range', 'the memory of a Barrier has 8 bytes');
     return new Barrier(parties as number, { timeout } as BarrierOptions, parts);
@@ -73,10 +78,11 @@ export function barrierOver(parties: unknown, timeout: unknown, parts: Construct
 registerRebuild(['RawValue', 'RawArray', 'Value', 'Array'], rebuildValue);
 registerRebuild(['SharedMemory'], ({ name }) => new SharedMemory({ name: name as string }));
 registerRebuild(['ShareableList'], ({ name }) => new ShareableList(undefined, { name: name as string }));
-registerRebuild(['Barrier'], ({ parties, timeout, condition, memory }, name, importer, rebuildPart) => {
+registerRebuild(['Barrier'], ({ parties, timeout, condition, memory }, name, importer) => {
   const piece = Piece.import(memory, `${name}.memory`, importer);
   try {
     const fields = condition as Record<string, unknown>;
+    const rebuildPart: RebuildPart = (part, partName) => rebuildObject(part, partName, importer);
     const rebuilt = rebuildCondition(fields, `${name}.condition`, rebuildPart);
     return barrierOver(parties, timeout, { condition: rebuilt, piece });
   } catch (error) {

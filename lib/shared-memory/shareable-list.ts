@@ -91,7 +91,8 @@ export class ShareableList {
       const offsets = length > 0 && words(1) !== 0 ? oldOffsets(length, words) : newOffsets(length, words);
       this.#offsets = offsets;
       this.#length = length;
-      for (const [i, offset] of offsets.entries()) checkInteger(offset, `offset ${i}`, offsets[i - 1] ?? 0, this.shm.size);
+      for (const [i, offset] of offsets.entries())
+        checkInteger(offset, `offset ${i}`, offsets[i - 1] ?? 0, this.shm.size);
       checkInteger(this.#formats + 9 * length, 'the size of the list', 0, this.shm.size);
     } catch (error) {
       this.shm.close();

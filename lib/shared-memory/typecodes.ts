@@ -105,7 +105,8 @@ const char: ElementType = {
   view: (bytes) => bytes,
   get: (elements, index) => Buffer.from([elements[index] as number]),
   set(elements, index, value, name) {
-    if (!types.isUint8Array(value) || value.length !== 1) throw argumentError('type', `${name} must be a Buffer of one byte`);
+    if (!types.isUint8Array(value) || value.length !== 1)
+      throw argumentError('type', `${name} must be a Buffer of one byte`);
     elements[index] = value[0] as number;
   },
 };
@@ -117,7 +118,8 @@ const wideChar: ElementType = {
   get: (elements, index) => String.fromCodePoint(Math.min(Number(elements[index]), 0x10ffff)),
   set(elements, index, value, name) {
     const [character, ...rest] = typeof value === 'string' ? value : '';
-    if (character === undefined || rest.length > 0) throw argumentError('type', `${name} must be a string of one character`);
+    if (character === undefined || rest.length > 0)
+      throw argumentError('type', `${name} must be a string of one character`);
     elements[index] = character.codePointAt(0) as number;
   },
 };

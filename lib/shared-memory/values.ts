@@ -223,7 +223,8 @@ function firstElements(source: unknown): number | unknown[] {
     checkInteger(source, 'length', 0, MOST_ELEMENTS);
     return source;
   }
-  if (typeof source === 'object' && source !== null && Symbol.iterator in source) return [...(source as Iterable<unknown>)];
+  if (typeof source === 'object' && source !== null && Symbol.iterator in source)
+    return [...(source as Iterable<unknown>)];
   throw argumentError('type', 'the second argument must be a length or an iterable of elements');
 }
 
@@ -302,9 +303,7 @@ export class RawArray<T extends Typecode = Typecode> extends SharedCType<T> {
 
   /** The memory itself: what another process writes is there at once. It stays usable after `close()`. */
   view(): ViewOf<T> {
-    const { elements } = this;
-    this.piece.arena.keep();
-    return elements as unknown as ViewOf<T>;
+    return this.elements as unknown as ViewOf<T>;
   }
 
   /** @internal The same array with a lock. */
@@ -329,6 +328,8 @@ export class RawArray<T extends Typecode = Typecode> extends SharedCType<T> {
  * Reading or writing an element does not take the lock. What must not be interrupted does, by `withLock`.
  */
 export class SharedArray<T extends Typecode = Typecode> extends RawArray<T> {
+  /** @internal Its name where it is exported. */
+  static override readonly name = 'Array';
   readonly #lock: Locking;
 
   /**

@@ -15,6 +15,7 @@ import type { KeepAlive } from '../event-loop/keep-alive.js';
 import { PendingCall } from '../event-loop/pending-call.js';
 import { takeTurn } from '../event-loop/reactor.js';
 import { checkInterrupted, flushUnwritten, unwritten } from '../event-loop/sync-wait.js';
+import { hasUnrecordedUsers } from './unrecorded-waiters.js';
 
 const codes = native.status;
 const semaphores = native.semaphores;
@@ -372,8 +373,10 @@ export class SemaphoreHandle implements TransferableSemaphore {
     if (status >= 0) return true;
     if (status === codes.timedOut) return false;
     if (status !== codes.ownerDied) throw semaphoreError(status, 'sem_wait');
+    // Asked first: a process that opens the semaphore from now on finds it taken.
+    const certain = !hasUnrecordedUsers(this.address);
     const pid = semaphores.deadHolder(this.#id);
-    if (pid !== 0) throw new OwnerDied(this.#typeName, pid, false);
+    if (pid !== 0) throw new OwnerDied(this.#typeName, pid, certain);
     return undefined;
   }
 }

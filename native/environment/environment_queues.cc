@@ -50,12 +50,10 @@ int32_t EnvironmentQueues::Add(const QueueResources& resources, bool make) {
     resources.rlock->set_on_expose([record = open.record] { record->GiveUp(); });
     const StreamResources stream{open.record, resources.rlock, resources.wlock,
                                  resources.unfinished, is_joinable};
-    open.accounts =
-        std::make_shared<QueueAccounts>(stream, limited ? resources.slots.get() : nullptr,
-                                        resources.max_slots, resources.writer);
-    int tracked =
-        accepted->Track(table, QueueAccounts::AcceptedNumber(resources.wlock->number()),
-                        TrackedSemaphore::Role::kSlots);
+    open.accounts = std::make_shared<QueueAccounts>(
+        stream, limited ? resources.slots.get() : nullptr, resources.max_slots, resources.writer);
+    int tracked = accepted->Track(table, QueueAccounts::AcceptedNumber(resources.wlock->number()),
+                                  TrackedSemaphore::Role::kSlots);
     if (tracked == 0 && is_joinable) {
       const uint32_t number = resources.unfinished_number;
       open.in_hand = std::make_shared<TrackedSemaphore>(resources.unfinished->shared());

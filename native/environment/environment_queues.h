@@ -5,8 +5,8 @@
 #include <memory>
 
 #include "queue/feeder.h"
-#include "queue/queue_reader.h"
 #include "queue/queue_accounts.h"
+#include "queue/queue_reader.h"
 #include "queue/queue_state.h"
 #include "queue/queue_writer.h"
 #include "queue/stream_record.h"

@@ -219,8 +219,8 @@ int64_t FrameReader::SkipLarge(ByteSource& source, size_t budget) {
   for (size_t skipped = 0; phase_ == Phase::kBody; skipped += sizeof nowhere) {
     if (skipped >= budget) return -EAGAIN;
     const size_t part = std::min(static_cast<size_t>(length_ - received_), sizeof nowhere);
-    const ssize_t n = end_ > begin_ ? static_cast<ssize_t>(TakeHeld(nowhere, part))
-                                    : Pull(source, nowhere, part);
+    const ssize_t n =
+        end_ > begin_ ? static_cast<ssize_t>(TakeHeld(nowhere, part)) : Pull(source, nowhere, part);
     if (n == 0) return EndInside(received_, length_);
     if (n < 0) return n;
     if (descriptor_) return Refuse(kUnexpectedDescriptor);

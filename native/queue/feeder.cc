@@ -27,6 +27,9 @@ constexpr std::chrono::milliseconds kLinger{100};
 // when there is some again.
 constexpr std::chrono::milliseconds kShortagePause{10};
 
+// How long the thread sleeps for room in the record. A Python reader makes room and wakes none.
+constexpr std::chrono::milliseconds kRoomSlice{10};
+
 // How much is written before other members get the lock.
 constexpr size_t kTurnBytes = 64 * 1024;
 
@@ -306,7 +309,7 @@ int Feeder::WaitForRoom() noexcept {
   while (record != nullptr && record->is_kept() && record->Room() == 0) {
     const int reason = StopReason();
     if (reason < 0) return reason;
-    resources_.record->AwaitRoom(std::chrono::nanoseconds(kCheckInterval).count());
+    resources_.record->AwaitRoom(std::chrono::nanoseconds(kRoomSlice).count());
   }
   return WaitForPipe();
 }

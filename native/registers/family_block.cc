@@ -49,8 +49,8 @@ int FamilyBlock::Open(const std::string& folder, const std::string& file, size_t
 }
 
 void FamilyBlock::Remove(const std::string& folder, const std::string& file) noexcept {
-  // Nothing is opened, so a process without a free descriptor leaves no file. The folder was checked
-  // when the family was made or joined, and no other user can put another one in its place.
+  // Nothing is opened, so a process without a free descriptor leaves no file. The folder was
+  // checked when the family was made or joined, and no other user can put another one in its place.
   ::unlink((folder + '/' + file).c_str());
 }
 

@@ -65,8 +65,8 @@ class FamilyRegister {
   // To be called after sem_unlink(). Does nothing for a name that this object did not add.
   void RemoveName(uint32_t n);
 
-  // The same for what has a name of another form. With the descriptor of its file it is added before
-  // it has the name; else adding does nothing if it does not exist.
+  // The same for what has a name of another form. With the descriptor of its file it is added
+  // before it has the name; else adding does nothing if it does not exist.
   int AddResource(const Resource& resource, int fd = -1);
   void RemoveResource(const Resource& resource);
 

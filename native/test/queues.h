@@ -16,8 +16,8 @@
 #include "pairs.h"
 #include "queue/feeder.h"
 #include "queue/feeders.h"
-#include "queue/queue_reader.h"
 #include "queue/queue_accounts.h"
+#include "queue/queue_reader.h"
 #include "queue/queue_state.h"
 #include "queue/queue_writer.h"
 #include "receiving.h"
@@ -85,8 +85,8 @@ struct TestQueue {
   }
 
   std::unique_ptr<QueueWriter> MakeWriter() const {
-    auto feeder = std::make_shared<Feeder>(
-        FeederResources{pair.reader, pair.writer, rlock, wlock, free, state, record, accepted, true});
+    auto feeder = std::make_shared<Feeder>(FeederResources{pair.reader, pair.writer, rlock, wlock,
+                                                           free, state, record, accepted, true});
     return std::make_unique<QueueWriter>(std::move(feeder), free, accepted, true, state);
   }
   // Another descriptor of the reading end, as another process has one.

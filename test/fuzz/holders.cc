@@ -63,8 +63,7 @@ void Operate(HolderTable& table, Input* input) {
         (void)table.HasLiveHolder(number);
         break;
       case 6: {
-        bool certain = true;
-        (void)table.ReapDeadSlots(number, &certain);
+        (void)table.ReapDeadSlots(number);
         break;
       }
       case 7:

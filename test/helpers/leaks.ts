@@ -72,9 +72,9 @@ function children(): Set<string> {
   return found;
 }
 
-/** The semaphores, and the content of the folder of the families' registers. The folder itself stays for good. */
+/** The semaphores, shared memory, and the content of the folder of the families' registers. The folder itself stays for good. */
 function names(): Set<string> {
-  const semaphores = list('/dev/shm').filter((name) => name.startsWith('sem.mp-'));
+  const semaphores = list('/dev/shm').filter((name) => /^(sem\.mp-|psm_)/.test(name));
   const folder = `mp-${process.getuid?.() ?? ''}`;
   return new Set([...semaphores, ...list(`/dev/shm/${folder}`).map((name) => `${folder}/${name}`)]);
 }

@@ -22,7 +22,7 @@ function makeLock(nodeOnly: boolean, Class: typeof Lock | typeof RLock = Lock): 
 }
 
 const calls = ['acquire', 'acquireSync'] as const;
-const died = (pid: number): object => ({ code: 'ERR_MP_OWNER_DIED', pid, certain: false });
+const died = (pid: number, certain = true): object => ({ code: 'ERR_MP_OWNER_DIED', pid, certain });
 
 describe('A waiter that is killed', function () {
   const victims: [string, string, (descriptor: Descriptor) => Promise<Member>][] = [
@@ -101,6 +101,24 @@ describe('A holder that is killed', function () {
       }
     }
   }
+
+  it('is reported without certainty while a program without records has the lock open', async function () {
+    const { lock, descriptor, name } = makeLock(false);
+    const holder = await Member.node(descriptor);
+    const waiter = await Member.node(descriptor);
+    const python = await Member.python(descriptor);
+    expect(await python.call('acquire', 0)).to.deep.equal({ result: true });
+    await python.call('release');
+    expect(await holder.call('acquire')).to.deep.equal({ result: true });
+    await waiter.wait(name, 'acquire');
+    await holder.kill();
+    expect(await waiter.outcome()).to.deep.equal(died(holder.peer.pid, false));
+    // The lock is still taken. Without that program it is certain that no process has it.
+    await python.kill();
+    expect(await waiter.call('acquire')).to.deep.equal(died(holder.peer.pid, true));
+    expect(lock.recover()).to.be.true;
+    lock.close();
+  });
 
   it('is replaced by force only if it is Python', async function () {
     const { lock, descriptor } = makeLock(false);

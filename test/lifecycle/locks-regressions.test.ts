@@ -153,7 +153,7 @@ describe("The record of a lock's holder", function () {
         member.tell('exit', 0);
         await member.peer.succeeded();
       }
-      expect(outcome).to.deep.equal({ code: 'ERR_MP_OWNER_DIED', pid: holder.peer.pid, certain: false });
+      expect(outcome).to.deep.equal({ code: 'ERR_MP_OWNER_DIED', pid: holder.peer.pid, certain: true });
     });
   }
 

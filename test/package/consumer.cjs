@@ -9,6 +9,8 @@ const assert = require('node:assert/strict');
 const { spawn } = require('node:child_process');
 const mp = require('node-multiprocessing');
 
+assert.equal(typeof require('node-multiprocessing/managers').ManagerServer, 'function');
+
 const [, , python = 'python3'] = process.argv;
 const program = `
 from multiprocessing.connection import Connection

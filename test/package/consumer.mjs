@@ -9,6 +9,7 @@ import { once } from 'node:events';
 import { createRequire } from 'node:module';
 import { deserialize, serialize } from 'node:v8';
 import all, * as mp from 'node-multiprocessing';
+import { ManagedQueue, ManagerClient, ManagerServer } from 'node-multiprocessing/managers';
 
 // One copy, however it is loaded.
 const required = createRequire(import.meta.url)('node-multiprocessing');
@@ -35,6 +36,19 @@ assert.deepEqual(await exited, [0, null]);
 ours.close();
 console.log(`import: Node ${process.versions.node} and Python exchanged messages`);
 
+// The managers are of the same copy.
+const authkey = Buffer.from('key');
+const server = new ManagerServer({ authkey });
+server.register('get_queue', new ManagedQueue(1));
+const client = await ManagerClient.connect({ address: server.address, authkey });
+const queue = await client.create('get_queue');
+await queue.call('put', ['item']);
+assert.equal(await queue.call('get'), 'item');
+await assert.rejects(queue.call('get', [false]), mp.Empty);
+await client.close();
+server.close();
+console.log('managers: put and got');
+
 // Structured clones are V8's format, in each release of Node.
 const [reader, writer] = mp.Pipe(false);
 const list = Object.assign([1, 2, 3], { key: 'of a list' });
@@ -53,3 +67,11 @@ for (const value of values) {
 reader.close();
 writer.close();
 console.log(`structured: as V8 of Node ${process.versions.node} has it`);
+
+// The queues over Redis are another entry, with the same errors.
+const redis = await import('node-multiprocessing/redis');
+assert.equal(redis.RedisError, mp.RedisError);
+assert.equal(createRequire(import.meta.url)('node-multiprocessing/redis').RedisQueue, redis.RedisQueue);
+const client = { duplicate: () => client, sendCommand: () => Promise.reject(new Error('OOM command not allowed')) };
+await assert.rejects(new redis.RedisQueue({ client, name: 'jobs' }).get(), { code: 'ERR_MP_REDIS', uncertain: false });
+console.log('redis: its entry is loaded');

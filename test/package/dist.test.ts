@@ -19,9 +19,17 @@ const module = new URL('./support/loaded-files.js', import.meta.url).href;
 const LOADED_LATER = {
   'synchronize/rebuild': ['shared/synchronize'],
   'queues/rebuild': ['shared/synchronize', 'synchronize/rebuild', 'shared/queues'],
+  'shared-memory/rebuild': ['shared/synchronize', 'synchronize/rebuild', 'shared/shared-memory'],
   'python/pickling': ['shared/pickle', 'shared/listener'],
   'pool/node/worker': ['shared/current-task'],
-  'python/rebuild': ['shared/synchronize', 'synchronize/rebuild', 'shared/queues', 'shared/pickle'],
+  'python/rebuild': [
+    'shared/synchronize',
+    'synchronize/rebuild',
+    'shared/queues',
+    'shared/shared-memory',
+    'shared-memory/rebuild',
+    'shared/pickle',
+  ],
 };
 
 describe('dist/', () => {
@@ -85,7 +93,7 @@ describe('dist/', () => {
 
   it('has a source map for each bundled file, with the texts of files in lib/', () => {
     const files = readdirSync(dist, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.js'));
-    const bundled = files.filter((file) => file !== 'index.js');
+    const bundled = files.filter((file) => file.includes('/'));
     expect(bundled).to.not.have.lengthOf(0);
     for (const file of bundled) {
       const map = JSON.parse(readFileSync(join(dist, `${file}.map`), 'utf8')) as {

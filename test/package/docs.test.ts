@@ -84,6 +84,17 @@ describe('documentation', () => {
     }
   });
 
+  it('names a test that exists for each guarantee in docs/reliability.md', () => {
+    const table = read('docs/reliability.md').split('## Guarantees')[1]!.split('\n## ')[0]!;
+    const rows = table.split('\n').filter((line) => line.startsWith('| ') && !line.startsWith('| Event'));
+    expect(rows.length).to.be.greaterThan(10);
+    for (const row of rows.slice(1)) {
+      const files = [...row.matchAll(/`(test\/[^`]+)`/g)].map(([, file]) => file!);
+      expect(files, row).not.to.have.length(0);
+      for (const file of files) expect(existsSync(join(packageRoot, file)), file).to.equal(true);
+    }
+  });
+
   it('draws docs/layers.svg from scripts/layers.mjs', () => {
     const script = join(packageRoot, 'scripts', 'draw-layers.mjs');
     const { status, stderr } = spawnSync(process.execPath, [script, '--check'], { encoding: 'utf8' });
@@ -111,6 +122,7 @@ describe('documentation', () => {
     'docs/errors.md',
     'docs/listener.md',
     'docs/locks.md',
+    'docs/managers.md',
     'docs/pool.md',
     'docs/python.md',
     'docs/queues.md',

@@ -8,6 +8,7 @@ import { instance, makePair, rejects, throws } from '../helpers/index.js';
 const CODES: Record<string, string> = {
   AuthenticationError: 'ERR_MP_AUTHENTICATION',
   BadMessageLength: 'ERR_MP_BAD_MESSAGE_LENGTH',
+  BrokenBarrier: 'ERR_MP_BROKEN_BARRIER',
   BufferTooShort: 'ERR_MP_BUFFER_TOO_SHORT',
   BusyError: 'ERR_MP_BUSY',
   ChildProcessError: 'ERR_MP_CHILD_PROCESS',
@@ -26,6 +27,7 @@ const CODES: Record<string, string> = {
   PoolClosed: 'ERR_MP_POOL_CLOSED',
   PoolSaturated: 'ERR_MP_POOL_SATURATED',
   QueueBroken: 'ERR_MP_QUEUE_BROKEN',
+  RedisError: 'ERR_MP_REDIS',
   ReleasedTooOften: 'ERR_MP_RELEASED_TOO_OFTEN',
   RemoteError: 'ERR_MP_REMOTE',
   ShutDown: 'ERR_MP_SHUT_DOWN',

@@ -113,6 +113,8 @@ function openPool<T extends { terminate(): Promise<void> }>(pool: T): T {
 
 /** Makes an object of each class whose methods take options. */
 const makers: Record<string, () => object> = {
+  Array: () => open(new mp.Array('i', 1)),
+  Barrier: () => open(new mp.Barrier(1)),
   BoundedSemaphore: () => open(new mp.BoundedSemaphore()),
   Condition: () => open(new mp.Condition()),
   Connection: () => {
@@ -138,7 +140,13 @@ const makers: Record<string, () => object> = {
   Queue: () => open(new mp.Queue()),
   RLock: () => open(new mp.RLock()),
   Semaphore: () => open(new mp.Semaphore()),
+  SharedMemory: () => {
+    const shm = open(new mp.SharedMemory({ create: true, size: 1 }));
+    shm.unlink();
+    return shm;
+  },
   SimpleQueue: () => open(new mp.SimpleQueue()),
+  Value: () => open(new mp.Value('i')),
 };
 
 /** By the name of a function: the arguments before the options, where undefined would be refused first. */
@@ -149,6 +157,7 @@ const before: Record<string, () => unknown[]> = {
   map: () => [[1]],
   starmap: () => [[[]]],
   stream: () => [[]],
+  'new Barrier': () => [1],
   Client: () => ['/nowhere'],
   ClientSync: () => ['/nowhere'],
   fromFd: () => [3],
@@ -214,7 +223,7 @@ async function refusal({ call, index }: Place, options: object): Promise<Error> 
 
 /** Plain synchronous calls, whose names do not end in Sync. */
 const SYNCHRONOUS =
-  /^(Pipe|describe|pickle\..*|Connection\.(fromFd|close|batches)|(Joinable)?Queue\.shutdown|R?Lock\.recover|(Python)?Pool\.(imap|imapUnordered|stream))$/;
+  /^(Pipe|describe|pickle\..*|Connection\.(fromFd|close|batches)|SharedMemory\.view|(Joinable)?Queue\.shutdown|R?Lock\.recover|(Python)?Pool\.(imap|imapUnordered|stream))$/;
 
 function neverThrowingUnlessSync(call: string, run: () => unknown): unknown {
   return SYNCHRONOUS.test(call) ? run() : neverThrowing(run)();

@@ -129,7 +129,7 @@ export class RedisLeases {
     if (this.#closed || this.#timer !== undefined) return;
     this.#timer = setTimeout(
       () => {
-        this.#renew().finally(() => {
+        void this.#renew().finally(() => {
           this.#timer = undefined;
           if (this.#held.size > 0 && !this.#closed) void this.#renewLater();
         });

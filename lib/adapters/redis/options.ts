@@ -86,9 +86,9 @@ function checkText(value: unknown, name: string, shortest: number): asserts valu
 }
 
 /** Validates the options of a queue over Redis. */
-export function checkRedisOptions<Q extends object>(
+export function checkRedisOptions<Q>(
   given: RedisQueueOptions<Q>,
-  queueClass: abstract new (...args: never[]) => Q,
+  isQueue: (value: unknown) => boolean,
 ): CheckedRedisOptions<Q> {
   const { maxsize } = checkQueueOptions(given ?? null, names);
   const { client, name, prefix = 'mp:', serialization, leaseTime, maxDeliveries, deadLetters, ack } = given;
@@ -103,7 +103,7 @@ export function checkRedisOptions<Q extends object>(
   if ((maxDeliveries === undefined) !== (deadLetters === undefined)) {
     throw argumentError('type', 'maxDeliveries and deadLetters need each other: give both or none');
   }
-  if (deadLetters !== undefined && !(deadLetters instanceof queueClass)) {
+  if (deadLetters !== undefined && !isQueue(deadLetters)) {
     throw argumentError('type', 'deadLetters must be a RedisQueue or a RedisJoinableQueue');
   }
   if (ack !== undefined && ack !== 'get') throw argumentError('type', "ack must be 'get', or be left out");

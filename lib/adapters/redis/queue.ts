@@ -61,7 +61,7 @@ export class RedisQueue<T = unknown> {
   constructor(options: RedisQueueOptions<RedisQueue<T>>, joinable: boolean);
   constructor(options: RedisQueueOptions<RedisQueue<T>>, joinable = false) {
     this.#joinable = joinable;
-    this.#options = checkRedisOptions(options, RedisQueue as typeof RedisQueue<T>);
+    this.#options = checkRedisOptions(options, (value) => value instanceof RedisQueue);
     const { connection, name, prefix, settings, ack } = this.#options;
     this.#engine = new RedisEngine(connection, name, prefix, settings);
     this.#leases = new RedisLeases(this.#engine);

@@ -86,4 +86,9 @@ export interface PickleHooks {
   readonly reducers?: ReducerTable | undefined;
   /** Whether an unknown class or function is an error, which is the default, or makes a `PythonObject`. */
   readonly unknown?: 'error' | 'opaque' | undefined;
+  /**
+   * Whether a value that was read is written again as it was, for a program that passes values on: what has no
+   * counterpart becomes a `PythonObject` whether it is known or not, whole floats stay floats, and tuples stay tuples.
+   */
+  readonly exact?: boolean | undefined;
 }

@@ -134,10 +134,17 @@ const scenes: Record<string, () => Promise<void>> = {
       plan.arm();
       const code = await codeOf(Promise.resolve().then(() => (partner = startPartner('putAsTold', queue))));
       checkCode(code, plan.disarm(), what);
-      partner?.tell('1 10');
-      if (partner !== undefined) equal((await queue.get())[0], 1, what);
+      if (partner !== undefined) {
+        partner.tell('1 10');
+        const ended = await codeOf(partner.end());
+        if (ended === 'done') {
+          equal((await queue.get())[0], 1, what);
+          await queue.taskDone();
+        } else {
+          equal(ended, 'ERR_MP_CHILD_PROCESS', what);
+        }
+      }
       await useOnce(queue, what);
-      await partner?.end();
       queue.close();
       for (const left of await settle(before, SETTLE_MS)) problem(`${what}: ${left}`);
     });

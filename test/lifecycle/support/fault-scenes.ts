@@ -23,6 +23,8 @@ export class Partner {
     const env = { ...process.env, FAULTS: '' };
     this.process = new Process({ module, target, args: [...args], env, stdio: ['pipe', 'pipe', 'inherit'] });
     this.process.start();
+    // It may have ended already.
+    this.process.stdin!.on('error', () => undefined);
     this.#lines = createInterface({ input: this.process.stdout! })[Symbol.asyncIterator]();
   }
 

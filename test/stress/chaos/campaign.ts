@@ -89,7 +89,8 @@ export async function campaign(system: System, options: Options, log: (text: str
     role: i % 2 === 0 ? 'produce' : 'consume',
     kind: system.kinds[Math.floor(i / 2) % system.kinds.length]!,
   }));
-  for (let round = 0; summary.kills + summary.stops < options.kills; round++) {
+  const until = performance.now() + options.minutes * 60_000;
+  for (let round = 0; summary.kills + summary.stops < options.kills && performance.now() < until; round++) {
     // Neighbours in the list differ in one thing; with this step all things change from round to round.
     const setup = system.setups[(round * 7 + options.seed) % system.setups.length]!;
     const left = options.kills - summary.kills - summary.stops;

@@ -15,6 +15,8 @@ export interface Options {
   readonly rivals: boolean;
   /** How many members of each role. */
   readonly each: number;
+  /** After how many minutes no further round begins, for each row of the table. */
+  readonly minutes: number;
   /** How many blows a queue takes before the next one has its turn. */
   readonly perRound: number;
   /** After how many milliseconds without progress a call counts as hanging. */
@@ -30,6 +32,7 @@ export const USAGE = `npm run stress -- --chaos [options]
   --kills N        how many blows (default 300)
   --members LIST   kinds of members: node,worker,python (default: all three, in families of their own and mixed)
   --each N         producers and consumers of each family (default 3)
+  --minutes N      ends each row of the table after so many minutes, if not before
   --per-round N    blows before the next queue has its turn (default 25)
   --patience MS    the time without progress that counts as a hang (default 15000)
   --no-locks       no locks, conditions and events
@@ -48,6 +51,7 @@ export function readOptions(args: readonly string[]): Options {
       kills: { type: 'string' },
       members: { type: 'string' },
       each: { type: 'string', default: '3' },
+      minutes: { type: 'string', default: 'Infinity' },
       'per-round': { type: 'string', default: '25' },
       patience: { type: 'string', default: '15000' },
       'no-locks': { type: 'boolean', default: false },
@@ -64,6 +68,7 @@ export function readOptions(args: readonly string[]): Options {
     kills: Number(values.kills ?? (values.quick ? 30 : 300)),
     members,
     each: Number(values.each),
+    minutes: Number(values.minutes),
     perRound: Number(values['per-round']),
     patienceMs: Number(values.patience),
     locks: !values['no-locks'],

@@ -197,14 +197,29 @@ export class Round {
     const ends = (role: Role): Promise<unknown> =>
       Promise.all(this.#seats.map((seat) => (seat.role === role && seat.running?.ended) || Promise.resolve(true)));
     try {
-      await within(this.#patienceMs, ends('produce'), 'the end of the producers');
+      await this.#whileMembersWork(ends('produce'), 'the end of the producers');
       const left = this.#seats.filter((seat) => seat.role === 'consume' && seat.state !== 'dying').length;
-      await within(this.#patienceMs, this.#family.endConsumers(left), 'the last items');
-      await within(this.#patienceMs, ends('consume'), 'the end of the consumers');
+      await this.#whileMembersWork(this.#family.endConsumers(left), 'the last items');
+      await this.#whileMembersWork(ends('consume'), 'the end of the consumers');
       return true;
     } catch (error) {
       console.error(String(error));
       return false;
+    }
+  }
+
+  /** Waits as long as members make steps within the patience: without a limit, many items may be left. */
+  async #whileMembersWork(promise: Promise<unknown>, what: string): Promise<void> {
+    for (let steps = -1; ;) {
+      try {
+        await within(this.#patienceMs, promise, what);
+        return;
+      } catch (error) {
+        const before = steps;
+        this.#board.look();
+        steps = this.#seats.reduce((sum, { slot, member }) => sum + this.#board.steps(slot, member), 0);
+        if (steps === before) throw error;
+      }
     }
   }
 }

@@ -42,7 +42,9 @@ export function writeTable(page: string, summaries: readonly Summary[], options:
   const text = readFileSync(page, 'utf8');
   const [begin, end] = [text.indexOf(BEGIN), text.indexOf(END)];
   if (begin < 0 || end < begin) throw new Error(`${page} has no place for the table`);
-  const command = `npm run stress -- --chaos --rivals --members ${options.members.join()} --seed ${options.seed} --kills ${options.kills}`;
+  const { members, seed, kills, minutes } = options;
+  const limit = minutes === Infinity ? '' : ` --minutes ${minutes}`;
+  const command = `npm run stress -- --chaos --rivals --members ${members.join()} --seed ${seed} --kills ${kills}${limit}`;
   const table = `${BEGIN}\n\n\`${command}\`:\n\n${makeTable(summaries)}\n\n`;
   writeFileSync(page, text.slice(0, begin) + table + text.slice(end));
 }

@@ -36,7 +36,7 @@ export class Decoder extends PickleMachine implements Reading {
   #builders: Map<unknown, Reducer> | undefined;
 
   constructor(bytes: Buffer, hooks: PickleHooks, keep: boolean, context: FormatContext | undefined, survey = false) {
-    super(bytes, keep, survey);
+    super(bytes, keep, survey, hooks.exact);
     this.#hooks = hooks;
     this.#context = context;
     this.#expansion = EXPANSION * bytes.length + EXPANSION_BYTES;
@@ -57,7 +57,7 @@ export class Decoder extends PickleMachine implements Reading {
           this.mark();
           break;
         case 0x2e: // STOP
-          if (this.#hasUnknown && !this.surveying) addOriginals(this.originals);
+          if ((this.#hasUnknown || this.exact) && !this.surveying) addOriginals(this.originals);
           return this.pop();
         case 0x4b: // BININT1
           this.push(this.u8());
@@ -69,7 +69,7 @@ export class Decoder extends PickleMachine implements Reading {
           this.push(this.i32());
           break;
         case 0x47: // BINFLOAT
-          this.push(this.double());
+          this.pushFloat(this.double());
           break;
         case 0x4e: // NONE
           this.push(null);

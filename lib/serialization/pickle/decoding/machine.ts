@@ -2,6 +2,7 @@
 import { isDict, setOwn } from '../dicts.js';
 import { PythonObject } from '../nodes.js';
 import { PickleReader } from './reader.js';
+import { PythonFloat } from '../wrappers.js';
 
 /** The stack and the memo of a pickle, and the containers on them. */
 export abstract class PickleMachine extends PickleReader {
@@ -38,8 +39,12 @@ export abstract class PickleMachine extends PickleReader {
   /** All dicts with their positions, if this machine runs for a survey. */
   readonly #survey: Map<Map<unknown, unknown>, number> | undefined;
 
-  constructor(bytes: Buffer, keep: boolean, survey: boolean) {
+  /** Whether dicts are Maps and whole floats are `PythonFloat`s, so that all can be written again as it was. */
+  protected readonly exact: boolean;
+
+  constructor(bytes: Buffer, keep: boolean, survey: boolean, exact = false) {
     super(bytes, keep);
+    this.exact = exact;
     if (survey) this.#survey = new Map();
   }
 
@@ -206,8 +211,12 @@ export abstract class PickleMachine extends PickleReader {
       this.#survey.set(map, this.at);
       this.push(map);
     } else {
-      this.push(this.#mapsAt?.has(this.at) === true ? new Map() : {});
+      this.push(this.exact || this.#mapsAt?.has(this.at) === true ? new Map() : {});
     }
+  }
+
+  pushFloat(value: number): void {
+    this.push(this.exact && Number.isInteger(value) ? new PythonFloat(value) : value);
   }
 
   /** Pushes what a reducer made. */

