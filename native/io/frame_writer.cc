@@ -12,8 +12,8 @@ namespace mp {
 
 namespace {
 
-// The most that one call takes. Two parts for each small message are 500 messages.
-constexpr int kMaxParts = 1024;
+// Enough to fill a pipe of 64 KiB with messages of 1 KiB in one call.
+constexpr int kMaxParts = 128;
 
 // Adds the part [from, size) of a piece of memory, if there is one.
 void AddPart(iovec* iov, int* count, const uint8_t* data, size_t from, size_t size) {
