@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// lib/native/addon.ts and queue-functions.ts declare what the addon exports. Without this test nothing would show that lib/ does not call a
+// lib/native/addon.ts, queue-functions.ts and memory-functions.ts declare what the addon exports. Without this test nothing would show that lib/ does not call a
 // function any more, or that a declaration is wrong.
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -14,7 +14,7 @@ import '../helpers/index.js';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 const lib = join(root, 'lib');
-const declarations = ['addon.ts', 'queue-functions.ts'].map((file) => join(lib, 'native', file));
+const declarations = ['addon.ts', 'queue-functions.ts', 'memory-functions.ts'].map((file) => join(lib, 'native', file));
 
 /** The members of an object, by their names: what `typeof` says of each, or its own members. */
 interface Shape {
