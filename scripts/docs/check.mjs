@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+/// <reference lib="dom" />
 //
 // Opens each page of the site in headless Chromium: it must render without an error, its links and anchors must lead somewhere, and
 // the search must find. Screenshots go to out/site/shots. Without Chromium the check says so, and passes.
@@ -71,10 +72,10 @@ async function launch() {
   const tools = path.join(site, 'browser');
   mkdirSync(tools, { recursive: true });
   await npm(tools, ['install', ...flags, '--prefix', tools, 'playwright-core@1.65.1']);
-  const playwright = /** @type {{ chromium: { launch(options: object): Promise<Browser> } }} */ (
-    createRequire(`${tools}/`)('playwright-core')
-  );
-  return await playwright.chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] });
+  /** @type {unknown} */
+  const loaded = createRequire(`${tools}/`)('playwright-core');
+  const { chromium } = /** @type {{ chromium: { launch(options: object): Promise<Browser> } }} */ (loaded);
+  return await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] });
 }
 
 /**

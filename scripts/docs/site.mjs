@@ -70,7 +70,7 @@ function copyPages() {
     }
     const text = readFileSync(path.join(root, page), 'utf8').replaceAll(
       /\]\(([^)\s#]+)(#[^)\s]*)?\)/g,
-      (whole, link, anchor = '') => {
+      (/** @type {string} */ whole, /** @type {string} */ link, anchor = '') => {
         const file = path.join(path.dirname(page), link);
         if (link.endsWith('.md')) return `](${link.replace(/README\.md$/, 'index.md')}${anchor})`;
         if (/^https?:|\.svg$/.test(link) || !existsSync(path.join(root, file))) return whole;

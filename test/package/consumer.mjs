@@ -72,6 +72,9 @@ console.log(`structured: as V8 of Node ${process.versions.node} has it`);
 const redis = await import('node-multiprocessing/redis');
 assert.equal(redis.RedisError, mp.RedisError);
 assert.equal(createRequire(import.meta.url)('node-multiprocessing/redis').RedisQueue, redis.RedisQueue);
-const client = { duplicate: () => client, sendCommand: () => Promise.reject(new Error('OOM command not allowed')) };
-await assert.rejects(new redis.RedisQueue({ client, name: 'jobs' }).get(), { code: 'ERR_MP_REDIS', uncertain: false });
+const full = { duplicate: () => full, sendCommand: () => Promise.reject(new Error('OOM command not allowed')) };
+await assert.rejects(new redis.RedisQueue({ client: full, name: 'jobs' }).get(), {
+  code: 'ERR_MP_REDIS',
+  uncertain: false,
+});
 console.log('redis: its entry is loaded');
