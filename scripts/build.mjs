@@ -201,7 +201,7 @@ function withShortNames() {
         module: format === 'es',
         compress: false,
         mangle: { toplevel: true, keep_classnames: true, keep_fnames: true },
-
+        // eslint-disable-next-line @typescript-eslint/no-deprecated -- No other option keeps each statement on a line of its own.
         format: { beautify: true, indent_level: 0, comments: /^\n?Includes / },
         sourceMap: { asObject: true },
       });

@@ -17,22 +17,27 @@ export type ElementOf<T extends Typecode> = T extends 'c'
       : number;
 
 /** What `view()` of an array returns. */
-export type ViewOf<T extends Typecode> = {
-  c: Buffer;
-  u: Uint32Array;
-  b: Int8Array;
-  B: Uint8Array;
-  h: Int16Array;
-  H: Uint16Array;
-  i: Int32Array;
-  I: Uint32Array;
-  l: BigInt64Array;
-  L: BigUint64Array;
-  q: BigInt64Array;
-  Q: BigUint64Array;
-  f: Float32Array;
-  d: Float64Array;
-}[T];
+export type ViewOf<T extends Typecode> = T extends 'c'
+  ? Buffer
+  : T extends 'u' | 'I'
+    ? Uint32Array
+    : T extends 'b'
+      ? Int8Array
+      : T extends 'B'
+        ? Uint8Array
+        : T extends 'h'
+          ? Int16Array
+          : T extends 'H'
+            ? Uint16Array
+            : T extends 'i'
+              ? Int32Array
+              : T extends 'l' | 'q'
+                ? BigInt64Array
+                : T extends 'L' | 'Q'
+                  ? BigUint64Array
+                  : T extends 'f'
+                    ? Float32Array
+                    : Float64Array;
 
 /** The elements of a view. */
 export interface Elements {

@@ -141,6 +141,7 @@ export class RawValue<T extends Typecode = Typecode> extends SharedCType<T> {
     return this.type.get(this.elements, 0) as ElementOf<T>;
   }
 
+  /** Writes the value. Throws a `TypeError` or `RangeError` for one that the type cannot hold. */
   set value(value: ElementOf<T>) {
     this.type.set(this.elements, 0, value, 'value');
   }
