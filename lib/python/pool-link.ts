@@ -39,8 +39,8 @@ export class PythonLink extends WorkerLink {
     this.#control = control;
   }
 
-  async sendTask({ ticket, target, args, kwargs = {}, mode, credits, logs }: TaskMessage): Promise<void> {
-    await this.connection.send([ticket, target, args, kwargs, mode, credits, logs]);
+  async sendTask({ ticket, target, args, kwargs = {}, mode, credits, logs, context = {} }: TaskMessage): Promise<void> {
+    await this.connection.send([ticket, target, args, kwargs, mode, credits, logs, context]);
   }
 
   control(kind: number, ticket: number, count = 0): void {

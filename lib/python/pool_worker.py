@@ -69,7 +69,7 @@ def portable(value):
         return None
 
 
-def find(target):
+def find(target, fits=callable, kind='function'):
     global stage
     module, name = target.split(':')
     stage = 'import'
@@ -80,9 +80,9 @@ def find(target):
         found = getattr(owner, part, None)
         if found is None:
             break
-    if not callable(found):
-        names = ', '.join(key for key, value in vars(owner).items() if callable(value) and key[:1] != '_')
-        raise AttributeError('module %r has no function %r; it has: %s' % (module, name, names or 'none'))
+    if not fits(found):
+        names = ', '.join(key for key, value in vars(owner).items() if fits(value) and key[:1] != '_')
+        raise AttributeError('module %r has no %s %r; it has: %s' % (module, kind, name, names or 'none'))
     return found
 
 
@@ -232,6 +232,19 @@ def value_of(made):
     return run(made) if hasattr(made, '__await__') else made
 
 
+def call_within(context, *task):
+    """Runs a task with the values that came with it."""
+    if not variables:
+        return call(*task)
+
+    def enter():
+        for name, value in context.items():
+            variables[name].set(value)
+        return call(*task)
+
+    return copy_context().run(enter)
+
+
 def call(function, mode, args, kwargs):
     if mode == 'stream':
         made = function(*args, **kwargs)
@@ -251,11 +264,11 @@ def outcome_of(data):
     """Runs a task. Returns the kind of the last message about it, and its pickle."""
     try:
         try:
-            task, target, args, kwargs, mode, credits, logs = pickle.loads(data)
+            task, target, args, kwargs, mode, credits, logs, context = pickle.loads(data)
             current.begin(task, credits)
             function = main if target is None else functions(target)
             with logging(logs):
-                value = call(function, mode, args, kwargs)
+                value = call_within(context, function, mode, args, kwargs)
             kind = DONE
             current.end()
         except BaseException as error:
@@ -311,6 +324,12 @@ def start():
     try:
         found = find(setup['target'])
         initializer = setup['initializer'] and find(setup['initializer'])
+        if setup['context']:
+            import contextvars
+            global copy_context
+            copy_context = contextvars.copy_context
+            for name in setup['context']:
+                variables[name] = find(name, lambda value: isinstance(value, contextvars.ContextVar), 'ContextVar')
         stage = 'run'
         if initializer:
             value_of(initializer(*setup['initargs']))
@@ -343,6 +362,8 @@ def serve():
         del data
 
 
+# The ContextVars whose values come with the tasks.
+variables = {}
 functions = functools.lru_cache(None)(find)
 main = start()
 if main is not None:

@@ -2,6 +2,7 @@
 #
 # Functions for pools. test/lifecycle/children/pool-functions.ts has the same ones for Node.
 import asyncio
+import contextvars
 import logging
 import multiprocessing
 import os
@@ -38,6 +39,19 @@ def add(a, b=0):
 
 def echo(value):
     return value
+
+
+request = contextvars.ContextVar('request', default=None)
+
+
+async def get_request():
+    await asyncio.sleep(0.001)
+    return request.get()
+
+
+def get_requests(n):
+    for _ in range(n):
+        yield request.get()
 
 
 def pid():

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // Functions for pools. test/peers/pool_functions.py has the same ones in Python.
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { writeSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { spawn } from 'node:child_process';
@@ -32,6 +33,21 @@ export function add(a: number, b = 0): number {
 
 export function echo<T>(value: T): T {
   return value;
+}
+
+export const request = new AsyncLocalStorage<unknown>();
+
+export async function get_request(): Promise<unknown> {
+  await sleep(1);
+  return request.getStore() ?? null;
+}
+
+export async function* get_requests(n: number): AsyncGenerator<unknown> {
+  for (let i = 0; i < n; i++) yield await get_request();
+}
+
+export function get_context(): unknown {
+  return currentTask()!.context;
 }
 
 export function pid(): number {
