@@ -89,7 +89,10 @@ export interface TaskOptions {
 
 /** Options of `apply`. */
 export interface ApplyOptions extends TaskOptions {
-  /** Called when the function reports its progress. Of Node functions: `currentTask().progress(done, total)`. */
+  /**
+   * Called when the function reports its progress: in Node with `currentTask().progress(done, total)`, in Python with
+   * `multiprocessing.current_process().progress(done, total)`.
+   */
   onProgress?: ((done: number, total: number | undefined) => void) | undefined;
 }
 

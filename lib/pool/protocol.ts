@@ -24,6 +24,8 @@ export interface TaskMessage {
   readonly credits: number;
   /** Whether the pool has a use for log records. */
   readonly logs: boolean;
+  /** Whether the caller wants to know how far the task has got. */
+  readonly progress: boolean;
   /** What goes with the task beside its arguments. */
   readonly context: TaskContext | undefined;
 }

@@ -237,7 +237,19 @@ export class Scheduler {
     this.#wait.record(task.sentAt - task.queuedAt);
     const { mode, target, args, kwargs, credits, context } = job;
     const { id, ticket, attempt } = task;
-    const message = { id, ticket, attempt, target, args, kwargs, mode, credits, logs: this.#logs, context };
+    const message = {
+      id,
+      ticket,
+      attempt,
+      target,
+      args,
+      kwargs,
+      mode,
+      credits,
+      logs: this.#logs,
+      context,
+      progress: job.progress !== undefined,
+    };
     this.#limitRun(task, job);
     worker.run(task, message).catch((error: unknown) => {
       // A worker that has ended is noticed by its end. All other errors are about the values.
@@ -286,7 +298,10 @@ export class Scheduler {
       task.delivered = true;
       this.#decoded(task, message, (value) => task.job?.item?.(value));
     } else if (kind === fromWorker.progress) {
-      this.#decoded(task, message, (body) => task.job?.progress?.(...(body as [number, number | undefined])));
+      this.#decoded(task, message, (body) => {
+        const [done, total] = body as [number, number | null | undefined];
+        task.job?.progress?.(done, total ?? undefined);
+      });
     } else if (kind === fromWorker.log) {
       this.#decoded(task, message, (body) => {
         const { level, name, message: text } = body as LogBody;

@@ -10,7 +10,7 @@
 # The namespace has `__file__`, the name under which this file was compiled; `tasks`, a Connection in both directions; `control`, a Connection for what the pool says about a running
 # task; and `setup`, a dict.
 # globals: __file__, tasks, control, setup
-import contextlib, functools, importlib, os, pickle, signal, struct, sys, threading, time, traceback
+import contextlib, functools, importlib, multiprocessing, os, pickle, signal, struct, sys, threading, time, traceback
 from multiprocessing import pool, reduction
 
 READY, FAILED, TAKEN, DONE, ERROR, ITEM, PROGRESS, LOG = range(1, 9)
@@ -112,6 +112,8 @@ class Current:
     # The task that the pool wants to be given up, and the one whose stream it wants closed. Either may be still to come.
     cancelled = None
     closing = None
+    # Whether the caller wants to know how far the task has got.
+    progress = False
     # The exception that has interrupted the task.
     interrupt = None
 
@@ -126,6 +128,7 @@ class Current:
 
     def end(self):
         self.task = self.interrupt = None
+        self.progress = False
 
     def take(self):
         """Waits until another item is wanted. False if no more are."""
@@ -225,6 +228,12 @@ def run(awaitable):
     return asyncio.run(main())
 
 
+def progress(done, total=None):
+    """Tells the caller of the task how far it has got. In processes that the function has forked it does nothing."""
+    if current.progress and os.getpid() == pid:
+        send(PROGRESS, [done, total])
+
+
 def value_of(made):
     # CO_GENERATOR and CO_ASYNC_GENERATOR, without the module inspect, which takes long to import.
     if hasattr(made, '__anext__') or hasattr(made, 'send') and hasattr(made, 'gi_frame'):
@@ -264,7 +273,7 @@ def outcome_of(data):
     """Runs a task. Returns the kind of the last message about it, and its pickle."""
     try:
         try:
-            task, target, args, kwargs, mode, credits, logs, context = pickle.loads(data)
+            task, target, args, kwargs, mode, credits, logs, context, current.progress = pickle.loads(data)
             current.begin(task, credits)
             function = main if target is None else functions(target)
             with logging(logs):
@@ -317,6 +326,7 @@ def flush():
 
 def start():
     global stage
+    multiprocessing.current_process().progress = progress
     sys.argv[:] = [setup['target'].partition(':')[0]]
     signal.signal(signal.SIGINT, interrupt)
     sys.unraisablehook = unraisable

@@ -176,6 +176,44 @@ def report():
     return 'reported'
 
 
+def report_progress():
+    progress = multiprocessing.current_process().progress
+    progress(1, 2)
+    thread = threading.Thread(target=progress, args=(0.5,))
+    thread.start()
+    thread.join()
+    if os.fork() == 0:
+        progress(7, 7)
+        os._exit(0)
+    os.wait()
+    progress(2, total=2)
+    return 'reported'
+
+
+late = []
+
+
+def report_late():
+    progress = multiprocessing.current_process().progress
+    begun, go = threading.Event(), threading.Event()
+
+    def run():
+        begun.set()
+        go.wait()
+        progress(9, 9)
+
+    late.append((go, threading.Thread(target=run)))
+    late[-1][1].start()
+    begun.wait()
+
+
+def release_late():
+    for go, thread in late:
+        go.set()
+        thread.join()
+    return len(late)
+
+
 def leave_child():
     child = subprocess.Popen(['sleep', '5'])
     say('child %d' % child.pid)

@@ -16,7 +16,7 @@ export class RunningTask {
   #wake: (() => void) | undefined;
 
   constructor(
-    { id, ticket, attempt, credits, logs, context = {} }: TaskMessage,
+    { id, ticket, attempt, credits, logs, progress, context = {} }: TaskMessage,
     send: (kind: number, body: unknown) => Promise<void>,
   ) {
     this.ticket = ticket;
@@ -31,7 +31,9 @@ export class RunningTask {
       attempt,
       context,
       signal: this.#abort.signal,
-      progress: (done, total) => report(fromWorker.progress, [done, total]),
+      progress: (done, total) => {
+        if (progress) report(fromWorker.progress, [done, total]);
+      },
       log: (message, level = 'INFO') => {
         if (logs) report(fromWorker.log, { level, name: 'task', message });
       },

@@ -163,6 +163,14 @@ export async function report(): Promise<string> {
   return `${currentTask()!.id} ${currentTask()!.attempt}`;
 }
 
+export function report_progress(): string {
+  const { progress } = currentTask()!;
+  progress(1, 2);
+  progress(0.5);
+  progress(2, 2);
+  return 'reported';
+}
+
 /** Starts a process that holds this one's standard streams, and dies. */
 export function leave_child(): void {
   const child = spawn('sleep', ['5'], { stdio: 'inherit' });
