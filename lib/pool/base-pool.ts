@@ -15,7 +15,7 @@ import {
 } from '../core/validate.js';
 import type { Target } from '../process/process.js';
 import { Chunks, mapItems, type Items } from './batches.js';
-import type { PoolEvents, PoolStats } from './events.js';
+import { Listeners, type PoolEvents, type PoolStats } from './events.js';
 import {
   checkProgress,
   jobBase,
@@ -61,13 +61,22 @@ function namesWith(more: Readonly<Record<string, true>>): CallNames {
   };
 }
 
+/** Ends the workers of pools that were collected while they were open. Such a pool has no tasks. */
+const collected = new FinalizationRegistry<{ readonly name: string; readonly scheduler: Scheduler }>((pool) => {
+  process.emitWarning(`${pool.name}: a pool was collected that is still open: call close() or terminate()`, {
+    type: 'ResourceWarning',
+  });
+  pool.scheduler.close();
+});
+
 /**
  * A number of worker processes that run a function. CPython: `multiprocessing.Pool`.
  *
  * Each worker has connections of its own and no lock, so the end of one worker, however it ends, concerns its own task only. No
  * promise of a pool stays open: a task ends with its result, with the error of its function (`RemoteError`), or with an error that
  * says what has happened to it (`WorkerDied`, `TaskTimeout`, `PoolSaturated`, `PoolClosed`, an AbortError). A pool without tasks
- * does not keep the process alive, and its workers end with the process, however it ends.
+ * does not keep the process alive, and its workers end with the process, however it ends. If a pool is garbage collected while it is
+ * open, its workers end, with a ResourceWarning.
  */
 export abstract class BasePool<F extends Target> extends EventEmitter<PoolEvents> {
   readonly #scheduler: Scheduler;
@@ -79,7 +88,8 @@ export abstract class BasePool<F extends Target> extends EventEmitter<PoolEvents
     super();
     this.#options = options;
     this.#names = namesWith(more);
-    this.#scheduler = new Scheduler(launcher, options, this);
+    this.#scheduler = new Scheduler(launcher, options, new Listeners(this));
+    collected.register(this, { name: options.name, scheduler: this.#scheduler }, this);
   }
 
   /** @internal Checks the option `target` of a task. */
@@ -184,6 +194,7 @@ export abstract class BasePool<F extends Target> extends EventEmitter<PoolEvents
   async close(options: { grace?: number | null | undefined } = {}): Promise<void> {
     checkOptionNames(options, closeNames);
     const grace = checkTimeout(options.grace, 'grace');
+    collected.unregister(this);
     this.#scheduler.close();
     this.#scheduler.holdUntilEnded();
     const over = (): Error => new NotClosed('grace is over');
@@ -200,6 +211,7 @@ export abstract class BasePool<F extends Target> extends EventEmitter<PoolEvents
    * `PoolClosed`. CPython: `terminate()` and `join()`.
    */
   async terminate(): Promise<void> {
+    collected.unregister(this);
     this.#scheduler.terminate();
     this.#scheduler.holdUntilEnded();
     await this.#scheduler.whenEnded();
@@ -220,7 +232,7 @@ export abstract class BasePool<F extends Target> extends EventEmitter<PoolEvents
 
   #base(mode: Mode, options: TaskOptions, credits = 0): ReturnType<typeof jobBase> {
     if (options.target !== undefined) this.checkTarget(options.target);
-    return jobBase(mode, options, this.#options, credits);
+    return jobBase(mode, options, this.#options, this, credits);
   }
 
   async #map(mode: 'map' | 'starmap', items: Items<unknown>, options: MapOptions): Promise<Awaited<ReturnType<F>>[]> {

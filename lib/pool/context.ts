@@ -9,7 +9,12 @@ import { checkObject } from '../core/validate.js';
 import { exportOf } from '../process/target-module.js';
 
 /** An AsyncLocalStorage, whose store is the value, or a function that returns the value. It is asked in each call of the pool. */
-export type ContextSource = { getStore(): unknown } | (() => unknown);
+export type ContextSource =
+  | {
+      /** The store of the present asynchronous context. */
+      getStore(): unknown;
+    }
+  | (() => unknown);
 
 /** The values of one task by their names, without those that are undefined. */
 export type TaskContext = Readonly<Record<string, unknown>>;

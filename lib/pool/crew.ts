@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
 // The workers of a pool: how many there are, when one is started, recycled, sent away or replaced.
-import type { EventEmitter } from 'node:events';
-
 import { PoolClosed } from '../core/pool-errors.js';
 import { Brake } from './brake.js';
-import { callListener, type PoolEvents, type WorkerEvent } from './events.js';
+import type { Listeners, WorkerEvent } from './events.js';
 import { anonymousMemory } from './memory.js';
 import type { CrewOptions } from './options.js';
 import { PoolWorker, type Launcher, type WorkerOwner } from './pool-worker.js';
@@ -40,7 +38,7 @@ interface Waiter {
 export class Crew implements WorkerOwner {
   readonly #launcher: Launcher;
   readonly #options: CrewOptions;
-  readonly #events: EventEmitter<PoolEvents>;
+  readonly #listeners: Listeners;
   readonly #owner: CrewOwner;
   readonly #brake: Brake;
   readonly workers = new Set<PoolWorker>();
@@ -52,10 +50,10 @@ export class Crew implements WorkerOwner {
   readonly #endWaiters: (() => void)[] = [];
   #idleTimer: NodeJS.Timeout | undefined;
 
-  constructor(launcher: Launcher, options: CrewOptions, events: EventEmitter<PoolEvents>, owner: CrewOwner) {
+  constructor(launcher: Launcher, options: CrewOptions, listeners: Listeners, owner: CrewOwner) {
     this.#launcher = launcher;
     this.#options = options;
-    this.#events = events;
+    this.#listeners = listeners;
     this.#owner = owner;
     this.#brake = new Brake(() => this.#refill());
     try {
@@ -149,8 +147,7 @@ export class Crew implements WorkerOwner {
   }
 
   line({ pid, task }: PoolWorker, stream: StreamName, line: string): boolean {
-    // A listener that throws is one.
-    return callListener(() => this.#events.emit('output', { stream, line, pid, task: task?.id })) ?? true;
+    return this.#listeners.tell('output', { stream, line, pid, task: task?.id });
   }
 
   ended(worker: PoolWorker, exitcode: number, error: Error | undefined): void {
@@ -167,7 +164,7 @@ export class Crew implements WorkerOwner {
     const regular = worker.killed || worker.isDismissed;
     const delay = regular ? 0 : this.#brake.died(worker.wasReady);
     const { deaths } = this.#brake;
-    if (delay > 0) callListener(() => this.#events.emit('brake', { deaths, delay }));
+    if (delay > 0) this.#listeners.tell('brake', { deaths, delay });
     const hopeless = !this.#proven || (this.#brake.hopeless && !this.#hasReady);
     if (error !== undefined && hopeless) this.#break(error);
     else this.#refill();

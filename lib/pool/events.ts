@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // The events of a pool, and its state as `stats()` returns it.
+import type { EventEmitter } from 'node:events';
+
 import type { TimeSummary } from './statistics.js';
 import type { StreamName } from './worker-output.js';
 
@@ -108,5 +110,27 @@ export function callListener<T>(call: () => T): T | undefined {
       throw error;
     });
     return undefined;
+  }
+}
+
+/** The listeners of a pool. They do not keep the pool from being collected: its tasks do, and its user. */
+export class Listeners {
+  readonly #pool: WeakRef<EventEmitter<PoolEvents>>;
+
+  constructor(pool: EventEmitter<PoolEvents>) {
+    this.#pool = new WeakRef(pool);
+  }
+
+  /** Returns whether there are any; also if one of them throws. */
+  tell<K extends keyof PoolEvents>(name: K, ...args: PoolEvents[K]): boolean {
+    const pool = this.#pool.deref();
+    if (pool === undefined || pool.listenerCount(name) === 0) return false;
+    callListener(() => pool.emit(name, ...(args as never)));
+    return true;
+  }
+
+  /** Whether an event has any. */
+  has(name: keyof PoolEvents): boolean {
+    return (this.#pool.deref()?.listenerCount(name) ?? 0) > 0;
   }
 }

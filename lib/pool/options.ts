@@ -210,13 +210,13 @@ function checkTaskOptions(options: TaskOptions, pool: TaskLimits): TaskLimits {
 }
 
 /** The part of a job that is known before its arguments. */
-export type JobBase = Pick<Job, 'mode' | 'target' | 'kwargs' | 'credits' | 'limits' | 'context'>;
+export type JobBase = Pick<Job, 'mode' | 'target' | 'kwargs' | 'credits' | 'limits' | 'context' | 'owner'>;
 
 /** Makes that part. */
-export function jobBase(mode: Mode, options: TaskOptions, pool: CheckedOptions, credits = 0): JobBase {
+export function jobBase(mode: Mode, options: TaskOptions, pool: CheckedOptions, owner: object, credits = 0): JobBase {
   const limits = checkTaskOptions(options, pool.limits);
   const { kwargs } = options as { kwargs?: Readonly<Record<string, unknown>> };
-  return { mode, target: options.target, kwargs, credits, limits, context: takeContext(pool.context) };
+  return { mode, target: options.target, kwargs, credits, limits, context: takeContext(pool.context), owner };
 }
 
 export function checkProgress(onProgress: unknown): void {

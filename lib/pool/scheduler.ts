@@ -2,14 +2,12 @@
 //
 // Brings tasks and workers together. Every task is settled exactly once: by its worker, by the end of its worker, by a time
 // limit or a signal, or by the end of the pool.
-import type { EventEmitter } from 'node:events';
-
 import { startLimits, throwIfAborted } from '../core/deadline.js';
 import { PoolSaturated, TaskTimeout, WorkerDied, PoolClosed } from '../core/pool-errors.js';
 import { KeepAlive } from '../event-loop/keep-alive.js';
 import { Crew } from './crew.js';
 import { Diagnostics } from './diagnostics.js';
-import { callListener, type PoolEvents, type PoolStats } from './events.js';
+import { callListener, type Listeners, type PoolStats } from './events.js';
 import type { CrewOptions } from './options.js';
 import type { Launcher, PoolWorker } from './pool-worker.js';
 import { fromWorker, toWorker, type LogBody, type WorkerMessage } from './protocol.js';
@@ -23,7 +21,7 @@ const MOST_LOST = 3;
 export class Scheduler {
   readonly #queue = new TaskQueue<PoolWorker>();
   readonly #crew: Crew;
-  readonly #events: EventEmitter<PoolEvents>;
+  readonly #listeners: Listeners;
   readonly #diagnostics: Diagnostics;
   readonly #maxQueue: number;
   readonly #killTimeout: number;
@@ -42,9 +40,9 @@ export class Scheduler {
   constructor(
     launcher: Launcher,
     options: CrewOptions & { readonly maxQueue: number; readonly name: string },
-    events: EventEmitter<PoolEvents>,
+    listeners: Listeners,
   ) {
-    this.#events = events;
+    this.#listeners = listeners;
     this.#maxQueue = options.maxQueue;
     this.#killTimeout = options.killTimeout;
     this.#diagnostics = new Diagnostics(() => ({
@@ -53,13 +51,13 @@ export class Scheduler {
       // The first workers are started before there is a crew.
       idleWorkers: (this.#crew as Crew | undefined)?.idle().length ?? 0,
     }));
-    this.#crew = new Crew(launcher, options, events, {
+    this.#crew = new Crew(launcher, options, listeners, {
       wanted: () => this.#queue.hasShared,
       free: () => this.#pump(),
       gone: (worker) => this.#queue.forget(worker),
       worker: (event) => {
         this.#diagnostics.worker(event);
-        callListener(() => this.#events.emit('worker', event));
+        this.#listeners.tell('worker', event);
       },
       finished: (worker, task, message) => this.#finished(worker, task, message),
       about: (worker, task, message) => this.#about(worker, task, message),
@@ -151,7 +149,7 @@ export class Scheduler {
 
   /** Whether records of the log have a listener. */
   get #logs(): boolean {
-    return this.#events.listenerCount('log') > 0;
+    return this.#listeners.has('log');
   }
 
   /** Keeps the event loop alive until the crew has ended. */
@@ -222,7 +220,7 @@ export class Scheduler {
     }
     if (this.#queue.length === 0) {
       this.#diagnostics.drained();
-      callListener(() => this.#events.emit('drain'));
+      this.#listeners.tell('drain');
     } else if (this.#queue.hasShared) {
       this.#crew.grow();
     }
@@ -305,7 +303,7 @@ export class Scheduler {
     } else if (kind === fromWorker.log) {
       this.#decoded(task, message, (body) => {
         const { level, name, message: text } = body as LogBody;
-        this.#events.emit('log', { level, name, message: text, pid: worker.pid, task: task.id });
+        this.#listeners.tell('log', { level, name, message: text, pid: worker.pid, task: task.id });
       });
     }
   }

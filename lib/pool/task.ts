@@ -27,6 +27,8 @@ export interface Job {
   readonly credits: number;
   readonly limits: TaskLimits;
   readonly context: TaskContext | undefined;
+  /** The pool, which is not collected while it has the job. */
+  readonly owner: object;
   done(value: unknown): void;
   failed(error: unknown): void;
   item?(value: unknown): void;

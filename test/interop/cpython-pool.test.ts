@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
 //
 // CPython's own tests of pools (test/_test_multiprocessing.py), under their names, against both kinds of pools. What they pass as
-// callbacks are handlers of promises here. Tests of what has no counterpart are missing: test_enter of a pool that is entered
-// twice, and test_resource_warning.
-import { expect } from 'chai';
-import { pickle, RemoteError } from 'node-multiprocessing';
+// callbacks are handlers of promises here. What has no counterpart is missing: test_enter of a pool that is entered twice.
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 
-import { instance, rejects, within } from '../helpers/index.js';
+import { expect } from 'chai';
+import { activeChildren, pickle, RemoteError } from 'node-multiprocessing';
+
+import { instance, rejects, turns, within } from '../helpers/index.js';
 import { endPools, kinds, workerEvent, type AnyPool } from '../lifecycle/support/pools.js';
 
 class SayWhenError extends Error {
@@ -20,6 +22,19 @@ function* exceptionThrowingGenerator(total: number, when: number): Generator<num
     if (i === when) throw new SayWhenError('Somebody said when');
     yield i;
   }
+}
+
+/** Collects until a condition holds, since the callbacks of collected objects come in later turns. */
+async function collectUntil(done: () => boolean): Promise<void> {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  const collecting = async (): Promise<void> => {
+    while (!done()) {
+      await turns(1);
+      collect();
+    }
+  };
+  await within(60_000, collecting(), 'the garbage collection');
 }
 
 const range = (n: number): number[] => [...Array(n).keys()];
@@ -181,6 +196,59 @@ for (const kind of kinds) {
         // dropped; the pool serves the next call.
         await rejects(pool.map(['a', 'b', 'c'], { ...other('raising'), chunksize: 1 }), { code: 'ERR_MP_REMOTE' });
         expect(await pool.apply([3])).to.equal(9);
+      });
+
+      it('test_release_task_refs', async () => {
+        const made = kind.make('remember', { processes: 1 });
+        const refs: WeakRef<object>[] = [];
+        const run = async (): Promise<void> => {
+          const objects = range(10).map((i) => new Set([i]));
+          refs.push(...objects.map((object) => new WeakRef(object)));
+          expect(await made.map(objects, { chunksize: 1 })).to.deep.equal(objects);
+        };
+        await run();
+        await collectUntil(() => refs.every((ref) => ref.deref() === undefined));
+        expect(await made.apply([], other('count_remembered'))).to.equal(0);
+      });
+
+      it('test_resource_warning', async () => {
+        const warnings: Error[] = [];
+        const listen = (warning: Error): void => void warnings.push(warning);
+        process.on('warning', listen);
+        const unclosed = (name: string): AnyPool => kind.untracked('sqr', { processes: 1, name });
+        const pids: number[] = [];
+        const run = async (): Promise<void> => {
+          for (const end of ['close', 'terminate'] as const) {
+            const made = unclosed('Closed');
+            await made.ready();
+            await made[end]();
+          }
+          const made = unclosed('Unclosed');
+          expect(await made.apply([3])).to.equal(9);
+          pids.push(...made.stats().workers.map(({ pid }) => pid));
+        };
+        try {
+          await run();
+          await collectUntil(() => warnings.length > 0 && !activeChildren().some(({ pid }) => pids.includes(pid!)));
+          expect(warnings.map(({ name }) => name)).to.deep.equal(['ResourceWarning']);
+          expect(warnings[0]!.message).to.match(/^Unclosed: /);
+        } finally {
+          process.off('warning', listen);
+        }
+      });
+
+      it('is not collected while it has a task, or an iterator of it lives', async () => {
+        const run = async (): Promise<void> => {
+          const call = kind.untracked('take', { processes: 1, name: 'Busy' }).apply([300, 'taken']);
+          const items = kind.untracked('count', { processes: 1, name: 'Lazy' }).stream([3], { buffersize: 1 });
+          let settled = false;
+          void call.finally(() => (settled = true));
+          await collectUntil(() => settled);
+          expect(await call).to.equal('taken');
+          expect(await list(items)).to.deep.equal([0, 1, 2]);
+        };
+        await run();
+        await collectUntil(() => !activeChildren().some(({ name }) => /^(Busy|Lazy)-/.test(name)));
       });
 
       it('test_enter', async () => {

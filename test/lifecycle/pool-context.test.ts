@@ -3,7 +3,7 @@
 // What reaches a task beside its arguments, in which asynchronous context the caller's functions run, and the channels for tools
 // that watch pools.
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { channel, subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 
 import { expect } from 'chai';
 import type { PoolWorkerMessage, TaskDoneMessage, TaskSubmitMessage } from 'node-multiprocessing';
@@ -141,7 +141,7 @@ describe('The channels of pools', () => {
         resolve();
       });
     });
-    channel(`${PREFIX}task:submit`).subscribe(fail);
+    subscribe(`${PREFIX}task:submit`, fail);
     try {
       const pool = nodeKind.make('add', { processes: 1 });
       expect(await pool.apply([1, 2])).to.equal(3);
@@ -149,7 +149,7 @@ describe('The channels of pools', () => {
       expect(instance(errors[0], Error).message).to.equal('subscriber');
     } finally {
       process.setUncaughtExceptionCaptureCallback(null);
-      channel(`${PREFIX}task:submit`).unsubscribe(fail);
+      unsubscribe(`${PREFIX}task:submit`, fail);
     }
   });
 });

@@ -3,6 +3,7 @@
 # Functions for pools. test/lifecycle/children/pool-functions.ts has the same ones for Node.
 import asyncio
 import contextvars
+import gc
 import logging
 import multiprocessing
 import os
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 
 
 def say(line):
@@ -39,6 +41,19 @@ def add(a, b=0):
 
 def echo(value):
     return value
+
+
+remembered = []
+
+
+def remember(value):
+    remembered.append(weakref.ref(value))
+    return value
+
+
+def count_remembered():
+    gc.collect()
+    return sum(ref() is not None for ref in remembered)
 
 
 request = contextvars.ContextVar('request', default=None)

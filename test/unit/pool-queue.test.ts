@@ -20,6 +20,7 @@ function job(priority = 0, key?: unknown): Job {
     kwargs: undefined,
     credits: 0,
     context: undefined,
+    owner: {},
   } as const;
   return { ...base, limits, done: nothing, failed: nothing };
 }

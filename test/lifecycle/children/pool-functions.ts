@@ -4,6 +4,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { writeSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { spawn } from 'node:child_process';
 
 import { currentTask, currentProcess, type Connection } from 'node-multiprocessing';
@@ -35,7 +37,25 @@ export function echo<T>(value: T): T {
   return value;
 }
 
-export const request = new AsyncLocalStorage<unknown>();
+const remembered: WeakRef<object>[] = [];
+
+export function remember<T extends object>(value: T): T {
+  remembered.push(new WeakRef(value));
+  return value;
+}
+
+/** How many of them were not collected. */
+export async function count_remembered(): Promise<number> {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  for (let i = 0; i < 3; i++) {
+    await sleep(1);
+    collect();
+  }
+  return remembered.filter((ref) => ref.deref() !== undefined).length;
+}
+
+export const request = new AsyncLocalStorage();
 
 export async function get_request(): Promise<unknown> {
   await sleep(1);

@@ -27,6 +27,8 @@ export interface Kind {
   /** The option `target` of a function. */
   target(name: string): string;
   make(name: string, options?: Options): AnyPool;
+  /** As `make`. The pool is not ended after the test, and may be collected before. */
+  untracked(name: string, options?: Options): AnyPool;
 }
 
 const made: AnyPool[] = [];
@@ -46,24 +48,27 @@ export const nodeKind: Kind = {
   isPython: false,
   errorName: 'RangeError',
   target: (name) => name,
-  make: (name, options = {}) => tracked(new Pool({ module, target: name, processes: 2, ...options }) as AnyPool),
+  make: (name, options) => tracked(nodeKind.untracked(name, options)),
+  untracked: (name, options = {}) => new Pool({ module, target: name, processes: 2, ...options }) as AnyPool,
 };
 
 /** Pools of one Python. */
 export function pythonKind(version: string, path: string): Kind {
   const target = (name: string): string => (name.includes(':') ? name : `pool_functions:${name}`);
-  return {
+  const kind: Kind = {
     name: `PythonPool ${version}`,
     isPython: true,
     errorName: 'ValueError',
     target,
-    make(name, { initializer, ...options } = {}) {
+    make: (name, options) => tracked(kind.untracked(name, options)),
+    untracked(name, { initializer, ...options } = {}) {
       const env = options.env ?? foreignEnv();
       const common = { target: target(name), python: path, pythonPath: peers, processes: 2, ...options, env };
       const initialize = initializer === undefined ? {} : { initializer: target(initializer) };
-      return tracked(new PythonPool({ ...common, ...initialize }) as AnyPool);
+      return new PythonPool({ ...common, ...initialize }) as AnyPool;
     },
   };
+  return kind;
 }
 
 /** The pools of Node, and of the oldest and the newest Python. */
