@@ -62,7 +62,7 @@ export async function get_request(): Promise<unknown> {
   return request.getStore() ?? null;
 }
 
-export async function* get_requests(n: number): AsyncGenerator<unknown> {
+export async function* get_requests(n: number): AsyncGenerator {
   for (let i = 0; i < n; i++) yield await get_request();
 }
 
