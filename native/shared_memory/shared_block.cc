@@ -9,7 +9,7 @@
 #include <cerrno>
 
 #include "os/platform.h"
-#include "os/shared_file.h"
+#include "shared_memory/shared_file.h"
 #include "semaphores/family.h"
 #include "util/steps.h"
 
