@@ -59,6 +59,8 @@ export type { SocketAddress, SocketFamily } from './listener/socket-address.js';
 export { Pipe } from './connection/pipe.js';
 export { BasePool, type Yielded } from './pool/base-pool.js';
 export type { Items } from './pool/batches.js';
+export type { ContextSource, TaskContext } from './pool/context.js';
+export type { PoolMessage, PoolWorkerMessage, TaskDoneMessage, TaskSubmitMessage } from './pool/diagnostics.js';
 export { currentTask, type CurrentTask } from './pool/node/current-task.js';
 export type {
   BrakeEvent,

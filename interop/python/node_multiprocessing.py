@@ -228,7 +228,7 @@ class _NodeWorker:
     def run(self, name: str, args: Sequence[Any]) -> Any:
         number = next(self._numbers)
         task: Dict[str, Any] = {'id': number, 'ticket': number, 'attempt': 1, 'target': name, 'args': list(args)}
-        task.update(kwargs=None, mode='call', credits=0, logs=False)
+        task.update(kwargs=None, mode='call', credits=0, logs=False, progress=False, context={})
         message = bytes(reduction.ForkingPickler.dumps({'type': 'task', 'task': task}, 4))
         try:
             self._connection.send_bytes(message)

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+import { AsyncResource } from 'node:async_hooks';
 import { EventEmitter } from 'node:events';
 
 import { startLimits } from '../core/deadline.js';
@@ -17,7 +18,6 @@ import { Chunks, mapItems, type Items } from './batches.js';
 import type { PoolEvents, PoolStats } from './events.js';
 import {
   checkProgress,
-  checkTaskOptions,
   jobBase,
   TASK_OPTIONS,
   type ApplyOptions,
@@ -103,7 +103,8 @@ export abstract class BasePool<F extends Target> extends EventEmitter<PoolEvents
         args: checkArguments(args),
         done: (value) => resolve(value as Awaited<ReturnType<F>>),
         failed: reject,
-        progress: (done, total) => onProgress?.(done, total),
+        // In the asynchronous context of this call, and not in that of the message.
+        progress: onProgress && AsyncResource.bind(onProgress),
       });
     });
   }
@@ -219,7 +220,7 @@ export abstract class BasePool<F extends Target> extends EventEmitter<PoolEvents
 
   #base(mode: Mode, options: TaskOptions, credits = 0): ReturnType<typeof jobBase> {
     if (options.target !== undefined) this.checkTarget(options.target);
-    return jobBase(mode, options, checkTaskOptions(options, this.#options.limits), credits);
+    return jobBase(mode, options, this.#options, credits);
   }
 
   async #map(mode: 'map' | 'starmap', items: Items<unknown>, options: MapOptions): Promise<Awaited<ReturnType<F>>[]> {

@@ -5,7 +5,7 @@ import type { EventEmitter } from 'node:events';
 
 import { PoolClosed } from '../core/pool-errors.js';
 import { Brake } from './brake.js';
-import { callListener, type PoolEvents } from './events.js';
+import { callListener, type PoolEvents, type WorkerEvent } from './events.js';
 import { anonymousMemory } from './memory.js';
 import type { CrewOptions } from './options.js';
 import { PoolWorker, type Launcher, type WorkerOwner } from './pool-worker.js';
@@ -21,6 +21,8 @@ export interface CrewOwner {
   free(): void;
   /** A worker takes no more tasks. */
   gone(worker: PoolWorker): void;
+  /** A worker was started, is ready, or has ended. */
+  worker(event: WorkerEvent): void;
   finished(worker: PoolWorker, task: Task | undefined, message: WorkerMessage): void;
   about(worker: PoolWorker, task: Task, message: WorkerMessage): void;
   /** A worker has ended in the middle of a task. */
@@ -239,7 +241,7 @@ export class Crew implements WorkerOwner {
 
   #emit({ pid, index }: PoolWorker, type: 'started' | 'ready' | 'ended', exitcode?: number): void {
     const end = exitcode === undefined ? {} : { exitcode };
-    callListener(() => this.#events.emit('worker', { type, pid, index, ...end }));
+    this.#owner.worker({ type, pid, index, ...end });
   }
 
   #tellReady(): void {

@@ -4,6 +4,7 @@ import { availableParallelism } from 'node:os';
 import { argumentError } from '../core/errors.js';
 import { isURL } from '../core/realms.js';
 import { checkFunction, checkInteger, checkObject, checkSignal, checkTimeout } from '../core/validate.js';
+import { checkContext, takeContext, type ContextEntry, type ContextSource } from './context.js';
 import type { Mode } from './protocol.js';
 import type { Job, TaskLimits } from './task.js';
 
@@ -40,6 +41,13 @@ export interface PoolOptions {
   name?: string | undefined;
   /** The arguments of `initializer`. CPython: `initargs`. */
   initargs?: readonly unknown[] | undefined;
+  /**
+   * What goes with each task beside its arguments: AsyncLocalStorages and functions, which are asked in each call of the pool. In
+   * a `Pool` the name of an AsyncLocalStorage is that of an export of the module, an AsyncLocalStorage that has the same store
+   * while the task runs; all values are in `currentTask().context`. In a `PythonPool` each name is `'module:variable'`, a ContextVar
+   * that has the value. Default: nothing.
+   */
+  context?: Readonly<Record<string, ContextSource>> | undefined;
 }
 
 /** @internal The names of these options, for the lists of both kinds. */
@@ -58,6 +66,7 @@ export const POOL_OPTIONS = {
   retries: true,
   name: true,
   initargs: true,
+  context: true,
 } as const;
 
 /** Options of one task. */
@@ -80,7 +89,10 @@ export interface TaskOptions {
 
 /** Options of `apply`. */
 export interface ApplyOptions extends TaskOptions {
-  /** Called when the function reports its progress. Of Node functions: `currentTask().progress(done, total)`. */
+  /**
+   * Called when the function reports its progress: in Node with `currentTask().progress(done, total)`, in Python with
+   * `multiprocessing.current_process().progress(done, total)`.
+   */
   onProgress?: ((done: number, total: number | undefined) => void) | undefined;
 }
 
@@ -133,6 +145,7 @@ export interface CheckedOptions extends CrewOptions {
   readonly cwd: string | URL | undefined;
   readonly name: string;
   readonly initargs: readonly unknown[];
+  readonly context: readonly ContextEntry[];
 }
 
 function countOr(value: number | undefined, name: string, min: number, otherwise: number): number {
@@ -177,11 +190,12 @@ export function checkPoolOptions(options: PoolOptions, name: string): CheckedOpt
     cwd,
     name: options.name ?? name,
     initargs,
+    context: checkContext(options.context),
   };
 }
 
 /** Validates the options of one task. */
-export function checkTaskOptions(options: TaskOptions, pool: TaskLimits): TaskLimits {
+function checkTaskOptions(options: TaskOptions, pool: TaskLimits): TaskLimits {
   const { priority = 0 } = options;
   if (typeof priority !== 'number' || Number.isNaN(priority)) throw argumentError('type', 'priority must be a number');
   return {
@@ -196,12 +210,13 @@ export function checkTaskOptions(options: TaskOptions, pool: TaskLimits): TaskLi
 }
 
 /** The part of a job that is known before its arguments. */
-export type JobBase = Pick<Job, 'mode' | 'target' | 'kwargs' | 'credits' | 'limits'>;
+export type JobBase = Pick<Job, 'mode' | 'target' | 'kwargs' | 'credits' | 'limits' | 'context'>;
 
 /** Makes that part. */
-export function jobBase(mode: Mode, options: TaskOptions, limits: TaskLimits, credits = 0): JobBase {
+export function jobBase(mode: Mode, options: TaskOptions, pool: CheckedOptions, credits = 0): JobBase {
+  const limits = checkTaskOptions(options, pool.limits);
   const { kwargs } = options as { kwargs?: Readonly<Record<string, unknown>> };
-  return { mode, target: options.target, kwargs, credits, limits };
+  return { mode, target: options.target, kwargs, credits, limits, context: takeContext(pool.context) };
 }
 
 export function checkProgress(onProgress: unknown): void {

@@ -92,6 +92,7 @@ export class Pool<F extends Target = Target> extends BasePool<F> {
       target: checkTargetName(options.target),
       initializer: initializer === undefined ? undefined : checkTargetName(initializer),
       initargs: checked.initargs,
+      storages: checked.context.filter(({ isStorage }) => isStorage).map(({ name }) => name),
     };
     super(checked, new NodeLauncher(options as NodePoolOptions<Target>, checked, setup), {});
   }

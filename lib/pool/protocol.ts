@@ -3,6 +3,8 @@
 // The messages between a pool and one of its workers. A worker has one task at a time, so its messages need no number: they are
 // about the task that it was sent last. interop/python/node_multiprocessing.py has the same numbers. What the pool says about a task names the attempt, since the worker may have finished it.
 
+import type { TaskContext } from './context.js';
+
 /** What a task does with its function. */
 export type Mode = 'call' | 'map' | 'starmap' | 'stream';
 
@@ -22,6 +24,10 @@ export interface TaskMessage {
   readonly credits: number;
   /** Whether the pool has a use for log records. */
   readonly logs: boolean;
+  /** Whether the caller wants to know how far the task has got. */
+  readonly progress: boolean;
+  /** What goes with the task beside its arguments. */
+  readonly context: TaskContext | undefined;
 }
 
 /** What a worker sends. pool_worker.py has the same numbers. */

@@ -8,6 +8,7 @@ import { startLimits, throwIfAborted } from '../core/deadline.js';
 import { PoolSaturated, TaskTimeout, WorkerDied, PoolClosed } from '../core/pool-errors.js';
 import { KeepAlive } from '../event-loop/keep-alive.js';
 import { Crew } from './crew.js';
+import { Diagnostics } from './diagnostics.js';
 import { callListener, type PoolEvents, type PoolStats } from './events.js';
 import type { CrewOptions } from './options.js';
 import type { Launcher, PoolWorker } from './pool-worker.js';
@@ -23,6 +24,7 @@ export class Scheduler {
   readonly #queue = new TaskQueue<PoolWorker>();
   readonly #crew: Crew;
   readonly #events: EventEmitter<PoolEvents>;
+  readonly #diagnostics: Diagnostics;
   readonly #maxQueue: number;
   readonly #killTimeout: number;
   readonly #wait = new Times();
@@ -39,16 +41,26 @@ export class Scheduler {
 
   constructor(
     launcher: Launcher,
-    options: CrewOptions & { readonly maxQueue: number },
+    options: CrewOptions & { readonly maxQueue: number; readonly name: string },
     events: EventEmitter<PoolEvents>,
   ) {
     this.#events = events;
     this.#maxQueue = options.maxQueue;
     this.#killTimeout = options.killTimeout;
+    this.#diagnostics = new Diagnostics(() => ({
+      poolName: options.name,
+      queueSize: this.#queue.length,
+      // The first workers are started before there is a crew.
+      idleWorkers: (this.#crew as Crew | undefined)?.idle().length ?? 0,
+    }));
     this.#crew = new Crew(launcher, options, events, {
       wanted: () => this.#queue.hasShared,
       free: () => this.#pump(),
       gone: (worker) => this.#queue.forget(worker),
+      worker: (event) => {
+        this.#diagnostics.worker(event);
+        callListener(() => this.#events.emit('worker', event));
+      },
       finished: (worker, task, message) => this.#finished(worker, task, message),
       about: (worker, task, message) => this.#about(worker, task, message),
       died: (worker, task, exitcode) => this.#died(worker, task, exitcode),
@@ -61,10 +73,14 @@ export class Scheduler {
     throwIfAborted({ timeout: Infinity, signal: job.limits.signal });
     if (this.#refusal !== undefined) throw this.#refusal();
     if (this.#queue.length >= this.#maxQueue && !this.#crew.hasIdle) throw new PoolSaturated(this.#maxQueue);
-    const task = new Task(++this.#last, this.#counted(job));
+    const task: Task = new Task(
+      ++this.#last,
+      this.#counted(job, () => task),
+    );
     this.#open++;
     this.#keepAlive.begin();
     this.#enqueue(task, job);
+    this.#diagnostics.submitted(task);
     this.#pump();
     return task;
   }
@@ -158,8 +174,9 @@ export class Scheduler {
     };
   }
 
-  #counted(job: Job): Job {
-    const over = (): void => {
+  #counted(job: Job, task: () => Task): Job {
+    const over = (failure: { readonly error?: unknown }): void => {
+      this.#diagnostics.done(task(), failure);
       this.#open--;
       this.#keepAlive.end();
       this.#endWhenDone();
@@ -168,12 +185,12 @@ export class Scheduler {
       ...job,
       done: (value) => {
         this.#done++;
-        over();
+        over({});
         job.done(value);
       },
       failed: (error) => {
         this.#failed++;
-        over();
+        over({ error });
         job.failed(error);
       },
     };
@@ -203,8 +220,12 @@ export class Scheduler {
       const task = this.#queue.take(worker);
       if (task !== undefined) this.#dispatch(worker, task);
     }
-    if (this.#queue.length === 0) callListener(() => this.#events.emit('drain'));
-    else if (this.#queue.hasShared) this.#crew.grow();
+    if (this.#queue.length === 0) {
+      this.#diagnostics.drained();
+      callListener(() => this.#events.emit('drain'));
+    } else if (this.#queue.hasShared) {
+      this.#crew.grow();
+    }
   }
 
   #dispatch(worker: PoolWorker, task: Task): void {
@@ -214,9 +235,21 @@ export class Scheduler {
     task.sentAt = performance.now();
     task.ticket = ++this.#tickets;
     this.#wait.record(task.sentAt - task.queuedAt);
-    const { mode, target, args, kwargs, credits } = job;
+    const { mode, target, args, kwargs, credits, context } = job;
     const { id, ticket, attempt } = task;
-    const message = { id, ticket, attempt, target, args, kwargs, mode, credits, logs: this.#logs };
+    const message = {
+      id,
+      ticket,
+      attempt,
+      target,
+      args,
+      kwargs,
+      mode,
+      credits,
+      logs: this.#logs,
+      context,
+      progress: job.progress !== undefined,
+    };
     this.#limitRun(task, job);
     worker.run(task, message).catch((error: unknown) => {
       // A worker that has ended is noticed by its end. All other errors are about the values.
@@ -265,7 +298,10 @@ export class Scheduler {
       task.delivered = true;
       this.#decoded(task, message, (value) => task.job?.item?.(value));
     } else if (kind === fromWorker.progress) {
-      this.#decoded(task, message, (body) => task.job?.progress?.(...(body as [number, number | undefined])));
+      this.#decoded(task, message, (body) => {
+        const [done, total] = body as [number, number | null | undefined];
+        task.job?.progress?.(done, total ?? undefined);
+      });
     } else if (kind === fromWorker.log) {
       this.#decoded(task, message, (body) => {
         const { level, name, message: text } = body as LogBody;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+import type { TaskContext } from './context.js';
 import type { Mode } from './protocol.js';
 
 /** How a task is scheduled. */
@@ -25,10 +26,11 @@ export interface Job {
   /** How many items of a stream may be on their way. */
   readonly credits: number;
   readonly limits: TaskLimits;
+  readonly context: TaskContext | undefined;
   done(value: unknown): void;
   failed(error: unknown): void;
   item?(value: unknown): void;
-  progress?(done: number, total: number | undefined): void;
+  readonly progress?: ((done: number, total: number | undefined) => void) | undefined;
 }
 
 /** A job in a pool: queued, running, or settled. */

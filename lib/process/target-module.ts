@@ -36,20 +36,28 @@ export async function loadModule(location: string): Promise<Record<string, unkno
   return (await import(url.href)) as Record<string, unknown>;
 }
 
+/** An export of a module, by its name. */
+export function exportOf(module: Record<string, unknown>, name: string): unknown {
+  const commonJs = commonJsExports(module);
+  return name in module ? module[name] : Object.hasOwn(commonJs, name) ? commonJs[name] : undefined;
+}
+
+/** require() returns the exports of a CommonJS module directly, import() puts them below `default`. */
+function commonJsExports({ default: main }: Record<string, unknown>): Record<string, unknown> {
+  return Object(main) === main ? (main as Record<string, unknown>) : {};
+}
+
 /** Finds an exported function. If there is none, the error lists the exports of the module. */
 export function findTarget(
   module: Record<string, unknown>,
   url: string,
   name: string,
 ): (...args: unknown[]) => unknown {
-  // require() returns the exports of a CommonJS module directly, import() puts them below `default`.
-  const main = module['default'];
-  const commonJs = Object(main) === main ? (main as Record<string, unknown>) : {};
-  const found = name in module ? module[name] : Object.hasOwn(commonJs, name) ? commonJs[name] : undefined;
+  const found = exportOf(module, name);
   if (typeof found === 'function') return found as (...args: unknown[]) => unknown;
-  const names = [...new Set([...Object.keys(module), ...Object.keys(commonJs)])].join(', ') || 'none';
+  const names = [...new Set([...Object.keys(module), ...Object.keys(commonJsExports(module))])].join(', ') || 'none';
   if (found === undefined) {
-    throw new TypeError(`${url} has no export "${name}"; it exports: ${names}. ${adviceFor(main, name)}`);
+    throw new TypeError(`${url} has no export "${name}"; it exports: ${names}. ${adviceFor(module['default'], name)}`);
   }
   throw new TypeError(`The export "${name}" of ${url} is not a function; it exports: ${names}`);
 }

@@ -39,8 +39,18 @@ export class PythonLink extends WorkerLink {
     this.#control = control;
   }
 
-  async sendTask({ ticket, target, args, kwargs = {}, mode, credits, logs }: TaskMessage): Promise<void> {
-    await this.connection.send([ticket, target, args, kwargs, mode, credits, logs]);
+  async sendTask({
+    ticket,
+    target,
+    args,
+    kwargs = {},
+    mode,
+    credits,
+    logs,
+    context = {},
+    progress,
+  }: TaskMessage): Promise<void> {
+    await this.connection.send([ticket, target, args, kwargs, mode, credits, logs, context, progress]);
   }
 
   control(kind: number, ticket: number, count = 0): void {

@@ -10,7 +10,7 @@
 # The namespace has `__file__`, the name under which this file was compiled; `tasks`, a Connection in both directions; `control`, a Connection for what the pool says about a running
 # task; and `setup`, a dict.
 # globals: __file__, tasks, control, setup
-import contextlib, functools, importlib, os, pickle, signal, struct, sys, threading, time, traceback
+import contextlib, functools, importlib, multiprocessing, os, pickle, signal, struct, sys, threading, time, traceback
 from multiprocessing import pool, reduction
 
 READY, FAILED, TAKEN, DONE, ERROR, ITEM, PROGRESS, LOG = range(1, 9)
@@ -69,7 +69,7 @@ def portable(value):
         return None
 
 
-def find(target):
+def find(target, fits=callable, kind='function'):
     global stage
     module, name = target.split(':')
     stage = 'import'
@@ -80,9 +80,9 @@ def find(target):
         found = getattr(owner, part, None)
         if found is None:
             break
-    if not callable(found):
-        names = ', '.join(key for key, value in vars(owner).items() if callable(value) and key[:1] != '_')
-        raise AttributeError('module %r has no function %r; it has: %s' % (module, name, names or 'none'))
+    if not fits(found):
+        names = ', '.join(key for key, value in vars(owner).items() if fits(value) and key[:1] != '_')
+        raise AttributeError('module %r has no %s %r; it has: %s' % (module, kind, name, names or 'none'))
     return found
 
 
@@ -112,6 +112,8 @@ class Current:
     # The task that the pool wants to be given up, and the one whose stream it wants closed. Either may be still to come.
     cancelled = None
     closing = None
+    # Whether the caller wants to know how far the task has got.
+    progress = False
     # The exception that has interrupted the task.
     interrupt = None
 
@@ -126,6 +128,7 @@ class Current:
 
     def end(self):
         self.task = self.interrupt = None
+        self.progress = False
 
     def take(self):
         """Waits until another item is wanted. False if no more are."""
@@ -225,11 +228,30 @@ def run(awaitable):
     return asyncio.run(main())
 
 
+def progress(done, total=None):
+    """Tells the caller of the task how far it has got. In processes that the function has forked it does nothing."""
+    if current.progress and os.getpid() == pid:
+        send(PROGRESS, [done, total])
+
+
 def value_of(made):
     # CO_GENERATOR and CO_ASYNC_GENERATOR, without the module inspect, which takes long to import.
     if hasattr(made, '__anext__') or hasattr(made, 'send') and hasattr(made, 'gi_frame'):
         raise TypeError('the function is a generator, whose items come one by one: call stream() of the pool')
     return run(made) if hasattr(made, '__await__') else made
+
+
+def call_within(context, *task):
+    """Runs a task with the values that came with it."""
+    if not variables:
+        return call(*task)
+
+    def enter():
+        for name, value in context.items():
+            variables[name].set(value)
+        return call(*task)
+
+    return copy_context().run(enter)
 
 
 def call(function, mode, args, kwargs):
@@ -251,11 +273,11 @@ def outcome_of(data):
     """Runs a task. Returns the kind of the last message about it, and its pickle."""
     try:
         try:
-            task, target, args, kwargs, mode, credits, logs = pickle.loads(data)
+            task, target, args, kwargs, mode, credits, logs, context, current.progress = pickle.loads(data)
             current.begin(task, credits)
             function = main if target is None else functions(target)
             with logging(logs):
-                value = call(function, mode, args, kwargs)
+                value = call_within(context, function, mode, args, kwargs)
             kind = DONE
             current.end()
         except BaseException as error:
@@ -304,6 +326,7 @@ def flush():
 
 def start():
     global stage
+    multiprocessing.current_process().progress = progress
     sys.argv[:] = [setup['target'].partition(':')[0]]
     signal.signal(signal.SIGINT, interrupt)
     sys.unraisablehook = unraisable
@@ -311,6 +334,12 @@ def start():
     try:
         found = find(setup['target'])
         initializer = setup['initializer'] and find(setup['initializer'])
+        if setup['context']:
+            import contextvars
+            global copy_context
+            copy_context = contextvars.copy_context
+            for name in setup['context']:
+                variables[name] = find(name, lambda value: isinstance(value, contextvars.ContextVar), 'ContextVar')
         stage = 'run'
         if initializer:
             value_of(initializer(*setup['initargs']))
@@ -343,6 +372,8 @@ def serve():
         del data
 
 
+# The ContextVars whose values come with the tasks.
+variables = {}
 functions = functools.lru_cache(None)(find)
 main = start()
 if main is not None:

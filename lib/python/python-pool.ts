@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { Pipe } from '../connection/pipe.js';
+import { argumentError } from '../core/errors.js';
 import { checkOptionNames, optionNames } from '../core/validate.js';
 import { BasePool } from '../pool/base-pool.js';
 import {
@@ -14,7 +15,7 @@ import type { Launched, Launcher } from '../pool/pool-worker.js';
 import { PythonGlobal, reduce } from '../serialization/pickle/nodes.js';
 import { PythonLink } from './pool-link.js';
 import { source } from './pool_worker.js';
-import { checkPythonTarget, PythonProcess } from './python-process.js';
+import { checkPythonTarget, isPythonName, PythonProcess } from './python-process.js';
 
 /** The name of the program in tracebacks, which leave its lines out. */
 const FILE = '<node-multiprocessing pool>';
@@ -53,6 +54,11 @@ const poolNames = optionNames<PythonPoolOptions>({
   pythonPath: true,
 });
 
+function checkPythonVariable(name: string): void {
+  if (isPythonName(name)) return;
+  throw argumentError('range', `context must have names as 'module:variable', which is a ContextVar, not '${name}'`);
+}
+
 /** Starts Python workers. */
 class PythonLauncher implements Launcher {
   readonly #options: CheckedOptions;
@@ -62,7 +68,8 @@ class PythonLauncher implements Launcher {
   constructor({ target, initializer, python, pythonPath }: PythonPoolOptions, checked: CheckedOptions) {
     this.#options = checked;
     this.#python = { python, pythonPath };
-    this.#setup = { target, initializer, initargs: checked.initargs };
+    const context = checked.context.map(({ name }) => name);
+    this.#setup = { target, initializer, initargs: checked.initargs, context };
   }
 
   launch(index: number, onEnd: () => void): Launched {
@@ -115,6 +122,7 @@ export class PythonPool<R = unknown> extends BasePool<PythonFunction<R>> {
     const checked = checkPoolOptions(options, 'PythonPool');
     checkPythonTarget(options.target);
     if (options.initializer !== undefined) checkPythonTarget(options.initializer);
+    for (const { name } of checked.context) checkPythonVariable(name);
     super(checked, new PythonLauncher(options, checked), { kwargs: true });
   }
 

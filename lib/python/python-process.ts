@@ -47,10 +47,17 @@ const pythonProcessNames = optionNames<PythonProcessOptions>({
   pythonPath: true,
 });
 
+const PYTHON_NAME = /^([^:\s/\\]+):([^:\s]+)$/;
+
+/** @internal Whether a text is `'module:name'`. */
+export function isPythonName(text: string): boolean {
+  return PYTHON_NAME.test(text);
+}
+
 /** @internal The parts of `'module:function'`. */
 export function checkPythonTarget(target: unknown): { module: string; name: string } {
   if (typeof target !== 'string') throw argumentError('type', "target must be a string, 'module:function'");
-  const [, module, name] = /^([^:\s/\\]+):([^:\s]+)$/.exec(target) ?? [];
+  const [, module, name] = PYTHON_NAME.exec(target) ?? [];
   if (module !== undefined && name !== undefined) return { module, name };
   throw argumentError(
     'range',

@@ -34,6 +34,15 @@ for (const { version, path } of edgePythons()) {
       }
     });
 
+    it('tells nothing of a task that has ended', async () => {
+      const pool = kind.make('report_late', { processes: 1 });
+      const seen: number[] = [];
+      const onProgress = (done: number): void => void seen.push(done);
+      await pool.apply([], { onProgress });
+      expect(await pool.apply([], at('release_late'))).to.equal(1);
+      expect(seen).to.deep.equal([]);
+    });
+
     it('carries arrays of numpy, if it is installed', async () => {
       const { status } = spawnSync(path, ['-c', 'import numpy'], { env: foreignEnv() });
       const pool = kind.make('numpy:sort');

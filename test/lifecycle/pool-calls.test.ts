@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // What pools of both languages do with the calls of a program: results, order, errors, streams, options of tasks.
+import { AsyncLocalStorage } from 'node:async_hooks';
+
 import { expect } from 'chai';
 import { Pipe, RemoteError, type LogEvent } from 'node-multiprocessing';
 
@@ -16,6 +18,23 @@ async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
 for (const kind of kinds) {
   describe(`Calls of a ${kind.name}`, () => {
     afterEach(endPools);
+
+    it('onProgress is told how far the task has got, before its end and in the context of the call', async () => {
+      const pool = kind.make('report_progress', { processes: 1 });
+      const storage = new AsyncLocalStorage<string>();
+      const seen: unknown[] = [];
+      const onProgress = (...args: unknown[]): void => void seen.push([storage.getStore(), ...args]);
+      const calls = ['a', 'b'].map((id) => storage.run(id, () => pool.apply([], { onProgress })));
+      expect(await within(60_000, Promise.all(calls), 'the tasks')).to.deep.equal(['reported', 'reported']);
+      const steps = [
+        [1, 2],
+        [0.5, undefined],
+        [2, 2],
+      ];
+      expect(seen).to.deep.equal(['a', 'b'].flatMap((id) => steps.map((step) => [id, ...step])));
+      // A task without onProgress reports to nothing.
+      expect(await pool.apply([])).to.equal('reported');
+    });
 
     it('apply resolves to the result of the function, of another function, and of an async one', async () => {
       const pool = kind.make('add');

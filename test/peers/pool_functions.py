@@ -2,6 +2,7 @@
 #
 # Functions for pools. test/lifecycle/children/pool-functions.ts has the same ones for Node.
 import asyncio
+import contextvars
 import logging
 import multiprocessing
 import os
@@ -38,6 +39,19 @@ def add(a, b=0):
 
 def echo(value):
     return value
+
+
+request = contextvars.ContextVar('request', default=None)
+
+
+async def get_request():
+    await asyncio.sleep(0.001)
+    return request.get()
+
+
+def get_requests(n):
+    for _ in range(n):
+        yield request.get()
 
 
 def pid():
@@ -160,6 +174,44 @@ def grow(megabytes):
 def report():
     logging.getLogger('pool').warning('half %s', 'way')
     return 'reported'
+
+
+def report_progress():
+    progress = multiprocessing.current_process().progress
+    progress(1, 2)
+    thread = threading.Thread(target=progress, args=(0.5,))
+    thread.start()
+    thread.join()
+    if os.fork() == 0:
+        progress(7, 7)
+        os._exit(0)
+    os.wait()
+    progress(2, total=2)
+    return 'reported'
+
+
+late = []
+
+
+def report_late():
+    progress = multiprocessing.current_process().progress
+    begun, go = threading.Event(), threading.Event()
+
+    def run():
+        begun.set()
+        go.wait()
+        progress(9, 9)
+
+    late.append((go, threading.Thread(target=run)))
+    late[-1][1].start()
+    begun.wait()
+
+
+def release_late():
+    for go, thread in late:
+        go.set()
+        thread.join()
+    return len(late)
 
 
 def leave_child():

@@ -32,6 +32,8 @@ const wrong: readonly [string, unknown, string][] = [
   ['cwd', 5, TYPE],
   ['name', 5, TYPE],
   ['initargs', 5, TYPE],
+  ['context', 5, TYPE],
+  ['context', { request: 'a1' }, TYPE],
 ];
 
 describe('The constructors of pools', () => {
@@ -50,6 +52,7 @@ describe('The constructors of pools', () => {
     await refuses(() => node({ initializer: 5 }), 'target', TYPE);
     await refuses(() => python({ target: 'no function' }), 'target', RANGE);
     await refuses(() => python({ initializer: 'no function' }), 'target', RANGE);
+    await refuses(() => python({ context: { request: () => 1 } }), 'context', RANGE);
   });
 });
 

@@ -13,7 +13,14 @@ interface Worker {
 function job(priority = 0, key?: unknown): Job {
   const limits = { timeout: Infinity, queueTimeout: Infinity, signal: undefined, priority, key, retries: 0 };
   const nothing = (): void => undefined;
-  const base = { mode: 'call', target: undefined, args: [], kwargs: undefined, credits: 0 } as const;
+  const base = {
+    mode: 'call',
+    target: undefined,
+    args: [],
+    kwargs: undefined,
+    credits: 0,
+    context: undefined,
+  } as const;
   return { ...base, limits, done: nothing, failed: nothing };
 }
 

@@ -3,6 +3,7 @@
 // The task that a Node worker runs, as the function of the task sees it.
 import { AsyncLocalStorage } from 'node:async_hooks';
 
+import type { TaskContext } from '../context.js';
 import { perEnvironment } from '../../core/per-environment.js';
 
 /** What is known of the task inside of its function. */
@@ -13,6 +14,8 @@ export interface CurrentTask {
   readonly attempt: number;
   /** Aborts when the task was aborted or has timed out. The function should end soon then: otherwise its process is killed. */
   readonly signal: AbortSignal;
+  /** The values of the option `context` of the pool, by their names, as they were in the call of the pool. */
+  readonly context: TaskContext;
   /** Tells the caller of `apply` how far the task has got. */
   progress(done: number, total?: number): void;
   /** Sends a record to the listeners of the pool's event `log`. */

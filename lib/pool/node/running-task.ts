@@ -8,7 +8,7 @@ type Items = AsyncIterator<unknown> | Iterator<unknown>;
 /** A task in a Node worker. */
 export class RunningTask {
   readonly ticket: number;
-  readonly context: CurrentTask;
+  readonly current: CurrentTask;
   readonly #abort = new AbortController();
   readonly #send: (kind: number, body: unknown) => Promise<void>;
   #credits: number;
@@ -16,7 +16,7 @@ export class RunningTask {
   #wake: (() => void) | undefined;
 
   constructor(
-    { id, ticket, attempt, credits, logs }: TaskMessage,
+    { id, ticket, attempt, credits, logs, progress, context = {} }: TaskMessage,
     send: (kind: number, body: unknown) => Promise<void>,
   ) {
     this.ticket = ticket;
@@ -26,11 +26,14 @@ export class RunningTask {
       // The pool has gone, or the text cannot be sent: neither is a failure of the function.
       send(kind, body).catch(() => undefined);
     };
-    this.context = {
+    this.current = {
       id,
       attempt,
+      context,
       signal: this.#abort.signal,
-      progress: (done, total) => report(fromWorker.progress, [done, total]),
+      progress: (done, total) => {
+        if (progress) report(fromWorker.progress, [done, total]);
+      },
       log: (message, level = 'INFO') => {
         if (logs) report(fromWorker.log, { level, name: 'task', message });
       },

@@ -9,6 +9,7 @@ import { failureOf, type ChildFailure } from '../../core/error-report.js';
 import { argumentError } from '../../core/errors.js';
 import { beginFunction, beginImport } from '../../process/current-process.js';
 import { findTarget, loadModule } from '../../process/target-module.js';
+import { Storages } from '../context.js';
 import { runAsTask } from './current-task.js';
 import type { FromNode, ToNode } from './link.js';
 import { fromWorker, toWorker, type TaskMessage } from '../protocol.js';
@@ -24,6 +25,8 @@ export interface NodeSetup {
   readonly target: string | null;
   readonly initializer: string | null | undefined;
   readonly initargs: readonly unknown[];
+  /** The exports that are AsyncLocalStorages, whose stores come with the tasks. */
+  readonly storages?: readonly string[];
 }
 
 /** The functions of the module, and the task that runs. */
@@ -32,6 +35,7 @@ class NodeWorker {
   readonly #setup: NodeSetup;
   #module: Record<string, unknown> = {};
   #target: AnyFunction | undefined;
+  #storages: Storages | undefined;
   #task: RunningTask | undefined;
 
   constructor(connection: Connection<FromNode, ToNode>, setup: NodeSetup) {
@@ -41,7 +45,7 @@ class NodeWorker {
 
   /** Loads the function, and runs the initializer. Returns false if that has failed. */
   async start(): Promise<boolean> {
-    const { module, target, initializer, initargs } = this.#setup;
+    const { module, target, initializer, initargs, storages = [] } = this.#setup;
     let stage: ChildFailure['stage'] = 'import';
     try {
       process.argv[1] = fileURLToPath(module);
@@ -50,6 +54,7 @@ class NodeWorker {
       beginFunction();
       stage = 'export';
       if (target !== null) this.#target = findTarget(this.#module, module, target);
+      this.#storages = new Storages(this.#module, module, storages);
       const initialize = typeof initializer === 'string' ? findTarget(this.#module, module, initializer) : undefined;
       stage = 'run';
       await initialize?.(...initargs);
@@ -84,7 +89,8 @@ class NodeWorker {
     let result: FromNode;
     try {
       await this.#send([fromWorker.taken]);
-      result = [fromWorker.done, await runAsTask(task.context, () => this.#call(message, task))];
+      const run = (): Promise<unknown> => runAsTask(task.current, () => this.#call(message, task));
+      result = [fromWorker.done, await (this.#storages?.run(task.current.context, run) ?? run())];
     } catch (error) {
       result = [fromWorker.error, failureOf(error, 'run')];
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // Functions for pools. test/peers/pool_functions.py has the same ones in Python.
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { writeSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { spawn } from 'node:child_process';
@@ -32,6 +33,21 @@ export function add(a: number, b = 0): number {
 
 export function echo<T>(value: T): T {
   return value;
+}
+
+export const request = new AsyncLocalStorage<unknown>();
+
+export async function get_request(): Promise<unknown> {
+  await sleep(1);
+  return request.getStore() ?? null;
+}
+
+export async function* get_requests(n: number): AsyncGenerator<unknown> {
+  for (let i = 0; i < n; i++) yield await get_request();
+}
+
+export function get_context(): unknown {
+  return currentTask()!.context;
 }
 
 export function pid(): number {
@@ -145,6 +161,14 @@ export async function report(): Promise<string> {
   currentTask()!.log('half way', 'WARNING');
   await sleep(1);
   return `${currentTask()!.id} ${currentTask()!.attempt}`;
+}
+
+export function report_progress(): string {
+  const { progress } = currentTask()!;
+  progress(1, 2);
+  progress(0.5);
+  progress(2, 2);
+  return 'reported';
 }
 
 /** Starts a process that holds this one's standard streams, and dies. */
