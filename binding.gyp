@@ -86,7 +86,7 @@
             "native/os/memory_linux.cc",
             "native/os/platform_linux.cc",
             "native/os/processes_linux.cc",
-            "native/os/shared_file_linux.cc",
+            "native/shared_memory/shared_file_linux.cc",
             "native/sockets/stream_socket_linux.cc",
           ],
         }],
@@ -96,7 +96,7 @@
             "native/os/memory_darwin.cc",
             "native/os/platform_darwin.cc",
             "native/os/processes_darwin.cc",
-            "native/os/shared_file_darwin.cc",
+            "native/shared_memory/shared_file_darwin.cc",
             "native/sockets/stream_socket_darwin.cc",
           ],
           "xcode_settings": {

@@ -31,6 +31,11 @@ export interface NativeQueues {
    * but another member has the lock; `shutDown`, `queueBroken`, or a failure. `expected` says that there should be one.
    */
   get(id: number, slab: Uint8Array, expected: boolean): number;
+  /**
+   * As `get`, for at most `most` small items, never more than are there: how many bytes they take together in `into` from
+   * `offset` on, where they have room for `size` bytes (`frameBytes` or more), each behind a header of four bytes.
+   */
+  getMany(id: number, into: Uint8Array, offset: number, size: number, most: number, expected: boolean): number;
   /** As `receiveLarge`; `itemLost` when the rest of the item will not come, so that the next item is to be got. */
   getLarge(id: number, into: Uint8Array, budget: number): number;
   messageLength(id: number): number;

@@ -4,6 +4,7 @@
 // functions of queues.
 import { request, requestSync, type Background } from '../event-loop/completions.js';
 import type { Channel } from '../connection/channel.js';
+import type { Frames } from '../connection/receiving/frames.js';
 import type { LargeMessage } from '../connection/receiving/large-message.js';
 import { BadMessageLength, systemError } from '../core/errors.js';
 import { queueError, receiveError } from '../core/status-errors.js';
@@ -90,6 +91,10 @@ export class PipeTransport implements QueueTransport {
         return codes.noMemory;
       }
     }
+  }
+
+  getMany(frames: Frames, most: number, room: number, expected: boolean): number {
+    return frames.fill((memory, at) => queues.getMany(this.#id, memory, at, room, most, expected));
   }
 
   onceGettable(missing: number, callback: (expected: boolean) => void): () => void {

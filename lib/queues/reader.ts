@@ -6,6 +6,7 @@ import { BusyError, Empty, QueueBroken } from '../core/errors.js';
 import { queueError } from '../core/status-errors.js';
 import { Fifo } from '../core/fifo.js';
 import { ownCopy } from '../core/own-bytes.js';
+import { Frames } from '../connection/receiving/frames.js';
 import { LargeMessage } from '../connection/receiving/large-message.js';
 import { native } from '../native/addon.js';
 import type { KeepAlive } from '../event-loop/keep-alive.js';
@@ -18,7 +19,7 @@ import { CHECK_MS, type QueueTransport } from './transport.js';
 
 const codes = native.status;
 
-/** Where the native layer puts small items. It is read before the next native call and never handed out. */
+/** Where the native layer puts single small items. It is read before the next native call and never handed out. */
 const slab = Buffer.allocUnsafeSlow(native.smallBytes);
 
 /** A get that waits, of one item or of a batch of at most `max`. */
@@ -39,11 +40,13 @@ export class QueueReader {
   readonly #waiting = new Fifo<PendingGet>();
   /** A large item that is on its way. */
   readonly #large = new LargeMessage();
+  /** Items that were got together. They are gone before the call ends that has got them, unless it has ended a batch early. */
+  readonly #frames = new Frames(false);
   /** An item that became whole when no call waited for it any more, or the error for one that is too long. */
   #kept: Buffer | Error | undefined;
   /** What has ended a batch that had items already: an item that waits for others, or why one could not be decoded. */
   #postponed: Postponed | undefined;
-  /** How many bytes the items of the batch have that is being got. */
+  /** How many bytes the items have that were got for the present answer. */
   #bytes = 0;
   #immediate = false;
   /** What the last attempt found missing, while the reader waits for it; and what ends that wait. */
@@ -61,7 +64,7 @@ export class QueueReader {
 
   /** Whether an item is here already. */
   get holdsItem(): boolean {
-    return this.#kept !== undefined || this.#postponed !== undefined;
+    return this.#kept !== undefined || this.#postponed !== undefined || !this.#frames.empty;
   }
 
   /**
@@ -74,7 +77,7 @@ export class QueueReader {
     if (turn) {
       try {
         if (this.#postponed !== undefined) return Promise.resolve(this.#takePostponed(max));
-        const status = this.#next(false);
+        const status = this.#begin(false, max);
         if (this.#has(status)) return Promise.resolve(this.#answer(status, max));
         if (!isWait(status)) return Promise.reject(this.#failure(status));
         if (limits.timeout <= 0) {
@@ -93,7 +96,7 @@ export class QueueReader {
   getNow(): { value: unknown } | undefined {
     if (this.#waiting.length > 0) return undefined;
     if (this.#postponed !== undefined) return { value: this.#takePostponed(undefined) };
-    const status = this.#next(false);
+    const status = this.#begin(false);
     if (this.#has(status)) return { value: this.#item(status) };
     if (!isWait(status)) throw this.#failure(status);
     this.#watch(status);
@@ -107,7 +110,7 @@ export class QueueReader {
     flushUnwritten();
     this.#watch(undefined);
     for (;;) {
-      const status = this.#next(false, Infinity);
+      const status = this.#begin(false, max, Infinity);
       if (this.#has(status)) return this.#answer(status, max);
       if (!isWait(status)) throw this.#failure(status);
       const { inside } = this.#transport;
@@ -126,6 +129,7 @@ export class QueueReader {
     this.#watch(undefined);
     if (this.#postponed !== undefined && 'item' in this.#postponed) this.#postponed.item.drop();
     this.#kept = this.#postponed = undefined;
+    this.#frames.takeAll();
     this.#large.drop();
     this.#failAll(makeError);
   }
@@ -166,7 +170,8 @@ export class QueueReader {
         call.attempt(() => call.resolve(this.#takePostponed(call.max)));
         continue;
       }
-      const status = this.#next(expected);
+      const wanted = Math.min(this.#waiting.length, OPERATIONS_PER_TURN - turn);
+      const status = this.#begin(expected, Math.max(wanted, this.#waiting.first?.max ?? 1));
       if (isWait(status)) {
         try {
           this.#watch(status);
@@ -274,8 +279,19 @@ export class QueueReader {
     return status >= 0 || status === codes.largeMessage;
   }
 
-  /** The length of a small item in the slab, `largeMessage` when `#large` is whole, or why there is neither. */
-  #next(expected: boolean, budget = BYTES_PER_TURN): number {
+  /** As `#next`, for the first item of an answer. */
+  #begin(expected: boolean, wanted?: number, budget?: number): number {
+    this.#bytes = 0;
+    return this.#next(expected, wanted, budget);
+  }
+
+  /**
+   * The length of a small item, the next one of `#frames` or else in the slab, `largeMessage` when `#large` is whole, or why
+   * there is neither.
+   *
+   * @param wanted How many items this process has waiting calls for. So many are read together.
+   */
+  #next(expected: boolean, wanted = 1, budget = BYTES_PER_TURN): number {
     const kept = this.#kept;
     if (kept instanceof Error) return codes.tooLong;
     if (kept !== undefined) {
@@ -283,12 +299,20 @@ export class QueueReader {
       this.#kept = undefined;
       return codes.largeMessage;
     }
+    if (!this.#frames.empty) return this.#frames.length;
+    const room = Math.min(native.aheadBytes, BYTES_PER_TURN - this.#bytes);
+    if (wanted > 1 && room >= native.frameBytes && this.#transport.getMany !== undefined) {
+      const status = this.#transport.getMany(this.#frames, wanted, room, expected);
+      if (status >= 0) return this.#frames.length;
+      if (status !== codes.largeMessage) return status;
+    }
     return this.#transport.get(slab, this.#large, expected, budget);
   }
 
   #item(status: number): unknown {
     if (status >= 0) {
       this.#bytes += status;
+      if (!this.#frames.empty) return this.#decoder.fromBorrowed(this.#frames.takeBorrowed(), status);
       return this.#decoder.fromBorrowed(slab, status);
     }
     const item = this.#large.take();
@@ -298,7 +322,6 @@ export class QueueReader {
 
   /** The outcome of a get that has found an item: the item, or a batch that begins with it. */
   #answer(status: number, max: number | undefined): unknown {
-    this.#bytes = 0;
     const first = this.#item(status);
     if (max === undefined) return first;
     const batch = [first];
@@ -306,7 +329,7 @@ export class QueueReader {
     const mayGoOn = (): boolean => batch.length < max && this.#bytes < BYTES_PER_TURN && this.#postponed === undefined;
     while (!(first instanceof ArrivingItem) && mayGoOn()) {
       try {
-        const next = this.#next(false);
+        const next = this.#next(false, max - batch.length);
         if (isWait(next)) break;
         if (!this.#has(next)) throw this.#failure(next);
         const item = this.#item(next);

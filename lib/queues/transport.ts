@@ -2,6 +2,7 @@
 //
 // What moves the items of a queue between its members. The reader and the writer know only this, so that another
 // transport can take the place of CPython's pipe and locks.
+import type { Frames } from '../connection/receiving/frames.js';
 import type { LargeMessage } from '../connection/receiving/large-message.js';
 import type { BorrowedBytes } from '../serialization/borrowed-bytes.js';
 
@@ -60,6 +61,12 @@ export interface QueueTransport {
    * @param budget How many bytes of a large item may be read at once.
    */
   get(slab: Buffer, large: LargeMessage, expected: boolean, budget: number): number;
+  /**
+   * As `get`, for at most `most` small items, never more than are there: how many bytes they take in `frames`, where they
+   * have at most `room` bytes (`frameBytes` or more). `largeMessage` if the next item is one for `get`. Transports without
+   * it get one item at a time.
+   */
+  getMany?(frames: Frames, most: number, room: number, expected: boolean): number;
   /** Calls `callback` once when the thing may be there that `get` found missing. Returns what ends that. */
   onceGettable(missing: number, callback: (expected: boolean) => void): () => void;
   /** The blocking form of `onceGettable`. False when the time is up. */

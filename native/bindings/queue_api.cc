@@ -3,6 +3,7 @@
 // Queues, as lib/native/addon.ts declares them. The rules are those of endpoint_api.cc.
 #include "bindings/queue_api.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <memory>
 
@@ -71,6 +72,18 @@ napi_value Get(napi_env env, napi_callback_info info) {
   if (open == nullptr || !open->reader) return args.Return(-EBADF);
   if (slab.size < FrameReader::kSmallBytes) return args.Return(-EINVAL);
   return args.Return(open->reader->Get(slab.data, args.Flag(2)));
+}
+
+// getMany(id, into, offset, size, most, expected)
+napi_value GetMany(napi_env env, napi_callback_info info) {
+  const Args<6> args(env, info);
+  const auto* open = Find(args);
+  const Bytes into = args.Bytes(1);
+  const size_t offset = std::min(args.Size(2), into.size);
+  const size_t size = std::min(args.Size(3), into.size - offset);
+  if (open == nullptr || !open->reader) return args.Return(-EBADF);
+  if (size < FrameReader::kFrameBytes) return args.Return(-EINVAL);
+  return args.Return(open->reader->GetMany(into.data + offset, size, args.Size(4), args.Flag(5)));
 }
 
 napi_value GetLarge(napi_env env, napi_callback_info info) {
@@ -275,6 +288,7 @@ void ExportQueueApi(napi_env env, napi_value exports) {
   const NamedFunction functions[] = {
       {"open", Open},
       {"get", Get},
+      {"getMany", GetMany},
       {"getLarge", GetLarge},
       {"messageLength", MessageLength},
       {"adoptLock", AdoptLock},

@@ -77,7 +77,7 @@ int64_t FrameReader::ReadFrames(ByteSource& source, uint8_t* out, size_t size,
 size_t FrameReader::WholeFrames(const uint8_t* bytes, size_t size,
                                 uint64_t max_length) const noexcept {
   const size_t usable = descriptor_ && size > 0 ? size - 1 : size;
-  const auto longest = std::min({static_cast<uint64_t>(kSmallBytes), max_bytes_, max_length});
+  const auto longest = std::min(longest_small(), max_length);
   size_t whole = 0;
   for (;;) {
     size_t needed = 0;

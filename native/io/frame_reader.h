@@ -9,6 +9,7 @@
 // the bytes that arrive and never with the length that a peer announces.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -85,6 +86,9 @@ class FrameReader {
   // Whether the last read found less than it asked for and a call now would have to read again,
   // most likely in vain.
   bool drained() const noexcept { return drained_ && !Ready(); }
+
+  // The longest message that may be received and is handed out whole.
+  uint64_t longest_small() const noexcept { return std::min<uint64_t>(kSmallBytes, max_bytes_); }
 
   // The message being received or last refused: its announced length, and how many of its bytes
   // have arrived.

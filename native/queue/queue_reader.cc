@@ -47,10 +47,20 @@ QueueReader::QueueReader(ReaderResources resources) noexcept
 }
 
 int64_t QueueReader::Get(uint8_t* out, bool expected) {
+  return Attempt(expected, [&] { return Read(out); });
+}
+
+int64_t QueueReader::GetMany(uint8_t* out, size_t size, uint64_t most, bool expected) {
+  return Attempt(expected, [&] { return ReadMany(out, size, most); });
+}
+
+// Takes the lock if there is something to read, and reads.
+template <typename Reading>
+int64_t QueueReader::Attempt(bool expected, Reading reading) {
   const uint32_t flags = resources_.state->Flags();
   const int end = EndOf(flags);
   // A message whose rest no member will write keeps the lock.
-  if (in_message()) return end < 0 ? end : Read(out);
+  if (in_message()) return end < 0 ? end : reading();
   if (end < 0) {
     ReleaseLock();
     return end;
@@ -75,7 +85,7 @@ int64_t QueueReader::Get(uint8_t* out, bool expected) {
     const int status = Prepare();
     if (status < 0) return status;
   }
-  const int64_t result = Read(out);
+  const int64_t result = reading();
   return result == -EAGAIN && !holds_lock_ ? nothing : result;
 }
 
@@ -106,12 +116,46 @@ int64_t QueueReader::GetLarge(uint8_t* into, size_t size, size_t budget) {
       recorded_ && in_message() && resources_.record->is_torn() && resources_.record->at_end();
   if (!lost) return result;
   frames().DropMessage();
-  FinishItem(true);
+  FinishItems(true);
   return kItemLost;
 }
 
 int64_t QueueReader::Read(uint8_t* out) {
   return FinishRead(recorded_ ? ReadRecorded(out) : ReadFrame(out));
+}
+
+int64_t QueueReader::ReadMany(uint8_t* out, size_t size, uint64_t most) {
+  if (recorded_ && !in_message() && !resources_.record->is_torn()) {
+    const uint64_t longest = frame::kShortHeaderBytes + frames().longest_small();
+    uint64_t items = 0;
+    const int64_t bytes = recorded_->ReadItems({out, size}, most, longest, &items);
+    if (bytes < 0) return FinishRead(bytes);
+    if (items > 0) {
+      if (!AreFrames(out, items)) return FinishRead(kQueueBroken);
+      FinishItems(false, items);
+      expects_more_ = true;
+      return bytes;
+    }
+  }
+  const int64_t length = Read(out + frame::kShortHeaderBytes);
+  if (length < 0) return length;
+  return static_cast<int64_t>(frame::EncodeHeader(static_cast<uint64_t>(length), out)) + length;
+}
+
+// Whether the next items are what their headers announce.
+bool QueueReader::AreFrames(const uint8_t* bytes, uint64_t items) const noexcept {
+  const StreamRecord& record = *resources_.record;
+  const uint64_t first = record.layout().tail.load();
+  for (uint64_t item = first; item < first + items; item++) {
+    const uint64_t size = record.EndOf(item) - record.StartOf(item);
+    size_t needed = 0;
+    int64_t length = 0;
+    const frame::HeaderState state = frame::DecodeHeader(bytes, size, &needed, &length);
+    if (state != frame::HeaderState::kComplete || needed != frame::kShortHeaderBytes) return false;
+    if (needed + static_cast<uint64_t>(length) != size) return false;
+    bytes += size;
+  }
+  return true;
 }
 
 int64_t QueueReader::ReadFrame(uint8_t* out) {
@@ -174,29 +218,32 @@ int64_t QueueReader::FinishRead(int64_t result) noexcept {
     return kQueueBroken;
   }
   if (got || skipped)
-    FinishItem(skipped);
+    FinishItems(skipped);
   else
     ReleaseLock();
   return result;
 }
 
-void QueueReader::FinishItem(bool dropped) noexcept {
-  LeavePipe(dropped);
+void QueueReader::FinishItems(bool dropped, uint64_t items) noexcept {
+  LeavePipe(dropped, items);
   ReleaseLock();
 }
 
-// The item has left the pipe. Its slot is returned with the lock, so that a process with both locks
-// can count the slots.
-void QueueReader::LeavePipe(bool dropped) noexcept {
+// The items have left the pipe. Their slots are returned with the lock, so that a process with both
+// locks can count the slots.
+void QueueReader::LeavePipe(bool dropped, uint64_t items) noexcept {
   StreamRecord* record = recorded_ ? resources_.record.get() : nullptr;
-  if (record != nullptr) record->Pass(dropped);
-  if (!dropped && resources_.in_hand) resources_.in_hand->KeepAgain(1);
-  // More free slots than the queue has are the error of another member. The item is delivered all
-  // the same.
-  if (resources_.slots) (void)resources_.slots->ReturnSlot(resources_.max_slots);
+  if (record != nullptr) record->Pass(dropped, items);
+  if (!dropped && resources_.in_hand) resources_.in_hand->KeepAgain(static_cast<uint32_t>(items));
+  for (uint64_t i = 0; resources_.slots && i < items; i++) {
+    Step();
+    // More free slots than the queue has are the error of another member. The item is delivered all
+    // the same.
+    (void)resources_.slots->ReturnSlot(resources_.max_slots);
+  }
   Step();
-  // It was in the pipe, so it counts as unfinished.
-  if (dropped) FinishLost(stream_, 1);
+  // They were in the pipe, so they count as unfinished.
+  if (dropped) FinishLost(stream_, items);
 }
 
 QueueReader::~QueueReader() {

@@ -53,6 +53,13 @@ class QueueReader {
   // is something but another member has the lock, kShutDown, kQueueBroken, or a failure. With
   // `expected` the lock is taken without a check of the pipe.
   int64_t Get(uint8_t* out, bool expected);
+  // As Get(), for as many small items as are there, at most `most` of them, and never so many that
+  // a part of one is left to be read: puts them into `out`, which has room for `size` bytes
+  // (FrameReader::kFrameBytes or more), one behind the other, each behind a header of 4 bytes.
+  // Returns how many bytes they take together. They are read in one call with the lock held once.
+  // It is one item if the queue has members that keep no record: then only the header of an item
+  // tells where it ends.
+  int64_t GetMany(uint8_t* out, size_t size, uint64_t most, bool expected);
   // As FrameReader::ReadLarge. kItemLost, also by Get(), if the rest of the message will not come:
   // the next call is for another one.
   int64_t GetLarge(uint8_t* into, size_t size, size_t budget);
@@ -78,13 +85,17 @@ class QueueReader {
     return recorded_ ? static_cast<ByteSource&>(*recorded_) : resources_.reader->source();
   }
   int Prepare() noexcept;
+  template <typename Reading>
+  int64_t Attempt(bool expected, Reading reading);
   int64_t Read(uint8_t* out);
+  int64_t ReadMany(uint8_t* out, size_t size, uint64_t most);
+  bool AreFrames(const uint8_t* bytes, uint64_t items) const noexcept;
   int64_t ReadFrame(uint8_t* out);
   int64_t ReadRecorded(uint8_t* out);
   int64_t Drop() noexcept;
   int64_t FinishRead(int64_t result) noexcept;
-  void FinishItem(bool dropped) noexcept;
-  void LeavePipe(bool dropped) noexcept;
+  void FinishItems(bool dropped, uint64_t items = 1) noexcept;
+  void LeavePipe(bool dropped, uint64_t items = 1) noexcept;
   void ReleaseLock() noexcept;
   void LeaveItem() noexcept;
   void SkipRest(const Deadline& deadline) noexcept;

@@ -92,10 +92,10 @@ uint64_t StreamRecord::SetWritten(uint64_t written) noexcept {
   return taken_back;
 }
 
-void StreamRecord::Pass(bool dropped) noexcept {
-  if (dropped) layout_->dropped.store(layout_->dropped.load() + 1);
+void StreamRecord::Pass(bool dropped, uint64_t items) noexcept {
+  if (dropped) layout_->dropped.store(layout_->dropped.load() + items);
   Step();
-  layout_->tail.store(layout_->tail.load() + 1);
+  layout_->tail.store(layout_->tail.load() + items);
   Step();
   if (layout_->writer_sleeps.load() == 0 || depth() > kResumeItems) return;
   layout_->writer_sleeps.store(0);
@@ -141,11 +141,49 @@ ssize_t RecordedSource::Read(const iovec* iov, int count, ArrivedDescriptor* des
     parts[used] = {iov[used].iov_base, static_cast<size_t>(length)};
     total += length;
   }
+  return Move(parts, used, total, descriptor);
+}
+
+ssize_t RecordedSource::ReadItems(const iovec& room, uint64_t most, uint64_t longest,
+                                  uint64_t* items) {
+  const StreamLayout& numbers = record_.layout();
+  const uint64_t read = numbers.read.load();
+  const uint64_t tail = numbers.tail.load();
+  uint64_t there = numbers.written.load() - read;
+  if (there == 0) {
+    // The writer may have written and not said so yet.
+    const int64_t bytes = sys::BytesReadable(fd_);
+    if (bytes <= 0) return bytes == 0 ? -EAGAIN : bytes;
+    there = static_cast<uint64_t>(bytes);
+  }
+  // The ends are loaded after the number of bytes, as in Read(). An item whose end is within these
+  // bytes is whole and stays so: only one that was not written to its end is torn or taken back.
+  const uint64_t noted = numbers.head.load() - tail;
+  const uint64_t limit = std::min<uint64_t>(there, room.iov_len);
+  uint64_t total = 0;
+  *items = 0;
+  while (*items < std::min(most, noted) && !record_.IsTorn(tail + *items)) {
+    const uint64_t end = record_.EndOf(tail + *items) - read;
+    if (end > limit || end - total > longest) break;
+    total = end;
+    ++*items;
+  }
+  if (*items == 0) return 0;
+  const iovec iov{room.iov_base, static_cast<size_t>(total)};
+  ArrivedDescriptor none;
+  const ssize_t n = Move(&iov, 1, total, &none);
+  if (n == 0) return kEndOfFile;
+  return n < 0 || static_cast<uint64_t>(n) == total ? n : ssize_t{kQueueBroken};
+}
+
+ssize_t RecordedSource::Move(const iovec* iov, int count, uint64_t total,
+                             ArrivedDescriptor* descriptor) {
+  StreamLayout& numbers = record_.layout();
   numbers.read_intent.store(total);
   Step();
-  const ssize_t n = pipe_.Read(parts, used, descriptor);
+  const ssize_t n = pipe_.Read(iov, count, descriptor);
   Step();
-  if (n > 0) numbers.read.store(read + static_cast<uint64_t>(n));
+  if (n > 0) numbers.read.store(numbers.read.load() + static_cast<uint64_t>(n));
   Step();
   numbers.read_intent.store(0);
   Step();

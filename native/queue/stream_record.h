@@ -71,8 +71,8 @@ class StreamRecord {
   bool at_end() const noexcept { return layout_->read.load() == EndOf(layout_->tail.load()); }
   // Whether the item's writer has died inside of it.
   bool is_torn() const noexcept { return depth() > 0 && IsTorn(layout_->tail.load()); }
-  // The item was read, or dropped, whole.
-  void Pass(bool dropped) noexcept;
+  // So many items were read, or dropped, whole.
+  void Pass(bool dropped, uint64_t items = 1) noexcept;
   // The true number of bytes read, after the death of a reader. Returns how many items that reader
   // had read whole; they are passed.
   uint64_t SetRead(uint64_t read) noexcept;
@@ -87,8 +87,8 @@ class StreamRecord {
   StreamLayout* layout_;
 };
 
-// The bytes of the item at which the reader is, and no others. A read in flight is noted, and moves
-// all of what was noted or nothing.
+// The bytes of the item at which the reader is, and no others, or several whole items. A read in
+// flight is noted, and moves all of what was noted or nothing.
 class RecordedSource final : public ByteSource {
  public:
   RecordedSource(StreamRecord& record, ByteSource& pipe, int fd) noexcept
@@ -96,8 +96,14 @@ class RecordedSource final : public ByteSource {
   // -EAGAIN also at the end of the item; kQueueBroken when there are bytes of which no member has
   // noted anything.
   ssize_t Read(const iovec* iov, int count, ArrivedDescriptor* descriptor) override;
+  // At the boundary of two items: reads whole items in one call, at most `most` of them, none of
+  // which is longer than `longest`, header included. Returns how many bytes they have, and how many
+  // they are. None if the next item is not such a one; -EAGAIN if the pipe is empty.
+  ssize_t ReadItems(const iovec& room, uint64_t most, uint64_t longest, uint64_t* items);
 
  private:
+  ssize_t Move(const iovec* iov, int count, uint64_t total, ArrivedDescriptor* descriptor);
+
   StreamRecord& record_;
   ByteSource& pipe_;
   int fd_;

@@ -50,7 +50,10 @@ bool Look(const StreamRecord& record, int fd, Places* places) {
   places->clear();
   if (fits(read)) places->push_back({read, read + static_cast<uint64_t>(bytes)});
   const uint64_t after = read + read_intent;
-  const uint64_t limit = head > tail ? record.EndOf(tail) : read;
+  // A read of several items begins with the item at `tail`, and any other one ends with it. Where
+  // the end of that item is passed, the read was counted already.
+  uint64_t limit = read;
+  if (head > tail) limit = read == record.StartOf(tail) ? last : record.EndOf(tail);
   if (read_intent > 0 && after <= limit && fits(after))
     places->push_back({after, after + static_cast<uint64_t>(bytes)});
   return true;

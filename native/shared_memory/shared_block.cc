@@ -9,8 +9,8 @@
 #include <cerrno>
 
 #include "os/platform.h"
-#include "os/shared_file.h"
 #include "semaphores/family.h"
+#include "shared_memory/shared_file.h"
 #include "util/steps.h"
 
 namespace mp {

@@ -11,6 +11,7 @@
 #include <chrono>
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "check.h"
 #include "pairs.h"
@@ -142,6 +143,22 @@ struct TestQueue {
       if (!inside) return -EAGAIN;
       (void)reader->Check();
     }
+  }
+
+  // As Get(), for at most `most` small items. -EAGAIN when there are none now.
+  int64_t GetMany(std::vector<Blob>* items, uint64_t most,
+                  size_t room = FrameReader::kAheadBytes) const {
+    Blob memory(room);
+    const int64_t bytes = reader->GetMany(memory.data(), room, most, false);
+    items->clear();
+    for (const uint8_t* at = memory.data(); bytes > 0 && at < memory.data() + bytes;) {
+      size_t header = 0;
+      int64_t length = 0;
+      Check(frame::DecodeHeader(at, 4, &header, &length) == frame::HeaderState::kComplete);
+      items->emplace_back(at + header, at + header + length);
+      at += header + static_cast<size_t>(length);
+    }
+    return bytes;
   }
 
   // Closes the writer and waits until its thread has ended, so that nothing waits to be written.

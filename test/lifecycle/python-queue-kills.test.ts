@@ -143,8 +143,9 @@ for (const python of edgePythons()) {
         for (let round = 0; round < 4; round++) {
           const { child, conn } = start(python, 'recorded:put_all', queue, size);
           for (let got = 0; got < 40 + round * 7; got++) expect(isWhole(await queue.get(), size)).to.equal(true);
-          conn.close();
+          // Without its reader the member would end by itself.
           await kill(child);
+          conn.close();
           await queue.put('mine');
           for (let item = await queue.get(); item !== 'mine'; item = await queue.get())
             expect(isWhole(item, size)).to.equal(true);

@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: MIT
 //
-// A worker, or the whole process, ends while calls of queues wait in the worker. Everything runs in a child, and the
-// tests compare its end: a defect here is a crash or a hang.
-import { expect } from 'chai';
+// A worker, or the whole process, ends while calls of queues wait in the worker. They run in a child, and the tests compare
+// its end: a defect here is a crash or a hang.
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
 
-import { spawnPeer } from '../helpers/index.js';
+import { expect } from 'chai';
+import { describe as descriptorOf, JoinableQueue } from 'node-multiprocessing';
+
+import { packageRoot, rejects, spawnPeer } from '../helpers/index.js';
 import { child } from './support/programs.js';
 import { queueCalls } from './support/queue-calls.js';
 
@@ -39,4 +44,25 @@ describe('The main thread, while a call of a queue is pending in a worker', func
       expect(await peer.exit, peer.describe('ended')).to.deep.equal({ code: 1, signal: null });
     });
   }
+});
+
+describe('A worker that has got an item and is terminated', function () {
+  it('leaves the item unfinished, and another member may finish it', async function () {
+    const queue = new JoinableQueue<string>();
+    const program = `
+      const { parentPort, workerData } = require('node:worker_threads');
+      const mp = require(${JSON.stringify(join(packageRoot, 'dist', 'index.cjs'))});
+      const queue = mp.attach(workerData);
+      queue.get().then((item) => parentPort.postMessage(item));
+      setInterval(() => {}, 1000);`;
+    const worker = new Worker(program, { eval: true, workerData: descriptorOf(queue, { nodeOnly: true }) });
+    await queue.put('an item');
+    expect(await once(worker, 'message')).to.deep.equal(['an item']);
+    await worker.terminate();
+    await rejects(queue.join({ timeout: 500 }), { code: 'ERR_MP_TIMEOUT' });
+    await queue.taskDone();
+    await queue.join();
+    expect(queue.stats().lost).to.equal(0);
+    queue.close();
+  });
 });

@@ -9,13 +9,17 @@ import time
 PUT, GOT, TORN = 1, 2, 3
 RECORD = 16
 
+# What the board tells all members, and how long a producer that rests waits before each item, in seconds.
+STOP, REST = b"\x01", b"\x02"
+REST_SECONDS = 0.005
+
 
 class Ledger:
     def __init__(self, place):
         self.folder, self.slot, self.member = place["folder"], int(place["slot"]), int(place["member"])
         self.ledger = os.open(os.path.join(self.folder, "ledger"), os.O_WRONLY | os.O_APPEND)
         self.board = os.open(os.path.join(self.folder, "board"), os.O_RDWR)
-        self.steps, self.shown, self.stopped = 0, 0.0, False
+        self.steps, self.shown, self.order = 0, 0.0, b""
         self.step()
 
     def write(self, kind, producer, number):
@@ -27,8 +31,8 @@ class Ledger:
         if self.steps <= 2 or now - self.shown >= 0.001:
             self.shown = now
             os.pwrite(self.board, struct.pack("<IIII", self.member, self.steps, 0, 0), (self.slot + 1) * RECORD)
-            self.stopped = os.pread(self.board, 1, 0) == b"\x01"
-        return self.stopped
+            self.order = os.pread(self.board, 1, 0)
+        return self.order == STOP
 
     def error(self, error):
         text = "%d %s %s\n" % (self.member, type(error).__name__, str(error).replace("\n", " "))
@@ -47,6 +51,8 @@ def produce(queue, place):
     number = 0
     try:
         while not ledger.step():
+            if ledger.order == REST:
+                time.sleep(REST_SECONDS)
             queue.put(make_item(ledger.member, number, sizes[number % len(sizes)]))
             ledger.write(PUT, ledger.member, number)
             number += 1

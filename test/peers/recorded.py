@@ -3,6 +3,7 @@
 # Functions for Python children that share locks and queues with Node, and are killed, stopped or interrupted.
 import multiprocessing
 import os
+import select
 import signal
 import threading
 import time
@@ -153,8 +154,14 @@ def item(number, size):
     return number.to_bytes(4, 'big') + bytes([number % 251]) * size
 
 
+def tell(conn, number):
+    """Sends a number, if there is room for it: a test that reads none of them does not stop the member."""
+    if select.select([], [conn], [], 0)[1]:
+        conn.send(number)
+
+
 def put_all(queue, conn, size):
-    """Puts items for ever, and sends a number for each ten that are in the pipe."""
+    """Puts items for ever, and tells a number for each ten that are in the pipe."""
     number = 0
     while True:
         queue.put(item(number, size))
@@ -162,17 +169,17 @@ def put_all(queue, conn, size):
         while len(getattr(queue, '_buffer', ())) > 5:
             time.sleep(0.001)
         if number % 10 == 0:
-            conn.send(number)
+            tell(conn, number)
 
 
 def get_all(queue, conn):
-    """Gets items for ever, and sends a number for each ten."""
+    """Gets items for ever, and tells a number for each ten."""
     number = 0
     while True:
         queue.get()
         number += 1
         if number % 10 == 0:
-            conn.send(number)
+            tell(conn, number)
 
 
 def get_with_limit(queue, conn):

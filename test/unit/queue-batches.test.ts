@@ -4,7 +4,7 @@
 import { expect } from 'chai';
 import { JoinableQueue, Queue, SimpleQueue, type BaseQueue } from 'node-multiprocessing';
 
-import { modes, rejects, throws, type Mode } from '../helpers/index.js';
+import { modes, rejects, throws, turns, type Mode } from '../helpers/index.js';
 import { RANGE, TYPE } from '../helpers/arguments.js';
 import { withQueue } from './support/queues.js';
 
@@ -113,6 +113,58 @@ describe('getMany of a queue', () => {
       });
     });
   }
+
+  it('leaves what no call waits for to the other members', () =>
+    withQueue(new Queue<number>(), async (queue) => {
+      const gets = [queue.get(), queue.get(), queue.get()];
+      for (let i = 0; i < 8; i++) queue.putNowait(i);
+      expect(await Promise.all(gets)).to.deep.equal([0, 1, 2]);
+      while (queue.stats().put < 8) await turns(1);
+      expect(queue.stats()).to.include({ got: 3, depth: 5 });
+      expect(await queue.getMany(2)).to.deep.equal([3, 4]);
+      expect(queue.stats()).to.include({ got: 5, depth: 3 });
+      expect(queue.getManySync(2)).to.deep.equal([5, 6]);
+      expect(queue.stats()).to.include({ got: 7, depth: 1 });
+    }));
+
+  it('reads the items of one queue while those of another one are still to be taken', () => {
+    const serialization = {
+      serialize: (value: unknown) => Buffer.from(String(value)),
+      deserialize: (bytes: Uint8Array): unknown => {
+        const text = Buffer.from(bytes).toString();
+        if (text === 'bad') throw new Error('bad');
+        return text;
+      },
+    };
+    return withQueue(new Queue<unknown>({ serialization }), (first) =>
+      withQueue(new Queue<unknown>({ serialization }), async (second) => {
+        await putAll(first, ['a', 'bad', 'b', 'c']);
+        await putAll(second, ['x'.repeat(50), 'y'.repeat(50)]);
+        expect(await first.getMany()).to.deep.equal(['a']);
+        expect(await second.getMany()).to.deep.equal(['x'.repeat(50), 'y'.repeat(50)]);
+        await rejects(first.get(), { code: 'ERR_MP_UNPICKLING' });
+        expect([await first.get(), first.getNowait()]).to.deep.equal(['b', 'c']);
+        expect(first.empty()).to.equal(true);
+      }),
+    );
+  });
+
+  it('takes no more than 1 MiB of many small items', () =>
+    withQueue(new Queue<Buffer>(), async (queue) => {
+      const [size, count] = [12_000, 120];
+      const put = putAll(
+        queue,
+        Array.from({ length: count }, (_, i) => Buffer.alloc(size, i)),
+      );
+      const got: Buffer[] = [];
+      while (got.length < count) {
+        const batch = await queue.getMany();
+        expect(batch.length * size).to.be.below(1024 * 1024 + 2 * size);
+        got.push(...batch);
+      }
+      await put;
+      expect(got.map((bytes) => bytes[0])).to.deep.equal(Array.from({ length: count }, (_, i) => i));
+    }));
 
   it('leases each item of a batch, for as many calls of taskDone', () =>
     withQueue(new JoinableQueue<number>({ leases: true }), async (queue) => {

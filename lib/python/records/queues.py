@@ -189,9 +189,12 @@ class Reader(End):
         stream, words = self.stream, self.words
         if words[READ_INTENT]:
             repair(stream, self.fd, self.other, stream.set_read)
-        # A reader has died inside of this item.
+        # A reader has died inside of this item, or when it had read some items whole.
         while not stream.reader_rests():
-            self.item(False)
+            if words[READ] < stream.end_of(words[TAIL]):
+                self.item(False)
+            else:
+                self.dropped()
 
     def item(self, wanted):
         """Reads an item. None if it is not wanted, or if there is none: its writer has died, or keeps no records."""
@@ -219,10 +222,13 @@ class Reader(End):
         if wanted and not words[position] & TORN:
             self.passed(True)
             return payload(parts)
-        words[DROPPED] += 1
+        self.dropped()
+        return None
+
+    def dropped(self):
+        self.words[DROPPED] += 1
         self.passed(False)
         self.accounts.finish_lost(1)
-        return None
 
     def passed(self, is_got):
         """The item has left the pipe."""

@@ -112,8 +112,11 @@ def look(stream, fd):
             return False
         return write_intent > PIPE_BUF or total in (written, written + write_intent)
 
-    limit = stream.end_of(tail) if head > tail else read
-    return [(truth, truth + found) for truth in {read, min(read + read_intent, limit)} if fits(truth)]
+    # A read of several items begins with the item at the tail, and any other one ends with it. Where the end of that item is
+    # passed, the read was counted already.
+    limit = read if head == tail else last if read == stream.start_of(tail) else stream.end_of(tail)
+    after = read + read_intent
+    return [(truth, truth + found) for truth in {read, after if after <= limit else read} if fits(truth)]
 
 
 def boundaries(stream, place):

@@ -94,9 +94,9 @@ export async function campaign(system: System, options: Options, log: (text: str
     // Neighbours in the list differ in one thing; with this step all things change from round to round.
     const setup = system.setups[(round * 7 + options.seed) % system.setups.length]!;
     const left = options.kills - summary.kills - summary.stops;
-    const blows = schedule(options.seed + round, cast.length, Math.min(options.perRound, left));
+    const blows = schedule(options.seed + round, cast.length, Math.min(options.perRound, left), options.brisk);
     const before = summary.violations.length;
-    const result = await new Round(system.make(setup), cast, setup.sizes, options.patienceMs).run(blows);
+    const result = await new Round(system.make(setup), cast, setup.sizes, options).run(blows);
     summary.add(result);
     if (summary.violations.length > before) {
       const { kind, maxsize, sizes } = setup;

@@ -17,8 +17,12 @@ export interface Family {
   start(role: Role, kind: Kind, place: Place): Promise<Member>;
   /** Puts, behind all items, what makes as many consumers end. */
   endConsumers(count: number): Promise<void>;
-  /** What is wrong with the accounts after all members have ended, in sentences. */
-  audit(): Promise<string[]>;
+  /**
+   * What is wrong with the accounts after all members have ended, in sentences.
+   *
+   * @param terminated How many workers were terminated. The item that one of them had got stays unfinished.
+   */
+  audit(terminated: number): Promise<string[]>;
   /** How many items the system says are lost; undefined if it does not count them. */
   readonly lost: number | undefined;
   /** Gives up what this process holds. */

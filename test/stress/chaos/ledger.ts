@@ -50,7 +50,15 @@ export function errorsIn(folder: string): string[] {
   return readFileSync(join(folder, 'errors'), 'utf8').split('\n').filter(Boolean);
 }
 
-/** The record of a slot on the board: its member, and how many steps that has made. Slot -1 tells all to stop. */
+/** What the board tells all members. A producer that rests puts an item from time to time. */
+export const WORK = 0;
+export const STOP = 1;
+export const REST = 2;
+
+/** How long a producer that rests waits before each item, in milliseconds. */
+export const REST_MS = 5;
+
+/** The record of a slot on the board: its member, and how many steps that has made. Slot -1 tells all what to do. */
 function boardOffset(slot: number): number {
   return (slot + 1) * RECORD_BYTES;
 }
@@ -62,7 +70,7 @@ export class Ledger {
   readonly #board: number;
   readonly #record = Buffer.alloc(RECORD_BYTES);
   readonly #line = Buffer.alloc(RECORD_BYTES);
-  readonly #stop = Buffer.alloc(1);
+  readonly #order = Buffer.alloc(1);
   #steps = 0;
   #shown = 0;
 
@@ -85,13 +93,18 @@ export class Ledger {
   step(): boolean {
     this.#steps++;
     const now = performance.now();
-    if (this.#steps > 2 && now - this.#shown < 1) return this.#stop[0] === 1;
+    if (this.#steps > 2 && now - this.#shown < 1) return this.#order[0] === STOP;
     this.#shown = now;
     this.#line.writeUInt32LE(this.#place.member, 0);
     this.#line.writeUInt32LE(this.#steps >>> 0, 4);
     writeSync(this.#board, this.#line, 0, RECORD_BYTES, boardOffset(this.#place.slot));
-    readSync(this.#board, this.#stop, 0, 1, boardOffset(-1));
-    return this.#stop[0] === 1;
+    readSync(this.#board, this.#order, 0, 1, boardOffset(-1));
+    return this.#order[0] === STOP;
+  }
+
+  /** Whether a producer is to rest. */
+  get rests(): boolean {
+    return this.#order[0] === REST;
   }
 
   error(error: unknown): void {
@@ -128,8 +141,8 @@ export class Board {
     return this.#bytes.readUInt32LE(at) === member ? this.#bytes.readUInt32LE(at + 4) : 0;
   }
 
-  tellToStop(): void {
-    writeSync(this.#fd, Buffer.of(1), 0, 1, boardOffset(-1));
+  tell(order: typeof WORK | typeof STOP | typeof REST): void {
+    writeSync(this.#fd, Buffer.of(order), 0, 1, boardOffset(-1));
   }
 
   close(): void {

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 //
 // What Node members do with a queue, each in a process of its own.
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 
 import { attach, describe, JoinableQueue, type Queue, type SimpleQueue } from 'node-multiprocessing';
 
-import { GOT, Ledger, makeItem, PUT, readItem, TORN, type Place } from './ledger.js';
+import { GOT, Ledger, makeItem, PUT, readItem, REST_MS, TORN, type Place } from './ledger.js';
 
 export type AnyQueue = Queue<Uint8Array | null> | SimpleQueue<Uint8Array | null>;
 
@@ -14,6 +15,7 @@ export async function produce(queue: AnyQueue, place: Place): Promise<void> {
   const ledger = new Ledger(place);
   try {
     for (let number = 0; !ledger.step(); number++) {
+      if (ledger.rests) await sleep(REST_MS);
       await queue.put(makeItem(place.member, number, place.sizes[number % place.sizes.length]!));
       ledger.write(PUT, place.member, number);
     }

@@ -8,7 +8,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { within } from '../../helpers/assertions.js';
 import type { Family, Kind, Member, Role } from './family.js';
-import { Board, type Place } from './ledger.js';
+import { Board, REST, STOP, WORK, type Place } from './ledger.js';
+import type { Options } from './options.js';
 import type { Blow } from './schedule.js';
 import { judge, type Verdict } from './verdict.js';
 
@@ -52,6 +53,7 @@ export class Round {
   readonly #family: Family;
   readonly #sizes: readonly number[];
   readonly #patienceMs: number;
+  readonly #brisk: boolean;
   readonly #folder = mkdtempSync(join(tmpdir(), 'chaos-'));
   readonly #board: Board;
   readonly #seats: Seat[];
@@ -63,11 +65,18 @@ export class Round {
   #members = 0;
   #replaces = true;
   #failures = 0;
+  #terminated = 0;
 
-  constructor(family: Family, cast: readonly Cast[], sizes: readonly number[], patienceMs: number) {
+  constructor(
+    family: Family,
+    cast: readonly Cast[],
+    sizes: readonly number[],
+    { patienceMs, brisk }: Pick<Options, 'patienceMs' | 'brisk'>,
+  ) {
     this.#family = family;
     this.#sizes = sizes;
     this.#patienceMs = patienceMs;
+    this.#brisk = brisk;
     for (const name of ['ledger', 'errors']) writeFileSync(join(this.#folder, name), '');
     writeFileSync(join(this.#folder, 'board'), Buffer.alloc(16 * (cast.length + 1)));
     this.#board = new Board(this.#folder, cast.length);
@@ -91,7 +100,7 @@ export class Round {
       if (hangs === 0 && !(await this.#until(() => this.#open.length === 0))) hangs++;
       const ended = hangs === 0 && (await this.#end());
       if (hangs === 0 && !ended) hangs++;
-      const accounts = ended && this.#failures === 0 ? await this.#family.audit() : [];
+      const accounts = ended && this.#failures === 0 ? await this.#family.audit(this.#terminated) : [];
       const verdict = judge(this.#folder, this.#killed);
       const seconds = (performance.now() - begun) / 1000;
       const { lost: countedLost } = this.#family;
@@ -124,11 +133,18 @@ export class Round {
   /** False if the family did not get ready for the blow. */
   async #strike(blow: Blow): Promise<boolean> {
     const seat = this.#seats[blow.slot % this.#seats.length]!;
-    await this.#look(blow.after);
     // Others of both roles are at work, so that there is something to recover.
     const fit = (): boolean =>
       seat.state === 'ready' && (['produce', 'consume'] as const).every((role) => this.#has(role, seat));
-    if (!(await this.#until(() => this.#failures > 0 || fit()))) return false;
+    const getsFit = (): Promise<boolean> => this.#until(() => this.#failures > 0 || fit());
+    if (this.#brisk) {
+      // Saturation matters at the time of the blow. While a member starts, it would only take CPU time.
+      this.#board.tell(REST);
+      if (!(await getsFit())) return false;
+      this.#board.tell(WORK);
+    }
+    await this.#look(blow.after);
+    if (!(await getsFit())) return false;
     if (this.#failures > 0) return true;
     const others = this.#seats.filter((each) => each !== seat && each.state === 'ready');
     const before = new Map(others.map(({ slot, member }) => [slot, this.#board.steps(slot, member)]));
@@ -145,7 +161,9 @@ export class Round {
     } else {
       seat.state = 'dying';
       this.#killed.add(seat.member);
-      signal(seat.running, seat.kind === 'worker' && blow.workerOnly ? 'SIGUSR2' : blow.signal);
+      const workerOnly = seat.kind === 'worker' && blow.workerOnly;
+      if (workerOnly) this.#terminated++;
+      signal(seat.running, workerOnly ? 'SIGUSR2' : blow.signal);
     }
     return true;
   }
@@ -193,7 +211,7 @@ export class Round {
   /** Lets the producers end, then the consumers. False if some of them do not. */
   async #end(): Promise<boolean> {
     this.#replaces = false;
-    this.#board.tellToStop();
+    this.#board.tell(STOP);
     const ends = (role: Role): Promise<unknown> =>
       Promise.all(this.#seats.map((seat) => (seat.role === role && seat.running?.ended) || Promise.resolve(true)));
     try {

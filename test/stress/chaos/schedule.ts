@@ -14,16 +14,18 @@ export interface Blow {
   readonly workerOnly: boolean;
 }
 
-const SHORTEST_MS = 20;
-const LONGEST_MS = 100;
+/** The shortest and the longest time between two blows, in milliseconds. */
+const USUAL = [20, 100] as const;
+const BRISK = [1, 20] as const;
 
 /** The blows that follow from a seed: which members, how, and at which intervals. */
-export function* schedule(seed: number, slots: number, kills: number): Generator<Blow> {
+export function* schedule(seed: number, slots: number, kills: number, brisk = false): Generator<Blow> {
+  const [shortest, longest] = brisk ? BRISK : USUAL;
   const random = new Random(seed);
   for (let kill = 0; kill < kills; kill++) {
     const way = random.below(100);
     yield {
-      after: SHORTEST_MS + random.below(LONGEST_MS - SHORTEST_MS + 1),
+      after: shortest + random.below(longest - shortest + 1),
       slot: random.below(slots),
       signal: way < 70 ? 'SIGKILL' : way < 90 ? 'SIGSTOP' : 'SIGTERM',
       pause: 1 + random.below(100),

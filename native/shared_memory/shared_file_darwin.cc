@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <cerrno>
 
-#include "os/shared_file.h"
+#include "shared_memory/shared_file.h"
 
 namespace mp::platform {
 

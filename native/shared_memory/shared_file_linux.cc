@@ -5,9 +5,9 @@
 #include <cerrno>
 
 #include "os/platform.h"
-#include "os/shared_file.h"
 #include "os/sys.h"
 #include "os/unique_fd.h"
+#include "shared_memory/shared_file.h"
 
 namespace mp::platform {
 
