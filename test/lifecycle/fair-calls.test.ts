@@ -244,6 +244,26 @@ const cases: Record<string, (() => Case) | (() => Case)[]> = {
   'Event.clear': caseOf(setEvent, (event) => event.clear()),
   'Event.wait': caseOf(setEvent, (event) => event.wait()),
   'NamedSemaphore.wait': caseOf(namedSemaphore, (semaphore) => semaphore.wait({ timeout: 0 })),
+  'Value.withLock': caseOf(
+    () => new mp.Value('i'),
+    (value) => value.withLock(() => undefined),
+  ),
+  'Array.withLock': caseOf(
+    () => new mp.Array('i', 1),
+    (array) => array.withLock(() => undefined),
+  ),
+  'Barrier.wait': caseOf(
+    () => new mp.Barrier(1),
+    (barrier) => barrier.wait(),
+  ),
+  'Barrier.reset': caseOf(
+    () => new mp.Barrier(1),
+    (barrier) => barrier.reset(),
+  ),
+  'Barrier.abort': caseOf(
+    () => new mp.Barrier(1),
+    (barrier) => barrier.abort(),
+  ),
   'Listener.accept': caseOf(
     () => new mp.Listener(),
     (listener) => listener.accept({ timeout: 0 }),
