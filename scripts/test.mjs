@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The suite. Most tests wait for other processes, so two parts of it at a time take half as long. Each part has a /dev/shm of
-// its own, since a test is judged by what it leaves there. A user that may not mount one runs the whole suite as one part.
+// The suite. Most tests wait for other processes, so several parts of it run at a time, one more than there are processors.
+// Each part has a /dev/shm of its own, since a test is judged by what it leaves there. A user that may not mount one runs the whole suite as one part.
 //
 //   node scripts/test.mjs [arguments for mocha]
 import { spawn, spawnSync } from 'node:child_process';
@@ -11,7 +11,7 @@ import path from 'node:path';
 import { filesBelow, main, reportCounts, root } from './support.mjs';
 
 /** How many parts there are for each that runs at the same time: many, so that all end together. */
-const PARTS_PER_LANE = 8;
+const PARTS_PER_LANE = 6;
 
 /** Runs a program with an empty /dev/shm that no other process sees. */
 const PRIVATE = ['--mount', 'sh', '-c', 'mount -t tmpfs tmpfs /dev/shm && exec "$@"', 'sh'];
@@ -107,7 +107,7 @@ await main(async () => {
   // A filter leaves most parts without a test, which mocha takes for a mistake.
   const filtered = args.some((arg) => /^(-g|-f|--grep|--fgrep)/.test(arg));
   const divisible = !filtered && spawnSync('unshare', [...PRIVATE, 'true']).status === 0;
-  const lanes = divisible ? Math.min(2, availableParallelism()) : 1;
+  const lanes = divisible ? Math.min(4, availableParallelism() + 1) : 1;
   const count = lanes === 1 ? 1 : lanes * PARTS_PER_LANE;
   // Neighbours in the alphabet take about as long as each other.
   const left = Array.from({ length: count }, (_, part) => files.filter((_, index) => index % count === part));

@@ -120,9 +120,13 @@ def wait_until_cancelled():
 
 
 def ignore_cancel():
-    say('begun %d' % os.getpid())
+    told = False
     while True:
+        # The interrupt may come as soon as the line is written.
         try:
+            if not told:
+                told = True
+                say('begun %d' % os.getpid())
             time.sleep(600)
         except KeyboardInterrupt:
             pass
