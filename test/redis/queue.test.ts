@@ -276,6 +276,7 @@ for (const kind of clientKinds) {
         expect(await long.stats()).to.include({ recoveries: 0 });
         const short = { name: `short ${number}`, leaseTime: 200 };
         const [one, other] = [makeJoinable<number>(short), makeJoinable<number>(short)];
+        await rejects(other.getNowait(), { code: 'ERR_MP_EMPTY' });
         await one.put(2);
         const late = await one.getLease();
         // Nothing else runs here, as in a process that is stopped.
