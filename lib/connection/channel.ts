@@ -8,8 +8,8 @@ import { native, READ, WRITE } from '../native/addon.js';
 import { arm, ensureStarted, spinBeforeSleep, type Pollable } from '../event-loop/reactor.js';
 import type { ChannelOptions, Direction } from './options.js';
 import { Receiver, type ReceiverOwner } from './receiving/receiver.js';
-import { SendBuffer } from './send-buffer.js';
-import { Sender, type SenderOwner } from './sender.js';
+import { SendBuffer } from './sending/send-buffer.js';
+import { Sender, type SenderOwner } from './sending/sender.js';
 
 const byHand =
   '; a program that takes this descriptor over from its parent cannot be run by hand: the parent lists the pipe in stdio';

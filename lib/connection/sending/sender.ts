@@ -2,13 +2,13 @@
 //
 // The sending half of a channel. The native layer holds the bytes that wait, and numbers their messages. This class holds the
 // calls that wait for them, in the order of the numbers, and the callers' memory that long messages are still read from.
-import { isLimited, millisecondsLeft, type Limits } from '../core/deadline.js';
-import { ClosedError, InterruptedError, NotWritable, systemError, TimeoutError } from '../core/errors.js';
-import { sendError } from '../core/status-errors.js';
-import { Fifo } from '../core/fifo.js';
-import { native } from '../native/addon.js';
-import type { KeepAlive } from '../event-loop/keep-alive.js';
-import { BYTES_PER_TURN, takeTurn } from '../event-loop/reactor.js';
+import { isLimited, millisecondsLeft, type Limits } from '../../core/deadline.js';
+import { ClosedError, InterruptedError, NotWritable, systemError, TimeoutError } from '../../core/errors.js';
+import { sendError } from '../../core/status-errors.js';
+import { Fifo } from '../../core/fifo.js';
+import { native } from '../../native/addon.js';
+import type { KeepAlive } from '../../event-loop/keep-alive.js';
+import { BYTES_PER_TURN, takeTurn } from '../../event-loop/reactor.js';
 import {
   blockOn,
   checkInterrupted,
@@ -17,9 +17,9 @@ import {
   unwritten,
   writeNowIfExiting,
   type Writer,
-} from '../event-loop/sync-wait.js';
+} from '../../event-loop/sync-wait.js';
 import { BlockingSend, descriptorEntry, PendingSend, type MessageGroup, type QueuedEntry } from './message-group.js';
-import type { OutgoingObjectMessage } from './object-message.js';
+import type { OutgoingObjectMessage } from '../object-message.js';
 import type { SendBuffer } from './send-buffer.js';
 import { TickBatch, type BatchOwner } from './tick-batch.js';
 

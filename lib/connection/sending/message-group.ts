@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // What the sender keeps of messages that wait in the native layer: whose memory is borrowed, and which call is to be settled.
-import { PendingCall } from '../event-loop/pending-call.js';
+import { PendingCall } from '../../event-loop/pending-call.js';
 
 /** One entry of the native layer's line: a message, or a descriptor that belongs to the message before it. */
 export interface QueuedEntry {

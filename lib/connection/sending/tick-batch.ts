@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import { BYTES_PER_TURN } from '../event-loop/reactor.js';
+import { BYTES_PER_TURN } from '../../event-loop/reactor.js';
 
 /** Messages of one tick are gathered up to this size before they are written. */
 const GATHERED_BYTES = 64 * 1024;
