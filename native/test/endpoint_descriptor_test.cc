@@ -37,8 +37,8 @@ ssize_t SendMany(int socket, Blob bytes, size_t count) {
 }
 
 int64_t SendHandle(Endpoint& endpoint, UniqueFd fd) {
-  endpoint.writer().AppendDescriptor(std::move(fd));
-  return endpoint.writer().Flush(endpoint.sink(), {}, SIZE_MAX);
+  endpoint.outbox().AppendDescriptor(std::move(fd));
+  return endpoint.outbox().Flush(endpoint.sink(), {}, SIZE_MAX);
 }
 
 UniqueFd ReceiveHandle(Endpoint& endpoint) {

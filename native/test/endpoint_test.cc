@@ -314,10 +314,10 @@ const Test kThreads(
           for (size_t i = 0; i < kCount; i++) {
             const Blob message = Pattern(size_of(i), static_cast<uint8_t>(i));
             int64_t status =
-                endpoint.writer().Send(endpoint.sink(), message.data(), message.size());
-            while (!endpoint.writer().empty() && status > -4096) {
+                endpoint.outbox().Send(endpoint.sink(), message.data(), message.size());
+            while (!endpoint.outbox().empty() && status > -4096) {
               wait_for(endpoint.fd(), POLLOUT);
-              status = endpoint.writer().Flush(endpoint.sink(), {message.data(), message.size()},
+              status = endpoint.outbox().Flush(endpoint.sink(), {message.data(), message.size()},
                                                SIZE_MAX);
             }
           }

@@ -1,75 +1,62 @@
 // SPDX-License-Identifier: MIT
 //
-// The sending half of a channel. The native layer holds the bytes that wait, and numbers their messages. This class holds the
-// calls that wait for them, in the order of the numbers, and the callers' memory that long messages are still read from.
-import { isLimited, millisecondsLeft, type Limits } from '../../core/deadline.js';
-import { ClosedError, InterruptedError, NotWritable, systemError, TimeoutError } from '../../core/errors.js';
+// The sending half of a channel: when a message is written, and what its send waits for.
+import { isLimited, type Limits } from '../../core/deadline.js';
+import { InterruptedError, systemError, TimeoutError } from '../../core/errors.js';
 import { sendError } from '../../core/status-errors.js';
-import { Fifo } from '../../core/fifo.js';
-import { native } from '../../native/addon.js';
 import type { KeepAlive } from '../../event-loop/keep-alive.js';
-import { BYTES_PER_TURN, takeTurn } from '../../event-loop/reactor.js';
-import {
-  blockOn,
-  checkInterrupted,
-  flushUnwritten,
-  listensForSignals,
-  unwritten,
-  writeNowIfExiting,
-  type Writer,
-} from '../../event-loop/sync-wait.js';
-import { BlockingSend, descriptorEntry, PendingSend, type MessageGroup, type QueuedEntry } from './message-group.js';
+import { takeShare, takeTurn } from '../../event-loop/reactor.js';
+import { flushUnwritten, writeNowIfExiting } from '../../event-loop/sync-wait.js';
+import { native } from '../../native/addon.js';
+import { Acceptance } from './acceptance.js';
+import { COPIED_BYTES, Delivery, type SenderOwner } from './delivery.js';
+import { WITHDRAWN } from './line.js';
+import { BlockingSend, entryOf, PendingSend, type QueuedEntry } from './message-group.js';
 import type { OutgoingObjectMessage } from '../object-message.js';
 import type { SendBuffer } from './send-buffer.js';
-import { TickBatch, type BatchOwner } from './tick-batch.js';
-
-const codes = native.status;
-
-/** How much of a message is copied when it has to wait; the rest is read from the caller's memory. */
-const COPIED_BYTES = native.copiedBytes;
+import { GATHERED_MESSAGE_BYTES, takeSlab, type SendSlab } from './send-slab.js';
+import { TickBatch } from './tick-batch.js';
 
 /** The bytes of a message's header, unless the message is longer than 2 GiB. */
 const HEADER_BYTES = 4;
 
-/** What the native layer returns for a message that was taken back. */
-const WITHDRAWN = 1;
 const none: readonly number[] = [];
+/** More than has room in the memory for gathered messages. */
+const FULL = Infinity;
 const resolved = Promise.resolve();
 
-/** What a sender asks of its channel. */
-export interface SenderOwner {
-  /** Asks the channel to call `flush` when there may be room. */
-  wantWrite(): void;
-  /** Tells the channel that nothing waits any more. */
-  drained(): void;
+/** A message that waits, and the call that has sent it. */
+interface Outgoing {
+  readonly data: Uint8Array;
+  readonly offset: number;
+  readonly size: number;
+  readonly operation: string;
+  readonly limits: Limits;
+  readonly keepAlive: KeepAlive;
 }
 
-export class Sender implements Writer, BatchOwner {
+export class Sender {
   readonly id: number;
-  readonly #channel: SenderOwner;
   readonly #buffer: SendBuffer;
-  readonly #waiting = new Fifo<QueuedEntry>();
-  /** Those of them whose memory is borrowed. */
-  readonly #borrowers = new Fifo<QueuedEntry>();
-  readonly #batch = new TickBatch(this);
-  #blocked = false;
-  #drainWaiters: (() => void)[] | undefined;
-  /** Set when a message could not be finished after it was begun: the peer cannot find the next one. */
-  #broken = false;
+  readonly #delivery: Delivery;
+  readonly #batch: TickBatch;
+  readonly #acceptance: Acceptance | undefined;
+  /** Memory that this sender may have, unless the native layer has taken it back since. */
+  #slab: SendSlab | undefined;
 
-  constructor(id: number, channel: SenderOwner, buffer: SendBuffer) {
+  /** @param acceptedBytes How many bytes may wait whose sends have resolved. With 0 a send resolves when it is written. */
+  constructor(id: number, channel: SenderOwner, buffer: SendBuffer, acceptedBytes: number) {
     this.id = id;
     this.#buffer = buffer;
-    this.#channel = channel;
+    this.#acceptance = acceptedBytes > 0 ? new Acceptance(acceptedBytes) : undefined;
+    this.#delivery = new Delivery(id, channel, this.#acceptance);
+    this.#batch = new TickBatch(() => {
+      if (!this.#delivery.blocked) this.#delivery.flush();
+    }, acceptedBytes > 0);
   }
 
   get pending(): boolean {
-    return this.#waiting.length > 0;
-  }
-
-  /** Whether the kernel has no room. */
-  get blocked(): boolean {
-    return this.#blocked;
+    return !this.#delivery.line.isEmpty;
   }
 
   send(
@@ -80,24 +67,127 @@ export class Sender implements Writer, BatchOwner {
     limits: Limits,
     keepAlive: KeepAlive,
   ): Promise<void> {
-    if (this.#broken) return Promise.reject(this.#brokenError());
+    const refused = this.#delivery.refusal();
+    if (refused !== undefined) return Promise.reject(refused);
     this.#buffer.prepare(size);
-    if (this.#waiting.length === 0 && !this.#batch.gathering && takeTurn()) {
+    const acceptance = this.#acceptance;
+    if (this.#delivery.line.isEmpty && !this.#batch.gathering && (acceptance !== undefined || takeTurn())) {
       const status = native.send(this.id, data, offset, size);
+      if (status < 0) return Promise.reject(sendError(status, operation));
       if (status === 0) {
         this.#batch.begin();
-        return Promise.resolve();
+        return resolved;
       }
-      if (status < 0) return Promise.reject(sendError(status, operation));
-      const rest = this.#wait(data, offset, size, operation, limits, keepAlive, status);
-      this.#setBlocked();
+      const rest =
+        acceptance === undefined
+          ? this.#wait(data, offset, size, operation, limits, keepAlive, status)
+          : this.#acceptRest(acceptance, { data, offset, size, operation, limits, keepAlive }, status);
+      this.#delivery.setBlocked();
       return rest;
     }
-    const number = native.append(this.id, data, offset, size);
+    if (acceptance !== undefined) {
+      takeShare(size);
+      return this.#accept(acceptance, data, offset, size, operation, limits, keepAlive);
+    }
+    if (size <= GATHERED_MESSAGE_BYTES && !isLimited(limits) && this.#gather(data, offset, size)) {
+      const sent = this.#delivery.gather(keepAlive);
+      this.#added();
+      return sent;
+    }
+    const number = native.append(this.id, data, offset, size, COPIED_BYTES);
     if (number < 0) return Promise.reject(sendError(number, operation));
     const sent = this.#wait(data, offset, size, operation, limits, keepAlive, number);
-    if (!this.#blocked) this.#batch.add(HEADER_BYTES + size);
+    if (!this.#delivery.blocked) this.#addLarge(size);
     return sent;
+  }
+
+  /** A send that need not wait for the kernel if there is room for its message. */
+  #accept(
+    acceptance: Acceptance,
+    data: Uint8Array,
+    offset: number,
+    size: number,
+    operation: string,
+    limits: Limits,
+    keepAlive: KeepAlive,
+  ): Promise<void> {
+    const bytes = HEADER_BYTES + size;
+    if (!acceptance.hasRoom(bytes)) {
+      if (!this.#delivery.blocked) this.#delivery.flush();
+      else acceptance.update(native.pendingBytes(this.id));
+      // The write may have failed.
+      const refused = this.#delivery.refusal();
+      if (refused !== undefined) return Promise.reject(refused);
+    }
+    if (acceptance.hasRoom(bytes)) {
+      if (size > GATHERED_MESSAGE_BYTES || !this.#gather(data, offset, size)) {
+        const number = native.append(this.id, data, offset, size, size);
+        if (number < 0) return Promise.reject(sendError(number, operation));
+      }
+      this.#acceptMessage(acceptance, bytes, keepAlive);
+      if (!this.#delivery.blocked && size > GATHERED_MESSAGE_BYTES) this.#addLarge(size);
+      return resolved;
+    }
+    const number = native.append(this.id, data, offset, size, COPIED_BYTES);
+    if (number < 0) return Promise.reject(sendError(number, operation));
+    return this.#waitForRoom(acceptance, { data, offset, size, operation, limits, keepAlive }, number, bytes);
+  }
+
+  /** The same for a message of which the kernel has taken only a part, or nothing. */
+  #acceptRest(acceptance: Acceptance, message: Outgoing, number: number): Promise<void> {
+    const { data, offset, size, keepAlive } = message;
+    const left = native.pendingBytes(this.id);
+    let status = -1;
+    if (acceptance.hasRoom(left)) {
+      // What does not lie in the native layer yet is copied there.
+      status = size > COPIED_BYTES ? native.withdraw(this.id, number, data, offset, size) : 0;
+      if (status === WITHDRAWN) status = native.append(this.id, data, offset, size, size);
+    }
+    if (status < 0) return this.#waitForRoom(acceptance, message, number, left);
+    this.#acceptMessage(acceptance, left, keepAlive);
+    return resolved;
+  }
+
+  #acceptMessage(acceptance: Acceptance, bytes: number, keepAlive: KeepAlive): void {
+    acceptance.add(bytes);
+    this.#delivery.accept(keepAlive);
+    this.#added();
+  }
+
+  #waitForRoom(acceptance: Acceptance, message: Outgoing, number: number, bytes: number): Promise<void> {
+    const { data, offset, size, operation, limits, keepAlive } = message;
+    const call = new PendingSend(keepAlive);
+    const entry = this.#delivery.enqueue(data, offset, size, call, number, none);
+    acceptance.addWaiting(entry, call, bytes);
+    if (isLimited(limits)) this.#limit(call, entry, operation, limits);
+    this.#added();
+    return call.promise;
+  }
+
+  /** Puts a small message into the memory for gathered ones. False if there is none. */
+  #gather(data: Uint8Array, offset: number, size: number): boolean {
+    const delivery = this.#delivery;
+    if (this.#slab?.isOf(this.id) === true) {
+      if (this.#slab.put(this.id, data, offset, size)) return true;
+      if (this.#batch.isFull(FULL)) delivery.flush();
+      else delivery.collect();
+    }
+    // The memory is scarce, and this sender does not write soon.
+    if (delivery.blocked) return false;
+    this.#slab = takeSlab(this.id);
+    return this.#slab?.put(this.id, data, offset, size) === true;
+  }
+
+  /** After a message was put in line. */
+  #added(): void {
+    if (!this.#delivery.blocked) this.#batch.add();
+    writeNowIfExiting();
+  }
+
+  /** After a message was put in line that may be worth a write by itself. */
+  #addLarge(size: number): void {
+    this.#batch.add();
+    if (this.#batch.isFull(size)) this.#delivery.flush();
   }
 
   /** Sends bytes that are not a message. The other side has to find their end by itself. */
@@ -106,16 +196,17 @@ export class Sender implements Writer, BatchOwner {
     if (number < 0) return Promise.reject(systemError(number, 'write'));
     const limits = { timeout: Infinity, signal: undefined };
     const sent = this.#wait(data, 0, data.byteLength, 'start', limits, keepAlive, number);
-    if (!this.#blocked) this.flush();
+    if (!this.#delivery.blocked) this.#delivery.flush();
     return sent;
   }
 
   sendHandle(fd: number, limits: Limits, keepAlive: KeepAlive): Promise<void> {
-    if (this.#broken) return Promise.reject(this.#brokenError());
+    const refused = this.#delivery.refusal();
+    if (refused !== undefined) return Promise.reject(refused);
     const number = native.appendDescriptor(this.id, fd);
     if (number < 0) return Promise.reject(systemError(number, 'sendmsg'));
     const sent = this.#wait(undefined, 0, 0, 'sendHandle', limits, keepAlive, number);
-    if (!this.#blocked) this.flush();
+    if (!this.#delivery.blocked) this.#delivery.flush();
     return sent;
   }
 
@@ -129,12 +220,12 @@ export class Sender implements Writer, BatchOwner {
     sent.catch((error: unknown) => {
       if ((error as { begun?: boolean }).begun !== true) failed();
     });
-    if (!this.#blocked) this.flush();
+    if (!this.#delivery.blocked) this.#delivery.flush();
     return sent;
   }
 
   sendObjectMessageSync(message: OutgoingObjectMessage, deadline: number): void {
-    this.#drainSync('sendSync', deadline);
+    this.#delivery.drainSync('sendSync', deadline);
     const numbers = this.#appendObjectMessage(message);
     if (numbers instanceof Error) throw numbers;
     const { bytes, failed } = message;
@@ -147,9 +238,31 @@ export class Sender implements Writer, BatchOwner {
     }
   }
 
+  /** The error of messages that were accepted and not written, which is told once. */
+  takeLost(): Error | undefined {
+    return this.#acceptance?.takeLost();
+  }
+
+  /** See `Delivery`. */
+  flush(): void {
+    this.#delivery.flush();
+  }
+
+  whenDrained(): Promise<void> {
+    return this.#delivery.whenDrained();
+  }
+
+  discard(): void {
+    this.#delivery.discard();
+  }
+
+  fail(error: Error): void {
+    this.#delivery.fail(error);
+  }
+
   sendSync(data: Uint8Array, offset: number, size: number, operation: string, deadline: number): void {
-    this.#drainSync(operation, deadline);
-    if (this.#broken) throw this.#brokenError();
+    this.#delivery.drainSync(operation, deadline);
+    this.#delivery.throwRefusal();
     this.#buffer.prepare(size);
     const status = native.send(this.id, data, offset, size);
     if (status < 0) throw sendError(status, operation);
@@ -157,38 +270,44 @@ export class Sender implements Writer, BatchOwner {
   }
 
   sendHandleSync(fd: number, deadline: number): void {
-    this.#drainSync('sendHandleSync', deadline);
-    if (this.#broken) throw this.#brokenError();
+    this.#delivery.drainSync('sendHandleSync', deadline);
+    this.#delivery.throwRefusal();
     const number = native.appendDescriptor(this.id, fd);
     if (number < 0) throw systemError(number, 'sendmsg');
     this.#finishSync(undefined, 0, 0, 'sendHandleSync', deadline, number);
   }
 
-  /** Writes what waits, as far as there is room and one turn of the event loop allows. */
-  flush(): void {
-    this.#blocked = false;
-    if (this.#waiting.length === 0) return;
-    const borrower = this.#borrowers.first;
-    const done = native.flush(this.id, borrower?.borrowed, borrower?.offset ?? 0, borrower?.size ?? 0, BYTES_PER_TURN);
-    if (done > 0) this.#complete(done);
-    else if (done < 0 && done !== codes.again) this.#failWrite(done);
-    if (this.#waiting.length > 0) this.#setBlocked();
+  /** Resolves when everything that was sent before is written. */
+  whenWritten(limits: Limits, keepAlive: KeepAlive): Promise<void> {
+    this.#delivery.flush();
+    const refused = this.#delivery.refusal();
+    if (refused !== undefined) return Promise.reject(refused);
+    if (this.#delivery.line.isEmpty) return resolved;
+    const call = new PendingSend(keepAlive);
+    const entry = entryOf(call, 0);
+    this.#delivery.line.push(entry);
+    call.onEnd = () => {
+      this.#delivery.line.remove(entry);
+    };
+    if (isLimited(limits)) call.limit(limits, () => new TimeoutError('flush'));
+    writeNowIfExiting();
+    return call.promise;
   }
 
-  /** Resolves when nothing waits any more, whether it was written or has failed. */
-  whenDrained(): Promise<void> {
-    if (!this.pending) return resolved;
-    return new Promise((resolve) => (this.#drainWaiters ??= []).push(resolve));
-  }
-
-  /** Drops what waits, without writing it. */
-  discard(): void {
-    this.#failAll(() => new ClosedError(), true);
-  }
-
-  /** Ends all sends. */
-  fail(error: Error): void {
-    this.#failAll(() => error);
+  /** The same, blocking. */
+  writeAllSync(deadline: number): void {
+    flushUnwritten();
+    this.#delivery.throwRefusal();
+    if (this.#delivery.line.isEmpty) return;
+    const call = new BlockingSend();
+    const entry = entryOf(call, 0);
+    this.#delivery.line.push(entry);
+    try {
+      while (!call.settled) this.#delivery.writeFirstSync('flushSync', deadline);
+    } finally {
+      this.#delivery.line.remove(entry);
+    }
+    if (call.error !== undefined) throw call.error;
   }
 
   #wait(
@@ -202,7 +321,7 @@ export class Sender implements Writer, BatchOwner {
     followers = none,
   ): Promise<void> {
     const call = new PendingSend(keepAlive);
-    const entry = this.#enqueue(borrowed, offset, size, call, number, followers);
+    const entry = this.#delivery.enqueue(borrowed, offset, size, call, number, followers);
     if (isLimited(limits)) this.#limit(call, entry, operation, limits);
     writeNowIfExiting();
     return call.promise;
@@ -211,22 +330,22 @@ export class Sender implements Writer, BatchOwner {
   #limit(call: PendingSend, entry: QueuedEntry, operation: string, limits: Limits): void {
     const timeoutError = (): Error => new TimeoutError(operation);
     call.limit(limits, timeoutError, (error) => {
-      const status = this.#withdraw(entry);
+      const status = this.#delivery.withdraw(entry);
       const begun = status !== WITHDRAWN;
       call.reject(error instanceof TimeoutError ? new TimeoutError(operation, begun) : Object.assign(error, { begun }));
-      if (status < 0) this.#breakOff();
+      if (status < 0) this.#delivery.breakOff();
     });
   }
 
   /** Puts an object message in line natively, whole or not at all. Returns the numbers of the message and of its descriptors. */
   #appendObjectMessage(message: OutgoingObjectMessage): [number, ...number[]] | Error {
-    const appended = this.#broken ? this.#brokenError() : this.#tryAppendObjectMessage(message);
+    const appended = this.#delivery.refusal() ?? this.#tryAppendObjectMessage(message);
     if (appended instanceof Error) message.failed();
     return appended;
   }
 
   #tryAppendObjectMessage({ bytes, fds }: OutgoingObjectMessage): [number, ...number[]] | Error {
-    const first = native.append(this.id, bytes, 0, bytes.length);
+    const first = native.append(this.id, bytes, 0, bytes.length, COPIED_BYTES);
     if (first < 0) return sendError(first, 'send');
     const numbers: [number, ...number[]] = [first];
     for (const fd of fds) {
@@ -242,113 +361,6 @@ export class Sender implements Writer, BatchOwner {
     return numbers;
   }
 
-  /** Puts a message in line that the native layer has in line already, with the descriptors that belong to it. */
-  #enqueue(
-    borrowed: Uint8Array | undefined,
-    offset: number,
-    size: number,
-    group: MessageGroup,
-    number: number,
-    followers: readonly number[],
-  ): QueuedEntry {
-    const entry: QueuedEntry = { number, borrowed: size > COPIED_BYTES ? borrowed : undefined, offset, size, group };
-    this.#waiting.push(entry);
-    if (entry.borrowed !== undefined) this.#borrowers.push(entry);
-    if (followers.length > 0) {
-      group.remaining += followers.length;
-      entry.followers = followers.map((follower) => descriptorEntry(follower, group));
-      for (const follower of entry.followers) this.#waiting.push(follower);
-    }
-    unwritten.add(this);
-    return entry;
-  }
-
-  /**
-   * Takes a message back, with its descriptors: `WITHDRAWN`. Of a message that was begun the rest is written from a copy: 0.
-   * A negative result says that there is no copy, so the caller must break off.
-   */
-  #withdraw(entry: QueuedEntry): number {
-    const status = this.#withdrawEntry(entry);
-    // Nothing of a message that was not begun is written, so nothing of its descriptors is either.
-    if (status === WITHDRAWN) for (const follower of entry.followers ?? []) this.#withdrawEntry(follower);
-    return status;
-  }
-
-  #withdrawEntry(entry: QueuedEntry): number {
-    const status = native.withdraw(this.id, entry.number, entry.borrowed, entry.offset, entry.size);
-    this.#borrowers.remove(entry);
-    if (status === WITHDRAWN) {
-      this.#waiting.remove(entry);
-      this.#checkDrained();
-    } else {
-      // It keeps its place in the order.
-      entry.borrowed = undefined;
-    }
-    return status;
-  }
-
-  #setBlocked(): void {
-    this.#blocked = true;
-    this.#channel.wantWrite();
-  }
-
-  #complete(count: number): void {
-    for (let i = 0; i < count; i++) {
-      const entry = this.#waiting.shift();
-      if (entry === undefined) break;
-      if (entry.borrowed !== undefined) this.#borrowers.shift();
-      if (--entry.group.remaining === 0) entry.group.settle();
-    }
-    this.#checkDrained();
-  }
-
-  #checkDrained(): void {
-    if (this.#waiting.length > 0) return;
-    unwritten.delete(this);
-    for (const resolve of this.#drainWaiters ?? []) resolve();
-    this.#drainWaiters = undefined;
-    this.#channel.drained();
-  }
-
-  /** Deals with a failed write. */
-  #failWrite(status: number): void {
-    const borrower = this.#borrowers.first;
-    if (status !== codes.bufferChanged || borrower === undefined) {
-      this.#failAll(() => sendError(status, 'send'));
-      return;
-    }
-    const withdrawn = this.#withdraw(borrower) === WITHDRAWN;
-    borrower.group.settle(sendError(status, 'send'));
-    if (!withdrawn) this.#breakOff();
-  }
-
-  #breakOff(): void {
-    this.#broken = true;
-    this.#failAll(() => this.#brokenError());
-  }
-
-  #brokenError(): Error {
-    return new NotWritable('A buffer was detached while its message was being sent; nothing more can be sent');
-  }
-
-  #failAll(makeError: () => Error, silently = false): void {
-    native.dropPending(this.id);
-    this.#blocked = false;
-    this.#borrowers.removeAll();
-    for (const { group } of this.#waiting.removeAll()) {
-      // The caller has asked for the messages to be dropped, so it need not listen for their failure.
-      if (silently) group.promise?.catch(() => undefined);
-      group.settle(makeError());
-    }
-    this.#checkDrained();
-  }
-
-  /** Writes everything that was accepted before, since messages keep their order. */
-  #drainSync(operation: string, deadline: number): void {
-    flushUnwritten();
-    while (this.#waiting.length > 0) this.#writeFirstSync(operation, deadline);
-  }
-
   #finishSync(
     borrowed: Uint8Array | undefined,
     offset: number,
@@ -359,42 +371,18 @@ export class Sender implements Writer, BatchOwner {
     followers = none,
   ): void {
     const call = new BlockingSend();
-    const entry = this.#enqueue(borrowed, offset, size, call, number, followers);
+    const entry = this.#delivery.enqueue(borrowed, offset, size, call, number, followers);
     try {
-      while (!call.settled) this.#writeFirstSync(operation, deadline);
+      while (!call.settled) this.#delivery.writeFirstSync(operation, deadline);
     } catch (error) {
-      const status = this.#withdraw(entry);
-      if (status < 0) this.#breakOff();
+      const status = this.#delivery.withdraw(entry);
+      if (status < 0) this.#delivery.breakOff();
       const begun = status !== WITHDRAWN;
-      if (begun && !this.#blocked) this.#setBlocked();
+      if (begun && !this.#delivery.blocked) this.#delivery.setBlocked();
       if (error instanceof TimeoutError) throw new TimeoutError(operation, begun);
       if (error instanceof InterruptedError) throw new InterruptedError(operation, begun);
       throw error;
     }
     if (call.error !== undefined) throw call.error;
-  }
-
-  #writeFirstSync(operation: string, deadline: number): void {
-    // Other channels go on writing too: the peer may wait for their messages before it reads this one.
-    if (unwritten.size > 1) {
-      const { expired } = blockOn([], deadline, operation);
-      if (expired) throw new TimeoutError(operation);
-      return;
-    }
-    const borrower = this.#borrowers.first;
-    const left = millisecondsLeft(deadline);
-    const quiet = deadline === Infinity && !listensForSignals();
-    const done = native.flushSync(this.id, borrower?.borrowed, borrower?.offset ?? 0, borrower?.size ?? 0, left, quiet);
-    if (done >= 0) {
-      this.#complete(done);
-    } else if (done === codes.timedOut) {
-      throw new TimeoutError(operation);
-    } else if (done === codes.interrupted) {
-      checkInterrupted(done, operation);
-    } else if (done === codes.canceled) {
-      throw sendError(done, operation);
-    } else {
-      this.#failWrite(done);
-    }
   }
 }
