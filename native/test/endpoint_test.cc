@@ -36,19 +36,19 @@ const Test kMessages(
           for (const size_t size : {size_t{0}, size_t{5}, size_t{4092}, size_t{4093}, size_t{65536},
                                     size_t{65537}, size_t{1000000}}) {
             const Blob message = Pattern(size);
-            int64_t sent = pair.writer->writer().Send(pair.writer->sink(), message.data(), size);
+            int64_t sent = pair.writer->outbox().Send(pair.writer->sink(), message.data(), size);
             Check(sent >= 0, Shown(sent));
             Blob received;
             int64_t status = -EAGAIN;
             for (int i = 0; i < 100000 && status == -EAGAIN; i++) {
               status = ReceiveOn(*pair.reader, &received);
               const FrameWriter::Borrowed borrowed{message.data(), message.size()};
-              sent = pair.writer->writer().Flush(pair.writer->sink(), borrowed, SIZE_MAX);
+              sent = pair.writer->outbox().Flush(pair.writer->sink(), borrowed, SIZE_MAX);
               Check(sent >= 0 || sent == -EAGAIN, Shown(sent));
             }
             Equal(status, size);
             Check(received == message);
-            Check(pair.writer->writer().empty());
+            Check(pair.writer->outbox().empty());
           }
         }
       });

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "io/outbox.h"
 
+#include <poll.h>
+
 #include <cerrno>
 #include <chrono>
 #include <cstdint>
@@ -150,12 +152,15 @@ const Test kThread("flush thread: writes what is due as there is room, while mes
                        outbox.Accept(std::chrono::milliseconds(60'000));
                        Gatherer gatherer;
                        constexpr size_t kMessages = 3000;
+                       int wrong = 0;
                        std::thread reader([&] {
                          for (size_t i = 0; i < kMessages; i++) {
                            Blob message;
-                           while (ReceiveOn(*pair.reader, &message) == -EAGAIN)
-                             sys::IsReady(pair.reader->fd(), POLLIN);
-                           Check(message == Pattern(i % 200, static_cast<uint8_t>(i)));
+                           while (ReceiveOn(*pair.reader, &message) == -EAGAIN) {
+                             pollfd ready{pair.reader->fd(), POLLIN, 0};
+                             sys::Poll(&ready, 1, -1);
+                           }
+                           if (message != Pattern(i % 200, static_cast<uint8_t>(i))) wrong++;
                          }
                        });
                        outbox.Lend(&gatherer.slab(), 1);
@@ -172,6 +177,7 @@ const Test kThread("flush thread: writes what is due as there is room, while mes
                          FlushThread::Watch(pair.writer);
                        }
                        reader.join();
+                       Equal(wrong, 0);
                        outbox.Clear();
                        FlushThread::Forget(*pair.writer);
                      });
@@ -187,14 +193,15 @@ const Test kAdopted(
           pair.writer->outbox().Append(message.data(), message.size(), SIZE_MAX);
         }
         Check(pair.writer->outbox().Abandon(pair.writer->sink()));
-        FlushThread::Adopt(std::move(pair.writer), std::chrono::milliseconds(reads ? 60'000 : 5));
+        FlushThread::Adopt(std::move(pair.writer), std::chrono::milliseconds(reads ? 60'000 : 0));
         int received = 0;
         int64_t status = -EAGAIN;
-        if (!reads) std::this_thread::sleep_for(std::chrono::milliseconds(20));
         while (status == -EAGAIN || status >= 0) {
           Blob each;
           status = ReceiveOn(*pair.reader, &each);
           if (status >= 0) received++;
+          pollfd ready{pair.reader->fd(), POLLIN, 0};
+          if (status == -EAGAIN) sys::Poll(&ready, 1, -1);
         }
         Check(reads ? received == 20 : received < 20);
       }
@@ -202,3 +209,5 @@ const Test kAdopted(
 
 }  // namespace
 }  // namespace mp::test
+
+int main(int argc, char** argv) { return mp::test::Run(argc, argv); }
