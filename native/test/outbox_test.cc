@@ -120,7 +120,7 @@ const Test kLate("outbox: another thread writes, and its work and its failure ar
   gatherer.Put(Pattern(20));
   outbox.Lend(&gatherer.slab(), 1);
   Check(!gatherer.is_late() && outbox.due() > 0);
-  sink.script.Add({5, 0});
+  sink.script.Add({5});
   Check(!outbox.FlushLate(sink), "no room");
   Equal(outbox.Flush(sink, kNothing, 0), 1);
   sink.script.Add({-EPIPE});

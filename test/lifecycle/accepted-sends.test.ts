@@ -35,8 +35,7 @@ for (const kind of kinds) {
       expectMessages(kind, ['late'], [5, 3, 3], 100));
 
     for (const mode of ['accepted', 'written']) {
-      it(`arrive when their worker is terminated (${mode})`, () =>
-        expectMessages(kind, ['terminate', mode], [5], 100));
+      it(`arrive when their worker is terminated (${mode})`, () => expectMessages(kind, ['terminate', mode], [5], 100));
     }
 
     it('arrive after the end of their worker, when there was no room before', () =>

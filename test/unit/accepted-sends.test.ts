@@ -12,7 +12,7 @@ type Any = Connection<unknown, unknown>;
 const LOST = { code: 'ERR_MP_MESSAGES_LOST' };
 
 function accepting(kind: Kind, sendBuffer?: number): { reader: Any; writer: Any } {
-  return makePair(kind, { sends: 'accepted', sendBuffer }) as { reader: Any; writer: Any };
+  return makePair(kind, { sends: 'accepted', sendBuffer });
 }
 
 async function nextTurn(): Promise<void> {
@@ -193,12 +193,13 @@ for (const kind of kinds) {
   for (const sends of ['written', 'accepted'] as const) {
     it(`carries messages of mixed sizes in their order (${kind}, ${sends})`, async function () {
       this.timeout(120_000);
-      const { reader, writer } = makePair(kind, { sends }) as { reader: Any; writer: Any };
+      const { reader, writer } = makePair(kind, { sends });
       const count = 40_000;
       const pattern = Buffer.from(Array.from({ length: 70_000 }, (_, i) => i * 31 + (i >> 8)));
-      const sizeOf = (i: number): number => (i % 1000 === 999 ? 66_000 : i % 50 === 49 ? 9000 + i % 7 : (i * 7) % 200);
+      const sizeOf = (i: number): number =>
+        i % 1000 === 999 ? 66_000 : i % 50 === 49 ? 9000 + (i % 7) : (i * 7) % 200;
       const receiving = (async () => {
-        for (let next = 0; next < count; ) {
+        for (let next = 0; next < count;) {
           for (const message of await reader.recvMany(undefined, { bytes: true })) {
             const from = next % 1000;
             const size = sizeOf(next++);
@@ -222,8 +223,8 @@ describe("Connection with sends: 'accepted'", () => {
   it('keeps descriptors and messages with Connections between the messages around them', async () => {
     const { reader, writer } = accepting('socketpair');
     const [one, other] = Pipe();
-    track(one as Any);
-    track(other as Any);
+    track(one);
+    track(other);
     void writer.send('a');
     void writer.send('b');
     const sent = writer.send({ one });
@@ -254,7 +255,7 @@ describe("Connection with sends: 'accepted'", () => {
     for (const call of [
       (writer: Any) => Promise.resolve().then(() => writer.sendSync(1)),
       (writer: Any) => writer.sendHandle(writer.fileno()),
-      (writer: Any) => writer.send(track(Pipe()[0] as Any)),
+      (writer: Any) => writer.send(track(Pipe()[0])),
     ]) {
       const writer = await lose();
       await rejects(call(writer), LOST);
@@ -306,12 +307,12 @@ describe("Connection with sends: 'accepted'", () => {
     const { reader, writer } = accepting('socketpair');
     void writer.send(1);
     void writer.send(2);
-    const reduced = reduce(writer as never) as { options: { sends: string; sendBuffer: number } };
+    const reduced = reduce(writer) as { options: { sends: string; sendBuffer: number } };
     expect(reduced.options).to.include({ sends: 'accepted', sendBuffer: 2 ** 20 });
     expect(reader.tryRecv()).to.deep.equal({ value: 1 });
     expect(reader.tryRecv()).to.deep.equal({ value: 2 });
     const full = await overfill();
-    throws(() => reduce(full.writer as never), { code: 'ERR_MP_BUSY' });
+    throws(() => reduce(full.writer), { code: 'ERR_MP_BUSY' });
     full.writer.close({ discard: true });
   });
 
@@ -324,7 +325,7 @@ describe("Connection with sends: 'accepted'", () => {
   });
 
   it('flushes a Connection whose sends wait for the kernel, too', async () => {
-    const { reader, writer } = makePair('socketpair') as { reader: Any; writer: Any };
+    const { reader, writer } = makePair('socketpair');
     const sends = Array.from({ length: 50 }, (_, i) => writer.sendBytes(Buffer.alloc(20_000, i)));
     const flushed = writer.flush();
     expect(await isSettled(flushed)).to.be.false;

@@ -90,7 +90,7 @@ abstract class GatheredMessages implements MessageGroup {
   }
 
   /** No message is left. */
-  settle(_error?: Error): void {
+  settle(): void {
     if (this.#alive) this.keepAlive.end();
     this.#alive = false;
   }

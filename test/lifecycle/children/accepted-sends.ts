@@ -24,7 +24,7 @@ function waitForEver(): void {
 
 if (!isMainThread) {
   const [count, size] = what === 'terminate' ? [5, 100] : [8, 100_000];
-  send(connect(), count as number, size as number);
+  send(connect(), count, size);
   parentPort?.postMessage('sent');
   for (;;);
 } else if (what === 'terminate' || what === 'terminate-full') {
