@@ -51,6 +51,9 @@ class Flusher {
       watched_.push_back(std::move(watched));
     } else if (watched.adopted) {
       *known = std::move(watched);
+    } else if (known->needs_room) {
+      // The thread is woken by the room.
+      return;
     }
     if (!running_)
       Start();

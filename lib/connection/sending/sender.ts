@@ -52,6 +52,8 @@ export class Sender {
     this.#delivery = new Delivery(id, channel, this.#acceptance);
     this.#batch = new TickBatch(() => {
       if (!this.#delivery.blocked) this.#delivery.flush();
+      // The memory is scarce, and this sender does not write soon.
+      else if (this.#slab?.isOf(id) === true) this.#delivery.collect();
     }, acceptedBytes > 0);
   }
 
@@ -169,18 +171,16 @@ export class Sender {
     const delivery = this.#delivery;
     if (this.#slab?.isOf(this.id) === true) {
       if (this.#slab.put(this.id, data, offset, size)) return true;
-      if (this.#batch.isFull(FULL)) delivery.flush();
+      if (!delivery.blocked && this.#batch.isFull(FULL)) delivery.flush();
       else delivery.collect();
     }
-    // The memory is scarce, and this sender does not write soon.
-    if (delivery.blocked) return false;
     this.#slab = takeSlab(this.id);
     return this.#slab?.put(this.id, data, offset, size) === true;
   }
 
   /** After a message was put in line. */
   #added(): void {
-    if (!this.#delivery.blocked) this.#batch.add();
+    this.#batch.add();
     writeNowIfExiting();
   }
 
