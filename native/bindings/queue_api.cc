@@ -10,7 +10,7 @@
 #include "bindings/napi_args.h"
 #include "environment/addon_env.h"
 #include "queue/feeders.h"
-#include "queue/queue_recovery.h"
+#include "recovery/queue_recovery.h"
 #include "util/status.h"
 
 namespace mp {

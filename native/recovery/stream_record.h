@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "io/byte_stream.h"
-#include "queue/stream_layout.h"
+#include "recovery/stream_layout.h"
 
 namespace mp {
 

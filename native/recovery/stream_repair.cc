@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "queue/stream_repair.h"
+#include "recovery/stream_repair.h"
 
 #include <limits.h>
 

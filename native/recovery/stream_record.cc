@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "queue/stream_record.h"
+#include "recovery/stream_record.h"
 
 #include <algorithm>
 #include <cerrno>
