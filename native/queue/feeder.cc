@@ -17,6 +17,8 @@ namespace mp {
 
 namespace {
 
+using Clock = std::chrono::steady_clock;
+
 // How long the thread waits for another burst after the last message.
 constexpr std::chrono::milliseconds kLinger{100};
 
@@ -24,41 +26,82 @@ constexpr std::chrono::milliseconds kLinger{100};
 // when there is some again.
 constexpr std::chrono::milliseconds kShortagePause{10};
 
+// How long a gathered item waits for company at most.
+constexpr std::chrono::milliseconds kGatherTime{1};
+
+// So much is gathered before it is written.
+constexpr size_t kGatheredBytes = QueueMessageBlock::kBytes;
+
 // How much is written before other members get the lock.
 constexpr size_t kTurnBytes = 64 * 1024;
 
 }  // namespace
 
-int64_t Feeder::Put(const QueueItem& item) {
+int64_t Feeder::Put(const QueueItem& item, bool gather) {
   // Held throughout: the thread must not end between its start and the first byte.
   const std::lock_guard lock(mutex_);
   if (failure_ < 0) return failure_;
   if (closed_) return -EBADF;
   QueueMessageHead head(item);
   const size_t size = head.size + item.size;
-  const bool first = waiting_messages_.load(std::memory_order_acquire) == 0;
   // The kernel takes a message of this size whole or not at all.
   const bool whole = size <= PIPE_BUF;
-  if (first && whole) {
+  // Without the thread nothing may wait here.
+  gather = gather && whole && StartLocked() == 0;
+  if (!gather) FlushLocked();
+  const bool first = waiting_messages_.load(std::memory_order_acquire) == 0;
+  if (first && whole && !gather) {
     const ssize_t n = pipe_.WriteNow(head, item);
     if (n != -EAGAIN) return n < 0 ? n : 0;
   }
   // Whatever can fail comes before the first byte, which cannot be taken back.
   QueueMessage message;
-  if (!message.Reserve(head, item)) return -ENOMEM;
-  incoming_.push_back(std::move(message));
+  if (!message.Reserve(head, item, block_)) return -ENOMEM;
   const int started = StartLocked();
-  const ssize_t n = started < 0 ? started : first && !whole ? pipe_.WriteNow(head, item) : -EAGAIN;
-  if (started < 0 || (n < 0 && n != -EAGAIN) || n == static_cast<ssize_t>(size)) {
-    incoming_.pop_back();
-    return n < 0 ? n : 0;
-  }
-  QueueMessage& rest = incoming_.back();
-  rest.Copy(head, item, n < 0 ? 0 : static_cast<size_t>(n));
+  if (started < 0) return started;
+  const ssize_t n = first && !whole ? pipe_.WriteNow(head, item) : -EAGAIN;
+  if ((n < 0 && n != -EAGAIN) || n == static_cast<ssize_t>(size)) return n < 0 ? n : 0;
+  message.Copy(head, item, n < 0 ? 0 : static_cast<size_t>(n));
+  if (incoming_.empty()) gathered_at_ = Clock::now();
   waiting_messages_.fetch_add(1);
-  const uint64_t waiting = waiting_bytes_.fetch_add(rest.left()) + rest.left();
-  more_.Signal();
-  return static_cast<int64_t>(waiting);
+  const uint64_t waiting = waiting_bytes_.fetch_add(message.left()) + message.left();
+  incoming_.push_back(std::move(message));
+  if (!gather) {
+    urgent_ = true;
+    WakeLocked();
+  } else if (waiting >= kGatheredBytes) {
+    FlushLocked();
+  } else if (!awake_) {
+    WakeLocked();
+  }
+  return static_cast<int64_t>(waiting_bytes_.load());
+}
+
+void Feeder::Flush() {
+  const std::lock_guard lock(mutex_);
+  FlushLocked();
+}
+
+// Whatever goes wrong here, the thread meets it too and deals with it.
+void Feeder::FlushLocked() {
+  if (incoming_.empty() || urgent_) return;
+  if (!busy_ && pipe_.TryTake() == 0) {
+    for (ssize_t n = 0; n >= 0 && !incoming_.empty();) {
+      size_t done = 0;
+      n = pipe_.WriteSome(incoming_, &done);
+      if (n > 0) CountWrittenLocked(done, static_cast<size_t>(n));
+    }
+    pipe_.Release(0);
+  }
+  if (incoming_.empty()) return;
+  urgent_ = true;
+  WakeLocked();
+}
+
+void Feeder::WakeLocked() noexcept {
+  // A thread that is busy looks again by itself.
+  if (!busy_) more_.Signal();
+  awake_ = true;
 }
 
 int Feeder::StartLocked() {
@@ -97,13 +140,23 @@ void Feeder::Run() {
 bool Feeder::AwaitIncoming() {
   const std::lock_guard lock(mutex_);
   for (bool lingered = false;;) {
-    while (!incoming_.empty()) {
-      messages_.push_back(std::move(incoming_.front()));
-      incoming_.pop_front();
+    const auto due = gathered_at_ + kGatherTime - Clock::now();
+    if (!incoming_.empty() && (urgent_ || closed_ || due.count() <= 0)) {
+      for (QueueMessage& message : incoming_) messages_.push_back(std::move(message));
+      incoming_.clear();
+      urgent_ = false;
     }
-    if (!messages_.empty()) return true;
+    busy_ = !messages_.empty();
+    if (busy_) return true;
+    if (!incoming_.empty()) {
+      (void)more_.WaitFor(mutex_, due);
+      lingered = false;
+      continue;
+    }
+    awake_ = false;
     if (closed_ || lingered || failure_ < 0) {
       running_ = false;
+      block_.Release();
       if (closed_) pipe_.ReleaseResources();
       Feeders::Remove(this);
       return false;
@@ -132,7 +185,8 @@ int Feeder::WriteHeld() {
     const ssize_t n = pipe_.WriteSome(messages_, &done);
     if (n >= 0) {
       written += static_cast<size_t>(n);
-      CountWritten(done, static_cast<size_t>(n));
+      const std::lock_guard lock(mutex_);
+      CountWrittenLocked(done, static_cast<size_t>(n));
       continue;
     }
     // What was accepted is not lost because the system lacks something for a moment.
@@ -147,8 +201,7 @@ int Feeder::WriteHeld() {
   return 0;
 }
 
-void Feeder::CountWritten(size_t messages, size_t bytes) {
-  const std::lock_guard lock(mutex_);
+void Feeder::CountWrittenLocked(size_t messages, size_t bytes) {
   waiting_bytes_.fetch_sub(bytes);
   if (waiting_messages_.fetch_sub(messages) == messages) Feeders::CheckIdle();
   NotifyLocked(0);
@@ -161,6 +214,7 @@ void Feeder::Fail(int status) {
   pipe_.GiveUp(messages_.size() + incoming_.size(), begun);
   messages_.clear();
   incoming_.clear();
+  urgent_ = false;
   failure_ = status;
   waiting_bytes_.store(0);
   waiting_messages_.store(0);
@@ -185,6 +239,7 @@ void Feeder::NotifyLocked(int status) {
 void Feeder::NotifyWhen(uint64_t max_bytes, std::shared_ptr<CompletionQueue> queue,
                         int32_t request) {
   const std::lock_guard lock(mutex_);
+  FlushLocked();
   notices_.push_back({max_bytes, std::move(queue), request});
   NotifyLocked(failure_);
 }
@@ -201,6 +256,7 @@ void Feeder::Forget(const std::shared_ptr<CompletionQueue>& queue, int32_t reque
 
 void Feeder::Close() {
   const std::lock_guard lock(mutex_);
+  FlushLocked();
   closed_ = true;
   if (!running_) {
     pipe_.ReleaseResources();

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: MIT
 //
 // Moves the items that one environment puts on a queue into the queue's pipe. The thread that puts
-// an item writes it at once, as far as there is room. The rest waits here, in memory of its own,
-// and is written by the feeder's thread, whether JavaScript is busy or not. That thread is started
-// when there is something to write and ends when there has been nothing for a while. It needs no
+// an item writes it at once, or gathers small ones and writes many together, as far as there is
+// room. The rest waits here, in memory of its own, and is written by the feeder's thread, whether
+// JavaScript is busy or not; what was gathered, after a millisecond. That thread is started when
+// there is something to write and ends when there has been nothing for a while. It needs no
 // environment: what a worker has put is still written when the worker has ended.
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -35,8 +37,11 @@ class Feeder final : public RunningFeeder, public std::enable_shared_from_this<F
   // Only the environment's own thread puts. Returns 0 when the message was written, else how many
   // bytes wait now. If this message or an earlier one cannot be written, returns the reason: then
   // nothing of this one is kept or written. Memory and the thread are there before the first byte
-  // of a message is written that the thread may have to complete.
-  int64_t Put(const QueueItem& item);
+  // of a message is written that the thread may have to complete. With `gather`, a small message
+  // waits for others, and for Flush().
+  int64_t Put(const QueueItem& item, bool gather = false);
+  // Writes what was gathered, as far as there is room. The thread writes the rest.
+  void Flush();
 
   // Nothing is put any more. The resources are released when what waits has been written.
   void Close();
@@ -61,6 +66,8 @@ class Feeder final : public RunningFeeder, public std::enable_shared_from_this<F
     int32_t request;
   };
 
+  void FlushLocked();
+  void WakeLocked() noexcept;
   int StartLocked();
 
   static void* ThreadMain(void* self);
@@ -68,16 +75,21 @@ class Feeder final : public RunningFeeder, public std::enable_shared_from_this<F
   bool AwaitIncoming();
   int Write();
   int WriteHeld();
-  void CountWritten(size_t messages, size_t bytes);
+  void CountWrittenLocked(size_t messages, size_t bytes);
   void Fail(int status);
   void NotifyLocked(int status);
 
   const std::string name_;
-  // Used by the thread while it has messages, and else by Put() with the mutex.
+  // Used by the thread while it is busy, and else with the mutex.
   PipeWriter pipe_;
 
   mutable std::mutex mutex_;  // For the members up to `more_`.
   std::deque<QueueMessage> incoming_;
+  QueueMessageBlock block_;
+  std::chrono::steady_clock::time_point gathered_at_{};  // The first of `incoming_`.
+  bool urgent_ = false;  // What is in `incoming_` waits for no company.
+  bool awake_ = false;   // The thread looks at `incoming_` in time by itself.
+  bool busy_ = false;    // The thread has messages.
   std::vector<Notice> notices_;
   int failure_ = 0;
   bool running_ = false;

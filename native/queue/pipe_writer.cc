@@ -29,27 +29,34 @@ constexpr int kMaxParts = 64;
 }  // namespace
 
 ssize_t PipeWriter::WriteNow(QueueMessageHead& head, const QueueItem& item) {
-  TrackedSemaphore& wlock = *resources_.wlock;
-  const int taken = wlock.TryAcquireBriefly();
+  const int taken = TryTake();
   if (taken < 0) return taken;
-  const int prepared = Prepare();
-  if (prepared < 0 || (record_ != nullptr && record_->Room() == 0)) {
-    wlock.Release(TrackedSemaphore::kNoLimit);
-    return prepared < 0 ? prepared : -EAGAIN;
-  }
   const auto size = static_cast<ssize_t>(head.size + item.size);
   const iovec iov[2] = {{head.bytes, head.size}, {const_cast<uint8_t*>(item.payload), item.size}};
-  if (record_ == nullptr && size > PIPE_BUF) wlock.MarkMoving();
-  Begin(head.size + item.size);
+  if (record_ == nullptr && size > PIPE_BUF) resources_.wlock->MarkMoving();
+  Begin(1, [size] { return static_cast<uint64_t>(size); });
   const ssize_t n = Send(iov, item.size > 0 ? 2 : 1);
   if (n > 0 && n < size) {
-    // The thread, which goes on with the message, is alone in using these from then on.
-    holds_lock_ = in_message_ = true;
+    // The thread goes on with the message.
+    in_message_ = true;
     return n;
   }
   if (n < 0) TakeBack(1);
-  wlock.Release(TrackedSemaphore::kNoLimit);
+  Release(0);
   return n;
+}
+
+int PipeWriter::TryTake() noexcept {
+  int status = resources_.wlock->TryAcquireBriefly();
+  if (status < 0) return status;
+  status = Prepare();
+  if (status == 0 && record_ != nullptr && record_->Room() == 0) status = -EAGAIN;
+  if (status < 0) {
+    resources_.wlock->Release(TrackedSemaphore::kNoLimit);
+    return status;
+  }
+  holds_lock_ = true;
+  return 0;
 }
 
 // To be called with the lock before an item is begun: sets right what a dead writer has left.
@@ -65,14 +72,17 @@ int PipeWriter::Prepare() noexcept {
   return status;
 }
 
-// The item's slot is that of an item in the pipe from now on, and the item is no longer one on its
-// way there. That is said first: what a process that has died still has was not in the pipe.
-void PipeWriter::Begin(size_t size) noexcept {
-  if (resources_.slots) resources_.slots->PassOn(1);
+// The slots of these items are those of items in the pipe from now on, and the items are no longer
+// on their way there. That is said first: what a process that has died still has was not in the
+// pipe.
+template <typename Next>
+void PipeWriter::Begin(uint32_t items, Next next) noexcept {
+  if (items == 0) return;
+  if (resources_.slots) resources_.slots->PassOn(items);
   Step();
-  resources_.accepted->PassOn(1);
+  resources_.accepted->PassOn(items);
   Step();
-  if (record_ != nullptr) record_->Note(size);
+  if (record_ != nullptr) record_->NoteMany(items, next);
 }
 
 // The items that were begun last have no byte in the pipe.
@@ -136,23 +146,28 @@ ssize_t PipeWriter::WriteSome(std::deque<QueueMessage>& messages, size_t* done) 
   for (const QueueMessage& message : messages) {
     const size_t left = message.left();
     const bool begins = message.sent == 0;
-    if (count == kMaxParts || (count > 0 && total + left > PIPE_BUF)) break;
+    uint8_t* const from = message.bytes + message.sent;
+    if (total > 0 && total + left > PIPE_BUF) break;
     if (begins && begun == room) break;
+    iovec& last = iov[count > 0 ? count - 1 : 0];
+    const bool joins = count > 0 && static_cast<uint8_t*>(last.iov_base) + last.iov_len == from;
+    if (joins) {
+      last.iov_len += left;
+    } else if (count < kMaxParts) {
+      iov[count++] = {from, left};
+    } else {
+      break;
+    }
     if (begins) begun++;
-    iov[count++] = {message.bytes + message.sent, left};
     total += left;
     if (total > PIPE_BUF) break;
   }
   if (count == 0) return -EAGAIN;
   const bool whole = total <= PIPE_BUF && !in_message_;
   if (!whole && record_ == nullptr) resources_.wlock->MarkMoving();
-  uint32_t to_begin = begun;
-  for (const QueueMessage& message : messages) {
-    if (to_begin == 0) break;
-    if (message.sent > 0) continue;
-    Begin(message.size);
-    to_begin--;
-  }
+  // All but the first message begin here.
+  auto next = messages.begin() + (messages.front().sent > 0 ? 1 : 0);
+  Begin(begun, [&next] { return (next++)->size; });
   const ssize_t n = Send(iov, count);
   if (n < 0) {
     if (begun > 0) TakeBack(begun);

@@ -52,6 +52,8 @@ class PipeWriter {
   // has no room.
   ssize_t WriteNow(QueueMessageHead& head, const QueueItem& item);
 
+  // Takes the lock if it is free. 0, -EAGAIN, or a failure.
+  int TryTake() noexcept;
   // Waits until there may be room, and for the lock. 0 with the lock, -EAGAIN after a pause if a
   // member is in the middle of a call, or why nothing can be written any more.
   int Take();
@@ -79,7 +81,8 @@ class PipeWriter {
  private:
   int Acquire();
   int Prepare() noexcept;
-  void Begin(size_t size) noexcept;
+  template <typename Next>
+  void Begin(uint32_t items, Next next) noexcept;
   void TakeBack(uint32_t items) noexcept;
   ssize_t Send(const iovec* iov, int count) noexcept;
   int WaitForRoom() noexcept;

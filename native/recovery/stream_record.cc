@@ -43,14 +43,6 @@ void StreamRecord::AwaitRoom(int64_t slice_ns) noexcept {
   if (Room() == 0) platform::SleepOnWord(tail_word(), tail, slice_ns);
 }
 
-void StreamRecord::Note(uint64_t size) noexcept {
-  const uint64_t head = layout_->head.load();
-  Entry(head).store(StartOf(head) + size);
-  Step();
-  layout_->head.store(head + 1);
-  Step();
-}
-
 ssize_t StreamRecord::Write(ByteSink& sink, const iovec* iov, int count) noexcept {
   layout_->write_intent.store(TotalOf(iov, count));
   Step();

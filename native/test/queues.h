@@ -112,6 +112,10 @@ struct TestQueue {
     return writer->Put({prefix.data(), prefix.size(), item.data(), item.size()}, has_slot);
   }
 
+  int64_t Gather(const Blob& item, bool gather) const {
+    return writer->Put({nullptr, 0, item.data(), item.size()}, false, gather);
+  }
+
   // Gets an item, and waits for the pipe to be readable, and for the lock when another member has
   // it. -EAGAIN when nothing comes for `wait_ms`.
   int64_t Get(Blob* item, int wait_ms = 60000) const {

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
 // Members that move several items in one call.
+#include <algorithm>
 #include <cerrno>
+#include <exception>
 #include <vector>
 
 #include "streams.h"
@@ -9,6 +11,17 @@
 
 namespace mp::test {
 namespace {
+
+// What is left; nothing, and one more in `broken`, if the queue is broken.
+std::vector<size_t> GetAllUnlessBroken(const TestQueue& queue, int* broken) {
+  try {
+    return GetAll(queue);
+  } catch (const std::exception&) {
+    if (queue.state->Flags() == 0) throw;
+    ++*broken;
+    return {};
+  }
+}
 
 const Test kReaderOfManyDies(
     "stream: a reader of many items that dies at any step loses those that it wanted and no other",
@@ -116,6 +129,74 @@ const Test kManyBroken("stream: many items whose headers are not what was noted 
                          Equal(queue.GetMany(&items, 9), static_cast<int64_t>(kQueueBroken));
                          queue.Settle();
                        });
+
+const Test kWriterOfManyDies(
+    "stream: a writer that gathers items and dies at any step loses its own and no other", [] {
+      const std::vector<size_t> sizes{60, 70, 3000, 2000, 40, 50};
+      for (const bool flushes : {true, false}) {
+        const int steps = AtEveryStep([&](int step) {
+          const TestQueue queue(20);
+          Equal(queue.Put(Pattern(10)), 0);
+          const bool died = DiesAtStep(step, [&](auto arm) {
+            const auto member = Join(queue);
+            arm();
+            for (const size_t size : sizes) (void)member->Gather(Pattern(size), size != 60);
+            if (flushes) member->writer->feeder()->Flush();
+            SettleOrEnd(*member);
+          });
+          const auto accepted = static_cast<size_t>(Value(queue.unfinished) - 1);
+          Check(queue.Put(Pattern(90)) >= 0);
+          std::vector<size_t> got = GetAll(queue);
+          Check(got.size() >= 2 && got.front() == 10 && got.back() == 90, Shown(got));
+          got.erase(got.begin());
+          got.pop_back();
+          Check(std::equal(got.begin(), got.end(), sizes.begin()), Shown(got));
+          queue.slots->Check();
+          Equal(got.size() + queue.record->layout().lost.load(), accepted);
+          ExpectRest(queue);
+          queue.Settle();
+          return died;
+        });
+        Check(steps > 30, Shown(steps));
+      }
+    });
+
+// The sums of bytes are the same whether both calls were done or none of them.
+const Test kBothDieWithMany(
+    "stream: both sides die in calls that move as many bytes in other items, and go on", [] {
+      const std::vector<std::vector<size_t>> kinds{{30, 10}, {10, 30}, {44}, {20, 20}};
+      int broken = 0;
+      for (const std::vector<size_t>& read : kinds) {
+        for (const std::vector<size_t>& written : kinds) {
+          for (int writer = 10; writer < 20; writer++) {
+            for (int reader = 1; reader < 5; reader++) {
+              const TestQueue queue(10);
+              for (const size_t size : read) Equal(queue.Put(Pattern(size)), 0);
+              DiesAtStep(writer, [&](auto arm) {
+                const auto member = Join(queue);
+                arm();
+                for (const size_t size : written) (void)member->Gather(Pattern(size), true);
+                member->writer->feeder()->Flush();
+              });
+              DiesAtStep(reader, [&](auto arm) {
+                const auto member = Join(queue);
+                arm();
+                std::vector<Blob> items;
+                (void)member->GetMany(&items, read.size());
+              });
+              (void)queue.Put(Pattern(7));
+              const std::vector<size_t> got = GetAllUnlessBroken(queue, &broken);
+              if (got.empty()) continue;
+              Equal(got.back(), size_t{7});
+              queue.slots->Check();
+              ExpectRest(queue);
+              queue.Settle();
+            }
+          }
+        }
+      }
+      Equal(broken, 0);
+    });
 
 }  // namespace
 }  // namespace mp::test
