@@ -223,6 +223,7 @@ void Feeder::Fail(int status) {
 }
 
 void Feeder::Cancel() {
+  Flush();
   canceled_ = true;
   Feeders::CheckIdle();
 }
