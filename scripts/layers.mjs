@@ -84,9 +84,10 @@ export const layers = {
         { name: 'process', meaning: 'ends of children and parents' },
       ],
       [
-        { name: 'queue', meaning: 'feeder thread, reader, writer and shared state of a queue' },
+        { name: 'recovery', meaning: 'what members of a queue write down, and what the others do with it' },
         { name: 'shared_memory', meaning: 'blocks of memory, by name or by descriptor' },
       ],
+      [{ name: 'queue', meaning: 'reader, writer, feeder thread and state of a queue' }],
       [{ name: 'leases', meaning: 'the shared memory of a queue whose items are handed out again' }],
       [{ name: 'environment', meaning: 'what each JavaScript thread has once, and how it waits' }],
       [{ name: 'bindings', meaning: 'the functions that JavaScript calls: integers in, integers out' }],
