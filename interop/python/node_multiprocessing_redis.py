@@ -19,7 +19,7 @@ import socket
 import threading
 import time
 import uuid
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Set, Tuple, Union
 
 __all__ = ['Empty', 'Full', 'JoinableQueue', 'Queue', 'ShutDown']
 
@@ -78,6 +78,8 @@ class Queue:
         self._lock = threading.Lock()
         self._held: Dict[bytes, int] = {}
         self._received: List[bytes] = []
+        # Items that Redis may have finished without an answer.
+        self._uncertain: Set[bytes] = set()
         self._renewer: Optional[threading.Thread] = None
         self._stopped = threading.Event()
         given = ['' if maxsize is None else max(0, maxsize), '' if lease_time is None else int(lease_time * 1000)]
@@ -232,7 +234,10 @@ class JoinableQueue(Queue):
     _joinable = True
 
     def task_done(self) -> None:
-        """Finishes the item that this object has had for the longest time. ValueError if there is none."""
+        """Finishes the item that this object has had for the longest time. ValueError if there is none.
+
+        Can be repeated after an error of the client.
+        """
         with self._lock:
             item = next(iter(self._held), None)
             if item is None:
@@ -243,8 +248,11 @@ class JoinableQueue(Queue):
         except Exception:
             with self._lock:
                 self._held = {item: deliveries, **self._held}
+                self._uncertain.add(item)
             raise
-        if lost:
+        certain = item not in self._uncertain
+        self._uncertain.discard(item)
+        if lost and certain:
             raise ValueError('The lease of the item has run out, and another consumer gets it')
 
     def join(self, timeout: Optional[float] = None) -> None:

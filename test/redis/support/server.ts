@@ -49,9 +49,9 @@ type ClientKind = 'redis' | 'redis, RESP3' | 'ioredis' | 'iovalkey';
 export const clientKinds: readonly ClientKind[] = ['redis', 'redis, RESP3', 'ioredis', 'iovalkey'];
 
 /** Connects a client of one of the packages. */
-export async function connect(port: number, kind: ClientKind = 'redis'): Promise<TestClient> {
+export async function connect(port: number, kind: ClientKind = 'redis', host = '127.0.0.1'): Promise<TestClient> {
   if (kind === 'ioredis' || kind === 'iovalkey') {
-    const options = { port, host: '127.0.0.1', retryStrategy: () => 20, maxRetriesPerRequest: null };
+    const options = { port, host, retryStrategy: () => 20, maxRetriesPerRequest: null };
     const client = kind === 'ioredis' ? new Redis(options) : new Valkey(options);
     client.on('error', ignore);
     return {
@@ -62,7 +62,7 @@ export async function connect(port: number, kind: ClientKind = 'redis'): Promise
   }
   const client = createClient({
     RESP: kind === 'redis' ? 2 : 3,
-    socket: { port, host: '127.0.0.1', reconnectStrategy: 20 },
+    socket: { port, host, reconnectStrategy: 20 },
   });
   client.on('error', ignore);
   await client.connect();
@@ -77,6 +77,11 @@ export class RedisServer {
 
   get pid(): number {
     return this.#process?.pid as number;
+  }
+
+  /** The address as the programs of the tests take it. */
+  get address(): string {
+    return `127.0.0.1:${this.port}`;
   }
 
   /** Starts the server, and again on the same port and with what it has written. */
