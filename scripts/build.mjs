@@ -59,6 +59,7 @@ const shared = {
   'shared-memory': ['shared-memory/rebuild'],
   pickle: ['serialization/pickle/codec'],
   listener: ['python/pickling'],
+  pool: ['pool/pool'],
 };
 
 /** The folder of the result. The paths in source maps are relative to it. */

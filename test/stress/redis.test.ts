@@ -9,7 +9,8 @@ const PARTS = 10;
 
 describe(onRedis('Queues over Redis in long loops'), function () {
   this.timeout(1_200_000);
-  const server = ownServer();
+  // Each test starts its server anew.
+  const server = ownServer(true);
   const seed = freshSeed();
   const pythons = withRedis().map(([python]) => python);
   for (let part = 0; part < PARTS; part++) {
