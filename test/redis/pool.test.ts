@@ -22,22 +22,24 @@ const module = pathToFileURL(tasks);
 const WATCHDOG_MS = 50_000;
 
 describe(onRedis('A RedisPool'), () => {
-  const server = ownServer();
   const open: { terminate(): Promise<void> }[] = [];
+  // Before the clients are closed.
+  afterEach(async () => {
+    await Promise.all(open.splice(0).map((one) => one.terminate()));
+  });
+  const server = ownServer();
   let name = '';
   let count = 0;
   beforeEach(() => {
     name = `pool ${++count}`;
-  });
-  afterEach(async () => {
-    await Promise.all(open.splice(0).map((one) => one.terminate()));
-    server.closeClients();
   });
 
   async function startPool(options: Partial<RedisPoolOptions> = {}): Promise<RedisPool> {
     const { client } = await server.connect();
     const pool = new RedisPool({ client, name, leaseTime: 500, processes: 2, ...options });
     open.push(pool);
+    // Its settings count.
+    await pool.ready();
     return pool;
   }
 
@@ -69,7 +71,10 @@ describe(onRedis('A RedisPool'), () => {
     const results: unknown[] = [];
     for await (const result of pool.imap([1, 2, 3])) results.push(result);
     expect(results).to.deep.equal([2, 4, 6]);
-    const failed = instance(await rejects(pool.apply(['no'], { target: 'fail' }), { code: 'ERR_MP_REMOTE' }), RemoteError);
+    const failed = instance(
+      await rejects(pool.apply(['no'], { target: 'fail' }), { code: 'ERR_MP_REMOTE' }),
+      RemoteError,
+    );
     expect([failed.type, failed.message]).to.deep.equal(['RangeError', 'RangeError: no']);
     expect(failed.traceback).to.include('tasks.js');
     await rejects(pool.apply([], { target: 'unsendable' }), { code: 'ERR_MP_REMOTE', type: 'PicklingError' });
@@ -164,7 +169,12 @@ describe(onRedis('A RedisPool'), () => {
     describe(`with workers in Python ${python.version}`, () => {
       const start = async (target: string): Promise<Peer> => {
         const file = `${packageRoot}interop/python/node_multiprocessing_redis.py`;
-        const program = { language: 'python', label: `python${python.version}`, command: python.path, args: [file] } as const;
+        const program = {
+          language: 'python',
+          label: `python${python.version}`,
+          command: python.path,
+          args: [file],
+        } as const;
         const args = ['worker', '--redis', `redis://${server.address}`, '--name', name, '--processes', '1'];
         const peer = spawnPeer(program, { args: [...args, '--target', target] });
         expect(await within(WATCHDOG_MS, peer.line(), 'the worker')).to.include('ready');

@@ -84,7 +84,7 @@ export interface CheckedRedisOptions<Q> {
   readonly ack: 'get' | undefined;
 }
 
-function checkText(value: unknown, name: string, shortest: number): asserts value is string {
+export function checkText(value: unknown, name: string, shortest: number): asserts value is string {
   if (typeof value !== 'string') throw argumentError('type', `${name} must be a string`);
   if (value.length < shortest) throw argumentError('range', `${name} must not be empty`);
   if (/[{}]/.test(value))

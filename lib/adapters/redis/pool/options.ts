@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import type { RedisQueueOptions } from '../options.js';
+import { checkText, type RedisQueueOptions } from '../options.js';
 
 /** The options of the queues of a RedisPool, which its workers must have, too. `name` is that of the pool. */
 export type PoolQueueOptions = Pick<
@@ -23,5 +23,6 @@ export const queueNames: ReadonlySet<string> = new Set(Object.keys(QUEUE_OPTIONS
 /** The options of one of the queues of a pool. */
 export function queueOptions(options: PoolQueueOptions, queue: string): RedisQueueOptions<never> {
   const { client, name, prefix, serialization, leaseTime, maxMessageBytes } = options;
+  checkText(name, 'name', 1);
   return { client, name: `${name}:${queue}`, prefix, serialization, leaseTime, maxMessageBytes };
 }

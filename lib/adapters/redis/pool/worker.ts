@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+import { setMaxListeners } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { inspect } from 'node:util';
 
@@ -57,6 +58,8 @@ export class RedisPoolWorker<F extends Target = Target> {
   /** @param options See RedisPoolWorkerOptions. The processes are started at once. */
   constructor(options: RedisPoolWorkerOptions<F>) {
     checkOptionNames(options, names);
+    // Each of the processes waits with it.
+    setMaxListeners(0, this.#stop.signal);
     this.#connection = connectionOf(options.client);
     this.#options = options;
     this.#tasks = new RedisJoinableQueue(queueOptions(options, 'tasks'));
