@@ -51,6 +51,9 @@ export function makeHosts(count) {
   } catch (error) {
     for (const host of hosts) host.remove();
     const plain = Array.from({ length: count }, () => ({ redis: '127.0.0.1', prefix: [], remove: () => undefined }));
-    return { hosts: plain, kind: `processes, since there are no network namespaces (${/** @type {Error} */ (error).message})` };
+    return {
+      hosts: plain,
+      kind: `processes, since there are no network namespaces (${/** @type {Error} */ (error).message})`,
+    };
   }
 }

@@ -67,7 +67,11 @@ try {
     hosts.map(({ redis, prefix }, i) => {
       const where = ['--redis', `redis://${redis}:${PORT}`, '--name', 'digest', '--processes', '1'];
       const what = ['--module', join(here, 'digest.mjs'), '--target', 'digest'];
-      return start([...prefix, process.execPath, program, 'worker', ...where, ...what], { HOST: `host ${i + 1}` }, 'ready');
+      return start(
+        [...prefix, process.execPath, program, 'worker', ...where, ...what],
+        { HOST: `host ${i + 1}` },
+        'ready',
+      );
     }),
   );
 

@@ -4,7 +4,7 @@
 import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
 
-import type { RedisClient } from '../redis.js';
+import type * as Library from '../redis.js';
 
 /** The options of the command line. */
 export interface WorkerCommand {
@@ -17,7 +17,7 @@ export interface WorkerCommand {
   readonly prefix?: string;
 }
 
-interface Client extends RedisClient {
+interface Client extends Library.RedisClient {
   connect(): Promise<unknown>;
   disconnect(): unknown;
   on(event: 'error', listener: (error: Error) => void): unknown;
@@ -59,7 +59,7 @@ export async function runWorker(options: WorkerCommand): Promise<void> {
   const count = processes === undefined ? undefined : Number(processes);
   const client = await connect(redis);
   // The library, which the other commands do not need.
-  const library = (await import(new URL('../redis.js', import.meta.url).href)) as typeof import('../redis.js');
+  const library = (await import(new URL('../redis.js', import.meta.url).href)) as typeof Library;
   const worker = new library.RedisPoolWorker({ ...others, client, module: resolve(module), processes: count });
   try {
     await worker.ready();

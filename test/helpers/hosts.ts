@@ -4,6 +4,8 @@
 // lost without a word, as in a network that is cut: neither side is told.
 import { spawnSync } from 'node:child_process';
 
+import type { Program } from './peers.js';
+
 function ip(...args: string[]): string {
   const { status, stdout, stderr, error } = spawnSync('ip', args, { encoding: 'utf8' });
   if (status !== 0) throw new Error(`ip ${args.join(' ')}: ${stderr ?? error?.message}`);
@@ -25,6 +27,12 @@ export const noHosts = ((): string | undefined => {
 /** The title of a suite, which says why it is not run. */
 export function onHosts(title: string): string {
   return noHosts === undefined ? title : `${title} (not run: ${noHosts})`;
+}
+
+/** A program with what its command begins with. */
+export function withPrefix([first, ...rest]: readonly string[], program: Program): Program {
+  if (first === undefined) return program;
+  return { ...program, command: first, args: [...rest, program.command, ...program.args] };
 }
 
 /** What does not arrive: what the outer host sends, what it should receive, or both. */

@@ -6,13 +6,12 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 
 import { edgePythons, packageRoot, pythonPeer, spawnPeer, within, type Peer, type Program } from '../helpers/index.js';
-import { onHosts, ownHosts, type Host } from '../helpers/hosts.js';
+import { onHosts, ownHosts, withPrefix, type Host } from '../helpers/hosts.js';
 
 const WATCHDOG_MS = 50_000;
 
 function onHost(prefix: readonly string[], program: Program, ...args: string[]): Peer {
-  const [command = '', ...before] = [...prefix, program.command];
-  return spawnPeer({ ...program, command, args: [...before, ...program.args] }, { args });
+  return spawnPeer(withPrefix(prefix, program), { args });
 }
 
 const file = join(packageRoot, 'out', 'test', 'lifecycle', 'children', 'manager-host.js');

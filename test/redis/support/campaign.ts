@@ -4,16 +4,8 @@
 import { expect } from 'chai';
 import { RedisError, RedisJoinableQueue } from 'node-multiprocessing/redis';
 
-import {
-  nodePeer,
-  packageRoot,
-  pythonPeer,
-  spawnPeer,
-  within,
-  type Peer,
-  type Program,
-  type Python,
-} from '../../helpers/index.js';
+import { nodePeer, packageRoot, pythonPeer, spawnPeer, within, type Peer, type Python } from '../../helpers/index.js';
+import { withPrefix } from '../../helpers/hosts.js';
 import type { Random } from '../../helpers/random.js';
 import type { RedisServer } from './server.js';
 
@@ -53,9 +45,7 @@ export async function untilAnswered<T>(call: () => Promise<T>): Promise<T> {
 export function startMember(python: Python | undefined, args: readonly string[], prefix: readonly string[] = []): Peer {
   const file = `${packageRoot}out/test/redis/children/member.js`;
   const program = python === undefined ? { ...nodePeer(''), args: [file] } : pythonPeer(python, 'redis_peer');
-  const [command = '', ...before] = [...prefix, program.command];
-  const started: Program = { ...program, command, args: [...before, ...program.args] };
-  return spawnPeer(started, { args, watchdogMs: 3_600_000 });
+  return spawnPeer(withPrefix(prefix, program), { args, watchdogMs: 3_600_000 });
 }
 
 /** What members have said. */

@@ -40,7 +40,9 @@ export class RemoteScheduler implements TaskScheduler {
   #failed = 0;
   #refusal: (() => Error) | undefined;
   #receiving = false;
-  #ended: Promise<void> | undefined;
+  #ending = false;
+  /** Settled when workers were told what is not wanted any more. */
+  #cancelled: Promise<void> | undefined;
   #resolveEnded: () => void = () => undefined;
   readonly #whenEnded = new Promise<void>((resolve) => (this.#resolveEnded = resolve));
 
@@ -55,7 +57,10 @@ export class RemoteScheduler implements TaskScheduler {
     if (this.#refusal !== undefined) throw this.#refusal();
     const { pool, tasks, maxQueue } = this.#remote;
     if (this.#pending.size >= maxQueue) throw new PoolSaturated(maxQueue);
-    const task: Task = new Task(++this.#last, this.#counted(job, () => task));
+    const task: Task = new Task(
+      ++this.#last,
+      this.#counted(job, () => task),
+    );
     const id = `${pool}:${task.id}`;
     this.#pending.set(id, task);
     task.queuedAt = performance.now();
@@ -98,7 +103,7 @@ export class RemoteScheduler implements TaskScheduler {
   terminate(): void {
     this.#refusal ??= () => new PoolClosed();
     const ids = [...this.#pending.keys()];
-    if (ids.length > 0) this.#ended = this.#remote.cancel(ids).catch(ignore).then(() => this.#end());
+    if (ids.length > 0) this.#cancelled = this.#remote.cancel(ids).catch(ignore);
     for (const task of this.#pending.values()) {
       task.failed(new PoolClosed('The pool was terminated before the task was done'));
     }
@@ -200,11 +205,14 @@ export class RemoteScheduler implements TaskScheduler {
   }
 
   #endWhenDone(): void {
-    if (this.#refusal !== undefined && this.#pending.size === 0) this.#ended ??= this.#end();
+    if (this.#refusal === undefined || this.#pending.size > 0 || this.#ending) return;
+    this.#ending = true;
+    void this.#end();
   }
 
   async #end(): Promise<void> {
     const { tasks, results } = this.#remote;
+    await this.#cancelled;
     // What cannot be told to Redis expires there.
     await results.destroy().catch(ignore);
     await Promise.all([results.close().catch(ignore), tasks.close().catch(ignore)]);
