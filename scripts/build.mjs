@@ -59,6 +59,7 @@ const shared = {
   'shared-memory': ['shared-memory/rebuild'],
   pickle: ['serialization/pickle/codec'],
   listener: ['python/pickling'],
+  'current-task': ['pool/node/current-task', 'pool/context', 'pool/protocol'],
   pool: ['pool/pool'],
 };
 

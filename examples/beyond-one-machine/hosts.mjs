@@ -22,7 +22,8 @@ function ip(...args) {
  * @returns {Host}
  */
 function makeHost(number) {
-  const [name, cable, near, far] = [`mp-host-${number}`, `mp-${number}`, `10.78.${number}.1`, `10.78.${number}.2`];
+  const [name, cable] = [`mp-${process.pid}-${number}`, `mp${process.pid}-${number}`];
+  const [near, far] = [`10.78.${number}.1`, `10.78.${number}.2`];
   const remove = () => ip('netns', 'del', name);
   ip('netns', 'add', name);
   try {

@@ -59,14 +59,23 @@ try {
   const options = ['--port', `${PORT}`, '--bind', ...addresses, '--protected-mode', 'no', '--dir', data];
   await start(['redis-server', ...options, '--appendonly', 'yes', '--maxmemory-policy', 'noeviction'], {}, 'Ready to');
   const url = `redis://127.0.0.1:${PORT}`;
-  const client = createClient({ url });
+  const client = createClient({ url }).on('error', ({ message }) => console.error(`redis: ${message}`));
   await client.connect();
 
   console.log(`${HOSTS} hosts: ${kind}`);
   const workers = await Promise.all(
     hosts.map(({ redis, prefix }, i) => {
-      const where = ['--redis', `redis://${redis}:${PORT}`, '--name', 'digest', '--processes', '1'];
-      const what = ['--module', join(here, 'digest.mjs'), '--target', 'digest'];
+      const where = ['--redis', `redis://${redis}:${PORT}`, '--name', 'digest'];
+      const what = [
+        '--module',
+        join(here, 'digest.mjs'),
+        '--target',
+        'digest',
+        '--processes',
+        '1',
+        '--lease-time',
+        '1000',
+      ];
       return start(
         [...prefix, process.execPath, program, 'worker', ...where, ...what],
         { HOST: `host ${i + 1}` },

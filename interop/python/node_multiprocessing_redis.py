@@ -292,8 +292,9 @@ def _time_out(*_: Any) -> None:
 class _Worker:
     """Runs tasks one after the other. lib/adapters/redis/pool/ has the other side."""
 
-    def __init__(self, client: Any, name: str, target: str, prefix: str) -> None:
+    def __init__(self, client: Any, name: str, target: str, prefix: str, lease_time: Optional[float]) -> None:
         self._client = client
+        self._lease_time = lease_time
         self._name = name
         self._prefix = prefix
         self._target = _find(target)
@@ -302,7 +303,9 @@ class _Worker:
         self.stopped = False
 
     def work(self) -> None:
-        tasks = self._repeat(lambda: JoinableQueue(self._client, self._name + ':tasks', prefix=self._prefix))
+        settings: Dict[str, Any] = {'prefix': self._prefix, 'lease_time': self._lease_time}
+        tasks = self._repeat(lambda: JoinableQueue(self._client, self._name + ':tasks', **settings))
+        print(f'Worker of {self._name} is ready', flush=True)
         parent = os.getppid()
         while not self.stopped and os.getppid() == parent:
             try:
@@ -393,6 +396,7 @@ def _main() -> None:
     worker.add_argument('--target', required=True, metavar='MODULE:FUNCTION')
     worker.add_argument('--processes', type=int, default=os.cpu_count(), help='how many tasks run at a time')
     worker.add_argument('--prefix', default='mp:', help='what the keys in Redis begin with')
+    worker.add_argument('--lease-time', type=float, metavar='SECONDS', help='as that of the pools; default: 30')
     options = parser.parse_args()
     # The folder of this file is the first one for programs; with -m it is the working directory.
     sys.path[0] = os.getcwd()
@@ -406,7 +410,7 @@ def _work(options: argparse.Namespace) -> None:
     import redis
 
     client = redis.Redis.from_url(options.redis)
-    one = _Worker(client, options.name, options.target, options.prefix)
+    one = _Worker(client, options.name, options.target, options.prefix, options.lease_time)
 
     def stop(*_: Any) -> None:
         one.stopped = True
@@ -414,7 +418,6 @@ def _work(options: argparse.Namespace) -> None:
     signal.signal(signal.SIGALRM, _time_out)
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    print(f'Worker of {options.name} is ready', flush=True)
     one.work()
     client.close()
 
@@ -423,6 +426,8 @@ def _supervise(options: argparse.Namespace) -> None:
     """Replaces workers that have ended."""
     command = [sys.executable, os.path.abspath(__file__), 'worker', '--processes', '1', '--redis', options.redis]
     command += ['--name', options.name, '--target', options.target, '--prefix', options.prefix]
+    if options.lease_time is not None:
+        command += ['--lease-time', str(options.lease_time)]
     workers = [subprocess.Popen(command) for _ in range(options.processes)]
     stopped = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopped.set())

@@ -99,6 +99,7 @@ plainCommand('worker', 'runs the tasks of the RedisPools of a name, until SIGINT
   .option('--processes <number>', 'how many tasks run at a time; default: the number of CPUs')
   .option('--serialization <format>', 'structured or json; default: that of the first pool')
   .option('--prefix <text>', 'what the keys in Redis begin with')
+  .option('--lease-time <ms>', 'as that of the pools; default: 30000')
   .action(async (options: WorkerCommand) => {
     const { runWorker } = await import('./worker.js');
     await runWorker(options);

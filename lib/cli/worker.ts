@@ -4,7 +4,8 @@
 import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
 
-import type * as Library from '../redis.js';
+import type { RedisClient } from '../adapters/redis/client.js';
+import type * as Library from '../adapters/redis/pool/worker.js';
 
 /** The options of the command line. */
 export interface WorkerCommand {
@@ -15,9 +16,10 @@ export interface WorkerCommand {
   readonly processes?: string;
   readonly serialization?: 'json' | 'pickle' | 'structured';
   readonly prefix?: string;
+  readonly leaseTime?: string;
 }
 
-interface Client extends Library.RedisClient {
+interface Client extends RedisClient {
   connect(): Promise<unknown>;
   disconnect(): unknown;
   on(event: 'error', listener: (error: Error) => void): unknown;
@@ -55,12 +57,18 @@ async function connect(url: string): Promise<Client> {
 
 /** Works until SIGINT or SIGTERM, and then ends when the tasks that run are done. */
 export async function runWorker(options: WorkerCommand): Promise<void> {
-  const { redis, module, processes, ...others } = options;
-  const count = processes === undefined ? undefined : Number(processes);
+  const { redis, module, processes, leaseTime, ...others } = options;
+  const number = (text: string | undefined): number | undefined => (text === undefined ? undefined : Number(text));
   const client = await connect(redis);
   // The library, which the other commands do not need.
   const library = (await import(new URL('../redis.js', import.meta.url).href)) as typeof Library;
-  const worker = new library.RedisPoolWorker({ ...others, client, module: resolve(module), processes: count });
+  const worker = new library.RedisPoolWorker({
+    ...others,
+    client,
+    module: resolve(module),
+    processes: number(processes),
+    leaseTime: number(leaseTime),
+  });
   try {
     await worker.ready();
     process.stdout.write(`Worker of ${others.name} is ready\n`);

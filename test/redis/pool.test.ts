@@ -156,9 +156,9 @@ describe(onRedis('A RedisPool'), () => {
   it('checks its options', () => {
     const client = { duplicate: () => 0, callBuffer: () => 0 };
     throws(() => new RedisPool({ client, name: '' }), { code: 'ERR_OUT_OF_RANGE' });
-    throws(() => new RedisPool({ client, name, wrong: 1 } as never), { code: 'ERR_INVALID_ARG_VALUE' });
+    throws(() => new RedisPool({ client, name, wrong: 1 } as never), { code: 'ERR_INVALID_ARG_TYPE' });
     throws(() => new RedisPoolWorker({ client, name, module, target: 'double', wrong: 1 } as never), {
-      code: 'ERR_INVALID_ARG_VALUE',
+      code: 'ERR_INVALID_ARG_TYPE',
     });
     throws(() => new RedisPoolWorker({ client: {} as never, name, module, target: 'double' }), {
       code: 'ERR_INVALID_ARG_TYPE',

@@ -69,9 +69,12 @@ export class RedisPoolWorker<F extends Target = Target> {
     this.#served = this.#serve();
   }
 
-  /** Resolves when it can take tasks. Rejects with `ChildProcessError` if its processes cannot load the function. */
+  /**
+   * Resolves when it can take tasks. Rejects with `ChildProcessError` if its processes cannot load the function, with a
+   * RangeError if the pools have another `leaseTime` or `serialization`, or with `RedisError`.
+   */
   async ready(): Promise<void> {
-    await this.#pool.ready();
+    await Promise.all([this.#pool.ready(), this.#tasks.qsize()]);
   }
 
   /** The state of its Pool. */
