@@ -23,6 +23,16 @@ export interface ChildIdentity {
   readonly endsWithParent: boolean;
 }
 
+/** The longest name of a process in a command line. */
+const LONGEST_NAME = 64;
+
+/** The argument of a child that names it, for `ps` and the command `top`. No program reads it. */
+export function childLabel({ name, daemon, endsWithParent }: ChildIdentity): string {
+  // A worker of a pool ends with its parent and may have children all the same.
+  const kind = endsWithParent && !daemon ? 'worker' : 'process';
+  return `${kind}=${name.replaceAll('\0', '').slice(0, LONGEST_NAME)}`;
+}
+
 /** A child that was started, whether it still runs or has ended. */
 export interface Launched {
   readonly child: RunningChild;
