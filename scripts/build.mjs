@@ -340,7 +340,10 @@ async function bundleDeclarations(declarations, folder) {
  * @param {string} folder
  */
 async function bundleProgram(modules, folder) {
-  const input = { main: path.join(modules, 'cli', 'main.js') };
+  // The other side of `bench` is a program and a module of its own.
+  const input = Object.fromEntries(
+    ['main', 'bench-peer'].map((name) => [name, path.join(modules, 'cli', `${name}.js`)]),
+  );
   const inner = path.join(folder, 'cli');
   // commander parses the command line. Its licence goes along.
   const licence = readFileSync(path.join(root, 'node_modules', 'commander', 'LICENSE'), 'utf8');
