@@ -8,6 +8,7 @@ import { currentRole, isBeingImported, nextIdentity } from './current-process.js
 import { limitsFrom, type WaitOptions } from '../core/deadline.js';
 import type { ChildProcessError } from '../core/errors.js';
 import { argumentError, BusyError, ClosedError, NotSupported } from '../core/errors.js';
+import { importError } from '../core/import-context.js';
 import { makeFair } from '../event-loop/fair-calls.js';
 import type { RunningChild } from './running-child.js';
 import { perEnvironment } from '../core/per-environment.js';
@@ -79,12 +80,7 @@ export abstract class BaseProcess {
     this.#checkOpen();
     if (this.#launched !== undefined) throw new BusyError(`${this.#name} was already started`);
     if (currentRole().daemon) throw new NotSupported('A daemonic process cannot have children: it could not end them');
-    if (isBeingImported()) {
-      throw new NotSupported(
-        'A child process cannot start processes while it imports the module of its function, nor in what that import has ' +
-          'begun: each child would start the next one. Put the code that is for the main program only behind "if (isMainProcess)"',
-      );
-    }
+    if (isBeingImported()) throw importError('start processes', 'each child would start the next one');
     const isDaemon = this.#daemon && !this.mayHaveChildren;
     this.#launched = this.launch({
       name: this.#name,

@@ -260,7 +260,40 @@ async function tryManagers(table, folder, url, nodes) {
   }
 }
 
-const TOOLS = ['jest@30', 'vitest@5', 'vite@8', 'typescript@5.9', 'tsx@4', 'ts-node@10', '@types/node@20'];
+/**
+ * Makes a single executable application: a copy of Node with a program in it.
+ *
+ * @param {string} folder
+ * @param {Node} node
+ * @param {string} user The folder that has the package and postject.
+ * @returns {string} Its file.
+ */
+function single(folder, node, user) {
+  mkdirSync(folder);
+  const main = path.join(folder, 'single.cjs');
+  const program = readFileSync(path.join(user, 'single.cjs'), 'utf8').replaceAll('<folder>', `${user}/`);
+  writeFileSync(main, program);
+  const settings = { main, output: path.join(folder, 'single.blob'), disableExperimentalSEAWarning: true };
+  writeFileSync(path.join(folder, 'sea.json'), JSON.stringify(settings));
+  must(node.file, ['--experimental-sea-config', 'sea.json'], folder, {});
+  const file = path.join(folder, 'single');
+  cpSync(node.file, file);
+  const fuse = 'NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2';
+  const postject = path.join(user, 'node_modules', 'postject', 'dist', 'cli.js');
+  must(process.execPath, [postject, file, 'NODE_SEA_BLOB', settings.output, '--sentinel-fuse', fuse], folder, {});
+  return file;
+}
+
+const TOOLS = [
+  'postject@1.0.0-alpha.6',
+  'jest@30',
+  'vitest@5',
+  'vite@8',
+  'typescript@5.9',
+  'tsx@4',
+  'ts-node@10',
+  '@types/node@20',
+];
 
 /**
  * @param {Table} table
@@ -315,6 +348,15 @@ async function tryTools(table, folder, packed, nodes) {
       node.major > 22 || (node.major === 22 && node.minor >= 13) ? '--permission' : '--experimental-permission';
     const allowed = [permission, `--allow-fs-read=${folder}`, '--allow-addons', '--allow-child-process'];
     run('permission model', [...allowed, '--disable-warning=SecurityWarning', 'strict.mjs'], 'JoinableQueue\n');
+    table.run('single executable', node, () => {
+      must(
+        single(path.join(folder, `single-${node.major}`), node, user),
+        [node.file],
+        user,
+        env,
+        'refused JoinableQueue\n',
+      );
+    });
     if (process.getuid?.() === 0) {
       const mount = `mount --bind "${user}" "${user}" && mount -o remount,ro,bind "${user}" && exec "$@"`;
       table.run('read-only file system', node, () => {
