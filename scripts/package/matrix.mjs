@@ -33,6 +33,7 @@ const EXAMPLE = "[ 'to', 2 ] [ 'well', 2 ]\n";
  * @property {(place: string) => string} program Its file below node_modules.
  * @property {readonly string[]} add The arguments that add the package.
  * @property {(url: string) => Record<string, string>} files The settings in the user's folder.
+ * @property {string} restore The command that an error about a missing addon names.
  * @property {boolean} [standsAlone] It needs no Node.
  * @property {readonly string[]} [run] How it runs a program, if Node alone does not find the package.
  */
@@ -46,6 +47,7 @@ const npmOf = (major) => ({
   from: `npm@${major}`,
   program: () => 'npm/bin/npm-cli.js',
   add: ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error', NAME],
+  restore: 'npm install --include=optional',
   files: npmrc,
 });
 
@@ -55,6 +57,7 @@ const pnpmOf = (major) => ({
   from: `pnpm@${major}`,
   program: (place) => binOf(place, 'pnpm'),
   add: ['add', '--ignore-scripts', NAME],
+  restore: 'pnpm install --config.optional=true',
   files: npmrc,
 });
 
@@ -64,6 +67,7 @@ const yarnOf = (linker) => ({
   from: '@yarnpkg/cli-dist@4',
   program: () => '@yarnpkg/cli-dist/bin/yarn.js',
   add: ['add', NAME],
+  restore: 'yarn install',
   files: (url) => ({
     '.yarnrc.yml': [
       `npmRegistryServer: "${url}"`,
@@ -96,6 +100,7 @@ const MANAGERS = [
     from: '@oven/bun-linux-x64',
     program: () => '@oven/bun-linux-x64/bin/bun',
     add: ['add', '--ignore-scripts', NAME],
+    restore: 'bun install',
     files: (url) => ({ 'bunfig.toml': `[install]\nregistry = "${url}/"\n` }),
     standsAlone: true,
   },
@@ -210,6 +215,23 @@ function cleanEnvironment(folder, node) {
 }
 
 /**
+ * Takes the addon away. The error must name the command of the manager.
+ *
+ * @param {Manager} manager
+ * @param {Node} node
+ * @param {string} user
+ * @param {NodeJS.ProcessEnv} env
+ */
+function checkMissing({ restore, run }, node, user, env) {
+  // Plug'n'Play resolves what is no longer there.
+  if (run !== undefined) return;
+  outputOf('find', [user, '-name', 'multiprocessing.node', '-delete']);
+  const program = `import('${NAME}').catch(({ message }) => console.log(message))`;
+  const message = must(node.file, ['-e', program], user, env);
+  if (!message.includes(`"${restore}"`)) throw new Error(`Without its addon the package says: ${message}`);
+}
+
+/**
  * @param {Table} table
  * @param {string} folder
  * @param {string} url
@@ -253,6 +275,7 @@ async function tryManagers(table, folder, url, nodes) {
         run(['main.mjs'], EXAMPLE);
         const ms = performance.now() - start;
         run(['consumer.cjs', pythonExecutable()], undefined);
+        checkMissing(manager, node, user, env);
         if (ms > FIRST_MESSAGE_MS) throw new Error(`The first message took ${Math.round(ms)} ms`);
         return ` (${(ms / 1000).toFixed(1)} s)`;
       });
