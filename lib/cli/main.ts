@@ -4,7 +4,7 @@
 // npx node-multiprocessing. Each command loads what it needs when it runs, so that the usage is shown without an addon.
 import { readFileSync } from 'node:fs';
 
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
 
 import { print } from './text.js';
 import type { WorkerCommand } from './worker.js';
@@ -16,6 +16,9 @@ interface Json {
 const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
   version: string;
 };
+
+/** An hour. */
+const LONGEST_INTERVAL = 3_600_000;
 
 /** The exit code for a wrong command line. */
 const WRONG_USAGE = 2;
@@ -29,6 +32,17 @@ const program = new Command('node-multiprocessing')
   .showHelpAfterError()
   .exitOverride()
   .configureHelp({ showGlobalOptions: true });
+
+interface TopOptions {
+  readonly once?: boolean;
+  readonly interval: number;
+}
+
+function milliseconds(text: string): number {
+  const value = Number(text);
+  if (value >= 1 && value <= LONGEST_INTERVAL) return value;
+  throw new InvalidArgumentError(`It must be from 1 to ${LONGEST_INTERVAL}.`);
+}
 
 /** Adds a command. */
 function plainCommand(name: string, description: string): Command {
@@ -82,6 +96,32 @@ command('holders', 'shows which processes hold which end of a pipe or socket')
   .action(async (subject: string, { json = false }: Json) => {
     const [{ findHolders }, { showHolders }] = await Promise.all([import('./holders.js'), import('./holders-text.js')]);
     print(findHolders(subject), json, showHolders);
+  });
+
+command('top', 'shows the processes, pools, queues and locks of this user, again and again until Ctrl-C')
+  .option('--once', 'shows them once, after one interval')
+  .option('--interval <ms>', 'the time between two looks, in milliseconds', milliseconds, 1000)
+  .action(async ({ json = false, once = false, interval }: Json & TopOptions) => {
+    const [{ samples }, { onTerminal, showSample }] = await Promise.all([import('./top.js'), import('./top-text.js')]);
+    const { stdout } = process;
+    // The reader of a pipe may have enough.
+    stdout.on('error', () => process.exit());
+    if (stdout.isTTY && !json && !once) stdout.write('\x1b[2J');
+    for await (const sample of samples(interval)) {
+      if (once) {
+        print(sample, json, showSample);
+        return;
+      }
+      const text = json ? `${JSON.stringify(sample)}\n` : `${showSample(sample)}\n`;
+      stdout.write(stdout.isTTY && !json ? onTerminal(text, stdout.columns, stdout.rows) : text);
+    }
+  });
+
+command('bench', 'compares round trips of small messages with process.send and postMessage, in about ten seconds')
+  .option('--quick', 'takes about two seconds')
+  .action(async ({ json = false, quick = false }: Json & { readonly quick?: boolean }) => {
+    const [{ compareWays }, { showComparison }] = await Promise.all([import('./bench.js'), import('./bench-text.js')]);
+    print(await compareWays(quick ? 100 : 500), json, showComparison);
   });
 
 command('include-path', 'prints the folder of the C headers, for the option -I of a compiler').action(
