@@ -59,6 +59,8 @@ const shared = {
   'shared-memory': ['shared-memory/rebuild'],
   pickle: ['serialization/pickle/codec'],
   listener: ['python/pickling'],
+  'current-task': ['pool/node/current-task', 'pool/context', 'pool/protocol'],
+  pool: ['pool/pool'],
 };
 
 /** The folder of the result. The paths in source maps are relative to it. */

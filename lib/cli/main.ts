@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 
 import { print } from './text.js';
+import type { WorkerCommand } from './worker.js';
 
 interface Json {
   readonly json?: boolean;
@@ -43,15 +44,19 @@ function milliseconds(text: string): number {
   throw new InvalidArgumentError(`It must be from 1 to ${LONGEST_INTERVAL}.`);
 }
 
-/** Adds a command. With `--json` all of them print JSON. */
-function command(name: string, description: string): Command {
+/** Adds a command. */
+function plainCommand(name: string, description: string): Command {
   return program
     .command(name)
     .description(description)
-    .option('--json', 'prints JSON instead of text')
     .helpOption('-h, --help', 'prints this')
     .showHelpAfterError()
     .exitOverride();
+}
+
+/** Adds a command that prints something, with `--json` as JSON. */
+function command(name: string, description: string): Command {
+  return plainCommand(name, description).option('--json', 'prints JSON instead of text');
 }
 
 command('doctor', 'checks whether this system has what the package needs; exit code 1 if it has not').action(
@@ -125,6 +130,20 @@ command('include-path', 'prints the folder of the C headers, for the option -I o
     print({ path: includePath }, json, ({ path }) => `${path}\n`);
   },
 );
+
+plainCommand('worker', 'runs the tasks of the RedisPools of a name, until SIGINT or SIGTERM')
+  .requiredOption('--redis <url>', 'where Redis is; the client is redis, ioredis or iovalkey, as installed here')
+  .requiredOption('--name <name>', 'the name of the pools')
+  .requiredOption('--module <file>', 'the module that exports the function')
+  .requiredOption('--target <export>', 'the function')
+  .option('--processes <number>', 'how many tasks run at a time; default: the number of CPUs')
+  .option('--serialization <format>', 'structured or json; default: that of the first pool')
+  .option('--prefix <text>', 'what the keys in Redis begin with')
+  .option('--lease-time <ms>', 'as that of the pools; default: 30000')
+  .action(async (options: WorkerCommand) => {
+    const { runWorker } = await import('./worker.js');
+    await runWorker(options);
+  });
 
 try {
   await program.parseAsync();

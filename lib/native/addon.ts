@@ -166,6 +166,8 @@ export interface NativeSockets {
   localAddress(id: number, out: Uint8Array): number;
   /** Returns the connected descriptor, which the caller owns from now on. The id is no longer valid. */
   take(id: number, ip: boolean): number;
+  /** Ends a TCP connection when the other host has given no sign of life for so many milliseconds. */
+  limitSilence(fd: number, ms: number): number;
 }
 
 export interface Native {

@@ -4,7 +4,7 @@
 #include <cerrno>
 #include <utility>
 
-#include "queue/stream_record.h"
+#include "recovery/stream_record.h"
 #include "semaphores/resource_tracker.h"
 #include "semaphores/semaphore_waiter.h"
 

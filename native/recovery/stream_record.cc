@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "queue/stream_record.h"
+#include "recovery/stream_record.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -57,14 +57,6 @@ void StreamRecord::AwaitRoom(int64_t slice_ns) noexcept {
   const auto tail = static_cast<uint32_t>(layout_->tail.load());
   layout_->writer_sleeps.store(1);
   if (Room() == 0) platform::SleepOnWord(tail_word(), tail, slice_ns);
-}
-
-void StreamRecord::Note(uint64_t size) noexcept {
-  const uint64_t head = layout_->head.load();
-  Entry(head).store(StartOf(head) + size);
-  Step();
-  layout_->head.store(head + 1);
-  Step();
 }
 
 ssize_t StreamRecord::Write(ByteSink& sink, const iovec* iov, int count) noexcept {

@@ -8,7 +8,8 @@
 #include <utility>
 
 #include "io/byte_stream.h"
-#include "queue/stream_layout.h"
+#include "recovery/stream_layout.h"
+#include "util/steps.h"
 
 namespace mp {
 
@@ -52,7 +53,23 @@ class StreamRecord {
   // Sleeps until there may be room.
   void AwaitRoom(int64_t slice_ns) noexcept;
   // The next bytes begin an item of this size, header included.
-  void Note(uint64_t size) noexcept;
+  void Note(uint64_t size) noexcept {
+    NoteMany(1, [size] { return size; });
+  }
+  // The same of several items, whose sizes `next` returns one after the other. A process that is
+  // killed has noted all of them or none.
+  template <typename Next>
+  void NoteMany(uint64_t items, Next next) noexcept {
+    const uint64_t head = layout_->head.load();
+    uint64_t end = StartOf(head);
+    for (uint64_t i = 0; i < items; i++) {
+      end += next();
+      Entry(head + i).store(end, std::memory_order_relaxed);
+    }
+    Step();
+    layout_->head.store(head + items);
+    Step();
+  }
   // Writes bytes of noted items.
   ssize_t Write(ByteSink& sink, const iovec* iov, int count) noexcept;
   // Takes items back that were not begun. Returns how many.
