@@ -57,7 +57,7 @@ export const layers = {
         { name: 'process', meaning: 'Process: start, bootstrap, end' },
       ],
       [{ name: 'pool', meaning: 'Pool: tasks, their queue, workers and their ends' }],
-      [{ name: 'adapters', meaning: "queues beyond one machine: over Redis, CPython's managers" }],
+      [{ name: 'adapters', meaning: "beyond one machine: queues and pools over Redis, CPython's managers" }],
       [{ name: 'describe.ts', meaning: 'describe and attach, for objects of every class' }],
       [{ name: 'python', meaning: "PythonProcess, PythonPool, and this package's objects in pickles" }],
       [

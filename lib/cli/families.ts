@@ -7,6 +7,8 @@ import { constants } from 'node:os';
 import { semaphoreError } from '../core/errors.js';
 import { familyFolders } from '../synchronize/family-folders.js';
 import { native } from '../native/addon.js';
+import { objectsOf, type SharedObject } from './objects.js';
+import { programOf, type Program } from './processes.js';
 
 /** The memory of an existing semaphore: in /dev/shm each has a page of its own. */
 const SEMAPHORE_BYTES = 4096;
@@ -15,11 +17,13 @@ const SEMAPHORE_BYTES = 4096;
 export interface FamilyListing {
   readonly family: string;
   /** The processes that are members of it, except this one; null where the system does not tell. */
-  readonly members: readonly number[] | null;
+  readonly members: readonly Program[] | null;
   /** Every name in its register that exists. */
   readonly names: readonly string[];
   /** Names in its register that do not exist yet, or no longer. */
   readonly missing: readonly string[];
+  /** What the existing semaphores are for. */
+  readonly objects: readonly SharedObject[];
   /** The memory of the existing semaphores. */
   readonly bytes: number;
 }
@@ -61,10 +65,11 @@ function listFolder(folder: string): FamilyListing[] {
     const registered = native.families.names(folder, family);
     // The family has gone in the meantime, or the file is no register.
     if (typeof registered === 'number') return [];
-    const names = registered.filter(([, exists]) => exists).map(([name]) => name);
-    const missing = registered.filter(([, exists]) => !exists).map(([name]) => name);
-    const pids = members === undefined ? null : (members.get(family) ?? []);
-    return [{ family, members: pids, names, missing, bytes: names.length * SEMAPHORE_BYTES }];
+    const names = registered.filter(([, , exists]) => exists).map(([name]) => name);
+    const missing = registered.filter(([, , exists]) => !exists).map(([name]) => name);
+    const programs = members === undefined ? null : (members.get(family) ?? []).map(programOf);
+    const objects = objectsOf(folder, family, registered);
+    return [{ family, members: programs, names, missing, objects, bytes: names.length * SEMAPHORE_BYTES }];
   });
 }
 

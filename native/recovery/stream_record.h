@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <utility>
 
 #include "io/byte_stream.h"
@@ -103,6 +104,18 @@ class StreamRecord {
   std::shared_ptr<void> memory_;
   StreamLayout* layout_;
 };
+
+// What a stream record says about its queue. Read without becoming a member.
+struct StreamTotals {
+  uint64_t put;   // Items in total.
+  uint64_t got;   // Items in total, those included that were dropped.
+  uint64_t lost;  // See StreamLayout.
+  bool kept;      // False once a process uses the queue that does not keep the record.
+};
+
+// 0 or -errno: -ENOENT if the queue has no record.
+int ReadStreamTotals(const std::string& folder, const std::string& family, uint32_t number,
+                     StreamTotals* out);
 
 // The bytes of the item at which the reader is, and no others, or several whole items. A read in
 // flight is noted, and moves all of what was noted or nothing.

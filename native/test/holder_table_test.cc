@@ -45,6 +45,18 @@ const Test kLive("holder table: a living holder is never dead, even if it is sto
   KillAndReap(child);
 });
 
+const Test kHoldings("holder table: it lists the holders of all locks, and no waiters", [] {
+  const auto table = MakeTable();
+  HolderTable::Set(table->Claim(kNumber), kNumber, Phase::kHolding, 1);
+  HolderTable::Set(table->Claim(kNumber + 1), kNumber + 1, Phase::kWaiting, 1);
+  HolderTable::Set(table->Claim(kNumber + 2), kNumber + 2, Phase::kMoving, 1);
+  const std::vector<HolderTable::Holding> found = table->Holdings();
+  Equal(found.size(), 2u);
+  Equal(found[0].number, kNumber);
+  Equal(found[1].number, kNumber + 2);
+  for (const auto& each : found) Equal(each.pid, static_cast<uint32_t>(::getpid()));
+});
+
 const Test kDead("holder table: a killed holder is dead, as a zombie and afterwards", [] {
   const auto table = MakeTable();
   const pid_t child =
