@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
 import { UnpicklingError } from '../core/errors.js';
 import { ownCopy } from '../core/own-bytes.js';
+import { hasSharedViews } from '../reduction/shared-views.js';
 import type { MessageDecoder } from '../serialization/message-decoder.js';
 import { DecodeContext, DeferredMessage, encodeShared } from './ticketed-message.js';
 import { builtIn, codecFor, kindOf, type Codec } from '../serialization/codec.js';
 import type { BuiltInSerialization } from '../serialization/format-types.js';
 import type { BorrowedBytes } from '../serialization/borrowed-bytes.js';
 import { IncompleteMessage } from './receiving/incomplete-message.js';
-import { IncomingObjectMessage, isObjectMessage } from './object-message.js';
+import { IncomingObjectMessage, isObjectMessage, makeMessage } from './object-message.js';
 import { serializeBorrowed } from '../serialization/structured/format.js';
 
 /** The first byte of what V8's serializer writes. No pickle begins with it. */
@@ -58,9 +59,10 @@ export class ChannelFormat implements Codec {
 
   encode(value: unknown): Uint8Array {
     const codec = this.#codec;
-    if (codec !== undefined) return this.#kind === 'pickle' ? encodeShared(codec, value) : codec.encode(value);
+    if (this.#kind === 'pickle') return encodeShared(codec as Codec, value);
+    if (codec !== undefined && !(this.#kind === 'structured' && hasSharedViews())) return codec.encode(value);
     // A value that cannot be serialised leaves the format open, since nothing is sent.
-    const bytes = builtIn.structured.encode(value);
+    const bytes = hasSharedViews() ? withoutDescriptors(value) : builtIn.structured.encode(value);
     this.fix('structured');
     return bytes;
   }
@@ -118,6 +120,15 @@ export class ChannelFormat implements Codec {
     if (length > 0) this.fix(kind);
     return builtIn[kind];
   }
+}
+
+/** The message of a value in which only arrays over shared memory may be passed on. */
+function withoutDescriptors(value: unknown): Uint8Array {
+  const message = makeMessage(value);
+  if (message instanceof Uint8Array) return message;
+  if (message.fds.length === 0) return message.bytes;
+  message.failed();
+  return builtIn.structured.encode(value);
 }
 
 /** Without descriptors that are still to come, a message with objects can be opened anywhere. */
