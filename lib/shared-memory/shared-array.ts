@@ -3,6 +3,7 @@ import { types } from 'node:util';
 
 import { argumentError } from '../core/errors.js';
 import { checkInteger } from '../core/validate.js';
+import { markArray } from '../serialization/array-mark.js';
 import type { TypedArray } from '../serialization/pickle/known/elements.js';
 import { defaultDtype, isNdArray, ndarray, type NdArray } from '../serialization/pickle/known/numpy.js';
 import { isSharedBuffer, makeSharedBuffer, releaseBuffer } from './array-views.js';
@@ -23,6 +24,15 @@ function bytesOfShape(shape: readonly number[], width: number): number {
   return bytes;
 }
 
+const dtypes = new Map<unknown, string>();
+
+/** Looking it up takes longer than making the array. */
+function dtypeOf<T extends TypedArray>(Class: TypedArrayClass<T>, elements: T): string {
+  let dtype = dtypes.get(Class);
+  if (dtype === undefined) dtypes.set(Class, (dtype = defaultDtype(elements)));
+  return dtype;
+}
+
 function make<T extends TypedArray>(Class: TypedArrayClass<T>, shape: number | readonly number[]): NdArray<T> {
   const { prototype } = Class as { prototype?: unknown } & Partial<TypedArrayClass<T>>;
   const isClass = typeof Class === 'function' && Object.getPrototypeOf(Class) === Object.getPrototypeOf(Uint8Array);
@@ -31,7 +41,8 @@ function make<T extends TypedArray>(Class: TypedArrayClass<T>, shape: number | r
   }
   const lengths = Array.isArray(shape) ? (shape as readonly number[]) : [shape as number];
   const bytes = bytesOfShape(lengths, Class.BYTES_PER_ELEMENT);
-  return ndarray(new Class(makeSharedBuffer(bytes)), lengths);
+  const made = new Class(makeSharedBuffer(bytes));
+  return markArray(made, lengths, dtypeOf(Class, made));
 }
 
 function from<T extends TypedArray>(elements: T): NdArray<T> {

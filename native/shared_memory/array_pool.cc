@@ -175,7 +175,16 @@ void Return(Block block) {
   Pool& pool = ThePool();
   const std::lock_guard lock(pool.mutex);
   pool.used.erase(block->data());
-  if (!block->is_own()) return;
+  if (!block->is_own()) {
+    const std::string folder = block->folder();
+    const std::string file = block->file();
+    block.reset();
+    // Its owner, if that still lives, is the one that uses it again.
+    UniqueFd opened;
+    if (register_file::OpenFolder(folder, &opened) == 0)
+      ArrayBlock::RemoveIfDeserted(opened.get(), file);
+    return;
+  }
   if (block->Reclaim())
     PutIdle(pool, std::move(block));
   else
@@ -187,7 +196,7 @@ bool Trim() {
   const std::lock_guard lock(pool.mutex);
   Collect(pool);
   RemoveIdle(pool);
-  const std::shared_ptr<Family> family = pool.own.empty() ? nullptr : Family::OwnIfAny();
+  const std::shared_ptr<Family> family = Family::OwnIfAny();
   if (family) RemoveDeserted(*family);
   return pool.away.empty();
 }
