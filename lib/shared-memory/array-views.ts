@@ -62,7 +62,8 @@ function trim(): boolean {
 
 function add(buffer: ArrayBuffer | number, syscall: string, detail: string): ArrayBuffer {
   if (typeof buffer === 'number') {
-    if (buffer === -constants.errno.ENOTSUP) throw new NotSupported('This runtime makes no ArrayBuffer over shared memory');
+    if (buffer === -constants.errno.ENOTSUP)
+      throw new NotSupported('This runtime makes no ArrayBuffer over shared memory');
     throw systemError(buffer, syscall, detail);
   }
   // Another thread could keep it for longer than this one has the memory mapped.

@@ -34,9 +34,8 @@ function dtypeOf<T extends TypedArray>(Class: TypedArrayClass<T>, elements: T): 
 }
 
 function make<T extends TypedArray>(Class: TypedArrayClass<T>, shape: number | readonly number[]): NdArray<T> {
-  const { prototype } = Class as { prototype?: unknown } & Partial<TypedArrayClass<T>>;
   const isClass = typeof Class === 'function' && Object.getPrototypeOf(Class) === Object.getPrototypeOf(Uint8Array);
-  if (!isClass || prototype === undefined) {
+  if (!isClass) {
     throw argumentError('type', 'the first argument must be the class of a typed array, such as Float64Array');
   }
   const lengths = Array.isArray(shape) ? (shape as readonly number[]) : [shape as number];
@@ -47,9 +46,7 @@ function make<T extends TypedArray>(Class: TypedArrayClass<T>, shape: number | r
 
 function from<T extends TypedArray>(elements: T): NdArray<T> {
   if (!types.isTypedArray(elements)) throw argumentError('type', 'elements must be a typed array');
-  const { shape, dtype } = isNdArray(elements)
-    ? elements
-    : { shape: [elements.length], dtype: defaultDtype(elements) };
+  const { shape, dtype } = isNdArray(elements) ? elements : { shape: [elements.length], dtype: defaultDtype(elements) };
   bytesOfShape([elements.length], elements.BYTES_PER_ELEMENT);
   const Class = (globalThis as unknown as Record<string, TypedArrayClass<T>>)[
     elements[Symbol.toStringTag]

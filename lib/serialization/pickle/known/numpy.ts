@@ -356,7 +356,8 @@ export const isNdArray = isMarked as (value: object) => value is NdArray;
 /** The class of the typed array that has the elements of a dtype in this machine's byte order, and how many it has for one. */
 export function storageOf(name: string): { readonly type: string; readonly each: number } {
   const [, order, kind = ''] = /^([<>|=])?([a-zA-Z]\d+)(?:\[\d*[a-zA-Z]{1,7}\])?$/.exec(name) ?? [];
-  const [Type, size] = new DType(kind).stored;
+  const { size, stored } = new DType(kind);
+  const [Type] = stored;
   if (size > 1 && order === FOREIGN) refuse(`dtype ${name} is not in the byte order of this machine`);
   const { BYTES_PER_ELEMENT } = Type as unknown as { BYTES_PER_ELEMENT: number };
   return { type: Type.name, each: size / BYTES_PER_ELEMENT };
