@@ -15,9 +15,9 @@ if (isProgramTrial(trial)) throw new TypeError(`${id} is a program of its own`);
 const payload = makePayload(job.sizeBytes);
 const link = await trial.open(job, payload);
 const run = job.mode === 'round-trip' ? link.roundTrips.bind(link) : link.oneWay.bind(link);
-const samples = await sample(timesFrom(job.warmUpMs, job.measuredMs), job.batch, run);
+const output = await sample(timesFrom(job.warmUpMs, job.measuredMs), job.batch, run);
 if (job.mode === 'round-trip' && Buffer.compare(payload, link.lastReply()) !== 0) {
   throw new Error('the echo differs from what was sent');
 }
 link.close();
-report(samples);
+report(output);

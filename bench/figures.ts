@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // The figures that the project promises, and whether the measurements meet them.
+import { aims, type Aim } from './aims.js';
 import type { AheadResult } from './probes/ahead.js';
 import { comparisonIds, comparisonProbes, type Claim, type ComparisonResult } from './probes/comparisons.js';
 import type { ProbeResults } from './probes/index.js';
@@ -25,43 +26,43 @@ export function formatRatio({ median, lowerQuartile, upperQuartile }: Summary): 
   return `${median.toFixed(2)} x (${lowerQuartile.toFixed(2)} to ${upperQuartile.toFixed(2)})`;
 }
 
-const kinds = ['socketpair', 'pipe'] as const;
-/** The smallest message is judged without spinning, the larger ones as the settings are by default. */
-const yardsticks = [
-  { workload: 'round-trip-64', trial: 'sync', name: '64 B', how: 'not spinning', limit: 1.2 },
-  { workload: 'round-trip-64k', trial: 'spin', name: '64 KiB', how: 'by default', limit: 1.3 },
-  { workload: 'round-trip-1m', trial: 'spin', name: '1 MiB', how: 'by default', limit: 1.3 },
-];
-const slowerThanAsync = ['process.send/json', 'process.send/advanced', 'MessagePort', 'net.Socket'];
-
 /** Bytes one idle connection may cost. */
 const idleLimitBytes = 4096;
 /** "The same" has to allow for noise. */
 const wakeLimit = 1.15;
 
-function ratioFigure(
-  lookup: Lookup,
-  claim: string,
-  workload: string,
-  ours: string,
-  theirs: string,
-  limit: number,
-): Figure[] {
-  const our = lookup(workload, ours);
-  const their = lookup(workload, theirs);
-  if (!our || !their) return [];
-  const ratio = summarizeRatios(our, their);
-  return [{ claim, measured: formatRatio(ratio), met: ratio.median <= limit }];
+/** The peer of these with the lowest median, by whose samples ours are divided. */
+function fastest(candidates: readonly Measurement[], samplesOf: (of: Measurement) => readonly number[]) {
+  const told = candidates.filter((candidate) => samplesOf(candidate).length > 0);
+  return told.sort((a, b) => median(samplesOf(a)) - median(samplesOf(b)))[0];
 }
 
-function judgeClaim({ claim, operation, ours, theirs, limit, extraNs = 0 }: Claim, results: ComparisonResult): Figure {
-  const { [ours]: our = [], [theirs]: their = [] } = results[operation] ?? {};
+function judgeAim({ claim, workload, ours, theirs, limit, cpu }: Aim, measurements: readonly Measurement[]): Figure[] {
+  const samplesOf = (of: Measurement): readonly number[] => (cpu ? of.cpuMicros : of.micros);
+  const here = measurements.filter((found) => found.workload === workload);
+  const our = here.find(({ trial }) => trial === ours);
+  const their = fastest(
+    here.filter(({ trial }) => theirs.some((prefix) => trial.startsWith(prefix))),
+    samplesOf,
+  );
+  if (!our || !their || samplesOf(our).length === 0) return [];
+  const ratio = summarizeRatios(samplesOf(our), samplesOf(their));
+  const beside = theirs.length > 1 || their.trial !== theirs[0] ? `, ${their.trial}` : '';
+  return [{ claim, measured: `${formatRatio(ratio)}${beside}`, met: ratio.median <= limit }];
+}
+
+function judgeClaim(
+  { claim, operation, ours, theirs, limit, extraNs = 0 }: Claim,
+  results: ComparisonResult,
+): Figure[] {
+  const { [ours]: our, [theirs]: their } = results[operation] ?? {};
+  if (our === undefined || their === undefined) return [];
   const ratio = summarizeRatios(our, their);
   const allowed = summarizeRatios(
     our,
     their.map((ns) => limit * ns + extraNs),
   );
-  return { claim, measured: formatRatio(ratio), met: allowed.median <= 1 };
+  return [{ claim, measured: formatRatio(ratio), met: allowed.median <= 1 }];
 }
 
 function aheadFigures({ busyMs, gotMs, highWaterMark, grownBytes, seconds }: AheadResult): Figure[] {
@@ -101,25 +102,7 @@ function syscallFigures(count: SyscallCount): Figure[] {
 }
 
 export function judge(measurements: readonly Measurement[], probes: ProbeResults): Figure[] {
-  const lookup = lookupIn(measurements);
-  const figures = yardsticks.flatMap(({ workload, trial, name, how, limit }) =>
-    kinds.flatMap((kind) =>
-      ratioFigure(
-        lookup,
-        `sync ${name}, ${kind}, ${how}: at most ${limit} x C`,
-        workload,
-        `${trial}/${kind}`,
-        `c/${kind}`,
-        limit,
-      ),
-    ),
-  );
-  for (const kind of kinds) {
-    for (const peer of slowerThanAsync) {
-      const claim = `async 64 B, ${kind}, by default: below ${peer}`;
-      figures.push(...ratioFigure(lookup, claim, 'round-trip-64', `async-spin/${kind}`, peer, 1));
-    }
-  }
+  const figures = aims.flatMap((aim) => judgeAim(aim, measurements));
   if (probes.memory) {
     for (const [stage, { residentBytes }] of Object.entries(probes.memory.stages)) {
       figures.push({
@@ -140,7 +123,8 @@ export function judge(measurements: readonly Measurement[], probes: ProbeResults
   }
   for (const id of comparisonIds) {
     const results = probes.comparisons?.[id];
-    if (results !== undefined) figures.push(...comparisonProbes[id].claims.map((claim) => judgeClaim(claim, results)));
+    if (results !== undefined)
+      figures.push(...comparisonProbes[id].claims.flatMap((claim) => judgeClaim(claim, results)));
   }
   if (probes.childMemory) {
     const more = median(probes.childMemory.map(({ ours, fork }) => ours - fork));

@@ -10,7 +10,7 @@ import { judge } from './figures.js';
 import { describeMachine, machineLines, type Machine } from './machine.js';
 import { parseOptions, usage, type Options } from './options.js';
 import { resultsFolder } from './paths.js';
-import { drawChart } from './plot.js';
+import { drawChart, whyNoCharts } from './plot.js';
 import { runProbes } from './probes/index.js';
 import { figuresTable, probeTables, settingsLines, suiteTables } from './report.js';
 import { select, type Selection } from './selection.js';
@@ -34,9 +34,11 @@ async function plot(
   ] as const) {
     const workloads = selection.workloads.filter((workload) => workload.mode === mode);
     if (workloads.length === 0) continue;
-    const file = path.join(resultsFolder, `${mode}.svg`);
-    await writeFile(file, drawChart(title, workloads, selection.trials, result, machine));
-    say(`wrote ${path.relative(process.cwd(), file)}`);
+    for (const theme of ['light', 'dark'] as const) {
+      const file = path.join(resultsFolder, `${mode}-${theme}.svg`);
+      await writeFile(file, drawChart(title, workloads, selection.trials, result, machine, theme));
+      say(`wrote ${path.relative(process.cwd(), file)}`);
+    }
   }
 }
 
@@ -58,7 +60,8 @@ async function benchmark(options: Options): Promise<void> {
     const probes = await runProbes(selection.probes, options, folder, showProgress);
     showProgress('');
     const figures = judge(result.measurements, probes.results);
-    const skipped = [...result.skipped, ...probes.skipped];
+    const noCharts = options.plot ? whyNoCharts() : undefined;
+    const skipped = [...result.skipped, ...probes.skipped, ...(noCharts === undefined ? [] : [noCharts])];
     const failures = [...result.failures, ...probes.failures];
 
     const tables = [
@@ -70,7 +73,7 @@ async function benchmark(options: Options): Promise<void> {
     for (const line of skipped) say(`\nskipped: ${line}`);
     for (const line of failures) say(`\nFAILED: ${line}`);
 
-    if (options.plot) await plot(selection, result, machine, say);
+    if (options.plot && noCharts === undefined) await plot(selection, result, machine, say);
     if (options.json !== undefined) {
       const settings = Object.fromEntries(selection.trials.map((trial) => [trial.id, trial.settings]));
       const { measurements } = result;

@@ -17,9 +17,14 @@ export interface Job {
   readonly measuredMs: number;
 }
 
-/** The line that every trial prints: the nanoseconds per message (or per round trip) of each measured batch. */
+/** The line that every trial prints. An operation is a message or a round trip. */
 export interface TrialOutput {
+  /** Nanoseconds per operation of each measured batch. */
   readonly nsPerOperation: number[];
+  /** Processor time of both ends, in nanoseconds per operation. Programs that cannot tell leave it out. */
+  readonly cpuNs?: number;
+  /** Page faults of both ends per operation. */
+  readonly faults?: number;
 }
 
 export function jobToArguments(job: Job): string[] {

@@ -1,99 +1,140 @@
 // SPDX-License-Identifier: MIT
 //
-// Horizontal bar charts as SVG, without a library: one panel per workload, one bar per peer, and a whisker for the
-// quartiles.
+// Horizontal bar charts as SVG: one panel per workload, one bar per peer.
 import { lookupIn } from './figures.js';
+import { installed, loadInstalled } from './paths.js';
 import { machineLines, type Machine } from './machine.js';
 import { formatMicros } from './report.js';
-import { summarize } from './statistics.js';
+import { median } from './statistics.js';
 import type { SuiteResult } from './suite.js';
 import type { Trial } from './trials/trial.js';
 import type { Workload } from './workloads.js';
 
-const width = 860;
-const labelWidth = 240;
-const valueWidth = 90;
-const rowHeight = 22;
-const barHeight = 14;
-const headHeight = 66;
-const panelHeadHeight = 40;
-const barSpace = width - labelWidth - valueWidth;
+export type Theme = 'light' | 'dark';
 
-// With its own background, the text is readable on a dark page.
-const style = `text { font: 13px system-ui, sans-serif; fill: #1f2933 } .title { font-size: 18px; font-weight: 600 }
-.note { font-size: 11px; fill: #52606d } .panel { font-weight: 600 } .bar { fill: #b5bfca } .ours { fill: #2a6fbb }
-.c { fill: #3e4c59 } .whisker { stroke: #1f2933; stroke-width: 1 }`;
+/** What is used of echarts. */
+interface Charts {
+  init(dom: null, theme: null, options: { renderer: 'svg'; ssr: true; width: number; height: number }): Chart;
+}
+
+interface Chart {
+  setOption(option: object): void;
+  renderToSVGString(): string;
+  dispose(): void;
+}
+
+interface Colours {
+  readonly background: string;
+  readonly text: string;
+  readonly note: string;
+  readonly ours: string;
+  readonly c: string;
+  readonly others: string;
+}
+
+const WIDTH = 860;
+const LABELS = 300;
+const VALUES = 70;
+const ROW = 22;
+const HEAD = 66;
+const PANEL_HEAD = 44;
+const FONT = 'system-ui, sans-serif';
+
+const themes: Readonly<Record<Theme, Colours>> = {
+  light: { background: '#fff', text: '#1f2933', note: '#52606d', ours: '#2a6fbb', c: '#3e4c59', others: '#b5bfca' },
+  dark: { background: '#0d1117', text: '#e6edf3', note: '#9198a1', ours: '#58a6ff', c: '#b1bac4', others: '#484f58' },
+};
+
+/** Why no charts can be drawn; undefined if they can. */
+export function whyNoCharts(): string | undefined {
+  return installed('echarts') === undefined ? 'charts: not installed: npm run bench:install' : undefined;
+}
+
+function colourOf({ label, id }: Trial, colours: Colours): string {
+  if (label.startsWith('ours')) return colours.ours;
+  return id.startsWith('c/') || id.startsWith('c-large/') ? colours.c : colours.others;
+}
+
+/** One panel: its place, its axes, and its bars, of which the first one is to be on top. */
+function panel(workload: Workload, bars: readonly Bar[], index: number, top: number, colours: Colours): object[] {
+  const labels = { color: colours.text, fontFamily: FONT, fontSize: 13 };
+  const unit = workload.mode === 'one-way' ? 'microseconds per message' : 'microseconds';
+  return [
+    { text: `${workload.title} (${unit}, shorter is better)`, left: 16, top: top + 14, textStyle: { ...labels } },
+    { left: LABELS, right: VALUES, top: top + PANEL_HEAD, height: bars.length * ROW },
+    { type: 'value', gridIndex: index, show: false },
+    {
+      type: 'category',
+      gridIndex: index,
+      inverse: true,
+      data: bars.map(({ trial }) => trial.label),
+      axisLabel: { ...labels, interval: 0 },
+      axisLine: { show: false },
+      axisTick: { show: false },
+    },
+    {
+      type: 'bar',
+      xAxisIndex: index,
+      yAxisIndex: index,
+      barWidth: 14,
+      data: bars.map(({ trial, micros }) => ({
+        value: micros,
+        itemStyle: { color: colourOf(trial, colours) },
+        label: { show: true, position: 'right', formatter: formatMicros(micros), ...labels },
+      })),
+    },
+  ];
+}
 
 interface Bar {
   readonly trial: Trial;
-  readonly median: number;
-  readonly lowerQuartile: number;
-  readonly upperQuartile: number;
+  readonly micros: number;
 }
 
-function escape(text: string): string {
-  return text.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;');
-}
-
-function text(x: number, y: number, content: string, attributes = ''): string {
-  return `<text x="${x}" y="${y}" ${attributes}>${escape(content)}</text>`;
-}
-
-function barClass({ id }: Trial): string {
-  if (/^(sync|spin|async)\//.test(id)) return 'bar ours';
-  return id.startsWith('c/') ? 'bar c' : 'bar';
-}
-
-function drawBar(bar: Bar, top: number, longest: number): string[] {
-  const at = (micros: number): number => Math.round(labelWidth + (micros / longest) * barSpace);
-  const middle = top + rowHeight / 2;
-  const end = at(bar.median);
-  const [from, to] = [at(bar.lowerQuartile), at(bar.upperQuartile)];
-  return [
-    text(labelWidth - 8, middle + 4, bar.trial.label, 'text-anchor="end"'),
-    `<rect class="${barClass(bar.trial)}" x="${labelWidth}" y="${middle - barHeight / 2}" width="${Math.max(1, end - labelWidth)}" height="${barHeight}"/>`,
-    `<path class="whisker" d="M${from} ${middle}H${to}M${from} ${middle - 3}v6M${to} ${middle - 3}v6"/>`,
-    text(Math.max(end, to) + 6, middle + 4, formatMicros(bar.median)),
-  ];
-}
-
-function drawPanel(workload: Workload, bars: readonly Bar[], top: number): string[] {
-  const longest = Math.max(...bars.map((bar) => Math.max(bar.median, bar.upperQuartile)));
-  const unit = workload.mode === 'one-way' ? 'microseconds per message' : 'microseconds';
-  return [
-    text(16, top + 26, `${workload.title} (${unit}, shorter is better)`, 'class="panel"'),
-    ...bars.flatMap((bar, i) => drawBar(bar, top + panelHeadHeight + i * rowHeight, longest)),
-  ];
-}
-
-/** Draws the given workloads, one below the other. */
+/** Draws the given workloads, one below the other. Ours have one colour. */
 export function drawChart(
   title: string,
   workloads: readonly Workload[],
   trials: readonly Trial[],
   result: SuiteResult,
   machine: Machine,
+  theme: Theme,
 ): string {
   const lookup = lookupIn(result.measurements);
-  const body: string[] = [];
-  let top = headHeight;
+  const colours = themes[theme];
+  const panels: object[][] = [];
+  let top = HEAD;
   for (const workload of workloads) {
     const bars = trials.flatMap((trial) => {
       const micros = lookup(workload.id, trial.id);
-      return micros ? [{ trial, ...summarize(micros) }] : [];
+      return micros ? [{ trial, micros: median(micros) }] : [];
     });
     if (bars.length === 0) continue;
-    body.push(...drawPanel(workload, bars, top));
-    top += panelHeadHeight + bars.length * rowHeight;
+    panels.push(panel(workload, bars, panels.length, top, colours));
+    top += PANEL_HEAD + bars.length * ROW;
   }
-  const height = top + 16;
-  return [
-    `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" role="img">`,
-    `<title>${escape(title)}</title><style>${style}</style><rect width="${width}" height="${height}" fill="#fff"/>`,
-    text(16, 26, title, 'class="title"'),
-    ...machineLines(machine).map((line, i) => text(16, 44 + i * 15, line, 'class="note"')),
-    ...body,
-    '</svg>',
-    '',
-  ].join('\n');
+  const { init } = loadInstalled('echarts') as Charts;
+  const chart = init(null, null, { renderer: 'svg', ssr: true, width: WIDTH, height: top + 16 });
+  const heading = {
+    text: title,
+    subtext: machineLines(machine).join('\n'),
+    left: 16,
+    top: 8,
+    itemGap: 4,
+    textStyle: { color: colours.text, fontFamily: FONT, fontSize: 18 },
+    subtextStyle: { color: colours.note, fontFamily: FONT, fontSize: 11 },
+  };
+  const part = (index: number): object[] => panels.map((each) => each[index] ?? {});
+  chart.setOption({
+    animation: false,
+    backgroundColor: colours.background,
+    title: [heading, ...part(0)],
+    grid: part(1),
+    xAxis: part(2),
+    yAxis: part(3),
+    series: part(4),
+  });
+  const svg = chart.renderToSVGString();
+  chart.dispose();
+  return `${svg}\n`;
 }

@@ -4,7 +4,7 @@ import { comparisonIds, comparisonProbes } from './probes/comparisons.js';
 import type { ProbeResults } from './probes/index.js';
 import { describe } from './probes/syscalls.js';
 import { median, summarize, summarizeRatios } from './statistics.js';
-import type { SuiteResult } from './suite.js';
+import type { Measurement, SuiteResult } from './suite.js';
 import type { Trial } from './trials/trial.js';
 import type { Workload } from './workloads.js';
 
@@ -39,11 +39,22 @@ function rate(workload: Workload, micros: number): string {
     : `${(workload.sizeBytes / micros).toFixed(0)} MB/s`;
 }
 
-function workloadTable(workload: Workload, trials: readonly Trial[], lookup: Lookup): string {
+function measured(result: SuiteResult, workload: Workload, trial: Trial): Measurement | undefined {
+  return result.measurements.find((found) => found.workload === workload.id && found.trial === trial.id);
+}
+
+/** A middle value, or nothing where the peer does not tell. */
+function middleOf(samples: readonly number[], format: (value: number) => string): string {
+  return samples.length === 0 ? '' : format(median(samples));
+}
+
+function workloadTable(workload: Workload, trials: readonly Trial[], result: SuiteResult): string {
+  const lookup = lookupIn(result.measurements);
   const oneWay = workload.mode === 'one-way';
   const rows = trials.flatMap((trial) => {
-    const micros = lookup(workload.id, trial.id);
-    if (!micros) return [];
+    const found = measured(result, workload, trial);
+    if (!found) return [];
+    const { micros, p99Micros, cpuMicros, faults } = found;
     const { median: middle, lowerQuartile, upperQuartile } = summarize(micros);
     // Peers without a descriptor of their own are compared with C's socketpair, its faster kind for a round trip.
     const c = trial.kind === 'pipe' ? 'c/pipe' : 'c/socketpair';
@@ -52,6 +63,9 @@ function workloadTable(workload: Workload, trials: readonly Trial[], lookup: Loo
         trial.label,
         formatMicros(middle),
         `${formatMicros(lowerQuartile)} to ${formatMicros(upperQuartile)}`,
+        middleOf(p99Micros, formatMicros),
+        middleOf(cpuMicros, formatMicros),
+        middleOf(faults, (each) => each.toFixed(2)),
         ...(oneWay ? [rate(workload, middle)] : []),
         ratioTo(lookup, workload, micros, c),
         ratioTo(lookup, workload, micros, ourReference),
@@ -59,7 +73,17 @@ function workloadTable(workload: Workload, trials: readonly Trial[], lookup: Loo
     ];
   });
   if (rows.length === 0) return '';
-  const header = [`${workload.title} (us)`, 'median', 'quartiles', ...(oneWay ? ['rate'] : []), 'x C', 'x ours async'];
+  const header = [
+    `${workload.title} (us)`,
+    'median',
+    'quartiles',
+    'p99',
+    'CPU',
+    'faults',
+    ...(oneWay ? ['rate'] : []),
+    'x C',
+    'x ours async',
+  ];
   return formatTable([header, ...rows]);
 }
 
@@ -95,10 +119,11 @@ function comparisonTables({ comparisons = {} }: ProbeResults): string[] {
     if (results === undefined) return [];
     const { title, comparisons: made } = comparisonProbes[id];
     const rows = made.flatMap(({ operation, ways, yardstick }) =>
-      ways.map(({ label }) => {
-        const samples = results[operation]?.[label] ?? [];
-        const ratio = summarizeRatios(samples, results[operation]?.[yardstick] ?? []);
-        return [`${operation}, ${label}`, formatMicros(median(samples) / 1000), formatRatio(ratio)];
+      ways.flatMap(({ label }) => {
+        const { [label]: samples, [yardstick]: theirs } = results[operation] ?? {};
+        if (samples === undefined) return [];
+        const ratio = theirs === undefined ? '' : formatRatio(summarizeRatios(samples, theirs));
+        return [[`${operation}, ${label}`, formatMicros(median(samples) / 1000), ratio]];
       }),
     );
     return [formatTable([[title, 'median', 'x the last'], ...rows])];
@@ -123,8 +148,7 @@ export function probeTables(probes: ProbeResults): string[] {
 }
 
 export function suiteTables(result: SuiteResult, trials: readonly Trial[], workloads: readonly Workload[]): string[] {
-  const lookup = lookupIn(result.measurements);
-  return workloads.map((workload) => workloadTable(workload, trials, lookup)).filter((table) => table !== '');
+  return workloads.map((workload) => workloadTable(workload, trials, result)).filter((table) => table !== '');
 }
 
 export function settingsLines(trials: readonly Trial[]): string[] {

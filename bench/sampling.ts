@@ -2,6 +2,7 @@
 //
 // How every program of the benchmark that runs in Node takes the time of what it measures.
 import type { TrialOutput } from './job.js';
+import { usageOfTree } from './usage.js';
 
 const clock = process.hrtime.bigint;
 
@@ -15,23 +16,31 @@ export interface Times {
   readonly measuredNs: bigint;
 }
 
-/** Times batches of `batch` operations. Resolves to nanoseconds per operation, for at least `least` batches. */
+/** Times batches of `batch` runs of `operations` operations each, at least `least` batches. */
 export async function sample(
   { warmUpNs, measuredNs }: Times,
   batch: number,
   run: (count: number) => unknown,
-  least = 5,
-): Promise<number[]> {
+  { least = 5, operations = 1 }: { least?: number; operations?: number } = {},
+): Promise<TrialOutput> {
   const samples: number[] = [];
   for (const end = clock() + warmUpNs; clock() < end;) await run(batch);
+  const before = usageOfTree();
   for (const end = clock() + measuredNs; samples.length < least || clock() < end;) {
     const begin = clock();
     await run(batch);
-    samples.push(Number(clock() - begin) / batch);
+    samples.push(Number(clock() - begin) / batch / operations);
   }
-  return samples;
+  const after = usageOfTree();
+  if (!before || !after) return { nsPerOperation: samples };
+  const count = samples.length * batch * operations;
+  return {
+    nsPerOperation: samples,
+    cpuNs: (after.cpuNs - before.cpuNs) / count,
+    faults: (after.faults - before.faults) / count,
+  };
 }
 
-export function report(nsPerOperation: number[]): void {
-  process.stdout.write(`${JSON.stringify({ nsPerOperation } satisfies TrialOutput)}\n`);
+export function report(output: TrialOutput): void {
+  process.stdout.write(`${JSON.stringify(output)}\n`);
 }

@@ -4,7 +4,7 @@ import { oneCorePrefix } from './machine.js';
 import type { Options } from './options.js';
 import { compiledModule } from './paths.js';
 import { runForJson } from './run-program.js';
-import { median } from './statistics.js';
+import { median, quantile } from './statistics.js';
 import { isProgramTrial, type Trial } from './trials/trial.js';
 import type { Workload } from './workloads.js';
 
@@ -14,6 +14,12 @@ export interface Measurement {
   readonly trial: string;
   /** Microseconds per round trip or per one-way message: the median batch of each repetition, in order. */
   readonly micros: number[];
+  /** The 99th of 100 batches of each repetition. */
+  readonly p99Micros: number[];
+  /** Microseconds of processor time of both ends per operation. Empty if the peer does not tell. */
+  readonly cpuMicros: number[];
+  /** Page faults of both ends per operation. Empty if the peer does not tell. */
+  readonly faults: number[];
 }
 
 export interface SuiteResult {
@@ -40,7 +46,7 @@ export async function runSuite(
   const skipped: string[] = [];
   const failures: string[] = [];
   const able = trials.filter((trial) => {
-    const reason = isProgramTrial(trial) ? trial.prepare(folder) : undefined;
+    const reason = isProgramTrial(trial) ? trial.prepare(folder) : trial.needs?.();
     if (reason !== undefined) skipped.push(`${trial.label}: ${reason}`);
     return reason === undefined;
   });
@@ -51,16 +57,22 @@ export async function runSuite(
     return runs;
   });
 
-  let pairs = possible.flatMap((workload) => able.map((trial) => ({ workload, trial, micros: [] as number[] })));
+  let pairs = possible.flatMap((workload) =>
+    able.filter((trial) => takesPart(trial, workload)).map((trial) => ({ workload, trial, ...noSamples() })),
+  );
   for (let repetition = 0; repetition < options.repetitions; repetition++) {
     for (const pair of startingAt(pairs, repetition)) {
-      const { workload, trial, micros } = pair;
+      const { workload, trial } = pair;
       progress(`repetition ${repetition + 1} of ${options.repetitions}: ${workload.title}: ${trial.label}`);
       try {
         const prefix = workload.oneCore ? (oneCore ?? []) : [];
         const job = { ...workload, warmUpMs: options.warmUpMs, measuredMs: options.measuredMs };
-        const output = await runForJson([...prefix, ...commandOf(trial, folder), ...jobToArguments(job)]);
-        micros.push(median((output as TrialOutput).nsPerOperation) / 1000);
+        const command = [...prefix, ...commandOf(trial, folder), ...jobToArguments(job)];
+        const { nsPerOperation, cpuNs, faults } = (await runForJson(command)) as TrialOutput;
+        pair.micros.push(median(nsPerOperation) / 1000);
+        pair.p99Micros.push(quantile(nsPerOperation, 0.99) / 1000);
+        if (cpuNs !== undefined) pair.cpuMicros.push(cpuNs / 1000);
+        if (faults !== undefined) pair.faults.push(faults);
       } catch (error) {
         failures.push(`${trial.label}, ${workload.title}: ${(error as Error).message}`);
         // The other repetitions would fail as well, and the ratios need a sample from each repetition.
@@ -68,8 +80,20 @@ export async function runSuite(
       }
     }
   }
-  const measurements = pairs.map(({ workload, trial, micros }) => ({ workload: workload.id, trial: trial.id, micros }));
+  const measurements = pairs.map(({ workload, trial, ...samples }) => ({
+    workload: workload.id,
+    trial: trial.id,
+    ...samples,
+  }));
   return { measurements, skipped, failures };
+}
+
+function noSamples(): Pick<Measurement, 'micros' | 'p99Micros' | 'cpuMicros' | 'faults'> {
+  return { micros: [], p99Micros: [], cpuMicros: [], faults: [] };
+}
+
+function takesPart(trial: Trial, workload: Workload): boolean {
+  return trial.workloads === undefined || trial.workloads.includes(workload.id);
 }
 
 /** Rotates the trials, so that none always follows the same neighbour. */
@@ -79,5 +103,7 @@ function startingAt<T>(list: readonly T[], repetition: number): T[] {
 }
 
 function commandOf(trial: Trial, folder: string): readonly string[] {
-  return isProgramTrial(trial) ? trial.command(folder) : [process.execPath, compiledModule('driver'), trial.id];
+  return isProgramTrial(trial)
+    ? trial.command(folder)
+    : [trial.node ?? process.execPath, compiledModule('driver'), trial.id];
 }

@@ -27,6 +27,7 @@ export const workloads: readonly Workload[] = [
     batch: 200,
     oneCore: true,
   },
+  { id: 'latency-64', title: 'Round trip, 64 B, each timed by itself', mode: 'round-trip', sizeBytes: 64, batch: 1 },
   { id: 'round-trip-64k', title: 'Round trip, 64 KiB', mode: 'round-trip', sizeBytes: 64 * KiB, batch: 50 },
   { id: 'round-trip-1m', title: 'Round trip, 1 MiB', mode: 'round-trip', sizeBytes: MiB, batch: 5 },
   { id: 'one-way-64', title: 'One way, 64 B', mode: 'one-way', sizeBytes: 64, batch: 2000 },

@@ -18,8 +18,9 @@ export function connectionOptions(spin: Spin): mp.ConnectionOptions {
 export function inheritedEnds(
   kind: string | undefined,
   spin: string | undefined,
+  more: mp.ConnectionOptions = {},
 ): { receive: mp.Connection; send: mp.Connection } {
-  const options = connectionOptions(spin as Spin);
+  const options = { ...connectionOptions(spin as Spin), ...more };
   const receive = mp.Connection.fromFd(3, options);
   return { receive, send: kind === 'socketpair' ? receive : mp.Connection.fromFd(4, options) };
 }

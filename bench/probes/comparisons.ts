@@ -4,7 +4,7 @@
 // operation. The ways take turns, so that a slow spell of the machine hits all of them.
 import type { TrialOutput } from '../job.js';
 import type { Options } from '../options.js';
-import { compiledModule, peerSource } from '../paths.js';
+import { compiledModule, installed, peerSource } from '../paths.js';
 import { runForJson } from '../run-program.js';
 import { median } from '../statistics.js';
 
@@ -14,6 +14,8 @@ import { median } from '../statistics.js';
 export interface Way {
   readonly label: string;
   readonly command: readonly string[];
+  /** The package of bench/packages that it needs. */
+  readonly package?: string;
 }
 
 export interface Comparison {
@@ -98,21 +100,25 @@ const locks: ComparisonProbe = {
 
 /** The promise is about items per second; the measurement is the time per item. */
 const queueFigures = [
-  { item: 'bytes-64', format: 'structured', sides: '1', operation: '64 B', faster: 2 },
-  { item: 'record', format: 'structured', sides: '1', operation: 'a record', faster: 1.2 },
-  { item: 'record', format: 'json', sides: '1', operation: 'a record', faster: 1.5 },
-  { item: 'bytes-1m', format: 'structured', sides: '1', operation: '1 MiB', faster: 1.5 },
-  { item: 'bytes-64', format: 'structured', sides: '4', operation: '64 B, 4 to 4', faster: 1.2 },
+  { item: 'bytes-64', format: 'structured', how: 'single', sides: '1', operation: '64 B', faster: 2.5 },
+  { item: 'bytes-64', format: 'structured', how: 'many', sides: '1', operation: '64 B', faster: 5 },
+  { item: 'record', format: 'structured', how: 'single', sides: '1', operation: 'a record', faster: 2 },
+  { item: 'record', format: 'json', how: 'single', sides: '1', operation: 'a record', faster: 1.5 },
+  { item: 'bytes-1m', format: 'structured', how: 'single', sides: '1', operation: '1 MiB', faster: 1.5 },
+  { item: 'bytes-64', format: 'structured', how: 'single', sides: '4', operation: '64 B, 4 to 4', faster: 2 },
 ];
+
+const queueLabel = ({ format, how }: (typeof queueFigures)[number]): string =>
+  `ours, ${format}${how === 'many' ? ', getMany' : ''}`;
 
 const queues: ComparisonProbe = {
   title: 'Queues (us per item)',
   comparisons: [...new Set(queueFigures.map(({ operation }) => operation))].map((operation) => {
     const figures = queueFigures.filter((figure) => figure.operation === operation);
     const { item, sides } = figures[0] as (typeof queueFigures)[number];
-    const ours = figures.map(({ format }) => ({
-      label: `ours, ${format}`,
-      command: node('queues', item, sides, format),
+    const ours = figures.map((figure) => ({
+      label: queueLabel(figure),
+      command: node('queues', item, sides, figure.format, figure.how),
     }));
     return {
       operation,
@@ -120,11 +126,36 @@ const queues: ComparisonProbe = {
       ways: [...ours, { label: 'CPython', command: python('cpython_queues.py', item, sides) }],
     };
   }),
-  claims: queueFigures.map(({ operation, format, faster }) => ({
-    claim: `queue, ${operation}, ${format}: at least ${faster} x the items of CPython's`,
-    operation,
-    ours: `ours, ${format}`,
+  claims: queueFigures.map((figure) => ({
+    claim: `queue, ${figure.operation}, ${queueLabel(figure)}: at least ${figure.faster} x the items of CPython's`,
+    operation: figure.operation,
+    ours: queueLabel(figure),
     theirs: 'CPython',
+    limit: 1 / figure.faster,
+  })),
+};
+
+const records: ComparisonProbe = {
+  title: 'Records one way (us)',
+  comparisons: [
+    {
+      operation: 'a record, structured',
+      yardstick: 'MessagePort',
+      ways: [
+        { label: 'ours', command: node('records', 'ours') },
+        { label: 'process.send, advanced', command: node('records', 'process.send') },
+        { label: 'MessagePort', command: node('records', 'MessagePort') },
+      ],
+    },
+  ],
+  claims: [
+    { theirs: 'MessagePort', faster: 2 },
+    { theirs: 'process.send, advanced', faster: 8 },
+  ].map(({ theirs, faster }) => ({
+    claim: `a record one way, structured: at least ${faster} x the messages of ${theirs}`,
+    operation: 'a record, structured',
+    ours: 'ours',
+    theirs,
     limit: 1 / faster,
   })),
 };
@@ -203,11 +234,11 @@ const start: ComparisonProbe = {
   ],
   claims: [
     {
-      claim: 'start of a Process to its first message: at most 1.15 x fork',
+      claim: 'start of a Process to its first message: at most 1.1 x fork',
       operation: 'a Node child',
       ours: 'Process',
       theirs: 'fork',
-      limit: 1.15,
+      limit: 1.1,
     },
     {
       claim: 'start of a PythonProcess: at most 1.1 x python3 -c "import multiprocessing.spawn" and 15 ms',
@@ -220,11 +251,94 @@ const start: ComparisonProbe = {
   ],
 };
 
-export const comparisonProbes = { locks, queues, pickles, python: withPython, start } as const;
+const pool: ComparisonProbe = {
+  title: 'Pools (us)',
+  comparisons: [
+    {
+      operation: 'an empty task',
+      yardstick: 'workerpool, processes',
+      ways: [
+        { label: 'Pool', command: node('pool', 'ours', 'task') },
+        { label: 'piscina, threads', command: node('pool', 'piscina', 'task'), package: 'piscina' },
+        { label: 'workerpool, processes', command: node('pool', 'workerpool', 'task'), package: 'workerpool' },
+      ],
+    },
+    ...[
+      ['an empty task in Python', 'task'],
+      ['100,000 tasks in Python, each', 'map'],
+      ['1 MiB of floats to Python and back', 'array'],
+    ].map(([operation = '', mode = '']) => ({
+      operation,
+      yardstick: 'CPython',
+      ways: [
+        { label: 'PythonPool', command: node('pool', 'python', mode) },
+        { label: 'CPython', command: python('cpython_pool.py', mode) },
+      ],
+    })),
+    {
+      operation: 'four new workers',
+      yardstick: 'four of fork',
+      ways: [
+        { label: 'Pool', command: node('pool', 'ours', 'cold') },
+        { label: 'four of fork', command: node('pool', 'fork', 'cold') },
+      ],
+    },
+    {
+      operation: 'four new workers in Python',
+      yardstick: 'four bare imports',
+      ways: [
+        { label: 'PythonPool', command: node('pool', 'python', 'cold') },
+        { label: 'four bare imports', command: node('pool', 'python-import', 'cold') },
+      ],
+    },
+  ],
+  claims: [
+    ...[
+      { theirs: 'workerpool, processes', limit: 0.5 },
+      { theirs: 'piscina, threads', limit: 1.3 },
+    ].map(({ theirs, limit }) => ({
+      claim: `an empty task of a Pool: at most ${limit} x ${theirs}`,
+      operation: 'an empty task',
+      ours: 'Pool',
+      theirs,
+      limit,
+    })),
+    ...[
+      { operation: 'an empty task in Python', faster: 1 },
+      { operation: '100,000 tasks in Python, each', faster: 1.5 },
+      { operation: '1 MiB of floats to Python and back', faster: 1.5 },
+    ].map(({ operation, faster }) => ({
+      claim: `PythonPool, ${operation}: at least ${faster} x as fast as CPython's Pool`,
+      operation,
+      ours: 'PythonPool',
+      theirs: 'CPython',
+      limit: 1 / faster,
+    })),
+    {
+      claim: 'a Pool of four has run four tasks: at most 1.2 x four of fork',
+      operation: 'four new workers',
+      ours: 'Pool',
+      theirs: 'four of fork',
+      limit: 1.2,
+    },
+    {
+      claim: 'a PythonPool of four has run four tasks: at most 1.1 x four bare imports',
+      operation: 'four new workers in Python',
+      ours: 'PythonPool',
+      theirs: 'four bare imports',
+      limit: 1.1,
+    },
+  ],
+};
+
+export const comparisonProbes = { locks, queues, records, pool, pickles, python: withPython, start } as const;
 
 export type ComparisonId = keyof typeof comparisonProbes;
 
 export const comparisonIds = Object.keys(comparisonProbes) as ComparisonId[];
+
+/** A program of a pool makes and ends six pools of four workers. */
+const EXTRA_SECONDS = 60;
 
 /** Runs every way once per repetition. */
 export async function compare(
@@ -237,8 +351,9 @@ export async function compare(
     for (const { operation, ways } of comparisonProbes[id].comparisons) {
       progress(`${id} ${i + 1} of ${repetitions}: ${operation}`);
       const ofThis = (results[operation] ??= {});
-      for (const { label, command } of ways) {
-        const output = (await runForJson([...command, String(warmUpMs), String(measuredMs)])) as TrialOutput;
+      for (const { label, command, package: needed } of ways) {
+        if (needed !== undefined && installed(needed) === undefined) continue;
+        const output = (await runForJson([...command, String(warmUpMs), String(measuredMs)], EXTRA_SECONDS)) as TrialOutput;
         (ofThis[label] ??= []).push(median(output.nsPerOperation));
       }
     }

@@ -10,6 +10,7 @@ import { once } from 'node:events';
 
 import * as mp from 'node-multiprocessing';
 
+import type { TrialOutput } from '../job.js';
 import { compiledModule } from '../paths.js';
 import { takeTurns } from '../peers/lock-turns.js';
 import { report, sample, timesFrom } from '../sampling.js';
@@ -17,7 +18,7 @@ import { report, sample, timesFrom } from '../sampling.js';
 const [mode = '', warmUpText, measuredText] = process.argv.slice(2);
 const times = timesFrom(warmUpText, measuredText);
 
-async function uncontended(): Promise<number[]> {
+async function uncontended(): Promise<TrialOutput> {
   using lock = new mp.Lock();
   return await sample(times, 10_000, (count) => {
     for (let i = 0; i < count; i++) {
@@ -27,7 +28,7 @@ async function uncontended(): Promise<number[]> {
   });
 }
 
-async function handOver(how: 'sync' | 'async'): Promise<number[]> {
+async function handOver(how: 'sync' | 'async'): Promise<TrialOutput> {
   using ours = new mp.Lock();
   using theirs = new mp.Lock();
   // In the beginning it is the other process' turn.
@@ -36,13 +37,11 @@ async function handOver(how: 'sync' | 'async'): Promise<number[]> {
   const child = fork(compiledModule('peers/lock-child'), [how]);
   child.send([mp.describe(theirs, { nodeOnly: true }), mp.describe(ours, { nodeOnly: true })]);
   await once(child, 'message');
-  const samples = await sample(times, 200, (count) => {
-    return takeTurns(how, count, () => theirs.release(), ours);
-  });
+  const turns = (count: number): unknown => takeTurns(how, count, () => theirs.release(), ours);
+  const output = await sample(times, 200, turns, { operations: 2 });
   child.kill();
   await once(child, 'exit');
-  return samples.map((ns) => ns / 2);
+  return output;
 }
 
-const samples = mode === 'uncontended' ? await uncontended() : await handOver(mode as 'sync' | 'async');
-report(samples);
+report(mode === 'uncontended' ? await uncontended() : await handOver(mode as 'sync' | 'async'));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Items through a queue: `queues.js <value> <sides> structured|json <warm-up ms> <measured ms>`, with `sides` producers
+// Items through a queue: `queues.js <value> <sides> structured|json single|many <warm-up ms> <measured ms>`, with `sides` producers
 // and as many consumers, all in processes of their own. In each round every producer puts a number of items and then a
 // sentinel, and each consumer gets items until it meets a sentinel. The round is over when the last consumer has met
 // its sentinel.
@@ -22,15 +22,16 @@ export async function produce(queue: mp.Queue, control: Peer, name: string, coun
   }
 }
 
-export async function consume(queue: mp.Queue, control: Peer): Promise<void> {
+export async function consume(queue: mp.Queue, control: Peer, how: string): Promise<void> {
   await control.send('ready');
   while ((await control.recv()) === 'go') {
-    while ((await queue.get()) !== null);
+    if (how === 'many') while ((await queue.getMany(500)).at(-1) !== null);
+    else while ((await queue.get()) !== null);
     await control.send('done');
   }
 }
 
-async function main([name = '', sidesText, format, ...times]: string[]): Promise<void> {
+async function main([name = '', sidesText, format, how, ...times]: string[]): Promise<void> {
   const sides = Number(sidesText);
   const count = (rounds[name] ?? 1) / sides;
   const queue = new mp.Queue({ serialization: format as 'structured' | 'json' });
@@ -41,14 +42,13 @@ async function main([name = '', sidesText, format, ...times]: string[]): Promise
     return ours as unknown as Peer;
   };
   const producers = Array.from({ length: sides }, () => start('produce', name, count));
-  const consumers = Array.from({ length: sides }, () => start('consume'));
+  const consumers = Array.from({ length: sides }, () => start('consume', how));
   for (const peer of [...producers, ...consumers]) await peer.recv();
   const round = async (): Promise<void> => {
     for (const peer of [...consumers, ...producers]) peer.sendSync('go');
     await Promise.all(consumers.map((peer) => peer.recv()));
   };
-  const ns = await sample(timesFrom(times[0], times[1]), 1, round, 3);
-  report(ns.map((each) => each / (sides * count)));
+  report(await sample(timesFrom(times[0], times[1]), 1, round, { least: 3, operations: sides * count }));
   process.exit();
 }
 

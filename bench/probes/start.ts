@@ -61,4 +61,4 @@ for (let i = 0; i < STARTS; i++) {
   samples.push(Number(process.hrtime.bigint() - begin));
   await end();
 }
-report(samples);
+report({ nsPerOperation: samples });

@@ -29,4 +29,17 @@ function cTrial(kind: Exclude<Kind, 'channel'>): ProgramTrial {
   };
 }
 
-export const trials = [cTrial('socketpair'), cTrial('pipe')];
+/** With the buffers that the ends of a Pipe() get at the first large message. */
+function largeTrial(kind: Exclude<Kind, 'channel'>): ProgramTrial {
+  const { settings, ...trial } = cTrial(kind);
+  return {
+    ...trial,
+    id: `c-large/${kind}`,
+    label: `C, blocking, large ${kind}`,
+    settings: `${settings}; kernel buffers as large as ours`,
+    command: (folder) => [executable(folder), `${kind}-large`],
+    workloads: ['round-trip-64k', 'round-trip-1m', 'one-way-1m'],
+  };
+}
+
+export const trials = [cTrial('socketpair'), cTrial('pipe'), largeTrial('socketpair'), largeTrial('pipe')];

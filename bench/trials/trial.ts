@@ -11,6 +11,8 @@ interface Description {
   readonly kind: Kind;
   /** The settings of the peer in a few words. They are printed, so that a reader can judge whether they are fair. */
   readonly settings: string;
+  /** The ids of the workloads for which the peer is made; all if left out. */
+  readonly workloads?: readonly string[];
 }
 
 /** The parent's half of a running pair, driven by `driver.ts`. */
@@ -26,6 +28,11 @@ export interface Link {
 
 /** A peer whose parent runs in Node.js. */
 export interface NodeTrial extends Description {
+  /** Why the peer cannot take part, if so. */
+  readonly needs?: () => string | undefined;
+  /** The program that runs both ends instead of this Node. */
+  readonly node?: string | undefined;
+
   open(job: Job, payload: Buffer): Promise<Link>;
 }
 

@@ -10,7 +10,7 @@ import threading
 import types
 
 space = {'__name__': 'records', 'open_block': None}
-for name in ('streams', 'queues'):
+for name in ('streams', 'ends'):
     with open(os.path.join(sys.argv[1], name + '.py')) as source:
         exec(compile(source.read(), name, 'exec'), space)
 

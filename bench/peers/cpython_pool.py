@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: MIT
+"""CPython's own Pool: cpython_pool.py task|map|array <warm-up ms> <measured ms>, as bench/probes/pool.ts does it."""
+
+import multiprocessing
+import sys
+
+from pool_tasks import same
+from sampling import report, sample
+
+TASKS = 100_000
+CHUNK = 100
+
+
+def main():
+    mode, warm_up_ms, measured_ms = sys.argv[1:4]
+    with multiprocessing.get_context("spawn").Pool(2 if mode == "map" else 1) as pool:
+        if mode == "map":
+            samples = sample(0, measured_ms, 1, lambda _: pool.map(same, range(TASKS), CHUNK), 3)
+            report([each / TASKS for each in samples])
+            return
+        value = None
+        if mode == "array":
+            import numpy
+
+            value = numpy.arange(131072, dtype="f8")
+
+        def run(count):
+            for _ in range(count):
+                pool.apply(same, (value,))
+
+        report(sample(warm_up_ms, measured_ms, 20, run))
+
+
+if __name__ == "__main__":
+    main()
