@@ -12,11 +12,12 @@ function membersOf(members: readonly number[] | null): string {
 /** The families, with a line for each name. */
 export function showListing({ folder, families, bytes }: Listing): string {
   if (families.length === 0) return `No families in ${folder}.\n`;
-  const rows = families.flatMap(({ family, members, names, missing }) => {
+  const rows = families.flatMap(({ family, members, names, missing, arrays }) => {
     const semaphores = [
       ...names.map((name) => [name, 'exists']),
       ...missing.map((name) => [name, 'missing']),
-      ...(names.length + missing.length === 0 ? [['(no names)', '']] : []),
+      ...arrays.map((file) => [file, 'array']),
+      ...(names.length + missing.length + arrays.length === 0 ? [['(no names)', '']] : []),
     ];
     return semaphores.map((cells, i) => [...(i === 0 ? [family, membersOf(members)] : ['', '']), ...cells]);
   });

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import { UnpicklingError } from '../core/errors.js';
+import { NotSupported, UnpicklingError } from '../core/errors.js';
 import { ownCopy } from '../core/own-bytes.js';
 import { hasSharedViews } from '../reduction/shared-views.js';
 import type { MessageDecoder } from '../serialization/message-decoder.js';
@@ -60,9 +60,9 @@ export class ChannelFormat implements Codec {
   encode(value: unknown): Uint8Array {
     const codec = this.#codec;
     if (this.#kind === 'pickle') return encodeShared(codec as Codec, value);
-    if (codec !== undefined && !(this.#kind === 'structured' && hasSharedViews())) return codec.encode(value);
+    if (codec !== undefined && this.#kind !== 'structured') return codec.encode(value);
     // A value that cannot be serialised leaves the format open, since nothing is sent.
-    const bytes = hasSharedViews() ? withoutDescriptors(value) : builtIn.structured.encode(value);
+    const bytes = encodeStructured(value);
     this.fix('structured');
     return bytes;
   }
@@ -122,13 +122,24 @@ export class ChannelFormat implements Codec {
   }
 }
 
-/** The message of a value in which only arrays over shared memory may be passed on. */
-function withoutDescriptors(value: unknown): Uint8Array {
-  const message = makeMessage(value);
-  if (message instanceof Uint8Array) return message;
-  if (message.fds.length === 0) return message.bytes;
-  message.failed();
-  return builtIn.structured.encode(value);
+/** The message of a value over a channel that carries bytes alone. */
+function encodeStructured(value: unknown): Uint8Array {
+  const { structured } = builtIn;
+  // Otherwise arrays over shared memory would be copied.
+  if (!hasSharedViews()) {
+    try {
+      return structured.encode(value);
+    } catch (error) {
+      if (!(error instanceof NotSupported)) throw error;
+    }
+  }
+  try {
+    const message = makeMessage(value, false);
+    return message instanceof Uint8Array ? message : message.bytes;
+  } catch {
+    // This says what cannot be sent.
+    return structured.encode(value);
+  }
 }
 
 /** Without descriptors that are still to come, a message with objects can be opened anywhere. */

@@ -4,7 +4,9 @@
 // arrays.py. An array in such memory comes back as the same call, and nothing else that would be evaluated is read here.
 import { MessageContext } from '../connection/ticketed-message.js';
 import { NotSupported } from '../core/errors.js';
-import { rebuildObject, reduceObject } from '../reduction/registry.js';
+import { rebuildObject, reduceObject, type Reducible } from '../reduction/registry.js';
+import { shareableName } from '../reduction/shareable.js';
+import type { SharedMemoryDescriptor } from '../shared-memory/shared-memory.js';
 import { described } from '../reduction/description.js';
 import type { Exporter } from '../reduction/exporters.js';
 import { sharedView } from '../reduction/shared-views.js';
@@ -19,6 +21,9 @@ import type { SharedArrayAddress } from '../shared-memory/array-views.js';
 import { source } from './arrays.js';
 
 const EVALUATE = new PythonGlobal('builtins', 'eval');
+
+const MODULE = 'multiprocessing.shared_memory';
+const MEMORY = 'SharedMemory';
 
 /** Finds the module of arrays.py, or makes it, and calls its function. Another version of the package has another module. */
 const CODE =
@@ -42,7 +47,7 @@ function refuse(): never {
   throw new NotSupported('A pickle carries no descriptors');
 }
 
-/** The same for a pickle that is a message. */
+/** What a pickle that is a message can have of shared memory: such arrays, and objects of SharedMemory. */
 export function reduceInMessage(object: object, context: FormatContext | undefined): PythonObject | undefined {
   if (!(context instanceof MessageContext)) return undefined;
   const exporter: Exporter = {
@@ -55,11 +60,16 @@ export function reduceInMessage(object: object, context: FormatContext | undefin
       context.onFailure(undo);
     },
   };
-  return reduceSharedArray(object, exporter);
+  if (shareableName(object) !== MEMORY) return reduceSharedArray(object, exporter);
+  const { name } = reduceObject(object as Reducible, exporter) as SharedMemoryDescriptor;
+  return reduce(new PythonGlobal(MODULE, MEMORY), [name]);
 }
 
-/** What `eval` of Python means here: the array at an address. */
-export const evaluated: { readonly builtins: Readonly<Record<string, Reducer>> } = {
+/** What that is in a pickle from Python. `eval` means the array at an address, and nothing else. */
+export const sharedReducers: Readonly<Record<string, Readonly<Record<string, Reducer>>>> = {
+  [MODULE]: {
+    [MEMORY]: { call: ([name]) => rebuildObject({ type: MEMORY, name }, 'memory', described) },
+  },
   builtins: {
     eval: {
       foreign: ([code]) => code !== CODE,

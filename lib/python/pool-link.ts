@@ -7,7 +7,7 @@ import type { ReportedFailure } from '../core/error-report.js';
 import { RemoteError } from '../core/pool-errors.js';
 import { fromWorker, type TaskMessage, type WorkerMessage } from '../pool/protocol.js';
 import { WorkerLink } from '../pool/worker-link.js';
-import { evaluated } from './array-pickles.js';
+import { sharedReducers } from './array-pickles.js';
 import { decodePickle } from '../serialization/pickle/codec.js';
 import { reducerTable } from '../serialization/pickle/hooks.js';
 
@@ -21,7 +21,7 @@ type ErrorBody = readonly [
 ];
 
 /** What results may have that is not plain data. */
-const HOOKS = { reducers: reducerTable(evaluated) };
+const HOOKS = { reducers: reducerTable(sharedReducers) };
 
 /** An empty message asks the worker to end. */
 const EXIT = Buffer.alloc(0);

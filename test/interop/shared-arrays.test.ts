@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // Arrays over shared memory between Node and numpy: in arguments, over channels and queues, and through pools.
+import type { StdioOptions } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -159,6 +160,67 @@ for (const { numpy, version, path } of numpyPythons()) {
         await endAll();
       }),
     );
+
+    it(
+      'objects of SharedMemory are parts of messages in both directions',
+      withWorker(async (call) => {
+        using ours = new mp.SharedMemory({ create: true, size: 3 });
+        ours.buf.write('abc');
+        const [memory, shape, dtype, first] = (await call('own_memory', ours)) as [
+          mp.SharedMemory,
+          number[],
+          string,
+          Buffer,
+        ];
+        using theirs = memory;
+        expect(String(first)).to.equal('abc');
+        expect(pickle.ndarray(new Float64Array(theirs.view(), 0, 2), shape, dtype)).to.deep.equal(
+          pickle.ndarray(Float64Array.of(0.5, 1.5)),
+        );
+        const queue = new mp.Queue<mp.SharedMemory>();
+        await queue.put(ours);
+        using again = await queue.get();
+        expect(again.name).to.equal(ours.name);
+        queue.close();
+        ours.unlink();
+        theirs.unlink();
+      }),
+    );
+  });
+}
+
+/** How a worker ends that has the array. */
+const ends = ['exit', '_exit', 'raise', 'abort', 'memory', 'SIGKILL', 'SIGTERM', 'SIGSEGV', 'SIGBUS', 'SIGHUP'];
+
+for (const { version, path } of numpyPythons().slice(0, 1)) {
+  describe(`The end of a Python ${version} that has shared arrays`, () => {
+    afterEach(endAll);
+
+    it('gives back its memory, however it ends, and what others use stays', async () => {
+      const options = { python: path, pythonPath: join(packageRoot, 'test', 'peers'), env: foreignEnv() };
+      const stdio: StdioOptions = ['ignore', 'ignore', 'ignore'];
+      await Promise.all(
+        ends.map(async (how) => {
+          const array = keep(sharedArray.from(Float64Array.of(1, 1)));
+          const args = [how, array];
+          const child = new mp.PythonProcess({ ...options, target: 'shared_arrays:end_by', args, stdio });
+          child.start();
+          await child.join().catch(() => undefined);
+          expect([how, ...array]).to.deep.equal([how, 2, 1]);
+        }),
+      );
+    });
+
+    it('gives back what a worker of a pool has not read, has read, or has sent', async () => {
+      const options = { python: path, pythonPath: join(packageRoot, 'test', 'peers'), env: foreignEnv() };
+      const pool = new mp.PythonPool({ ...options, target: 'shared_arrays:end_by', processes: 1, killTimeout: 100 });
+      const array = keep(sharedArray.from(Float64Array.of(1, 1)));
+      await rejects(pool.apply(['SIGKILL', array]), { code: 'ERR_MP_WORKER_DIED' });
+      const waiting = pool.apply([array], { target: 'shared_arrays:give_slowly' });
+      await pool.terminate();
+      await rejects(waiting, { code: 'ERR_MP_POOL_CLOSED' });
+      expect(array[1]).to.equal(1);
+    });
   });
 }
 

@@ -4,6 +4,7 @@
 import os, signal, sys, time
 import numpy
 from multiprocessing import Process
+from multiprocessing.shared_memory import SharedMemory
 
 kept = []
 
@@ -76,6 +77,17 @@ def serve(conn, queue, array):
         queue.put(got)
 
 
+def own_memory(before):
+    """Memory of its own, with the shape and the dtype of the array in it; and the first bytes of other memory."""
+    first = bytes(before.buf[:3])
+    before.close()
+    memory = SharedMemory(create=True, size=16)
+    array = numpy.ndarray([2], 'f8', memory.buf)
+    array[:] = 0.5, 1.5
+    kept.append((array, memory))
+    return memory, array.shape, array.dtype.str, first
+
+
 def end_by(how, array):
     """Ends the process in one of several ways while it has the array."""
     kept.append(array)
@@ -94,6 +106,7 @@ def end_by(how, array):
     time.sleep(100)
 
 
-def wait(conn, array):
-    conn.send('here')
-    conn.recv()
+def give_slowly(array):
+    kept.append(array)
+    time.sleep(100)
+    return array
