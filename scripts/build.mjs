@@ -58,7 +58,7 @@ const shared = {
   synchronize: ['synchronize/rebuild'],
   queues: ['queues/rebuild'],
   'shared-memory': ['shared-memory/rebuild'],
-  pickle: ['serialization/pickle/codec'],
+  pickle: ['serialization/pickle/codec', 'python/array-pickles'],
   listener: ['python/pickling'],
 };
 

@@ -216,9 +216,11 @@ for (const { version, path } of numpyPythons().slice(0, 1)) {
       const pool = new mp.PythonPool({ ...options, target: 'shared_arrays:end_by', processes: 1, killTimeout: 100 });
       const array = keep(sharedArray.from(Float64Array.of(1, 1)));
       await rejects(pool.apply(['SIGKILL', array]), { code: 'ERR_MP_WORKER_DIED' });
-      const waiting = pool.apply([array], { target: 'shared_arrays:give_slowly' });
+      const waiting = rejects(pool.apply([array], { target: 'shared_arrays:give_slowly' }), {
+        code: 'ERR_MP_POOL_CLOSED',
+      });
       await pool.terminate();
-      await rejects(waiting, { code: 'ERR_MP_POOL_CLOSED' });
+      await waiting;
       expect(array[1]).to.equal(1);
     });
   });
