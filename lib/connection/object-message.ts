@@ -36,7 +36,11 @@ export interface OutgoingObjectMessage {
 export function makeMessage(value: unknown, carries = true): Uint8Array | OutgoingObjectMessage {
   let attachments: Attachments | undefined;
   try {
-    const reduced = reduceMessage(value, 'value', () => (attachments = carries ? new Attachments() : new NoAttachments()));
+    const reduced = reduceMessage(
+      value,
+      'value',
+      () => (attachments = carries ? new Attachments() : new NoAttachments()),
+    );
     if (reduced instanceof Uint8Array || attachments === undefined) return reduced as Uint8Array;
     const { fds } = attachments;
     const bytes = Buffer.concat([MARK, builtIn.structured.encode({ ...reduced, descriptors: fds.length })]);

@@ -13,6 +13,7 @@ import { native } from '../native/addon.js';
 import { kReduce, registerRebuild, type Reduced, type Reducible } from '../reduction/registry.js';
 import { addHold, registerSharedViews } from '../reduction/shared-views.js';
 import { isMarked, markArray } from '../serialization/array-mark.js';
+import { keepInThread } from './own-buffer.js';
 
 /** Where an array is, for another process. It counts as a use of the block until it was opened. */
 export interface SharedArrayAddress extends Reduced {
@@ -66,8 +67,7 @@ function add(buffer: ArrayBuffer | number, syscall: string, detail: string): Arr
       throw new NotSupported('This runtime makes no ArrayBuffer over shared memory');
     throw systemError(buffer, syscall, detail);
   }
-  // Another thread could keep it for longer than this one has the memory mapped.
-  process.getBuiltinModule('node:worker_threads').markAsUntransferable(buffer);
+  keepInThread(buffer);
   state.buffers.add(buffer);
   registerSharedViews(find);
   whenIdle(trim);

@@ -7,6 +7,7 @@ import { constants } from 'node:os';
 import { hasMemory } from '../core/available-memory.js';
 import { NotSupported, systemError } from '../core/errors.js';
 import { native } from '../native/addon.js';
+import { keepInThread } from './own-buffer.js';
 
 const memory = native.memory;
 
@@ -59,8 +60,7 @@ export class MemoryBlock {
     if (this.#view !== undefined) return this.#view;
     const view = this.size > LONGEST_VIEW ? -1 : memory.view(this.#id);
     if (typeof view === 'number') throw notMapped('ArrayBuffer');
-    // Another thread could keep it for longer than this one has the memory mapped.
-    process.getBuiltinModule('node:worker_threads').markAsUntransferable(view);
+    keepInThread(view);
     this.#view = view;
     return view;
   }

@@ -111,9 +111,14 @@ napi_value Trim(napi_env env, napi_callback_info info) {
 void ExportArrayApi(napi_env env, napi_value exports) {
   napi_value object = ExportObject(env, exports, "arrays");
   const NamedFunction functions[] = {
-      {"take", New<array_pool::Take>}, {"make", New<array_pool::Make>}, {"open", Open},
-      {"reopen", Reopen},              {"send", Send},                  {"endTicket", EndTicket},
-      {"endTicketsOf", EndTicketsOf},  {"trim", Trim},
+      {"take", New<array_pool::Take>},
+      {"make", New<array_pool::Make>},
+      {"open", Open},
+      {"reopen", Reopen},
+      {"send", Send},
+      {"endTicket", EndTicket},
+      {"endTicketsOf", EndTicketsOf},
+      {"trim", Trim},
   };
   ExportFunctions(env, object, functions);
 }

@@ -27,7 +27,8 @@ constexpr size_t kPage = 4096;
 struct Pool {
   std::mutex mutex;
   std::map<std::string, std::weak_ptr<ArrayBlock>> own;
-  std::unordered_map<const void*, std::weak_ptr<ArrayBlock>> used;  // By the addresses of their data.
+  std::unordered_map<const void*, std::weak_ptr<ArrayBlock>>
+      used;                           // By the addresses of their data.
   std::multimap<size_t, Block> idle;  // By their sizes.
   size_t idle_bytes = 0;
   std::list<Block> away;  // Not used here; other processes may use them.
