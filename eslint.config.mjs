@@ -6,7 +6,10 @@ import tseslint from 'typescript-eslint';
 const testGlobals = ['describe', 'context', 'it', 'specify'];
 
 export default defineConfig(
-  globalIgnores(['build/', 'dist/', 'out/', 'coverage/', 'test/package/consumer-types.*', 'test/package/bundled/']),
+  globalIgnores([
+    ...['build/', 'dist/', 'out/', 'coverage/'],
+    ...['test/package/consumer-types.*', 'test/package/bundled/', 'test/package/runners/'],
+  ]),
   js.configs.recommended,
   tseslint.configs.strictTypeChecked,
   {

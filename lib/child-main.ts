@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// The program that a Process runs, as `node child-main.js <descriptor of the bootstrap channel> <file of the addon>`. A
-// Python parent does not know the file: it passes an empty string, and `python` as a third argument.
+// The program that a Process runs, as `node child-main.js <descriptor of the bootstrap channel> <file of the addon> <label>`.
+// The label names the process for people. A Python parent does not know the file: it passes an empty string, and `python` in
+// the place of the label.
 //
 // Loading the whole package takes a sixth of the start of a child. So a child first loads only the modules that every
 // child needs. It loads the others when it first rebuilds an object of theirs, in the middle of a call.

@@ -60,6 +60,8 @@ const shared = {
   'shared-memory': ['shared-memory/rebuild'],
   pickle: ['serialization/pickle/codec', 'python/array-pickles'],
   listener: ['python/pickling'],
+  'current-task': ['pool/node/current-task', 'pool/context', 'pool/protocol'],
+  pool: ['pool/pool'],
 };
 
 /** The folder of the result. The paths in source maps are relative to it. */
@@ -190,20 +192,22 @@ function withUnprintedThrows() {
 
 /**
  * Shortens the names of variables and of private members, and removes indentation and comments other than licences. Each
- * statement keeps a line of its own, and functions and classes keep their names, so stacks stay readable.
+ * statement keeps a line of its own, and functions and classes keep their names, so stacks stay readable. A program whose errors
+ * have no stacks needs neither.
  *
+ * @param {boolean} hasStacks
  * @returns {Plugin}
  */
-function withShortNames() {
+function withShortNames(hasStacks) {
   return {
     name: 'with-short-names',
     async renderChunk(code, _, { format }) {
       const { code: short = '', map } = await minify(code, {
         module: format === 'es',
-        compress: false,
-        mangle: { toplevel: true, keep_classnames: true, keep_fnames: true },
+        compress: !hasStacks,
+        mangle: { toplevel: true, keep_classnames: true, keep_fnames: hasStacks },
         // eslint-disable-next-line @typescript-eslint/no-deprecated -- No other option keeps each statement on a line of its own.
-        format: { beautify: true, indent_level: 0, comments: /^\n?Includes / },
+        format: { beautify: hasStacks, indent_level: 0, comments: /^\n?Includes / },
         sourceMap: { asObject: true },
       });
       return { code: `${short}\n`, map: /** @type {import('rollup').ExistingRawSourceMap} */ (map) };
@@ -247,13 +251,13 @@ function sharedFileOf(modules) {
  * @param {readonly Plugin[]} plugins
  * @param {OutputOptions} options
  * @param {string} folder
- * @param {readonly string[]} [inlined] Packages that become a part of the bundle.
+ * @param {readonly string[]} [inlined] Packages that become a part of the bundle, which then is that of a program.
  * @returns {Promise<(name: string) => string[]>} What a module of `input` exports.
  */
 async function bundle(input, plugins, options, folder, inlined = []) {
   const result = await rollup({
     input,
-    plugins: [withSourceMaps(), ...plugins, withShortNames(), withUnprintedThrows()],
+    plugins: [withSourceMaps(), ...plugins, withShortNames(inlined.length === 0), withUnprintedThrows()],
     external: (id) => !inlined.includes(id) && !id.startsWith('.') && !path.isAbsolute(id),
     // Other entries may import more from an entry than it exports.
     preserveEntrySignatures: 'allow-extension',
@@ -341,7 +345,10 @@ async function bundleDeclarations(declarations, folder) {
  * @param {string} folder
  */
 async function bundleProgram(modules, folder) {
-  const input = { main: path.join(modules, 'cli', 'main.js') };
+  // The other side of `bench` is a program and a module of its own.
+  const input = Object.fromEntries(
+    ['main', 'bench-peer'].map((name) => [name, path.join(modules, 'cli', `${name}.js`)]),
+  );
   const inner = path.join(folder, 'cli');
   // commander parses the command line. Its licence goes along.
   const licence = readFileSync(path.join(root, 'node_modules', 'commander', 'LICENSE'), 'utf8');

@@ -49,7 +49,7 @@ export const layers = {
           name: 'connection',
           meaning: 'Pipe, Connection, wait: messages in order, received with promises or by blocking',
         },
-        { name: 'shared-memory', meaning: 'SharedMemory, ShareableList, Value, Array, Barrier' },
+        { name: 'shared-memory', meaning: 'SharedMemory, Value, Array, Barrier, arrays for numpy' },
       ],
       [
         { name: 'listener', meaning: 'Listener, Client, authentication' },
@@ -57,7 +57,7 @@ export const layers = {
         { name: 'process', meaning: 'Process: start, bootstrap, end' },
       ],
       [{ name: 'pool', meaning: 'Pool: tasks, their queue, workers and their ends' }],
-      [{ name: 'adapters', meaning: "queues beyond one machine: over Redis, CPython's managers" }],
+      [{ name: 'adapters', meaning: "beyond one machine: queues and pools over Redis, CPython's managers" }],
       [{ name: 'describe.ts', meaning: 'describe and attach, for objects of every class' }],
       [{ name: 'python', meaning: "PythonProcess, PythonPool, and this package's objects in pickles" }],
       [
@@ -84,9 +84,10 @@ export const layers = {
         { name: 'process', meaning: 'ends of children and parents' },
       ],
       [
-        { name: 'queue', meaning: 'feeder thread, reader, writer and shared state of a queue' },
+        { name: 'recovery', meaning: 'what members of a queue write down, and what the others do with it' },
         { name: 'shared_memory', meaning: 'blocks of memory, by name or by descriptor' },
       ],
+      [{ name: 'queue', meaning: 'reader, writer, feeder thread and state of a queue' }],
       [{ name: 'leases', meaning: 'the shared memory of a queue whose items are handed out again' }],
       [{ name: 'environment', meaning: 'what each JavaScript thread has once, and how it waits' }],
       [{ name: 'bindings', meaning: 'the functions that JavaScript calls: integers in, integers out' }],

@@ -3,10 +3,11 @@
 // Packs the package and uses it as a user would. It is installed from the tarball, without install scripts and without a
 // compiler. An ES module and a CommonJS module then exchange messages with Python, and bundlers bundle a program.
 //
-//   node scripts/smoke.mjs [--bundlers] [--arm64]
+//   node scripts/smoke.mjs [--bundlers] [--all[=<part of a name>]] [--arm64]
 //
-// With --bundlers there are more of them, which npm installs into a temporary folder. With --arm64 the addon for arm64 is built and
-// run, too: that needs g++-aarch64-linux-gnu and qemu-user-static.
+// With --bundlers there are more of them, which npm installs into a temporary folder. With --all each package manager, test runner
+// and compiler is tried with each release of Node (package/matrix.mjs). With --arm64 the addon for arm64 is built and run, too: that
+// needs g++-aarch64-linux-gnu and qemu-user-static.
 import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/core';
@@ -26,6 +27,7 @@ import {
 } from './package.mjs';
 import { allBundlers, checkBundlers } from './package/bundlers.mjs';
 import { crossAddons, runArm64 } from './package/cross.mjs';
+import { runMatrix } from './package/matrix.mjs';
 import { exitCodeOf, filesBelow, main, root, runTool } from './support.mjs';
 
 /**
@@ -162,5 +164,8 @@ await main(() =>
       await runArm64(path.join(folder, 'arm64-user'), addons);
     }
     await checkMissingAddon(user, target, environment);
+    const all = process.argv.find((argument) => /^--all(=|$)/.test(argument));
+    if (all !== undefined)
+      await runMatrix(mkdtempSync(path.join(folder, 'matrix-')), packed, all.slice('--all='.length));
   }),
 );

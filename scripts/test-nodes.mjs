@@ -6,29 +6,14 @@
 //
 // With --suite the test suite runs with each of them, too. It uses the addon that was built with the present release, since one
 // binary must work with all.
-import { mkdirSync } from 'node:fs';
 import path from 'node:path';
-import { buildPackage, installPackage, npm, runConsumers, withTemporaryFolder } from './package.mjs';
+import { buildPackage, installPackage, runConsumers, withTemporaryFolder } from './package.mjs';
+import { installNode } from './package/nodes.mjs';
 import { exitCodeOf, main, npmScript, outputOf, root, run } from './support.mjs';
 
 const runSuite = process.argv.includes('--suite');
 const named = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
-const majors = named.length > 0 ? named : ['22', '24'];
-
-/**
- * Installs a Node executable. The package for one platform contains the binary and needs no install script. The package "node"
- * would need one to choose the binary.
- *
- * @param {string} folder
- * @param {string} major
- */
-async function installNode(folder, major) {
-  const platform = `${process.platform}-${process.arch}`;
-  mkdirSync(folder);
-  const name = platform === 'darwin-arm64' ? `node-bin-${platform}` : `node-${platform}`;
-  await npm(folder, ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--prefix', folder, `${name}@${major}`]);
-  return path.join(folder, 'node_modules', name, 'bin', 'node');
-}
+const majors = named.length > 0 ? named : ['22', '24', '26'];
 
 /** @param {string} node */
 async function suiteFails(node) {

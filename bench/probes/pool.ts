@@ -34,7 +34,7 @@ function ofOurs(pool: mp.Pool | mp.PythonPool): AnyPool {
     run: (value) => pool.apply([value]),
     map: (values) => pool.map(values, { chunksize: CHUNK }),
     end: async () => {
-      void pool.terminate();
+      await pool.terminate();
       await pool.join();
     },
   };

@@ -10,16 +10,26 @@ The other side is ``node-multiprocessing/redis``. ``JoinableQueue`` and ``Queue`
     queue = JoinableQueue(redis.Redis(), 'jobs')
     job = queue.get()
     queue.task_done()
+
+As a program it runs tasks of ``RedisPool`` objects of Node, with ``serialization: 'json'``:
+
+    python -m node_multiprocessing_redis worker --redis redis://localhost --name math --target math:sqrt
 """
+import argparse
+import importlib
 import json
 import os
 import pickle
 import queue as thread_queue
+import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
+import traceback
 import uuid
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Set, Tuple, Union
 
 __all__ = ['Empty', 'Full', 'JoinableQueue', 'Queue', 'ShutDown']
 
@@ -47,6 +57,7 @@ class Queue:
         to which no other program can write.
     lease_time: for how many seconds an item is leased; leases are renewed by a thread. None: that of the queue if it
         exists, else 30.
+    expires: after so many seconds without a call of any member, Redis deletes the queue. None: never.
     """
 
     _joinable = False
@@ -60,6 +71,7 @@ class Queue:
         serialization: str = 'json',
         lease_time: Optional[float] = None,
         prefix: str = 'mp:',
+        expires: Optional[float] = None,
     ) -> None:
         if serialization not in ('json', 'pickle'):
             raise ValueError("serialization must be 'json' or 'pickle'")
@@ -78,10 +90,13 @@ class Queue:
         self._lock = threading.Lock()
         self._held: Dict[bytes, int] = {}
         self._received: List[bytes] = []
+        # Items that Redis may have finished without an answer.
+        self._uncertain: Set[bytes] = set()
         self._renewer: Optional[threading.Thread] = None
         self._stopped = threading.Event()
         given = ['' if maxsize is None else max(0, maxsize), '' if lease_time is None else int(lease_time * 1000)]
-        answer = self._script(self._keys, ['open', self._consumer, *given, serialization])
+        outlives = '' if expires is None else int(expires * 1000)
+        answer = self._script(self._keys, ['open', self._consumer, *given, serialization, outlives])
         found = [int(answer[1]), int(answer[2]), answer[3].decode()]
         for option, ours, theirs in zip(('maxsize', 'lease_time', 'serialization'), [*given, serialization], found):
             if ours not in ('', theirs):
@@ -232,7 +247,10 @@ class JoinableQueue(Queue):
     _joinable = True
 
     def task_done(self) -> None:
-        """Finishes the item that this object has had for the longest time. ValueError if there is none."""
+        """Finishes the item that this object has had for the longest time. ValueError if there is none.
+
+        Can be repeated after an error of the client.
+        """
         with self._lock:
             item = next(iter(self._held), None)
             if item is None:
@@ -243,8 +261,11 @@ class JoinableQueue(Queue):
         except Exception:
             with self._lock:
                 self._held = {item: deliveries, **self._held}
+                self._uncertain.add(item)
             raise
-        if lost:
+        certain = item not in self._uncertain
+        self._uncertain.discard(item)
+        if lost and certain:
             raise ValueError('The lease of the item has run out, and another consumer gets it')
 
     def join(self, timeout: Optional[float] = None) -> None:
@@ -258,6 +279,165 @@ class JoinableQueue(Queue):
                 raise ShutDown
             if not self._wait('idle', deadline):
                 raise TimeoutError(f'{unfinished} items are not finished')
+
+
+class _TimedOut(BaseException):
+    """Raised inside of a task that has run for too long."""
+
+
+def _time_out(*_: Any) -> None:
+    raise _TimedOut
+
+
+class _Worker:
+    """Runs tasks one after the other. lib/adapters/redis/pool/ has the other side."""
+
+    def __init__(self, client: Any, name: str, target: str, prefix: str, lease_time: Optional[float]) -> None:
+        self._client = client
+        self._lease_time = lease_time
+        self._name = name
+        self._prefix = prefix
+        self._target = _find(target)
+        self._results: Dict[str, Queue] = {}
+        self._cancelled = f'{prefix}{{{name}:tasks}}:cancelled'
+        self.stopped = False
+
+    def work(self) -> None:
+        settings: Dict[str, Any] = {'prefix': self._prefix, 'lease_time': self._lease_time}
+        tasks = self._repeat(lambda: JoinableQueue(self._client, self._name + ':tasks', **settings))
+        print(f'Worker of {self._name} is ready', flush=True)
+        parent = os.getppid()
+        while not self.stopped and os.getppid() == parent:
+            try:
+                task = self._repeat(lambda: tasks.get(timeout=1))
+            except Empty:
+                continue
+            (attempt,) = tasks._held.values()
+            # A task that was given up has no reader.
+            if not self._repeat(lambda: self._client.hdel(self._cancelled, task['id'])):
+                self._do(task, attempt)
+            try:
+                self._repeat(tasks.task_done)
+            except ValueError:
+                pass  # The lease has run out, and another worker has the task. The first result counts.
+        tasks.close()
+
+    def _do(self, task: Dict[str, Any], attempt: int) -> None:
+        if attempt > task['attempts']:
+            died = {'kind': 'died', 'pid': 0, 'exitcode': 0, 'attempt': attempt - 1, 'stderrTail': ''}
+            self._reply(task, failure=died)
+            return
+        if task['tells']:
+            self._reply(task, began=True)
+        try:
+            self._reply(task, value=self._call(task))
+        except _TimedOut:
+            self._reply(task, failure={'kind': 'timeout'})
+        except Exception as error:
+            kind = type(error)
+            name = kind.__qualname__ if kind.__module__ == 'builtins' else f'{kind.__module__}.{kind.__qualname__}'
+            plain = (str, int, float, bool, type(None))
+            args = [arg if isinstance(arg, plain) else repr(arg) for arg in error.args]
+            text = traceback.format_exc()
+            failure = {'kind': 'error', 'type': name, 'message': str(error), 'args': args, 'traceback': text}
+            self._reply(task, failure=failure)
+
+    def _call(self, task: Dict[str, Any]) -> Any:
+        target = _find(task['target']) if task.get('target') else self._target
+        signal.setitimer(signal.ITIMER_REAL, (task.get('timeout') or 0) / 1000)
+        try:
+            if task['mode'] == 'call':
+                return target(*task['args'])
+            if task['mode'] == 'map':
+                return [target(item) for item in task['args']]
+            return [target(*items) for items in task['args']]
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+
+    def _reply(self, task: Dict[str, Any], **what: Any) -> None:
+        pool = task['pool']
+        queue = self._results.pop(pool, None)
+        if queue is None:
+            name = f'{self._name}:results:{pool}'
+            queue = self._repeat(lambda: Queue(self._client, name, prefix=self._prefix, expires=600))
+        self._results[pool] = queue
+        if len(self._results) > 100:
+            del self._results[next(iter(self._results))]
+        try:
+            self._repeat(lambda: queue.put({'id': task['id'], **what}))
+        except RuntimeError:
+            del self._results[pool]  # The pool is gone.
+
+    def _repeat(self, call: Callable[[], Any]) -> Any:
+        """Calls until Redis has answered."""
+        while True:
+            try:
+                return call()
+            except (Empty, Full, ShutDown, TypeError, ValueError, RuntimeError):
+                raise
+            except Exception as error:  # Of redis-py.
+                print(f'redis: {error}', file=sys.stderr, flush=True)
+                time.sleep(0.1)
+
+
+def _find(target: str) -> Callable[..., Any]:
+    module, _, name = target.partition(':')
+    found: Any = importlib.import_module(module)
+    for part in name.split('.'):
+        found = getattr(found, part)
+    return found
+
+
+def _main() -> None:
+    parser = argparse.ArgumentParser(prog='node_multiprocessing_redis')
+    worker = parser.add_subparsers(required=True, metavar='worker').add_parser('worker', help='runs tasks of RedisPools')
+    worker.add_argument('--redis', required=True, metavar='URL')
+    worker.add_argument('--name', required=True, help='the name of the pools')
+    worker.add_argument('--target', required=True, metavar='MODULE:FUNCTION')
+    worker.add_argument('--processes', type=int, default=os.cpu_count(), help='how many tasks run at a time')
+    worker.add_argument('--prefix', default='mp:', help='what the keys in Redis begin with')
+    worker.add_argument('--lease-time', type=float, metavar='SECONDS', help='as that of the pools; default: 30')
+    options = parser.parse_args()
+    # The folder of this file is the first one for programs; with -m it is the working directory.
+    sys.path[0] = os.getcwd()
+    if options.processes == 1:
+        _work(options)
+    else:
+        _supervise(options)
+
+
+def _work(options: argparse.Namespace) -> None:
+    import redis
+
+    client = redis.Redis.from_url(options.redis)
+    one = _Worker(client, options.name, options.target, options.prefix, options.lease_time)
+
+    def stop(*_: Any) -> None:
+        one.stopped = True
+
+    signal.signal(signal.SIGALRM, _time_out)
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    one.work()
+    client.close()
+
+
+def _supervise(options: argparse.Namespace) -> None:
+    """Replaces workers that have ended."""
+    command = [sys.executable, os.path.abspath(__file__), 'worker', '--processes', '1', '--redis', options.redis]
+    command += ['--name', options.name, '--target', options.target, '--prefix', options.prefix]
+    if options.lease_time is not None:
+        command += ['--lease-time', str(options.lease_time)]
+    workers = [subprocess.Popen(command) for _ in range(options.processes)]
+    stopped = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stopped.set())
+    signal.signal(signal.SIGINT, lambda *_: stopped.set())
+    while not stopped.wait(0.5):
+        workers = [one if one.poll() is None else subprocess.Popen(command) for one in workers]
+    for one in workers:
+        one.terminate()
+    for one in workers:
+        one.wait()
 
 
 def _deadline(block: bool, timeout: Optional[float]) -> float:
@@ -360,6 +540,7 @@ end
 local ops = {}
 
 -- maxsize, lease and format, each empty if the member does not care. The first value given counts. Returns all of them.
+-- After `expires`, how long the queue outlives the last call.
 function ops.open()
   if call('EXISTS', state) == 0 then
     redis.pcall('XGROUP', 'CREATE', items, GROUP, '0', 'MKSTREAM')
@@ -369,6 +550,7 @@ function ops.open()
   end
   if ARGV[3] ~= '' then call('HSETNX', state, 'maxsize', ARGV[3]) end
   if ARGV[5] ~= '' then call('HSETNX', state, 'format', ARGV[5]) end
+  if ARGV[6] and ARGV[6] ~= '' then call('HSET', state, 'expires', ARGV[6]) end
   -- What killed members leave in the group.
   for _, one in ipairs(call('XINFO', 'CONSUMERS', items, GROUP)) do
     if one[4] == 0 and one[6] > 3600000 then call('XGROUP', 'DELCONSUMER', items, GROUP, one[2]) end
@@ -509,5 +691,14 @@ end
 
 if op ~= 'open' and op ~= 'destroy' and call('EXISTS', state) == 0 then return {GONE} end
 if op ~= 'open' and op ~= 'put' then call('HDEL', state, '') end
-return ops[op]()
+local answer = ops[op]()
+local expires = call('HGET', state, 'expires')
+if expires then
+  for _, key in ipairs(KEYS) do call('PEXPIRE', key, expires) end
+end
+return answer
 '''
+
+
+if __name__ == '__main__':
+    _main()

@@ -4,9 +4,10 @@
 // npx node-multiprocessing. Each command loads what it needs when it runs, so that the usage is shown without an addon.
 import { readFileSync } from 'node:fs';
 
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
 
 import { print } from './text.js';
+import type { WorkerCommand } from './worker.js';
 
 interface Json {
   readonly json?: boolean;
@@ -15,6 +16,9 @@ interface Json {
 const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
   version: string;
 };
+
+/** An hour. */
+const LONGEST_INTERVAL = 3_600_000;
 
 /** The exit code for a wrong command line. */
 const WRONG_USAGE = 2;
@@ -29,15 +33,30 @@ const program = new Command('node-multiprocessing')
   .exitOverride()
   .configureHelp({ showGlobalOptions: true });
 
-/** Adds a command. With `--json` all of them print JSON. */
-function command(name: string, description: string): Command {
+interface TopOptions {
+  readonly once?: boolean;
+  readonly interval: number;
+}
+
+function milliseconds(text: string): number {
+  const value = Number(text);
+  if (value >= 1 && value <= LONGEST_INTERVAL) return value;
+  throw new InvalidArgumentError(`It must be from 1 to ${LONGEST_INTERVAL}.`);
+}
+
+/** Adds a command. */
+function plainCommand(name: string, description: string): Command {
   return program
     .command(name)
     .description(description)
-    .option('--json', 'prints JSON instead of text')
     .helpOption('-h, --help', 'prints this')
     .showHelpAfterError()
     .exitOverride();
+}
+
+/** Adds a command that prints something, with `--json` as JSON. */
+function command(name: string, description: string): Command {
+  return plainCommand(name, description).option('--json', 'prints JSON instead of text');
 }
 
 command('doctor', 'checks whether this system has what the package needs; exit code 1 if it has not').action(
@@ -79,12 +98,52 @@ command('holders', 'shows which processes hold which end of a pipe or socket')
     print(findHolders(subject), json, showHolders);
   });
 
+command('top', 'shows the processes, pools, queues and locks of this user, again and again until Ctrl-C')
+  .option('--once', 'shows them once, after one interval')
+  .option('--interval <ms>', 'the time between two looks, in milliseconds', milliseconds, 1000)
+  .action(async ({ json = false, once = false, interval }: Json & TopOptions) => {
+    const [{ samples }, { onTerminal, showSample }] = await Promise.all([import('./top.js'), import('./top-text.js')]);
+    const { stdout } = process;
+    // The reader of a pipe may have enough.
+    stdout.on('error', () => process.exit());
+    if (stdout.isTTY && !json && !once) stdout.write('\x1b[2J');
+    for await (const sample of samples(interval)) {
+      if (once) {
+        print(sample, json, showSample);
+        return;
+      }
+      const text = json ? `${JSON.stringify(sample)}\n` : `${showSample(sample)}\n`;
+      stdout.write(stdout.isTTY && !json ? onTerminal(text, stdout.columns, stdout.rows) : text);
+    }
+  });
+
+command('bench', 'compares round trips of small messages with process.send and postMessage, in about ten seconds')
+  .option('--quick', 'takes about two seconds')
+  .action(async ({ json = false, quick = false }: Json & { readonly quick?: boolean }) => {
+    const [{ compareWays }, { showComparison }] = await Promise.all([import('./bench.js'), import('./bench-text.js')]);
+    print(await compareWays(quick ? 100 : 500), json, showComparison);
+  });
+
 command('include-path', 'prints the folder of the C headers, for the option -I of a compiler').action(
   async ({ json = false }: Json) => {
     const { includePath } = await import('./include-path.js');
     print({ path: includePath }, json, ({ path }) => `${path}\n`);
   },
 );
+
+plainCommand('worker', 'runs the tasks of the RedisPools of a name, until SIGINT or SIGTERM')
+  .requiredOption('--redis <url>', 'where Redis is; the client is redis, ioredis or iovalkey, as installed here')
+  .requiredOption('--name <name>', 'the name of the pools')
+  .requiredOption('--module <file>', 'the module that exports the function')
+  .requiredOption('--target <export>', 'the function')
+  .option('--processes <number>', 'how many tasks run at a time; default: the number of CPUs')
+  .option('--serialization <format>', 'structured or json; default: that of the first pool')
+  .option('--prefix <text>', 'what the keys in Redis begin with')
+  .option('--lease-time <ms>', 'as that of the pools; default: 30000')
+  .action(async (options: WorkerCommand) => {
+    const { runWorker } = await import('./worker.js');
+    await runWorker(options);
+  });
 
 try {
   await program.parseAsync();

@@ -36,6 +36,11 @@ export function keysGone(name: string): RedisError {
   );
 }
 
+/** Whether an error says that: the client has met no failure. */
+export function isKeysGone(error: unknown): boolean {
+  return error instanceof RedisError && error.cause === undefined;
+}
+
 /** The error for an item that Redis cannot hold. */
 export function itemTooLong(length: number, most: number): PicklingError {
   return new PicklingError(`The item has ${length} bytes, more than maxMessageBytes of this queue, ${most}`);

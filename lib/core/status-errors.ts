@@ -14,7 +14,6 @@ import {
   semaphoreError,
   ShutDown,
   systemError,
-  TimeoutError,
   TruncatedMessageError,
 } from './errors.js';
 
@@ -39,8 +38,6 @@ export function receiveError(status: number, id: number, operation: string, limi
       return systemError(-constants.errno.EBADMSG, 'recvmsg', 'no descriptor arrived');
     case codes.bufferChanged:
       return argumentError('type', 'buffer was detached or shrunk during the call');
-    case codes.timedOut:
-      return new TimeoutError(operation);
     case codes.interrupted:
       return new InterruptedError(operation);
     default:

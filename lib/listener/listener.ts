@@ -10,6 +10,7 @@ import { CallIterator } from '../event-loop/call-iterator.js';
 import { makeFair } from '../event-loop/fair-calls.js';
 import { PendingCall } from '../event-loop/pending-call.js';
 import { AuthenticationError, BusyError, ClosedError, TimeoutError } from '../core/errors.js';
+import { importError, isBegunByImport } from '../core/import-context.js';
 import { Fifo } from '../core/fifo.js';
 import { Handshake } from './handshake.js';
 import { ListeningSocket, type AcceptedSocket } from './listening-socket.js';
@@ -100,10 +101,12 @@ export class Listener<S = unknown, R = S> {
 
   /**
    * @throws TypeError or RangeError for wrong options, a system error if the address is not available: `EADDRINUSE`
-   *   when another socket listens there, or when a killed process has left its socket's file there.
+   *   when another socket listens there, or when a killed process has left its socket's file there. `NotSupported` in a child
+   *   that has not yet imported the module of its function.
    */
   constructor(options: ListenerOptions = {}) {
     checkOptionNames(options, listenerNames);
+    if (isBegunByImport()) throw importError('listen', 'each child would listen, too, and would not end');
     const { family, remote } = checkFamily(options);
     const backlog = options.backlog ?? DEFAULT_BACKLOG;
     checkInteger(backlog, 'backlog', 0, 0x7fffffff);

@@ -35,7 +35,17 @@ export interface NativeFamilies {
   /** The families with a register, or -errno: EPERM if the folder is not this user's own. */
   list(folder: string): string[] | number;
   /** The semaphores that a register lists, or -errno. Where the system does not tell, they count as existing. */
-  names(folder: string, family: string): [name: string, exists: boolean][] | number;
+  names(folder: string, family: string): [name: string, label: string, exists: boolean][] | number;
+  /** The value of a semaphore and how many threads sleep on it, each -1 where the system does not tell; or -errno. */
+  semaphore(name: string): [value: number, sleepers: number] | number;
+  /** Which processes hold which locks of a family, by the numbers of the semaphores; or -errno. */
+  holders(folder: string, family: string): [number: number, pid: number][] | number;
+  /** The items of the queue whose first lock has this number, and whether all members count them; or -errno. */
+  queue(
+    folder: string,
+    family: string,
+    number: number,
+  ): [put: number, got: number, lost: number, kept: number] | number;
   /** The other processes that are members of families, or -errno where the system does not tell. */
   members(folder: string): [family: string, pid: number][] | number;
   /** Removes what families without members have left. Returns how many names each had, or -errno. */
@@ -47,8 +57,8 @@ export interface NativeSemaphores {
   /** Whether one thread can wait for many semaphores on this system. */
   readonly waitsForMany: boolean;
 
-  /** Creates a semaphore under a new name of this process' family. Returns its id. */
-  create(value: number): number;
+  /** Creates a semaphore under a new name of this process' family. The register has the label. Returns its id. */
+  create(value: number, label: string): number;
   /** Opens the semaphore with this number of a family. */
   attach(family: string, number: number): number;
   /** Opens a semaphore by a name from outside. With `create` it must not exist yet. */
@@ -156,6 +166,8 @@ export interface NativeSockets {
   localAddress(id: number, out: Uint8Array): number;
   /** Returns the connected descriptor, which the caller owns from now on. The id is no longer valid. */
   take(id: number, ip: boolean): number;
+  /** Ends a TCP connection when the other host has given no sign of life for so many milliseconds. */
+  limitSilence(fd: number, ms: number): number;
 }
 
 export interface Native {

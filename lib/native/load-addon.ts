@@ -110,6 +110,7 @@ function missing(target: string, { folder }: OwnPackage): Error {
 const MANAGERS = [
   ['pnpm-lock.yaml', '"pnpm install --config.optional=true"'],
   ['yarn.lock', '"yarn install"'],
+  ['bun.lock', '"bun install"'],
   ['package-lock.json', '"npm install --include=optional"'],
 ] as const;
 

@@ -54,10 +54,15 @@ export interface NativeQueues {
   /** Looks for slots and items that dead members have taken with them. */
   checkAccounts(id: number): void;
 
-  /** How many bytes wait to be written, 0 if the item was written. `again` if there is no slot, unless `hasSlot`. */
-  put(id: number, data: Uint8Array, hasSlot: boolean): number;
+  /**
+   * How many bytes wait to be written, 0 if the item was written. `again` if there is no slot, unless `hasSlot`. With `gather`
+   * a small item waits for others, until `flush`, for a millisecond, or until there are many.
+   */
+  put(id: number, data: Uint8Array, hasSlot: boolean, gather: boolean): number;
   /** The same for an item in two pieces: a `prefix` of at most 16 bytes, and `data`. */
   putWithPrefix(id: number, data: Uint8Array, hasSlot: boolean, prefix: Uint8Array): number;
+  /** Writes what was gathered. */
+  flush(id: number): void;
   /** A completion comes once at most `maxBytes` wait: 0, or what made that impossible. */
   notifyWhen(id: number, maxBytes: number, request: number): number;
   forget(id: number, request: number): void;

@@ -27,10 +27,9 @@ import {
   type StreamOptions,
   type TaskOptions,
 } from './options.js';
-import type { Launcher } from './pool-worker.js';
 import type { Mode } from './protocol.js';
 import { ResultIterator } from './result-iterator.js';
-import { Scheduler } from './scheduler.js';
+import type { TaskScheduler } from './task.js';
 import { TaskStream } from './task-stream.js';
 
 /** What a generator yields; of other functions, unknown. */
@@ -62,7 +61,7 @@ function namesWith(more: Readonly<Record<string, true>>): CallNames {
 }
 
 /** Ends the workers of pools that were collected while they were open. Such a pool has no tasks. */
-const collected = new FinalizationRegistry<{ readonly name: string; readonly scheduler: Scheduler }>((pool) => {
+const collected = new FinalizationRegistry<{ readonly name: string; readonly scheduler: TaskScheduler }>((pool) => {
   process.emitWarning(`${pool.name}: a pool was collected that is still open: call close() or terminate()`, {
     type: 'ResourceWarning',
   });
@@ -79,16 +78,20 @@ const collected = new FinalizationRegistry<{ readonly name: string; readonly sch
  * open, its workers end, with a ResourceWarning.
  */
 export abstract class BasePool<F extends Target> extends EventEmitter<PoolEvents> {
-  readonly #scheduler: Scheduler;
+  readonly #scheduler: TaskScheduler;
   readonly #options: CheckedOptions;
   readonly #names: CallNames;
 
   /** @internal */
-  protected constructor(options: CheckedOptions, launcher: Launcher, more: Readonly<Record<string, true>>) {
+  protected constructor(
+    options: CheckedOptions,
+    makeScheduler: (listeners: Listeners) => TaskScheduler,
+    more: Readonly<Record<string, true>>,
+  ) {
     super();
     this.#options = options;
     this.#names = namesWith(more);
-    this.#scheduler = new Scheduler(launcher, options, new Listeners(this));
+    this.#scheduler = makeScheduler(new Listeners(this));
     collected.register(this, { name: options.name, scheduler: this.#scheduler }, this);
   }
 

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // Many items through a pool: map, whose input is taken at once, and the iterators, which take it as they need it.
-import type { Scheduler } from './scheduler.js';
-import type { Task } from './task.js';
+import type { Task, TaskScheduler } from './task.js';
 import type { JobBase } from './options.js';
 
 /** Any input: a list, a generator, a stream. */
@@ -41,7 +40,7 @@ export class Chunks<T> {
 
 /** Runs a list of items in chunks. Resolves to the results in the order of the items; rejects with the first error. */
 export function mapItems(
-  scheduler: Scheduler,
+  scheduler: TaskScheduler,
   base: JobBase,
   items: readonly unknown[],
   chunksize: number,

@@ -8,6 +8,7 @@ import { NodeLink } from './node/link.js';
 import type { NodeSetup } from './node/worker.js';
 import { checkPoolOptions, POOL_OPTIONS, type CheckedOptions, type PoolOptions } from './options.js';
 import type { Launched, Launcher } from './pool-worker.js';
+import { Scheduler } from './scheduler.js';
 
 /** Options of a `Pool`. */
 export interface NodePoolOptions<F extends Target> extends PoolOptions {
@@ -23,7 +24,8 @@ export interface NodePoolOptions<F extends Target> extends PoolOptions {
   execPath?: string | undefined;
 }
 
-const poolNames = optionNames<NodePoolOptions<Target>>({
+/** @internal */
+export const poolNames = optionNames<NodePoolOptions<Target>>({
   ...POOL_OPTIONS,
   module: true,
   target: true,
@@ -94,7 +96,8 @@ export class Pool<F extends Target = Target> extends BasePool<F> {
       initargs: checked.initargs,
       storages: checked.context.filter(({ isStorage }) => isStorage).map(({ name }) => name),
     };
-    super(checked, new NodeLauncher(options as NodePoolOptions<Target>, checked, setup), {});
+    const launcher = new NodeLauncher(options as NodePoolOptions<Target>, checked, setup);
+    super(checked, (listeners) => new Scheduler(launcher, checked, listeners), {});
   }
 
   /** @internal */

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 import type { Chunks } from './batches.js';
 import type { JobBase } from './options.js';
-import type { Scheduler } from './scheduler.js';
-import type { Task } from './task.js';
+import type { Task, TaskScheduler } from './task.js';
 
 /** A chunk that was begun, and how it has ended if it has. */
 interface Slot {
@@ -15,7 +14,7 @@ interface Slot {
  * loop, or an error, ends all that was begun.
  */
 export class ResultIterator<R> implements AsyncGenerator<R, void, undefined> {
-  readonly #scheduler: Scheduler;
+  readonly #scheduler: TaskScheduler;
   readonly #base: JobBase;
   readonly #chunks: Chunks<unknown>;
   readonly #buffersize: number;
@@ -31,7 +30,7 @@ export class ResultIterator<R> implements AsyncGenerator<R, void, undefined> {
   #last: Promise<unknown> = Promise.resolve();
   #ready: unknown[] = [];
 
-  constructor(scheduler: Scheduler, base: JobBase, chunks: Chunks<unknown>, buffersize: number, ordered: boolean) {
+  constructor(scheduler: TaskScheduler, base: JobBase, chunks: Chunks<unknown>, buffersize: number, ordered: boolean) {
     this.#scheduler = scheduler;
     this.#base = base;
     this.#chunks = chunks;

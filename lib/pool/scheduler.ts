@@ -12,13 +12,13 @@ import type { CrewOptions } from './options.js';
 import type { Launcher, PoolWorker } from './pool-worker.js';
 import { fromWorker, toWorker, type LogBody, type WorkerMessage } from './protocol.js';
 import { Times } from './statistics.js';
-import { Task, type Job } from './task.js';
+import { Task, type Job, type TaskScheduler } from './task.js';
 import { TaskQueue } from './task-queue.js';
 
 /** How often a task is sent again because its worker had ended before it took the task. */
 const MOST_LOST = 3;
 
-export class Scheduler {
+export class Scheduler implements TaskScheduler {
   readonly #queue = new TaskQueue<PoolWorker>();
   readonly #crew: Crew;
   readonly #listeners: Listeners;

@@ -3,8 +3,7 @@ import { startLimits } from '../core/deadline.js';
 import { TaskTimeout } from '../core/pool-errors.js';
 import { Fifo } from '../core/fifo.js';
 import type { JobBase } from './options.js';
-import type { Scheduler } from './scheduler.js';
-import type { Task } from './task.js';
+import type { Task, TaskScheduler } from './task.js';
 
 const END = { done: true, value: undefined } as const;
 
@@ -20,7 +19,7 @@ interface Waiting<T> {
  * that.
  */
 export class TaskStream<T> implements AsyncGenerator<T, void, undefined> {
-  readonly #scheduler: Scheduler;
+  readonly #scheduler: TaskScheduler;
   readonly #base: JobBase;
   readonly #args: readonly unknown[];
   readonly #items = new Fifo<T>();
@@ -33,7 +32,7 @@ export class TaskStream<T> implements AsyncGenerator<T, void, undefined> {
   #stopTimer: () => void = () => undefined;
   #onClosed: (() => void) | undefined;
 
-  constructor(scheduler: Scheduler, base: JobBase, args: readonly unknown[]) {
+  constructor(scheduler: TaskScheduler, base: JobBase, args: readonly unknown[]) {
     this.#scheduler = scheduler;
     this.#base = base;
     this.#args = args;

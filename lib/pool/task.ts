@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 import type { TaskContext } from './context.js';
+import type { PoolStats } from './events.js';
 import type { Mode } from './protocol.js';
 
 /** How a task is scheduled. */
@@ -33,6 +34,31 @@ export interface Job {
   failed(error: unknown): void;
   item?(value: unknown): void;
   readonly progress?: ((done: number, total: number | undefined) => void) | undefined;
+}
+
+/** What takes the jobs of a pool, and brings them to workers. */
+export interface TaskScheduler {
+  /** Takes a job. Its promise side is told in every case; throws only before the job has begun. */
+  submit(job: Job): Task;
+  /** Ends a task early, with this error. */
+  abandon(task: Task, error: unknown): void;
+  /** Lets the worker of a stream send more items. */
+  grant(task: Task, count: number): void;
+  /** Ends a stream as if it had no more items. */
+  closeStream(task: Task): void;
+  /** Resolves when tasks can be run. */
+  ready(): Promise<void>;
+  /** Takes no more tasks, and ends when those that were taken are done. */
+  close(): void;
+  /** Ends all tasks. */
+  terminate(): void;
+  /** Whether it takes tasks. */
+  readonly isOpen: boolean;
+  /** Resolves when it has ended. */
+  whenEnded(): Promise<void>;
+  /** Keeps the event loop alive until then. */
+  holdUntilEnded(): void;
+  stats(): PoolStats;
 }
 
 /** A job in a pool: queued, running, or settled. */

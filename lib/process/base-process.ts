@@ -8,6 +8,7 @@ import { currentRole, isBeingImported, nextIdentity } from './current-process.js
 import { limitsFrom, type WaitOptions } from '../core/deadline.js';
 import type { ChildProcessError } from '../core/errors.js';
 import { argumentError, BusyError, ClosedError, NotSupported } from '../core/errors.js';
+import { importError } from '../core/import-context.js';
 import { makeFair } from '../event-loop/fair-calls.js';
 import type { RunningChild } from './running-child.js';
 import { perEnvironment } from '../core/per-environment.js';
@@ -21,6 +22,16 @@ export interface ChildIdentity {
   readonly daemon: boolean;
   /** Whether it ends with its parent. */
   readonly endsWithParent: boolean;
+}
+
+/** The longest name of a process in a command line. */
+const LONGEST_NAME = 64;
+
+/** The argument of a child that names it, for `ps` and the command `top`. No program reads it. */
+export function childLabel({ name, daemon, endsWithParent }: ChildIdentity): string {
+  // A worker of a pool ends with its parent and may have children all the same.
+  const kind = endsWithParent && !daemon ? 'worker' : 'process';
+  return `${kind}=${name.replaceAll('\0', '').slice(0, LONGEST_NAME)}`;
 }
 
 /** A child that was started, whether it still runs or has ended. */
@@ -69,12 +80,7 @@ export abstract class BaseProcess {
     this.#checkOpen();
     if (this.#launched !== undefined) throw new BusyError(`${this.#name} was already started`);
     if (currentRole().daemon) throw new NotSupported('A daemonic process cannot have children: it could not end them');
-    if (isBeingImported()) {
-      throw new NotSupported(
-        'A child process cannot start processes while it imports the module of its function, nor in what that import has ' +
-          'begun: each child would start the next one. Put the code that is for the main program only behind "if (isMainProcess)"',
-      );
-    }
+    if (isBeingImported()) throw importError('start processes', 'each child would start the next one');
     const isDaemon = this.#daemon && !this.mayHaveChildren;
     this.#launched = this.launch({
       name: this.#name,

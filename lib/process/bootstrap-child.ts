@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import type { PickledArguments, Preparation, Report } from './bootstrap.js';
 import { Connection } from '../connection/connection.js';
 import { becomeChild, beginFunction } from './current-process.js';
-import { importing } from './import-context.js';
+import { importing } from '../core/import-context.js';
 import { DAEMON_GRACE_MS } from './options.js';
 import { findTarget, loadModule } from './target-module.js';
 import { failureOf, type ChildFailure, type ReportedFailure } from '../core/error-report.js';

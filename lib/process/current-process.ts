@@ -3,7 +3,7 @@
 // The role of this process: a main process, or a child that another process has started with this package. Worker
 // threads of a process see the same role as its main thread.
 import { perEnvironment } from '../core/per-environment.js';
-import { isBegunByImport } from './import-context.js';
+import { isBegunByImport } from '../core/import-context.js';
 import { runsChildProgram } from '../native/child-program.js';
 import { limitsFrom, type WaitOptions } from '../core/deadline.js';
 import { makeFair } from '../event-loop/fair-calls.js';

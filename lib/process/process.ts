@@ -2,7 +2,7 @@
 import { isAbsolute } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
-import { BaseProcess, type ChildIdentity, type Launched } from './base-process.js';
+import { BaseProcess, childLabel, type ChildIdentity, type Launched } from './base-process.js';
 import type { Preparation } from './bootstrap.js';
 import { currentRole } from './current-process.js';
 import { argumentError, NotSupported } from '../core/errors.js';
@@ -211,7 +211,7 @@ export class Process<F extends Target = Target> extends BaseProcess {
       command: (channel, inheritance) => {
         preparation = this.#prepare(identity, inheritance);
         const options = [...(this.#execArgv ?? inheritedExecArgv()), OWN_PATH];
-        const args = [...options, childProgram, String(channel), addonFile()];
+        const args = [...options, childProgram, String(channel), addonFile(), childLabel(identity)];
         return { command: program, args, env: this.#options.env };
       },
       send: (channel) => channel.send(preparation),

@@ -12,6 +12,7 @@ import {
   type StreamOptions,
 } from '../pool/options.js';
 import type { Launched, Launcher } from '../pool/pool-worker.js';
+import { Scheduler } from '../pool/scheduler.js';
 import { PythonGlobal, reduce } from '../serialization/pickle/nodes.js';
 import { PythonLink } from './pool-link.js';
 import { source } from './pool_worker.js';
@@ -123,7 +124,8 @@ export class PythonPool<R = unknown> extends BasePool<PythonFunction<R>> {
     checkPythonTarget(options.target);
     if (options.initializer !== undefined) checkPythonTarget(options.initializer);
     for (const { name } of checked.context) checkPythonVariable(name);
-    super(checked, new PythonLauncher(options, checked), { kwargs: true });
+    const launcher = new PythonLauncher(options, checked);
+    super(checked, (listeners) => new Scheduler(launcher, checked, listeners), { kwargs: true });
   }
 
   /** As that of every pool, also with keyword arguments. CPython: `apply`. */

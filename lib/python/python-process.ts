@@ -3,7 +3,7 @@ import { delimiter, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { BaseQueue } from '../queues/base-queue.js';
-import { BaseProcess, type ChildIdentity, type Launched } from '../process/base-process.js';
+import { BaseProcess, childLabel, type ChildIdentity, type Launched } from '../process/base-process.js';
 import type { ChildFailure } from '../core/error-report.js';
 import { argumentError } from '../core/errors.js';
 import { native } from '../native/addon.js';
@@ -136,7 +136,7 @@ export class PythonProcess extends BaseProcess {
         const family = native.families.own();
         // Never used there: while the child has it, it is a member, and what it has made is not swept.
         if (family !== undefined) inheritance.descriptor(family.fd);
-        return { command, args: commandLine(channel, number), label, env };
+        return { command, args: commandLine(channel, number, childLabel(identity)), label, env };
       },
       send: (channel) => channel.sendUnframed(pickles),
       // Members of the queue that wait in Python do not look after each other.

@@ -37,14 +37,15 @@ export interface Task {
 }
 
 /**
- * The command line arguments of the interpreter. CPython: `spawn.get_command_line`.
+ * The command line arguments of the interpreter. CPython: `spawn.get_command_line`. The last one names the process for people;
+ * only a frozen program would read it.
  *
  * @param tracker The number of the pipe of the resource tracker in the child. Without one the child starts a tracker of
  *   its own.
  */
-export function commandLine(handle: number, tracker: number | undefined): string[] {
+export function commandLine(handle: number, tracker: number | undefined, label: string): string[] {
   const call = `spawn_main(tracker_fd=${tracker ?? 'None'}, pipe_handle=${handle})`;
-  return ['-c', `from multiprocessing.spawn import spawn_main; ${call}`, '--multiprocessing-fork'];
+  return ['-c', `from multiprocessing.spawn import spawn_main; ${call}`, '--multiprocessing-fork', label];
 }
 
 /** Pickles the arguments. The hook `reduce` replaces the objects of this package. */

@@ -109,6 +109,7 @@ export abstract class BaseQueue<T> {
     try {
       this.checkOpen();
       const limits = checkBlockingLimits(options);
+      this.#writer.flush();
       if (this.#arriving === undefined) return this.#reader.get(limits, this.#keepAlive) as Promise<T>;
       return Promise.resolve(this.#takeArriving() as PromiseLike<T>);
     } catch (error) {
@@ -120,6 +121,7 @@ export abstract class BaseQueue<T> {
   getSync(options?: QueueWaitOptions): T {
     this.checkOpen();
     const deadline = deadlineAfter(checkBlockingLimits(options).timeout);
+    this.#writer.flush();
     const item = this.#takeArriving() ?? this.#reader.getSync(deadline, 'getSync');
     if (!(item instanceof ArrivingItem)) return item as T;
     this.#arriving = item;
@@ -172,6 +174,7 @@ export abstract class BaseQueue<T> {
 
   /** @internal An item that is there now; undefined if there is none. */
   protected getNow(): { value: unknown } | undefined {
+    this.#writer.flush();
     const found = this.#arriving === undefined ? this.#reader.getNow() : { value: this.#takeArriving() };
     if (!(found?.value instanceof ArrivingItem)) return found;
     this.#arriving = found.value;
@@ -184,6 +187,7 @@ export abstract class BaseQueue<T> {
    */
   empty(): boolean {
     this.checkOpen();
+    this.#writer.flush();
     return this.#arriving === undefined && !this.#reader.holdsItem && !this.#transport.readable;
   }
 
@@ -195,6 +199,7 @@ export abstract class BaseQueue<T> {
    */
   stats(): QueueStats {
     this.checkOpen();
+    this.#writer.flush();
     const { stats } = this.#transport;
     if (stats !== undefined) return stats;
     throw new NotSupported('Not all processes that may use this queue count its items: pass it to Node processes only');
@@ -340,6 +345,7 @@ export abstract class BaseQueue<T> {
   #checkBatch(max: number, options: QueueWaitOptions | undefined): Limits {
     this.checkOpen();
     checkInteger(max, 'max', 1);
+    this.#writer.flush();
     return checkBlockingLimits(options);
   }
 

@@ -157,10 +157,14 @@ export class PipeTransport implements QueueTransport {
     return new BadMessageLength(native.inspect(id).length, options.maxMessageBytes, 'the item was skipped');
   }
 
-  put(item: Item, hasSlot: boolean): number {
+  put(item: Item, hasSlot: boolean, gather: boolean): number {
     return item instanceof BorrowedBytes
       ? queues.putWithPrefix(this.#id, item.bytes, hasSlot, item.prefix)
-      : queues.put(this.#id, item, hasSlot);
+      : queues.put(this.#id, item, hasSlot, gather);
+  }
+
+  flush(): void {
+    queues.flush(this.#id);
   }
 
   onceSlot(callback: (hasSlot: boolean) => void): (() => void) | undefined {

@@ -13,6 +13,7 @@ import { checkOptions, type ChannelOptions } from '../connection/options.js';
 import { reduceObject } from '../reduction/registry.js';
 import type { Exporter } from '../reduction/exporters.js';
 import { Condition, type ConditionDescriptor } from '../synchronize/condition.js';
+import { labelled } from '../synchronize/labels.js';
 import { SEM_VALUE_MAX, type SemLockDescriptor } from '../synchronize/sem-lock.js';
 import { SemaphoreHandle } from '../synchronize/semaphore-handle.js';
 
@@ -134,7 +135,13 @@ export class QueueResources {
   }
 
   /** Makes the resources of a new queue. If one of them cannot be made, none stays open. */
-  static make({ slots, joinable, serialization, highWaterMark, channel }: NewQueue): QueueResources {
+  static make(queue: NewQueue): QueueResources {
+    const { slots, joinable } = queue;
+    const bounded = joinable ? 'JoinableQueue' : 'Queue';
+    return labelled(slots === undefined ? 'SimpleQueue' : bounded, () => QueueResources.#make(queue));
+  }
+
+  static #make({ slots, joinable, serialization, highWaterMark, channel }: NewQueue): QueueResources {
     const opened = new Opened();
     // Other members read from the pipe too, so this one must not read ahead.
     const options = checkOptions({ ...channel, readAhead: false }, false);

@@ -86,8 +86,14 @@ export interface QueueTransport {
   /** The failure for a status of `get` that means that the bytes are no items, or `tooLong`: an item was skipped. */
   receiveFailure(status: number): Error;
 
-  /** Puts one item: how many bytes wait now, 0 if the item was written; `again` if no slot is free; or a failure. */
-  put(item: Item, hasSlot: boolean): number;
+  /**
+   * Puts one item: how many bytes wait now, 0 if the item was written; `again` if no slot is free; or a failure.
+   *
+   * @param gather Whether the item may wait for `flush` if it is small. A millisecond later it is written without that.
+   */
+  put(item: Item, hasSlot: boolean, gather: boolean): number;
+  /** Writes the items that were gathered. Transports without it gather none. */
+  flush?(): void;
   /** Calls `callback` once when a slot was taken for this member (true), or may be free. Undefined without slots. */
   onceSlot(callback: (hasSlot: boolean) => void): (() => void) | undefined;
   /** The blocking form of `onceSlot`: true or false, as there; undefined when the time is up, or without slots. */

@@ -32,11 +32,18 @@ class PendingPut extends PendingCall<void> {
 
 const resolved = Promise.resolve();
 
+/** Items are gathered if so many bytes may wait without making a `put` wait. */
+const GATHERING_MARK = 64 * 1024;
+
 export class QueueWriter {
   readonly #transport: QueueTransport;
   readonly #highWaterMark: number;
   readonly #waiting = new Fifo<PendingPut>();
+  readonly #gathers: boolean;
   #immediate = false;
+  /** Whether an item was put in this turn, so that further ones are gathered; and whether some were. */
+  #inTurn = false;
+  #gathered = false;
   /** These end the waits for a slot, and for a change of the queue's state. */
   #stopWaiting: (() => void) | undefined;
   #stopListening: (() => void) | undefined;
@@ -47,6 +54,7 @@ export class QueueWriter {
   constructor(transport: QueueTransport, highWaterMark: number) {
     this.#transport = transport;
     this.#highWaterMark = highWaterMark;
+    this.#gathers = highWaterMark >= GATHERING_MARK && transport.flush !== undefined;
   }
 
   /** Puts an item, after those that were put earlier. */
@@ -54,7 +62,7 @@ export class QueueWriter {
     if (this.#waiting.length > 0) {
       return limits.timeout > 0 ? this.#wait(item, limits, keepAlive) : Promise.reject(new Full());
     }
-    const status = this.#transport.put(item, false);
+    const status = this.#put(item, false);
     if (status >= 0) {
       return this.#accepted(status, limits, keepAlive) ?? resolved;
     }
@@ -64,7 +72,7 @@ export class QueueWriter {
 
   /** Puts an item if a slot is free now. */
   putNow(item: Item): void {
-    const status = this.#waiting.length > 0 ? codes.again : this.#transport.put(item, false);
+    const status = this.#waiting.length > 0 ? codes.again : this.#transport.put(item, false, false);
     if (status === codes.again) throw new Full();
     if (status < 0) throw queueError(status, 'write');
     this.used = true;
@@ -74,11 +82,11 @@ export class QueueWriter {
   putSync(item: Item, deadline: number, operation: string): void {
     if (this.#waiting.length > 0) throw new BusyError(`${operation}: an asynchronous put is pending on this queue`);
     flushUnwritten();
-    let status = this.#transport.put(item, false);
+    let status = this.#transport.put(item, false, false);
     while (status === codes.again) {
       const hasSlot = this.#transport.blockUntilSlot(deadline, operation);
       if (hasSlot === undefined) throw new Full();
-      status = this.#transport.put(item, hasSlot);
+      status = this.#transport.put(item, hasSlot, false);
     }
     if (status < 0) throw queueError(status, 'write');
     this.used = true;
@@ -99,11 +107,36 @@ export class QueueWriter {
     if (status < 0) throw queueError(status, 'write');
   }
 
+  /** Writes the items that were gathered, for those that look for them here. */
+  flush(): void {
+    if (!this.#gathered) return;
+    this.#gathered = false;
+    this.#transport.flush?.();
+  }
+
   /** Ends the puts that still wait for a slot. */
   close(makeError: () => Error): void {
     for (const call of this.#waiting.removeAll()) call.reject(makeError());
     this.#rest();
   }
+
+  /** The first item of a turn is written at once, so that no item waits for company; the later ones together. */
+  #put(item: Item, hasSlot: boolean): number {
+    const status = this.#transport.put(item, hasSlot, this.#inTurn);
+    if (this.#inTurn) {
+      this.#gathered ||= status > 0;
+    } else if (this.#gathers && status >= 0) {
+      this.#inTurn = true;
+      // After all that the turn's promises call, as long as these do not wait.
+      process.nextTick(this.#endTurn);
+    }
+    return status;
+  }
+
+  readonly #endTurn = (): void => {
+    this.#inTurn = false;
+    this.flush();
+  };
 
   /** @returns What the caller of an accepted put has to wait for, if anything. */
   #accepted(waiting: number, limits: Limits, keepAlive: KeepAlive): Promise<void> | undefined {
@@ -165,7 +198,7 @@ export class QueueWriter {
         return;
       }
       const first = this.#waiting.first as PendingPut;
-      const status = this.#transport.put(first.bytes, slot);
+      const status = this.#put(first.bytes, slot);
       slot = false;
       if (status === codes.again) {
         this.#watch();

@@ -12,6 +12,7 @@ import type { Exporter } from '../reduction/exporters.js';
 import { kReduce, reduceObject } from '../reduction/registry.js';
 import { shareableMark } from '../reduction/shareable.js';
 import { Condition, type ConditionDescriptor, type LockedBody, type WaitLimits } from '../synchronize/condition.js';
+import { labelled } from '../synchronize/labels.js';
 import type { SemaphoreWaits } from '../synchronize/semaphore-wait.js';
 import { Piece, type PieceAddress } from './heap.js';
 
@@ -75,7 +76,7 @@ export class Barrier {
     this.#timeout = checkTimeout(timeout);
     this.#piece = parts?.piece ?? Piece.make(8);
     try {
-      this.#condition = parts?.condition ?? new Condition();
+      this.#condition = parts?.condition ?? labelled('Barrier', () => new Condition());
     } catch (error) {
       this.#piece.close();
       throw error;

@@ -23,6 +23,23 @@ function notMapped(what: string): NotSupported {
   return new NotSupported(`This runtime makes no ${what} over shared memory of this size: use read() and write()`);
 }
 
+/**
+ * Forbids that a buffer is transferred: another thread could keep it for longer than this one has the memory mapped. From Node 24
+ * on nothing can detach a buffer of which that is forbidden, and Node, which does so at the end of an environment, would abort.
+ */
+export function forbidTransfer(buffer: ArrayBuffer): void {
+  const { markAsUntransferable } = process.getBuiltinModule('node:worker_threads');
+  const probe = new ArrayBuffer(1) as ArrayBuffer & { transfer?(): ArrayBuffer };
+  markAsUntransferable(probe);
+  try {
+    // Node 20 has no such method.
+    probe.transfer?.();
+  } catch {
+    return;
+  }
+  markAsUntransferable(buffer);
+}
+
 export class MemoryBlock {
   readonly #id: number;
   readonly size: number;
@@ -60,7 +77,11 @@ export class MemoryBlock {
     if (this.#view !== undefined) return this.#view;
     const view = this.size > LONGEST_VIEW ? -1 : memory.view(this.#id);
     if (typeof view === 'number') throw notMapped('ArrayBuffer');
+<<<<<<< HEAD
     keepInThread(view);
+=======
+    forbidTransfer(view);
+>>>>>>> main
     this.#view = view;
     return view;
   }

@@ -115,7 +115,8 @@ export class SharedMemory {
 
   /**
    * The memory itself, not a copy: what another process writes is there at once. The ArrayBuffer is detached by
-   * `close()`; a SharedArrayBuffer keeps the memory until it is collected.
+   * `close()`; a SharedArrayBuffer keeps the memory until it is collected. An ArrayBuffer must not be transferred to another
+   * thread, which Node refuses before its release 24.
    *
    * @throws `NotSupported` where the runtime cannot make such a buffer: a SharedArrayBuffer needs Node 24.16.
    */

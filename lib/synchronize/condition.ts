@@ -14,6 +14,7 @@ import { makeFair } from '../event-loop/fair-calls.js';
 import { SemaphoreWait, type SemaphoreWaits } from './semaphore-wait.js';
 import { checkExisting, type AcquireOptions, type Guard, type SemLockDescriptor } from './sem-lock.js';
 import { OwnableLock, RLock, type Suspended } from './locks.js';
+import { labelled } from './labels.js';
 import { checkFunction, checkInteger } from '../core/validate.js';
 import { WaiterCounts, type ConditionAddress } from './waiter-counts.js';
 
@@ -35,6 +36,16 @@ export type LockedBody<T> = (owner: object) => SemaphoreWaits<T> | { readonly va
 
 const mark = shareableMark('Condition');
 
+function makeParts(lock: OwnableLock | undefined): [OwnableLock, WaiterCounts] {
+  const own = lock ?? new RLock();
+  try {
+    return [own, WaiterCounts.create()];
+  } catch (error) {
+    if (lock === undefined) own.close();
+    throw error;
+  }
+}
+
 /**
  * Lets processes wait for something and tell each other that it has happened. CPython: `multiprocessing.Condition`.
  *
@@ -54,14 +65,9 @@ export class Condition {
       throw argumentError('type', 'lock must be a Lock or an RLock');
     }
     if (waiters !== undefined) checkExisting(waiters, WaiterCounts);
-    const own = lock ?? new RLock();
-    try {
-      this.#waiters = waiters ?? WaiterCounts.create();
-    } catch (error) {
-      if (lock === undefined) own.close();
-      throw error;
-    }
-    this.#lock = own;
+    const own = (): [OwnableLock, WaiterCounts] => makeParts(lock);
+    const exist = lock !== undefined && waiters !== undefined;
+    [this.#lock, this.#waiters] = exist ? [lock, waiters] : labelled('Condition', own, lock === undefined ? 0 : 1);
     Object.defineProperty(this, 'shareable', mark);
   }
 

@@ -8,6 +8,7 @@ import { kReduce } from '../reduction/registry.js';
 import { shareableMark } from '../reduction/shareable.js';
 import type { Exporter, SemaphoreAddress } from '../reduction/exporters.js';
 import { checkExisting } from './sem-lock.js';
+import { labelled } from './labels.js';
 import { SemaphoreHandle } from './semaphore-handle.js';
 import { run, runSync } from '../event-loop/driver.js';
 import { makeFair } from '../event-loop/fair-calls.js';
@@ -43,6 +44,10 @@ export interface EventParts {
 const mark = shareableMark('Event');
 
 function makeParts(): EventParts {
+  return labelled('Event', makeSemaphores);
+}
+
+function makeSemaphores(): EventParts {
   const condition = makeCondition();
   try {
     return { condition, flag: SemaphoreHandle.create('Event', 0) };

@@ -15,6 +15,7 @@ import type { KeepAlive } from '../event-loop/keep-alive.js';
 import { PendingCall } from '../event-loop/pending-call.js';
 import { takeTurn } from '../event-loop/reactor.js';
 import { checkInterrupted, flushUnwritten, unwritten } from '../event-loop/sync-wait.js';
+import { nextLabel, noteMade } from './labels.js';
 import { hasUnrecordedUsers } from './unrecorded-waiters.js';
 
 const codes = native.status;
@@ -40,8 +41,9 @@ export class SemaphoreHandle implements TransferableSemaphore {
 
   /** A new semaphore of this process' family. */
   static create(typeName: string, value: number): SemaphoreHandle {
-    const id = semaphores.create(value);
+    const id = semaphores.create(value, nextLabel(typeName));
     if (id < 0) throw semaphoreError(id, 'sem_open');
+    noteMade(() => semaphores.describe(id).number);
     return new SemaphoreHandle(typeName, id);
   }
 

@@ -10,7 +10,7 @@
 #include "bindings/napi_args.h"
 #include "environment/addon_env.h"
 #include "queue/feeders.h"
-#include "queue/queue_recovery.h"
+#include "recovery/queue_recovery.h"
 #include "util/status.h"
 
 namespace mp {
@@ -167,12 +167,14 @@ const uint8_t* DataOf(const Bytes& bytes) noexcept {
   return bytes.data == nullptr ? &kNothing : bytes.data;
 }
 
+// put(id, bytes, hasSlot, gather)
 napi_value Put(napi_env env, napi_callback_info info) {
-  const Args<3> args(env, info);
+  const Args<4> args(env, info);
   const auto* open = Find(args);
   const Bytes data = args.Bytes(1);
   if (open == nullptr) return args.Return(-EBADF);
-  return args.Return(open->writer->Put({nullptr, 0, DataOf(data), data.size}, args.Flag(2)));
+  return args.Return(
+      open->writer->Put({nullptr, 0, DataOf(data), data.size}, args.Flag(2), args.Flag(3)));
 }
 
 napi_value PutWithPrefix(napi_env env, napi_callback_info info) {
@@ -184,6 +186,14 @@ napi_value PutWithPrefix(napi_env env, napi_callback_info info) {
   if (prefix.size > QueueItem::kMaxPrefixBytes) return args.Return(-EINVAL);
   return args.Return(
       open->writer->Put({DataOf(prefix), prefix.size, DataOf(data), data.size}, args.Flag(2)));
+}
+
+// Writes what was gathered.
+napi_value Flush(napi_env env, napi_callback_info info) {
+  const Args<1> args(env, info);
+  const auto* open = Find(args);
+  if (open != nullptr) open->writer->feeder()->Flush();
+  return nullptr;
 }
 
 // notifyWhen(id, maxBytes, request)
@@ -300,6 +310,7 @@ void ExportQueueApi(napi_env env, napi_value exports) {
       {"checkAccounts", CheckAccounts},
       {"put", Put},
       {"putWithPrefix", PutWithPrefix},
+      {"flush", Flush},
       {"notifyWhen", NotifyWhen},
       {"forget", Forget},
       {"cancel", Cancel},

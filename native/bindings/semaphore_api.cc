@@ -32,9 +32,11 @@ EnvironmentSemaphores::OpenSemaphore* Find(const Args<N>& args) {
   return args.addon().semaphores().Find(args.Int(0));
 }
 
+// create(value, label)
 napi_value Create(napi_env env, napi_callback_info info) {
-  const Args<1> args(env, info);
-  return args.Return(args.addon().semaphores().Create(static_cast<uint32_t>(args.Size(0))));
+  const Args<2> args(env, info);
+  return args.Return(
+      args.addon().semaphores().Create(static_cast<uint32_t>(args.Size(0)), args.String(1)));
 }
 
 napi_value Attach(napi_env env, napi_callback_info info) {

@@ -115,6 +115,12 @@ napi_value Take(napi_env env, napi_callback_info info) {
   return args.Return(fd);
 }
 
+// limitSilence(fd, ms)
+napi_value LimitSilence(napi_env env, napi_callback_info info) {
+  const Args<2> args(env, info);
+  return args.Return(stream_socket::LimitSilence(args.Int(0), args.Int(1)));
+}
+
 }  // namespace
 
 void ExportSocketApi(napi_env env, napi_value exports) {
@@ -127,6 +133,7 @@ void ExportSocketApi(napi_env env, napi_value exports) {
       {"connectResult", ConnectResult},
       {"localAddress", LocalAddress},
       {"take", Take},
+      {"limitSilence", LimitSilence},
   };
   napi_value sockets = ExportObject(env, exports, "sockets");
   ExportFunctions(env, sockets, functions);

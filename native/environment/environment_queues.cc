@@ -69,8 +69,8 @@ int32_t EnvironmentQueues::Add(const QueueResources& resources, bool make) {
       resources.reader, resources.rlock, resources.wlock, resources.slots, resources.max_slots,
       open.state, open.record, resources.unfinished, open.in_hand});
   auto feeder = std::make_shared<Feeder>(
-      FeederResources{resources.reader, resources.writer, resources.rlock, resources.wlock,
-                      resources.slots, open.state, open.record, accepted, is_joinable});
+      PipeResources{resources.reader, resources.writer, resources.rlock, resources.wlock,
+                    resources.slots, open.state, open.record, accepted, is_joinable});
   open.writer = std::make_unique<QueueWriter>(std::move(feeder), resources.slots,
                                               std::move(accepted), is_joinable, open.state);
   if (resources.slots) open.slots = resources.slots->shared();

@@ -5,11 +5,11 @@
 #include <memory>
 
 #include "queue/feeder.h"
-#include "queue/queue_accounts.h"
+#include "recovery/queue_accounts.h"
 #include "queue/queue_reader.h"
 #include "queue/queue_state.h"
 #include "queue/queue_writer.h"
-#include "queue/stream_record.h"
+#include "recovery/stream_record.h"
 #include "semaphores/family.h"
 #include "util/id_table.h"
 

@@ -4,18 +4,18 @@
 #include <cerrno>
 #include <utility>
 
-#include "queue/stream_record.h"
+#include "recovery/stream_record.h"
 #include "semaphores/resource_tracker.h"
 #include "semaphores/semaphore_waiter.h"
 
 namespace mp {
 
-int32_t EnvironmentSemaphores::Create(uint32_t value) {
+int32_t EnvironmentSemaphores::Create(uint32_t value, const std::string& label) {
   OpenSemaphore open;
   int status = Family::Own(&open.family);
   if (status < 0) return status;
   std::shared_ptr<NamedSemaphore> semaphore;
-  status = open.family->CreateSemaphore(value, &open.number, &semaphore);
+  status = open.family->CreateSemaphore(value, label, &open.number, &semaphore);
   if (status < 0) return status;
   open.semaphore = std::make_shared<TrackedSemaphore>(std::move(semaphore));
   open.created = true;

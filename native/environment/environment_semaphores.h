@@ -36,7 +36,7 @@ class EnvironmentSemaphores {
   // Makes that happen however the process ends, except by a signal.
   static void EndWithProcess();
 
-  int32_t Create(uint32_t value);
+  int32_t Create(uint32_t value, const std::string& label);
   int32_t Attach(const std::string& family, uint32_t number);
   int32_t OpenNamed(const std::string& name, bool create, uint32_t value);
 

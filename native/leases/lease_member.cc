@@ -2,7 +2,6 @@
 #include "leases/lease_member.h"
 
 #include <algorithm>
-#include <bit>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
@@ -42,29 +41,6 @@ uint64_t NowMs() noexcept {
   return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
 }
 
-void WriteByte(const LeasePipe& pipe) noexcept {
-  uint8_t byte = 0;
-  const iovec iov{&byte, 1};
-  (void)pipe.writer->sink().Write(&iov, 1);
-}
-
-void Drain(const LeasePipe& pipe) noexcept {
-  uint8_t bytes[64];
-  const iovec iov{bytes, sizeof bytes};
-  ArrivedDescriptor none;
-  while (pipe.reader->source().Read(&iov, 1, &none) == static_cast<ssize_t>(sizeof bytes)) {
-  }
-}
-
-// What the member waits for of `wants`, it is woken for. Returns all that it was woken for.
-uint32_t Wake(MemberEntry& member, uint32_t wants) noexcept {
-  const uint32_t hit = member.wants.load() & wants;
-  const uint32_t woken = member.woken.load() | hit;
-  member.woken.store(woken);
-  member.wants.fetch_and(~hit);
-  return woken;
-}
-
 void Copy(const QueueItem& item, Chunk& chunk) noexcept {
   if (item.prefix_size > 0) std::memcpy(chunk.payload(), item.prefix, item.prefix_size);
   if (item.size > 0) std::memcpy(chunk.payload() + item.prefix_size, item.payload, item.size);
@@ -80,19 +56,19 @@ LeaseCounts CountsOf(const LeaseBlock& block) noexcept {
           header.unfinished.load(kOrder), header.woken.load(kOrder)};
 }
 
-int LeaseMember::Join(std::shared_ptr<LeaseBlock> block, LeasePipe ready, LeasePipe freed,
+int LeaseMember::Join(const std::shared_ptr<LeaseBlock>& block, LeasePipe ready, LeasePipe freed,
                       uint32_t thread, std::unique_ptr<LeaseMember>* out) {
   int index = leases::ClaimMember(*block, thread);
   if (index < 0) {
     // Most of so many members are dead ones that no living one has looked for.
     const int spare = leases::ClaimSpare(*block);
     if (spare < 0) return spare;
-    (void)LeaseMember(LeaseTable(block), ready, freed, static_cast<uint32_t>(spare)).Check();
+    (void)LeaseMember(block, ready, freed, static_cast<uint32_t>(spare)).Check();
     index = leases::ClaimMember(*block, thread);
     if (index < 0) return index;
   }
-  out->reset(new LeaseMember(LeaseTable(std::move(block)), std::move(ready), std::move(freed),
-                             static_cast<uint32_t>(index)));
+  out->reset(
+      new LeaseMember(block, std::move(ready), std::move(freed), static_cast<uint32_t>(index)));
   return 0;
 }
 
@@ -149,23 +125,10 @@ void LeaseMember::TakeOver() {
   if (!table_.Rebuild()) {
     header.flags.fetch_or(QueueState::kBroken);
     header.ready_marked = 0;
-    MarkReady();
+    waking_.MarkReady();
     return;
   }
-  uint32_t woken = 0;
-  for (uint32_t i = 0; i < header.members_used.load(); i++) {
-    MemberEntry& member = table_.block().member(i);
-    if (!leases::IsInUse(member)) continue;
-    woken += static_cast<uint32_t>(std::popcount(Wake(member, leases::kAllWants)));
-  }
-  header.wanting = 0;
-  header.woken.store(woken);
-  // A byte too many does no harm. One too few would leave members asleep.
-  WriteByte(freed_);
-  header.freed_marked = 1;
-  SettleFreed();
-  WriteByte(ready_);
-  header.ready_marked = 1;
+  waking_.WakeAll();
   Sweep();
 }
 
@@ -183,7 +146,7 @@ int LeaseMember::Put(const QueueItem& item) {
   if (length > header().capacity) return -EMSGSIZE;
   int status = Lock();
   if (status < 0) return status;
-  Look(Want::kRoom);
+  waking_.ClearWoken(entry(), Want::kRoom);
   Chunk* chunk = table_.Allocate(length, index_);
   if (chunk == nullptr) {
     entry().wants.fetch_or(Want::kRoom);
@@ -203,7 +166,7 @@ int LeaseMember::Put(const QueueItem& item) {
     Copy(item, *chunk);
   }
   table_.Enqueue(*chunk);
-  MarkReady();
+  waking_.MarkReady();
   Unlock();
   return 0;
 }
@@ -217,16 +180,11 @@ int LeaseMember::Get(bool letters, Item* out) {
   if (chunk == nullptr && SweepIfDue()) chunk = table_.Take(index_, letters, now);
   Header& header = this->header();
   if (chunk == nullptr) {
-    if (header.ready_marked != 0 && this->flags() == 0) {
-      Drain(ready_);
-      header.ready_marked = 0;
-      // A shutdown needs no lock, and its byte stays.
-      if (this->flags() != 0) WriteByte(ready_);
-    }
+    waking_.UnmarkReady();
     Unlock();
     return (this->flags() & QueueState::kIsShutDown) != 0 ? int{kShutDown} : -EAGAIN;
   }
-  if (header.places > 0) WakeFor(Want::kRoom);
+  if (header.places > 0) waking_.WakeFor(Want::kRoom);
   Unlock();
   Describe(++last_receipt_, *chunk, out);
   (out->dead ? letters_ : leases_).emplace(last_receipt_, table_.block().OffsetOf(*chunk));
@@ -263,7 +221,7 @@ int LeaseMember::End(uint64_t receipt, bool finished) {
     FreeChunk(chunk);
   } else {
     table_.Return(chunk);
-    MarkReady();
+    waking_.MarkReady();
   }
   Unlock();
   return 0;
@@ -272,14 +230,14 @@ int LeaseMember::End(uint64_t receipt, bool finished) {
 int LeaseMember::Finished() {
   const int status = Lock();
   if (status < 0) return status;
-  Look(Want::kIdle);
+  waking_.ClearWoken(entry(), Want::kIdle);
   const bool finished = header().unfinished.load(std::memory_order_relaxed) == 0;
   if (!finished) {
     entry().wants.fetch_or(Want::kIdle);
     header().wanting |= Want::kIdle;
     // A shutdown may have left a byte of which no mark tells.
     if (flags() != 0) header().freed_marked = 1;
-    SettleFreed();
+    waking_.SettleFreed();
   }
   Unlock();
   return finished ? 0 : -EAGAIN;
@@ -287,7 +245,7 @@ int LeaseMember::Finished() {
 
 void LeaseMember::Forget(Want want) noexcept {
   if (Lock() < 0) return;
-  Look(want);
+  waking_.ClearWoken(entry(), want);
   entry().wants.fetch_and(~uint32_t{want});
   Unlock();
 }
@@ -297,7 +255,7 @@ int LeaseMember::Check() {
   if (status < 0) return status;
   Sweep();
   // A member that could not bury the dead letters may have taken the byte.
-  if (header().waiting.load(std::memory_order_relaxed) > 0) MarkReady();
+  if (header().waiting.load(std::memory_order_relaxed) > 0) waking_.MarkReady();
   Unlock();
   return 0;
 }
@@ -328,12 +286,12 @@ int LeaseMember::Report(std::vector<Holder>* holders, uint64_t* waiting) {
 // more.
 void LeaseMember::AddFlags(uint32_t flags) noexcept {
   header().flags.fetch_or(flags);
-  WriteByte(ready_);
+  waking_.RingReady();
   if (Lock() < 0) {
-    WriteByte(freed_);
+    waking_.RingFreed();
     return;
   }
-  WakeFor(leases::kAllWants);
+  waking_.WakeFor(leases::kAllWants);
   Unlock();
 }
 
@@ -365,60 +323,18 @@ void LeaseMember::Sweep() {
   std::sort(leased.begin(), leased.end(),
             [](const Chunk* a, const Chunk* b) { return a->number < b->number; });
   for (Chunk* chunk : leased) table_.Return(*chunk);
-  if (!leased.empty()) MarkReady();
+  if (!leased.empty()) waking_.MarkReady();
   for (uint32_t i = 0; i < used; i++) {
     if (dead[i] == 0) continue;
     MemberEntry& member = table_.block().member(i);
-    ClearWoken(member, leases::kAllWants);
+    waking_.ClearWoken(member, leases::kAllWants);
     member.wants.store(0);
     if (i != index_) leases::FreeMember(member, dead[i]);
   }
 }
 
-// This member looks for what it was woken for.
-void LeaseMember::Look(Want want) noexcept { ClearWoken(entry(), want); }
-
-// Once every member that was woken has looked, the pipe wakes no member any more.
-void LeaseMember::ClearWoken(MemberEntry& member, uint32_t bits) noexcept {
-  Header& header = this->header();
-  const auto cleared = static_cast<uint32_t>(std::popcount(member.woken.load() & bits));
-  if (cleared == 0) return;
-  member.woken.fetch_and(~bits);
-  header.woken.store(header.woken.load(std::memory_order_relaxed) - cleared,
-                     std::memory_order_relaxed);
-  SettleFreed();
-}
-
-void LeaseMember::SettleFreed() noexcept {
-  Header& header = this->header();
-  if (header.woken.load(std::memory_order_relaxed) > 0 || header.freed_marked == 0) return;
-  Drain(freed_);
-  header.freed_marked = 0;
-}
-
-void LeaseMember::MarkReady() noexcept {
-  if (std::exchange(header().ready_marked, 1) == 0) WriteByte(ready_);
-}
-
-void LeaseMember::WakeFor(uint32_t wants) noexcept {
-  Header& header = this->header();
-  if ((header.wanting & wants) == 0) return;
-  header.wanting &= ~wants;
-  uint32_t woken = header.woken.load(std::memory_order_relaxed);
-  const uint32_t before = woken;
-  for (uint32_t i = 0; i < header.members_used.load(); i++) {
-    MemberEntry& member = table_.block().member(i);
-    if ((member.wants.load() & wants) == 0 || !leases::IsInUse(member)) continue;
-    woken -= static_cast<uint32_t>(std::popcount(member.woken.load()));
-    woken += static_cast<uint32_t>(std::popcount(Wake(member, wants)));
-  }
-  if (woken == before) return;
-  header.woken.store(woken, std::memory_order_relaxed);
-  if (std::exchange(header.freed_marked, 1) == 0) WriteByte(freed_);
-}
-
 void LeaseMember::FreeChunk(Chunk& chunk) noexcept {
-  WakeFor(table_.Free(chunk) ? leases::kAllWants : uint32_t{Want::kRoom});
+  waking_.WakeFor(table_.Free(chunk) ? leases::kAllWants : uint32_t{Want::kRoom});
 }
 
 }  // namespace mp

@@ -7,17 +7,11 @@
 #include <memory>
 #include <vector>
 
-#include "io/endpoint.h"
 #include "leases/lease_table.h"
+#include "leases/lease_waking.h"
 #include "queue/queue_message.h"
 
 namespace mp {
-
-// A pipe of which only matters whether there is a byte in it.
-struct LeasePipe {
-  std::shared_ptr<Endpoint> reader;
-  std::shared_ptr<Endpoint> writer;
-};
 
 // Numbers of a queue with leases at one moment.
 struct LeaseCounts {
@@ -51,7 +45,7 @@ class LeaseMember {
 
   // `ready` has a byte while an item waits, or once the queue is shut down; `freed` while a member
   // was woken that has not looked yet. `thread` is for reports. 0 or -errno (EUSERS).
-  static int Join(std::shared_ptr<LeaseBlock> block, LeasePipe ready, LeasePipe freed,
+  static int Join(const std::shared_ptr<LeaseBlock>& block, LeasePipe ready, LeasePipe freed,
                   uint32_t thread, std::unique_ptr<LeaseMember>* out);
   // What this member has leased is handed out again.
   ~LeaseMember();
@@ -83,11 +77,9 @@ class LeaseMember {
   void AddFlags(uint32_t flags) noexcept;
 
  private:
-  LeaseMember(LeaseTable table, LeasePipe ready, LeasePipe freed, uint32_t index) noexcept
-      : table_(std::move(table)),
-        ready_(std::move(ready)),
-        freed_(std::move(freed)),
-        index_(index) {}
+  LeaseMember(const std::shared_ptr<LeaseBlock>& block, LeasePipe ready, LeasePipe freed,
+              uint32_t index) noexcept
+      : table_(block), waking_(block, std::move(ready), std::move(freed)), index_(index) {}
 
   leases::Header& header() const noexcept { return table_.header(); }
   leases::MemberEntry& entry() const noexcept { return table_.block().member(index_); }
@@ -100,16 +92,10 @@ class LeaseMember {
   void Describe(uint64_t receipt, leases::Chunk& chunk, Item* out) const noexcept;
   void Sweep();
   bool SweepIfDue();
-  void Look(leases::Want want) noexcept;
-  void ClearWoken(leases::MemberEntry& member, uint32_t bits) noexcept;
-  void SettleFreed() noexcept;
-  void MarkReady() noexcept;
-  void WakeFor(uint32_t wants) noexcept;
   void FreeChunk(leases::Chunk& chunk) noexcept;
 
   LeaseTable table_;
-  LeasePipe ready_;
-  LeasePipe freed_;
+  LeaseWaking waking_;
   const uint32_t index_;
   uint64_t last_receipt_ = 0;
   uint64_t swept_at_ = 0;

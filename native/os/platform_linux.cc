@@ -145,6 +145,28 @@ int ReopenNonBlocking(int fd, bool writable) noexcept {
   return sys::RetryOnInterrupt([&] { return ::open(path, flags); });
 }
 
+ssize_t PeekPipe(int fd, uint8_t* into, size_t size) noexcept {
+  // A description of its own: reading what a pipe shares with another one may be refused later.
+  const UniqueFd pipe(ReopenNonBlocking(fd, false));
+  if (pipe.get() < 0) return pipe.get();
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0) return -errno;
+  const UniqueFd reader(ends[0]);
+  const UniqueFd writer(ends[1]);
+  // If that is refused, less is seen.
+  (void)::fcntl(writer.get(), F_SETPIPE_SZ, ::fcntl(pipe.get(), F_GETPIPE_SZ));
+  const ssize_t seen = ::tee(pipe.get(), writer.get(), size, SPLICE_F_NONBLOCK);
+  if (seen < 0) return -errno;
+  ssize_t got = 0;
+  while (got < seen) {
+    const iovec iov{into + got, static_cast<size_t>(seen - got)};
+    const ssize_t n = sys::Readv(reader.get(), &iov, 1);
+    if (n <= 0) return n < 0 ? n : -EIO;
+    got += n;
+  }
+  return got;
+}
+
 ssize_t ReceiveMessage(int fd, msghdr* message, bool wait) noexcept {
   const int flags = MSG_CMSG_CLOEXEC | (wait ? 0 : MSG_DONTWAIT);
   return sys::RetryOnInterrupt([=] { return ::recvmsg(fd, message, flags); });

@@ -27,14 +27,29 @@ QueueMessageHead::QueueMessageHead(const QueueItem& item) noexcept
   size += item.prefix_size;
 }
 
-bool QueueMessage::Reserve(const QueueMessageHead& head, const QueueItem& item) noexcept {
+uint8_t* QueueMessageBlock::Reserve(size_t size, std::shared_ptr<uint8_t[]>* memory) noexcept {
+  if (size > kMostOfOne) {
+    // Not make_shared, which would clear it.
+    memory->reset(new (std::nothrow) uint8_t[size]);
+    return memory->get();
+  }
+  if (!block_ || filled_ + size > kBytes) {
+    block_.reset(new (std::nothrow) uint8_t[kBytes]);
+    filled_ = 0;
+    if (!block_) return nullptr;
+  }
+  *memory = block_;
+  filled_ += size;
+  return block_.get() + filled_ - size;
+}
+
+bool QueueMessage::Reserve(const QueueMessageHead& head, const QueueItem& item,
+                           QueueMessageBlock& block) noexcept {
   size = head.size + item.size;
   const size_t spare = item.size >= kPageBytes ? kCacheLineBytes : 0;
-  // Not make_unique, which would clear it.
-  memory.reset(new (std::nothrow) uint8_t[spare + size]);
-  bytes = memory.get();
+  bytes = block.Reserve(spare + size, &memory);
   if (bytes == nullptr) return false;
-  if (CopiesSlowly(bytes + head.size, item.payload)) bytes += spare;
+  if (spare > 0 && CopiesSlowly(bytes + head.size, item.payload)) bytes += spare;
   return true;
 }
 

@@ -30,16 +30,34 @@ struct QueueMessageHead {
   size_t size;
 };
 
+// Memory for messages that wait. Small ones lie one behind the other in a block, which is freed
+// with the last of them, so that several are written as one piece.
+class QueueMessageBlock {
+ public:
+  static constexpr size_t kBytes = 16 * 1024;
+  static constexpr size_t kMostOfOne = 4096;
+
+  // Sets `memory` to what keeps the result. Null if there is no memory.
+  uint8_t* Reserve(size_t size, std::shared_ptr<uint8_t[]>* memory) noexcept;
+  // Keeps no memory for later messages.
+  void Release() noexcept { block_.reset(); }
+
+ private:
+  std::shared_ptr<uint8_t[]> block_;
+  size_t filled_ = 0;
+};
+
 // The copy of a message that waits, or of the part of it that waits.
 struct QueueMessage {
   // The memory for the whole message. False if there is none: then nothing else has happened.
-  bool Reserve(const QueueMessageHead& head, const QueueItem& item) noexcept;
+  bool Reserve(const QueueMessageHead& head, const QueueItem& item,
+               QueueMessageBlock& block) noexcept;
   // Copies what follows the first `sent` bytes of the message, which were written before.
   void Copy(const QueueMessageHead& head, const QueueItem& item, size_t sent) noexcept;
 
   size_t left() const noexcept { return size - sent; }
 
-  std::unique_ptr<uint8_t[]> memory;
+  std::shared_ptr<uint8_t[]> memory;
   uint8_t* bytes = nullptr;  // Head and payload, inside of `memory`.
   size_t size = 0;
   size_t sent = 0;

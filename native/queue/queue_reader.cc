@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "os/thread.h"
-#include "queue/queue_recovery.h"
+#include "recovery/queue_recovery.h"
 #include "util/status.h"
 #include "util/steps.h"
 

@@ -10,8 +10,8 @@
 #include "io/endpoint.h"
 #include "os/sys.h"
 #include "queue/queue_state.h"
-#include "queue/stream_record.h"
-#include "queue/stream_repair.h"
+#include "recovery/stream_record.h"
+#include "recovery/stream_repair.h"
 #include "semaphores/tracked_semaphore.h"
 #include "util/deadline.h"
 

@@ -7,7 +7,7 @@
 
 namespace mp {
 
-int64_t QueueWriter::Put(const QueueItem& item, bool has_slot) {
+int64_t QueueWriter::Put(const QueueItem& item, bool has_slot, bool gather) {
   if (!state_) return -EBADF;
   const uint32_t flags = state_->Flags();
   int64_t result = 0;
@@ -18,7 +18,7 @@ int64_t QueueWriter::Put(const QueueItem& item, bool has_slot) {
   }
   const int counted = Count(has_slot);
   if (counted < 0) return counted;
-  result = feeder_->Put(item);
+  result = feeder_->Put(item, gather);
   if (result >= 0) return result;
   if (is_joinable_)
     (void)accepted_->TakeForSlot();

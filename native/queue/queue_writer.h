@@ -28,8 +28,8 @@ class QueueWriter {
 
   // Returns how many bytes wait now: 0 if all was written. -EAGAIN when there is no free slot;
   // `has_slot` says that the caller has taken one before. After kShutDown, kQueueBroken or another
-  // failure nothing is counted.
-  int64_t Put(const QueueItem& item, bool has_slot);
+  // failure nothing is counted. With `gather`, a small item waits for others: see Feeder::Put().
+  int64_t Put(const QueueItem& item, bool has_slot, bool gather = false);
 
   // Nothing is put any more. Items that were put are still written.
   void Close();

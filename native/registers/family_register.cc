@@ -148,11 +148,13 @@ int FamilyRegister::AppendLine(const std::string& line, off_t* offset) const noe
   return 0;
 }
 
-int FamilyRegister::AddName(uint32_t n) {
+int FamilyRegister::AddName(uint32_t n, const std::string& label) {
   const std::lock_guard guard(mutex_);
   if (!lock_) return -EBADF;
   if (lines_.contains(n)) return 0;
-  const std::string line = register_file::FormatLine(NameOf(n));
+  const std::string name = NameOf(n);
+  const bool fits = name.size() + 1 + label.size() < register_file::kLineBytes;
+  const std::string line = register_file::FormatLine(fits ? name + ' ' + label : name);
   if (!free_.empty()) {
     const int status = WriteLine(free_.back(), line);
     if (status < 0) return status;

@@ -59,8 +59,9 @@ class FamilyRegister {
   std::string NameOf(uint32_t n) const;
   std::string HoldersPath() const;
 
-  // To be called before sem_open(): what is not registered stays for ever if this process dies.
-  int AddName(uint32_t n);
+  // To be called before sem_open(): what is not registered stays for ever if this process dies. The
+  // label, of letters and digits, is left out if the line has no room for it.
+  int AddName(uint32_t n, const std::string& label = {});
 
   // To be called after sem_unlink(). Does nothing for a name that this object did not add.
   void RemoveName(uint32_t n);

@@ -173,12 +173,15 @@ int ForEachLine(int fd, size_t bytes, Use use) {
 
 }  // namespace
 
-int ReadNames(int fd, const std::string& family, std::vector<std::string>* names) {
+int ReadNames(int fd, const std::string& family, std::vector<ListedName>* names) {
   const std::string prefix = NamePrefix(family);
   return ForEachLine(fd, kLineBytes, [&](std::string_view line) {
-    const std::string_view name = line.substr(0, line.find_last_not_of(' ') + 1);
-    if (name.starts_with(prefix) && IsAlphanumeric(name.substr(prefix.size())))
-      names->emplace_back(name);
+    const std::string_view text = line.substr(0, line.find_last_not_of(' ') + 1);
+    const std::string_view name = text.substr(0, text.find(' '));
+    const std::string_view label = text.substr(std::min(name.size() + 1, text.size()));
+    if (name.starts_with(prefix) && IsAlphanumeric(name.substr(prefix.size())) &&
+        (label.empty() || IsAlphanumeric(label)))
+      names->push_back({std::string(name), std::string(label)});
   });
 }
 

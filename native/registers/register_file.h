@@ -64,9 +64,15 @@ bool IsMissing(int folder, const std::string& family);
 // A line with this text.
 std::string FormatLine(std::string text);
 
+// A semaphore in a register, and the text about it that its process has added, for people.
+struct ListedName {
+  std::string name;
+  std::string label;  // Letters and digits, if any.
+};
+
 // The semaphores that a family's register lists, except those of Python processes. A register is
 // read up to 4 MiB.
-int ReadNames(int fd, const std::string& family, std::vector<std::string>* names);
+int ReadNames(int fd, const std::string& family, std::vector<ListedName>* names);
 
 // What a family's Python processes have made and what still exists of that.
 int ReadResources(int fd, std::vector<Resource>* resources);

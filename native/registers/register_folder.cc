@@ -162,13 +162,14 @@ int RemoveIfDeserted(int folder, const std::string& family) {
     status = sys::RetryOnInterrupt([&] { return ::flock(lock.get(), LOCK_EX | LOCK_NB); });
   }
   if (status == 0) status = register_file::CheckPath(folder, family, lock.get());
-  std::vector<std::string> names;
+  std::vector<register_file::ListedName> names;
   if (status == 0) status = register_file::ReadNames(lock.get(), family, &names);
   std::vector<Resource> resources;
   if (status == 0) status = register_file::ReadResources(lock.get(), &resources);
   if (status < 0) return status;
   for (const Resource& resource : resources) UnlinkResource(resource);
-  const auto removed = std::count_if(names.begin(), names.end(), UnlinkSemaphore);
+  const auto removed = std::count_if(names.begin(), names.end(),
+                                     [](const auto& each) { return UnlinkSemaphore(each.name); });
   std::vector<std::string> files;
   (void)ListFiles(folder, &files);
   for (const std::string& file : files) {
@@ -214,11 +215,11 @@ int ReadRegister(const std::string& folder, const std::string& family,
   UniqueFd found;
   int status = register_file::OpenFolder(folder, &opened);
   if (status == 0) status = register_file::Open(opened.get(), family, O_RDONLY, &found);
-  std::vector<std::string> listed;
+  std::vector<register_file::ListedName> listed;
   if (status == 0) status = register_file::ReadNames(found.get(), family, &listed);
   std::set<std::string> seen;
-  for (const std::string& name : listed) {
-    if (seen.insert(name).second) names->push_back({name, SemaphoreExists(name)});
+  for (const auto& [name, label] : listed) {
+    if (seen.insert(name).second) names->push_back({name, label, SemaphoreExists(name)});
   }
   return status;
 }

@@ -54,7 +54,8 @@ int ListFamilies(const std::string& folder, std::vector<std::string>* families);
 
 struct RegisteredName {
   std::string name;
-  bool exists;  // True where the system does not tell.
+  std::string label;  // See register_file.h.
+  bool exists;        // True where the system does not tell.
 };
 
 // What a family's register lists, each name once. -ENOENT when the family is gone.

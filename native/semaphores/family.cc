@@ -128,12 +128,12 @@ void Family::LeaveAll() {
 }
 
 // Trying further numbers is policy too, and here for the same reason as in Own().
-int Family::CreateSemaphore(uint32_t value, uint32_t* number,
+int Family::CreateSemaphore(uint32_t value, const std::string& label, uint32_t* number,
                             std::shared_ptr<NamedSemaphore>* out) {
   const std::lock_guard lock(mutex_);
   for (;;) {
     *number = table_->NextNumber();
-    const int added = register_->AddName(*number);
+    const int added = register_->AddName(*number, label);
     if (added < 0) return added;
     const int status = NamedSemaphore::Open(register_->NameOf(*number), true, value, out);
     if (status >= 0) return 0;

@@ -42,8 +42,9 @@ class Family {
   // False once its register was removed or its table damaged: then no other process can join it.
   bool IsCurrent() const { return register_->IsCurrent() && table_->IsIntact(); }
 
-  // A new semaphore under a name that was registered first.
-  int CreateSemaphore(uint32_t value, uint32_t* number, std::shared_ptr<NamedSemaphore>* out);
+  // A new semaphore under a name that was registered first, with a label for people.
+  int CreateSemaphore(uint32_t value, const std::string& label, uint32_t* number,
+                      std::shared_ptr<NamedSemaphore>* out);
   int OpenSemaphore(uint32_t number, std::shared_ptr<NamedSemaphore>* out);
   // Removes the name of a semaphore that this process created.
   void UnlinkSemaphore(uint32_t number);

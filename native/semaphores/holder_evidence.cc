@@ -148,6 +148,16 @@ bool HolderTable::HasLiveHolder(uint32_t number) noexcept {
   return found;
 }
 
+std::vector<HolderTable::Holding> HolderTable::Holdings() noexcept {
+  std::vector<Holding> found;
+  for (Record& record : Records()) {
+    const uint64_t state = record.state.load();
+    if (state != 0 && IsHolding(PhaseIn(state)))
+      found.push_back({NumberOf(state), record.pid.load()});
+  }
+  return found;
+}
+
 uint32_t HolderTable::ReapDeadWaiters(uint32_t number) noexcept {
   uint32_t reaped = 0;
   ForEach(number, [&](Record& record, uint64_t state) {

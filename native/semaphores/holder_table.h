@@ -160,6 +160,14 @@ class HolderTable {
   static uint32_t Flags(const Record* record, uint32_t number) noexcept;
   static void AddFlags(Record* record, uint32_t number, uint32_t flags) noexcept;
 
+  // A process that holds a lock.
+  struct Holding {
+    uint32_t number;
+    uint32_t pid;
+  };
+  // All that do at this moment. Changes nothing.
+  std::vector<Holding> Holdings() noexcept;
+
   // To be called when the semaphore's name is gone. Its records go once no process has it open.
   void Close(uint32_t number) noexcept;
 

@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "os/sys.h"
@@ -101,6 +102,12 @@ int Finish(int fd, bool ip) noexcept {
   if (flags < 0) return flags;
   if ((flags & O_NONBLOCK) == 0) return 0;
   return sys::RetryOnInterrupt([=] { return ::fcntl(fd, F_SETFL, flags & ~O_NONBLOCK); });
+}
+
+int LimitSilence(int fd, int ms) noexcept {
+  const int on = 1;
+  if (::setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on) != 0) return -errno;
+  return platform::SetProbes(fd, std::max(1, ms / 3000), ms);
 }
 
 }  // namespace mp::stream_socket

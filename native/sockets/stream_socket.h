@@ -39,6 +39,10 @@ int Connect(int fd, const SocketAddress& address) noexcept;
 int ConnectResult(int fd) noexcept;
 // Makes a connected socket ready to be an endpoint: in blocking mode.
 int Finish(int fd, bool ip) noexcept;
+// Ends a TCP connection, with ETIMEDOUT, when the other host has given no sign of life for so long
+// although it was asked: also while nothing is sent, and while sent bytes are not acknowledged.
+// Without this, a host that vanishes is noticed after a quarter of an hour, or never.
+int LimitSilence(int fd, int ms) noexcept;
 
 // One implementation for each system.
 namespace platform {
@@ -47,6 +51,9 @@ int OpenSocket(int family, bool non_blocking) noexcept;
 int AcceptConnection(int fd, sockaddr* peer, socklen_t* size) noexcept;
 // Before a listening socket is used.
 int PrepareListening(int fd) noexcept;
+// The first probe after `seconds` of silence, and the next ones in the same intervals, until `ms` are
+// over.
+int SetProbes(int fd, int seconds, int ms) noexcept;
 }  // namespace platform
 
 }  // namespace mp::stream_socket

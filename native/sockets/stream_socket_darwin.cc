@@ -4,8 +4,11 @@
 // with POSIX_SPAWN_CLOEXEC_DEFAULT here, so a Node child does not inherit a descriptor even between
 // its creation and F_SETFD.
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "os/sys.h"
@@ -53,5 +56,14 @@ int AcceptConnection(int fd, sockaddr* peer, socklen_t* size) noexcept {
 // On macOS a connection that its peer closes leaves the queue, so accept() could wait although
 // poll() has reported the connection. No other process has this descriptor: see stream_socket.h.
 int PrepareListening(int fd) noexcept { return SetNonBlocking(fd); }
+
+int SetProbes(int fd, int seconds, int ms) noexcept {
+  const auto set = [fd](int option, int value) {
+    return ::setsockopt(fd, IPPROTO_TCP, option, &value, sizeof value) == 0;
+  };
+  const bool done = set(TCP_KEEPALIVE, seconds) && set(TCP_KEEPINTVL, seconds) &&
+                    set(TCP_KEEPCNT, 3) && set(TCP_RXT_CONNDROPTIME, std::max(1, ms / 1000));
+  return done ? 0 : -errno;
+}
 
 }  // namespace mp::stream_socket::platform

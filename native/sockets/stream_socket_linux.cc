@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -20,5 +22,15 @@ int AcceptConnection(int fd, sockaddr* peer, socklen_t* size) noexcept {
 }
 
 int PrepareListening(int) noexcept { return 0; }
+
+int SetProbes(int fd, int seconds, int ms) noexcept {
+  const auto set = [fd](int option, int value) {
+    return ::setsockopt(fd, IPPROTO_TCP, option, &value, sizeof value) == 0;
+  };
+  // The time of TCP_USER_TIMEOUT counts for the probes, too, in the place of their number.
+  const bool done =
+      set(TCP_KEEPIDLE, seconds) && set(TCP_KEEPINTVL, seconds) && set(TCP_USER_TIMEOUT, ms);
+  return done ? 0 : -errno;
+}
 
 }  // namespace mp::stream_socket::platform

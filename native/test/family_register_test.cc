@@ -107,6 +107,25 @@ const Test kRegister("family: a name is one line of the register, and its line i
   Equal(ReadText(path), Line("") + Line(member->NameOf(2)) + Line(member->NameOf(3)) + Line(""));
 });
 
+const Test kLabels("family: a label follows its name, if the line has room for it", [] {
+  const Scratch scratch;
+  const Member member = Created(scratch.folder());
+  Equal(member->AddName(1, "q0"), 0);
+  Equal(member->AddName(2, std::string(32, 'x')), 0);
+  Equal(ReadText(Register(*member)), Line(member->NameOf(1) + " q0") + Line(member->NameOf(2)));
+  std::vector<RegisteredName> names;
+  Equal(ReadRegister(scratch.folder(), member->family(), &names), 0);
+  Equal(names.size(), 2u);
+  Equal(names[0].name, member->NameOf(1));
+  Equal(names[0].label, "q0");
+  Equal(names[1].name, member->NameOf(2));
+  Equal(names[1].label, "");
+  // The line is used again, and nothing remains of the label.
+  member->RemoveName(1);
+  Equal(member->AddName(3), 0);
+  Equal(ReadText(Register(*member)), Line(member->NameOf(3)) + Line(member->NameOf(2)));
+});
+
 // Adds the names from `first` on, and removes every third one again. The result is checked
 // afterwards: threads cannot use the checks, which are counted.
 constexpr uint32_t kChurn = 300;

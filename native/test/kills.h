@@ -11,7 +11,7 @@
 #include <utility>
 
 #include "check.h"
-#include "queue/queue_accounts.h"
+#include "recovery/queue_accounts.h"
 #include "queues.h"
 #include "util/steps.h"
 

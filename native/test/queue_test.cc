@@ -6,7 +6,7 @@
 #include <thread>
 #include <vector>
 
-#include "queue/queue_recovery.h"
+#include "recovery/queue_recovery.h"
 #include "queues.h"
 #include "util/status.h"
 

@@ -17,11 +17,11 @@
 #include "pairs.h"
 #include "queue/feeder.h"
 #include "queue/feeders.h"
-#include "queue/queue_accounts.h"
 #include "queue/queue_reader.h"
 #include "queue/queue_state.h"
 #include "queue/queue_writer.h"
 #include "receiving.h"
+#include "recovery/queue_accounts.h"
 #include "semaphores.h"
 #include "semaphores/completion_queue.h"
 
@@ -86,8 +86,8 @@ struct TestQueue {
   }
 
   std::unique_ptr<QueueWriter> MakeWriter() const {
-    auto feeder = std::make_shared<Feeder>(FeederResources{pair.reader, pair.writer, rlock, wlock,
-                                                           free, state, record, accepted, true});
+    auto feeder = std::make_shared<Feeder>(
+        PipeResources{pair.reader, pair.writer, rlock, wlock, free, state, record, accepted, true});
     return std::make_unique<QueueWriter>(std::move(feeder), free, accepted, true, state);
   }
   // Another descriptor of the reading end, as another process has one.
@@ -110,6 +110,10 @@ struct TestQueue {
 
   int64_t Put(const Blob& item, bool has_slot = false, const Blob& prefix = {}) const {
     return writer->Put({prefix.data(), prefix.size(), item.data(), item.size()}, has_slot);
+  }
+
+  int64_t Gather(const Blob& item, bool gather) const {
+    return writer->Put({nullptr, 0, item.data(), item.size()}, false, gather);
   }
 
   // Gets an item, and waits for the pipe to be readable, and for the lock when another member has

@@ -1,18 +1,15 @@
 // SPDX-License-Identifier: MIT
 //
 // A member of a queue dies between any two steps, and the others go on.
-#include <cerrno>
-#include <string>
 #include <vector>
 
-#include "kills.h"
+#include "streams.h"
 #include "util/status.h"
 
 namespace mp::test {
 namespace {
 
 constexpr size_t kSizes[] = {10, 3000, 5000, 30000, 200000};
-constexpr int kMostSteps = 400;
 
 // Items differ in their lengths, too.
 struct Items {
@@ -21,64 +18,6 @@ struct Items {
   Blob second;
   Blob third;
 };
-
-int Value(const std::shared_ptr<TrackedSemaphore>& semaphore) {
-  return semaphore->semaphore().Value();
-}
-
-// Gets what is left. Every item must be a whole one of these.
-std::vector<size_t> GetAll(const TestQueue& queue) {
-  std::vector<size_t> sizes;
-  Blob item;
-  for (;;) {
-    const int64_t length = queue.Get(&item, 0);
-    if (length == -EAGAIN) {
-      if (Feeders::Waiting().items == 0 && queue.record->depth() == 0) return sizes;
-      // The thread of a writer finds a dead holder after a while.
-      ::usleep(1000);
-      (void)queue.wlock->CheckHolder();
-      queue.slots->Check();
-      continue;
-    }
-    Check(length >= 0, "get: " + Shown(length));
-    Check(item == Pattern(item.size()), "an item of " + Shown(item.size()) + " bytes is damaged");
-    sizes.push_back(item.size());
-    Equal(queue.in_hand->TakeForSlot(), 0);
-  }
-}
-
-std::string Shown(const std::vector<size_t>& sizes) {
-  std::string text;
-  for (const size_t size : sizes) text += std::to_string(size) + " ";
-  return text;
-}
-
-// All slots are free again, no lock is taken, and nothing counts as unfinished but what this
-// process has got: `in_hand`.
-void ExpectRest(const TestQueue& queue, int in_hand = 0) {
-  for (const auto& lock : {queue.rlock, queue.wlock}) {
-    (void)lock->CheckHolder();
-    Equal(Value(lock), 1);
-  }
-  queue.slots->Check();
-  Equal(Value(queue.free), static_cast<int>(queue.most));
-  Equal(Value(queue.unfinished), in_hand);
-  Check(queue.state->Flags() == 0, "the queue is broken");
-  Check(queue.record->WriterAtRest(), "the writer's numbers are not at rest");
-  Check(queue.record->ReaderAtRest(), "the reader's numbers are not at rest");
-}
-
-template <typename Body>
-int AtEveryStep(Body body) {
-  for (int step = 0; step < kMostSteps; step++) {
-    try {
-      if (!body(step)) return step;
-    } catch (const std::exception& error) {
-      throw std::runtime_error("step " + std::to_string(step) + ": " + error.what());
-    }
-  }
-  Fail("the body has too many steps", __FILE__, __LINE__);
-}
 
 const Test kWriterDies("stream: a writer that dies at any step loses its item and no other", [] {
   for (const size_t size : kSizes) {
@@ -96,7 +35,7 @@ const Test kWriterDies("stream: a writer that dies at any step loses its item an
       Check(queue.Put(items.third) >= 0);
       const std::vector<size_t> got = GetAll(queue);
       const bool whole = got.size() == 3;
-      Check(whole || got.size() == 2, test::Shown(got.size()));
+      Check(whole || got.size() == 2, Shown(got.size()));
       Equal(got.front(), items.first.size());
       Equal(got.back(), items.third.size());
       queue.slots->Check();
@@ -106,7 +45,7 @@ const Test kWriterDies("stream: a writer that dies at any step loses its item an
       queue.Settle();
       return died;
     });
-    Check(steps > 8, test::Shown(steps));
+    Check(steps > 8, Shown(steps));
   }
 });
 
@@ -127,81 +66,14 @@ const Test kReaderDies("stream: a reader that dies at any step loses its item an
       Check(!got.empty() && got.back() == items.third.size(), Shown(got));
       queue.slots->Check();
       const uint64_t lost = queue.record->layout().lost.load();
-      Check(got.size() + lost == 2, Shown(got) + "and lost " + test::Shown(lost));
+      Check(got.size() + lost == 2, Shown(got) + "and lost " + Shown(lost));
       ExpectRest(queue);
       queue.Settle();
       return died;
     });
-    Check(steps > 8, test::Shown(steps));
+    Check(steps > 8, Shown(steps));
   }
 });
-
-const Test kReaderOfManyDies(
-    "stream: a reader of many items that dies at any step loses those that it wanted and no other",
-    [] {
-      constexpr size_t kWanted = 3;
-      for (const bool writes : {false, true}) {
-        const int steps = AtEveryStep([&](int step) {
-          const TestQueue queue(10);
-          for (const size_t size : {10, 70, 40, 20, 50}) Equal(queue.Put(Pattern(size)), 0);
-          // So that the sum of bytes alone tells less.
-          if (writes) {
-            DiesAtStep(7, [&](auto arm) {
-              const auto member = Join(queue);
-              arm();
-              (void)member->Put(Pattern(60));
-            });
-          }
-          const bool died = DiesAtStep(step, [&](auto arm) {
-            const auto member = Join(queue);
-            arm();
-            std::vector<Blob> items;
-            (void)member->GetMany(&items, kWanted);
-          });
-          const std::vector<size_t> got = GetAll(queue);
-          const bool kept = got.size() >= 5;
-          Check(kept || got.size() >= 2, Shown(got));
-          Check(kept ? got[0] == 10 : got[0] == 20 && got[1] == 50, Shown(got));
-          queue.slots->Check();
-          const uint64_t lost = queue.record->layout().lost.load();
-          if (!writes) Equal(got.size() + lost, size_t{5});
-          ExpectRest(queue);
-          queue.Settle();
-          return died;
-        });
-        Check(steps > 8, test::Shown(steps));
-      }
-    });
-
-const Test kRepairerOfManyDies(
-    "stream: so does one that sets right what a reader of many items has left", [] {
-      for (int first = 3; first < 20; first++) {
-        AtEveryStep([&](int step) {
-          const TestQueue queue(10);
-          for (const size_t size : {10, 70, 40, 20, 50}) Equal(queue.Put(Pattern(size)), 0);
-          DiesAtStep(first, [&](auto arm) {
-            const auto member = Join(queue);
-            arm();
-            std::vector<Blob> items;
-            (void)member->GetMany(&items, 3);
-          });
-          const bool died = DiesAtStep(step, [&](auto arm) {
-            const auto member = Join(queue);
-            arm();
-            (void)member->rlock->CheckHolder();
-            std::vector<Blob> items;
-            (void)member->GetMany(&items, 1);
-          });
-          const std::vector<size_t> got = GetAll(queue);
-          Check(!got.empty() && got.back() == 50, Shown(got));
-          queue.slots->Check();
-          Equal(got.size() + queue.record->layout().lost.load(), size_t{5});
-          ExpectRest(queue);
-          queue.Settle();
-          return died;
-        });
-      }
-    });
 
 const Test kRepairerDies("stream: so does one that dies while it sets right what another has left",
                          [] {
@@ -348,7 +220,7 @@ const Test kFinisherOfOthersDies(
         });
         queue.slots->Check();
         const int left = Value(queue.unfinished) - 1;
-        Check(left == 1 || left == 2, test::Shown(left));
+        Check(left == 1 || left == 2, Shown(left));
         Equal(numbers.lost.load(), uint64_t{0});
         // What a member takes along that dies from now on, another one may finish.
         DiesAtStep(0, [&](auto arm) {
@@ -391,13 +263,13 @@ const Test kCheckerDies(
         queue.slots->Check();
         Equal(Value(queue.unfinished), 1);
         const uint64_t lost = queue.record->layout().lost.load();
-        Check(lost == 3 || (died && lost == 2), test::Shown(lost));
+        Check(lost == 3 || (died && lost == 2), Shown(lost));
         Equal(GetAll(queue).size(), size_t{1});
         ExpectRest(queue);
         queue.Settle();
         return died;
       });
-      Check(steps > 10, test::Shown(steps));
+      Check(steps > 10, Shown(steps));
     });
 
 const Test kFull("stream: a ring without a free entry makes the writer wait, and loses nothing",
@@ -411,46 +283,6 @@ const Test kFull("stream: a ring without a free entry makes the writer wait, and
                    ExpectRest(queue, static_cast<int>(kMany));
                    queue.Settle();
                  });
-
-const Test kMany("stream: many items are read in their order, never more than wanted or than fit",
-                 [] {
-                   const TestQueue queue(10);
-                   std::vector<Blob> items;
-                   Equal(queue.GetMany(&items, 5), static_cast<int64_t>(-EAGAIN));
-                   for (const size_t size : {10, 0, 40, 20, 16384, 16385, 50})
-                     Check(queue.Put(Pattern(size)) >= 0);
-                   Equal(queue.GetMany(&items, 3), int64_t{3 * 4 + 50});
-                   Check(items == std::vector<Blob>{Pattern(10), {}, Pattern(40)});
-                   Equal(Value(queue.rlock), 1);
-                   Equal(queue.record->depth(), uint64_t{4});
-                   Equal(queue.in_hand->slots(), 3u);
-                   // The next two do not fit, and the last one is large.
-                   Equal(queue.GetMany(&items, 9, FrameReader::kFrameBytes), int64_t{4 + 20});
-                   Equal(queue.GetMany(&items, 9), int64_t{4 + 16384});
-                   Equal(queue.GetMany(&items, 9), static_cast<int64_t>(kLargeMessage));
-                   Blob item;
-                   Equal(queue.Get(&item), 16385);
-                   Equal(queue.GetMany(&items, 9), int64_t{4 + 50});
-                   Equal(queue.GetMany(&items, 9), static_cast<int64_t>(-EAGAIN));
-                   ExpectRest(queue, 7);
-                   queue.Settle();
-                 });
-
-const Test kManyBroken("stream: many items whose headers are not what was noted break the queue",
-                       [] {
-                         const TestQueue queue(10);
-                         Equal(queue.Put(Pattern(20)), 0);
-                         uint8_t bytes[] = {0, 0, 0, 2, 65};
-                         const iovec iov{bytes, sizeof bytes};
-                         Equal(queue.wlock->TryAcquire(), 0);
-                         queue.record->Note(sizeof bytes);
-                         Equal(queue.record->Write(queue.pair.writer->sink(), &iov, 1), 5);
-                         Equal(queue.wlock->Release(TrackedSemaphore::kNoLimit), 0);
-                         std::vector<Blob> items;
-                         Equal(queue.GetMany(&items, 9), static_cast<int64_t>(kQueueBroken));
-                         Equal(queue.GetMany(&items, 9), static_cast<int64_t>(kQueueBroken));
-                         queue.Settle();
-                       });
 
 const Test kForeign("stream: bytes that no member has noted break the queue", [] {
   const TestQueue queue;

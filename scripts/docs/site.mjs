@@ -18,11 +18,18 @@ const pages = path.join(site, 'pages');
 /** The sections of the sidebar: the titles of pages are the headings in them. */
 const SECTIONS = {
   Start: ['README.md', 'docs/examples.md', 'docs/coming-from.md', 'docs/platforms.md'],
-  Guides: ['connections', 'processes', 'queues', 'pool', 'locks', 'python', 'listener'].map(
-    (name) => `docs/${name}.md`,
-  ),
+  Guides: [
+    ...['connections', 'processes', 'queues', 'pool', 'locks', 'shared-memory', 'python', 'listener'],
+    ...['beyond-one-machine', 'managers'],
+  ].map((name) => `docs/${name}.md`),
   'Other languages': ['interop/c/README.md', 'interop/python/README.md'],
-  Deployment: ['docs/bundlers.md', 'docs/containers.md', 'docs/troubleshooting.md', 'docs/errors.md'],
+  Deployment: [
+    'docs/bundlers.md',
+    'docs/containers.md',
+    'docs/command-line.md',
+    'docs/troubleshooting.md',
+    'docs/errors.md',
+  ],
   Measured: ['docs/performance.md', 'docs/benchmarks.md', 'docs/reliability.md'],
   Project: ['CHANGELOG.md', 'SECURITY.md', 'CONTRIBUTING.md', 'docs/wire-format.md', 'docs/internals.md'],
 };

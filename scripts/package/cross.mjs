@@ -3,8 +3,9 @@
 // Builds the addon for systems that are not this one, as far as this machine has compilers for them: Debian's cross compiler for
 // arm64, and zig, which brings musl along and which the environment variable ZIG names. An addon for arm64 is run under qemu.
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { requirementProblems } from '../check-glibc.mjs';
 import { compileAll } from '../native-sources.mjs';
 import { builtAddon, npm, pythonExecutable } from '../package.mjs';
 import { buildEnvironment, outputOf, root, run, runTool } from '../support.mjs';
@@ -28,6 +29,8 @@ async function arm64(folder) {
   await runTool('node-gyp/bin/node-gyp.js', ['rebuild', '--arch=arm64'], { cwd: folder, env });
   const addon = path.join(folder, builtAddon);
   outputOf('aarch64-linux-gnu-strip', ['-x', addon]);
+  const problems = requirementProblems(addon);
+  if (problems.length > 0) throw new Error(problems.map((problem) => `The addon for arm64 ${problem}`).join('\n'));
   return addon;
 }
 
@@ -67,6 +70,21 @@ async function musl(folder, zig, target) {
 }
 
 /**
+ * Lets the loader of musl look for the symbols of the addon, if this machine has it. Those of Node are in Node.
+ *
+ * @param {string} addon
+ */
+function checkMuslSymbols(addon) {
+  const loader = '/lib/ld-musl-x86_64.so.1';
+  if (process.arch !== 'x64' || !existsSync(loader)) return;
+  const { stdout, stderr } = spawnSync(loader, ['--list', addon], { encoding: 'utf8' });
+  const missing = `${stdout}${stderr}`
+    .split('\n')
+    .filter((line) => /not found/.test(line) && !/: (napi_|node_api_|uv_)\w+: symbol not found/.test(line));
+  if (missing.length > 0) throw new Error(`The addon for musl:\n${missing.join('\n')}`);
+}
+
+/**
  * @param {string} folder A folder for the builds.
  * @returns {Promise<Record<string, string>>} The addons by kind of system, those apart that this machine cannot build.
  */
@@ -80,6 +98,7 @@ export async function crossAddons(folder) {
   const { ZIG: zig } = process.env;
   if (zig !== undefined) {
     addons['linux-x64-musl'] = await musl(path.join(folder, 'musl-x64'), zig, 'x86_64-linux-musl');
+    checkMuslSymbols(addons['linux-x64-musl']);
     addons['linux-arm64-musl'] = await musl(path.join(folder, 'musl-arm64'), zig, 'aarch64-linux-musl');
   }
   return addons;

@@ -151,9 +151,19 @@ if (mp.isMainProcess) {
   const child = new mp.Process({ module: import.meta.url, target: work, execPath: process.execPath });
   child.start();
   console.log(await child.join());
+  // Electron is a Node then, for itself and for its children.
+  process.env.ELECTRON_RUN_AS_NODE = '1';
+  try {
+    const own = new mp.Process({ module: import.meta.url, target: work });
+    own.start();
+    console.log(await own.join());
+  } catch (error) {
+    console.log(error.code);
+  }
 }`,
       );
-      expect(await run(file), disguise).to.equal('ERR_MP_NOT_SUPPORTED true\ntrue\n');
+      const asNode = disguise === electron ? 'true' : 'ERR_MP_NOT_SUPPORTED';
+      expect(await run(file), disguise).to.equal(`ERR_MP_NOT_SUPPORTED true\ntrue\n${asNode}\n`);
     }
   });
 

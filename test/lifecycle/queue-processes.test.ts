@@ -56,13 +56,22 @@ describe('Queue.shutdown', function () {
 });
 
 describe('The end of a process that has put items', function () {
-  for (const ending of ['natural', 'exit', 'throw']) {
-    it(`waits until they are written (${ending})`, async function () {
+  for (const [ending, size] of [
+    ['natural', 100_000],
+    ['exit', 100_000],
+    ['throw', 100_000],
+    // All but the first one are gathered.
+    ['natural', 10],
+    ['exit', 10],
+    ['throw', 10],
+    ['cancel', 10],
+  ] as const) {
+    it(`waits until they are written (${ending}, ${size} bytes)`, async function () {
       const queue = new Queue<[number, Uint8Array]>();
       const [silent, theirs] = resultsPipe();
       theirs.close();
       silent.close();
-      const child = startRole('putAndEnd', queue as Queue<unknown>, 10, 100_000, ending);
+      const child = startRole('putAndEnd', queue as Queue<unknown>, 10, size, ending);
       for (let number = 0; number < 10; number++) expect((await queue.get())[0]).to.equal(number);
       await child.join().catch(() => undefined);
       expect(child.exitcode).to.equal(ending === 'throw' ? 1 : 0);
@@ -89,17 +98,19 @@ describe('The end of a process that has put items', function () {
 });
 
 describe('A producer whose event loop is busy', function () {
-  // Regression: of many items put in one turn of the loop, all but the first 64 waited for the next turn.
-  it('does not delay its items', async function () {
-    const queue = new Queue<[number, string]>();
-    const [theirs, ours] = resultsPipe();
-    const child = startRole('putAndWork', queue as Queue<unknown>, 1000, theirs as unknown as Connection);
-    theirs.close();
-    for (let number = 0; number < 1000; number++) expect((await queue.get())[0]).to.equal(number);
-    await ours.send('all were got');
-    await child.join();
-    queue.close();
-  });
+  // Regression: of many items put in one turn of the loop, all but the first 64 waited for the next turn. Three are gathered.
+  for (const count of [3, 1000]) {
+    it(`does not delay its items (${count})`, async function () {
+      const queue = new Queue<[number, string]>();
+      const [theirs, ours] = resultsPipe();
+      const child = startRole('putAndWork', queue as Queue<unknown>, count, theirs as unknown as Connection);
+      theirs.close();
+      for (let number = 0; number < count; number++) expect((await queue.get())[0]).to.equal(number);
+      await ours.send('all were got');
+      await child.join();
+      queue.close();
+    });
+  }
 });
 
 describe('The caveats of the introduction', function () {

@@ -66,3 +66,21 @@ describe('A worker that has got an item and is terminated', function () {
     queue.close();
   });
 });
+
+describe('A worker that has put items and is terminated', function () {
+  it('leaves none of them behind, although its event loop had no further turn', async function () {
+    const queue = new JoinableQueue<number>();
+    const program = `
+      const { workerData } = require('node:worker_threads');
+      const mp = require(${JSON.stringify(join(packageRoot, 'dist', 'index.cjs'))});
+      const queue = mp.attach(workerData);
+      for (let i = 0; i < 3; i++) void queue.put(i);
+      for (;;);`;
+    const worker = new Worker(program, { eval: true, workerData: descriptorOf(queue, { nodeOnly: true }) });
+    expect(await queue.get()).to.equal(0);
+    await worker.terminate();
+    for (const item of [1, 2]) expect(await queue.get()).to.equal(item);
+    expect(queue.stats()).to.include({ put: 3, got: 3, lost: 0 });
+    queue.close();
+  });
+});

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // The command line program, as npx runs it: on families of living processes and of some that were killed.
-import { spawnSync, type SpawnSyncReturns } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -10,9 +10,8 @@ import { Pipe } from 'node-multiprocessing';
 import { listFamilies, type FamilyListing, type Listing, type Swept } from '#lib/cli/families.js';
 
 import { packageRoot, spawnPeer, type Peer, type Program } from '../helpers/index.js';
+import { cliFile as file, cliOutput as output, runCli as run } from './support/cli.js';
 
-const { bin } = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')) as { bin: Record<string, string> };
-const file = join(packageRoot, bin['node-multiprocessing']!);
 const folder = `/dev/shm/mp-${process.getuid!()}`;
 
 /** Makes a Condition and an Event, closes the Condition, prints its family, and lives on. */
@@ -26,17 +25,6 @@ process.stdin.resume();`;
 
 /** The number of semaphores of an Event. */
 const EVENT = 5;
-
-function run(...args: string[]): SpawnSyncReturns<string> {
-  return spawnSync(process.execPath, [file, ...args], { encoding: 'utf8', cwd: packageRoot });
-}
-
-/** Runs a command that must succeed, and returns its output. */
-function output(...args: string[]): string {
-  const { status, stdout, stderr } = run(...args);
-  expect([status, stderr]).to.deep.equal([0, '']);
-  return stdout;
-}
 
 function listed(family: string): FamilyListing | undefined {
   const listing = JSON.parse(output('list', '--json')) as Listing;
@@ -87,8 +75,8 @@ describe('The command line program', function () {
     expect(listing.folder).to.equal(folder);
     expect(listing.bytes).to.equal(listing.families.reduce((sum, { bytes }) => sum + bytes, 0));
     const found = listing.families.find((one) => one.family === family)!;
-    expect(Object.keys(found)).to.deep.equal(['family', 'members', 'names', 'missing', 'bytes']);
-    expect(found.members).to.deep.equal([peer.pid]);
+    expect(Object.keys(found)).to.deep.equal(['family', 'members', 'names', 'missing', 'objects', 'bytes']);
+    expect(found.members).to.deep.equal([{ pid: peer.pid, program: 'node -e', name: null }]);
     expect(found.names).to.have.length(EVENT);
     expect(existing(family, found.names)).to.deep.equal(found.names);
     expect([found.missing, found.bytes]).to.deep.equal([[], EVENT * 4096]);
@@ -100,12 +88,14 @@ describe('The command line program', function () {
     const { peer, family } = await member();
     const lines = output('list').split('\n');
     const [title] = lines;
-    expect(title!.split(/ +/)).to.deep.equal(['FAMILY', 'MEMBERS', 'SEMAPHORE', 'STATE']);
+    expect(title!.split(/ +/)).to.deep.equal(['FAMILY', 'MEMBERS', 'SEMAPHORE', 'STATE', 'OF']);
     const first = lines.findIndex((line) => line.startsWith(`${family} `));
     expect(lines[first]!.slice(title!.indexOf('MEMBERS'))).to.match(new RegExp(`^${peer.pid} `));
     for (const line of lines.slice(first, first + EVENT)) {
-      expect(line.slice(title!.indexOf('SEMAPHORE'))).to.match(new RegExp(`^/mp-${family}-\\w+ +exists$`));
-      expect(line.slice(title!.indexOf('STATE'))).to.equal('exists');
+      expect(line.slice(title!.indexOf('SEMAPHORE'))).to.match(
+        new RegExp(`^/mp-${family}-\\w+ +exists +Event \\w+, \\w+$`),
+      );
+      expect(line.slice(title!.indexOf('STATE'))).to.match(/^exists /);
     }
     expect(lines.at(-2)).to.match(/^\d+ semaphores of \d+ famil(y|ies) in \/dev\/shm\/mp-\d+, \d+ bytes\.$/);
     await end(peer);
@@ -174,10 +164,10 @@ describe('The command line program', function () {
     // This process has a family since the tests began.
     const { families } = listFamilies();
     expect(families.length).to.be.at.least(1);
-    for (const { members } of families) expect(members).not.to.include(process.pid);
+    for (const { members } of families) expect(members!.map(({ pid }) => pid)).not.to.include(process.pid);
     // For other processes it is a member.
     const { families: seen } = JSON.parse(output('list', '--json')) as Listing;
-    expect(seen.flatMap(({ members }) => members)).to.include(process.pid);
+    expect(seen.flatMap(({ members }) => members!.map(({ pid }) => pid))).to.include(process.pid);
   });
 
   for (const args of [['--help'], ['-h'], ['help']]) {

@@ -168,7 +168,8 @@ def example(manager):
 
 def serve(address):
     """A manager of Python with what a SyncManager has."""
-    manager = SyncManager(address=None, authkey=KEY)
+    where = json.loads(address)
+    manager = SyncManager(address=None if where is None else tuple(where), authkey=KEY)
     SyncManager.register('get_shared', callable=lambda shared=queue.Queue(): shared)
     SyncManager.register('failing', callable=lambda: 1 // 0)
     server = manager.get_server()

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""redis_peer.py <port> <role> <name>: a member of queues over Redis.
+"""redis_peer.py <host>:<port> <role> <name> [id]: a member of queues over Redis.
+
+consume, produce: as test/redis/children/member.ts.
 
 double: gets numbers from the queue, and puts their doubles on <name>-out, until the queue is shut down.
 semantics: checks the behaviour of both classes, with a queue of its own.
@@ -70,7 +72,49 @@ def semantics(client, name):
     raises(ValueError, jobs.get)
 
 
-port, role, queue_name = sys.argv[1:]
-connection = redis.Redis(port=int(port))
-globals()[role](connection, queue_name)
+def repeat(call, *args, on_uncertain=lambda: None):
+    while True:
+        try:
+            return call(*args)
+        except redis.exceptions.BusyLoadingError:
+            pass
+        except (redis.ConnectionError, redis.TimeoutError):
+            on_uncertain()
+        time.sleep(0.02)
+
+
+def consume(client, name):
+    jobs = repeat(JoinableQueue, client, name)
+    while True:
+        try:
+            item = repeat(jobs.get)
+        except ShutDown:
+            break
+        print('got', item, flush=True)
+        try:
+            repeat(jobs.task_done)
+            print('done', item, flush=True)
+        except ValueError:
+            print('late', item, flush=True)
+    jobs.close()
+
+
+def produce(client, name, member):
+    jobs = repeat(JoinableQueue, client, name)
+    number = 0
+    try:
+        while True:
+            item = f'{member}-{number}'
+            number += 1
+            print('try', item, flush=True)
+            repeat(jobs.put, item, on_uncertain=lambda: print('again', item, flush=True))
+            print('did', item, flush=True)
+    except ShutDown:
+        jobs.close()
+
+
+address, role, *names = sys.argv[1:]
+host, port = address.split(':')
+connection = redis.Redis(host, int(port))
+globals()[role](connection, *names)
 connection.close()

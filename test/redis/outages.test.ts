@@ -7,7 +7,7 @@ import { RedisError, RedisJoinableQueue } from 'node-multiprocessing/redis';
 
 import { rejects, within } from '../helpers/index.js';
 import { freshSeed, Random } from '../helpers/random.js';
-import { expectNothingLost } from './support/kills.js';
+import { killMembers } from './support/campaign.js';
 import { onRedis, ownServer } from './support/server.js';
 
 const seed = freshSeed();
@@ -143,10 +143,10 @@ describe(onRedis('A queue over Redis'), () => {
     await queue.close();
   });
 
-  it(`loses nothing when consumers are killed (10 kills, SEED=${seed})`, async function () {
+  it(`loses nothing when consumers and producers are killed (10 kills, SEED=${seed})`, async function () {
     // Each consumer is a process, which takes a second to start on a machine that does much else.
     this.timeout(240_000);
     await queue.close();
-    await expectNothingLost(server, 10, new Random(seed));
+    await killMembers(server, { kills: 10 }, new Random(seed));
   });
 });

@@ -1,27 +1,15 @@
 // SPDX-License-Identifier: MIT
 //
 // interop/python/node_multiprocessing_redis.py over redis-py, with each Python that has it.
-import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { expect } from 'chai';
 import { RedisJoinableQueue, RedisQueue } from 'node-multiprocessing/redis';
 
-import { foreignEnv, packageRoot, pythonPeer, pythons, spawnPeer, within, type Python } from '../helpers/index.js';
+import { packageRoot, pythonPeer, spawnPeer, within } from '../helpers/index.js';
+import { withRedis } from './support/pythons.js';
 import { onRedis, ownServer } from './support/server.js';
-
-const PROBE = "import redis, sys; print('%d.%d' % sys.version_info[:2], redis.__version__)";
-
-/** The Pythons that have redis-py, with its version. Debian's is that of its own Python. */
-function withRedis(): [Python, string][] {
-  const candidates = [...new Set([...pythons().map(({ path }) => path), '/usr/bin/python3'])];
-  return candidates.flatMap((path): [Python, string][] => {
-    const { status, stdout } = spawnSync(path, ['-c', PROBE], { encoding: 'utf8', env: foreignEnv() });
-    const [version = '', redis = ''] = (stdout ?? '').trim().split(' ');
-    return status === 0 ? [[{ path, version }, redis]] : [];
-  });
-}
 
 const found = withRedis();
 
@@ -39,7 +27,7 @@ for (const [python, version] of found) {
   describe(onRedis(`node_multiprocessing_redis.py with Python ${python.version} and redis-py ${version}`), () => {
     const server = ownServer();
     const start = (role: string, name: string): ReturnType<typeof spawnPeer> =>
-      spawnPeer(pythonPeer(python, 'redis_peer'), { args: [`${server.port}`, role, name] });
+      spawnPeer(pythonPeer(python, 'redis_peer'), { args: [server.address, role, name] });
 
     it('has the behaviour of multiprocessing.JoinableQueue', async () => {
       await start('semantics', 'python').succeeded();

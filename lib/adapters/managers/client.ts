@@ -13,6 +13,7 @@ import { makeFair } from '../../event-loop/fair-calls.js';
 import { callNames, clientNames, type ManagerCallOptions, type ManagerClientOptions } from './options.js';
 import { ManagerProxy } from './proxy.js';
 import { openAnswer, writeRequest, type Token } from './answers.js';
+import { checkKeepAlive, limitSilence } from './silence.js';
 import { Waiters } from './waiters.js';
 
 /** One time limit for all steps of a call. */
@@ -40,6 +41,7 @@ export class ManagerClient {
   readonly #options: ManagerClientOptions;
   readonly #authkey: Buffer;
   readonly #maxConnections: number;
+  readonly #silence: number;
   readonly #keepAlive = new KeepAlive();
   readonly #idle: Connection<unknown>[] = [];
   readonly #open = new Set<Connection<unknown>>();
@@ -62,6 +64,7 @@ export class ManagerClient {
     this.#options = { ...options };
     this.#authkey = authkey;
     this.#maxConnections = maxConnections;
+    this.#silence = checkKeepAlive(options.keepAlive);
   }
 
   /**
@@ -207,6 +210,7 @@ export class ManagerClient {
     let connection: Connection<unknown>;
     if (address !== undefined) {
       connection = await Client(address, { authkey, remote, maxMessageBytes, ...steps.limits });
+      limitSilence(connection, this.#silence);
     } else {
       connection = connectionOver(await (connect as NonNullable<typeof connect>)(), { maxMessageBytes });
       await authenticate(connection, authenticateListener(authkey), steps.limits);

@@ -18,6 +18,11 @@ export interface ManagerClientOptions extends WaitOptions {
   /** Longest message that is received, in bytes. Default 1 GiB. */
   maxMessageBytes?: number | undefined;
   /**
+   * For how long the host of the manager may give no sign of life, in milliseconds, before calls reject with `ETIMEDOUT`; null:
+   * as long as the system bears it. At least 1000. Default 60000. Concerns TCP.
+   */
+  keepAlive?: number | null | undefined;
+  /**
    * Most calls of methods at a time; further ones wait. Each takes a connection, and a thread of a manager in Python. With 1,
    * all calls come from the same thread there, as the owner of an `RLock` must. Default 16.
    */
@@ -31,6 +36,7 @@ export const clientNames = optionNames<ManagerClientOptions>({
   authkey: true,
   remote: true,
   maxMessageBytes: true,
+  keepAlive: true,
   maxConnections: true,
   timeout: true,
   signal: true,

@@ -26,6 +26,7 @@ import { syncTypes } from './kinds.js';
 import { idOfToken } from './messages.js';
 import { apply, servedObject } from './methods.js';
 import { Objects } from './objects.js';
+import { checkKeepAlive, limitSilence } from './silence.js';
 import { Session, type Host } from './session.js';
 
 type Listening = Pick<
@@ -41,6 +42,11 @@ export interface ManagerServerOptions extends Listening {
   maxConnections?: number | undefined;
   /** Most objects that clients have proxies of, each client's counted apart. Default 100000. */
   maxObjects?: number | undefined;
+  /**
+   * For how long the host of a client may give no sign of life, in milliseconds, before the connection ends and what it held
+   * comes back; null: as long as the system bears it. At least 1000. Default 60000. Concerns TCP.
+   */
+  keepAlive?: number | null | undefined;
   /** Whether a client may end the server, as with CPython's own. Default false. */
   allowShutdown?: boolean | undefined;
   /**
@@ -72,6 +78,7 @@ const serverNames = optionNames<ManagerServerOptions>({
   maxMessageBytes: true,
   maxConnections: true,
   maxObjects: true,
+  keepAlive: true,
   allowShutdown: true,
   syncTypes: true,
 });
@@ -93,6 +100,7 @@ export class ManagerServer {
   readonly #authkey: Buffer;
   readonly #authTimeout: number;
   readonly #maxConnections: number;
+  readonly #keepAlive: number;
   readonly #maxMessageBytes: number | undefined;
   readonly #allowShutdown: boolean;
   readonly #objects: Objects;
@@ -106,7 +114,8 @@ export class ManagerServer {
   constructor(options: ManagerServerOptions) {
     checkOptionNames(options, serverNames);
     const { maxConnections = 10_000, maxObjects = 100_000, allowShutdown = false, ...others } = options;
-    const { syncTypes: sync = false, ...listening } = others;
+    const { syncTypes: sync = false, keepAlive, ...listening } = others;
+    this.#keepAlive = checkKeepAlive(keepAlive);
     checkInteger(maxConnections, 'maxConnections', 1);
     checkInteger(maxObjects, 'maxObjects', 1);
     checkBoolean(allowShutdown, 'allowShutdown');
@@ -209,7 +218,9 @@ export class ManagerServer {
   async #accept(): Promise<void> {
     while (!this.#listener.closed) {
       try {
-        void this.#serve(await this.#listener.accept());
+        const connection = await this.#listener.accept();
+        limitSilence(connection, this.#keepAlive);
+        void this.#serve(connection);
       } catch (error) {
         // A peer that was refused harms no other one. Otherwise no descriptor is free, as long as no connection ends.
         if (error instanceof AuthenticationError || error instanceof ClosedError) continue;

@@ -2,7 +2,8 @@
 //
 // One connection of a client. A proxy of Python has one for each thread, and makes one call at a time. A short connection
 // makes one call of the server itself, such as `create`.
-import type { Connection } from '../../connection/connection.js';
+import type { Channel } from '../../connection/channel.js';
+import { Connection } from '../../connection/connection.js';
 import { PicklingError } from '../../core/errors.js';
 import type { Arguments } from './arguments.js';
 import {
@@ -27,6 +28,8 @@ import { PythonError } from '../../serialization/pickle/python-error.js';
 import { PythonTuple } from '../../serialization/pickle/nodes.js';
 import type { SocketAddress } from '../../listener/socket-address.js';
 
+const NOTHING = writeAnswer(RETURN, null);
+
 /** What a session needs of its server. */
 export interface Host {
   readonly objects: Objects;
@@ -37,15 +40,23 @@ export interface Host {
 
 export class Session implements Caller {
   readonly #connection: Connection<unknown>;
+  readonly #channel: Channel;
   readonly #host: Host;
   readonly #held = new Set<Entry>();
   readonly #used = new Set<Reference>();
   #current: Reference | undefined;
   #controller: AbortController | undefined;
   #ended = false;
+  /** Whether `serve` will be called when there may be a call. */
+  #listening = false;
+  /** Whether a method waits. */
+  #answering = false;
+  /** Ends the connection. */
+  #failed!: (error: unknown) => void;
 
   constructor(connection: Connection<unknown>, host: Host) {
     this.#connection = connection;
+    this.#channel = Connection.internals(connection).channel;
     this.#host = host;
   }
 
@@ -124,24 +135,59 @@ export class Session implements Caller {
     return false;
   }
 
-  async #calls(): Promise<void> {
-    const connection = this.#connection;
-    let next: Promise<Buffer> | undefined;
-    for (;;) {
-      const bytes = await (next ?? connection.recvBytes());
-      next = undefined;
+  /** Answers the calls of objects until the end of the connection. */
+  #calls(): Promise<never> {
+    return new Promise((_, reject) => {
+      this.#failed = reject;
+      this.#listen();
+    });
+  }
+
+  #listen(): void {
+    if (this.#listening) return;
+    this.#listening = true;
+    const { receiver } = this.#channel;
+    // Messages in memory are not reported by the system.
+    if (receiver.ready) setImmediate(this.#serve);
+    else this.#channel.onceReadable(this.#serve);
+  }
+
+  /** Answers a call at once, without promises, if its method does not wait. */
+  readonly #serve = (): void => {
+    try {
+      this.#listening = false;
+      const bytes = this.#connection.tryRecvBytes();
+      if (bytes === undefined) {
+        this.#listen();
+        return;
+      }
+      if (this.#answering) throw typeError('A client must wait for the answer to its call');
       // The client asks for something else, so it has received the answer of before.
       for (const entry of this.#held) if (entry.held.untilNextCall) forget(entry);
       const answer = this.#answer(bytes);
       if (answer instanceof Promise) {
-        // A client waits for the answer, so only the end of the connection can come before it.
-        next = connection.recvBytes();
-        const ended = next.then(refuse);
-        ended.catch(ignore);
-        await Promise.race([answer, ended]);
-      }
-      await connection.sendBytes(await answer);
+        this.#answering = true;
+        answer.then((later) => {
+          this.#answering = false;
+          this.#send(later);
+        }, this.#failed);
+        // The end of the connection can come before the answer.
+        this.#listen();
+      } else if (this.#send(answer)) this.#listen();
+    } catch (error) {
+      this.#failed(error);
     }
+  };
+
+  /** Sends an answer. False if it has to wait, during which no other call is read. */
+  #send(answer: Buffer): boolean {
+    const sent = this.#connection.sendBytes(answer);
+    if (!this.#channel.sender.pending) {
+      sent.catch(this.#failed);
+      return true;
+    }
+    sent.then(() => this.#listen(), this.#failed);
+    return false;
   }
 
   /** The answer to a call, whatever is wrong with the call. */
@@ -182,6 +228,8 @@ export class Session implements Caller {
   #success({ served }: Reference, { name }: Request, result: unknown): Buffer {
     const typeid = served.proxyTypeOf(name);
     try {
+      // What most methods return.
+      if (result === null || result === undefined) return NOTHING;
       if (typeid === undefined) return writeAnswer(RETURN, result);
       const inner = servedAs(result);
       if (inner === undefined) throw typeError(`${name}() made nothing that a manager can serve`);
@@ -199,14 +247,6 @@ export class Session implements Caller {
     if (name === '#GETVALUE' && served.value !== undefined) return writeAnswer(RETURN, served.value());
     throw new PythonError('AttributeError', [`the object has no method ${name}; it has ${served.exposed.join(', ')}`]);
   }
-}
-
-function ignore(): void {
-  // The next turn of the loop meets the same failure.
-}
-
-function refuse(): never {
-  throw typeError('A client must wait for the answer to its call');
 }
 
 function failure(error: unknown): Buffer {

@@ -32,6 +32,7 @@ export interface Settings {
   readonly maxsize: number | undefined;
   readonly leaseTime: number | undefined;
   readonly serialization: string | undefined;
+  readonly expires?: number | undefined;
 }
 
 /** What they have agreed on, as far as members need it. */
@@ -86,7 +87,11 @@ export class RedisEngine {
     const texts = ({ maxsize, leaseTime, serialization }: Settings): string[] =>
       [maxsize, leaseTime, serialization].map((value) => (value === undefined ? '' : `${value}`));
     const given = texts(wanted);
-    const answer = (await this.#eval('open', texts(offered))).slice(1).map(String) as [string, string, string];
+    const answer = (await this.#eval('open', [...texts(offered), `${offered.expires ?? ''}`])).slice(1).map(String) as [
+      string,
+      string,
+      string,
+    ];
     ['maxsize', 'leaseTime', 'serialization'].forEach((option, i) => {
       if (given[i] === '' || given[i] === answer[i]) return;
       throw argumentError(

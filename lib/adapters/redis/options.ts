@@ -34,6 +34,11 @@ export interface RedisQueueOptions<Q = unknown> {
    */
   leaseTime?: number | undefined;
   /**
+   * After so many milliseconds without a call of any member, Redis deletes the queue: for queues that are the business of
+   * one process, which may be killed. At least 5000. To be given by all members. Default: never.
+   */
+  expires?: number | undefined;
+  /**
    * How often an item is handed out at most. After that the consumer which gets it moves it to `deadLetters`. To be given by all
    * consumers. Default: no limit.
    */
@@ -55,6 +60,7 @@ const names = optionNames<RedisQueueOptions>({
   serialization: true,
   maxMessageBytes: true,
   leaseTime: true,
+  expires: true,
   maxDeliveries: true,
   deadLetters: true,
   ack: true,
@@ -78,7 +84,7 @@ export interface CheckedRedisOptions<Q> {
   readonly ack: 'get' | undefined;
 }
 
-function checkText(value: unknown, name: string, shortest: number): asserts value is string {
+export function checkText(value: unknown, name: string, shortest: number): asserts value is string {
   if (typeof value !== 'string') throw argumentError('type', `${name} must be a string`);
   if (value.length < shortest) throw argumentError('range', `${name} must not be empty`);
   if (/[{}]/.test(value))
@@ -99,6 +105,8 @@ export function checkRedisOptions<Q>(
   const { maxMessageBytes = DEFAULT_LONGEST_ITEM } = given;
   checkInteger(maxMessageBytes, 'maxMessageBytes', 0, LONGEST_ITEM);
   if (leaseTime !== undefined) checkInteger(leaseTime, 'leaseTime', 100, LONGEST_LEASE_MS);
+  const { expires } = given;
+  if (expires !== undefined) checkInteger(expires, 'expires', 5000, LONGEST_LEASE_MS);
   if (maxDeliveries !== undefined) checkInteger(maxDeliveries, 'maxDeliveries', 1);
   if ((maxDeliveries === undefined) !== (deadLetters === undefined)) {
     throw argumentError('type', 'maxDeliveries and deadLetters need each other: give both or none');
@@ -117,6 +125,7 @@ export function checkRedisOptions<Q>(
     settings: {
       maxsize: given.maxsize === undefined ? undefined : Math.max(0, maxsize),
       leaseTime,
+      expires,
       serialization: serialization === undefined ? undefined : kindOf(serialization),
     },
     serialization,

@@ -90,6 +90,7 @@ end
 local ops = {}
 
 -- maxsize, lease and format, each empty if the member does not care. The first value given counts. Returns all of them.
+-- After `expires`, how long the queue outlives the last call.
 function ops.open()
   if call('EXISTS', state) == 0 then
     redis.pcall('XGROUP', 'CREATE', items, GROUP, '0', 'MKSTREAM')
@@ -99,6 +100,7 @@ function ops.open()
   end
   if ARGV[3] ~= '' then call('HSETNX', state, 'maxsize', ARGV[3]) end
   if ARGV[5] ~= '' then call('HSETNX', state, 'format', ARGV[5]) end
+  if ARGV[6] and ARGV[6] ~= '' then call('HSET', state, 'expires', ARGV[6]) end
   -- What killed members leave in the group.
   for _, one in ipairs(call('XINFO', 'CONSUMERS', items, GROUP)) do
     if one[4] == 0 and one[6] > 3600000 then call('XGROUP', 'DELCONSUMER', items, GROUP, one[2]) end
@@ -239,4 +241,9 @@ end
 
 if op ~= 'open' and op ~= 'destroy' and call('EXISTS', state) == 0 then return {GONE} end
 if op ~= 'open' and op ~= 'put' then call('HDEL', state, '') end
-return ops[op]()
+local answer = ops[op]()
+local expires = call('HGET', state, 'expires')
+if expires then
+  for _, key in ipairs(KEYS) do call('PEXPIRE', key, expires) end
+end
+return answer

@@ -151,6 +151,8 @@ export class Receiver {
             : source.nextSync(decoder, maxLength, deadline, spinNs);
         if (isMessage(status)) return source.take(decoder, status);
         if (status === codes.again) this.#block(operation, deadline);
+        // Without a deadline it is TCP that has given up.
+        else if (status === codes.timedOut && deadline !== Infinity) throw new TimeoutError(operation);
         else if (status !== codes.interrupted) throw source.failure(status, operation, maxLength);
         else checkInterrupted(status, operation);
       }

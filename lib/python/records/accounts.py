@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 #
-# Whether the slots and the unfinished items of a queue add up, as native/queue/queue_accounts.h has it. Each slot is free, or
+# Whether the slots and the unfinished items of a queue add up, as native/recovery/queue_accounts.h has it. Each slot is free, or
 # belongs to an item in the pipe, or a living process counts it. What is missing, dead processes have taken with them.
 # globals: COUNTING, FINISHED_ELSEWHERE, FIRST, HEAD, IN_OTHER_HANDS, LOST, PHASE, RESERVED, SLEEPING, TAIL, UNRECORDED, repair_both
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 #
-# The stream record of a queue, as native/queue/stream_layout.h and stream_repair.h have it: where in the stream of bytes the
+# The stream record of a queue, as native/recovery/stream_layout.h and stream_repair.h have it: where in the stream of bytes the
 # members are, and how the numbers are set right after the death of a member. docs/internals.md explains why they suffice.
 # globals: open_block
 import errno, fcntl, os, select, struct, termios, time

@@ -49,9 +49,9 @@ type ClientKind = 'redis' | 'redis, RESP3' | 'ioredis' | 'iovalkey';
 export const clientKinds: readonly ClientKind[] = ['redis', 'redis, RESP3', 'ioredis', 'iovalkey'];
 
 /** Connects a client of one of the packages. */
-export async function connect(port: number, kind: ClientKind = 'redis'): Promise<TestClient> {
+export async function connect(port: number, kind: ClientKind = 'redis', host = '127.0.0.1'): Promise<TestClient> {
   if (kind === 'ioredis' || kind === 'iovalkey') {
-    const options = { port, host: '127.0.0.1', retryStrategy: () => 20, maxRetriesPerRequest: null };
+    const options = { port, host, retryStrategy: () => 20, maxRetriesPerRequest: null };
     const client = kind === 'ioredis' ? new Redis(options) : new Valkey(options);
     client.on('error', ignore);
     return {
@@ -62,29 +62,49 @@ export async function connect(port: number, kind: ClientKind = 'redis'): Promise
   }
   const client = createClient({
     RESP: kind === 'redis' ? 2 : 3,
-    socket: { port, host: '127.0.0.1', reconnectStrategy: 20 },
+    socket: { port, host, reconnectStrategy: 20 },
   });
   client.on('error', ignore);
   await client.connect();
   return { client, command: (...args) => client.sendCommand(args), close: () => client.destroy() };
 }
 
+/** Where a server runs. */
+interface Place {
+  /** What its command begins with. */
+  readonly prefix: readonly string[];
+  readonly bind: string;
+}
+
 export class RedisServer {
+  readonly #place: Place;
   readonly #folder = mkdtempSync(join(tmpdir(), 'mp-redis-'));
   readonly #clients: TestClient[] = [];
   #process: ChildProcess | undefined;
   port = 0;
 
+  constructor(place: Place) {
+    this.#place = place;
+  }
+
   get pid(): number {
     return this.#process?.pid as number;
+  }
+
+  /** The address as the programs of the tests take it. */
+  get address(): string {
+    return `127.0.0.1:${this.port}`;
   }
 
   /** Starts the server, and again on the same port and with what it has written. */
   async start(): Promise<void> {
     if (this.port === 0) this.port = await freePort();
-    const options = ['--port', `${this.port}`, '--bind', '127.0.0.1', '--dir', this.#folder, '--save', ''];
+    const { prefix, bind } = this.#place;
+    const options = ['--port', `${this.port}`, '--bind', bind, '--dir', this.#folder, '--save', ''];
+    options.push('--protected-mode', 'no');
     const durable = ['--appendonly', 'yes', '--appendfsync', 'always'];
-    const child = spawn('redis-server', [...options, ...durable], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const [command = '', ...args] = [...prefix, 'redis-server', ...options, ...durable];
+    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] });
     this.#process = child;
     await new Promise<void>((resolve, reject) => {
       let text = '';
@@ -131,8 +151,8 @@ export class RedisServer {
  * Called inside a describe: a server for its tests, which are skipped where there is none. After each test its clients are
  * closed. With `each`, every test gets a server of its own.
  */
-export function ownServer(each = false): RedisServer {
-  const server = new RedisServer();
+export function ownServer(each = false, place: Place = { prefix: [], bind: '127.0.0.1' }): RedisServer {
+  const server = new RedisServer(place);
   before(async function () {
     if (serverVersion === undefined) this.skip();
     if (!each) await server.start();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "queue/queue_recovery.h"
+#include "recovery/queue_recovery.h"
 
 #include <cerrno>
 

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
-#include "queue/stream_record.h"
+#include "recovery/stream_record.h"
 
 #include <algorithm>
 #include <cerrno>
 
 #include "os/platform.h"
 #include "os/sys.h"
+#include "registers/family_block.h"
+#include "registers/register_file.h"
 #include "util/status.h"
 #include "util/steps.h"
 
@@ -26,6 +28,20 @@ size_t TotalOf(const iovec* iov, int count) noexcept {
 
 }  // namespace
 
+int ReadStreamTotals(const std::string& folder, const std::string& family, uint32_t number,
+                     StreamTotals* out) {
+  std::shared_ptr<FamilyBlock> block;
+  const std::string file = register_file::BlockFile(family, StreamRecord::kBlockKind, number);
+  const int status = FamilyBlock::Open(folder, file, sizeof(StreamLayout), false, &block);
+  if (status < 0) return status;
+  const auto& layout = *static_cast<const StreamLayout*>(block->address());
+  if (layout.magic.load() != StreamLayout::kMagic) return -ENOENT;
+  // In this order: an item that is put and got in between counts as put only.
+  const uint64_t got = layout.tail.load();
+  *out = {layout.head.load(), got, layout.lost.load(), layout.unrecorded.load() == 0};
+  return 0;
+}
+
 std::shared_ptr<StreamRecord> StreamRecord::Over(std::shared_ptr<void> memory, bool make) {
   auto record = std::make_shared<StreamRecord>(std::move(memory));
   if (make) record->layout_->magic.store(StreamLayout::kMagic);
@@ -41,14 +57,6 @@ void StreamRecord::AwaitRoom(int64_t slice_ns) noexcept {
   const auto tail = static_cast<uint32_t>(layout_->tail.load());
   layout_->writer_sleeps.store(1);
   if (Room() == 0) platform::SleepOnWord(tail_word(), tail, slice_ns);
-}
-
-void StreamRecord::Note(uint64_t size) noexcept {
-  const uint64_t head = layout_->head.load();
-  Entry(head).store(StartOf(head) + size);
-  Step();
-  layout_->head.store(head + 1);
-  Step();
 }
 
 ssize_t StreamRecord::Write(ByteSink& sink, const iovec* iov, int count) noexcept {

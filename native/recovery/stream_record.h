@@ -4,10 +4,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <utility>
 
 #include "io/byte_stream.h"
-#include "queue/stream_layout.h"
+#include "recovery/stream_layout.h"
+#include "util/steps.h"
 
 namespace mp {
 
@@ -51,7 +53,23 @@ class StreamRecord {
   // Sleeps until there may be room.
   void AwaitRoom(int64_t slice_ns) noexcept;
   // The next bytes begin an item of this size, header included.
-  void Note(uint64_t size) noexcept;
+  void Note(uint64_t size) noexcept {
+    NoteMany(1, [size] { return size; });
+  }
+  // The same of several items, whose sizes `next` returns one after the other. A process that is
+  // killed has noted all of them or none.
+  template <typename Next>
+  void NoteMany(uint64_t items, Next next) noexcept {
+    const uint64_t head = layout_->head.load();
+    uint64_t end = StartOf(head);
+    for (uint64_t i = 0; i < items; i++) {
+      end += next();
+      Entry(head + i).store(end, std::memory_order_relaxed);
+    }
+    Step();
+    layout_->head.store(head + items);
+    Step();
+  }
   // Writes bytes of noted items.
   ssize_t Write(ByteSink& sink, const iovec* iov, int count) noexcept;
   // Takes items back that were not begun. Returns how many.
@@ -86,6 +104,18 @@ class StreamRecord {
   std::shared_ptr<void> memory_;
   StreamLayout* layout_;
 };
+
+// What a stream record says about its queue. Read without becoming a member.
+struct StreamTotals {
+  uint64_t put;   // Items in total.
+  uint64_t got;   // Items in total, those included that were dropped.
+  uint64_t lost;  // See StreamLayout.
+  bool kept;      // False once a process uses the queue that does not keep the record.
+};
+
+// 0 or -errno: -ENOENT if the queue has no record.
+int ReadStreamTotals(const std::string& folder, const std::string& family, uint32_t number,
+                     StreamTotals* out);
 
 // The bytes of the item at which the reader is, and no others, or several whole items. A read in
 // flight is noted, and moves all of what was noted or nothing.

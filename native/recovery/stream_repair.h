@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <memory>
 
-#include "queue/stream_record.h"
+#include "recovery/stream_record.h"
 #include "semaphores/tracked_semaphore.h"
 
 namespace mp {

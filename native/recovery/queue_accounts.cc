@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "queue/queue_accounts.h"
+#include "recovery/queue_accounts.h"
 
 #include <cerrno>
 #include <utility>

@@ -5,6 +5,8 @@
 // start the next child, and so on without end.
 import { AsyncLocalStorage } from 'node:async_hooks';
 
+import { NotSupported } from './errors.js';
+
 /** One for all copies of the package in a program: only one of them imports the module. */
 const KEY = Symbol.for('node-multiprocessing/import-context');
 
@@ -21,6 +23,14 @@ export async function importing<T>(load: () => Promise<T>): Promise<T> {
   await new Promise(setImmediate);
   if (process.getActiveResourcesInfo().length <= before) context.disable();
   return loaded;
+}
+
+/** The error of what a child must not do while it imports the module of its function. */
+export function importError(action: string, consequence: string): NotSupported {
+  return new NotSupported(
+    `A child process cannot ${action} while it imports the module of its function, nor in what that import has begun: ` +
+      `${consequence}. Put the code that is for the main program only behind "if (isMainProcess)"`,
+  );
 }
 
 /** Whether the caller is code that an import has begun. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "queue/stream_repair.h"
+#include "recovery/stream_repair.h"
 
 #include <limits.h>
 
@@ -7,6 +7,8 @@
 #include <thread>
 #include <vector>
 
+#include "io/frame.h"
+#include "os/platform.h"
 #include "os/sys.h"
 #include "util/status.h"
 #include "util/steps.h"
@@ -80,6 +82,33 @@ std::vector<uint64_t> Boundaries(const StreamRecord& record, const Place& place)
   return boundaries;
 }
 
+// Whether the items that are in the pipe by this answer have the lengths that their headers say.
+bool HeadersFit(const StreamRecord& record, const Place& place, const std::vector<uint8_t>& bytes) {
+  const uint64_t head = record.layout().head.load();
+  for (uint64_t item = record.layout().tail.load(); item < head; item++) {
+    const uint64_t start = record.StartOf(item);
+    if (start < place.read || start >= place.written || record.IsTorn(item)) continue;
+    const uint64_t at = start - place.read;
+    if (at >= bytes.size()) continue;
+    size_t needed = 0;
+    int64_t length = 0;
+    const auto state = frame::DecodeHeader(&bytes[at], bytes.size() - at, &needed, &length);
+    if (state == frame::HeaderState::kInvalid) return false;
+    if (state != frame::HeaderState::kComplete) continue;
+    if (needed + static_cast<uint64_t>(length) != record.EndOf(item) - start) return false;
+  }
+  return true;
+}
+
+// Of two answers with other boundaries, leaves the one that the bytes in the pipe speak for.
+void CompareBytes(const StreamRecord& record, int fd, Places* places) {
+  std::vector<uint8_t> bytes(static_cast<size_t>(places->front().written - places->front().read));
+  const ssize_t seen = platform::PeekPipe(fd, bytes.data(), bytes.size());
+  if (seen < 0) return;
+  bytes.resize(static_cast<size_t>(seen));
+  std::erase_if(*places, [&](const Place& place) { return !HeadersFit(record, place, bytes); });
+}
+
 void SetWriter(const StreamResources& stream, uint64_t written) noexcept {
   StreamRecord& record = *stream.record;
   const uint64_t not_begun = record.SetWritten(written);
@@ -103,8 +132,10 @@ int DecideBoth(const StreamResources& stream, TrackedSemaphore& other, int fd) n
   if (other.TryAcquire() < 0) return -EAGAIN;
   Places places;
   int status = Locate(record, fd, &places) && !places.empty() ? 0 : int{kQueueBroken};
-  if (places.size() == 2 && Boundaries(record, places[0]) != Boundaries(record, places[1]))
-    status = kQueueBroken;
+  if (places.size() == 2 && Boundaries(record, places[0]) != Boundaries(record, places[1])) {
+    CompareBytes(record, fd, &places);
+    if (places.size() != 1) status = kQueueBroken;
+  }
   if (status == 0) {
     if (!record.WriterAtRest()) SetWriter(stream, places[0].written);
     if (!record.ReaderAtRest()) SetReader(stream, places[0].read);

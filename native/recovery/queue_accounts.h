@@ -5,7 +5,7 @@
 #include <memory>
 
 #include "io/endpoint.h"
-#include "queue/stream_repair.h"
+#include "recovery/stream_repair.h"
 #include "semaphores/tracked_semaphore.h"
 #include "util/deadline.h"
 

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: MIT
+//
+// Members that move several items in one call.
+#include <algorithm>
+#include <cerrno>
+#include <exception>
+#include <vector>
+
+#include "streams.h"
+#include "util/status.h"
+
+namespace mp::test {
+namespace {
+
+// What is left; nothing, and one more in `broken`, if the queue is broken.
+std::vector<size_t> GetAllUnlessBroken(const TestQueue& queue, int* broken) {
+  try {
+    return GetAll(queue);
+  } catch (const std::exception&) {
+    if (queue.state->Flags() == 0) throw;
+    ++*broken;
+    return {};
+  }
+}
+
+const Test kReaderOfManyDies(
+    "stream: a reader of many items that dies at any step loses those that it wanted and no other",
+    [] {
+      constexpr size_t kWanted = 3;
+      for (const bool writes : {false, true}) {
+        const int steps = AtEveryStep([&](int step) {
+          const TestQueue queue(10);
+          for (const size_t size : {10, 70, 40, 20, 50}) Equal(queue.Put(Pattern(size)), 0);
+          // So that the sum of bytes alone tells less.
+          if (writes) {
+            DiesAtStep(7, [&](auto arm) {
+              const auto member = Join(queue);
+              arm();
+              (void)member->Put(Pattern(60));
+            });
+          }
+          const bool died = DiesAtStep(step, [&](auto arm) {
+            const auto member = Join(queue);
+            arm();
+            std::vector<Blob> items;
+            (void)member->GetMany(&items, kWanted);
+          });
+          const std::vector<size_t> got = GetAll(queue);
+          const bool kept = got.size() >= 5;
+          Check(kept || got.size() >= 2, Shown(got));
+          Check(kept ? got[0] == 10 : got[0] == 20 && got[1] == 50, Shown(got));
+          queue.slots->Check();
+          const uint64_t lost = queue.record->layout().lost.load();
+          if (!writes) Equal(got.size() + lost, size_t{5});
+          ExpectRest(queue);
+          queue.Settle();
+          return died;
+        });
+        Check(steps > 8, Shown(steps));
+      }
+    });
+
+const Test kRepairerOfManyDies(
+    "stream: so does one that sets right what a reader of many items has left", [] {
+      for (int first = 3; first < 20; first++) {
+        AtEveryStep([&](int step) {
+          const TestQueue queue(10);
+          for (const size_t size : {10, 70, 40, 20, 50}) Equal(queue.Put(Pattern(size)), 0);
+          DiesAtStep(first, [&](auto arm) {
+            const auto member = Join(queue);
+            arm();
+            std::vector<Blob> items;
+            (void)member->GetMany(&items, 3);
+          });
+          const bool died = DiesAtStep(step, [&](auto arm) {
+            const auto member = Join(queue);
+            arm();
+            (void)member->rlock->CheckHolder();
+            std::vector<Blob> items;
+            (void)member->GetMany(&items, 1);
+          });
+          const std::vector<size_t> got = GetAll(queue);
+          Check(!got.empty() && got.back() == 50, Shown(got));
+          queue.slots->Check();
+          Equal(got.size() + queue.record->layout().lost.load(), size_t{5});
+          ExpectRest(queue);
+          queue.Settle();
+          return died;
+        });
+      }
+    });
+
+const Test kMany("stream: many items are read in their order, never more than wanted or than fit",
+                 [] {
+                   const TestQueue queue(10);
+                   std::vector<Blob> items;
+                   Equal(queue.GetMany(&items, 5), static_cast<int64_t>(-EAGAIN));
+                   for (const size_t size : {10, 0, 40, 20, 16384, 16385, 50})
+                     Check(queue.Put(Pattern(size)) >= 0);
+                   Equal(queue.GetMany(&items, 3), int64_t{3 * 4 + 50});
+                   Check(items == std::vector<Blob>{Pattern(10), {}, Pattern(40)});
+                   Equal(Value(queue.rlock), 1);
+                   Equal(queue.record->depth(), uint64_t{4});
+                   Equal(queue.in_hand->slots(), 3u);
+                   // The next two do not fit, and the last one is large.
+                   Equal(queue.GetMany(&items, 9, FrameReader::kFrameBytes), int64_t{4 + 20});
+                   Equal(queue.GetMany(&items, 9), int64_t{4 + 16384});
+                   Equal(queue.GetMany(&items, 9), static_cast<int64_t>(kLargeMessage));
+                   Blob item;
+                   Equal(queue.Get(&item), 16385);
+                   Equal(queue.GetMany(&items, 9), int64_t{4 + 50});
+                   Equal(queue.GetMany(&items, 9), static_cast<int64_t>(-EAGAIN));
+                   ExpectRest(queue, 7);
+                   queue.Settle();
+                 });
+
+const Test kManyBroken("stream: many items whose headers are not what was noted break the queue",
+                       [] {
+                         const TestQueue queue(10);
+                         Equal(queue.Put(Pattern(20)), 0);
+                         uint8_t bytes[] = {0, 0, 0, 2, 65};
+                         const iovec iov{bytes, sizeof bytes};
+                         Equal(queue.wlock->TryAcquire(), 0);
+                         queue.record->Note(sizeof bytes);
+                         Equal(queue.record->Write(queue.pair.writer->sink(), &iov, 1), 5);
+                         Equal(queue.wlock->Release(TrackedSemaphore::kNoLimit), 0);
+                         std::vector<Blob> items;
+                         Equal(queue.GetMany(&items, 9), static_cast<int64_t>(kQueueBroken));
+                         Equal(queue.GetMany(&items, 9), static_cast<int64_t>(kQueueBroken));
+                         queue.Settle();
+                       });
+
+const Test kWriterOfManyDies(
+    "stream: a writer that gathers items and dies at any step loses its own and no other", [] {
+      const std::vector<size_t> sizes{60, 70, 3000, 2000, 40, 50};
+      for (const bool flushes : {true, false}) {
+        const int steps = AtEveryStep([&](int step) {
+          const TestQueue queue(20);
+          Equal(queue.Put(Pattern(10)), 0);
+          const bool died = DiesAtStep(step, [&](auto arm) {
+            const auto member = Join(queue);
+            arm();
+            for (const size_t size : sizes) (void)member->Gather(Pattern(size), size != 60);
+            if (flushes) member->writer->feeder()->Flush();
+            SettleOrEnd(*member);
+          });
+          const auto accepted = static_cast<size_t>(Value(queue.unfinished) - 1);
+          Check(queue.Put(Pattern(90)) >= 0);
+          std::vector<size_t> got = GetAll(queue);
+          Check(got.size() >= 2 && got.front() == 10 && got.back() == 90, Shown(got));
+          got.erase(got.begin());
+          got.pop_back();
+          Check(std::equal(got.begin(), got.end(), sizes.begin()), Shown(got));
+          queue.slots->Check();
+          Equal(got.size() + queue.record->layout().lost.load(), accepted);
+          ExpectRest(queue);
+          queue.Settle();
+          return died;
+        });
+        Check(steps > 30, Shown(steps));
+      }
+    });
+
+// The sums of bytes are the same whether both calls were done or none of them.
+const Test kBothDieWithMany(
+    "stream: both sides die in calls that move as many bytes in other items, and go on", [] {
+      const std::vector<std::vector<size_t>> kinds{{30, 10}, {10, 30}, {44}, {20, 20}};
+      int broken = 0;
+      for (const std::vector<size_t>& read : kinds) {
+        for (const std::vector<size_t>& written : kinds) {
+          for (int writer = 10; writer < 20; writer++) {
+            for (int reader = 1; reader < 5; reader++) {
+              const TestQueue queue(10);
+              for (const size_t size : read) Equal(queue.Put(Pattern(size)), 0);
+              DiesAtStep(writer, [&](auto arm) {
+                const auto member = Join(queue);
+                arm();
+                for (const size_t size : written) (void)member->Gather(Pattern(size), true);
+                member->writer->feeder()->Flush();
+              });
+              DiesAtStep(reader, [&](auto arm) {
+                const auto member = Join(queue);
+                arm();
+                std::vector<Blob> items;
+                (void)member->GetMany(&items, read.size());
+              });
+              (void)queue.Put(Pattern(7));
+              const std::vector<size_t> got = GetAllUnlessBroken(queue, &broken);
+              if (got.empty()) continue;
+              Equal(got.back(), size_t{7});
+              queue.slots->Check();
+              ExpectRest(queue);
+              queue.Settle();
+            }
+          }
+        }
+      }
+      Equal(broken, 0);
+    });
+
+}  // namespace
+}  // namespace mp::test
+
+int main(int argc, char** argv) { return mp::test::Run(argc, argv); }
