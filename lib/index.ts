@@ -27,6 +27,7 @@ export {
   EOFError,
   Full,
   InterruptedError,
+  MessagesLost,
   MultiprocessingError,
   NotClosed,
   NotOwner,
