@@ -7,6 +7,7 @@ import { constants } from 'node:os';
 import { hasMemory } from '../core/available-memory.js';
 import { NotSupported, systemError } from '../core/errors.js';
 import { native } from '../native/addon.js';
+import { keepInThread } from './own-buffer.js';
 
 const memory = native.memory;
 
@@ -76,7 +77,11 @@ export class MemoryBlock {
     if (this.#view !== undefined) return this.#view;
     const view = this.size > LONGEST_VIEW ? -1 : memory.view(this.#id);
     if (typeof view === 'number') throw notMapped('ArrayBuffer');
+<<<<<<< HEAD
+    keepInThread(view);
+=======
     forbidTransfer(view);
+>>>>>>> main
     this.#view = view;
     return view;
   }
