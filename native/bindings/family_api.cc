@@ -13,7 +13,7 @@
 
 #include "bindings/napi_args.h"
 #include "os/platform.h"
-#include "queue/stream_record.h"
+#include "recovery/stream_record.h"
 #include "registers/register_file.h"
 #include "registers/register_folder.h"
 #include "semaphores/family.h"
