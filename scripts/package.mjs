@@ -73,10 +73,10 @@ const PUBLISHED = [
  * The files and folders of the package, besides package.json. Source maps lead to lib/, which is not in it. Nor is what only
  * contributors read.
  */
-const PARTS = ['dist', 'interop', 'docs', 'examples', 'LICENSE', 'README.md', 'SECURITY.md'];
+const PARTS = ['dist', 'interop', 'docs', 'LICENSE', 'README.md', 'SECURITY.md'];
 
-/** What only contributors need: pages with their pictures, and the demo, which runs in a checkout. */
-const FOR_CONTRIBUTORS = ['docs/internals.md', 'docs/layers.svg', 'examples/digest/'];
+/** What only contributors need, and what is run in a checkout. Pages of the package name it without links. */
+const FOR_CONTRIBUTORS = ['docs/internals.md', 'docs/layers.svg', 'examples/'];
 
 /** @param {string} file Relative to the checkout. */
 function isForContributors(file) {
@@ -137,6 +137,15 @@ function stageMain(sources, stage, targets) {
     const whole = path.join(stage, 'dist', file);
     const { mode } = statSync(whole);
     writeFileSync(whole, readFileSync(whole, 'utf8').replace(/^\/\/# sourceMappingURL=.*\n?/m, ''), { mode });
+  }
+  for (const page of filesBelow(stage).filter((file) => file.endsWith('.md'))) {
+    const text = readFileSync(path.join(stage, page), 'utf8');
+    const unlinked = text.replaceAll(
+      /\[([^\]]*)\]\(([^)\s#]+)[^)\s]*\)/g,
+      (whole, /** @type {string} */ name, /** @type {string} */ link) =>
+        isForContributors(path.join(path.dirname(page), link)) ? name : whole,
+    );
+    if (unlinked !== text) writeFileSync(path.join(stage, page), unlinked);
   }
   const manifest = readManifest(sources);
   const kept = Object.fromEntries(PUBLISHED.map((key) => [key, manifest[key]]));
@@ -267,8 +276,8 @@ export function expectedFiles(sources) {
   const interop = filesBelow(path.join(sources, 'interop'))
     .filter((file) => /\.(h|md|py)$/.test(file))
     .map((file) => `interop/${file}`);
-  const shown = ['docs', 'examples']
-    .flatMap((name) => filesBelow(path.join(sources, name)).map((file) => `${name}/${file}`))
+  const shown = filesBelow(path.join(sources, 'docs'))
+    .map((file) => `docs/${file}`)
     .filter((file) => /\.(c|md|mjs|py|svg)$/.test(file) && !isForContributors(file));
   return [...top, ...faces, ...bundled, ...interop, ...shown].sort();
 }
