@@ -24,15 +24,11 @@ export interface FamilyListing {
   readonly names: readonly string[];
   /** Names in its register that do not exist yet, or no longer. */
   readonly missing: readonly string[];
-<<<<<<< HEAD
+  /** What the existing semaphores are for. */
+  readonly objects: readonly SharedObject[];
   /** The files of its blocks of shared memory for arrays. */
   readonly arrays: readonly string[];
   /** The memory of the existing semaphores, and of these blocks. */
-=======
-  /** What the existing semaphores are for. */
-  readonly objects: readonly SharedObject[];
-  /** The memory of the existing semaphores. */
->>>>>>> main
   readonly bytes: number;
 }
 
@@ -79,20 +75,13 @@ function listFolder(folder: string): FamilyListing[] {
     const registered = native.families.names(folder, family);
     // The family has gone in the meantime, or the file is no register.
     if (typeof registered === 'number') return [];
-<<<<<<< HEAD
-    const names = registered.filter(([, exists]) => exists).map(([name]) => name);
-    const missing = registered.filter(([, exists]) => !exists).map(([name]) => name);
-    const pids = members === undefined ? null : (members.get(family) ?? []);
-    const arrays = files.filter((file) => file.startsWith(`${family}.array.`));
-    const bytes = names.length * SEMAPHORE_BYTES + arrays.reduce((sum, file) => sum + sizeOf(join(folder, file)), 0);
-    return [{ family, members: pids, names, missing, arrays, bytes }];
-=======
     const names = registered.filter(([, , exists]) => exists).map(([name]) => name);
     const missing = registered.filter(([, , exists]) => !exists).map(([name]) => name);
     const programs = members === undefined ? null : (members.get(family) ?? []).map(programOf);
     const objects = objectsOf(folder, family, registered);
-    return [{ family, members: programs, names, missing, objects, bytes: names.length * SEMAPHORE_BYTES }];
->>>>>>> main
+    const arrays = files.filter((file) => file.startsWith(`${family}.array.`));
+    const bytes = names.length * SEMAPHORE_BYTES + arrays.reduce((sum, file) => sum + sizeOf(join(folder, file)), 0);
+    return [{ family, members: programs, names, missing, objects, arrays, bytes }];
   });
 }
 

@@ -13,7 +13,7 @@ import { native } from '../native/addon.js';
 import { kReduce, registerRebuild, type Reduced, type Reducible } from '../reduction/registry.js';
 import { addHold, registerSharedViews } from '../reduction/shared-views.js';
 import { isMarked, markArray } from '../serialization/array-mark.js';
-import { keepInThread } from './own-buffer.js';
+import { forbidTransfer } from './memory-block.js';
 
 /** Where an array is, for another process. It counts as a use of the block until it was opened. */
 export interface SharedArrayAddress extends Reduced {
@@ -67,7 +67,7 @@ function add(buffer: ArrayBuffer | number, syscall: string, detail: string): Arr
       throw new NotSupported('This runtime makes no ArrayBuffer over shared memory');
     throw systemError(buffer, syscall, detail);
   }
-  keepInThread(buffer);
+  forbidTransfer(buffer);
   state.buffers.add(buffer);
   registerSharedViews(find);
   whenIdle(trim);

@@ -7,7 +7,6 @@ import { constants } from 'node:os';
 import { hasMemory } from '../core/available-memory.js';
 import { NotSupported, systemError } from '../core/errors.js';
 import { native } from '../native/addon.js';
-import { keepInThread } from './own-buffer.js';
 
 const memory = native.memory;
 
@@ -29,15 +28,21 @@ function notMapped(what: string): NotSupported {
  */
 export function forbidTransfer(buffer: ArrayBuffer): void {
   const { markAsUntransferable } = process.getBuiltinModule('node:worker_threads');
+  if ((canForbid ??= staysDetachable(markAsUntransferable))) markAsUntransferable(buffer);
+}
+
+let canForbid: boolean | undefined;
+
+function staysDetachable(forbid: (buffer: object) => void): boolean {
   const probe = new ArrayBuffer(1) as ArrayBuffer & { transfer?(): ArrayBuffer };
-  markAsUntransferable(probe);
+  forbid(probe);
   try {
     // Node 20 has no such method.
     probe.transfer?.();
+    return true;
   } catch {
-    return;
+    return false;
   }
-  markAsUntransferable(buffer);
 }
 
 export class MemoryBlock {
@@ -77,11 +82,7 @@ export class MemoryBlock {
     if (this.#view !== undefined) return this.#view;
     const view = this.size > LONGEST_VIEW ? -1 : memory.view(this.#id);
     if (typeof view === 'number') throw notMapped('ArrayBuffer');
-<<<<<<< HEAD
-    keepInThread(view);
-=======
     forbidTransfer(view);
->>>>>>> main
     this.#view = view;
     return view;
   }
