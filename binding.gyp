@@ -13,6 +13,7 @@
       ],
       "sources": [
         "native/bindings/addon.cc",
+        "native/bindings/array_api.cc",
         "native/bindings/endpoint_api.cc",
         "native/bindings/family_api.cc",
         "native/bindings/lease_api.cc",
@@ -69,6 +70,8 @@
         "native/semaphores/resource_tracker.cc",
         "native/semaphores/semaphore_waiter.cc",
         "native/semaphores/tracked_semaphore.cc",
+        "native/shared_memory/array_block.cc",
+        "native/shared_memory/array_pool.cc",
         "native/shared_memory/shared_block.cc",
         "native/sockets/socket_address.cc",
         "native/sockets/stream_socket.cc",

@@ -73,10 +73,15 @@ const PUBLISHED = [
  * The files and folders of the package, besides package.json. Source maps lead to lib/, which is not in it. Nor is what only
  * contributors read.
  */
-const PARTS = ['dist', 'interop', 'docs', 'examples', 'CHANGELOG.md', 'LICENSE', 'README.md', 'SECURITY.md'];
+const PARTS = ['dist', 'interop', 'docs', 'LICENSE', 'README.md', 'SECURITY.md'];
 
-/** The pages in docs/, and their pictures, that only contributors read. */
-const FOR_CONTRIBUTORS = ['docs/internals.md', 'docs/layers.svg'];
+/** What only contributors need, and what is run in a checkout. Pages of the package name it without links. */
+const FOR_CONTRIBUTORS = ['docs/internals.md', 'docs/layers.svg', 'examples/'];
+
+/** @param {string} file Relative to the checkout. */
+function isForContributors(file) {
+  return FOR_CONTRIBUTORS.some((name) => file === name || `${file}/`.startsWith(name));
+}
 
 /**
  * What is in a package.json.
@@ -125,15 +130,22 @@ async function pack(folder, destination) {
 function stageMain(sources, stage, targets) {
   for (const part of PARTS) {
     const isWanted = (/** @type {string} */ file) =>
-      !file.endsWith('.map') &&
-      !/__pycache__|\.test\./.test(file) &&
-      !FOR_CONTRIBUTORS.includes(path.relative(sources, file));
+      !file.endsWith('.map') && !/__pycache__|\.test\./.test(file) && !isForContributors(path.relative(sources, file));
     cpSync(path.join(sources, part), path.join(stage, part), { recursive: true, filter: isWanted });
   }
   for (const file of filesBelow(path.join(stage, 'dist'))) {
     const whole = path.join(stage, 'dist', file);
     const { mode } = statSync(whole);
     writeFileSync(whole, readFileSync(whole, 'utf8').replace(/^\/\/# sourceMappingURL=.*\n?/m, ''), { mode });
+  }
+  for (const page of filesBelow(stage).filter((file) => file.endsWith('.md'))) {
+    const text = readFileSync(path.join(stage, page), 'utf8');
+    const unlinked = text.replaceAll(
+      /\[([^\]]*)\]\(([^)\s#]+)[^)\s]*\)/g,
+      (whole, /** @type {string} */ name, /** @type {string} */ link) =>
+        isForContributors(path.join(path.dirname(page), link)) ? name : whole,
+    );
+    if (unlinked !== text) writeFileSync(path.join(stage, page), unlinked);
   }
   const manifest = readManifest(sources);
   const kept = Object.fromEntries(PUBLISHED.map((key) => [key, manifest[key]]));
@@ -253,7 +265,7 @@ export async function buildPackage(folder) {
  * @returns {string[]}
  */
 export function expectedFiles(sources) {
-  const top = ['CHANGELOG.md', 'LICENSE', 'README.md', 'SECURITY.md', 'package.json'];
+  const top = ['LICENSE', 'README.md', 'SECURITY.md', 'package.json'];
   const faces = ['index', 'managers', 'redis'].flatMap((name) =>
     ['.js', '.cjs', '.d.ts', '.d.cts', '-bundled.js', '-webpack.js'].map((end) => `dist/${name}${end}`),
   );
@@ -264,9 +276,9 @@ export function expectedFiles(sources) {
   const interop = filesBelow(path.join(sources, 'interop'))
     .filter((file) => /\.(h|md|py)$/.test(file))
     .map((file) => `interop/${file}`);
-  const shown = ['docs', 'examples']
-    .flatMap((name) => filesBelow(path.join(sources, name)).map((file) => `${name}/${file}`))
-    .filter((file) => /\.(c|md|mjs|py|svg)$/.test(file) && !FOR_CONTRIBUTORS.includes(file));
+  const shown = filesBelow(path.join(sources, 'docs'))
+    .map((file) => `docs/${file}`)
+    .filter((file) => /\.(c|md|mjs|py|svg)$/.test(file) && !isForContributors(file));
   return [...top, ...faces, ...bundled, ...interop, ...shown].sort();
 }
 

@@ -177,7 +177,8 @@ static int64_t cpu_ns(pid_t child) {
 int main(int argc, char **argv) {
   if (argc != 7) {
     fprintf(stderr,
-            "usage: echo socketpair|pipe[-large] round-trip|one-way size batch warm-up-ms measured-ms\n");
+            "usage: echo socketpair|pipe[-large] round-trip|one-way size batch warm-up-ms "
+            "measured-ms\n");
     return 2;
   }
   int one_way = strcmp(argv[2], "one-way") == 0;

@@ -353,7 +353,10 @@ export async function compare(
       const ofThis = (results[operation] ??= {});
       for (const { label, command, package: needed } of ways) {
         if (needed !== undefined && installed(needed) === undefined) continue;
-        const output = (await runForJson([...command, String(warmUpMs), String(measuredMs)], EXTRA_SECONDS)) as TrialOutput;
+        const output = (await runForJson(
+          [...command, String(warmUpMs), String(measuredMs)],
+          EXTRA_SECONDS,
+        )) as TrialOutput;
         (ofThis[label] ??= []).push(median(output.nsPerOperation));
       }
     }

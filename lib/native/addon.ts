@@ -4,7 +4,7 @@
 // waiting. Endpoints, queues and semaphores are named by small integers, their ids. Results are >= 0, a negated errno, or one of
 // `status`.
 import { loadAddon } from './load-addon.js';
-import type { NativeMemory } from './memory-functions.js';
+import type { NativeArrays, NativeMemory } from './memory-functions.js';
 import type { NativeLeases, NativeQueues } from './queue-functions.js';
 import { readSettings } from './settings.js';
 
@@ -178,6 +178,7 @@ export interface Native {
   readonly queues: NativeQueues;
   readonly leases: NativeLeases;
   readonly memory: NativeMemory;
+  readonly arrays: NativeArrays;
 
   /** Codes that are not errno values, and the few errno values that are handled by name. */
   readonly status: {

@@ -5,10 +5,10 @@
 #include <memory>
 
 #include "queue/feeder.h"
-#include "recovery/queue_accounts.h"
 #include "queue/queue_reader.h"
 #include "queue/queue_state.h"
 #include "queue/queue_writer.h"
+#include "recovery/queue_accounts.h"
 #include "recovery/stream_record.h"
 #include "semaphores/family.h"
 #include "util/id_table.h"

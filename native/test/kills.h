@@ -11,8 +11,8 @@
 #include <utility>
 
 #include "check.h"
-#include "recovery/queue_accounts.h"
 #include "queues.h"
+#include "recovery/queue_accounts.h"
 #include "util/steps.h"
 
 namespace mp::test {

@@ -6,8 +6,8 @@
 #include <thread>
 #include <vector>
 
-#include "recovery/queue_recovery.h"
 #include "queues.h"
+#include "recovery/queue_recovery.h"
 #include "util/status.h"
 
 namespace mp::test {
