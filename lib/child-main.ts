@@ -32,6 +32,7 @@ registerRebuild(
   loading('./synchronize/rebuild.js'),
 );
 registerRebuild(['Queue', 'JoinableQueue', 'SimpleQueue'], loading('./queues/rebuild.js'));
+registerRebuild(['SharedArray'], loading('./shared-memory/array-views.js'));
 registerRebuild(
   ['SharedMemory', 'ShareableList', 'RawValue', 'RawArray', 'Value', 'Array', 'Barrier'],
   loading('./shared-memory/rebuild.js'),

@@ -27,6 +27,7 @@ export {
   EOFError,
   Full,
   InterruptedError,
+  MessagesLost,
   MultiprocessingError,
   NotClosed,
   NotOwner,
@@ -106,6 +107,7 @@ export { SimpleQueue } from './queues/simple-queue.js';
 export type { QueueStats } from './queues/transport.js';
 export { Barrier, type BarrierDescriptor, type BarrierOptions } from './shared-memory/barrier.js';
 export type { PieceAddress } from './shared-memory/heap.js';
+export { sharedArray, type SharedArrayMaker, type TypedArrayClass } from './shared-memory/shared-array.js';
 export { ShareableList, type ListItem, type ShareableListOptions } from './shared-memory/shareable-list.js';
 export {
   SharedMemory,
@@ -132,4 +134,5 @@ import './connection/rebuild.js';
 import './synchronize/rebuild.js';
 import './queues/rebuild.js';
 import './shared-memory/rebuild.js';
+import './shared-memory/array-views.js';
 import './python/pickling.js';

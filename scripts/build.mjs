@@ -38,6 +38,7 @@ const loadedLater = [
   'synchronize/rebuild',
   'queues/rebuild',
   'shared-memory/rebuild',
+  'shared-memory/array-views',
   'python/pickling',
   'python/rebuild',
   'pool/node/worker',
@@ -53,11 +54,11 @@ const entries = [...programs, ...loadedLater];
  * need goes into the first one: else an entry would load a large file for its sake (test/package/dist.test.ts).
  */
 const shared = {
-  'child-base': ['child-main', 'event-loop/driver', 'reduction/description', 'core/available-memory'],
+  'child-base': ['child-main', 'event-loop/driver', 'reduction/description', 'core/available-memory', 'serialization/array-mark'],
   synchronize: ['synchronize/rebuild'],
   queues: ['queues/rebuild'],
   'shared-memory': ['shared-memory/rebuild'],
-  pickle: ['serialization/pickle/codec'],
+  pickle: ['serialization/pickle/codec', 'python/array-pickles'],
   listener: ['python/pickling'],
   'current-task': ['pool/node/current-task', 'pool/context', 'pool/protocol'],
   pool: ['pool/pool'],

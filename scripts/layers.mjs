@@ -49,7 +49,7 @@ export const layers = {
           name: 'connection',
           meaning: 'Pipe, Connection, wait: messages in order, received with promises or by blocking',
         },
-        { name: 'shared-memory', meaning: 'SharedMemory, ShareableList, Value, Array, Barrier' },
+        { name: 'shared-memory', meaning: 'SharedMemory, Value, Array, Barrier, arrays for numpy' },
       ],
       [
         { name: 'listener', meaning: 'Listener, Client, authentication' },

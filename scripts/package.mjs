@@ -73,10 +73,15 @@ const PUBLISHED = [
  * The files and folders of the package, besides package.json. Source maps lead to lib/, which is not in it. Nor is what only
  * contributors read.
  */
-const PARTS = ['dist', 'interop', 'docs', 'examples', 'CHANGELOG.md', 'LICENSE', 'README.md', 'SECURITY.md'];
+const PARTS = ['dist', 'interop', 'docs', 'examples', 'LICENSE', 'README.md', 'SECURITY.md'];
 
-/** The pages in docs/, and their pictures, that only contributors read. */
-const FOR_CONTRIBUTORS = ['docs/internals.md', 'docs/layers.svg'];
+/** What only contributors need: pages with their pictures, and the demo, which runs in a checkout. */
+const FOR_CONTRIBUTORS = ['docs/internals.md', 'docs/layers.svg', 'examples/digest/'];
+
+/** @param {string} file Relative to the checkout. */
+function isForContributors(file) {
+  return FOR_CONTRIBUTORS.some((name) => file === name || `${file}/`.startsWith(name));
+}
 
 /**
  * What is in a package.json.
@@ -125,9 +130,7 @@ async function pack(folder, destination) {
 function stageMain(sources, stage, targets) {
   for (const part of PARTS) {
     const isWanted = (/** @type {string} */ file) =>
-      !file.endsWith('.map') &&
-      !/__pycache__|\.test\./.test(file) &&
-      !FOR_CONTRIBUTORS.includes(path.relative(sources, file));
+      !file.endsWith('.map') && !/__pycache__|\.test\./.test(file) && !isForContributors(path.relative(sources, file));
     cpSync(path.join(sources, part), path.join(stage, part), { recursive: true, filter: isWanted });
   }
   for (const file of filesBelow(path.join(stage, 'dist'))) {
@@ -253,7 +256,7 @@ export async function buildPackage(folder) {
  * @returns {string[]}
  */
 export function expectedFiles(sources) {
-  const top = ['CHANGELOG.md', 'LICENSE', 'README.md', 'SECURITY.md', 'package.json'];
+  const top = ['LICENSE', 'README.md', 'SECURITY.md', 'package.json'];
   const faces = ['index', 'managers', 'redis'].flatMap((name) =>
     ['.js', '.cjs', '.d.ts', '.d.cts', '-bundled.js', '-webpack.js'].map((end) => `dist/${name}${end}`),
   );
@@ -266,7 +269,7 @@ export function expectedFiles(sources) {
     .map((file) => `interop/${file}`);
   const shown = ['docs', 'examples']
     .flatMap((name) => filesBelow(path.join(sources, name)).map((file) => `${name}/${file}`))
-    .filter((file) => /\.(c|md|mjs|py|svg)$/.test(file) && !FOR_CONTRIBUTORS.includes(file));
+    .filter((file) => /\.(c|md|mjs|py|svg)$/.test(file) && !isForContributors(file));
   return [...top, ...faces, ...bundled, ...interop, ...shown].sort();
 }
 

@@ -25,12 +25,13 @@ function purposes(objects: FamilyListing['objects']): Map<string, string> {
 /** The families, with a line for each name. */
 export function showListing({ folder, families, bytes }: Listing): string {
   if (families.length === 0) return `No families in ${folder}.\n`;
-  const rows = families.flatMap(({ family, members, names, missing, objects }) => {
+  const rows = families.flatMap(({ family, members, names, missing, objects, arrays }) => {
     const use = purposes(objects);
     const semaphores = [
       ...names.map((name) => [name, 'exists', use.get(name) ?? '']),
       ...missing.map((name) => [name, 'missing', '']),
-      ...(names.length + missing.length === 0 ? [['(no names)', '', '']] : []),
+      ...arrays.map((file) => [file, 'exists', 'sharedArray']),
+      ...(names.length + missing.length + arrays.length === 0 ? [['(no names)', '', '']] : []),
     ];
     const programs = membersOf(members);
     return Array.from({ length: Math.max(semaphores.length, programs.length) }, (_, i) => [

@@ -2,7 +2,9 @@
 //
 // Which semaphores this user's processes have created, for the command line program. The native layer reads the
 // registers. Listing them becomes no member of a family and takes no lock, so it changes nothing.
+import { readdirSync, statSync } from 'node:fs';
 import { constants } from 'node:os';
+import { join } from 'node:path';
 
 import { semaphoreError } from '../core/errors.js';
 import { familyFolders } from '../synchronize/family-folders.js';
@@ -24,7 +26,9 @@ export interface FamilyListing {
   readonly missing: readonly string[];
   /** What the existing semaphores are for. */
   readonly objects: readonly SharedObject[];
-  /** The memory of the existing semaphores. */
+  /** The files of its blocks of shared memory for arrays. */
+  readonly arrays: readonly string[];
+  /** The memory of the existing semaphores, and of these blocks. */
   readonly bytes: number;
 }
 
@@ -57,10 +61,16 @@ function membersByFamily(folder: string): ReadonlyMap<string, number[]> | undefi
   return found;
 }
 
+/** The size of a file, which may be gone. */
+function sizeOf(file: string): number {
+  return statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+}
+
 function listFolder(folder: string): FamilyListing[] {
   const families = native.families.list(folder);
   if (typeof families === 'number') throw semaphoreError(families, 'open', folder);
   const members = membersByFamily(folder);
+  const files = families.length === 0 ? [] : readdirSync(folder);
   return families.flatMap((family): FamilyListing[] => {
     const registered = native.families.names(folder, family);
     // The family has gone in the meantime, or the file is no register.
@@ -69,7 +79,9 @@ function listFolder(folder: string): FamilyListing[] {
     const missing = registered.filter(([, , exists]) => !exists).map(([name]) => name);
     const programs = members === undefined ? null : (members.get(family) ?? []).map(programOf);
     const objects = objectsOf(folder, family, registered);
-    return [{ family, members: programs, names, missing, objects, bytes: names.length * SEMAPHORE_BYTES }];
+    const arrays = files.filter((file) => file.startsWith(`${family}.array.`));
+    const bytes = names.length * SEMAPHORE_BYTES + arrays.reduce((sum, file) => sum + sizeOf(join(folder, file)), 0);
+    return [{ family, members: programs, names, missing, objects, arrays, bytes }];
   });
 }
 

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
-import { UnpicklingError } from '../core/errors.js';
+import { NotSupported, UnpicklingError } from '../core/errors.js';
 import { ownCopy } from '../core/own-bytes.js';
+import { hasSharedViews } from '../reduction/shared-views.js';
 import type { MessageDecoder } from '../serialization/message-decoder.js';
 import { DecodeContext, DeferredMessage, encodeShared } from './ticketed-message.js';
 import { builtIn, codecFor, kindOf, type Codec } from '../serialization/codec.js';
 import type { BuiltInSerialization } from '../serialization/format-types.js';
 import type { BorrowedBytes } from '../serialization/borrowed-bytes.js';
 import { IncompleteMessage } from './receiving/incomplete-message.js';
-import { IncomingObjectMessage, isObjectMessage } from './object-message.js';
+import { IncomingObjectMessage, isObjectMessage, makeMessage } from './object-message.js';
 import { serializeBorrowed } from '../serialization/structured/format.js';
 
 /** The first byte of what V8's serializer writes. No pickle begins with it. */
@@ -58,9 +59,10 @@ export class ChannelFormat implements Codec {
 
   encode(value: unknown): Uint8Array {
     const codec = this.#codec;
-    if (codec !== undefined) return this.#kind === 'pickle' ? encodeShared(codec, value) : codec.encode(value);
+    if (this.#kind === 'pickle') return encodeShared(codec as Codec, value);
+    if (codec !== undefined && this.#kind !== 'structured') return codec.encode(value);
     // A value that cannot be serialised leaves the format open, since nothing is sent.
-    const bytes = builtIn.structured.encode(value);
+    const bytes = encodeStructured(value);
     this.fix('structured');
     return bytes;
   }
@@ -117,6 +119,26 @@ export class ChannelFormat implements Codec {
     const kind = this.#adopted && length > 0 && message[0] !== STRUCTURED_MAGIC ? 'pickle' : 'structured';
     if (length > 0) this.fix(kind);
     return builtIn[kind];
+  }
+}
+
+/** The message of a value over a channel that carries bytes alone. */
+function encodeStructured(value: unknown): Uint8Array {
+  const { structured } = builtIn;
+  // Otherwise arrays over shared memory would be copied.
+  if (!hasSharedViews()) {
+    try {
+      return structured.encode(value);
+    } catch (error) {
+      if (!(error instanceof NotSupported)) throw error;
+    }
+  }
+  try {
+    const message = makeMessage(value, false);
+    return message instanceof Uint8Array ? message : message.bytes;
+  } catch {
+    // This says what cannot be sent.
+    return structured.encode(value);
   }
 }
 

@@ -85,7 +85,7 @@ export function reduceChannel(channel: Channel, format: ChannelFormat, exporter:
   }
   fixSerialization(format, exporter);
   const { direction } = channel;
-  const { maxMessageBytes, spinNs, asyncSpinNs, exitFlushMs, growsBuffer, views } = channel.options;
+  const { maxMessageBytes, spinNs, asyncSpinNs, exitFlushMs, growsBuffer, views, acceptedBytes } = channel.options;
   return {
     type: 'Connection',
     ...direction,
@@ -97,6 +97,7 @@ export function reduceChannel(channel: Channel, format: ChannelFormat, exporter:
       asyncSpinMicros: asyncSpinNs / 1000,
       exitFlushMs,
       views,
+      ...(acceptedBytes > 0 ? { sends: 'accepted', sendBuffer: acceptedBytes } : {}),
     },
     growsBuffer,
     held: direction.readable ? removeHeld(channel, exporter) : undefined,

@@ -8,8 +8,9 @@ import { native, READ, WRITE } from '../native/addon.js';
 import { arm, ensureStarted, spinBeforeSleep, type Pollable } from '../event-loop/reactor.js';
 import type { ChannelOptions, Direction } from './options.js';
 import { Receiver, type ReceiverOwner } from './receiving/receiver.js';
-import { SendBuffer } from './send-buffer.js';
-import { Sender, type SenderOwner } from './sender.js';
+import { SendBuffer } from './sending/send-buffer.js';
+import type { SenderOwner } from './sending/delivery.js';
+import { Sender } from './sending/sender.js';
 
 const byHand =
   '; a program that takes this descriptor over from its parent cannot be run by hand: the parent lists the pipe in stdio';
@@ -70,11 +71,17 @@ export class Channel implements Pollable, ReceiverOwner, SenderOwner {
     this.options = options;
     flushAtExit(options.exitFlushMs);
     this.receiver = new Receiver(id, options, this);
-    this.sender = new Sender(id, this, new SendBuffer(id, options.growsBuffer));
+    const { acceptedBytes, exitFlushMs, growsBuffer } = options;
+    if (acceptedBytes > 0) native.accept(id, exitFlushMs);
+    this.sender = new Sender(id, this, new SendBuffer(id, growsBuffer), acceptedBytes);
   }
 
   get fd(): number {
     return native.fileno(this.id);
+  }
+
+  get abandoned(): boolean {
+    return this.#users === 0;
   }
 
   addUser(): void {
@@ -89,6 +96,8 @@ export class Channel implements Pollable, ReceiverOwner, SenderOwner {
     if (this.#users > 0) return;
     if (discard) this.sender.discard();
     else this.sender.flush();
+    const lost = this.sender.takeLost();
+    if (lost !== undefined && !discard) process.emitWarning(lost);
     this.#releaseIfUnused();
   }
 

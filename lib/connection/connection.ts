@@ -134,7 +134,7 @@ export class Connection<S = unknown, R = S> {
    * Sends one object. CPython: `send(obj)`.
    *
    * The object is serialised and, if there is room, written before this returns; the promise resolves when the kernel
-   * has the whole message. Rejects with `PicklingError`, `ClosedError`, `NotWritable`, `TimeoutError`, an AbortError,
+   * has the whole message, or as the option `sends` says. Rejects with `MessagesLost`, `PicklingError`, `ClosedError`, `NotWritable`, `TimeoutError`, an AbortError,
    * or a system error (EPIPE when the other end is closed in all processes).
    */
   send(value: S, options?: WaitOptions): Promise<void> {
@@ -190,6 +190,28 @@ export class Connection<S = unknown, R = S> {
     const length = checkRange(offset, size, data.byteLength);
     const deadline = deadlineAfter(checkLimits(options).timeout);
     this.#channel.sender.sendSync(data, offset, length, 'sendBytesSync', deadline);
+  }
+
+  /**
+   * Resolves when everything that was sent before is written. With `sends: 'accepted'` this is how a program learns it. No
+   * CPython counterpart: there, `send` returns when it is.
+   *
+   * Rejects with `MessagesLost` if messages that were accepted could not be written, `ClosedError`, `NotWritable`,
+   * `TimeoutError`, an AbortError, or a system error.
+   */
+  flush(options?: WaitOptions): Promise<void> {
+    try {
+      this.#checkWritable();
+      return this.#channel.sender.whenWritten(checkLimits(options), this.#keepAlive);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** As `flush`, blocking. */
+  flushSync(options?: WaitOptions): void {
+    this.#checkWritable();
+    this.#channel.sender.writeAllSync(deadlineAfter(checkLimits(options).timeout));
   }
 
   /**
@@ -411,6 +433,7 @@ export class Connection<S = unknown, R = S> {
    * are.
    *
    * @param options.discard Drop the pending sends instead. A message that was written in part is cut off.
+   * @throws `MessagesLost`, after closing, if messages that were accepted could not be written, unless they are dropped.
    */
   close(options: { discard?: boolean | undefined } = {}): void {
     checkOptionNames(options, closeNames);
@@ -419,8 +442,12 @@ export class Connection<S = unknown, R = S> {
     if (this.#closed) return;
     this.#closed = true;
     collected.unregister(this);
-    this.#channel.receiver.reject(this, () => new ClosedError());
+    const { receiver, sender } = this.#channel;
+    receiver.reject(this, () => new ClosedError());
+    if (!discard) sender.flush();
+    const lost = sender.takeLost();
     this.#channel.removeUser(discard);
+    if (lost !== undefined && !discard) throw lost;
   }
 
   /** Pending operations of this object keep the process alive, which is the default. */
@@ -446,6 +473,8 @@ export class Connection<S = unknown, R = S> {
     const written = this.#closed ? undefined : sender.whenDrained();
     this.close();
     await written;
+    const lost = sender.takeLost();
+    if (lost !== undefined) throw lost;
   }
 
   /**

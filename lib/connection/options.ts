@@ -44,6 +44,14 @@ export interface ConnectionOptions {
    * memory again. Default false: every Buffer has memory of its own.
    */
   views?: boolean | undefined;
+  /**
+   * What a resolved `send` means. `'written'`, the default: the kernel has the message. `'accepted'`: the message is in memory
+   * and will be written, at the latest at the end of this turn of the event loop, or after a millisecond while the thread is
+   * blocked. If that fails, the next `send`, `flush()` or `close()` fails with `MessagesLost`.
+   */
+  sends?: 'written' | 'accepted' | undefined;
+  /** With `sends: 'accepted'`: how many bytes may wait to be written before `send` waits, in bytes. Default 1 MiB. */
+  sendBuffer?: number | undefined;
 }
 
 /** @internal The options of a Connection, for the lists of places that have others too. */
@@ -56,6 +64,8 @@ export const CONNECTION_OPTIONS = {
   asyncSpinMicros: true,
   exitFlushMs: true,
   views: true,
+  sends: true,
+  sendBuffer: true,
 } as const;
 
 /** @internal */
@@ -83,6 +93,8 @@ export interface ChannelOptions {
   readonly exitFlushMs: number;
   /** Whether received Buffers may be parts of memory that others are parts of too. */
   readonly views: boolean;
+  /** How many bytes may wait whose sends have resolved; 0 if a send resolves when its message is written. */
+  readonly acceptedBytes: number;
   /** Whether the kernel's buffer is enlarged for large messages: of a pipe or socketpair that this package made. */
   readonly growsBuffer: boolean;
 }
@@ -95,6 +107,7 @@ export interface Direction {
 
 export const DEFAULT_MAX_MESSAGE_BYTES = 2 ** 30;
 const DEFAULT_SPIN_MICROS = 50;
+const DEFAULT_SEND_BUFFER = 2 ** 20;
 
 function defaultSpinMicros(): number {
   return hasOneCpu() ? 0 : DEFAULT_SPIN_MICROS;
@@ -105,6 +118,16 @@ function checkSpin(micros: unknown, name: string): number {
   if (typeof micros !== 'number') throw argumentError('type', `${name} must be a number of microseconds`);
   if (!(micros >= 0 && micros <= 1e6)) throw argumentError('range', `${name} must be from 0 to 1000000, not ${micros}`);
   return micros * 1000;
+}
+
+function checkSends({ sends = 'written', sendBuffer }: ConnectionOptions): number {
+  if (!['written', 'accepted'].includes(sends)) {
+    throw argumentError(typeof sends === 'string' ? 'range' : 'type', "sends must be 'written' or 'accepted'");
+  }
+  if (sendBuffer !== undefined) checkInteger(sendBuffer, 'sendBuffer', 1);
+  if (sends === 'accepted') return sendBuffer ?? DEFAULT_SEND_BUFFER;
+  if (sendBuffer !== undefined) throw argumentError('range', "sendBuffer needs sends: 'accepted'");
+  return 0;
 }
 
 /** Validates options and fills in the defaults. Further options pass: callers and descriptors may have their own. */
@@ -123,6 +146,7 @@ export function checkOptions(options: ConnectionOptions, readAhead: boolean, gro
     exitFlushMs,
     readAhead: options.readAhead ?? readAhead,
     views: options.views ?? false,
+    acceptedBytes: checkSends(options),
     growsBuffer,
   };
 }

@@ -154,6 +154,20 @@ export class TaskDoneError extends MultiprocessingError {
   }
 }
 
+/**
+ * Messages that `send` had accepted (`sends: 'accepted'`) were not written; `cause` says why. No CPython counterpart.
+ */
+export class MessagesLost extends MultiprocessingError {
+  readonly code = 'ERR_MP_MESSAGES_LOST';
+  /** How many messages. */
+  readonly count: number;
+  constructor(count: number, options?: ErrorOptions) {
+    const reason = options?.cause instanceof Error ? `: ${options.cause.message}` : '';
+    super(`${count} message(s) that send had accepted were not written${reason}`, options);
+    this.count = count;
+  }
+}
+
 /** The call needs an object that is closed. CPython: `AssertionError`. */
 export class NotClosed extends MultiprocessingError {
   readonly code = 'ERR_MP_NOT_CLOSED';

@@ -29,7 +29,15 @@ const state = perEnvironment('exit', () => ({
   steps: new Map<ExitStage, ExitStep>(),
   /** The longest limit of all connections and queues, in milliseconds. */
   limitMs: 0,
+  /** What no call was told. */
+  untold: new Set<Error>(),
 }));
+
+/** An error that is printed at the end, if no call has been told until then, or one that has been told. */
+export function toldAtExit(error: Error, on: boolean): void {
+  if (on) state.untold.add(error);
+  else state.untold.delete(error);
+}
 
 /** Puts a step into its stage, once per environment. */
 export function atExit(stage: ExitStage, step: ExitStep): void {
@@ -49,15 +57,24 @@ function onExit(): void {
   const deadline = deadlineAfter(limitMs);
   const warn: Warn = (lost) => {
     const limit = `within ${limitMs} ms of the end of the process`;
-    writeSync(2, `(node:${process.pid}) Warning: ${lost} ${limit} and are lost\n`);
+    print(`Warning: ${lost} ${limit} and are lost`);
   };
   for (const stage of STAGES) steps.get(stage)?.(deadline, warn);
 }
 
+function print(text: string): void {
+  writeSync(2, `(node:${process.pid}) ${text}\n`);
+}
+
 function writeMessages(deadline: number, warn: Warn): void {
   writeAtExit(millisecondsLeft(deadline));
+  for (const error of state.untold) print(`${error.name}: ${error.message}`);
   if (unwritten.size === 0) return;
   let bytes = 0;
-  for (const writer of unwritten) bytes += native.inspect(writer.id).pending;
+  for (const writer of unwritten) {
+    bytes += native.pendingBytes(writer.id);
+    // Whatever the warning calls lost is not written later.
+    native.dropPending(writer.id);
+  }
   warn(`${bytes} bytes sent on ${unwritten.size} connection(s) were not read`);
 }

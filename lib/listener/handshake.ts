@@ -51,7 +51,7 @@ export class Handshake {
       }
       return true;
     } catch (error) {
-      this.#connection.close();
+      this.#connection.close({ discard: true });
       if (error instanceof AuthenticationError) throw error;
       const text = `The authentication was broken off: ${(error as Error).message}`;
       throw new AuthenticationError(text, { cause: error });

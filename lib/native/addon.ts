@@ -4,7 +4,7 @@
 // waiting. Endpoints, queues and semaphores are named by small integers, their ids. Results are >= 0, a negated errno, or one of
 // `status`.
 import { loadAddon } from './load-addon.js';
-import type { NativeMemory } from './memory-functions.js';
+import type { NativeArrays, NativeMemory } from './memory-functions.js';
 import type { NativeLeases, NativeQueues } from './queue-functions.js';
 import { readSettings } from './settings.js';
 
@@ -178,6 +178,7 @@ export interface Native {
   readonly queues: NativeQueues;
   readonly leases: NativeLeases;
   readonly memory: NativeMemory;
+  readonly arrays: NativeArrays;
 
   /** Codes that are not errno values, and the few errno values that are handled by name. */
   readonly status: {
@@ -291,8 +292,11 @@ export interface Native {
 
   /** Only while nothing waits: 0 when the message was written, its number when it waits. */
   send(id: number, data: Uint8Array, offset: number, size: number): number;
-  /** Adds a message behind what waits, without writing. Returns its number; numbers grow, and are used once. */
-  append(id: number, data: Uint8Array, offset: number, size: number): number;
+  /**
+   * Adds a message behind what waits, without writing, and copies at most `copied` bytes of it. Returns its number; numbers grow,
+   * and are used once.
+   */
+  append(id: number, data: Uint8Array, offset: number, size: number, copied: number): number;
   /** The same for bytes that are no message, but a part of the stream as they are. */
   appendUnframed(id: number, data: Uint8Array): number;
   appendDescriptor(id: number, fd: number): number;
@@ -310,6 +314,14 @@ export interface Native {
   /** 1: the message was taken back. 0: it was written in part or whole, and what it borrowed has been copied. */
   withdraw(id: number, message: number, borrowed: Uint8Array | undefined, offset: number, size: number): number;
   dropPending(id: number): void;
+  /** How many bytes were sent and are not written yet. */
+  pendingBytes(id: number): number;
+  /** From now on, what waits is written by another thread if this one does not come to it. `exitLimitMs`: also after a worker. */
+  accept(id: number, exitLimitMs: number): void;
+  /** Makes memory for gathered messages, which JavaScript must keep. Returns its number. See send-slab.ts. */
+  makeSlab(memory: Uint8Array): number;
+  /** Puts what will be in the memory in line, until the next call that sends or writes something on the endpoint. */
+  lend(id: number, slab: number): number;
 
   /** Blocks on triples (descriptor, interest, ready) together. Returns how many are ready, 0 at the timeout. */
   poll(triples: Int32Array, timeoutMs: number): number;

@@ -23,3 +23,25 @@ export interface NativeMemory {
   /** The memory stays mapped for as long as a buffer over it is not detached. */
   close(id: number): void;
 }
+
+/** Blocks of shared memory for arrays. A block is named by the ArrayBuffer over it. Negated errnos for failures. */
+export interface NativeArrays {
+  /** A block of this process that is not in use any more. EAGAIN if there is none. */
+  take(size: number): ArrayBuffer | number;
+  /** A new block. */
+  make(size: number): ArrayBuffer | number;
+  /** The block that a message names. ESTALE if the block has been used for something else since. */
+  open(file: string, generation: number, word: number, ticket: number): ArrayBuffer | number;
+  /** The same for a message that names a block over which there is a buffer. 0, or a negated errno. */
+  reopen(buffer: ArrayBuffer, generation: number, word: number, ticket: number): number;
+  /** Makes a ticket for a message. ENOSPC if there are too many messages with the block on their ways. */
+  send(
+    buffer: ArrayBuffer,
+  ): readonly [folder: string, file: string, generation: number, word: number, ticket: number] | number;
+  /** For a message that will not be received. */
+  endTicket(file: string, word: number, ticket: number): void;
+  /** For all messages of a process that has ended, when none of them will be received any more. */
+  endTicketsOf(pid: number): void;
+  /** Removes the blocks that are not in use. True if there are none left that only other processes use. */
+  trim(): boolean;
+}

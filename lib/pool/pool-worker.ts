@@ -4,6 +4,8 @@
 import { causeOf, type ReportedFailure } from '../core/error-report.js';
 import { ChildProcessError } from '../core/errors.js';
 import { isExiting } from '../event-loop/sync-wait.js';
+import { native } from '../native/addon.js';
+import { collectHolds, type Hold } from '../reduction/shared-views.js';
 import type { BaseProcess } from '../process/base-process.js';
 import { fromWorker, toWorker, type TaskMessage, type WorkerMessage } from './protocol.js';
 import type { Task } from './task.js';
@@ -63,6 +65,8 @@ export class PoolWorker {
   readonly #killTimeout: number;
   #killTimer: NodeJS.Timeout | undefined;
   #failure: ReportedFailure | undefined;
+  /** What the message of the task holds until the worker has read it. */
+  #holds: Hold[] = [];
   readonly pid: number;
 
   constructor(launcher: Launcher, index: number, killTimeout: number, owner: WorkerOwner) {
@@ -96,11 +100,13 @@ export class PoolWorker {
     this.state = 'busy';
     this.task = task;
     this.tasks++;
-    await this.link.sendTask(message);
+    this.#holds = [];
+    await collectHolds(this.#holds, () => this.link.sendTask(message));
   }
 
   /** The last task could not be sent. */
   notSent(): void {
+    this.#endHolds();
     this.task = undefined;
     this.#becomeIdle();
   }
@@ -128,6 +134,10 @@ export class PoolWorker {
   kill(): void {
     this.killed = true;
     this.#process.kill();
+  }
+
+  #endHolds(): void {
+    for (const end of this.#holds.splice(0)) end();
   }
 
   #killLater(): void {
@@ -168,6 +178,9 @@ export class PoolWorker {
     // What it had written whole counts.
     this.link.drain();
     this.link.close();
+    // What it has not read, and what it has sent in part.
+    this.#endHolds();
+    native.arrays.endTicketsOf(this.pid);
     this.#output.finish();
     const exitcode = this.#process.exitcode ?? 0;
     this.state = 'ending';

@@ -7,7 +7,9 @@ import type { ReportedFailure } from '../core/error-report.js';
 import { RemoteError } from '../core/pool-errors.js';
 import { fromWorker, type TaskMessage, type WorkerMessage } from '../pool/protocol.js';
 import { WorkerLink } from '../pool/worker-link.js';
+import { sharedReducers } from './array-pickles.js';
 import { decodePickle } from '../serialization/pickle/codec.js';
+import { reducerTable } from '../serialization/pickle/hooks.js';
 
 /** The error of a task: its class, message, arguments and traceback, and the exception; pickles, or null. */
 type ErrorBody = readonly [
@@ -18,13 +20,16 @@ type ErrorBody = readonly [
   exception: Buffer | null,
 ];
 
+/** What results may have that is not plain data. */
+const HOOKS = { reducers: reducerTable(sharedReducers) };
+
 /** An empty message asks the worker to end. */
 const EXIT = Buffer.alloc(0);
 
 /** The value of a pickle that may not be readable here; undefined if it is not. */
 function readable(pickle: Buffer | null): unknown {
   try {
-    return pickle === null ? undefined : decodePickle(pickle, true);
+    return pickle === null ? undefined : decodePickle(pickle, true, HOOKS);
   } catch {
     // It is about a class that is not known here. The words about the exception must do.
     return undefined;
@@ -90,6 +95,6 @@ export class PythonLink extends WorkerLink {
     if (bytes === undefined) return undefined;
     // Behind the pickle, which ends by itself.
     const kind = bytes[bytes.length - 1] ?? fromWorker.failed;
-    return { kind, read: () => decodePickle(bytes, true) };
+    return { kind, read: () => decodePickle(bytes, true, HOOKS) };
   }
 }

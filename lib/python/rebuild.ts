@@ -2,6 +2,7 @@
 //
 // The counterpart of reduce.ts: turns objects of multiprocessing, which a Python process has pickled for its child,
 // into objects of this package.
+import { sharedReducers } from './array-pickles.js';
 import type { Channel } from '../connection/channel.js';
 import { rebuildChannel } from '../connection/channel-reduction.js';
 import { ChannelFormat } from '../connection/channel-format.js';
@@ -227,6 +228,7 @@ function queueResources(
 
 function reducersFor(rebuilder: Rebuilder): ReturnType<typeof reducerTable> {
   return reducerTable({
+    ...sharedReducers,
     ctypes: Object.fromEntries(CTYPES.map((name) => [name, {}])),
     'multiprocessing.reduction': {
       _rebuild_partial: { call: (args) => rebuilder.partial(args) },

@@ -2,6 +2,7 @@
 //
 // Objects of this package in pickles: they become objects of CPython's multiprocessing, with the state that CPython's
 // own pickling for a child process gives them.
+import { reduceSharedArray } from './array-pickles.js';
 import type { ConditionAddress } from '../synchronize/waiter-counts.js';
 import type { ConnectionDescriptor } from '../connection/channel-reduction.js';
 import type { DescriptorAddress } from '../reduction/exporters.js';
@@ -151,6 +152,6 @@ function pythonObject(descriptor: Descriptor): PythonObject {
  * well, such as the lock of a Condition, stays in its place: the encoder reduces it there, and writes each object once.
  */
 export function reduceForPython(object: object, exporter: Exporter): PythonObject | undefined {
-  if (!isReducible(object)) return undefined;
+  if (!isReducible(object)) return reduceSharedArray(object, exporter);
   return pythonObject(reduceObject(object, exporter, (part) => part) as Descriptor);
 }

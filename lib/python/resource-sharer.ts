@@ -4,6 +4,7 @@
 // descriptor and puts a ticket into the pickle: the address of its Listener, and a number. The receiver of the pickle
 // connects to that address, proves that it has the key of this family of processes, and sends the number; the sender
 // answers with the descriptor.
+import { sharedReducers, reduceInMessage } from './array-pickles.js';
 import { Client, ClientSync } from '../listener/client.js';
 import { checkOptions, narrow } from '../connection/options.js';
 import { reduceObject } from '../reduction/registry.js';
@@ -191,6 +192,7 @@ class DupFd {
 const PLACEHOLDER = Object.freeze({});
 
 const reducers = reducerTable({
+  ...sharedReducers,
   [DUP_FD.module]: {
     [DUP_FD.name]: {
       call: () => new DupFd(),
@@ -266,6 +268,8 @@ function reduceConnection(connection: Connection<never, unknown>, context: Forma
 /** Lets pickles on channels hold Connections. */
 export const connectionHooks: PickleHooks = {
   reduce: (object, context) =>
-    object instanceof Connection ? reduceConnection(object as Connection<never, unknown>, context) : undefined,
+    object instanceof Connection
+      ? reduceConnection(object as Connection<never, unknown>, context)
+      : reduceInMessage(object, context),
   reducers,
 };

@@ -3,7 +3,7 @@
 // Objects that travel with a message.
 import { constants } from 'node:os';
 
-import { systemError } from '../core/errors.js';
+import { NotSupported, systemError } from '../core/errors.js';
 import { native } from '../native/addon.js';
 import {
   exportSemaphore,
@@ -38,6 +38,17 @@ export class Attachments implements Exporter {
   /** Undoes the export, if the message will not be sent. */
   failed(): void {
     for (const undo of this.#undo.splice(0)) undo();
+  }
+}
+
+/** For a channel of bytes alone, over which only what has a name can go. */
+export class NoAttachments extends Attachments {
+  override descriptor(): never {
+    throw new NotSupported('The channel carries no descriptors');
+  }
+
+  override semaphore(): never {
+    throw new NotSupported('Semaphores are sent over duplex connections only');
   }
 }
 

@@ -55,6 +55,8 @@ export interface Exporter {
   semaphore(semaphore: TransferableSemaphore): SemaphoreAddress;
   /** Registers `undo`, which runs if the object is not passed on after all. */
   onFailure(undo: () => void): void;
+  /** Registers what runs when the receiver has opened everything, or can no longer do so. Missing where nothing tells. */
+  onSettled?(settled: () => void): void;
 }
 
 /** Finds the parts of an object that came from another process or thread. */

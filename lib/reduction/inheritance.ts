@@ -28,6 +28,7 @@ export class Inheritance implements Exporter {
   readonly #fds: number[] = [];
   readonly #pinned: TransferableSemaphore[] = [];
   readonly #undo: (() => void)[] = [];
+  readonly #settled: (() => void)[] = [];
 
   /**
    * @param first The number of the first descriptor in the child.
@@ -66,9 +67,14 @@ export class Inheritance implements Exporter {
     this.#undo.push(undo);
   }
 
+  onSettled(settled: () => void): void {
+    this.#settled.push(settled);
+  }
+
   /** Releases the names: the child has opened everything, or can no longer open anything. */
   attached(): void {
     for (const semaphore of this.#pinned.splice(0)) semaphore.unpin();
+    for (const settled of this.#settled.splice(0)) settled();
   }
 
   /** Undoes the export, if no child was started. */

@@ -35,7 +35,8 @@ export interface Reducible {
 
 /** An object that was rebuilt. */
 export interface Rebuilt {
-  close(): void;
+  /** Missing for a typed array, which ends with its last use. */
+  close?(): void;
   dup?(): Rebuilt;
 }
 

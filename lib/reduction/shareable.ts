@@ -33,6 +33,11 @@ function markOf(object: object): unknown {
   return Object.getOwnPropertyDescriptor(object, 'shareable')?.value;
 }
 
+/** The name of the class of a marked object. */
+export function shareableName(object: object): string | undefined {
+  return isShareable(object) ? (markOf(object) as { [Symbol.toStringTag]: string })[Symbol.toStringTag] : undefined;
+}
+
 /** Whether an object is marked. */
 export function isShareable(object: object): boolean {
   const mark = markOf(object);

@@ -28,15 +28,21 @@ function notMapped(what: string): NotSupported {
  */
 export function forbidTransfer(buffer: ArrayBuffer): void {
   const { markAsUntransferable } = process.getBuiltinModule('node:worker_threads');
+  if ((canForbid ??= staysDetachable(markAsUntransferable))) markAsUntransferable(buffer);
+}
+
+let canForbid: boolean | undefined;
+
+function staysDetachable(forbid: (buffer: object) => void): boolean {
   const probe = new ArrayBuffer(1) as ArrayBuffer & { transfer?(): ArrayBuffer };
-  markAsUntransferable(probe);
+  forbid(probe);
   try {
     // Node 20 has no such method.
     probe.transfer?.();
+    return true;
   } catch {
-    return;
+    return false;
   }
-  markAsUntransferable(buffer);
 }
 
 export class MemoryBlock {

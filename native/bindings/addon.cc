@@ -2,6 +2,7 @@
 #include <node_api.h>
 #include <uv.h>
 
+#include "bindings/array_api.h"
 #include "bindings/endpoint_api.h"
 #include "bindings/family_api.h"
 #include "bindings/lease_api.h"
@@ -37,5 +38,6 @@ NAPI_MODULE_INIT() {
   mp::ExportQueueApi(env, exports);
   mp::ExportLeaseApi(env, exports);
   mp::ExportSharedMemoryApi(env, exports);
+  mp::ExportArrayApi(env, exports);
   return exports;
 }

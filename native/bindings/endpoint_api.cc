@@ -181,7 +181,7 @@ napi_value Inspect(napi_env env, napi_callback_info info) {
   set("writeMethod", static_cast<double>(endpoint->method(true)));
   set("length", static_cast<double>(endpoint->reader().length()));
   set("received", static_cast<double>(endpoint->reader().received()));
-  set("pending", static_cast<double>(endpoint->writer().pending_bytes()));
+  set("pending", static_cast<double>(endpoint->outbox().pending_bytes()));
   return out;
 }
 

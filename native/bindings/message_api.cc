@@ -5,11 +5,13 @@
 #include "bindings/message_api.h"
 
 #include <algorithm>
+#include <chrono>
 #include <memory>
 
 #include "bindings/napi_args.h"
 #include "environment/addon_env.h"
 #include "environment/blocking.h"
+#include "io/flush_thread.h"
 #include "util/status.h"
 
 namespace mp {
@@ -57,7 +59,8 @@ napi_value ReceiveSync(napi_env env, napi_callback_info info) {
   const Deadline deadline = Deadline::After(args.Number(4));
   Spinner spinner(static_cast<int64_t>(args.Number(5)), &endpoint->spin_history);
   const Endpoint::BlockingScope blocking(
-      *endpoint, !spinner.enabled() && MayBlockInside(addon, deadline, args.Flag(6)));
+      *endpoint, Endpoint::BlockingScope::kReading,
+      !spinner.enabled() && MayBlockInside(addon, deadline, args.Flag(6)));
   const bool wait_first =
       !blocking.on() && endpoint->receive_habit.ExpectsToWait() && !endpoint->reader().Ready();
   int attempts = 0;
@@ -95,7 +98,8 @@ napi_value ReceiveLargeSync(napi_env env, napi_callback_info info) {
   const std::shared_ptr<Endpoint> endpoint = addon.Find(args.Int(0))->endpoint;
   const auto target = std::min(static_cast<int64_t>(into.size), endpoint->reader().length());
   const Deadline deadline = Deadline::After(args.Number(2));
-  const Endpoint::BlockingScope blocking(*endpoint, MayBlockInside(addon, deadline, args.Flag(3)));
+  const Endpoint::BlockingScope blocking(*endpoint, Endpoint::BlockingScope::kReading,
+                                         MayBlockInside(addon, deadline, args.Flag(3)));
   return args.Return(
       BlockUntilDone(addon, endpoint->fd(), POLLIN, deadline, nullptr, false, [&]() -> int64_t {
         const int64_t have =
@@ -119,22 +123,31 @@ bool Part(const Bytes& whole, size_t offset, size_t size, const uint8_t** data) 
   return true;
 }
 
+// Another thread writes what is left here if this one does not come to it.
+void WatchAccepted(Endpoint& endpoint) {
+  if (endpoint.outbox().due() != 0) FlushThread::Watch(endpoint.shared_from_this());
+}
+
 napi_value Send(napi_env env, napi_callback_info info) {
   const Args<4> args(env, info);
   Endpoint* endpoint = args.addon().FindEndpoint(args.Int(0));
   const uint8_t* data = nullptr;
   if (endpoint == nullptr) return args.Return(-EBADF);
   if (!Part(args.Bytes(1), args.Size(2), args.Size(3), &data)) return args.Return(kBufferChanged);
-  return args.Return(endpoint->writer().Send(endpoint->sink(), data, args.Size(3)));
+  const int64_t status = endpoint->outbox().Send(endpoint->sink(), data, args.Size(3));
+  WatchAccepted(*endpoint);
+  return args.Return(status);
 }
 
 napi_value Append(napi_env env, napi_callback_info info) {
-  const Args<4> args(env, info);
+  const Args<5> args(env, info);
   Endpoint* endpoint = args.addon().FindEndpoint(args.Int(0));
   const uint8_t* data = nullptr;
   if (endpoint == nullptr) return args.Return(-EBADF);
   if (!Part(args.Bytes(1), args.Size(2), args.Size(3), &data)) return args.Return(kBufferChanged);
-  return args.Return(endpoint->writer().Append(data, args.Size(3)));
+  const int64_t number = endpoint->outbox().Append(data, args.Size(3), args.Size(4));
+  WatchAccepted(*endpoint);
+  return args.Return(number);
 }
 
 napi_value AppendUnframed(napi_env env, napi_callback_info info) {
@@ -142,7 +155,7 @@ napi_value AppendUnframed(napi_env env, napi_callback_info info) {
   Endpoint* endpoint = args.addon().FindEndpoint(args.Int(0));
   if (endpoint == nullptr) return args.Return(-EBADF);
   const Bytes data = args.Bytes(1);
-  return args.Return(endpoint->writer().AppendUnframed(data.data, data.size));
+  return args.Return(endpoint->outbox().AppendUnframed(data.data, data.size));
 }
 
 napi_value AppendDescriptor(napi_env env, napi_callback_info info) {
@@ -152,7 +165,7 @@ napi_value AppendDescriptor(napi_env env, napi_callback_info info) {
   if (!endpoint->is_socket()) return args.Return(-ENOTSOCK);
   const int copy = sys::Duplicate(args.Int(1));
   if (copy < 0) return args.Return(copy);
-  return args.Return(endpoint->writer().AppendDescriptor(UniqueFd(copy)));
+  return args.Return(endpoint->outbox().AppendDescriptor(UniqueFd(copy)));
 }
 
 // The borrowed payload of a message: a typed array, the offset and the size of the message in it.
@@ -176,8 +189,10 @@ napi_value Flush(napi_env env, napi_callback_info info) {
   const Args<5> args(env, info);
   Endpoint* endpoint = args.addon().FindEndpoint(args.Int(0));
   if (endpoint == nullptr) return args.Return(-EBADF);
-  return args.Return(
-      endpoint->writer().Flush(endpoint->sink(), ReadBorrowed(args, 1), args.Size(4)));
+  const int64_t status =
+      endpoint->outbox().Flush(endpoint->sink(), ReadBorrowed(args, 1), args.Size(4));
+  WatchAccepted(*endpoint);
+  return args.Return(status);
 }
 
 // Blocks until the first waiting message is complete.
@@ -188,12 +203,17 @@ napi_value FlushSync(napi_env env, napi_callback_info info) {
   const std::shared_ptr<Endpoint> endpoint = addon.Find(args.Int(0))->endpoint;
   const FrameWriter::Borrowed borrowed = ReadBorrowed(args, 1);
   const Deadline deadline = Deadline::After(args.Number(4));
-  const Endpoint::BlockingScope blocking(*endpoint, MayBlockInside(addon, deadline, args.Flag(5)));
-  return args.Return(
+  Outbox& outbox = endpoint->outbox();
+  const Endpoint::BlockingScope blocking(
+      *endpoint, Endpoint::BlockingScope::kWriting,
+      !outbox.accepts() && MayBlockInside(addon, deadline, args.Flag(5)));
+  const int64_t result =
       BlockUntilDone(addon, endpoint->fd(), POLLOUT, deadline, nullptr, false, [&]() -> int64_t {
-        const int64_t done = endpoint->writer().Flush(endpoint->sink(), borrowed, SIZE_MAX);
-        return done == 0 && !endpoint->writer().empty() ? -EAGAIN : done;
-      }));
+        const int64_t done = outbox.Flush(endpoint->sink(), borrowed, SIZE_MAX);
+        return done == 0 && !outbox.empty() ? -EAGAIN : done;
+      });
+  WatchAccepted(*endpoint);
+  return args.Return(result);
 }
 
 napi_value Withdraw(napi_env env, napi_callback_info info) {
@@ -201,13 +221,49 @@ napi_value Withdraw(napi_env env, napi_callback_info info) {
   Endpoint* endpoint = args.addon().FindEndpoint(args.Int(0));
   if (endpoint == nullptr) return args.Return(-EBADF);
   const auto number = static_cast<int64_t>(args.Number(1));
-  return args.Return(endpoint->writer().Withdraw(number, ReadBorrowed(args, 2)));
+  return args.Return(endpoint->outbox().Withdraw(number, ReadBorrowed(args, 2)));
+}
+
+napi_value PendingBytes(napi_env env, napi_callback_info info) {
+  const Args<1> args(env, info);
+  Endpoint* endpoint = args.addon().FindEndpoint(args.Int(0));
+  if (endpoint == nullptr) return args.Return(0);
+  return args.Return(static_cast<int64_t>(endpoint->outbox().pending_bytes()));
+}
+
+// accept(id, exitLimitMs)
+napi_value Accept(napi_env env, napi_callback_info info) {
+  const Args<2> args(env, info);
+  Endpoint* endpoint = args.addon().FindEndpoint(args.Int(0));
+  const double limit = std::min(args.Number(1), 1e9);
+  if (endpoint != nullptr) {
+    endpoint->outbox().Accept(std::chrono::milliseconds(static_cast<int64_t>(limit)));
+  }
+  return nullptr;
+}
+
+napi_value MakeSlab(napi_env env, napi_callback_info info) {
+  const Args<1> args(env, info);
+  const Bytes memory = args.Bytes(0);
+  if (memory.size <= SendSlab::kHeadBytes) return args.Return(-EINVAL);
+  return args.Return(args.addon().AddSlab(args.Value(0), memory.data, memory.size));
+}
+
+// lend(id, slab)
+napi_value Lend(napi_env env, napi_callback_info info) {
+  const Args<2> args(env, info);
+  Endpoint* endpoint = args.addon().FindEndpoint(args.Int(0));
+  SendSlab* slab = args.addon().FindSlab(args.Int(1));
+  if (endpoint == nullptr || slab == nullptr) return args.Return(-EBADF);
+  endpoint->outbox().Lend(slab, args.Int(0));
+  WatchAccepted(*endpoint);
+  return args.Return(0);
 }
 
 napi_value DropPending(napi_env env, napi_callback_info info) {
   const Args<1> args(env, info);
   Endpoint* endpoint = args.addon().FindEndpoint(args.Int(0));
-  if (endpoint != nullptr) endpoint->writer().Clear();
+  if (endpoint != nullptr) endpoint->outbox().Clear();
   return nullptr;
 }
 
@@ -229,6 +285,10 @@ void ExportMessageApi(napi_env env, napi_value exports) {
       {"flushSync", FlushSync},
       {"withdraw", Withdraw},
       {"dropPending", DropPending},
+      {"pendingBytes", PendingBytes},
+      {"accept", Accept},
+      {"makeSlab", MakeSlab},
+      {"lend", Lend},
   };
   ExportFunctions(env, exports, functions);
 }

@@ -4,14 +4,13 @@
 // endpoint_api.cc.
 #include "bindings/shared_memory_api.h"
 
-#include <dlfcn.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <memory>
 #include <utility>
 
+#include "bindings/external_buffer.h"
 #include "bindings/napi_args.h"
 #include "environment/addon_env.h"
 #include "shared_memory/shared_block.h"
@@ -20,16 +19,9 @@ namespace mp {
 
 namespace {
 
-// Found at run time: a runtime may refuse memory that is not its own, and the second one exists
-// since Node 24.16.
-using CreateBuffer = napi_status (*)(napi_env, void*, size_t, napi_finalize, void*, napi_value*);
+// Found at run time: it exists since Node 24.16.
 using CreateSharedBuffer = napi_status (*)(napi_env, void*, size_t, void (*)(void*, void*), void*,
                                            napi_value*);
-
-template <typename Function>
-Function Symbol(const char* name) noexcept {
-  return reinterpret_cast<Function>(::dlsym(RTLD_DEFAULT, name));
-}
 
 template <size_t N>
 SharedBlock* Find(const Args<N>& args) {
@@ -98,15 +90,12 @@ napi_value View(napi_env env, napi_callback_info info) {
   const Args<1> args(env, info);
   const SharedBlock* block = Find(args);
   if (block == nullptr) return args.Return(-EBADF);
-  static const auto create = Symbol<CreateBuffer>("napi_create_external_arraybuffer");
-  if (create == nullptr) return args.Return(-ENOTSUP);
   auto* kept = new Kept(block->mapping());
+  const auto drop = [](napi_env, void*, void* hint) { Drop(hint); };
   napi_value buffer = nullptr;
-  const napi_status status = create(
-      env, (*kept)->data(), (*kept)->size(), [](napi_env, void*, void* hint) { Drop(hint); }, kept,
-      &buffer);
-  if (status == napi_ok) return buffer;
-  if (status == napi_no_external_buffers_allowed) Drop(kept);
+  if (CreateExternalBuffer(env, (*kept)->data(), (*kept)->size(), drop, kept, &buffer)) {
+    return buffer;
+  }
   return args.Return(-ENOTSUP);
 }
 
@@ -117,7 +106,7 @@ napi_value ViewShared(napi_env env, napi_callback_info info) {
   const SharedBlock* block = Find(args);
   if (block == nullptr) return args.Return(-EBADF);
   static const auto create =
-      Symbol<CreateSharedBuffer>("node_api_create_external_sharedarraybuffer");
+      RuntimeFunction<CreateSharedBuffer>("node_api_create_external_sharedarraybuffer");
   if (create == nullptr) return args.Return(-ENOTSUP);
   Kept mapping;
   const int status = SharedMapping::Map(block->fd(), block->mapping()->size(), &mapping);

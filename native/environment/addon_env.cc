@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "io/flush_thread.h"
+
 namespace mp {
 
 namespace {
@@ -84,6 +86,7 @@ int AddonEnv::Start(bool is_main_thread, napi_value on_ready, napi_value events)
 
 void AddonEnv::OnCleanup(napi_async_cleanup_hook_handle handle, void* context) {
   auto* self = static_cast<AddonEnv*>(context);
+  self->AbandonSends();
   // Every descriptor leaves the event set before it is closed.
   self->pollables_.ForEach([&](const Pollable& pollable) {
     if (pollable.interest != 0) self->poller_.set().Remove(pollable.fd());
@@ -98,6 +101,34 @@ void AddonEnv::OnCleanup(napi_async_cleanup_hook_handle handle, void* context) {
         napi_remove_async_cleanup_hook(static_cast<napi_async_cleanup_hook_handle>(hook));
       },
       handle);
+}
+
+// What was sent and is here is written, as far as there is room. What was accepted beyond that
+// outlives a worker; at the end of the process, lib/ has done what can be done.
+void AddonEnv::AbandonSends() noexcept {
+  pollables_.ForEach([&](const Pollable& pollable) {
+    const std::shared_ptr<Endpoint>& endpoint = pollable.endpoint;
+    if (!endpoint) return;
+    Outbox& outbox = endpoint->outbox();
+    if (outbox.Abandon(endpoint->sink()) && !is_main_thread_)
+      FlushThread::Adopt(endpoint, outbox.exit_limit());
+    else
+      FlushThread::Forget(*endpoint);
+  });
+  for (const auto& slab : slabs_) napi_delete_reference(env_, slab->memory);
+  slabs_.clear();
+}
+
+int32_t AddonEnv::AddSlab(napi_value memory, uint8_t* data, size_t size) {
+  auto slab = std::make_unique<Slab>(Slab{SendSlab(data, size), nullptr});
+  if (napi_create_reference(env_, memory, 1, &slab->memory) != napi_ok) return -ENOMEM;
+  slabs_.push_back(std::move(slab));
+  return static_cast<int32_t>(slabs_.size() - 1);
+}
+
+SendSlab* AddonEnv::FindSlab(int32_t number) noexcept {
+  const auto index = static_cast<size_t>(number);
+  return number >= 0 && index < slabs_.size() ? &slabs_[index]->slab : nullptr;
 }
 
 int32_t AddonEnv::Add(std::shared_ptr<Endpoint> endpoint) {
@@ -121,6 +152,7 @@ void AddonEnv::Release(int32_t id) noexcept {
   Pollable* pollable = Find(id);
   if (pollable == nullptr) return;
   Forget(id, *pollable);
+  if (pollable->endpoint) FlushThread::Forget(*pollable->endpoint);
   pollables_.Remove(id);
 }
 

@@ -9,12 +9,14 @@
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "environment/environment_children.h"
 #include "environment/environment_leases.h"
 #include "environment/environment_queues.h"
 #include "environment/environment_semaphores.h"
 #include "io/endpoint.h"
+#include "io/send_slab.h"
 #include "loop/poller.h"
 #include "os/wake.h"
 #include "shared_memory/shared_block.h"
@@ -62,6 +64,10 @@ class AddonEnv {
   void SetRef(bool on) noexcept { poller_.SetRef(on); }
   int SetSpin(int64_t ns) { return poller_.SetSpin(ns); }
 
+  // Memory that JavaScript keeps for as long as the environment: its number. It is not moved.
+  int32_t AddSlab(napi_value memory, uint8_t* data, size_t size);
+  SendSlab* FindSlab(int32_t number) noexcept;
+
   EnvironmentSemaphores& semaphores() noexcept { return semaphores_; }
   EnvironmentChildren& children() noexcept { return children_; }
   EnvironmentQueues& queues() noexcept { return queues_; }
@@ -84,6 +90,7 @@ class AddonEnv {
  private:
   static void OnReady(void* context) noexcept;
   static void OnCleanup(napi_async_cleanup_hook_handle handle, void* context);
+  void AbandonSends() noexcept;
   void Forget(int32_t id, Pollable& pollable) noexcept;
   int CollectReady(Event* events, int max) noexcept;
   void DispatchReady();
@@ -101,6 +108,11 @@ class AddonEnv {
   EnvironmentQueues queues_;
   EnvironmentLeases leases_;
   IdTable<std::unique_ptr<SharedBlock>> blocks_;
+  struct Slab {
+    SendSlab slab;
+    napi_ref memory;
+  };
+  std::vector<std::unique_ptr<Slab>> slabs_;
   int32_t watched_xor_ = 0;  // All ids in the event set combined: the id itself if there is one.
   IoMethod first_method_ = IoMethod::kNoWait;
   bool is_main_thread_ = true;

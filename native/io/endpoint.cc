@@ -78,7 +78,7 @@ ssize_t WriteWhileReady(int fd, const iovec* iov, int count) noexcept {
 Endpoint::Endpoint(UniqueFd fd, const sys::Description& what, const Options& options)
     : fd_(std::move(fd)),
       reader_(options.max_message_bytes),
-      writer_(what.kind == sys::Kind::kSocket ? SIZE_MAX : kHeaderAloneFrom),
+      outbox_(what.kind == sys::Kind::kSocket ? SIZE_MAX : kHeaderAloneFrom),
       read_method_(options.first_method),
       write_method_(options.first_method),
       socket_(what.kind == sys::Kind::kSocket) {
@@ -120,7 +120,7 @@ ssize_t Endpoint::ReadSocket(const iovec* iov, int count, ArrivedDescriptor* des
   message.msg_iovlen = static_cast<decltype(message.msg_iovlen)>(count);
   message.msg_control = control;
   message.msg_controllen = sizeof control;
-  const ssize_t n = platform::ReceiveMessage(fd_.get(), &message, blocks_);
+  const ssize_t n = platform::ReceiveMessage(fd_.get(), &message, read_blocks_);
   if (n < 0) return n;
   // There was room for all that one message can carry. So if anything was cut off, this process has
   // no more numbers for descriptors.
@@ -150,7 +150,7 @@ ssize_t Endpoint::ReadSocket(const iovec* iov, int count, ArrivedDescriptor* des
 }
 
 ssize_t Endpoint::ReadPipe(const iovec* iov, int count) {
-  if (blocks_) return sys::Readv(fd_.get(), iov, count);
+  if (read_blocks_) return sys::Readv(fd_.get(), iov, count);
   if (read_method_ == IoMethod::kNoWait) {
     const ssize_t n = platform::ReadNoWait(fd_.get(), iov, count);
     if (!IsUnsupported(n)) return n;
@@ -176,15 +176,15 @@ ssize_t Endpoint::Write(const iovec* iov, int count) {
     }
     size += length;
   }
-  if (size <= kGatheredBytes) return platform::Send(fd_.get(), gathered, size, blocks_);
+  if (size <= kGatheredBytes) return platform::Send(fd_.get(), gathered, size, write_blocks_);
   msghdr message{};
   message.msg_iov = const_cast<iovec*>(iov);
   message.msg_iovlen = static_cast<decltype(message.msg_iovlen)>(count);
-  return platform::SendMessage(fd_.get(), &message, blocks_);
+  return platform::SendMessage(fd_.get(), &message, write_blocks_);
 }
 
 ssize_t Endpoint::WritePipe(const iovec* iov, int count) {
-  if (blocks_) return platform::WriteWithoutSignal(fd_.get(), iov, count);
+  if (write_blocks_) return platform::WriteWithoutSignal(fd_.get(), iov, count);
   if (write_method_ == IoMethod::kNoWait) {
     const ssize_t n = platform::WriteNoWait(fd_.get(), iov, count);
     if (!IsUnsupported(n)) return n;

@@ -12,6 +12,7 @@
 //            the same end at the same time could make it wait, so this method comes last.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -19,8 +20,8 @@
 
 #include "io/byte_stream.h"
 #include "io/frame_reader.h"
-#include "io/frame_writer.h"
 #include "io/kernel_buffer.h"
+#include "io/outbox.h"
 #include "os/descriptor_kind.h"
 #include "os/unique_fd.h"
 #include "util/spinner.h"
@@ -29,7 +30,9 @@ namespace mp {
 
 enum class IoMethod : uint8_t { kNoWait, kReopen, kPoll };
 
-class Endpoint final : private ByteSource, private ByteSink {
+class Endpoint final : public std::enable_shared_from_this<Endpoint>,
+                       private ByteSource,
+                       private ByteSink {
  public:
   struct Options {
     uint64_t max_message_bytes = 0;
@@ -45,28 +48,36 @@ class Endpoint final : private ByteSource, private ByteSink {
 
   int fd() const noexcept { return fd_.get(); }
   bool is_socket() const noexcept { return socket_; }
-  IoMethod method(bool writing) const noexcept { return writing ? write_method_ : read_method_; }
+  IoMethod method(bool writing) const noexcept {
+    return writing ? write_method_.load() : read_method_;
+  }
 
   ByteSource& source() noexcept { return *this; }
   ByteSink& sink() noexcept { return *this; }
   FrameReader& reader() noexcept { return reader_; }
-  FrameWriter& writer() noexcept { return writer_; }
+  Outbox& outbox() noexcept { return outbox_; }
 
-  // While a scope that is on exists, reads and writes wait in the kernel for what they are asked to
+  // While a scope that is on exists, reads or writes wait in the kernel for what they are asked to
   // move, which spares a call to poll. Nothing can end such a wait. So it is only for a call that
   // nothing has to end: without a deadline, a signal listener or a worker that may be terminated.
+  // Nor may it write where another thread writes too (Outbox::Accept).
   class BlockingScope {
    public:
-    BlockingScope(Endpoint& endpoint, bool on) noexcept : endpoint_(endpoint) {
-      endpoint_.blocks_ = on;
+    enum Direction : uint8_t { kReading, kWriting };
+    BlockingScope(Endpoint& endpoint, Direction direction, bool on) noexcept
+        : blocks_(direction == kReading ? endpoint.read_blocks_ : endpoint.write_blocks_), on_(on) {
+      if (on) blocks_ = true;
     }
-    ~BlockingScope() { endpoint_.blocks_ = false; }
-    bool on() const noexcept { return endpoint_.blocks_; }
+    ~BlockingScope() {
+      if (on_) blocks_ = false;
+    }
+    bool on() const noexcept { return on_; }
     BlockingScope(const BlockingScope&) = delete;
     BlockingScope& operator=(const BlockingScope&) = delete;
 
    private:
-    Endpoint& endpoint_;
+    bool& blocks_;
+    bool on_;
   };
 
   // For the end of the process: makes the descriptor refer to /dev/null, so that the kernel no
@@ -110,11 +121,12 @@ class Endpoint final : private ByteSource, private ByteSink {
   UniqueFd reopened_reader_;
   UniqueFd reopened_writer_;
   FrameReader reader_;
-  FrameWriter writer_;
+  Outbox outbox_;
   KernelBuffer buffer_;
   IoMethod read_method_;
-  IoMethod write_method_;
-  bool blocks_ = false;
+  std::atomic<IoMethod> write_method_;
+  bool read_blocks_ = false;
+  bool write_blocks_ = false;
   bool socket_;
 };
 

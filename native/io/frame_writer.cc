@@ -71,9 +71,58 @@ int64_t FrameWriter::Send(ByteSink& sink, const uint8_t* payload, size_t size) {
   return Enqueue(std::move(message));
 }
 
-int64_t FrameWriter::Append(const uint8_t* payload, size_t size) {
+// Moves `boundary` behind every message that ends within the first `sent` bytes. Returns how many
+// it has passed.
+int64_t FrameWriter::PassBoundaries(const uint8_t* frames, size_t size, size_t sent,
+                                    size_t* boundary) {
+  int64_t passed = 0;
+  while (*boundary < sent) {
+    size_t header = 0;
+    int64_t length = 0;
+    const auto state = frame::DecodeHeader(frames + *boundary, size - *boundary, &header, &length);
+    const size_t end = *boundary + header + static_cast<size_t>(length);
+    if (state != frame::HeaderState::kComplete || end > sent) break;
+    *boundary = end;
+    passed++;
+  }
+  return passed;
+}
+
+int64_t FrameWriter::SendFrames(ByteSink& sink, const uint8_t* frames, size_t size) {
+  if (size == 0) return 0;
+  size_t sent = 0;
+  if (waiting_.empty()) {
+    const iovec iov{const_cast<uint8_t*>(frames), size};
+    const ssize_t n = sink.Write(&iov, 1);
+    if (n < 0 && n != -EAGAIN) return n;
+    sent = n > 0 ? static_cast<size_t>(n) : 0;
+  }
+  size_t boundary = 0;
+  const int64_t completed = PassBoundaries(frames, size, sent, &boundary);
+  last_number_ += completed;
+  AppendFrames(frames + boundary, size - boundary);
+  if (boundary < size) {
+    waiting_.back().sent = sent - boundary;
+    pending_bytes_ -= sent - boundary;
+  }
+  return completed;
+}
+
+void FrameWriter::AppendFrames(const uint8_t* frames, size_t size) {
+  if (size == 0) return;
+  Message message;
+  message.size = size;
+  CopyPayload(message, frames, 0, size);
+  size_t end = 0;
+  const int64_t count = PassBoundaries(frames, size, size, &end);
+  message.boundary = 0;
+  Enqueue(std::move(message));
+  last_number_ += count - 1;
+}
+
+int64_t FrameWriter::Append(const uint8_t* payload, size_t size, size_t copied) {
   Message message = Describe(size);
-  CopyPayload(message, payload, 0, std::min(size, kCopiedBytes));
+  CopyPayload(message, payload, 0, std::min(size, copied));
   return Enqueue(std::move(message));
 }
 
@@ -156,14 +205,14 @@ int64_t FrameWriter::Advance(size_t written, bool* borrowed_used_up) noexcept {
   while (!waiting_.empty()) {
     Message& front = waiting_.front();
     const size_t left = front.total() - front.sent;
-    if (written < left) {
-      front.sent += written;
-      break;
-    }
+    front.sent += std::min(written, left);
+    if (front.is_several())
+      completed += PassBoundaries(front.copy.get(), front.size, front.sent, &front.boundary);
+    if (written < left) break;
     written -= left;
     if (front.borrows()) *borrowed_used_up = true;
+    if (!front.is_several()) completed++;
     waiting_.pop_front();
-    completed++;
   }
   return completed;
 }
@@ -202,6 +251,13 @@ int64_t FrameWriter::Withdraw(int64_t number, Borrowed borrowed) {
   std::memcpy(whole.copy.get() + kept, borrowed.data + from + kept, message.size - from - kept);
   message = std::move(whole);
   return 0;
+}
+
+void FrameWriter::ClearBorrowed() noexcept {
+  const auto first = std::find_if(waiting_.begin(), waiting_.end(),
+                                  [](const Message& message) { return message.borrows(); });
+  for (auto at = first; at != waiting_.end(); ++at) pending_bytes_ -= at->total() - at->sent;
+  waiting_.erase(first, waiting_.end());
 }
 
 void FrameWriter::Clear() noexcept {

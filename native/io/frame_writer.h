@@ -43,8 +43,18 @@ class FrameWriter {
   // was or will be written.
   int64_t Send(ByteSink& sink, const uint8_t* payload, size_t size);
 
-  // Adds a message behind those that wait, without writing. Returns its number.
-  int64_t Append(const uint8_t* payload, size_t size);
+  // Writes whole messages that have their headers already, none of them longer than 2 GiB, and
+  // keeps a copy of what there is no room for. Without an earlier message that waits this is one
+  // write. Returns how many messages were completed, or -errno when nothing was or will be written.
+  // Each message has a number, and none can be withdrawn.
+  int64_t SendFrames(ByteSink& sink, const uint8_t* frames, size_t size);
+
+  // The same without writing.
+  void AppendFrames(const uint8_t* frames, size_t size);
+
+  // Adds a message behind those that wait, without writing. Returns its number. At most `copied`
+  // bytes of it are copied.
+  int64_t Append(const uint8_t* payload, size_t size, size_t copied = kCopiedBytes);
 
   // The same for bytes without a header, for a reader that knows by itself where they end.
   int64_t AppendUnframed(const uint8_t* payload, size_t size);
@@ -63,8 +73,15 @@ class FrameWriter {
   int64_t Withdraw(int64_t number, Borrowed borrowed);
 
   void Clear() noexcept;
+  // Drops the first message whose memory is borrowed, and all behind it.
+  void ClearBorrowed() noexcept;
 
   bool empty() const noexcept { return waiting_.empty(); }
+  // Whether what comes next is in memory of the caller's.
+  bool needs_borrowed() const noexcept {
+    return !empty() && waiting_.front().borrows() &&
+           waiting_.front().payload_sent() >= waiting_.front().copied_to;
+  }
   // Bytes not written yet.
   uint64_t pending_bytes() const noexcept { return pending_bytes_; }
 
@@ -76,11 +93,15 @@ class FrameWriter {
     size_t copied_from = 0;  // The payload bytes [copied_from, copied_to) are in `copy`,
     size_t copied_to = 0;    // those from copied_to on are borrowed.
     size_t sent = 0;         // Of header and payload together.
+    // For several messages in one, whose payload contains their headers: those before this position
+    // are completed.
+    size_t boundary = SIZE_MAX;
     int64_t number = 0;
     std::unique_ptr<uint8_t[]> copy;
     UniqueFd descriptor;
 
     size_t total() const noexcept { return descriptor ? 1 : header_size + size; }
+    bool is_several() const noexcept { return boundary != SIZE_MAX; }
     bool borrows() const noexcept { return copied_to < size; }
     size_t payload_sent() const noexcept { return sent > header_size ? sent - header_size : 0; }
   };
@@ -92,6 +113,7 @@ class FrameWriter {
 
   static Message Describe(size_t size) noexcept;
   static void CopyPayload(Message& message, const uint8_t* payload, size_t from, size_t to);
+  static int64_t PassBoundaries(const uint8_t* frames, size_t size, size_t sent, size_t* boundary);
   int64_t Enqueue(Message&& message);
   int Gather(Borrowed borrowed, size_t budget, iovec* iov, int max_parts, bool* too_short) const;
   int64_t Advance(size_t written, bool* borrowed_used_up) noexcept;

@@ -77,14 +77,6 @@ int ListAndClose(DIR* directory, std::vector<std::string>* names) {
   return 0;
 }
 
-int ListFiles(int folder, std::vector<std::string>* names) {
-  UniqueFd copy(sys::Duplicate(folder));
-  const int status = ListAndClose(::fdopendir(copy.get()), names);
-  // closedir() closes the descriptor.
-  if (status == 0) (void)copy.Release();
-  return status;
-}
-
 // Whether a folder is this user's own. -ENOENT, -EPERM, or another failure to look at it.
 int CheckOwn(const std::string& folder) {
   UniqueFd opened;
@@ -92,6 +84,14 @@ int CheckOwn(const std::string& folder) {
 }
 
 }  // namespace
+
+int ListFiles(int folder, std::vector<std::string>* names) {
+  UniqueFd copy(sys::Duplicate(folder));
+  const int status = ListAndClose(::fdopendir(copy.get()), names);
+  // closedir() closes the descriptor.
+  if (status == 0) (void)copy.Release();
+  return status;
+}
 
 std::string UsualFolder() { return PathIn(kParent, UsualName()); }
 

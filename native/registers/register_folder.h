@@ -21,6 +21,9 @@ namespace mp {
 // system has a folder for those.
 std::string UsualFolder();
 
+// The names of the files in a folder.
+int ListFiles(int folder, std::vector<std::string>* names);
+
 // The folders that exist and are this user's own, the usual one first.
 int OwnFolders(std::vector<std::string>* folders);
 

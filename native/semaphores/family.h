@@ -34,6 +34,7 @@ class Family {
       : register_(std::move(registered)), table_(std::move(table)) {}
 
   const std::string& name() const noexcept { return register_->family(); }
+  const std::string& folder() const noexcept { return register_->folder(); }
   // The descriptor that makes a child a member from its start; -1 once the family was left.
   int fd() const noexcept { return register_->fd(); }
   const std::shared_ptr<HolderTable>& table() const noexcept { return table_; }

@@ -51,8 +51,8 @@ int OpenSocket(int family, bool non_blocking) noexcept;
 int AcceptConnection(int fd, sockaddr* peer, socklen_t* size) noexcept;
 // Before a listening socket is used.
 int PrepareListening(int fd) noexcept;
-// The first probe after `seconds` of silence, and the next ones in the same intervals, until `ms` are
-// over.
+// The first probe after `seconds` of silence, and the next ones in the same intervals, until `ms`
+// are over.
 int SetProbes(int fd, int seconds, int ms) noexcept;
 }  // namespace platform
 

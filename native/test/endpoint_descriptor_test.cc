@@ -37,8 +37,8 @@ ssize_t SendMany(int socket, Blob bytes, size_t count) {
 }
 
 int64_t SendHandle(Endpoint& endpoint, UniqueFd fd) {
-  endpoint.writer().AppendDescriptor(std::move(fd));
-  return endpoint.writer().Flush(endpoint.sink(), {}, SIZE_MAX);
+  endpoint.outbox().AppendDescriptor(std::move(fd));
+  return endpoint.outbox().Flush(endpoint.sink(), {}, SIZE_MAX);
 }
 
 UniqueFd ReceiveHandle(Endpoint& endpoint) {
@@ -68,7 +68,7 @@ const Test kArrives("descriptors: a descriptor arrives as another number for the
 const Test kAmong("descriptors: descriptors among messages that are read ahead", [] {
   for (const bool read_ahead : {false, true}) {
     EndpointPair pair(RawSocketPair(), IoMethod::kNoWait, read_ahead);
-    FrameWriter& writer = pair.writer->writer();
+    Outbox& writer = pair.writer->outbox();
     const Blob message = Pattern(20);
     for (int i = 0; i < 10; i++) {
       writer.Append(message.data(), message.size());
@@ -143,7 +143,7 @@ const Test kLost("descriptors: one for which no number is left is EMFILE, and th
                  [] {
                    for (const bool read_ahead : {false, true}) {
                      EndpointPair pair(RawSocketPair(), IoMethod::kNoWait, read_ahead);
-                     FrameWriter& writer = pair.writer->writer();
+                     Outbox& writer = pair.writer->outbox();
                      const Blob message = Pattern(20);
                      writer.Append(message.data(), message.size());
                      for (int i = 0; i < 3; i++) writer.AppendDescriptor(AnyDescriptor());
@@ -183,7 +183,7 @@ const Test kLostInMessage("descriptors: a lost one in or with a message is refus
 const Test kMessageInstead("descriptors: a message where a descriptor is expected", [] {
   EndpointPair pair(RawSocketPair(), IoMethod::kNoWait);
   const Blob message = Pattern(3);
-  Equal(pair.writer->writer().Send(pair.writer->sink(), message.data(), 3), 0);
+  Equal(pair.writer->outbox().Send(pair.writer->sink(), message.data(), 3), 0);
   Equal(pair.reader->reader().ReadDescriptor(pair.reader->source()), kNoDescriptor);
 });
 
@@ -210,14 +210,14 @@ const Test kNotOnPipe("descriptors: a pipe cannot carry descriptors", [] {
 const Test kReset("descriptors: a peer that closed with unread bytes resets the connection", [] {
   EndpointPair pair(RawSocketPair(), IoMethod::kNoWait);
   const Blob message = Pattern(3);
-  Equal(pair.writer->writer().Send(pair.writer->sink(), message.data(), 3), 0);
+  Equal(pair.writer->outbox().Send(pair.writer->sink(), message.data(), 3), 0);
   pair.reader.reset();
   Blob received;
 #ifdef __linux__
   Equal(ReceiveOn(*pair.writer, &received), -ECONNRESET);
 #endif
   Equal(ReceiveOn(*pair.writer, &received), kEndOfFile);
-  Equal(pair.writer->writer().Send(pair.writer->sink(), message.data(), 3), -EPIPE);
+  Equal(pair.writer->outbox().Send(pair.writer->sink(), message.data(), 3), -EPIPE);
 });
 
 }  // namespace

@@ -36,19 +36,19 @@ const Test kMessages(
           for (const size_t size : {size_t{0}, size_t{5}, size_t{4092}, size_t{4093}, size_t{65536},
                                     size_t{65537}, size_t{1000000}}) {
             const Blob message = Pattern(size);
-            int64_t sent = pair.writer->writer().Send(pair.writer->sink(), message.data(), size);
+            int64_t sent = pair.writer->outbox().Send(pair.writer->sink(), message.data(), size);
             Check(sent >= 0, Shown(sent));
             Blob received;
             int64_t status = -EAGAIN;
             for (int i = 0; i < 100000 && status == -EAGAIN; i++) {
               status = ReceiveOn(*pair.reader, &received);
               const FrameWriter::Borrowed borrowed{message.data(), message.size()};
-              sent = pair.writer->writer().Flush(pair.writer->sink(), borrowed, SIZE_MAX);
+              sent = pair.writer->outbox().Flush(pair.writer->sink(), borrowed, SIZE_MAX);
               Check(sent >= 0 || sent == -EAGAIN, Shown(sent));
             }
             Equal(status, size);
             Check(received == message);
-            Check(pair.writer->writer().empty());
+            Check(pair.writer->outbox().empty());
           }
         }
       });
@@ -314,10 +314,10 @@ const Test kThreads(
           for (size_t i = 0; i < kCount; i++) {
             const Blob message = Pattern(size_of(i), static_cast<uint8_t>(i));
             int64_t status =
-                endpoint.writer().Send(endpoint.sink(), message.data(), message.size());
-            while (!endpoint.writer().empty() && status > -4096) {
+                endpoint.outbox().Send(endpoint.sink(), message.data(), message.size());
+            while (!endpoint.outbox().empty() && status > -4096) {
               wait_for(endpoint.fd(), POLLOUT);
-              status = endpoint.writer().Flush(endpoint.sink(), {message.data(), message.size()},
+              status = endpoint.outbox().Flush(endpoint.sink(), {message.data(), message.size()},
                                                SIZE_MAX);
             }
           }

@@ -120,25 +120,26 @@ const Test kNoDelay("stream socket: TCP sends small messages without delay", [] 
   }
 });
 
-const Test kSilence("stream socket: TCP gives up a host that is silent, a unix socket does not know it", [] {
-  const Listening listening(true);
-  const UniqueFd near = Connected(listening);
-  Equal(socket::LimitSilence(near.get(), 9000), 0);
-  const Listening unix_listening(false);
-  const UniqueFd unix_near = Connected(unix_listening);
-  Check(socket::LimitSilence(unix_near.get(), 9000) < 0);
-  int on = 0;
-  socklen_t size = sizeof on;
-  Equal(::getsockopt(near.get(), SOL_SOCKET, SO_KEEPALIVE, &on, &size), 0);
-  Check(on != 0);
+const Test kSilence(
+    "stream socket: TCP gives up a host that is silent, a unix socket does not know it", [] {
+      const Listening listening(true);
+      const UniqueFd near = Connected(listening);
+      Equal(socket::LimitSilence(near.get(), 9000), 0);
+      const Listening unix_listening(false);
+      const UniqueFd unix_near = Connected(unix_listening);
+      Check(socket::LimitSilence(unix_near.get(), 9000) < 0);
+      int on = 0;
+      socklen_t size = sizeof on;
+      Equal(::getsockopt(near.get(), SOL_SOCKET, SO_KEEPALIVE, &on, &size), 0);
+      Check(on != 0);
 #ifdef __linux__
-  int value = 0;
-  Equal(::getsockopt(near.get(), IPPROTO_TCP, TCP_KEEPIDLE, &value, &size), 0);
-  Equal(value, 3);
-  Equal(::getsockopt(near.get(), IPPROTO_TCP, TCP_USER_TIMEOUT, &value, &size), 0);
-  Equal(value, 9000);
+      int value = 0;
+      Equal(::getsockopt(near.get(), IPPROTO_TCP, TCP_KEEPIDLE, &value, &size), 0);
+      Equal(value, 3);
+      Equal(::getsockopt(near.get(), IPPROTO_TCP, TCP_USER_TIMEOUT, &value, &size), 0);
+      Equal(value, 9000);
 #endif
-});
+    });
 
 const Test kGone("stream socket: a connection whose peer has closed it before it was accepted", [] {
   for (const bool ip : {false, true}) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // The examples with Python in them, as a user would run them.
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 
 import { expect } from 'chai';
@@ -10,13 +12,13 @@ import { numpyPythons } from '../helpers/pickles.js';
 
 const examples = join(packageRoot, 'examples');
 
-function node(file: string): Program {
-  return { language: 'node', label: 'example', command: process.execPath, args: [join(examples, file)] };
+function node(file: string, args: readonly string[] = []): Program {
+  return { language: 'node', label: 'example', command: process.execPath, args: [join(examples, file), ...args] };
 }
 
 /** What an example prints with that Python. */
-async function linesWith(python: string, file: string): Promise<string[]> {
-  const peer = spawnPeer(node(file), { env: { PYTHON: python } });
+async function linesWith(python: string, file: string, ...args: string[]): Promise<string[]> {
+  const peer = spawnPeer(node(file, args), { env: { PYTHON: python } });
   const output = await peer.succeeded();
   expect(peer.stderr).to.equal('');
   return output.trimEnd().split('\n');
@@ -49,6 +51,8 @@ const thumbnails = [
 
 const spectrum = ['Float64Array 513 <f8 [ 513 ]', '50: 1.000', '120: 0.500', '[ 14, 32, 32, 77 ] [ 2, 2 ]'];
 
+const filtered = ['Uint8Array 480 x 640 x 3, the same memory: true', 'changed in place: true'];
+
 const withNumpy = numpyPythons();
 const withoutNumpy = edgePythons()
   .filter(({ path }) => withNumpy.every((found) => found.path !== path))
@@ -66,6 +70,22 @@ describe('Examples with numpy', () => {
         expect(await linesWith(path, `${name}/main.mjs`)).to.deep.equal(['numpy is not installed for this Python.']);
       });
     }
+  }
+
+  for (const { version, path } of [...withNumpy.slice(0, 1), ...withoutNumpy]) {
+    it(`examples/image, with Python ${version}`, async () => {
+      const hasNumpy = withNumpy.some((found) => found.path === path);
+      const folder = mkdtempSync(join(tmpdir(), 'mp-image-'));
+      try {
+        const lines = hasNumpy ? filtered : ['numpy is not installed for this Python.'];
+        expect(await linesWith(path, 'image/main.mjs', folder)).to.deep.equal(lines);
+        const files = hasNumpy ? ['edges.png', 'sunset.png'] : [];
+        expect(readdirSync(folder)).to.have.members(files);
+        for (const file of files) expect(readFileSync(join(folder, file)).toString('latin1', 1, 4)).to.equal('PNG');
+      } finally {
+        rmSync(folder, { recursive: true });
+      }
+    });
   }
 });
 

@@ -186,7 +186,7 @@ describe('Semaphores', function () {
             const kill = "import { Lock } from 'node-multiprocessing'; new Lock(); process.kill(process.pid, 'SIGKILL');";
             run('--input-type=module', '-e', kill);
             const { family } = descriptor.semaphore;
-            const own = cli('list').families.filter(({ members }) => members.includes(process.pid));
+            const own = cli('list').families.filter(({ members }) => members.some(({ pid }) => pid === process.pid));
             const swept = cli('sweep').names;
             const content = fs.statSync(folder).isDirectory() ? fs.readdirSync(folder) : [];
             const folders = fs.readdirSync('/dev/shm').filter((name) => name.startsWith('mp-')).sort();

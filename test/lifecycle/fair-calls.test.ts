@@ -154,6 +154,7 @@ const cases: Record<string, (() => Case) | (() => Case)[]> = {
   'Connection.recv': connectionCase((end) => end.recv({ timeout: 0 })),
   'Connection.recvBytes': connectionCase((end) => end.recvBytes(undefined, { timeout: 0 })),
   'Connection.recvBytesInto': connectionCase((end) => end.recvBytesInto(Buffer.alloc(1), 0, { timeout: 0 })),
+  'Connection.flush': connectionCase((end) => end.flush()),
   'Connection.recvMany': connectionCase((end) => end.recvMany(1, { timeout: 0 })),
   'Connection.recvHandle': connectionCase((end) => end.recvHandle({ timeout: 0 })),
   'Connection.sendHandle': connectionCase((end) => end.sendHandle(-1)),

@@ -78,3 +78,18 @@ await assert.rejects(new redis.RedisQueue({ client: full, name: 'jobs' }).get(),
   uncertain: false,
 });
 console.log('redis: its entry is loaded');
+
+// Shared memory: what is closed, and what is still open at the end of the process.
+const memory = new mp.SharedMemory({ create: true, size: 8 });
+new Float64Array(memory.view())[0] = 0.5;
+memory.close();
+assert.equal(memory.closed, true);
+memory.unlink();
+const array = mp.sharedArray.from(Float64Array.of(1, 2));
+const [arrayReader, arrayWriter] = mp.Pipe(false);
+await arrayWriter.send(array);
+const received = /** @type {Float64Array} */ (await arrayReader.recv());
+assert.equal(received.buffer, array.buffer);
+arrayReader.close();
+arrayWriter.close();
+console.log('shared memory: closed, and sent without a copy');

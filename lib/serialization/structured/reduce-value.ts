@@ -13,6 +13,7 @@ import {
   type Reduced,
   type Reducible,
 } from '../../reduction/registry.js';
+import { sharedView } from '../../reduction/shared-views.js';
 import type { Exporter, Importer } from '../../reduction/exporters.js';
 import { decodeValue } from './decoding/decoder.js';
 import type { ObjectHooks } from './encoding/encoder.js';
@@ -62,6 +63,7 @@ class ReducedObjects {
 
 /** Reduces the objects of one value, which most values do not have. */
 class Reduction implements ObjectHooks {
+  readonly views = true;
   readonly #exporter: () => Exporter;
   #objects: ReducedObjects | undefined;
   /** For each stand-in the index of its object among the reduced forms. */
@@ -77,9 +79,10 @@ class Reduction implements ObjectHooks {
   }
 
   standIn(object: object): number {
-    if (!isReducible(object)) throw new NotSupported('an object of this kind cannot be passed to another process');
+    const reducible = isReducible(object) ? object : sharedView(object);
+    if (reducible === undefined) throw new NotSupported('an object of this kind cannot be passed to another process');
     this.#objects ??= new ReducedObjects(this.#exporter());
-    return this.#numbers.push(this.#objects.add(object)) - 1;
+    return this.#numbers.push(this.#objects.add(reducible)) - 1;
   }
 
   /** The same error, with the path to the object that caused it. */
@@ -131,7 +134,7 @@ export function rebuildValue(graph: ObjectGraph, importer: Importer): unknown {
     };
     return decodeValue(Buffer.from(buffer, byteOffset, byteLength), byteLength, true, standIn);
   } catch (error) {
-    for (const object of rebuilt) object.close();
+    for (const object of rebuilt) object.close?.();
     throw error;
   }
 }

@@ -194,7 +194,7 @@ export class Decoder extends PickleMachine implements Reading {
     if (args.length > (reducer.most ?? Infinity)) throw this.error(`${type.toString()} takes fewer arguments here`);
     if (reducer.foreign?.(args as unknown[]) === true) {
       if (this.#hooks.unknown !== 'opaque')
-        throw this.error(`${type.toString()} makes an object of a class that is derived from a known one`);
+        throw this.error(`${type.toString()} makes an object of a class that is not known here`);
       this.#pushUnknown(type, args as unknown[], isNew, undefined);
       return;
     }

@@ -6,6 +6,7 @@ import { types } from 'node:util';
 
 import { argumentError } from '../../../core/errors.js';
 import { checkInteger } from '../../../core/validate.js';
+import { isMarked, markArray, type ArrayMark } from '../../array-mark.js';
 import { KnownGlobal, reducerTable, type Budget, type Reducer } from '../hooks.js';
 import { hostIsLittleEndian, narrow } from '../integers.js';
 import { create, PythonGlobal, PythonTuple, reduce, type PickleNode } from '../nodes.js';
@@ -14,14 +15,12 @@ import { array, bytes, refuse, text, wholeNumber } from './arguments.js';
 import { bytesOf, ELEMENTS, elementsFrom, type TypedArray, type TypedArrayConstructor } from './elements.js';
 
 /** A typed array as an array of numpy: `loads` makes one of a received array, and `ndarray` makes one for sending. */
-export type NdArray<T extends TypedArray = TypedArray> = T & {
-  /** The length of each dimension; the last one varies fastest. CPython: `ndarray.shape`. */
-  readonly shape: readonly number[];
-  /** The type of its elements, such as `'<f8'`. CPython: `ndarray.dtype.str`. */
-  readonly dtype: string;
-};
+export type NdArray<T extends TypedArray = TypedArray> = T & ArrayMark;
 
 const MOST_DIMENSIONS = 64;
+
+/** The mark of the byte order that this machine does not have. */
+const FOREIGN = hostIsLittleEndian ? '>' : '<';
 
 /** Kinds whose elements are stored as one or two elements of another kind: bool, complex, dates and times. */
 const STORED_AS: Readonly<Record<string, string>> = { b1: 'u1', c8: 'f4', c16: 'f8', M8: 'i8', m8: 'i8' };
@@ -181,15 +180,7 @@ function makeArray(
     budget.charge(4 * count);
     return ndarray(Float32Array.from(halves as Uint16Array, halfToNumber), shape);
   }
-  return mark(elementsFrom(stored, size, ordered, type.littleEndian, budget), shape, type.native);
-}
-
-function mark<T extends TypedArray>(elements: T, shape: readonly number[], name: string): NdArray<T> {
-  // Not enumerable, so that the array equals a typed array of the same elements.
-  return Object.defineProperties(elements, {
-    shape: { value: Object.freeze([...shape]), configurable: true },
-    dtype: { value: name, configurable: true },
-  }) as NdArray<T>;
+  return markArray(elementsFrom(stored, size, ordered, type.littleEndian, budget), shape, type.native);
 }
 
 const frombuffer: Reducer = {
@@ -310,8 +301,7 @@ function checkDtype(elements: TypedArray, name: string): number {
   if (!stored.includes(type)) {
     throw argumentError('range', `dtype ${name} is that of a ${stored.join(' or a ')}, not of a ${type}`);
   }
-  const foreign = hostIsLittleEndian ? '>' : '<';
-  if (size > 1 && order === foreign) {
+  if (size > 1 && order === FOREIGN) {
     throw argumentError(
       'range',
       `dtype ${name} is not in the byte order of this machine, as the elements of a ${type} are`,
@@ -330,7 +320,8 @@ function checkShapeOf(elements: TypedArray, shape: readonly number[], size: numb
   }
 }
 
-function defaultDtype(elements: TypedArray): string {
+/** The dtype of what a typed array has, without a mark. */
+export function defaultDtype(elements: TypedArray): string {
   const type = constructorOf(elements);
   const found = Object.entries(ELEMENTS).find(([, one]) => one.name === type);
   if (found === undefined) throw argumentError('type', 'elements must be a typed array');
@@ -356,12 +347,20 @@ export function ndarray<T extends TypedArray>(elements: T, shape?: readonly numb
   const size = checkDtype(elements, name);
   const lengths = shape ?? [elements.byteLength / size];
   checkShapeOf(elements, lengths, size);
-  return mark(elements, lengths, name);
+  return markArray(elements, lengths, name);
 }
 
 /** Whether a typed array is sent as an array of numpy. */
-export function isNdArray(value: object): value is NdArray {
-  return ArrayBuffer.isView(value) && Object.hasOwn(value, 'shape') && Object.hasOwn(value, 'dtype');
+export const isNdArray = isMarked as (value: object) => value is NdArray;
+
+/** The class of the typed array that has the elements of a dtype in this machine's byte order, and how many it has for one. */
+export function storageOf(name: string): { readonly type: string; readonly each: number } {
+  const [, order, kind = ''] = /^([<>|=])?([a-zA-Z]\d+)(?:\[\d*[a-zA-Z]{1,7}\])?$/.exec(name) ?? [];
+  const { size, stored } = new DType(kind);
+  const [Type] = stored;
+  if (size > 1 && order === FOREIGN) refuse(`dtype ${name} is not in the byte order of this machine`);
+  const { BYTES_PER_ELEMENT } = Type as unknown as { BYTES_PER_ELEMENT: number };
+  return { type: Type.name, each: size / BYTES_PER_ELEMENT };
 }
 
 export function encodeNdArray(elements: NdArray): PickleNode {

@@ -7,6 +7,7 @@ import { types } from 'node:util';
 import { MultiprocessingError, PicklingError } from '../../../core/errors.js';
 import { isError } from '../../../core/realms.js';
 import { isShareable } from '../../../reduction/shareable.js';
+import { sharedView } from '../../../reduction/shared-views.js';
 import * as tags from '../tags.js';
 import { refusalOf } from '../v8.js';
 import { classNameOf, hidesState, isOpaque, kindOfClass, type ClassKind } from './classes.js';
@@ -22,6 +23,8 @@ import { pathOf, type Step } from './path.js';
 export interface ObjectHooks {
   /** Returns the number that stands for an object, or throws. */
   standIn(object: object): number;
+  /** Whether typed arrays over shared memory have stand-ins, too. */
+  readonly views?: boolean;
   /** The error that `standIn` has thrown, for the object at a path. */
   errorAt(path: string, error: unknown): unknown;
 }
@@ -222,7 +225,7 @@ export class Encoder {
   /** Writes an object that has a form of its own in the format; false for any other. */
   #writeForm(object: object): boolean {
     const output = this.#output;
-    if (ArrayBuffer.isView(object)) writeView(output, object);
+    if (ArrayBuffer.isView(object)) this.#view(object);
     else if (types.isDate(object)) writeDate(output, object);
     else if (types.isMap(object)) this.#map(object);
     else if (types.isSet(object)) this.#set(object);
@@ -232,6 +235,11 @@ export class Encoder {
     else if (types.isBoxedPrimitive(object)) writeBoxed(output, object);
     else return false;
     return true;
+  }
+
+  #view(view: ArrayBufferView): void {
+    if (this.#hooks?.views === true && sharedView(view) !== undefined) this.#shareable(view);
+    else writeView(this.#output, view);
   }
 
   #shareable(object: object): void {

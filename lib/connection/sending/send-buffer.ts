@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 import { constants } from 'node:os';
 
-import { whenIdle } from '../core/idle.js';
-import { countBytes } from '../event-loop/reactor.js';
-import { native } from '../native/addon.js';
+import { whenIdle } from '../../core/idle.js';
+import { countBytes } from '../../event-loop/reactor.js';
+import { native } from '../../native/addon.js';
 
 /** From this length on, a message is worth a larger buffer in the kernel. */
 const LARGE_BYTES = 64 * 1024;

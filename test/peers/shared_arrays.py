@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: MIT
+#
+# Functions that get arrays over shared memory (test/interop/shared-arrays.test.ts).
+import os, signal, sys, time
+import numpy
+from multiprocessing import Process
+from multiprocessing.shared_memory import SharedMemory
+
+kept = []
+
+
+def describe(array):
+    """What the function got, which has an ordinary array, and writes to it."""
+    got = [type(array) is numpy.ndarray, array.dtype.str, list(array.shape), array.flags.c_contiguous, array.flags.writeable,
+           array.reshape(-1).tolist()]
+    array.reshape(-1)[0] = 1
+    return got
+
+
+def give(array):
+    return array
+
+
+def views(array):
+    """Views and results of a 2 x 3 array: those that are over its memory, and those that are not."""
+    return {'row': array[1], 'reshaped': array.reshape(3, 2), 'columns': array.T, 'step': array[:, ::2], 'sum': array + 1,
+            'empty': array[:0], 'bytes': array.view('u1')}
+
+
+def keep(array):
+    kept.append(array)
+
+
+def drop():
+    kept.clear()
+
+
+def keep_in_fork(array):
+    """A forked process keeps it until the pipe ends. Returns the other end."""
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.close(writer)
+        os.read(reader, 1)
+        os._exit(0)
+    os.close(reader)
+    kept.append((pid, writer))
+
+
+def end_fork():
+    pid, writer = kept.pop()
+    os.close(writer)
+    os.waitpid(pid, 0)
+
+
+def add_one(array):
+    array += 1
+
+
+def in_process(array):
+    """A process that Python starts gets it, too."""
+    process = Process(target=add_one, args=(array,))
+    process.start()
+    process.join()
+    return process.exitcode
+
+
+def serve(conn, queue, array):
+    """Sends back what it gets, over both."""
+    array[0] = 7
+    conn.send(array)
+    while True:
+        got = conn.recv()
+        if got is None:
+            return
+        conn.send(got)
+        queue.put(got)
+
+
+def own_memory(before):
+    """Memory of its own, with the shape and the dtype of the array in it; and the first bytes of other memory."""
+    first = bytes(before.buf[:3])
+    before.close()
+    memory = SharedMemory(create=True, size=16)
+    array = numpy.ndarray([2], 'f8', memory.buf)
+    array[:] = 0.5, 1.5
+    kept.append((array, memory))
+    return memory, array.shape, array.dtype.str, first
+
+
+def end_by(how, array):
+    """Ends the process in one of several ways while it has the array."""
+    kept.append(array)
+    array[0] = 2
+    if how == 'exit':
+        sys.exit(3)
+    if how == '_exit':
+        os._exit(3)
+    if how == 'raise':
+        raise ValueError('as asked')
+    if how == 'abort':
+        os.abort()
+    if how == 'memory':
+        os.kill(os.getpid(), signal.SIGSEGV)
+    os.kill(os.getpid(), getattr(signal, how))
+    time.sleep(100)
+
+
+def give_slowly(array):
+    kept.append(array)
+    time.sleep(100)
+    return array

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: MIT
+//
+// Arrays over shared memory within Node: arguments of the functions, channels, queues, children, threads, collection.
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { Worker } from 'node:worker_threads';
+
+import { expect } from 'chai';
+import * as mp from 'node-multiprocessing';
+
+import { native } from '#lib/native/addon.js';
+
+import { RANGE, TYPE } from '../helpers/arguments.js';
+import { packageRoot, throws, track, turns } from '../helpers/index.js';
+
+const { sharedArray } = mp;
+const peers = join(packageRoot, 'out', 'test', 'peers', 'shared-arrays-peer.js');
+
+function blocks(): string[] {
+  const folders = native.families.folders();
+  if (typeof folders === 'number') return [];
+  return folders.flatMap((folder) => readdirSync(folder)).filter((file) => file.includes('.array.'));
+}
+
+setFlagsFromString('--expose-gc');
+const collect = runInNewContext('gc') as () => void;
+
+describe('sharedArray', () => {
+  afterEach(async () => {
+    do {
+      collect();
+      await turns();
+      native.arrays.trim();
+    } while (blocks().length > 0);
+  });
+
+  it('makes a typed array with a shape, and refuses wrong arguments', () => {
+    const array = sharedArray(Float64Array, [2, 3]);
+    expect([array.length, array.shape, array.dtype]).to.deep.equal([6, [2, 3], '<f8']);
+    expect(array.buffer.byteLength).to.equal(48);
+    expect(sharedArray(Uint8Array, 5).shape).to.deep.equal([5]);
+    const copy = sharedArray.from(Int16Array.of(1, -2));
+    expect([[...copy], copy.dtype, copy.shape]).to.deep.equal([[1, -2], '<i2', [2]]);
+    expect(sharedArray.from(mp.pickle.ndarray(new Float32Array(4), [2, 2])).shape).to.deep.equal([2, 2]);
+    for (const wrong of [undefined, Array, DataView, 'f8', {}, Buffer.alloc(1)]) {
+      throws(() => sharedArray(wrong as never, 1), { code: TYPE });
+    }
+    for (const wrong of [-1, 0, 1.5, NaN, [2, 0], [2 ** 40, 2 ** 40]]) {
+      throws(() => sharedArray(Uint8Array, wrong), { code: RANGE });
+    }
+    for (const wrong of [undefined, '3', ['3'], {}])
+      throws(() => sharedArray(Uint8Array, wrong as never), { code: TYPE });
+    throws(() => sharedArray(Uint8Array, 2 ** 47), { code: 'ENOSPC' });
+    throws(() => sharedArray.from([1, 2] as never), { code: TYPE });
+    throws(() => sharedArray.from(new Uint8Array()), { code: RANGE });
+    throws(
+      () => {
+        sharedArray.release(new Uint8Array(3));
+      },
+      { code: TYPE },
+    );
+  });
+
+  it('release() empties the array, and its memory is used again', async () => {
+    const array = sharedArray(Uint8Array, 100);
+    array.fill(7);
+    const part = array.subarray(1);
+    sharedArray.release(array);
+    sharedArray.release(array);
+    expect([array.length, part.length]).to.deep.equal([0, 0]);
+    await turns();
+    const before = blocks();
+    const again = sharedArray(Uint8Array, 90);
+    expect([again[0], again.length]).to.deep.equal([7, 90]);
+    expect(blocks()).to.deep.equal(before);
+  });
+
+  it('is one memory for all that receive it, over pipes, queues and in objects', async () => {
+    const array = sharedArray.from(mp.pickle.ndarray(Int32Array.of(1, 2, 3, 4), [2, 2]));
+    const queue = new mp.Queue<unknown>();
+    for (const [one, other] of [mp.Pipe<unknown>(), mp.Pipe<unknown>(false).reverse()] as mp.Connection[][]) {
+      track(one as mp.Connection);
+      track(other as mp.Connection);
+      await one?.send({ array, same: array, part: array.subarray(1, 3) });
+      const got = (await other?.recv()) as Record<string, Int32Array & { shape: number[] }>;
+      expect(Object.values(got).map(({ buffer }) => buffer === array.buffer)).to.deep.equal([true, true, true]);
+      expect(got['array']).to.equal(got['same']);
+      expect([got['array']?.shape, [...(got['part'] ?? [])]]).to.deep.equal([
+        [2, 2],
+        [2, 3],
+      ]);
+    }
+    await queue.put(array);
+    expect(((await queue.get()) as Int32Array).buffer).to.equal(array.buffer);
+    queue.close();
+  });
+
+  it('is copied by what is not a message', () => {
+    const array = sharedArray.from(Float64Array.of(1, 2));
+    const copies = [structuredClone(array), mp.pickle.loads(mp.pickle.dumps(array)) as Float64Array];
+    array[0] = 9;
+    for (const copy of copies) expect([...copy]).to.deep.equal([1, 2]);
+  });
+
+  it('goes to Node processes as argument, in tasks of pools and back, and stays when its maker ends', async () => {
+    const array = sharedArray.from(Float64Array.of(1, 2));
+    const [ours, theirs] = mp.Pipe<unknown>();
+    track(ours);
+    const child = new mp.Process({ module: peers, target: 'makeAndChange', args: [theirs, array] });
+    child.start();
+    theirs.close();
+    const [same, made] = (await ours.recv()) as [Float64Array, Float64Array];
+    expect([same.buffer === array.buffer, array[0]]).to.deep.equal([true, 5]);
+    await ours.send('end');
+    await child.join();
+    expect([...made]).to.deep.equal([6, 7]);
+    const pool = new mp.Pool({ module: peers, target: 'addOne', processes: 1 });
+    const result = (await pool.apply([made])) as Float64Array;
+    expect([result.buffer === made.buffer, [...made]]).to.deep.equal([true, [7, 8]]);
+    const fresh = (await pool.apply([[1, 2]], { target: 'copyOf' })) as Float64Array;
+    await pool.terminate();
+    expect([...fresh]).to.deep.equal([1, 2]);
+    made[0] = 1;
+  });
+
+  it('is collected, and 1,000 of them leave nothing, also from a thread that is terminated', async () => {
+    for (let i = 0; i < 1000; i++) {
+      sharedArray(Uint8Array, 1000)[0] = 1;
+      if (i % 100 === 99) {
+        collect();
+        await turns();
+      }
+    }
+    expect(blocks().length).to.be.lessThan(500);
+    const worker = new Worker(
+      `const { parentPort, workerData } = require('node:worker_threads');
+       const { sharedArray } = require(workerData);
+       globalThis.kept = Array.from({ length: 10 }, () => sharedArray(Uint8Array, 100000));
+       parentPort.postMessage('made');
+       setInterval(() => undefined, 1000);`,
+      { eval: true, workerData: join(packageRoot, 'dist', 'index.cjs') },
+    );
+    await new Promise((resolve) => worker.once('message', resolve));
+    await worker.terminate();
+  });
+
+  it('a send that fails gives back its share in the memory', async () => {
+    const array = sharedArray(Uint8Array, 100);
+    const [ours, theirs] = mp.Pipe<unknown>();
+    theirs.close();
+    await ours.send(array).then(
+      () => expect.fail('sent'),
+      () => undefined,
+    );
+    ours.close();
+    const [left, right] = mp.Pipe<unknown>(true, { serialization: 'pickle' });
+    track(left);
+    track(right);
+    // The second part cannot be pickled.
+    await left.send([array, () => 1]).then(
+      () => expect.fail('sent'),
+      () => undefined,
+    );
+    sharedArray.release(array);
+    await turns();
+    expect(native.arrays.trim()).to.equal(true);
+    expect(blocks()).to.have.lengthOf(0);
+  });
+});
