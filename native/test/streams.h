@@ -24,7 +24,9 @@ inline std::vector<size_t> GetAll(const TestQueue& queue) {
   for (;;) {
     const int64_t length = queue.Get(&item, 0);
     if (length == -EAGAIN) {
-      if (Feeders::Waiting().items == 0 && queue.record->depth() == 0) return sizes;
+      // A writer's thread may have written everything and still have the lock.
+      const bool is_free = Value(queue.wlock) > 0;
+      if (is_free && Feeders::Waiting().items == 0 && queue.record->depth() == 0) return sizes;
       // The thread of a writer finds a dead holder after a while.
       ::usleep(1000);
       (void)queue.wlock->CheckHolder();
