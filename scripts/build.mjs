@@ -54,7 +54,13 @@ const entries = [...programs, ...loadedLater];
  * need goes into the first one: else an entry would load a large file for its sake (test/package/dist.test.ts).
  */
 const shared = {
-  'child-base': ['child-main', 'event-loop/driver', 'reduction/description', 'core/available-memory', 'serialization/array-mark'],
+  'child-base': [
+    'child-main',
+    'event-loop/driver',
+    'reduction/description',
+    'core/available-memory',
+    'serialization/array-mark',
+  ],
   synchronize: ['synchronize/rebuild'],
   queues: ['queues/rebuild'],
   'shared-memory': ['shared-memory/rebuild'],

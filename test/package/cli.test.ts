@@ -75,7 +75,7 @@ describe('The command line program', function () {
     expect(listing.folder).to.equal(folder);
     expect(listing.bytes).to.equal(listing.families.reduce((sum, { bytes }) => sum + bytes, 0));
     const found = listing.families.find((one) => one.family === family)!;
-    expect(Object.keys(found)).to.deep.equal(['family', 'members', 'names', 'missing', 'objects', 'bytes']);
+    expect(Object.keys(found)).to.deep.equal(['family', 'members', 'names', 'missing', 'objects', 'arrays', 'bytes']);
     expect(found.members).to.deep.equal([{ pid: peer.pid, program: 'node -e', name: null }]);
     expect(found.names).to.have.length(EVENT);
     expect(existing(family, found.names)).to.deep.equal(found.names);
