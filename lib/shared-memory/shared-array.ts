@@ -10,6 +10,7 @@ import { isSharedBuffer, makeSharedBuffer, releaseBuffer } from './array-views.j
 
 /** The class of a typed array. */
 export interface TypedArrayClass<T extends TypedArray> {
+  /** The size of an element. */
   readonly BYTES_PER_ELEMENT: number;
   new (buffer: ArrayBuffer): T;
 }

@@ -7,6 +7,7 @@ import { registeredFormat } from '../codec.js';
 import { decodePickle, encodePickle } from './codec.js';
 import { pickleNames, type PickleOptions, type PickleSerializer } from './serializer.js';
 
+export type { ArrayMark } from '../array-mark.js';
 export type { TypedArray } from './known/elements.js';
 export { ndarray, type NdArray } from './known/numpy.js';
 export { PythonGlobal, PythonObject, PythonTuple } from './nodes.js';
