@@ -75,8 +75,8 @@ const PUBLISHED = [
  */
 const PARTS = ['dist', 'interop', 'docs', 'examples', 'LICENSE', 'README.md', 'SECURITY.md'];
 
-/** What only contributors need: pages with their pictures, and the demo, which runs in a checkout. */
-const FOR_CONTRIBUTORS = ['docs/internals.md', 'docs/layers.svg', 'examples/digest/'];
+/** What only contributors need: pages with their pictures, and the demos, which run in a checkout. */
+const FOR_CONTRIBUTORS = ['docs/internals.md', 'docs/layers.svg', 'examples/digest/', 'examples/beyond-one-machine/'];
 
 /** @param {string} file Relative to the checkout. */
 function isForContributors(file) {
