@@ -24,8 +24,7 @@ class Outbox {
 
   // See FrameWriter. What is in the slab comes first, and the slab is given back.
   int64_t Send(ByteSink& sink, const uint8_t* payload, size_t size);
-  int64_t Append(const uint8_t* payload, size_t size,
-                 size_t copied = FrameWriter::kCopiedBytes);
+  int64_t Append(const uint8_t* payload, size_t size, size_t copied = FrameWriter::kCopiedBytes);
   int64_t AppendUnframed(const uint8_t* payload, size_t size);
   int64_t AppendDescriptor(UniqueFd descriptor);
   int64_t Withdraw(int64_t number, Borrowed borrowed);
