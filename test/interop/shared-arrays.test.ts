@@ -77,7 +77,7 @@ for (const { numpy, version, path } of numpyPythons()) {
       withWorker(async (call) => {
         for (const [Class, dtype] of types) {
           const array = keep(sharedArray(Class as TypedArrayClass<Int8Array>, [2, 3]));
-          const isBig = String(Class.name).startsWith('Big');
+          const isBig = Class.name.startsWith('Big');
           array.fill((isBig ? 5n : 5) as number);
           expect(await call('describe', array)).to.deep.equal([true, dtype, [2, 3], true, true, Array(6).fill(5)]);
           expect(array[0]).to.equal(isBig ? 1n : 1);
@@ -117,7 +117,7 @@ for (const { numpy, version, path } of numpyPythons()) {
     );
 
     it('arguments, connections and queues carry it, and it comes back over each', async () => {
-      const [ours, theirs] = mp.Pipe<unknown>(true, { serialization: 'pickle' });
+      const [ours, theirs] = mp.Pipe(true, { serialization: 'pickle' });
       track(ours);
       const queue = new mp.Queue<unknown>({ serialization: 'pickle' });
       const array = keep(sharedArray.from(Int32Array.of(1, 2)));
@@ -231,7 +231,7 @@ describe('Shared arrays in pickles', () => {
 
   it('a message that arrives after its memory was used for something else is an error', async () => {
     const array = keep(sharedArray.from(Float64Array.of(1, 2)));
-    const [ours, theirs] = mp.Pipe<unknown>(true, { serialization: 'pickle' });
+    const [ours, theirs] = mp.Pipe(true, { serialization: 'pickle' });
     track(ours);
     track(theirs);
     await ours.send(array);
@@ -251,7 +251,7 @@ describe('Shared arrays in pickles', () => {
     const evil = pickle.dumps(
       new pickle.PythonObject(new pickle.PythonGlobal('builtins', 'eval'), ['1 + 1', {}], false),
     );
-    const [ours, theirs] = mp.Pipe<unknown>(true, { serialization: 'pickle' });
+    const [ours, theirs] = mp.Pipe(true, { serialization: 'pickle' });
     track(ours);
     track(theirs);
     await ours.sendBytes(evil);

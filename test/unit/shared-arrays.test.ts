@@ -80,7 +80,7 @@ describe('sharedArray', () => {
   it('is one memory for all that receive it, over pipes, queues and in objects', async () => {
     const array = sharedArray.from(mp.pickle.ndarray(Int32Array.of(1, 2, 3, 4), [2, 2]));
     const queue = new mp.Queue<unknown>();
-    for (const [one, other] of [mp.Pipe<unknown>(), mp.Pipe<unknown>(false).reverse()] as mp.Connection[][]) {
+    for (const [one, other] of [mp.Pipe(), mp.Pipe(false).reverse()] as mp.Connection[][]) {
       track(one as mp.Connection);
       track(other as mp.Connection);
       await one?.send({ array, same: array, part: array.subarray(1, 3) });
@@ -106,7 +106,7 @@ describe('sharedArray', () => {
 
   it('goes to Node processes as argument, in tasks of pools and back, and stays when its maker ends', async () => {
     const array = sharedArray.from(Float64Array.of(1, 2));
-    const [ours, theirs] = mp.Pipe<unknown>();
+    const [ours, theirs] = mp.Pipe();
     track(ours);
     const child = new mp.Process({ module: peers, target: 'makeAndChange', args: [theirs, array] });
     child.start();
@@ -148,14 +148,14 @@ describe('sharedArray', () => {
 
   it('a send that fails gives back its share in the memory', async () => {
     const array = sharedArray(Uint8Array, 100);
-    const [ours, theirs] = mp.Pipe<unknown>();
+    const [ours, theirs] = mp.Pipe();
     theirs.close();
     await ours.send(array).then(
       () => expect.fail('sent'),
       () => undefined,
     );
     ours.close();
-    const [left, right] = mp.Pipe<unknown>(true, { serialization: 'pickle' });
+    const [left, right] = mp.Pipe(true, { serialization: 'pickle' });
     track(left);
     track(right);
     // The second part cannot be pickled.
