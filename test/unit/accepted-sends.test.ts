@@ -255,7 +255,7 @@ describe("Connection with sends: 'accepted'", () => {
     for (const call of [
       (writer: Any) => Promise.resolve().then(() => writer.sendSync(1)),
       (writer: Any) => writer.sendHandle(writer.fileno()),
-      (writer: Any) => writer.send(track(Pipe()[0])),
+      (writer: Any) => writer.send(Pipe().map(track)[0]),
     ]) {
       const writer = await lose();
       await rejects(call(writer), LOST);

@@ -15,8 +15,8 @@ const lib = join(packageRoot, 'lib');
 const EXCEPTIONS: readonly string[] = [
   // The same error again, which also says whether the message was begun, or how much of it has arrived.
   'connection/object-message.ts: new TruncatedMessageError(received, this.#count)',
-  'connection/sender.ts: new TimeoutError(operation, begun)',
-  'connection/sender.ts: new InterruptedError(operation, begun)',
+  'connection/sending/sender.ts: new TimeoutError(operation, begun)',
+  'connection/sending/sender.ts: new InterruptedError(operation, begun)',
   // The same errno under the name of the call that the user made, without the path that was tried for it.
   'process/program.ts: systemError(errno, syscall, detail)',
 ];
