@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 
 import { judge } from './figures.js';
+import type { Mode } from './job.js';
 import { describeMachine, machineLines, type Machine } from './machine.js';
 import { parseOptions, usage, type Options } from './options.js';
 import { resultsFolder } from './paths.js';
@@ -15,11 +16,23 @@ import { runProbes } from './probes/index.js';
 import { figuresTable, probeTables, settingsLines, suiteTables } from './report.js';
 import { select, type Selection } from './selection.js';
 import { runSuite, type SuiteResult } from './suite.js';
+import type { Workload } from './workloads.js';
 
 /** Shows a line that replaces itself on a terminal. Shows nothing elsewhere: a log needs no progress. */
 function showProgress(line: string): void {
   if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${line}`);
 }
+
+const SUMMARY: readonly string[] = [
+  'spin/socketpair',
+  'async-spin/socketpair',
+  'c/socketpair',
+  'python/socketpair',
+  'process.send/advanced',
+  'MessagePort',
+  'net.Socket',
+  'zeromq',
+];
 
 async function plot(
   selection: Selection,
@@ -27,16 +40,25 @@ async function plot(
   machine: Machine,
   say: (text: string) => void,
 ): Promise<void> {
+  const { trials, workloads } = selection;
+  const ofMode = (mode: Mode): Workload[] => workloads.filter((workload) => workload.mode === mode);
+  const charts = [
+    { name: 'round-trip', title: 'Round trips', shown: ofMode('round-trip'), trials },
+    { name: 'one-way', title: 'One-way messages', shown: ofMode('one-way'), trials },
+    // The one of the README: as the settings are by default.
+    {
+      name: 'summary',
+      title: 'A message and its answer, between two processes',
+      shown: workloads.filter(({ id }) => id === 'round-trip-64'),
+      trials: trials.filter(({ id }) => SUMMARY.includes(id)),
+    },
+  ];
   await mkdir(resultsFolder, { recursive: true });
-  for (const [mode, title] of [
-    ['round-trip', 'Round trips'],
-    ['one-way', 'One-way messages'],
-  ] as const) {
-    const workloads = selection.workloads.filter((workload) => workload.mode === mode);
-    if (workloads.length === 0) continue;
+  for (const { name, title, shown, trials: peers } of charts) {
+    if (shown.length === 0 || peers.length === 0) continue;
     for (const theme of ['light', 'dark'] as const) {
-      const file = path.join(resultsFolder, `${mode}-${theme}.svg`);
-      await writeFile(file, drawChart(title, workloads, selection.trials, result, machine, theme));
+      const file = path.join(resultsFolder, `${name}-${theme}.svg`);
+      await writeFile(file, drawChart(title, shown, peers, result, machine, theme));
       say(`wrote ${path.relative(process.cwd(), file)}`);
     }
   }

@@ -13,7 +13,7 @@ import { record } from '../peers/values.js';
 import { report, sample, timesFrom } from '../sampling.js';
 
 const BATCH = 2000;
-/** Sends that are under way at once. */
+/** After so many sends the last one is awaited. */
 const WINDOW = 500;
 
 /** Calls `answer` after each batch of messages. */
@@ -39,15 +39,14 @@ interface Sender {
 }
 
 function ours(): Sender {
-  const [conn, theirs] = mp.Pipe();
+  const [conn, theirs] = mp.Pipe(true, { sends: 'accepted' });
   new mp.Process({ module: import.meta.url, target: 'receiveAll', args: [theirs], daemon: true }).start();
   theirs.close();
   return {
     async run(count) {
-      for (let i = 0; i < count;) {
-        const window: Promise<void>[] = [];
-        for (const end = Math.min(count, i + WINDOW); i < end; i++) window.push(conn.send(record(i)));
-        await Promise.all(window);
+      for (let i = 1; i <= count; i++) {
+        const accepted = conn.send(record(i));
+        if (i % WINDOW === 0) await accepted;
       }
       await conn.recv();
     },

@@ -4,7 +4,7 @@ import { trials as cpythonPipe } from './cpython-pipe.js';
 import { trials as messagePort } from './message-port.js';
 import { trials as netSocket } from './net-socket.js';
 import { trials as oursAsync } from './ours-async.js';
-import { trials as oursBatches } from './ours-batches.js';
+import { trials as oursAccepted } from './ours-accepted.js';
 import { trials as oursInto } from './ours-into.js';
 import { trials as oursSync } from './ours-sync.js';
 import { trials as newest } from './newest.js';
@@ -17,7 +17,7 @@ export const trials: readonly Trial[] = [
   ...oursSync,
   ...oursAsync,
   ...oursInto,
-  ...oursBatches,
+  ...oursAccepted,
   ...cEcho,
   ...cpythonPipe,
   ...processSend,

@@ -34,8 +34,9 @@ export function connectChild(
   kind: Exclude<Kind, 'channel'>,
   spin: Spin,
   args: readonly string[],
+  more: mp.ConnectionOptions = {},
 ): Ends {
-  const { parent, child } = makeLinks(kind, connectionOptions(spin));
+  const { parent, child } = makeLinks(kind, { ...connectionOptions(spin), ...more });
   spawn(process.execPath, [compiledModule(module), kind, spin, ...args], {
     stdio: [0, 1, 2, ...child.map((connection) => connection.fileno())],
   });

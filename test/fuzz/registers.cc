@@ -6,6 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cctype>
 #include <string>
 
 #include "fuzz.h"
@@ -31,11 +33,12 @@ void Run(const uint8_t* data, size_t size) {
   const UniqueFd file(::open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
   Require(file.get() >= 0, "the register is made");
   Require(::write(file.get(), data, size) == static_cast<ssize_t>(size), "it is written");
-  std::vector<std::string> names;
+  std::vector<register_file::ListedName> names;
   Require(register_file::ReadNames(file.get(), family, &names) == 0, "it can be read");
-  for (const std::string& name : names) {
+  for (const auto& [name, label] : names) {
     Require(name.starts_with("/mp-fuzz-") && name.size() <= 31, "a name has the family's form");
     Require(name.find('/', 1) == std::string::npos, "a name leads to no folder");
+    Require(std::all_of(label.begin(), label.end(), ::isalnum), "a label has letters and digits");
   }
   std::vector<Resource> resources;
   Require(register_file::ReadResources(file.get(), &resources) == 0, "so can what Python has made");
