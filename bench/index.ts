@@ -56,11 +56,9 @@ async function plot(
   await mkdir(resultsFolder, { recursive: true });
   for (const { name, title, shown, trials: peers } of charts) {
     if (shown.length === 0 || peers.length === 0) continue;
-    for (const theme of ['light', 'dark'] as const) {
-      const file = path.join(resultsFolder, `${name}-${theme}.svg`);
-      await writeFile(file, drawChart(title, shown, peers, result, machine, theme));
-      say(`wrote ${path.relative(process.cwd(), file)}`);
-    }
+    const file = path.join(resultsFolder, `${name}.svg`);
+    await writeFile(file, drawChart(title, shown, peers, result, machine));
+    say(`wrote ${path.relative(process.cwd(), file)}`);
   }
 }
 

@@ -20,7 +20,7 @@ export const usage = `npm run bench -- [options]
   --reps <n>      Repetitions of each trial (default 5), interleaved with those of the others
   --quick         Two short repetitions: shows that everything runs, not how fast
   --syscalls      Count system calls per message as well (needs strace)
-  --plot          Draw bench/results/{round-trip,one-way}-{light,dark}.svg
+  --plot          Draw bench/results/{round-trip,one-way,summary}.svg
   --json [file]   Write everything measured as JSON, to standard output without a file
   --help          This text`;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Horizontal bar charts as SVG: one panel per workload, one bar per peer.
+// Horizontal bar charts as SVG, in the colours of a light and of a dark page: one panel per workload, one bar per peer.
 import { lookupIn } from './figures.js';
 import { installed, loadInstalled } from './paths.js';
 import { machineLines, type Machine } from './machine.js';
@@ -10,7 +10,7 @@ import type { SuiteResult } from './suite.js';
 import type { Trial } from './trials/trial.js';
 import type { Workload } from './workloads.js';
 
-export type Theme = 'light' | 'dark';
+type Theme = 'light' | 'dark';
 
 /** What is used of echarts. */
 interface Charts {
@@ -91,6 +91,9 @@ interface Bar {
   readonly micros: number;
 }
 
+/** Shows the part that suits the page. */
+const STYLE = '.dark{display:none}@media(prefers-color-scheme:dark){.light{display:none}.dark{display:inline}}';
+
 /** Draws the given workloads, one below the other. Ours have one colour. */
 export function drawChart(
   title: string,
@@ -98,33 +101,49 @@ export function drawChart(
   trials: readonly Trial[],
   result: SuiteResult,
   machine: Machine,
-  theme: Theme,
 ): string {
   const lookup = lookupIn(result.measurements);
-  const colours = themes[theme];
-  const panels: object[][] = [];
-  let top = HEAD;
-  for (const workload of workloads) {
-    const bars = trials.flatMap((trial) => {
+  const rows = workloads.map((workload) => ({
+    workload,
+    bars: trials.flatMap((trial) => {
       const micros = lookup(workload.id, trial.id);
       return micros ? [{ trial, micros: median(micros) }] : [];
-    });
-    if (bars.length === 0) continue;
-    panels.push(panel(workload, bars, panels.length, top, colours));
-    top += PANEL_HEAD + bars.length * ROW;
-  }
+    }),
+  }));
+  const panels = rows.filter(({ bars }) => bars.length > 0);
+  const height = panels.reduce((sum, { bars }) => sum + PANEL_HEAD + bars.length * ROW, HEAD + 16);
+  const head = { title, note: machineLines(machine).join('\n') };
+  const parts = (['light', 'dark'] as const).map(
+    (theme) => `<g class="${theme}">${drawTheme(head, panels, height, themes[theme])}</g>`,
+  );
+  const size = `width="${WIDTH}" height="${height}" viewBox="0 0 ${WIDTH} ${height}"`;
+  return `<svg xmlns="http://www.w3.org/2000/svg" ${size} role="img"><style>${STYLE}</style>${parts.join('')}</svg>\n`;
+}
+
+function drawTheme(
+  { title, note }: { readonly title: string; readonly note: string },
+  panels: readonly { readonly workload: Workload; readonly bars: readonly Bar[] }[],
+  height: number,
+  colours: Colours,
+): string {
   const { init } = loadInstalled('echarts') as Charts;
-  const chart = init(null, null, { renderer: 'svg', ssr: true, width: WIDTH, height: top + 16 });
+  const chart = init(null, null, { renderer: 'svg', ssr: true, width: WIDTH, height });
   const heading = {
     text: title,
-    subtext: machineLines(machine).join('\n'),
+    subtext: note,
     left: 16,
     top: 8,
     itemGap: 4,
     textStyle: { color: colours.text, fontFamily: FONT, fontSize: 18 },
     subtextStyle: { color: colours.note, fontFamily: FONT, fontSize: 11 },
   };
-  const part = (index: number): object[] => panels.map((each) => each[index] ?? {});
+  let top = HEAD;
+  const drawn = panels.map(({ workload, bars }, i) => {
+    const parts = panel(workload, bars, i, top, colours);
+    top += PANEL_HEAD + bars.length * ROW;
+    return parts;
+  });
+  const part = (index: number): object[] => drawn.map((each) => each[index] ?? {});
   chart.setOption({
     animation: false,
     backgroundColor: colours.background,
@@ -136,5 +155,5 @@ export function drawChart(
   });
   const svg = chart.renderToSVGString();
   chart.dispose();
-  return `${svg}\n`;
+  return svg;
 }
