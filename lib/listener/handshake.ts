@@ -51,6 +51,8 @@ export class Handshake {
       }
       return true;
     } catch (error) {
+      // The other side is told why, before what it does not take is dropped.
+      this.#channel.sender.flush();
       this.#connection.close({ discard: true });
       if (error instanceof AuthenticationError) throw error;
       const text = `The authentication was broken off: ${(error as Error).message}`;
