@@ -18,6 +18,7 @@ import {
 import type { QueueDescriptor } from '#lib/queues/queue-resources.js';
 
 import { edgePythons, foreignEnv, packageRoot, rejects, track, type Python } from '../helpers/index.js';
+import { sleepersOn, until } from './support/locks.js';
 import { untilAsleep, untilWorkersAsleep } from './support/programs.js';
 
 type AnyQueue = Queue | SimpleQueue;
@@ -163,6 +164,28 @@ for (const python of edgePythons()) {
         await kill(producer.child);
       });
     }
+
+    // Regression: the next reader and the next writer each kept its lock and tried for that of the other one, for ever.
+    it('is recovered from if a reader dies, too, inside of a call that moves as many bytes', async () => {
+      const { rlock, wlock } = descriptorOf(queue, { nodeOnly: true }) as QueueDescriptor;
+      const producer = start(python, 'recorded:stay_putting', queue, 4000);
+      expect(await producer.conn.recv()).to.equal('moved');
+      const consumer = start(python, 'recorded:stay_getting', queue);
+      expect(await consumer.conn.recv()).to.equal('moved');
+      const writer = start(python, 'recorded:put_all', queue, 4000);
+      const reader = start(python, 'recorded:get_each', queue);
+      await until(() => [rlock, wlock].every(({ semaphore }) => sleepersOn(semaphore.name) === 1));
+      await kill(producer.child);
+      await until(() => sleepersOn(wlock.semaphore.name) === 0);
+      await kill(consumer.child);
+      // The first item was in the hands of the consumer.
+      const numbers = [];
+      for (let i = 0; i < 4; i++) numbers.push(Buffer.from((await reader.conn.recv()) as Uint8Array).readUInt32BE(0));
+      expect(numbers).to.deep.equal([1, 0, 1, 2]);
+      expect(queue.stats().lost).to.equal(1);
+      await kill(writer.child);
+      await kill(reader.child);
+    });
 
     it('returns the slots of its items, and of the item that it has got', async () => {
       const limited = new Queue({ maxsize: 3, serialization: 'pickle' });
