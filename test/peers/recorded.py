@@ -263,11 +263,11 @@ def stay_inside(call, fd, number, conn):
     setattr(os, call, move_and_stay)
 
 
-def stay_putting(queue, conn, size):
-    """Puts an item, and stays inside of the call that writes another one."""
-    stay_inside('write', queue._writer.fileno(), 2, conn)
-    for number in range(2):
-        queue.put(item(number, size))
+def stay_putting(queue, conn, sizes):
+    """Puts items of these sizes, and stays inside of the call that writes the last one."""
+    stay_inside('write', queue._writer.fileno(), len(sizes), conn)
+    for number, size in enumerate(sizes):
+        queue.put(item(number, int(size)))
     time.sleep(1000)
 
 
