@@ -13,6 +13,8 @@ MOST = ENTRIES - 1
 PAGE = 4096
 # How often a reader that waits looks after what members have left that have died, in milliseconds.
 LOOK_MS = 200
+# How long a reader that has something to set right waits for the writers' lock before it looks again, in seconds.
+PATIENCE = 0.01
 # With its header, such an item is moved whole or not at all.
 SMALL = PIPE_BUF - 4
 
@@ -67,7 +69,7 @@ class Reader(End):
         stream, words = self.stream, self.words
         # A reader keeps its lock and waits for that of the other side. Writers give way.
         while words[READ_INTENT]:
-            repair(stream, self.fd, self.other, stream.set_read, LOOK_MS / 1000)
+            repair(stream, self.fd, self.other, stream.set_read, PATIENCE)
         # A reader has died inside of this item, or when it had read some items whole.
         while not stream.reader_rests():
             if words[READ] < stream.end_of(words[TAIL]):
