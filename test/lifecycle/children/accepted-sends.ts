@@ -27,12 +27,15 @@ if (!isMainThread) {
   send(connect(), count, size);
   parentPort?.postMessage('sent');
   for (;;);
-} else if (what === 'terminate' || what === 'terminate-full') {
+} else if (what === 'exit-above') {
+  const worker = new Worker(new URL(import.meta.url), { workerData: [what, mode] });
+  worker.once('message', () => process.exit(0));
+} else if (what?.startsWith('terminate') === true) {
   const worker = new Worker(new URL(import.meta.url), { workerData: [what, mode] });
   worker.once('message', () => {
     void worker.terminate().then(() => process.stdout.write('terminated\n'));
   });
-  process.stdin.resume();
+  if (what !== 'terminate-end') process.stdin.resume();
 } else {
   const connection = connect();
   if (what === 'full') {
