@@ -70,14 +70,20 @@ class Flusher {
     if (polled) WakeUp();
   }
 
-  // Blocks until nothing is left of environments that have ended.
+  // Blocks until nothing is left of environments that have ended, or their time is over: the thread
+  // itself may be in a write that waits (IoMethod::kPoll).
   void AwaitAdopted() {
     const std::lock_guard lock(mutex_);
-    while (std::any_of(watched_.begin(), watched_.end(),
-                       [](const Watched& each) { return each.adopted != nullptr; })) {
+    for (;;) {
+      int64_t until = 0;
+      for (const Watched& each : watched_) {
+        if (each.adopted) until = std::max(until, each.give_up_at);
+      }
+      const int64_t left = until - Now();
+      if (left <= 0) return;
       if (!running_) Start();
       if (!running_) return;
-      over_.WaitFor(mutex_, kLinger);
+      over_.WaitFor(mutex_, nanoseconds(left));
     }
   }
 
