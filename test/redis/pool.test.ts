@@ -51,11 +51,16 @@ describe(onRedis('A RedisPool'), () => {
     return worker;
   }
 
-  /** A worker of the command line; with `--serialization json` Python's tasks are for it, too. */
-  async function startProgram(target: string, ...args: string[]): Promise<Peer> {
+  /** A worker of the command line. */
+  function spawnProgram(target: string, processes: string, ...args: string[]): Peer {
     const program = { ...nodePeer(''), args: [`${packageRoot}dist/cli/main.js`, 'worker'] };
     const where = ['--redis', `redis://${server.address}`, '--name', name, '--module', tasks, '--target', target];
-    const peer = spawnPeer(program, { args: [...where, '--processes', '1', ...args], cwd: packageRoot });
+    return spawnPeer(program, { args: [...where, '--processes', processes, ...args], cwd: packageRoot });
+  }
+
+  /** One that works; with `--serialization json` Python's tasks are for it, too. */
+  async function startProgram(target: string, ...args: string[]): Promise<Peer> {
+    const peer = spawnProgram(target, '1', ...args);
     expect(await within(WATCHDOG_MS, peer.line(), 'the worker')).to.include('ready');
     return peer;
   }
@@ -151,6 +156,13 @@ describe(onRedis('A RedisPool'), () => {
     expect(await queue.get()).to.equal(1);
     await queue.destroy();
     await queue.close();
+  });
+
+  it('is not left alone with a program whose options are wrong', async () => {
+    // Regression: the program waited for ever, connected to Redis.
+    const program = spawnProgram('double', 'none');
+    expect((await within(WATCHDOG_MS, program.exit, 'the program')).code).to.equal(1);
+    expect(program.stderr).to.match(/^node-multiprocessing: .*processes/);
   });
 
   it('checks its options', () => {
