@@ -2,16 +2,15 @@
 //
 // An unknown option is refused everywhere: the places that take options are read from the package's declarations, and each is
 // called with one option that it does not have. Once, misspelt options such as `maxSize` were ignored.
-import { join } from 'node:path';
-
 import { expect } from 'chai';
 import * as mp from 'node-multiprocessing';
 import * as managers from 'node-multiprocessing/managers';
 import * as redis from 'node-multiprocessing/redis';
 import ts from 'typescript';
 
-import { packageRoot, rejects, throws } from '../helpers/index.js';
 import { neverThrowing, TYPE } from '../helpers/arguments.js';
+import { declarations } from '../helpers/declarations.js';
+import { rejects, throws } from '../helpers/index.js';
 
 type Callable = (...args: unknown[]) => unknown;
 type Constructor = new (...args: unknown[]) => object;
@@ -25,8 +24,6 @@ interface Place {
   /** The options that it has. */
   readonly names: readonly string[];
 }
-
-const dist = join(packageRoot, 'dist');
 
 /** All that the entries of the package export. */
 const exported: Readonly<Record<string, unknown>> = { ...mp, ...managers, ...redis };
@@ -45,17 +42,7 @@ function isOptions(type: ts.Type): boolean {
 
 /** All places of an entry that take options. */
 function findPlaces(entry: string): Place[] {
-  const file = join(dist, `${entry}.d.cts`);
-  const program = ts.createProgram([file], {
-    strict: true,
-    skipLibCheck: true,
-    target: ts.ScriptTarget.ES2023,
-    module: ts.ModuleKind.Node16,
-    types: ['node'],
-    typeRoots: [join(packageRoot, 'node_modules/@types')],
-  });
-  const checker = program.getTypeChecker();
-  const source = program.getSourceFile(file) as ts.SourceFile;
+  const { checker, source } = declarations(entry);
   const places: Place[] = [];
 
   const addSignatures = (call: string, signatures: readonly ts.Signature[]): void => {
