@@ -2,7 +2,7 @@
 //
 // Blocks of shared memory for arrays, as lib/native/memory-functions.ts declares them. A block is
 // named by the ArrayBuffer over it.
-#include "bindings/array_api.h"
+#include "bindings/exports.h"
 
 #include <cerrno>
 #include <memory>

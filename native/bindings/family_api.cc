@@ -2,7 +2,7 @@
 //
 // Families and the folders of their registers, as lib/native/addon.ts declares them. The rules are
 // those of endpoint_api.cc.
-#include "bindings/family_api.h"
+#include "bindings/exports.h"
 
 #include <algorithm>
 #include <iterator>

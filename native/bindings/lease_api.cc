@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // Queues with leases, as lib/native/addon.ts declares them. The rules are those of endpoint_api.cc.
-#include "bindings/lease_api.h"
+#include "bindings/exports.h"
 
 #include <algorithm>
 #include <cerrno>

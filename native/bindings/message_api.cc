@@ -2,7 +2,7 @@
 //
 // Receiving and sending, as lib/native/addon.ts declares it. The rules are those of
 // endpoint_api.cc.
-#include "bindings/message_api.h"
+#include "bindings/exports.h"
 
 #include <algorithm>
 #include <chrono>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // Processes, as lib/native/addon.ts declares them. The rules are those of endpoint_api.cc.
-#include "bindings/process_api.h"
+#include "bindings/exports.h"
 
 #include <chrono>
 #include <utility>

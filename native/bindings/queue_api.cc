@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // Queues, as lib/native/addon.ts declares them. The rules are those of endpoint_api.cc.
-#include "bindings/queue_api.h"
+#include "bindings/exports.h"
 
 #include <algorithm>
 #include <cerrno>

@@ -2,7 +2,7 @@
 //
 // Semaphores, as lib/native/addon.ts declares them. The rules are those of
 // endpoint_api.cc.
-#include "bindings/semaphore_api.h"
+#include "bindings/exports.h"
 
 #include <algorithm>
 #include <cerrno>

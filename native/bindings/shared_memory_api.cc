@@ -2,7 +2,7 @@
 //
 // Blocks of shared memory, as lib/native/addon.ts declares them. The rules are those of
 // endpoint_api.cc.
-#include "bindings/shared_memory_api.h"
+#include "bindings/exports.h"
 
 #include <algorithm>
 #include <cerrno>

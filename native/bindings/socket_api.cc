@@ -3,7 +3,7 @@
 // Sockets before they are connected, as lib/native/addon.ts declares them. The rules are those of
 // endpoint_api.cc. A socket is a watched descriptor of the environment until it becomes an
 // endpoint.
-#include "bindings/socket_api.h"
+#include "bindings/exports.h"
 
 #include <cerrno>
 #include <cstring>
