@@ -106,7 +106,8 @@ class Queue:
     def put(self, obj: Any, block: bool = True, timeout: Optional[float] = None) -> None:
         """Puts an item. Returns when Redis has it. As ``multiprocessing.Queue.put``."""
         self._check_open()
-        data = json.dumps(obj).encode() if self._format == 'json' else pickle.dumps(obj)
+        # Python alone reads the NaN and Infinity that it would write.
+        data = json.dumps(obj, allow_nan=False).encode() if self._format == 'json' else pickle.dumps(obj)
         deadline = _deadline(block, timeout)
         while self._run('put', 'l' if len(data) > _APART_BYTES else 'd', data)[1] == 0:
             if not self._wait('room', deadline):
