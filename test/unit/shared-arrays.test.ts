@@ -194,7 +194,7 @@ describe('sharedArray', () => {
       },
       'a message in a pipe whose ends have both closed': async (array) => {
         const [reader, writer] = mp.Pipe(false);
-        writer.sendSync(array as never);
+        writer.sendSync(array);
         writer.close();
         reader.close();
         return Promise.resolve();
