@@ -3,14 +3,13 @@
 // Functions that lib/native/addon.ts declares and documents. Endpoints are named by small integers.
 // Results are >= 0, -errno or a Status. Nothing here may throw, since Node's frames cannot be
 // unwound. Only std::bad_alloc is left, which ends the process as a lack of memory in V8 does.
-#include "bindings/endpoint_api.h"
-
 #include <algorithm>
 #include <cstring>
 #include <memory>
 #include <utility>
 #include <vector>
 
+#include "bindings/exports.h"
 #include "bindings/napi_args.h"
 #include "environment/addon_env.h"
 #include "environment/blocking.h"
@@ -134,10 +133,23 @@ napi_value Fileno(napi_env env, napi_callback_info info) {
   return args.Return(pollable == nullptr ? -EBADF : pollable->fd());
 }
 
-napi_value SetReadAhead(napi_env env, napi_callback_info info) {
-  const Args<2> args(env, info);
+napi_value ReadAheadOnceAlone(napi_env env, napi_callback_info info) {
+  const Args<1> args(env, info);
   Endpoint* endpoint = args.addon().FindEndpoint(args.Int(0));
-  if (endpoint != nullptr) endpoint->reader().set_read_ahead(args.Flag(1));
+  if (endpoint != nullptr) endpoint->ReadAheadOnceAlone();
+  return nullptr;
+}
+
+napi_value StopReadingAhead(napi_env env, napi_callback_info info) {
+  const Args<1> args(env, info);
+  Endpoint* endpoint = args.addon().FindEndpoint(args.Int(0));
+  return args.Return(endpoint != nullptr && endpoint->StopReadingAhead());
+}
+
+napi_value MarkLastCopy(napi_env env, napi_callback_info info) {
+  const Args<1> args(env, info);
+  const Endpoint* endpoint = args.addon().FindEndpoint(args.Int(0));
+  if (endpoint != nullptr) sys::MarkLastCopy(endpoint->fd(), true);
   return nullptr;
 }
 
@@ -277,7 +289,9 @@ void ExportEndpointApi(napi_env env, napi_value exports) {
       {"setRef", SetRef},
       {"setSpin", SetSpin},
       {"fileno", Fileno},
-      {"setReadAhead", SetReadAhead},
+      {"readAheadOnceAlone", ReadAheadOnceAlone},
+      {"stopReadingAhead", StopReadingAhead},
+      {"markLastCopy", MarkLastCopy},
       {"takeHeld", TakeHeld},
       {"putHeld", PutHeld},
       {"duplicate", Duplicate},
