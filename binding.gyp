@@ -72,6 +72,7 @@
         "native/semaphores/tracked_semaphore.cc",
         "native/shared_memory/array_block.cc",
         "native/shared_memory/array_pool.cc",
+        "native/shared_memory/message_route.cc",
         "native/shared_memory/shared_block.cc",
         "native/sockets/socket_address.cc",
         "native/sockets/stream_socket.cc",

@@ -3,7 +3,8 @@
 // The figures that the project promises, and whether the measurements meet them.
 import { aims, type Aim } from './aims.js';
 import type { AheadResult } from './probes/ahead.js';
-import { comparisonIds, comparisonProbes, type Claim, type ComparisonResult } from './probes/comparisons.js';
+import type { Claim } from './probes/comparison.js';
+import { comparisonIds, comparisonProbes, type ComparisonResult } from './probes/comparisons.js';
 import type { ProbeResults } from './probes/index.js';
 import { describe, KiB, reads, tolerance, writes, type SyscallCount } from './probes/syscalls.js';
 import { median, summarizeRatios, type Summary } from './statistics.js';

@@ -4,53 +4,14 @@
 // operation. The ways take turns, so that a slow spell of the machine hits all of them.
 import type { TrialOutput } from '../job.js';
 import type { Options } from '../options.js';
-import { compiledModule, installed, peerSource } from '../paths.js';
+import { installed } from '../paths.js';
 import { runForJson } from '../run-program.js';
 import { median } from '../statistics.js';
-
-/**
- * One way to do an operation. Its command gets two more arguments: the warm-up and the measured time in milliseconds.
- */
-export interface Way {
-  readonly label: string;
-  readonly command: readonly string[];
-  /** The package of bench/packages that it needs. */
-  readonly package?: string;
-}
-
-export interface Comparison {
-  /** What is done once per sample. */
-  readonly operation: string;
-  readonly ways: readonly Way[];
-  /** The label of the way by whose time the table divides the others. */
-  readonly yardstick: string;
-}
-
-/** A promise: `ours` takes at most `limit` times as long as `theirs`, and `extraNs` more. */
-export interface Claim {
-  readonly claim: string;
-  readonly operation: string;
-  readonly ours: string;
-  readonly theirs: string;
-  readonly limit: number;
-  readonly extraNs?: number;
-}
-
-export interface ComparisonProbe {
-  readonly title: string;
-  readonly comparisons: readonly Comparison[];
-  readonly claims: readonly Claim[];
-}
+import { node, python, type ComparisonProbe } from './comparison.js';
+import { sharedMemory } from './shared-memory-comparisons.js';
 
 /** Nanoseconds per operation, one value per repetition, by operation and by the label of the way. */
 export type ComparisonResult = Readonly<Record<string, Readonly<Record<string, readonly number[]>>>>;
-
-const node = (module: string, ...args: string[]): readonly string[] => [
-  process.execPath,
-  compiledModule(`probes/${module}`),
-  ...args,
-];
-const python = (file: string, ...args: string[]): readonly string[] => ['python3', peerSource(file), ...args];
 
 const locks: ComparisonProbe = {
   title: 'Locks (us)',
@@ -331,7 +292,16 @@ const pool: ComparisonProbe = {
   ],
 };
 
-export const comparisonProbes = { locks, queues, records, pool, pickles, python: withPython, start } as const;
+export const comparisonProbes = {
+  locks,
+  queues,
+  records,
+  pool,
+  pickles,
+  python: withPython,
+  'shared-memory': sharedMemory,
+  start,
+} as const;
 
 export type ComparisonId = keyof typeof comparisonProbes;
 

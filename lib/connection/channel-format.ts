@@ -136,7 +136,9 @@ function encodeStructured(value: unknown): Uint8Array {
   try {
     const message = makeMessage(value, false);
     return message instanceof Uint8Array ? message : message.bytes;
-  } catch {
+  } catch (error) {
+    // Such as an array that is in too many messages.
+    if ((error as NodeJS.ErrnoException).syscall !== undefined) throw error;
     // This says what cannot be sent.
     return structured.encode(value);
   }

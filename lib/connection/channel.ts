@@ -6,6 +6,7 @@ import { argumentError, BusyError, systemError } from '../core/errors.js';
 import { flushAtExit } from '../event-loop/exit.js';
 import { native, READ, WRITE } from '../native/addon.js';
 import { arm, ensureStarted, spinBeforeSleep, type Pollable } from '../event-loop/reactor.js';
+import { hasSharedViews } from '../reduction/shared-views.js';
 import type { ChannelOptions, Direction } from './options.js';
 import { Receiver, type ReceiverOwner } from './receiving/receiver.js';
 import { SendBuffer } from './sending/send-buffer.js';
@@ -189,6 +190,7 @@ export class Channel implements Pollable, ReceiverOwner, SenderOwner {
     this.#setInterest(0);
     this.#closed = true;
     this.receiver.dropIncomplete();
+    if (hasSharedViews()) native.arrays.closing(this.id);
     if (this.#hasHeir) native.markLastCopy(this.id);
     native.release(this.id);
   }

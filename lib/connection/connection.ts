@@ -14,7 +14,7 @@ import type { BatchReceiveOptions, ReceiveOptions } from './receiving/batches.js
 import { ChannelFormat } from './channel-format.js';
 import { isReady, isReadySync } from './wait-sources.js';
 import { kIdentity, kReduce } from '../reduction/registry.js';
-import { makeMessage, type OutgoingObjectMessage } from './object-message.js';
+import { encodeMessage } from './encode-message.js';
 import { shareableMark } from '../reduction/shareable.js';
 import type { Exporter } from '../reduction/exporters.js';
 import { bytesDecoder, decoderInto, type MessageDecoder } from '../serialization/message-decoder.js';
@@ -141,7 +141,7 @@ export class Connection<S = unknown, R = S> {
     try {
       this.#checkWritable();
       const limits = checkLimits(options);
-      const bytes = this.#encode(value);
+      const bytes = encodeMessage(value, this.#channel, this.#serialization);
       if (!(bytes instanceof Uint8Array)) return this.#channel.sender.sendObjectMessage(bytes, limits, this.#keepAlive);
       return this.#channel.sender.send(bytes, 0, bytes.byteLength, 'send', limits, this.#keepAlive);
     } catch (error) {
@@ -153,7 +153,7 @@ export class Connection<S = unknown, R = S> {
   sendSync(value: S, options?: WaitOptions): void {
     this.#checkWritable();
     const deadline = deadlineAfter(checkLimits(options).timeout);
-    const bytes = this.#encode(value);
+    const bytes = encodeMessage(value, this.#channel, this.#serialization);
     if (!(bytes instanceof Uint8Array)) {
       this.#channel.sender.sendObjectMessageSync(bytes, deadline);
       return;
@@ -573,23 +573,6 @@ export class Connection<S = unknown, R = S> {
     const wanted = checkReceive(operation, maxLength);
     const deadline = deadlineAfter(checkLimits(options).timeout);
     return this.#channel.receiver.receiveSync(decoder, wanted, deadline, this.#channel.options.spinNs);
-  }
-
-  /** The message of an object, one with descriptors if objects of this package are in it. */
-  #encode(value: S): Uint8Array | OutgoingObjectMessage {
-    const { isSocket } = this.#channel;
-    const { kind } = this.#serialization;
-    if (isSocket && (kind === undefined || kind === 'structured')) {
-      const message = makeMessage(value);
-      this.#serialization.fix('structured');
-      return message;
-    }
-    try {
-      return this.#serialization.encode(value);
-    } catch (error) {
-      if (isSocket || !(error instanceof NotSupported) || !this.#serialization.fix('structured')) throw error;
-      throw new NotSupported('Objects of this package can be sent over duplex connections only', { cause: error });
-    }
   }
 
   #checkOpen(): void {

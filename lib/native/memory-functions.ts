@@ -34,14 +34,20 @@ export interface NativeArrays {
   open(file: string, generation: number, word: number, ticket: number): ArrayBuffer | number;
   /** The same for a message that names a block over which there is a buffer. 0, or a negated errno. */
   reopen(buffer: ArrayBuffer, generation: number, word: number, ticket: number): number;
-  /** Makes a ticket for a message. ENOSPC if there are too many messages with the block on their ways. */
+  /**
+   * Makes a ticket for a message over an endpoint, with which the ticket ends; -1 for none. ENOSPC if there are too many
+   * messages with the block on their ways.
+   */
   send(
     buffer: ArrayBuffer,
+    endpoint: number,
   ): readonly [folder: string, file: string, generation: number, word: number, ticket: number] | number;
   /** For a message that will not be received. */
   endTicket(file: string, word: number, ticket: number): void;
   /** For all messages of a process that has ended, when none of them will be received any more. */
   endTicketsOf(pid: number): void;
+  /** To be called before an endpoint is closed: afterwards, nothing tells whether its peer has gone. */
+  closing(endpoint: number): void;
   /** Removes the blocks that are not in use. True if there are none left that only other processes use. */
   trim(): boolean;
 }

@@ -24,6 +24,7 @@ import { LostItemsWatch, type LostItems } from './lost-items.js';
 import type { Item, QueueStats } from './transport.js';
 import { BorrowedBytes } from '../serialization/borrowed-bytes.js';
 import type { Exporter } from '../reduction/exporters.js';
+import { passOn } from '../reduction/shared-views.js';
 import { checkFunction, checkInteger } from '../core/validate.js';
 
 /** Options of `put` and `get`. */
@@ -84,7 +85,7 @@ export abstract class BaseQueue<T> {
     try {
       this.checkOpen();
       const limits = checkBlockingLimits(options);
-      return this.#writer.put(this.encode(item), limits, this.#keepAlive);
+      return this.withEncoded(item, (encoded) => this.#writer.put(encoded, limits, this.#keepAlive));
     } catch (error) {
       return Promise.reject(error);
     }
@@ -94,7 +95,9 @@ export abstract class BaseQueue<T> {
   putSync(item: T, options?: QueueWaitOptions): void {
     this.checkOpen();
     const deadline = deadlineAfter(checkBlockingLimits(options).timeout);
-    this.#writer.putSync(this.encode(item), deadline, 'putSync');
+    this.withEncoded(item, (encoded) => {
+      this.#writer.putSync(encoded, deadline, 'putSync');
+    });
   }
 
   /**
@@ -327,11 +330,18 @@ export abstract class BaseQueue<T> {
   }
 
   /**
-   * The bytes of an item. A longer one than a member can get would break the queue for all of them.
+   * Puts the bytes of an item with a function of the writer.
    *
    * @internal
    */
-  protected encode(item: T): Item {
+  protected withEncoded<R>(item: T, put: (encoded: Item) => R): R {
+    const resources = this.#resources;
+    const endpoint = resources instanceof LeaseResources ? -1 : resources.pipe.writer.id;
+    return passOn(endpoint, () => this.#encode(item), put);
+  }
+
+  /** The bytes of an item. A longer one than a member can get would break the queue for all of them. */
+  #encode(item: T): Item {
     const encoded = this.#resources.format.encodeBorrowed(item);
     const length = encoded instanceof BorrowedBytes ? encoded.prefix.length + encoded.bytes.length : encoded.length;
     const [longest, option] = this.#resources.longest;

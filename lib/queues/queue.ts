@@ -53,7 +53,9 @@ export class Queue<T = unknown> extends BaseQueue<T> {
   /** Puts an item, or throws `Full` at once. As `put` with `block: false`. CPython: `put_nowait(item)`. */
   putNowait(item: T): void {
     this.checkOpen();
-    this.writer.putNow(this.encode(item));
+    this.withEncoded(item, (encoded) => {
+      this.writer.putNow(encoded);
+    });
   }
 
   /**

@@ -72,12 +72,14 @@ napi_value Reopen(napi_env env, napi_callback_info info) {
   return args.Return(block->generation() == args.Size(1) ? 0 : -ESTALE);
 }
 
-// send(buffer): where the block is, and a ticket. -EBADF if it is no block.
+// send(buffer, id): where the block is, and a ticket. -EBADF if it is no block.
 napi_value Send(napi_env env, napi_callback_info info) {
-  const Args<1> args(env, info);
+  const Args<2> args(env, info);
   const Block block = Find(env, args);
+  Endpoint* endpoint = args.addon().FindEndpoint(args.Int(1));
   ArrayTicket ticket;
-  const int status = block ? block->AddTicket(&ticket) : -EBADF;
+  int status = -EBADF;
+  if (block) status = block->AddTicket(&ticket, endpoint ? MessageRoute::Of(*endpoint) : nullptr);
   if (status < 0) return args.Return(status);
   return args.Array(5, [&](size_t i) {
     if (i == 0) return args.Text(block->folder());
@@ -100,6 +102,15 @@ napi_value EndTicketsOf(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+// closing(id)
+napi_value Closing(napi_env env, napi_callback_info info) {
+  const Args<1> args(env, info);
+  Endpoint* endpoint = args.addon().FindEndpoint(args.Int(0));
+  const auto route = endpoint ? MessageRoute::Of(*endpoint, false) : nullptr;
+  if (route) (void)route->HasEnded();
+  return nullptr;
+}
+
 napi_value Trim(napi_env env, napi_callback_info info) {
   const Args<1> args(env, info);
   return args.Boolean(array_pool::Trim());
@@ -117,6 +128,7 @@ void ExportArrayApi(napi_env env, napi_value exports) {
       {"send", Send},
       {"endTicket", EndTicket},
       {"endTicketsOf", EndTicketsOf},
+      {"closing", Closing},
       {"trim", Trim},
   };
   ExportFunctions(env, object, functions);

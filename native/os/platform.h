@@ -40,6 +40,10 @@ ssize_t WriteWithoutSignal(int fd, const iovec* iov, int count) noexcept;
 // reader or writer of the pipe, so it must be closed together with the original.
 int ReopenNonBlocking(int fd, bool writable) noexcept;
 
+// A descriptor that names the pipe of `fd` and counts as neither of its ends. ReopenNonBlocking()
+// makes an end of it. -ENOTSUP where there is none.
+int NamePipe(int fd) noexcept;
+
 // The first bytes in the pipe of which `fd` is an end, which stay there: how many, or -errno.
 // -ENOSYS where there is no way to see them.
 ssize_t PeekPipe(int fd, uint8_t* into, size_t size) noexcept;

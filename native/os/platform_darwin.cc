@@ -67,6 +67,8 @@ ssize_t WriteWithoutSignal(int fd, const iovec* iov, int count) noexcept {
 
 int ReopenNonBlocking(int, bool) noexcept { return -EOPNOTSUPP; }
 
+int NamePipe(int) noexcept { return -ENOTSUP; }
+
 ssize_t PeekPipe(int, uint8_t*, size_t) noexcept { return -ENOSYS; }
 
 ssize_t ReceiveMessage(int fd, msghdr* message, bool wait) noexcept {

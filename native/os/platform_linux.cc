@@ -145,6 +145,12 @@ int ReopenNonBlocking(int fd, bool writable) noexcept {
   return sys::RetryOnInterrupt([&] { return ::open(path, flags); });
 }
 
+int NamePipe(int fd) noexcept {
+  char path[32];
+  std::snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+  return sys::RetryOnInterrupt([&] { return ::open(path, O_PATH | O_CLOEXEC); });
+}
+
 ssize_t PeekPipe(int fd, uint8_t* into, size_t size) noexcept {
   // A description of its own: reading what a pipe shares with another one may be refused later.
   const UniqueFd pipe(ReopenNonBlocking(fd, false));

@@ -119,15 +119,45 @@ void ArrayBlock::EndTicket(Word* header, const ArrayTicket& ticket) noexcept {
   header[ticket.word].compare_exchange_strong(expected, 0);
 }
 
-void ArrayBlock::EndTicket(const std::string& file, const ArrayTicket& ticket) noexcept {
+int ArrayBlock::MapHeader(const std::string& file, std::shared_ptr<SharedMapping>* out) noexcept {
   std::string folder;
   UniqueFd fd;
-  std::shared_ptr<SharedMapping> mapping;
   struct stat info {};
-  if (OpenFile(file, &folder, &fd) < 0 || platform::FileStatus(fd.get(), &info) < 0) return;
-  if (info.st_size <= static_cast<off_t>(kHeaderBytes)) return;
-  if (SharedMapping::Map(fd.get(), kHeaderBytes, &mapping) < 0) return;
-  EndTicket(static_cast<Word*>(mapping->data()), ticket);
+  int status = OpenFile(file, &folder, &fd);
+  if (status >= 0) status = platform::FileStatus(fd.get(), &info);
+  if (status >= 0 && info.st_size <= static_cast<off_t>(kHeaderBytes)) status = -EPROTO;
+  return status < 0 ? status : SharedMapping::Map(fd.get(), kHeaderBytes, out);
+}
+
+void ArrayBlock::EndTicket(const std::string& file, const ArrayTicket& ticket) noexcept {
+  std::shared_ptr<SharedMapping> mapping;
+  if (MapHeader(file, &mapping) >= 0) EndTicket(static_cast<Word*>(mapping->data()), ticket);
+}
+
+bool ArrayBlock::IsOver(const Sent& sent) noexcept {
+  std::shared_ptr<SharedMapping> mapping;
+  if (MapHeader(sent.file, &mapping) < 0) return true;
+  Word* header = static_cast<Word*>(mapping->data());
+  if (IsCurrent(header, sent.ticket) && !sent.route->HasEnded()) return false;
+  EndTicket(header, sent.ticket);
+  return true;
+}
+
+std::vector<ArrayBlock::Sent> ArrayBlock::TakeSent() {
+  std::vector<Sent> sent = std::move(sent_);
+  std::erase_if(sent,
+                [&](const Sent& each) { return !each.route || !IsCurrent(header(), each.ticket); });
+  for (Sent& each : sent) each.file = file_;
+  return sent;
+}
+
+void ArrayBlock::EndLost() noexcept {
+  for (Sent& each : sent_) {
+    if (!each.route) continue;
+    if (IsCurrent(header(), each.ticket) && !each.route->HasEnded()) continue;
+    EndTicket(each.ticket);
+    each = {};
+  }
 }
 
 bool ArrayBlock::HasTickets(const Word* header) noexcept {
@@ -135,16 +165,19 @@ bool ArrayBlock::HasTickets(const Word* header) noexcept {
                      [](const Word& word) { return word.load(std::memory_order_relaxed) != 0; });
 }
 
-int ArrayBlock::AddTicket(ArrayTicket* out) noexcept {
+int ArrayBlock::AddTicket(ArrayTicket* out, std::shared_ptr<MessageRoute> route) {
   was_sent_.store(true);
   const uint64_t value = NextTicket();
   constexpr uint32_t kCount = kFirstOfPython - kFirstTicket;
   // One after the other, so that a word is not used again at once.
-  for (uint32_t i = 0; i < kCount; i++) {
-    const auto word = kFirstTicket + static_cast<uint32_t>((value + i) % kCount);
+  for (uint32_t i = 0; i < 2 * kCount; i++) {
+    if (i == kCount) EndLost();
+    const auto place = static_cast<uint32_t>((value + i) % kCount);
     uint64_t free = 0;
-    if (!header()[word].compare_exchange_strong(free, value)) continue;
-    *out = {word, value};
+    if (!header()[kFirstTicket + place].compare_exchange_strong(free, value)) continue;
+    *out = {kFirstTicket + place, value};
+    if (route && sent_.empty()) sent_.resize(kCount);
+    if (!sent_.empty()) sent_[place] = {{}, *out, std::move(route)};
     return 0;
   }
   return -ENOSPC;
@@ -160,11 +193,13 @@ void ArrayBlock::EndTicketsOf(Word* header, uint32_t pid) noexcept {
 bool ArrayBlock::Reclaim() noexcept {
   if (!was_sent_.load()) return true;
   if (Lock(fd_.get(), LOCK_EX | LOCK_NB) < 0) return false;
+  EndLost();
   // With the lock: a process that maps it has the other kind of lock before it clears its ticket.
   const bool is_free = !HasTickets(header());
   if (is_free) {
     header()[kGeneration].fetch_add(1);
     was_sent_.store(false);
+    sent_.clear();
   }
   (void)Lock(fd_.get(), LOCK_UN);
   return is_free;

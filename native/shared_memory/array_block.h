@@ -18,9 +18,11 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "os/unique_fd.h"
 #include "semaphores/family.h"
+#include "shared_memory/message_route.h"
 #include "shared_memory/shared_block.h"
 
 namespace mp {
@@ -60,11 +62,23 @@ class ArrayBlock {
   uint64_t generation() const noexcept { return header()[kGeneration].load(); }
   bool is_own() const noexcept { return is_own_; }
 
-  // A ticket for a message that is about to be sent. -ENOSPC if there are too many.
-  int AddTicket(ArrayTicket* out) noexcept;
+  // A ticket for a message that is about to be sent, which ends with the message's route if that is
+  // known. -ENOSPC if there are too many.
+  int AddTicket(ArrayTicket* out, std::shared_ptr<MessageRoute> route = nullptr);
   void EndTicket(const ArrayTicket& ticket) noexcept { EndTicket(header(), ticket); }
   // Ends the tickets of a process that has ended, of whose messages none will be received.
   void EndTicketsOf(uint32_t pid) noexcept { EndTicketsOf(header(), pid); }
+
+  // A message that has not been received, and that can be lost with its route.
+  struct Sent {
+    std::string file;
+    ArrayTicket ticket;
+    std::shared_ptr<MessageRoute> route;
+  };
+  // Those that this object has sent, for when it is given up.
+  std::vector<Sent> TakeSent();
+  // Whether nothing has to be done for a message any more: it was received or lost.
+  static bool IsOver(const Sent& sent) noexcept;
 
   // For a block of this process that this process does not use any more: whether no other process
   // uses it. Then it can be used again, and what names its earlier use is out of date.
@@ -92,6 +106,12 @@ class ArrayBlock {
   static void EndTicket(Word* header, const ArrayTicket& ticket) noexcept;
   static void EndTicketsOf(Word* header, uint32_t pid) noexcept;
   static bool HasTickets(const Word* header) noexcept;
+  // Ends the tickets of messages that were lost.
+  void EndLost() noexcept;
+  static bool IsCurrent(const Word* header, const ArrayTicket& ticket) noexcept {
+    return ticket.value != 0 && header[ticket.word].load() == ticket.value;
+  }
+  static int MapHeader(const std::string& file, std::shared_ptr<SharedMapping>* out) noexcept;
   Word* header() const noexcept { return static_cast<Word*>(mapping_->data()); }
 
   const std::string folder_;
@@ -101,6 +121,8 @@ class ArrayBlock {
   const bool is_own_;
   // Whether a message may have named this use of it.
   std::atomic<bool> was_sent_{false};
+  // Those of its messages whose routes are known, each in the place of its word.
+  std::vector<Sent> sent_;
 };
 
 }  // namespace mp

@@ -8,6 +8,7 @@
 #include <mutex>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "registers/register_file.h"
 #include "registers/register_folder.h"
@@ -32,6 +33,8 @@ struct Pool {
   std::multimap<size_t, Block> idle;  // By their sizes.
   size_t idle_bytes = 0;
   std::list<Block> away;  // Not used here; other processes may use them.
+  // The messages of this process that name blocks of others which it does not use any more.
+  std::vector<ArrayBlock::Sent> sent;
 };
 
 // Leaked on purpose: threads may still run when static destructors do.
@@ -179,6 +182,7 @@ void Return(Block block) {
   if (!block->is_own()) {
     const std::string folder = block->folder();
     const std::string file = block->file();
+    for (ArrayBlock::Sent& sent : block->TakeSent()) pool.sent.push_back(std::move(sent));
     block.reset();
     // Its owner, if that still lives, is the one that uses it again.
     UniqueFd opened;
@@ -195,11 +199,12 @@ void Return(Block block) {
 bool Trim() {
   Pool& pool = ThePool();
   const std::lock_guard lock(pool.mutex);
+  std::erase_if(pool.sent, ArrayBlock::IsOver);
   Collect(pool);
   RemoveIdle(pool);
   const std::shared_ptr<Family> family = Family::OwnIfAny();
   if (family) RemoveDeserted(*family);
-  return pool.away.empty();
+  return pool.away.empty() && pool.sent.empty();
 }
 
 void EndTicketsOf(uint32_t pid) {

@@ -27,8 +27,9 @@ std::shared_ptr<ArrayBlock> Find(const void* data);
 // This process does not use the block any more. Other processes may.
 void Return(std::shared_ptr<ArrayBlock> block);
 
-// Removes the blocks that are not in use. True if there are none left that are in use elsewhere
-// only, which must be looked at again.
+// Gives back what lost messages hold, and removes the blocks that are not in use. True if nothing
+// is left that must be looked at again: blocks that are in use elsewhere only, messages on their
+// ways.
 bool Trim();
 // Ends the tickets of a process that has ended, of whose messages none will be received, in the
 // blocks of this process, and removes the blocks of that process.

@@ -8,7 +8,10 @@
 #include <unistd.h>
 
 #include "families.h"
+#include "io/endpoint.h"
 #include "kills.h"
+#include "os/descriptor_kind.h"
+#include "os/platform.h"
 #include "registers/register_folder.h"
 #include "semaphores/family.h"
 #include "shared_memory/array_pool.h"
@@ -121,6 +124,50 @@ const Test kTickets("array block: has as many tickets as its page has room for",
     Check(made->Reclaim());
   });
 });
+
+const Test kRoute(
+    "array block: a message ends with its route, a pipe's after its sender has closed it", [] {
+      InFamily([](const auto& family) {
+        const Block made = New(family);
+        int fds[2];
+        Equal(platform::MakePipe(fds), 0);
+        UniqueFd reader(fds[0]);
+        std::shared_ptr<MessageRoute> route;
+        ArrayTicket ticket;
+        {
+          sys::Description what;
+          Equal(sys::Describe(fds[1], &what), 0);
+          const auto writer =
+              std::make_shared<Endpoint>(UniqueFd(fds[1]), what, Endpoint::Options{});
+          Check(MessageRoute::Of(*writer, false) == nullptr, "it is not watched yet");
+          route = MessageRoute::Of(*writer);
+          Check(MessageRoute::Of(*writer) == route);
+        }
+        Equal(made->AddTicket(&ticket, route), 0);
+        Check(!made->Reclaim(), "the message can be received");
+        Child child([&](Voice& voice) { voice.Expect("end"); });
+        reader.Reset(-1);
+        Check(!made->Reclaim(), "another process has the reading end");
+        child->Say("end");
+        child.End();
+        Check(made->Reclaim(), "no process can receive it");
+        Equal(made->AddTicket(&ticket, route), 0);
+        Check(!made->TakeSent().empty());
+        Check(ArrayBlock::IsOver({made->file(), ticket, route}));
+        Check(made->Reclaim());
+        const int peers = platform::MakeSocketPair(fds);
+        Equal(peers, 0);
+        UniqueFd other(fds[0]);
+        sys::Description what;
+        Equal(sys::Describe(fds[1], &what), 0);
+        const auto socket = std::make_shared<Endpoint>(UniqueFd(fds[1]), what, Endpoint::Options{});
+        route = MessageRoute::Of(*socket);
+        Equal(made->AddTicket(&ticket, route), 0);
+        Check(!made->Reclaim());
+        other.Reset(-1);
+        Check(made->Reclaim());
+      });
+    });
 
 const Test kPool("array pool: uses a block again, but not while another process has it", [] {
   InFamily([](const auto&) {

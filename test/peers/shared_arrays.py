@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 #
 # Functions that get arrays over shared memory (test/interop/shared-arrays.test.ts).
-import os, signal, sys, time
+import os, signal, sys, threading, time
 import numpy
 from multiprocessing import Process
 from multiprocessing.shared_memory import SharedMemory
@@ -110,3 +110,34 @@ def give_slowly(array):
     kept.append(array)
     time.sleep(100)
     return array
+
+
+def end_with(how, conn, queue, array):
+    """Ends the process, or lets it be ended, while it has arrays. Its own is an ordinary one."""
+    kept.append(array)
+    array[0] = 2
+    made = numpy.array([3.0])
+    conn.send(made)
+    count = 0
+    while True:
+        got = conn.recv()
+        if isinstance(got, str):
+            break
+        kept.append(got)
+        if how == 'mapping':
+            conn.send(count)
+        count += 1
+    if how == 'exit':
+        sys.exit(3)
+    if how == 'error':
+        raise ValueError('as asked')
+    if how == 'use':
+        numpy.frompyfunc(lambda _: os._exit(0), 1, 1)(array)
+    if how == 'queue':
+        kept.append(queue.get())
+        queue.cancel_join_thread()
+    if how == 'message':
+        conn.send([array, made])
+        time.sleep(1000)
+    if how == 'thread':
+        threading.Thread(target=lambda: [array[:1].fill(2) for _ in iter(int, 1)], daemon=True).start()

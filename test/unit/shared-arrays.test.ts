@@ -13,7 +13,7 @@ import * as mp from 'node-multiprocessing';
 import { native } from '#lib/native/addon.js';
 
 import { RANGE, TYPE } from '../helpers/arguments.js';
-import { packageRoot, throws, track, turns } from '../helpers/index.js';
+import { packageRoot, rejects, throws, track, turns } from '../helpers/index.js';
 
 const { sharedArray } = mp;
 const peers = join(packageRoot, 'out', 'test', 'peers', 'shared-arrays-peer.js');
@@ -167,5 +167,109 @@ describe('sharedArray', () => {
     await turns();
     expect(native.arrays.trim()).to.equal(true);
     expect(blocks()).to.have.lengthOf(0);
+  });
+
+  // Regression: messages that were never received held their memory until their sender ended.
+  describe('in a message that no process can receive any more', () => {
+    const cases: Record<string, (array: Uint8Array) => Promise<void>> = {
+      'an item of a queue that all have closed': async (array) => {
+        const queue = new mp.Queue<unknown>();
+        await queue.put(array);
+        await queue.put([array, array]);
+        queue.close();
+      },
+      'an item of a queue of pickles': async (array) => {
+        const queue = new mp.Queue<unknown>({ serialization: 'pickle' });
+        await queue.put(array);
+        queue.close();
+      },
+      'an item of a SimpleQueue that was collected': async (array) => {
+        await new mp.SimpleQueue<unknown>().put(array);
+      },
+      'a message in a pipe whose reader has closed': async (array) => {
+        const [reader, writer] = mp.Pipe(false);
+        track(writer);
+        await writer.send(array);
+        reader.close();
+      },
+      'a message in a pipe whose ends have both closed': async (array) => {
+        const [reader, writer] = mp.Pipe(false);
+        writer.sendSync(array);
+        writer.close();
+        reader.close();
+        return Promise.resolve();
+      },
+      'a message to a peer that has closed': async (array) => {
+        const [ours, theirs] = mp.Pipe();
+        track(ours);
+        await ours.send({ array });
+        theirs.close();
+      },
+      'a pickle to a peer that has closed before this end': async (array) => {
+        const [ours, theirs] = mp.Pipe(true, { serialization: 'pickle' });
+        await ours.send({ array });
+        theirs.close();
+        ours.close();
+      },
+      'a pickle that could not be written': async (array) => {
+        const [ours, theirs] = mp.Pipe(true, { serialization: 'pickle' });
+        theirs.close();
+        track(ours);
+        await rejects(ours.send({ array }), { code: 'EPIPE' });
+      },
+      'a pickle that was withdrawn': async (array) => {
+        const [ours, theirs] = mp.Pipe(true, { serialization: 'pickle' });
+        track(ours);
+        track(theirs);
+        const large = ours.sendBytes(Buffer.alloc(2 ** 24));
+        await rejects(ours.send({ array }, { timeout: 1 }), { code: 'ERR_MP_TIMEOUT' });
+        await theirs.recvBytes();
+        await large;
+      },
+      'an item for which there was no slot': async (array) => {
+        const queue = new mp.Queue<unknown>(1);
+        await queue.put(0);
+        await rejects(queue.put(array, { timeout: 1 }), { code: 'ERR_MP_FULL' });
+        throws(() => queue.putNowait(array), { code: 'ERR_MP_FULL' });
+        throws(() => queue.putSync([array], { block: false }), { code: 'ERR_MP_FULL' });
+        expect(await queue.get()).to.equal(0);
+        // Else the end of the queue would give the memory back.
+        afterwards = () => queue.close();
+      },
+      'an item of a queue whose last member was killed': async (array) => {
+        const queue = new mp.Queue<unknown>();
+        const [ours, theirs] = mp.Pipe();
+        const child = new mp.Process({ module: peers, target: 'holdQueue', args: [theirs, queue] });
+        child.start();
+        theirs.close();
+        expect(await ours.recv()).to.equal('ready');
+        await queue.put(array);
+        queue.close();
+        await queue.joinThread();
+        sharedArray.release(array);
+        await turns();
+        expect(native.arrays.trim(), 'the child can still get it').to.equal(false);
+        child.kill();
+        await child.join();
+        ours.close();
+      },
+    };
+    let afterwards = (): void => undefined;
+    for (const [what, send] of Object.entries(cases)) {
+      it(`gives its memory back: ${what}`, async () => {
+        const array = sharedArray(Uint8Array, 100);
+        array[0] = 7;
+        await send(array);
+        sharedArray.release(array);
+        for (let i = 0; i < 100 && blocks().length > 0; i++) {
+          collect();
+          await turns();
+          native.arrays.trim();
+        }
+        const left = blocks();
+        afterwards();
+        expect(left).to.have.lengthOf(0);
+      });
+    }
   });
 });
