@@ -29,6 +29,8 @@ export interface ConnectionDescriptor {
   readonly options: ConnectionOptions;
   /** Whether the kernel's buffer of the descriptor is enlarged for large messages, as for all ends of a `Pipe()`. */
   readonly growsBuffer: boolean;
+  /** Whether the new owner may read ahead once the process that passed the descriptor on has closed its copy. */
+  readonly heir?: boolean | undefined;
   /** The bytes that were read ahead and not received yet, in base64. */
   readonly held?: string | undefined;
 }
@@ -78,7 +80,7 @@ export function fixSerialization(format: ChannelFormat, exporter: Exporter): voi
 
 /** The reduced form of a Connection over this channel. From then on nothing is read ahead here. */
 export function reduceChannel(channel: Channel, format: ChannelFormat, exporter: Exporter): ConnectionDescriptor {
-  const fd = channel.passOn();
+  const fd = channel.passOn(exporter.toOneProcess && exporter.continues);
   // The unwritten rest of a message would end up between the messages of the new owner.
   if (channel.sender.pending) {
     throw new BusyError('Sends on this Connection are not written yet: await them before passing it on');
@@ -100,6 +102,7 @@ export function reduceChannel(channel: Channel, format: ChannelFormat, exporter:
       ...(acceptedBytes > 0 ? { sends: 'accepted', sendBuffer: acceptedBytes } : {}),
     },
     growsBuffer,
+    heir: direction.readable && channel.hasHeir,
     held: direction.readable ? removeHeld(channel, exporter) : undefined,
     descriptor: exporter.descriptor(fd),
   };
@@ -122,18 +125,20 @@ export function rebuildChannel(
 ): { readonly channel: Channel; readonly format: ChannelFormat } {
   checkObject(reduced, name);
   const fields = reduced as Partial<ConnectionDescriptor>;
-  const { descriptor, readable, writable, options, growsBuffer = false, held: rest } = fields;
+  const { descriptor, readable, writable, options, growsBuffer = false, heir = false, held: rest } = fields;
   checkObject(descriptor, `${name}.descriptor`);
   checkBoolean(readable, `${name}.readable`);
   checkBoolean(writable, `${name}.writable`);
   checkObject(options, `${name}.options`);
   if (rest !== undefined && typeof rest !== 'string') throw argumentError('type', `${name}.held must be a string`);
   checkBoolean(growsBuffer, `${name}.growsBuffer`);
+  checkBoolean(heir, `${name}.heir`);
   const channelOptions = checkOptions(options, false, growsBuffer);
   const format = rebuildFormat(fields.serialization, `${name}.serialization`, options.takesConnections);
   const fd = importer.descriptor(descriptor);
   const channel = Channel.adopt(fd, channelOptions, (can) => narrow({ readable, writable }, can));
   const status = rest === undefined ? 0 : native.putHeld(channel.id, Buffer.from(rest, 'base64'));
+  if (heir) channel.readAheadOnceAlone();
   if (status === 0) return { channel, format };
   channel.addUser();
   channel.removeUser(true);

@@ -26,6 +26,8 @@ export class Channel implements Pollable, ReceiverOwner, SenderOwner {
   /** Called once when the descriptor may be readable, for waits that do not receive. */
   #readWaiters: Set<() => void> | undefined;
   #users = 0;
+  /** Whether exactly one other process was given the descriptor, and reads ahead once this one has closed its copy. */
+  #hasHeir = false;
   #closed = false;
   #interest = 0;
 
@@ -104,11 +106,23 @@ export class Channel implements Pollable, ReceiverOwner, SenderOwner {
   /**
    * The number of the descriptor, for passing it on. Pending sends are written first, as far as there is room. From
    * then on no read goes beyond the current message: another process may be meant to read the next one.
+   *
+   * @param inherits Whether the new owner is one process, which calls `readAheadOnceAlone` if `hasHeir` is true then.
    */
-  passOn(): number {
+  passOn(inherits = false): number {
     this.sender.flush();
-    native.setReadAhead(this.id, false);
+    const wasAlone = native.stopReadingAhead(this.id) === 1;
+    this.#hasHeir = wasAlone && inherits;
     return this.fd;
+  }
+
+  get hasHeir(): boolean {
+    return this.#hasHeir;
+  }
+
+  /** Reads ahead as soon as the process that passed the descriptor on has closed its copy. */
+  readAheadOnceAlone(): void {
+    native.readAheadOnceAlone(this.id);
   }
 
   /** Whether a receive would make progress or fail at once. */
@@ -175,6 +189,7 @@ export class Channel implements Pollable, ReceiverOwner, SenderOwner {
     this.#setInterest(0);
     this.#closed = true;
     this.receiver.dropIncomplete();
+    if (this.#hasHeir) native.markLastCopy(this.id);
     native.release(this.id);
   }
 

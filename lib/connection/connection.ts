@@ -520,7 +520,7 @@ export class Connection<S = unknown, R = S> {
 
   /** @internal */
   [kIdentity](): object {
-    this.fileno();
+    this.#checkOpen();
     return this.#channel;
   }
 

@@ -258,7 +258,12 @@ export interface Native {
   /** For how long the event loop polls for ready ids before it sleeps, at most; 0 (the default) for not at all. */
   setSpin(ns: number): number;
 
-  setReadAhead(id: number, on: boolean): void;
+  /** Reads ahead once the process that passed the descriptor on has marked it: see `markLastCopy`. */
+  readAheadOnceAlone(id: number): void;
+  /** No read goes beyond the current message from now on. 1 if reads did until now. */
+  stopReadingAhead(id: number): number;
+  /** Says to the process that got the descriptor from here that this process closes its own copy now. */
+  markLastCopy(id: number): void;
   /** Removes what was read ahead, for another reader of the stream to go on with. `busy` inside a large message. */
   takeHeld(id: number, out: Uint8Array): number;
   /** Puts bytes before those that were read ahead, between two messages. */

@@ -53,6 +53,7 @@ export function reduceInMessage(object: object, context: FormatContext | undefin
   const exporter: Exporter = {
     recorded: false,
     serialization: 'pickle',
+    toOneProcess: false,
     continues: false,
     descriptor: refuse,
     semaphore: refuse,

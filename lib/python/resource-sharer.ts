@@ -244,6 +244,7 @@ function reduceConnection(connection: Connection<never, unknown>, context: Forma
   const exporter: Exporter = {
     recorded: false,
     serialization: 'pickle',
+    toOneProcess: false,
     continues: false,
     descriptor(fd) {
       ticket = sharer.keep(fd);

@@ -18,6 +18,7 @@ import {
 export class Attachments implements Exporter {
   readonly recorded = true;
   readonly serialization = 'structured';
+  readonly toOneProcess = true;
   readonly continues = true;
   readonly #undo: (() => void)[] = [];
   /** The descriptors of this process, in the order of their numbers in the message. */

@@ -23,6 +23,7 @@ import {
 export class Description implements Exporter {
   readonly recorded: boolean;
   readonly serialization = 'structured';
+  readonly toOneProcess = false;
   readonly continues = true;
 
   constructor(recorded: boolean) {

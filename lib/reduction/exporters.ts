@@ -49,6 +49,8 @@ export interface Exporter {
   readonly recorded: boolean;
   /** The serialization for a channel that has none yet. */
   readonly serialization: 'structured' | 'pickle';
+  /** Whether one process gets the object, and no thread of this one does. */
+  readonly toOneProcess: boolean;
   /** Whether the receiver can continue with the bytes that were read ahead here. */
   readonly continues: boolean;
   descriptor(fd: number): DescriptorAddress;

@@ -23,6 +23,7 @@ export class Inheritance implements Exporter {
   /** Python children record, too: `lib/python/records`. */
   readonly recorded = true;
   readonly serialization: 'structured' | 'pickle';
+  readonly toOneProcess = true;
   readonly continues: boolean;
   readonly #first: number;
   readonly #fds: number[] = [];

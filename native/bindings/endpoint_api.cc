@@ -134,10 +134,23 @@ napi_value Fileno(napi_env env, napi_callback_info info) {
   return args.Return(pollable == nullptr ? -EBADF : pollable->fd());
 }
 
-napi_value SetReadAhead(napi_env env, napi_callback_info info) {
-  const Args<2> args(env, info);
+napi_value ReadAheadOnceAlone(napi_env env, napi_callback_info info) {
+  const Args<1> args(env, info);
   Endpoint* endpoint = args.addon().FindEndpoint(args.Int(0));
-  if (endpoint != nullptr) endpoint->reader().set_read_ahead(args.Flag(1));
+  if (endpoint != nullptr) endpoint->ReadAheadOnceAlone();
+  return nullptr;
+}
+
+napi_value StopReadingAhead(napi_env env, napi_callback_info info) {
+  const Args<1> args(env, info);
+  Endpoint* endpoint = args.addon().FindEndpoint(args.Int(0));
+  return args.Return(endpoint != nullptr && endpoint->StopReadingAhead());
+}
+
+napi_value MarkLastCopy(napi_env env, napi_callback_info info) {
+  const Args<1> args(env, info);
+  const Endpoint* endpoint = args.addon().FindEndpoint(args.Int(0));
+  if (endpoint != nullptr) sys::MarkLastCopy(endpoint->fd(), true);
   return nullptr;
 }
 
@@ -277,7 +290,9 @@ void ExportEndpointApi(napi_env env, napi_value exports) {
       {"setRef", SetRef},
       {"setSpin", SetSpin},
       {"fileno", Fileno},
-      {"setReadAhead", SetReadAhead},
+      {"readAheadOnceAlone", ReadAheadOnceAlone},
+      {"stopReadingAhead", StopReadingAhead},
+      {"markLastCopy", MarkLastCopy},
       {"takeHeld", TakeHeld},
       {"putHeld", PutHeld},
       {"duplicate", Duplicate},

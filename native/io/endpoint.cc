@@ -44,6 +44,9 @@ constexpr size_t kGatheredBytes = 512;
 // A message that does not fit a pipe takes several writes anyway, so one more costs little.
 constexpr size_t kHeaderAloneFrom = 64 * 1024;
 
+// How many reads there are for each look at the mark of the last copy.
+constexpr uint8_t kReadsPerLook = 8;
+
 // A pipe that polls writable has room for PIPE_BUF bytes. So pieces of at most that size are
 // written, for as long as it polls writable. A small message stays one write, which the kernel
 // keeps in one piece.
@@ -109,7 +112,24 @@ bool Endpoint::Owns(int fd) {
   return Owned().numbers.contains(fd);
 }
 
+bool Endpoint::StopReadingAhead() noexcept {
+  const bool alone =
+      reader_.read_ahead() || (awaits_last_copy_ && sys::IsMarkedLastCopy(fd_.get()));
+  reader_.set_read_ahead(false);
+  awaits_last_copy_ = false;
+  if (alone) sys::MarkLastCopy(fd_.get(), false);
+  return alone;
+}
+
+// One look costs about as much as a tenth of a read.
+void Endpoint::LookForLastCopy() noexcept {
+  if (reads_++ % kReadsPerLook != 0 || !sys::IsMarkedLastCopy(fd_.get())) return;
+  awaits_last_copy_ = false;
+  reader_.set_read_ahead(true);
+}
+
 ssize_t Endpoint::Read(const iovec* iov, int count, ArrivedDescriptor* descriptor) {
+  if (awaits_last_copy_) LookForLastCopy();
   return socket_ ? ReadSocket(iov, count, descriptor) : ReadPipe(iov, count);
 }
 

@@ -47,6 +47,14 @@ class Endpoint final : public std::enable_shared_from_this<Endpoint>,
   Endpoint& operator=(const Endpoint&) = delete;
 
   int fd() const noexcept { return fd_.get(); }
+  // For a descriptor that another process passed on and may still have: reading ahead begins once
+  // that process has closed its copy, which it says by sys::MarkLastCopy.
+  void ReadAheadOnceAlone() noexcept { awaits_last_copy_ = true; }
+
+  // No read goes beyond the current message from now on. Returns whether reads did until now: then
+  // this process has the only copy, and the next process can be told so in its turn.
+  bool StopReadingAhead() noexcept;
+
   bool is_socket() const noexcept { return socket_; }
   IoMethod method(bool writing) const noexcept {
     return writing ? write_method_.load() : read_method_;
@@ -116,6 +124,7 @@ class Endpoint final : public std::enable_shared_from_this<Endpoint>,
   ssize_t ReadPipe(const iovec* iov, int count);
   ssize_t WritePipe(const iovec* iov, int count);
   int Reopened(UniqueFd* reopened, bool writable);
+  void LookForLastCopy() noexcept;
 
   UniqueFd fd_;
   UniqueFd reopened_reader_;
@@ -125,6 +134,8 @@ class Endpoint final : public std::enable_shared_from_this<Endpoint>,
   KernelBuffer buffer_;
   IoMethod read_method_;
   std::atomic<IoMethod> write_method_;
+  bool awaits_last_copy_ = false;
+  uint8_t reads_ = 0;
   bool read_blocks_ = false;
   bool write_blocks_ = false;
   bool socket_;

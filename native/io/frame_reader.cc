@@ -126,6 +126,8 @@ int64_t FrameReader::ReadAhead(ByteSource& source, uint8_t* out, uint64_t max_le
 // Completes the header and enters the body. 0, a Status or -errno.
 int64_t FrameReader::ReadHeader(ByteSource& source) {
   for (;;) {
+    // Reading may turn it on (Endpoint::ReadAheadOnceAlone).
+    const bool ahead = read_ahead_;
     size_t needed = 0;
     const frame::HeaderState state = frame::DecodeHeader(header_, header_have_, &needed, &length_);
     if (state == frame::HeaderState::kInvalid) return Refuse(kBadLength);
@@ -135,7 +137,7 @@ int64_t FrameReader::ReadHeader(ByteSource& source) {
       // another process that shares the descriptor.
       const size_t missing = needed - header_have_;
       const ssize_t n =
-          read_ahead_ ? Fill(source, kSmallBytes) : Pull(source, header_ + header_have_, missing);
+          ahead ? Fill(source, kSmallBytes) : Pull(source, header_ + header_have_, missing);
       if (n == 0) {
         if (header_have_ == 0) {
           phase_ = Phase::kEnded;
@@ -144,7 +146,7 @@ int64_t FrameReader::ReadHeader(ByteSource& source) {
         return EndInside(static_cast<int64_t>(header_have_), static_cast<int64_t>(needed));
       }
       if (n < 0) return n;
-      if (!read_ahead_) {
+      if (!ahead) {
         header_have_ += static_cast<size_t>(n);
         // A descriptor here came with a header byte, which send_handle never sends.
         if (descriptor_) return Refuse(kUnexpectedDescriptor);

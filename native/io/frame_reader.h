@@ -65,6 +65,7 @@ class FrameReader {
   // Reading ahead reads in one call what is there, and serves later messages from memory. Turning
   // it off keeps what is held.
   void set_read_ahead(bool on) noexcept { read_ahead_ = on; }
+  bool read_ahead() const noexcept { return read_ahead_; }
 
   // Hands out what is held, header included, so that another reader of the same stream can go on
   // with it: at most kMaxHeldBytes. -EBUSY when that is impossible: a large message has arrived in

@@ -4,6 +4,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <csignal>
+
 namespace mp::sys {
 
 void Close(int fd) noexcept { ::close(fd); }
@@ -42,6 +44,24 @@ bool IsReady(int fd, short events) noexcept {
   pollfd wanted{fd, events, 0};
   return RetryOnInterrupt([&] { return ::poll(&wanted, 1, 0); }) > 0;
 }
+
+#ifdef F_SETSIG
+namespace {
+// Ignored by default, if ever it should be sent.
+constexpr int kLastCopy = SIGURG;
+}  // namespace
+
+void MarkLastCopy(int fd, bool on) noexcept {
+  (void)RetryOnInterrupt([=] { return ::fcntl(fd, F_SETSIG, on ? kLastCopy : 0); });
+}
+
+bool IsMarkedLastCopy(int fd) noexcept {
+  return RetryOnInterrupt([fd] { return ::fcntl(fd, F_GETSIG); }) == kLastCopy;
+}
+#else
+void MarkLastCopy(int, bool) noexcept {}
+bool IsMarkedLastCopy(int) noexcept { return false; }
+#endif
 
 int BytesReadable(int fd) noexcept {
   int bytes = 0;

@@ -60,6 +60,12 @@ int Poll(pollfd* fds, nfds_t count, int timeout_ms) noexcept;
 // Whether one of `events` is there without waiting.
 bool IsReady(int fd, short events) noexcept;
 
+// A mark on an open file description, which all its copies in all processes share: the process that
+// passed it on and kept a copy has closed that copy. It is the signal of F_SETSIG, which has no
+// meaning while O_ASYNC is off. No system but Linux has it, and there the mark is never found.
+void MarkLastCopy(int fd, bool on) noexcept;
+bool IsMarkedLastCopy(int fd) noexcept;
+
 // How many bytes can be read from a pipe or a socket at this moment.
 int BytesReadable(int fd) noexcept;
 
