@@ -74,7 +74,9 @@ for (const kind of kinds) {
       const items = (file: string): string[] => Array.from({ length: 400 }, (_, i) => (i === 201 ? file : folder));
       const pool = kind.make('die_once', { processes: 2 });
       const results = await pool.map(items(join(folder, 'repeated')), { chunksize: 2, retries: 1 });
-      expect(results).to.deep.equal(Array.from({ length: 400 }, () => 2));
+      // In Node the function returns the number of the attempt, in Python a constant.
+      const isRepeated = (_: unknown, i: number): number => (kind.isPython || i === 200 || i === 201 ? 2 : 1);
+      expect(results).to.deep.equal(Array.from({ length: 400 }, isRepeated));
       expect(pool.stats()).to.include({ done: 200, failed: 0, retried: 1 });
       const failing = pool.map(items(join(folder, 'failed')), { chunksize: 2 });
       await rejects(failing, { code: 'ERR_MP_WORKER_DIED', signal: 'SIGKILL' });
