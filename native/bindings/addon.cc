@@ -2,17 +2,8 @@
 #include <node_api.h>
 #include <uv.h>
 
-#include "bindings/array_api.h"
-#include "bindings/endpoint_api.h"
-#include "bindings/family_api.h"
-#include "bindings/lease_api.h"
-#include "bindings/message_api.h"
+#include "bindings/exports.h"
 #include "bindings/napi_args.h"
-#include "bindings/process_api.h"
-#include "bindings/queue_api.h"
-#include "bindings/semaphore_api.h"
-#include "bindings/shared_memory_api.h"
-#include "bindings/socket_api.h"
 #include "environment/addon_env.h"
 
 NAPI_MODULE_INIT() {

@@ -2,12 +2,11 @@
 //
 // Blocks of shared memory for arrays, as lib/native/memory-functions.ts declares them. A block is
 // named by the ArrayBuffer over it.
-#include "bindings/array_api.h"
-
 #include <cerrno>
 #include <memory>
 #include <utility>
 
+#include "bindings/exports.h"
 #include "bindings/external_buffer.h"
 #include "bindings/napi_args.h"
 #include "environment/addon_env.h"

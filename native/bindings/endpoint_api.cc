@@ -3,14 +3,13 @@
 // Functions that lib/native/addon.ts declares and documents. Endpoints are named by small integers.
 // Results are >= 0, -errno or a Status. Nothing here may throw, since Node's frames cannot be
 // unwound. Only std::bad_alloc is left, which ends the process as a lack of memory in V8 does.
-#include "bindings/endpoint_api.h"
-
 #include <algorithm>
 #include <cstring>
 #include <memory>
 #include <utility>
 #include <vector>
 
+#include "bindings/exports.h"
 #include "bindings/napi_args.h"
 #include "environment/addon_env.h"
 #include "environment/blocking.h"

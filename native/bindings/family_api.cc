@@ -2,8 +2,6 @@
 //
 // Families and the folders of their registers, as lib/native/addon.ts declares them. The rules are
 // those of endpoint_api.cc.
-#include "bindings/family_api.h"
-
 #include <algorithm>
 #include <iterator>
 #include <memory>
@@ -11,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "bindings/exports.h"
 #include "bindings/napi_args.h"
 #include "os/platform.h"
 #include "recovery/stream_record.h"

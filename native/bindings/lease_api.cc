@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: MIT
 //
 // Queues with leases, as lib/native/addon.ts declares them. The rules are those of endpoint_api.cc.
-#include "bindings/lease_api.h"
-
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <iterator>
 #include <vector>
 
+#include "bindings/exports.h"
 #include "bindings/napi_args.h"
 #include "environment/addon_env.h"
 #include "util/status.h"

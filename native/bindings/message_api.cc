@@ -2,12 +2,11 @@
 //
 // Receiving and sending, as lib/native/addon.ts declares it. The rules are those of
 // endpoint_api.cc.
-#include "bindings/message_api.h"
-
 #include <algorithm>
 #include <chrono>
 #include <memory>
 
+#include "bindings/exports.h"
 #include "bindings/napi_args.h"
 #include "environment/addon_env.h"
 #include "environment/blocking.h"

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT
 //
 // Processes, as lib/native/addon.ts declares them. The rules are those of endpoint_api.cc.
-#include "bindings/process_api.h"
-
 #include <chrono>
 #include <utility>
 #include <vector>
 
+#include "bindings/exports.h"
 #include "bindings/napi_args.h"
 #include "environment/environment_semaphores.h"
 #include "os/processes.h"

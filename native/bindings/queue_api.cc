@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT
 //
 // Queues, as lib/native/addon.ts declares them. The rules are those of endpoint_api.cc.
-#include "bindings/queue_api.h"
-
 #include <algorithm>
 #include <cerrno>
 #include <memory>
 
+#include "bindings/exports.h"
 #include "bindings/napi_args.h"
 #include "environment/addon_env.h"
 #include "queue/feeders.h"

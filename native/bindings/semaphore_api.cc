@@ -2,8 +2,6 @@
 //
 // Semaphores, as lib/native/addon.ts declares them. The rules are those of
 // endpoint_api.cc.
-#include "bindings/semaphore_api.h"
-
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
@@ -11,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "bindings/exports.h"
 #include "bindings/napi_args.h"
 #include "environment/addon_env.h"
 #include "environment/blocking.h"

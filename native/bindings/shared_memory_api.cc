@@ -2,14 +2,13 @@
 //
 // Blocks of shared memory, as lib/native/addon.ts declares them. The rules are those of
 // endpoint_api.cc.
-#include "bindings/shared_memory_api.h"
-
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <memory>
 #include <utility>
 
+#include "bindings/exports.h"
 #include "bindings/external_buffer.h"
 #include "bindings/napi_args.h"
 #include "environment/addon_env.h"

@@ -3,12 +3,11 @@
 // Sockets before they are connected, as lib/native/addon.ts declares them. The rules are those of
 // endpoint_api.cc. A socket is a watched descriptor of the environment until it becomes an
 // endpoint.
-#include "bindings/socket_api.h"
-
 #include <cerrno>
 #include <cstring>
 #include <utility>
 
+#include "bindings/exports.h"
 #include "bindings/napi_args.h"
 #include "environment/addon_env.h"
 #include "sockets/socket_address.h"

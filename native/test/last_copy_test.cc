@@ -84,5 +84,6 @@ const Test kUnread("last copy: what was never read can be passed on as the last 
 #endif
 
 }  // namespace
-
 }  // namespace mp::test
+
+int main(int argc, char** argv) { return mp::test::Run(argc, argv); }
