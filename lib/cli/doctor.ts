@@ -4,6 +4,7 @@
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants, statfsSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
+import { getSystemErrorName } from 'node:util';
 
 import { findInterpreter } from '../python/interpreter.js';
 import type { Native } from '../native/addon.js';
@@ -63,7 +64,7 @@ function pipe(native: Native): Check {
   const name = 'pipes';
   const ends = new Int32Array(2);
   const status = native.makePair(false, ends, 1, false);
-  if (status < 0) return { name, state: 'failure', found: `cannot be made: error ${-status}` };
+  if (status < 0) return { name, state: 'failure', found: `cannot be made: ${getSystemErrorName(status)}` };
   native.release(ends[0] as number);
   native.release(ends[1] as number);
   return { name, state: 'ok', found: 'can be made' };

@@ -104,8 +104,6 @@ command('top', 'shows the processes, pools, queues and locks of this user, again
   .action(async ({ json = false, once = false, interval }: Json & TopOptions) => {
     const [{ samples }, { onTerminal, showSample }] = await Promise.all([import('./top.js'), import('./top-text.js')]);
     const { stdout } = process;
-    // The reader of a pipe may have enough.
-    stdout.on('error', () => process.exit());
     if (stdout.isTTY && !json && !once) stdout.write('\x1b[2J');
     for await (const sample of samples(interval)) {
       if (once) {
@@ -144,6 +142,13 @@ plainCommand('worker', 'runs the tasks of the RedisPools of a name, until SIGINT
     const { runWorker } = await import('./worker.js');
     await runWorker(options);
   });
+
+process.stdout.on('error', ({ code, message }: NodeJS.ErrnoException) => {
+  // The reader of a pipe may have enough.
+  if (code === 'EPIPE') process.exit();
+  process.stderr.write(`node-multiprocessing: ${message}\n`);
+  process.exit(1);
+});
 
 try {
   await program.parseAsync();

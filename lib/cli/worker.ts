@@ -38,11 +38,12 @@ async function connect(url: string): Promise<Client> {
   const require = createRequire(join(process.cwd(), 'worker.js'));
   const find = (name: string): ClientPackage | undefined => {
     try {
-      return require(name) as ClientPackage;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'MODULE_NOT_FOUND') return undefined;
-      throw error;
+      require.resolve(name);
+    } catch {
+      return undefined;
     }
+    // Not in the try block: a module that the client needs may be missing, too.
+    return require(name) as ClientPackage;
   };
   for (const name of PACKAGES) {
     const { createClient, Redis } = find(name) ?? {};
@@ -60,23 +61,26 @@ export async function runWorker(options: WorkerCommand): Promise<void> {
   const { redis, module, processes, leaseTime, ...others } = options;
   const number = (text: string | undefined): number | undefined => (text === undefined ? undefined : Number(text));
   const client = await connect(redis);
-  // The library, which the other commands do not need.
-  const library = (await import(new URL('../redis.js', import.meta.url).href)) as typeof Library;
-  const worker = new library.RedisPoolWorker({
-    ...others,
-    client,
-    module: resolve(module),
-    processes: number(processes),
-    leaseTime: number(leaseTime),
-  });
   try {
-    await worker.ready();
-    process.stdout.write(`Worker of ${others.name} is ready\n`);
-    await new Promise((stop) => {
-      for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop);
+    // The library, which the other commands do not need.
+    const library = (await import(new URL('../redis.js', import.meta.url).href)) as typeof Library;
+    const worker = new library.RedisPoolWorker({
+      ...others,
+      client,
+      module: resolve(module),
+      processes: number(processes),
+      leaseTime: number(leaseTime),
     });
+    try {
+      await worker.ready();
+      process.stdout.write(`Worker of ${others.name} is ready\n`);
+      await new Promise((stop) => {
+        for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop);
+      });
+    } finally {
+      await worker.close();
+    }
   } finally {
-    await worker.close();
     await client.disconnect();
   }
 }

@@ -60,8 +60,9 @@ export function notLeased(): TaskDoneError {
 
 /** The error for a block of shared memory that cannot be made. */
 export function leaseBlockError(status: number, bytes: number): Error {
-  if (status === -constants.errno.ENOSYS) {
-    return new NotSupported('This system has no shared memory that leases can use');
+  // A filter of system calls may answer with either.
+  if (status === -constants.errno.ENOSYS || status === -constants.errno.EPERM) {
+    return new NotSupported('This system has no shared memory that leases can use: it refuses memfd_create');
   }
   return systemError(status, 'memfd_create', `leaseBytes is ${bytes}: give less, or close other queues with leases`);
 }

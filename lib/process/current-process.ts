@@ -43,10 +43,12 @@ const ENVIRONMENT_DATA = 'node-multiprocessing/role';
  */
 function roleText(): string {
   const own = native.processes.role('');
-  if (own.startsWith('{')) return own;
-  const { getEnvironmentData } = process.getBuiltinModule('node:worker_threads');
-  const shared = getEnvironmentData(ENVIRONMENT_DATA) as unknown;
-  return typeof shared === 'string' ? shared : own;
+  return own.startsWith('{') ? own : (environmentData() ?? own);
+}
+
+function environmentData(): string | undefined {
+  const data = process.getBuiltinModule('node:worker_threads').getEnvironmentData(ENVIRONMENT_DATA) as unknown;
+  return typeof data === 'string' ? data : undefined;
 }
 
 function setRoleText(text: string): void {
@@ -116,15 +118,20 @@ export function beginFunction(): void {
   setRoleText(JSON.stringify(currentRole()));
 }
 
+function isOfImport(text: string): boolean {
+  return text !== UNTOLD && (JSON.parse(text) as { importing?: true }).importing === true;
+}
+
 /**
  * @internal Whether this process is a child that has not yet imported the module of its function, or the caller is code that
- * this import has begun.
+ * this import has begun, in a thread of its own perhaps.
  */
 export function isBeingImported(): boolean {
   if (isMainProcess) return false;
   if (isBegunByImport()) return true;
   const text = roleText();
-  return text === UNTOLD || (JSON.parse(text) as { importing?: true }).importing === true;
+  if (text === UNTOLD || isOfImport(text)) return true;
+  return !native.isMainThread && isOfImport(environmentData() ?? UNTOLD);
 }
 
 /** @internal The identity of the next child that this thread starts. */

@@ -70,6 +70,23 @@ class Flusher {
     if (polled) WakeUp();
   }
 
+  // Blocks until nothing is left of environments that have ended, or their time is over: the thread
+  // itself may be in a write that waits (IoMethod::kPoll).
+  void AwaitAdopted() {
+    const std::lock_guard lock(mutex_);
+    for (;;) {
+      int64_t until = 0;
+      for (const Watched& each : watched_) {
+        if (each.adopted) until = std::max(until, each.give_up_at);
+      }
+      const int64_t left = until - Now();
+      if (left <= 0) return;
+      if (!running_) Start();
+      if (!running_) return;
+      over_.WaitFor(mutex_, nanoseconds(left));
+    }
+  }
+
  private:
   std::vector<Watched>::iterator Find(const Endpoint* endpoint) noexcept {
     return std::find_if(watched_.begin(), watched_.end(),
@@ -78,10 +95,8 @@ class Flusher {
 
   void Start() {
     pthread_t thread{};
-    if (StartThread(&thread, "mp-flush", Main, this) < 0) {
-      watched_.clear();
-      return;
-    }
+    // Without memory for it the next call tries again.
+    if (StartThread(&thread, "mp-flush", Main, this) < 0) return;
     ::pthread_detach(thread);
     running_ = true;
   }
@@ -137,7 +152,10 @@ class Flusher {
       else if (!over)
         next = std::min({next, each.needs_room ? kNever : due, each.give_up_at});
       // The last reference may be this one, and closes the descriptor.
-      if (over && each.adopted) endpoints.push_back(std::move(each.adopted));
+      if (over && each.adopted) {
+        endpoints.push_back(std::move(each.adopted));
+        over_.Signal();
+      }
       return over;
     });
     if (endpoints.empty()) return next;
@@ -197,6 +215,7 @@ class Flusher {
 
   std::mutex mutex_;
   Condition changed_;
+  Condition over_;
   std::vector<Watched> watched_;
   Wake wake_;
   // When the thread looks again by itself; 0 while it works.
@@ -218,6 +237,10 @@ void FlushThread::Watch(const std::shared_ptr<Endpoint>& endpoint) {
 }
 
 void FlushThread::Adopt(std::shared_ptr<Endpoint> endpoint, std::chrono::milliseconds limit) {
+  // The end of the process ends this thread, and workers with it: it waits for what they have left.
+  static const struct AtExit {
+    ~AtExit() { TheFlusher().AwaitAdopted(); }
+  } at_exit;
   Watched watched{endpoint, endpoint.get(), nullptr, Now() + nanoseconds(limit).count()};
   watched.adopted = std::move(endpoint);
   TheFlusher().Add(std::move(watched), 0);

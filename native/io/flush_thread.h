@@ -18,7 +18,8 @@ class FlushThread {
   // for a thread this has no effect: then the environment's thread alone writes.
   static void Watch(const std::shared_ptr<Endpoint>& endpoint);
 
-  // The same after the end of the environment, for at most so long. The endpoint stays until then.
+  // The same after the end of the environment, for at most so long. The endpoint stays until then,
+  // and so does the process.
   static void Adopt(std::shared_ptr<Endpoint> endpoint, std::chrono::milliseconds limit);
 
   // The environment gives up the endpoint, of which nothing waits: no wait for room in it may keep

@@ -432,5 +432,7 @@ export async function runMatrix(folder, packed, only = '') {
     table.print();
   }
   const failed = table.cases.filter(({ problem }) => problem !== undefined);
-  if (failed.length > 0) throw new Error(`${failed.length} of ${table.cases.length} cases failed`);
+  if (failed.length > 0 || table.cases.length === 0) {
+    throw new Error(`${failed.length} of ${table.cases.length} cases failed`);
+  }
 }

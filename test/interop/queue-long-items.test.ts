@@ -36,6 +36,7 @@ for (const python of edgePythons()) {
         env: foreignEnv(),
       });
       child.start();
+      theirs.close();
       expect(await conn.recv()).to.equal('started');
       return child;
     }

@@ -41,6 +41,19 @@ for (const kind of kinds) {
     it('arrive after the end of their worker, when there was no room before', () =>
       expectMessages(kind, ['terminate-full'], [8], 100_000));
 
+    // Regression: the end of the process ended the thread that wrote them, without a word.
+    for (const what of ['terminate-end', 'exit-above']) {
+      it(`arrive although the process ends with their worker: ${what}`, () =>
+        expectMessages(kind, [what], [8], 100_000));
+    }
+
+    it('do not keep the process for longer than exitFlushMs after the end of their worker', async () => {
+      const { reader, writer } = makePair(kind);
+      const peer = spawnPeer(child('accepted-sends'), { fds: [writer], args: ['exit-unread'] });
+      expect((await within(30_000, peer.exit, 'the end')).code).to.equal(0);
+      reader.close();
+    });
+
     it('arrive after process.exit()', () => expectMessages(kind, ['exit'], [5], 100));
 
     it('are counted in one warning if they are lost and no call is told', async () => {

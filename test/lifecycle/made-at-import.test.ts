@@ -62,6 +62,33 @@ await pool.close();`;
     expect(await run(program)).to.match(/^\S* ?ERR_MP_\w+ true\n$/);
   });
 
+  // Regression: each worker started the next process, without end, since it was told nothing of the import.
+  it('that makes a worker thread fails in the first child', async () => {
+    const program = `
+import { isMainThread, Worker } from 'node:worker_threads';
+if (isMainThread) new Worker(new URL(import.meta.url));
+else {
+  const child = new mp.Process({ module: import.meta.url, target: work, stdio: ['ignore', 'inherit', 'ignore'] });
+  child.start();
+  await child.join().catch(show);
+}`;
+    expect(await run(program)).to.equal('run ERR_MP_NOT_SUPPORTED true\n');
+  });
+
+  it('may start processes in a worker thread of the function', async () => {
+    const program = `
+import { isMainThread, Worker } from 'node:worker_threads';
+export const make = () => new Worker(new URL(import.meta.url));
+const run = async (target) => {
+  const child = new mp.Process({ module: import.meta.url, target });
+  child.start();
+  console.log(await child.join(), child.exitcode);
+};
+if (mp.isMainProcess) await run(make);
+else if (!isMainThread) await run(work);`;
+    expect(await run(program)).to.equal('true 0\ntrue 0\n');
+  });
+
   it('may make a Listener in the function', async () => {
     const program = `
 export function serve() { new mp.Listener().close(); }

@@ -50,6 +50,17 @@ describe('Under a filter of system calls', function () {
     }
   }
 
+  // Regression: EPERM was told as a lack of memory, with the advice to give less.
+  it('a queue with leases is not supported if memfd_create is refused', async () => {
+    for (const code of ['ENOSYS', 'EPERM'] as const) {
+      const program = refusing(code, ['memfd_create']);
+      const source = `import('node-multiprocessing').then(({ JoinableQueue }) => new JoinableQueue({ leases: true }))
+        .catch((error) => console.log(error.code))`;
+      const peer = spawnPeer({ ...program, args: [...program.args.slice(0, 3), '-e', source] }, { cwd: packageRoot });
+      expect(await peer.succeeded()).to.equal('ERR_MP_NOT_SUPPORTED\n');
+    }
+  });
+
   it('no other system call is made directly', () => {
     const sources = readdirSync(join(packageRoot, 'native'), { recursive: true, encoding: 'utf8' });
     const made = new Set<string>();

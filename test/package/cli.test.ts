@@ -2,11 +2,13 @@
 //
 // The command line program, as npx runs it: on families of living processes and of some that were killed.
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { expect } from 'chai';
 import { Pipe } from 'node-multiprocessing';
+import { table } from '#lib/cli/text.js';
 import { listFamilies, type FamilyListing, type Listing, type Swept } from '#lib/cli/families.js';
 
 import { packageRoot, spawnPeer, type Peer, type Program } from '../helpers/index.js';
@@ -283,6 +285,45 @@ describe('The command line program', function () {
         expect(stderr).to.match(/^node-multiprocessing: .*(ESRCH|ENOENT)/);
       }
     });
+  });
+
+  it('ends when its output has no reader, and names another failure of its output in one line', () => {
+    // Regression: both printed the stack of an uncaught error.
+    for (const command of ['list', 'doctor', 'help']) {
+      const [reader, writer] = Pipe(false);
+      reader.close();
+      const { status, stderr } = spawnSync(process.execPath, [file, command], {
+        encoding: 'utf8',
+        stdio: ['ignore', writer.fileno(), 'pipe'],
+      });
+      expect([status, stderr]).to.deep.equal([0, '']);
+      writer.close();
+    }
+    const full = openSync('/dev/full', 'w');
+    const { status, stderr } = spawnSync(process.execPath, [file, 'list'], {
+      encoding: 'utf8',
+      stdio: ['ignore', full, 'pipe'],
+    });
+    closeSync(full);
+    expect(status).to.equal(1);
+    expect(stderr).to.match(/^node-multiprocessing: .*ENOSPC.*\n$/);
+  });
+
+  it('shows lines and commands for the terminal in names as text', () => {
+    // Regression: a name could clear the screen of the user that looks at it.
+    expect(table([['NAME'], ['a\nb\x1b[2J\x07']])).to.equal('NAME\na b?[2J?\n');
+  });
+
+  it('names the module that a client of Redis lacks', () => {
+    // Regression: it said that no client is installed.
+    const project = mkdtempSync(join(tmpdir(), 'cli-'));
+    mkdirSync(join(project, 'node_modules', 'redis'), { recursive: true });
+    writeFileSync(join(project, 'node_modules', 'redis', 'index.js'), 'require("not-there")');
+    const args = ['worker', '--redis', 'redis://h', '--name', 'n', '--module', 'm', '--target', 't'];
+    const { status, stderr } = spawnSync(process.execPath, [file, ...args], { encoding: 'utf8', cwd: project });
+    rmSync(project, { recursive: true });
+    expect(status).to.equal(1);
+    expect(stderr).to.include("Cannot find module 'not-there'");
   });
 
   it('reports a missing addon in one line, and prints its usage without one', () => {

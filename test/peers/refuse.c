@@ -23,7 +23,7 @@ static const struct call calls[] = {
     {"pidfd_open", 434},          {"futex_waitv", 449},
     {"fallocate", SYS_fallocate}, {"epoll_pwait2", 441},
     {"statx", SYS_statx},         {"clone3", 435},
-    {"close_range", 436},
+    {"close_range", 436},         {"memfd_create", SYS_memfd_create},
 };
 
 #define COUNT (sizeof calls / sizeof *calls)

@@ -51,11 +51,16 @@ describe(onRedis('A RedisPool'), () => {
     return worker;
   }
 
-  /** A worker of the command line; with `--serialization json` Python's tasks are for it, too. */
-  async function startProgram(target: string, ...args: string[]): Promise<Peer> {
+  /** A worker of the command line. */
+  function spawnProgram(target: string, processes: string, ...args: string[]): Peer {
     const program = { ...nodePeer(''), args: [`${packageRoot}dist/cli/main.js`, 'worker'] };
     const where = ['--redis', `redis://${server.address}`, '--name', name, '--module', tasks, '--target', target];
-    const peer = spawnPeer(program, { args: [...where, '--processes', '1', ...args], cwd: packageRoot });
+    return spawnPeer(program, { args: [...where, '--processes', processes, ...args], cwd: packageRoot });
+  }
+
+  /** One that works; with `--serialization json` Python's tasks are for it, too. */
+  async function startProgram(target: string, ...args: string[]): Promise<Peer> {
+    const peer = spawnProgram(target, '1', ...args);
     expect(await within(WATCHDOG_MS, peer.line(), 'the worker')).to.include('ready');
     return peer;
   }
@@ -153,6 +158,13 @@ describe(onRedis('A RedisPool'), () => {
     await queue.close();
   });
 
+  it('is not left alone with a program whose options are wrong', async () => {
+    // Regression: the program waited for ever, connected to Redis.
+    const program = spawnProgram('double', 'none');
+    expect((await within(WATCHDOG_MS, program.exit, 'the program')).code).to.equal(1);
+    expect(program.stderr).to.match(/^node-multiprocessing: .*processes/);
+  });
+
   it('checks its options', () => {
     const client = { duplicate: () => 0, callBuffer: () => 0 };
     throws(() => new RedisPool({ client, name: '' }), { code: 'ERR_OUT_OF_RANGE' });
@@ -190,6 +202,12 @@ describe(onRedis('A RedisPool'), () => {
         const failed = instance(await rejects(pool.apply([-1]), { code: 'ERR_MP_REMOTE' }), RemoteError);
         expect([failed.type, failed.args.length]).to.deep.equal(['ValueError', 1]);
         await rejects(pool.apply([[]], { target: 'builtins:iter' }), { code: 'ERR_MP_REMOTE', type: 'TypeError' });
+        // NaN, which Python's JSON has and no other: the pool could not read the result, and the task never ended.
+        const nan = rejects(pool.apply(['nan'], { target: 'builtins:float' }), {
+          code: 'ERR_MP_REMOTE',
+          type: 'ValueError',
+        });
+        await within(WATCHDOG_MS, nan, 'the refusal');
         await rejects(pool.apply([100], { target: 'time:sleep', timeout: 100 }), {
           code: 'ERR_MP_TASK_TIMEOUT',
           phase: 'running',

@@ -15,7 +15,8 @@ function send(connection: Connection, count: number, size: number): void {
 }
 
 function connect(): Connection {
-  return Connection.fromFd(3, mode === 'accepted' ? { sends: 'accepted' } : {});
+  const limit = what === 'exit-unread' ? { exitFlushMs: 100 } : {};
+  return Connection.fromFd(3, mode === 'accepted' ? { sends: 'accepted', ...limit } : {});
 }
 
 function waitForEver(): void {
@@ -27,12 +28,15 @@ if (!isMainThread) {
   send(connect(), count, size);
   parentPort?.postMessage('sent');
   for (;;);
-} else if (what === 'terminate' || what === 'terminate-full') {
+} else if (what === 'exit-above' || what === 'exit-unread') {
+  const worker = new Worker(new URL(import.meta.url), { workerData: [what, mode] });
+  worker.once('message', () => process.exit(0));
+} else if (what?.startsWith('terminate') === true) {
   const worker = new Worker(new URL(import.meta.url), { workerData: [what, mode] });
   worker.once('message', () => {
     void worker.terminate().then(() => process.stdout.write('terminated\n'));
   });
-  process.stdin.resume();
+  if (what !== 'terminate-end') process.stdin.resume();
 } else {
   const connection = connect();
   if (what === 'full') {
