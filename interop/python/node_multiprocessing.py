@@ -262,7 +262,7 @@ class _NodeWorker:
         return kind, body[0] if body else None
 
 
-_READY, _DONE, _ERROR = 1, 4, 5
+_READY, _DONE, _ERROR = 1, 3, 4
 
 # How long a process may take to end.
 _END_SECONDS = 2

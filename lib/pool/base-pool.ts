@@ -14,7 +14,7 @@ import {
   type OptionNames,
 } from '../core/validate.js';
 import type { Target } from '../process/process.js';
-import { Chunks, mapItems, type Items } from './batches.js';
+import { Chunks, listOf, mapItems, type Items } from './batches.js';
 import { Listeners, type PoolEvents, type PoolStats } from './events.js';
 import {
   checkProgress,
@@ -243,8 +243,8 @@ export abstract class BasePool<F extends Target> extends EventEmitter<PoolEvents
     checkItems(items);
     const base = this.#base(mode, options);
     if (options.chunksize !== undefined) checkInteger(options.chunksize, 'chunksize', 1);
-    const list: unknown[] = [];
-    for await (const item of items) list.push(mode === 'map' ? item : checkArguments(item));
+    const list = await listOf(items);
+    if (mode === 'starmap') list.forEach(checkArguments);
     const chunksize = options.chunksize ?? Math.ceil(list.length / (this.#options.processes * CHUNKS_PER_WORKER));
     return (await mapItems(this.#scheduler, base, list, Math.max(1, chunksize))) as Awaited<ReturnType<F>>[];
   }

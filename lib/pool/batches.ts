@@ -7,6 +7,20 @@ import type { JobBase } from './options.js';
 /** Any input: a list, a generator, a stream. */
 export type Items<T> = Iterable<T> | AsyncIterable<T>;
 
+/** All items. Those that are promises are awaited, as `for await` does it. */
+export async function listOf(items: Items<unknown>): Promise<unknown[]> {
+  // Not `for await` for all: a turn of the microtasks for each item would take longer than all the rest.
+  if (Array.isArray(items) && !items.some(isThenable)) return [...(items as unknown[])];
+  const list: unknown[] = [];
+  if (Symbol.asyncIterator in items) for await (const item of items) list.push(item);
+  else for (const item of items) list.push(isThenable(item) ? await item : item);
+  return list;
+}
+
+function isThenable(item: unknown): boolean {
+  return typeof item === 'object' && item !== null && 'then' in item;
+}
+
 /** Hands out items one by one, in groups. */
 export class Chunks<T> {
   readonly #iterator: Iterator<T> | AsyncIterator<T>;
@@ -45,10 +59,13 @@ export function mapItems(
   items: readonly unknown[],
   chunksize: number,
 ): Promise<unknown[]> {
-  const results: unknown[] = Array.from({ length: items.length });
   const tasks: Task[] = [];
+  const { timeout, signal, key } = base.limits;
+  // The time of a task, and its end by a signal, begin when its worker begins it, which only the worker would know.
+  const ahead = chunksize > 1 && timeout === Infinity && signal === undefined && key === undefined;
   return new Promise((resolve, reject) => {
     let left = Math.ceil(items.length / chunksize);
+    const results = new Array<unknown>(items.length).fill(undefined);
     if (left === 0) resolve(results);
     const failed = (error: unknown): void => {
       reject(error);
@@ -58,11 +75,12 @@ export function mapItems(
     try {
       for (let at = 0; at < items.length && left > 0; at += chunksize) {
         const done = (values: unknown): void => {
-          (values as unknown[]).forEach((value, i) => (results[at + i] = value));
+          const list = values as unknown[];
+          for (let i = 0; i < list.length; i++) results[at + i] = list[i];
           left--;
           if (left === 0) resolve(results);
         };
-        tasks.push(scheduler.submit({ ...base, args: items.slice(at, at + chunksize), done, failed }));
+        tasks.push(scheduler.submit({ ...base, args: items.slice(at, at + chunksize), ahead, done, failed }));
       }
     } catch (error) {
       failed(error);

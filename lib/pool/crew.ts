@@ -25,6 +25,8 @@ export interface CrewOwner {
   about(worker: PoolWorker, task: Task, message: WorkerMessage): void;
   /** A worker has ended in the middle of a task. */
   died(worker: PoolWorker, task: Task, exitcode: number): void;
+  /** A worker has ended before it began a task that it was sent ahead. */
+  returned(task: Task): void;
   /** No worker can be started any more. */
   broken(error: Error): void;
 }
@@ -77,6 +79,14 @@ export class Crew implements WorkerOwner {
   /** The workers that can take a task. */
   idle(): PoolWorker[] {
     return [...this.workers].filter(({ state }) => state === 'idle');
+  }
+
+  /** The workers that had better get a task ahead, since they end each one soon. */
+  quick(): PoolWorker[] {
+    const { maxTasksPerChild, maxRss } = this.#options;
+    // Either could end a worker before it begins the task.
+    if (maxTasksPerChild !== Infinity || maxRss !== Infinity) return [];
+    return [...this.workers].filter((worker) => worker.state === 'busy' && worker.isQuick && !worker.ahead);
   }
 
   /** The worker that runs a task. */
@@ -153,10 +163,11 @@ export class Crew implements WorkerOwner {
   ended(worker: PoolWorker, exitcode: number, error: Error | undefined): void {
     this.workers.delete(worker);
     this.#emit(worker, 'ended', exitcode);
-    const { task } = worker;
+    const { task, ahead } = worker;
     worker.task = undefined;
     this.#owner.gone(worker);
     if (task !== undefined) this.#owner.died(worker, task, exitcode);
+    if (ahead !== undefined) this.#owner.returned(ahead);
     if (this.#closing) {
       this.#tellEnded();
       return;

@@ -65,7 +65,7 @@ export class Diagnostics {
   }
 
   /** @param failure Has the error of a task that has failed. */
-  done({ id, attempt, queuedAt, sentAt }: Task, failure: { readonly error?: unknown }): void {
+  done({ id, attempt, queuedAt, sentAt }: Task, failure?: { readonly error: unknown }): void {
     this.#publish(channels.done, () => {
       const now = performance.now();
       const ran = sentAt >= queuedAt;

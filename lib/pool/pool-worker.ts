@@ -32,6 +32,19 @@ export interface Launcher {
  */
 export type WorkerState = 'starting' | 'idle' | 'busy' | 'cancelling' | 'ending';
 
+/** A task as it was sent to a worker. */
+interface Dispatch {
+  readonly task: Task;
+  /** Whether it was written whole. */
+  sent: boolean;
+  /** What its message holds until the worker has read it. */
+  readonly holds: Hold[];
+}
+
+function endHolds({ holds }: Dispatch): void {
+  for (const end of holds.splice(0)) end();
+}
+
 /** What a worker tells its pool. */
 export interface WorkerOwner {
   becameReady(worker: PoolWorker): void;
@@ -65,8 +78,14 @@ export class PoolWorker {
   readonly #killTimeout: number;
   #killTimer: NodeJS.Timeout | undefined;
   #failure: ReportedFailure | undefined;
-  /** What the message of the task holds until the worker has read it. */
-  #holds: Hold[] = [];
+  /** Whether its last task took so little time that it had better get the next one ahead. */
+  isQuick = false;
+  /** How its task was sent. */
+  #dispatch: Dispatch | undefined;
+  /** The task that it was sent ahead, which it begins after its present one. */
+  #ahead: Dispatch | undefined;
+  /** Whether anything was said about its task, by either side, since it was sent. */
+  #discussed = false;
   readonly pid: number;
 
   constructor(launcher: Launcher, index: number, killTimeout: number, owner: WorkerOwner) {
@@ -95,27 +114,60 @@ export class PoolWorker {
     return this.#output.tail;
   }
 
-  /** Sends it a task. Rejects if that is not possible. */
+  /** Sends it a task, ahead if it has one. Rejects if that is not possible. */
   async run(task: Task, message: TaskMessage): Promise<void> {
-    this.state = 'busy';
-    this.task = task;
+    const dispatch: Dispatch = { task, sent: false, holds: [] };
     this.tasks++;
-    this.#holds = [];
-    await collectHolds(this.#holds, () => this.link.sendTask(message));
+    if (this.task === undefined) this.#begin(dispatch);
+    else this.#ahead = dispatch;
+    await collectHolds(dispatch.holds, () => this.link.sendTask(message));
+    dispatch.sent = true;
   }
 
-  /** The last task could not be sent. */
-  notSent(): void {
-    this.#endHolds();
-    this.task = undefined;
-    this.#becomeIdle();
+  #begin(dispatch: Dispatch): void {
+    clearTimeout(this.#killTimer);
+    if (this.state !== 'ending') this.state = 'busy';
+    this.task = dispatch.task;
+    this.#dispatch = dispatch;
+    this.#discussed = false;
+  }
+
+  /** The task that it was sent ahead. */
+  get ahead(): Task | undefined {
+    return this.#ahead?.task;
+  }
+
+  /**
+   * Whether it has ended before it had read its task. What else it has not read, such as a task that it was sent ahead, proves
+   * nothing about the task.
+   */
+  get hasMissedTask(): boolean {
+    if (this.#dispatch?.sent !== true) return true;
+    return this.link.leftUnread && !this.#discussed && this.#ahead === undefined;
+  }
+
+  /** Says something about its task. */
+  control(kind: number, count?: number): void {
+    if (this.task === undefined) return;
+    this.#discussed = true;
+    this.link.control(kind, this.task.ticket, count);
+  }
+
+  /** A task could not be sent. False if it is none of this worker any more. */
+  notSent(task: Task): boolean {
+    const ahead = this.#ahead?.task === task ? this.#ahead : undefined;
+    const dispatch = ahead ?? (this.task === task ? this.#dispatch : undefined);
+    if (dispatch === undefined) return false;
+    endHolds(dispatch);
+    if (ahead === undefined) this.#taskEnded();
+    else this.#ahead = undefined;
+    return true;
   }
 
   /** Makes it give up its task; kills it if it does not in time. The task is no longer told of it. */
   cancel(): void {
-    const { task } = this;
-    if (task === undefined) return;
-    this.link.control(toWorker.cancel, task.ticket);
+    if (this.task === undefined) return;
+    this.control(toWorker.cancel);
     this.state = 'cancelling';
     this.task = undefined;
     this.#killLater();
@@ -136,13 +188,21 @@ export class PoolWorker {
     this.#process.kill();
   }
 
-  #endHolds(): void {
-    for (const end of this.#holds.splice(0)) end();
-  }
-
   #killLater(): void {
     clearTimeout(this.#killTimer);
     this.#killTimer = setTimeout(() => this.kill(), this.#killTimeout);
+  }
+
+  /** It begins the task that it was sent ahead, or waits. */
+  #taskEnded(): void {
+    const ahead = this.#ahead;
+    this.task = this.#ahead = undefined;
+    if (ahead !== undefined) {
+      ahead.task.sentAt = performance.now();
+      this.#begin(ahead);
+    } else if (this.state !== 'ending') {
+      this.#becomeIdle();
+    }
   }
 
   #becomeIdle(): void {
@@ -162,12 +222,11 @@ export class PoolWorker {
     } else if (kind === fromWorker.failed) {
       this.#failure ??= this.link.failureOf(message);
     } else if (kind === fromWorker.done || kind === fromWorker.error) {
-      this.task = undefined;
-      if (this.state !== 'ending') this.#becomeIdle();
+      this.#taskEnded();
       this.#owner.finished(this, task, message);
     } else if (task !== undefined) {
-      if (kind === fromWorker.taken) task.taken = true;
-      else this.#owner.about(this, task, message);
+      this.#discussed = true;
+      this.#owner.about(this, task, message);
     }
   }
 
@@ -175,15 +234,16 @@ export class PoolWorker {
     clearTimeout(this.#killTimer);
     // The process ends its daemons with itself. Its promises have no readers any more, and workers need no replacement.
     if (isExiting()) return;
+    // It gets no more tasks, also if it has ended the last one.
+    this.state = 'ending';
     // What it had written whole counts.
     this.link.drain();
     this.link.close();
     // What it has not read, and what it has sent in part.
-    this.#endHolds();
+    for (const dispatch of [this.#dispatch, this.#ahead]) if (dispatch !== undefined) endHolds(dispatch);
     native.arrays.endTicketsOf(this.pid);
     this.#output.finish();
     const exitcode = this.#process.exitcode ?? 0;
-    this.state = 'ending';
     const error = this.wasReady || this.killed ? undefined : this.#whyNotReady(exitcode);
     this.#owner.ended(this, exitcode, error);
   }

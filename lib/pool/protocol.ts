@@ -36,18 +36,16 @@ export const fromWorker = {
   ready: 1,
   /** The worker cannot run tasks. The body is a `StartFailure`. */
   failed: 2,
-  /** The worker has taken the task: from here on its end is the task's. */
-  taken: 3,
   /** The result of the task, or the end of a stream. */
-  done: 4,
+  done: 3,
   /** The error of the task, in the form of the language. */
-  error: 5,
+  error: 4,
   /** An item of a stream. */
-  item: 6,
+  item: 5,
   /** The body is [done, total]. */
-  progress: 7,
+  progress: 6,
   /** A record of the log. The body is a `LogBody`. */
-  log: 8,
+  log: 7,
 } as const;
 
 /** What the pool sends about a task. pool_worker.py has the same numbers. */

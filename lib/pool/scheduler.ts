@@ -12,11 +12,14 @@ import type { CrewOptions } from './options.js';
 import type { Launcher, PoolWorker } from './pool-worker.js';
 import { fromWorker, toWorker, type LogBody, type WorkerMessage } from './protocol.js';
 import { Times } from './statistics.js';
-import { Task, type Job, type TaskScheduler } from './task.js';
+import { Task, type Job, type TaskEnds, type TaskScheduler } from './task.js';
 import { TaskQueue } from './task-queue.js';
 
-/** How often a task is sent again because its worker had ended before it took the task. */
+/** How often a task is sent again because its worker has ended before it had read the task. */
 const MOST_LOST = 3;
+
+/** A worker that ends a task in less time gets the next one ahead: else it would wait for most of the time. */
+const QUICK_MS = 2;
 
 export class Scheduler implements TaskScheduler {
   readonly #queue = new TaskQueue<PoolWorker>();
@@ -28,6 +31,16 @@ export class Scheduler implements TaskScheduler {
   readonly #wait = new Times();
   readonly #run = new Times();
   readonly #keepAlive = new KeepAlive();
+  readonly #ends: TaskEnds = {
+    ended: (task, failure) => {
+      if (failure === undefined) this.#done++;
+      else this.#failed++;
+      this.#diagnostics.done(task, failure);
+      this.#open--;
+      this.#keepAlive.end();
+      this.#endWhenDone();
+    },
+  };
   #last = 0;
   #tickets = 0;
   #open = 0;
@@ -62,6 +75,7 @@ export class Scheduler implements TaskScheduler {
       finished: (worker, task, message) => this.#finished(worker, task, message),
       about: (worker, task, message) => this.#about(worker, task, message),
       died: (worker, task, exitcode) => this.#died(worker, task, exitcode),
+      returned: (task) => this.#return(task),
       broken: (error) => this.#broken(error),
     });
   }
@@ -71,10 +85,7 @@ export class Scheduler implements TaskScheduler {
     throwIfAborted({ timeout: Infinity, signal: job.limits.signal });
     if (this.#refusal !== undefined) throw this.#refusal();
     if (this.#queue.length >= this.#maxQueue && !this.#crew.hasIdle) throw new PoolSaturated(this.#maxQueue);
-    const task: Task = new Task(
-      ++this.#last,
-      this.#counted(job, () => task),
-    );
+    const task = new Task(++this.#last, job, this.#ends);
     this.#open++;
     this.#keepAlive.begin();
     this.#enqueue(task, job);
@@ -91,7 +102,7 @@ export class Scheduler implements TaskScheduler {
 
   /** Lets the worker of a stream send more items. */
   grant(task: Task, count: number): void {
-    this.#crew.workerOf(task)?.link.control(toWorker.credit, task.ticket, count);
+    this.#crew.workerOf(task)?.control(toWorker.credit, count);
   }
 
   /** Ends a stream as if it had no more items. A generator that does not end in time is cancelled. */
@@ -102,7 +113,7 @@ export class Scheduler implements TaskScheduler {
       return;
     }
     // With a credit, so that a generator that waits for one looks.
-    worker.link.control(toWorker.close, task.ticket, 1);
+    worker.control(toWorker.close, 1);
     task.stopLimits();
     const limits = { timeout: this.#killTimeout, signal: undefined };
     const timeoutError = (): Error => new TaskTimeout('running', limits.timeout, task.id);
@@ -133,7 +144,7 @@ export class Scheduler implements TaskScheduler {
     this.#refusal ??= () => new PoolClosed();
     const why = (): Error => new PoolClosed('The pool was terminated before the task was done');
     for (const task of this.#queue.clear()) task.failed(why());
-    for (const worker of this.#crew.workers) worker.task?.failed(why());
+    for (const { task, ahead } of this.#crew.workers) for (const sent of [task, ahead]) sent?.failed(why());
     this.#crew.kill();
   }
 
@@ -162,7 +173,7 @@ export class Scheduler implements TaskScheduler {
     const { workers } = this.#crew;
     return {
       workers: [...workers].map(({ pid, index, state, tasks }) => ({ pid, index, state, tasks })),
-      queued: this.#queue.length,
+      queued: this.#queue.length + [...workers].filter(({ ahead }) => ahead !== undefined).length,
       running: [...workers].filter(({ task }) => task !== undefined).length,
       done: this.#done,
       failed: this.#failed,
@@ -172,35 +183,12 @@ export class Scheduler implements TaskScheduler {
     };
   }
 
-  #counted(job: Job, task: () => Task): Job {
-    const over = (failure: { readonly error?: unknown }): void => {
-      this.#diagnostics.done(task(), failure);
-      this.#open--;
-      this.#keepAlive.end();
-      this.#endWhenDone();
-    };
-    return {
-      ...job,
-      done: (value) => {
-        this.#done++;
-        over({});
-        job.done(value);
-      },
-      failed: (error) => {
-        this.#failed++;
-        over({ error });
-        job.failed(error);
-      },
-    };
-  }
-
   #endWhenDone(): void {
     if (this.#refusal !== undefined && this.#open === 0) this.#crew.end();
   }
 
   #enqueue(task: Task, { limits: { queueTimeout, signal } }: Job, first = false): void {
     task.queuedAt = performance.now();
-    task.taken = false;
     if (queueTimeout !== Infinity || signal !== undefined) {
       const timeoutError = (): Error => new TaskTimeout('queued', queueTimeout, task.id);
       task.stopLimits = startLimits({ timeout: queueTimeout, signal }, true, timeoutError, (error) => {
@@ -217,6 +205,11 @@ export class Scheduler implements TaskScheduler {
       // A task that cannot be sent leaves the worker idle.
       const task = this.#queue.take(worker);
       if (task !== undefined) this.#dispatch(worker, task);
+    }
+    for (const worker of this.#crew.quick()) {
+      const task = this.#queue.takeAhead();
+      if (task === undefined) break;
+      this.#dispatch(worker, task);
     }
     if (this.#queue.length === 0) {
       this.#diagnostics.drained();
@@ -251,8 +244,7 @@ export class Scheduler implements TaskScheduler {
     this.#limitRun(task, job);
     worker.run(task, message).catch((error: unknown) => {
       // A worker that has ended is noticed by its end. All other errors are about the values.
-      if ((error as NodeJS.ErrnoException).errno !== undefined || worker.task !== task) return;
-      worker.notSent();
+      if ((error as NodeJS.ErrnoException).errno !== undefined || !worker.notSent(task)) return;
       task.failed(error);
       this.#pump();
     });
@@ -283,7 +275,9 @@ export class Scheduler implements TaskScheduler {
 
   #finished(worker: PoolWorker, task: Task | undefined, message: WorkerMessage): void {
     if (task !== undefined) {
-      this.#run.record(performance.now() - task.sentAt);
+      const time = performance.now() - task.sentAt;
+      worker.isQuick = time < QUICK_MS;
+      this.#run.record(time);
       if (message.kind === fromWorker.error) task.failed(worker.link.errorOf(message));
       else this.#decoded(task, message, (value) => task.done(value));
     }
@@ -322,17 +316,24 @@ export class Scheduler implements TaskScheduler {
   }
 
   #died(worker: PoolWorker, task: Task, exitcode: number): void {
-    if (!task.taken && task.lost < MOST_LOST && task.job !== undefined) {
-      // The task was not begun: the worker has ended for another reason.
+    if (worker.hasMissedTask && task.lost < MOST_LOST && task.job !== undefined) {
+      // The worker has ended for another reason.
       task.lost++;
-      task.stopLimits();
-      this.#enqueue(task, task.job, true);
+      this.#return(task);
     } else if (task.mayRetry) {
       this.#again(task);
     } else {
       const { pid, stderrTail } = worker;
       task.failed(new WorkerDied({ pid, exitcode, task: task.id, attempt: task.attempt, stderrTail }));
     }
+  }
+
+  /** Queues a task again that no worker has begun. */
+  #return(task: Task): void {
+    if (task.job === undefined) return;
+    task.stopLimits();
+    this.#enqueue(task, task.job, true);
+    this.#pump();
   }
 
   #broken(error: Error): void {

@@ -78,6 +78,16 @@ export class TaskQueue<W extends object> {
     return task;
   }
 
+  /** Takes the next task if it may be sent to a worker that has not ended its present one, whichever that is. */
+  takeAhead(): Task | undefined {
+    const { first } = this.#shared;
+    if (first?.job?.ahead !== true || this.#again.length > 0) return undefined;
+    this.#shared.shift();
+    first.onSettled = undefined;
+    this.#length--;
+    return first;
+  }
+
   /** Whether a task waits that is not for one of the other workers alone. */
   get hasShared(): boolean {
     return this.#again.some(({ job }) => job !== undefined) || this.#shared.first !== undefined;

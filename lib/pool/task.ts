@@ -28,6 +28,8 @@ export interface Job {
   readonly credits: number;
   readonly limits: TaskLimits;
   readonly context: TaskContext | undefined;
+  /** Whether it may be sent to a worker that has not ended its present task. */
+  readonly ahead?: boolean;
   /** The pool, which is not collected while it has the job. */
   readonly owner: object;
   done(value: unknown): void;
@@ -61,20 +63,25 @@ export interface TaskScheduler {
   stats(): PoolStats;
 }
 
+/** What learns of the end of each task, before its job does. */
+export interface TaskEnds {
+  /** @param failure Has the error of a task that has failed. */
+  ended(task: Task, failure?: { readonly error: unknown }): void;
+}
+
 /** A job in a pool: queued, running, or settled. */
 export class Task {
   readonly id: number;
   /** Undefined once it is settled, so that what the job refers to can be collected. */
   #job: Job | undefined;
+  readonly #ends: TaskEnds;
   readonly priority: number;
   readonly key: unknown;
   attempt = 1;
   /** The number of this attempt among all attempts of the pool. */
   ticket = 0;
-  /** How often a worker ended before it had taken the task. */
+  /** How often a worker ended before it had read the task. */
   lost = 0;
-  /** Whether the worker has taken it. */
-  taken = false;
   /** Whether an item was delivered, after which the task cannot be repeated. */
   delivered = false;
   /** When it was queued and when it was sent to a worker, in milliseconds. */
@@ -85,9 +92,10 @@ export class Task {
   /** Where it waits is told when it is settled there. */
   onSettled: (() => void) | undefined;
 
-  constructor(id: number, job: Job) {
+  constructor(id: number, job: Job, ends: TaskEnds) {
     this.id = id;
     this.#job = job;
+    this.#ends = ends;
     this.priority = job.limits.priority;
     this.key = job.limits.key;
   }
@@ -103,18 +111,21 @@ export class Task {
   }
 
   done(value: unknown): void {
-    this.#settle()?.done(value);
+    this.#settle(undefined)?.done(value);
   }
 
   failed(error: unknown): void {
-    this.#settle()?.failed(error);
+    this.#settle({ error })?.failed(error);
   }
 
-  #settle(): Job | undefined {
+  #settle(failure: { readonly error: unknown } | undefined): Job | undefined {
     const job = this.#job;
     this.#job = undefined;
     this.stopLimits();
-    if (job !== undefined) this.onSettled?.();
+    if (job !== undefined) {
+      this.onSettled?.();
+      this.#ends.ended(this, failure);
+    }
     return job;
   }
 }

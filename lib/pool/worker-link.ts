@@ -24,6 +24,11 @@ export abstract class WorkerLink {
   protected readonly connection: Connection;
   readonly #channel: Channel;
   #listener: LinkListener | undefined;
+  /**
+   * Whether the worker has ended before it had read all that it was sent: then Linux reports ECONNRESET in the place of the
+   * end of data.
+   */
+  leftUnread = false;
 
   constructor(connection: Connection) {
     this.connection = connection.unref();
@@ -103,8 +108,9 @@ export abstract class WorkerLink {
     if (this.connection.closed) return END;
     try {
       return this.receive();
-    } catch {
+    } catch (error) {
       // The end of data; or bytes that are no messages.
+      if ((error as NodeJS.ErrnoException).code === 'ECONNRESET') this.leftUnread = true;
       return END;
     }
   }

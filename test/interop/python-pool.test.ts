@@ -66,6 +66,12 @@ for (const { version, path } of edgePythons()) {
       expect(pool.stats().done).to.equal(6);
     });
 
+    it('treats a StopIteration of the function as its error, also in map', async () => {
+      // Regression guard: CPython's Pool.map drops the results after it.
+      const call = kind.make('stop_iteration').map([1, 2, 3, 4], { chunksize: 4 });
+      await rejects(call, { code: 'ERR_MP_REMOTE', type: 'StopIteration' });
+    });
+
     it('treats sys.exit() and a KeyboardInterrupt of the function as its errors, and the worker lives on', async () => {
       const pool = kind.make('pid', { processes: 1 });
       const pid = await pool.apply([]);

@@ -55,6 +55,8 @@ for (const kind of kinds) {
         for (const item of items) yield await Promise.resolve(item);
       }
       expect(await pool.map(source())).to.deep.equal(items);
+      expect(await pool.map([Promise.resolve(1), 2])).to.deep.equal([1, 2]);
+      expect(await pool.map(new Set([Promise.resolve(1), 2]))).to.deep.equal([1, 2]);
     });
 
     it('map rejects with the first error of an item, and the pool goes on', async () => {

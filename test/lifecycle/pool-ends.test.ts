@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // How tasks, workers and pools end: deaths, time limits, aborts, replacement, recycling, close and terminate.
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -54,6 +55,32 @@ for (const kind of kinds) {
       process.kill(pid, 'SIGKILL');
       // The task may be sent before the end of the worker is known.
       expect(await within(60_000, pool.apply([]), 'the next task')).to.not.equal(pid);
+    });
+
+    it('a worker that dies before it has read its task does not fail the task', async () => {
+      const pool = kind.make('pid', { processes: 1 });
+      const pid = await pool.apply([]);
+      process.kill(pid, 'SIGSTOP');
+      const stopped = `until grep -q 'State:.T' /proc/${pid}/status; do sleep 0.01; done`;
+      execFileSync('sh', ['-c', stopped], { timeout: 60_000 });
+      const call = pool.apply([]);
+      process.kill(pid, 'SIGKILL');
+      expect(await within(60_000, call, 'the task')).to.not.equal(pid);
+      expect(pool.stats()).to.include({ failed: 0, retried: 0 });
+    });
+
+    it('a worker that dies in a chunk fails or repeats that chunk alone, and no chunk that it has not begun', async () => {
+      const folder = mkdtempSync(join(tmpdir(), 'mp-pool-'));
+      const items = (file: string): string[] => Array.from({ length: 400 }, (_, i) => (i === 201 ? file : folder));
+      const pool = kind.make('die_once', { processes: 2 });
+      const results = await pool.map(items(join(folder, 'repeated')), { chunksize: 2, retries: 1 });
+      // In Node the function returns the number of the attempt, in Python a constant.
+      const isRepeated = (_: unknown, i: number): number => (kind.isPython || i === 200 || i === 201 ? 2 : 1);
+      expect(results).to.deep.equal(Array.from({ length: 400 }, isRepeated));
+      expect(pool.stats()).to.include({ done: 200, failed: 0, retried: 1 });
+      const failing = pool.map(items(join(folder, 'failed')), { chunksize: 2 });
+      await rejects(failing, { code: 'ERR_MP_WORKER_DIED', signal: 'SIGKILL' });
+      rmSync(folder, { recursive: true });
     });
 
     it('a task that times out frees its worker, which keeps what it has loaded', async () => {

@@ -253,7 +253,7 @@ def noise():
 def answer_and_die():
     def watch():
         # The main thread reads again when the result is written.
-        while sys._current_frames()[threading.main_thread().ident].f_code.co_name not in ('_recv', 'recv_bytes'):
+        while sys._current_frames()[threading.main_thread().ident].f_code.co_name not in ('receive', 'read'):
             time.sleep(0)
         os.kill(os.getpid(), signal.SIGKILL)
 
@@ -281,6 +281,12 @@ def wait_until_cancelled_with(_):
 
 
 # What only Python has.
+
+
+def stop_iteration(value):
+    if value == 3:
+        raise StopIteration
+    return value
 
 
 def keywords(*args, **kwargs):

@@ -10,7 +10,7 @@ interface Worker {
   readonly name: string;
 }
 
-function job(priority = 0, key?: unknown): Job {
+function job(priority = 0, key?: unknown, ahead = false): Job {
   const limits = { timeout: Infinity, queueTimeout: Infinity, signal: undefined, priority, key, retries: 0 };
   const nothing = (): void => undefined;
   const base = {
@@ -21,9 +21,12 @@ function job(priority = 0, key?: unknown): Job {
     credits: 0,
     context: undefined,
     owner: {},
+    ahead,
   } as const;
   return { ...base, limits, done: nothing, failed: nothing };
 }
+
+const ends = { ended: (): void => undefined };
 
 describe('The queue of a pool', () => {
   let queue: TaskQueue<Worker>;
@@ -36,7 +39,7 @@ describe('The queue of a pool', () => {
   });
 
   function push(priority = 0, key?: unknown): Task {
-    const task = new Task(++last, job(priority, key));
+    const task = new Task(++last, job(priority, key), ends);
     queue.push(task);
     return task;
   }
@@ -51,9 +54,23 @@ describe('The queue of a pool', () => {
 
   it('gives out tasks that are repeated before all others', () => {
     push(5);
-    const again = new Task(9, job(0));
+    const again = new Task(9, job(0), ends);
     queue.unshift(again);
     expect(queue.take(a)).to.equal(again);
+  });
+
+  it('gives out ahead only the first task, and only if it may be', () => {
+    const task = new Task(9, job(0, undefined, true), ends);
+    queue.push(task);
+    const urgent = push(1);
+    expect(queue.takeAhead()).to.equal(undefined);
+    expect(queue.take(a)).to.equal(urgent);
+    const again = new Task(10, job(0), ends);
+    queue.unshift(again);
+    expect(queue.takeAhead()).to.equal(undefined);
+    expect(queue.take(a)).to.equal(again);
+    expect(queue.takeAhead()).to.equal(task);
+    expect(queue.length).to.equal(0);
   });
 
   it('keeps a key with the worker that had it first, also for tasks that were queued before', () => {

@@ -9,7 +9,8 @@ type Items = AsyncIterator<unknown> | Iterator<unknown>;
 export class RunningTask {
   readonly ticket: number;
   readonly current: CurrentTask;
-  readonly #abort = new AbortController();
+  #abort: AbortController | undefined;
+  #cancelled = false;
   readonly #send: (kind: number, body: unknown) => Promise<void>;
   #credits: number;
   #closing = false;
@@ -26,11 +27,14 @@ export class RunningTask {
       // The pool has gone, or the text cannot be sent: neither is a failure of the function.
       send(kind, body).catch(() => undefined);
     };
+    const signal = (): AbortSignal => this.#signal();
     this.current = {
       id,
       attempt,
       context,
-      signal: this.#abort.signal,
+      get signal() {
+        return signal();
+      },
       progress: (done, total) => {
         if (progress) report(fromWorker.progress, [done, total]);
       },
@@ -41,7 +45,8 @@ export class RunningTask {
   }
 
   cancel(): void {
-    this.#abort.abort();
+    this.#cancelled = true;
+    this.#abort?.abort();
     this.#wakeUp();
   }
 
@@ -62,10 +67,10 @@ export class RunningTask {
     try {
       for (;;) {
         while (this.#credits === 0 && !this.#closing) {
-          this.#abort.signal.throwIfAborted();
+          this.#signal().throwIfAborted();
           await new Promise<void>((resolve) => (this.#wake = resolve));
         }
-        this.#abort.signal.throwIfAborted();
+        this.#signal().throwIfAborted();
         if (this.#closing) return;
         const item = await items.next();
         if (item.done === true) {
@@ -78,6 +83,13 @@ export class RunningTask {
     } finally {
       if (!ended) await items.return?.();
     }
+  }
+
+  /** Made when it is asked for: most tasks look at no signal, and one costs more than an empty task. */
+  #signal(): AbortSignal {
+    this.#abort ??= new AbortController();
+    if (this.#cancelled) this.#abort.abort();
+    return this.#abort.signal;
   }
 
   #wakeUp(): void {

@@ -37,6 +37,9 @@ class NodeWorker {
   #target: AnyFunction | undefined;
   #storages: Storages | undefined;
   #task: RunningTask | undefined;
+  #busy = false;
+  /** The task that the pool has sent ahead. */
+  #next: TaskMessage | undefined;
 
   constructor(connection: Connection<FromNode, ToNode>, setup: NodeSetup) {
     this.#connection = connection;
@@ -70,7 +73,8 @@ class NodeWorker {
   async serve(): Promise<void> {
     for await (const message of this.#connection) {
       if (message.type === 'exit') return;
-      if (message.type === 'task') void this.#run(message.task);
+      if (message.type === 'task' && this.#busy) this.#next = message.task;
+      else if (message.type === 'task') void this.#runAll(message.task);
       else this.#control(message);
     }
   }
@@ -83,12 +87,21 @@ class NodeWorker {
     else running.grant(count);
   }
 
+  async #runAll(first: TaskMessage): Promise<void> {
+    this.#busy = true;
+    for (let task: TaskMessage | undefined = first; task !== undefined;) {
+      await this.#run(task);
+      task = this.#next;
+      this.#next = undefined;
+    }
+    this.#busy = false;
+  }
+
   async #run(message: TaskMessage): Promise<void> {
     const task = new RunningTask(message, (kind, body) => this.#send([kind, body]));
     this.#task = task;
     let result: FromNode;
     try {
-      await this.#send([fromWorker.taken]);
       const run = (): Promise<unknown> => runAsTask(task.current, () => this.#call(message, task));
       result = [fromWorker.done, await (this.#storages?.run(task.current.context, run) ?? run())];
     } catch (error) {
@@ -113,7 +126,9 @@ class NodeWorker {
     if (mode === 'call') return await valueOf(call(...args));
     const results: unknown[] = [];
     for (const item of args) {
-      results.push(await valueOf(mode === 'map' ? call(item) : call(...(item as unknown[]))));
+      const result = mode === 'map' ? call(item) : call(...(item as unknown[]));
+      // An await of each would take most of the time of a small function.
+      results.push(Object(result) === result ? await valueOf(result) : result);
     }
     return results;
   }

@@ -7,7 +7,7 @@ import { isKeysGone } from '../../../core/redis-errors.js';
 import { PoolClosed, PoolSaturated, TaskTimeout } from '../../../core/pool-errors.js';
 import type { Listeners, PoolStats } from '../../../pool/events.js';
 import { Times } from '../../../pool/statistics.js';
-import { Task, type Job, type TaskScheduler } from '../../../pool/task.js';
+import { Task, type Job, type TaskEnds, type TaskScheduler } from '../../../pool/task.js';
 import type { RedisQueue } from '../queue.js';
 import { errorOf, type ResultItem, type TaskItem } from './messages.js';
 
@@ -35,6 +35,15 @@ export class RemoteScheduler implements TaskScheduler {
   readonly #pending = new Map<string, Task>();
   readonly #wait = new Times();
   readonly #run = new Times();
+  readonly #ends: TaskEnds = {
+    ended: ({ id }, failure) => {
+      if (failure === undefined) this.#done++;
+      else this.#failed++;
+      this.#pending.delete(`${this.#remote.pool}:${id}`);
+      if (this.#pending.size === 0) this.#listeners.tell('drain');
+      this.#endWhenDone();
+    },
+  };
   #last = 0;
   #done = 0;
   #failed = 0;
@@ -57,10 +66,7 @@ export class RemoteScheduler implements TaskScheduler {
     if (this.#refusal !== undefined) throw this.#refusal();
     const { pool, tasks, maxQueue } = this.#remote;
     if (this.#pending.size >= maxQueue) throw new PoolSaturated(maxQueue);
-    const task: Task = new Task(
-      ++this.#last,
-      this.#counted(job, () => task),
-    );
+    const task = new Task(++this.#last, job, this.#ends);
     const id = `${pool}:${task.id}`;
     this.#pending.set(id, task);
     task.queuedAt = performance.now();
@@ -124,7 +130,7 @@ export class RemoteScheduler implements TaskScheduler {
   }
 
   stats(): PoolStats {
-    const running = [...this.#pending.values()].filter(({ taken }) => taken).length;
+    const running = [...this.#pending.values()].filter(({ sentAt }) => sentAt > 0).length;
     return {
       workers: [],
       queued: this.#pending.size - running,
@@ -134,27 +140,6 @@ export class RemoteScheduler implements TaskScheduler {
       retried: 0,
       wait: this.#wait.summary(),
       run: this.#run.summary(),
-    };
-  }
-
-  #counted(job: Job, task: () => Task): Job {
-    const over = (): void => {
-      this.#pending.delete(`${this.#remote.pool}:${task().id}`);
-      if (this.#pending.size === 0) this.#listeners.tell('drain');
-      this.#endWhenDone();
-    };
-    return {
-      ...job,
-      done: (value) => {
-        this.#done++;
-        over();
-        job.done(value);
-      },
-      failed: (error) => {
-        this.#failed++;
-        over();
-        job.failed(error);
-      },
     };
   }
 
@@ -183,8 +168,7 @@ export class RemoteScheduler implements TaskScheduler {
     if (task === undefined || job === undefined) return;
     const { timeout, signal } = job.limits;
     if (began === true) {
-      if (!task.taken) this.#wait.record(performance.now() - task.queuedAt);
-      task.taken = true;
+      if (task.sentAt === 0) this.#wait.record(performance.now() - task.queuedAt);
       task.sentAt = performance.now();
       task.stopLimits();
       // The worker ends an attempt itself. If it is gone, the next one begins when the lease has run out.
@@ -193,7 +177,7 @@ export class RemoteScheduler implements TaskScheduler {
       task.stopLimits = startLimits(limits, true, late, (error) => this.abandon(task, error));
       return;
     }
-    this.#run.record(performance.now() - (task.taken ? task.sentAt : task.queuedAt));
+    this.#run.record(performance.now() - (task.sentAt || task.queuedAt));
     if (failure === undefined) task.done(value);
     else task.failed(errorOf(failure, task.id, timeout));
   }
