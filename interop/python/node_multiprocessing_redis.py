@@ -106,7 +106,8 @@ class Queue:
     def put(self, obj: Any, block: bool = True, timeout: Optional[float] = None) -> None:
         """Puts an item. Returns when Redis has it. As ``multiprocessing.Queue.put``."""
         self._check_open()
-        data = json.dumps(obj).encode() if self._format == 'json' else pickle.dumps(obj)
+        # Python alone reads the NaN and Infinity that it would write.
+        data = json.dumps(obj, allow_nan=False).encode() if self._format == 'json' else pickle.dumps(obj)
         deadline = _deadline(block, timeout)
         while self._run('put', 'l' if len(data) > _APART_BYTES else 'd', data)[1] == 0:
             if not self._wait('room', deadline):
@@ -612,7 +613,16 @@ function ops.get()
   end
   if down or number('fresh') + call('LLEN', back) > 0 then wake(ready) else call('DEL', ready) end
   if n > 0 then return result end
+  if ARGV[4] == '' then call('XGROUP', 'CREATECONSUMER', items, GROUP, consumer) end
   return {down and DOWN or NONE}
+end
+
+-- As get, when a wait ends. A consumer that has left meanwhile is not in the group, and takes nothing.
+function ops.await()
+  if call('XGROUP', 'CREATECONSUMER', items, GROUP, consumer) == 0 then return ops.get() end
+  call('XGROUP', 'DELCONSUMER', items, GROUP, consumer)
+  wake(ready)
+  return {GONE}
 end
 
 -- Finishes what this consumer has. Returns what it does not have.

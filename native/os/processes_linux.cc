@@ -40,8 +40,10 @@ bool MeansEnded(ssize_t status) noexcept {
   return status == 0 || status == -ENOENT || status == -ESRCH;
 }
 
-// The state letter and the start time of a process. False if there is no such process.
-bool ReadProcess(uint32_t pid, char* state, uint64_t* start) noexcept {
+// When a process was started, and whether it has ended. Its first thread may be a zombie while
+// others still run, and even a killed thread completes the system call that it is in. False if
+// there is no such process.
+bool ReadProcess(uint32_t pid, bool* ended, uint64_t* start) noexcept {
   char path[32];
   std::snprintf(path, sizeof path, "/proc/%u/stat", pid);
   char text[1024];
@@ -51,8 +53,9 @@ bool ReadProcess(uint32_t pid, char* state, uint64_t* start) noexcept {
   const char* field = std::strrchr(text, ')');
   if (field == nullptr || field[1] == 0) return true;
   field += 2;
-  *state = *field;
+  const bool is_zombie = *field == 'Z' || *field == 'X';
   for (int i = 3; i < 22 && field != nullptr; i++) {
+    if (i == 20) *ended = is_zombie && std::atoi(field) <= 1;
     field = std::strchr(field, ' ');
     if (field != nullptr) field++;
   }
@@ -78,8 +81,8 @@ ProcessIdentity IdentifyThisProcess() noexcept {
   ProcessIdentity self;
   self.pid = static_cast<uint32_t>(::getpid());
   self.pid_namespace = PidNamespace();
-  char state = 0;
-  ReadProcess(self.pid, &state, &self.start);
+  bool ended = false;
+  ReadProcess(self.pid, &ended, &self.start);
   return self;
 }
 
@@ -169,10 +172,10 @@ bool IsDead(const ProcessIdentity& process) noexcept {
     return false;
   }
   if (process.pid == self.pid && process.start == self.start) return false;
-  char state = 0;
+  bool ended = false;
   uint64_t start = 0;
-  if (!ReadProcess(process.pid, &state, &start)) return true;
-  return state == 'Z' || state == 'X' || (start != 0 && start != process.start);
+  if (!ReadProcess(process.pid, &ended, &start)) return true;
+  return ended || (start != 0 && start != process.start);
 }
 
 namespace {

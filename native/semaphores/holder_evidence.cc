@@ -69,15 +69,16 @@ HolderTable::DeadHolder HolderTable::FindByExclusion(uint32_t number, const Seen
     // lock in between.
     if (may_have_it && !is_dead) return {};
   }
-  if (!SleptInVain(dead.front(), sleepers)) return {};
+  if (!SleptInVain(dead, sleepers)) return {};
   const auto& [record, state] = dead.front();
   return {record, state, record->pid.load(std::memory_order_relaxed), false, true};
 }
 
 // Whether none of the Python threads that slept at an earlier look had the lock then, when all else
 // was the same: each has said since, in the same wait, that its sleep was in vain.
-bool HolderTable::SleptInVain(const Seen::value_type& dead, const Seen& sleepers) noexcept {
+bool HolderTable::SleptInVain(const Seen& all_dead, const Seen& sleepers) noexcept {
   const std::lock_guard lock(looks_mutex_);
+  const Seen::value_type& dead = all_dead.front();
   const uint32_t number = NumberOf(dead.second);
   if (sleepers.empty()) {
     looks_.erase(number);
@@ -94,7 +95,10 @@ bool HolderTable::SleptInVain(const Seen::value_type& dead, const Seen& sleepers
       look = {dead, sleepers};
       return false;
     }
-    in_vain = in_vain && now != before;
+    // One that has died in this sleep will never say so. If it had the lock, a dead one has it.
+    const bool is_dead = std::find(all_dead.begin(), all_dead.end(),
+                                   Seen::value_type{record, now}) != all_dead.end();
+    in_vain = in_vain && (is_dead || now != before);
   }
   if (in_vain) looks_.erase(found);
   return in_vain;
@@ -120,18 +124,18 @@ bool HolderTable::TakeOver(const DeadHolder& dead, Record* own) noexcept {
 }
 
 bool HolderTable::ForgetDeadTakers(uint32_t number, const NamedSemaphore& semaphore) noexcept {
-  const Seen seen = Collect(number);
-  // Read after the records: what a process has that has died before, it has now.
-  bool is_elsewhere = semaphore.Value() > 0;
-  for (const auto& [record, state] : seen)
-    is_elsewhere = is_elsewhere || (IsHolding(PhaseIn(state)) && !IsDead(*record));
+  Seen dead = Collect(number);
+  std::erase_if(dead, [](const auto& each) {
+    const Phase phase = PhaseIn(each.second);
+    return !(IsBetween(phase) || IsHolding(phase)) || !IsDead(*each.first);
+  });
+  Step();
+  // Asked after that: what these had when they died, they have now.
+  const bool is_elsewhere = semaphore.Value() > 0 || HasLiveHolder(number);
   bool undecided = false;
-  for (const auto& [record, state] : seen) {
-    uint64_t expected = state;
-    const Phase phase = PhaseIn(state);
-    if (!(IsBetween(phase) || IsHolding(phase)) || !IsDead(*record)) continue;
-    if (is_elsewhere && IsBetween(phase)) {
-      record->state.compare_exchange_strong(expected, 0);
+  for (auto& [record, state] : dead) {
+    if (is_elsewhere && IsBetween(PhaseIn(state))) {
+      record->state.compare_exchange_strong(state, 0);
     } else {
       undecided = true;
     }

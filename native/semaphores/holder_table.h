@@ -197,7 +197,7 @@ class HolderTable {
   static DeadHolder FindCertain(const Seen& dead) noexcept;
   DeadHolder FindByExclusion(uint32_t number, const Seen& dead,
                              const NamedSemaphore& semaphore) noexcept;
-  bool SleptInVain(const Seen::value_type& dead, const Seen& sleepers) noexcept;
+  bool SleptInVain(const Seen& all_dead, const Seen& sleepers) noexcept;
   template <typename Matches>
   bool TakeOneNotification(uint32_t number, Matches matches) noexcept;
   Record* AddMark(uint32_t number, Phase phase) noexcept;

@@ -140,6 +140,62 @@ const Test kSleeps("evidence: a sleeper is no obstacle once another sleep of its
   table.Abandon(sleeper);
 });
 
+// Regression: the sleeper that had died could not count another sleep, so the lock stayed taken for
+// ever.
+const Test kDiesAsleep("evidence: a sleeper that dies in its sleep is no obstacle any more", [] {
+  for (const bool in_another_sleep : {false, true}) {
+    const auto lock = MakeLock();
+    DiesAtStep(1, [&](auto arm) {
+      const auto member = Member(*lock);
+      arm();
+      TakeAndRelease(*member);
+    });
+    HolderTable& table = *lock->table();
+    HolderTable::Record* const dies = table.Claim(kNumber);
+    HolderTable::Record* const lives = table.Claim(kNumber);
+    for (HolderTable::Record* sleeper : {dies, lives})
+      HolderTable::Set(sleeper, kNumber, Phase::kSleeping, 3);
+    Equal(lock->CheckHolder(), 0);
+    if (in_another_sleep) {
+      // It may have had the lock when the others were looked at, and have released it since.
+      dies->tag.store(dies->tag.load() + 100);
+      HolderTable::Set(dies, kNumber, Phase::kSleeping, 0);
+    }
+    // No process with this number was started then.
+    dies->start.store(dies->start.load() - 1);
+    Equal(lock->CheckHolder(), 0);
+    Equal(lock->semaphore().Value(), 0);
+    HolderTable::Set(lives, kNumber, Phase::kSleeping, 4);
+    Equal(lock->CheckHolder(), 0);
+    Equal(lock->semaphore().Value(), 1);
+    table.Abandon(lives);
+  }
+});
+
+// Regression: it counted as dead before it got the lock, and what had been seen before its death
+// was taken as proof that it had none.
+const Test kDiesLate(
+    "evidence: one that gets the lock from a living holder and dies keeps its record", [] {
+      const auto lock = MakeLock();
+      Equal(lock->TryAcquire(), 0);
+      static HolderTable::Record* late;
+      static TrackedSemaphore* held;
+      HolderTable& table = *lock->table();
+      late = table.Claim(kNumber);
+      held = lock.get();
+      HolderTable::Set(late, kNumber, Phase::kSleeping, 3);
+      step_hook = [] {
+        step_hook = nullptr;
+        held->Release(TrackedSemaphore::kNoLimit);
+        held->semaphore().TryWait();
+        late->start.store(late->start.load() - 1);
+      };
+      (void)table.ForgetDeadTakers(kNumber, lock->semaphore());
+      Equal(lock->semaphore().Value(), 0);
+      Check(table.ForgetDeadTakers(kNumber, lock->semaphore()), "it may have the lock");
+      ExpectOneHolder(*lock);
+    });
+
 const Test kForgotten("evidence: what a dead process has only tried to take is forgotten", [] {
   const auto lock = MakeLock();
   Equal(lock->TryAcquire(), 0);

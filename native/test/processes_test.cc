@@ -6,12 +6,19 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
+#include <fstream>
+#include <iterator>
 #include <map>
 #include <set>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 #include "check.h"
@@ -103,6 +110,34 @@ const Test kExhausted("processes: one that had no descriptor when it identified 
                         KillAndReap(child);
                         ::munmap(shared, sizeof *identity);
                       });
+
+// Regression: it counted as dead, although a killed thread completes the system call that it is in.
+const Test kFirstThread("processes: one whose first thread has ended is alive", [] {
+  const RawPair pipe = RawPipe();
+  const pid_t child = ::fork();
+  if (child == 0) {
+    std::thread([&] {
+      const platform::ProcessIdentity self = platform::ThisProcess();
+      (void)!::write(pipe.writer.get(), &self, sizeof self);
+      ::pause();
+    }).detach();
+    ::syscall(SYS_exit, 0);
+  }
+  platform::ProcessIdentity identity;
+  Equal(::read(pipe.reader.get(), &identity, sizeof identity), ssize_t{sizeof identity});
+  const auto is_zombie = [=] {
+    std::ifstream file("/proc/" + std::to_string(child) + "/stat");
+    const std::string text{std::istreambuf_iterator<char>(file), {}};
+    return text.find(") Z ") != std::string::npos;
+  };
+  Await(is_zombie, "its first thread has ended");
+  Check(!platform::IsDead(identity), "it is alive");
+  ::kill(child, SIGKILL);
+  siginfo_t info{};
+  Equal(::waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOWAIT), 0);
+  Check(platform::IsDead(identity), "it is dead, and not reaped");
+  KillAndReap(child);
+});
 
 #else
 

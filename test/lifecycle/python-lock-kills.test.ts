@@ -2,12 +2,14 @@
 //
 // Locks that Python children hold when they are killed. The children keep the records that Node members keep, so the others go
 // on as after the death of a Node process.
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { expect } from 'chai';
 import { Condition, Lock, Pipe, PythonProcess, RLock, type Connection } from 'node-multiprocessing';
 
 import { edgePythons, foreignEnv, packageRoot, track, type Python } from '../helpers/index.js';
+import { until } from './support/locks.js';
 import { untilAsleep } from './support/programs.js';
 
 interface Child {
@@ -72,6 +74,37 @@ for (const python of edgePythons()) {
       expect(await waiter.conn.recv()).to.equal('held');
       await waiter.conn.send('enough');
       await waiter.child.join();
+    });
+
+    // Regression: the waiter that was killed could not say any more that it had not got the lock, so nothing released the lock.
+    it('is taken over if one of two waiters is killed, too, before it is certain that neither has the lock', async () => {
+      const lock = new Lock();
+      const holder = start(python, 'take_unsaid', lock);
+      expect(await holder.conn.recv()).to.equal('taken');
+      const waiters = [start(python, 'wait_for', lock), start(python, 'wait_for', lock)] as const;
+      for (const { conn } of waiters) await untilAsleep((await conn.recv()) as number, 'futex');
+      process.kill(waiters[0].child.pid!, 'SIGSTOP');
+      await kill(holder);
+      // A call that gives up looks for the holder once more, and now cannot tell.
+      expect(await lock.acquire({ block: false })).to.equal(false);
+      await kill(waiters[0]);
+      expect(await waiters[1].conn.recv()).to.equal('held');
+      await waiters[1].conn.send('enough');
+      await waiters[1].child.join();
+      lock.close();
+    });
+
+    // Regression: a process counted as dead as soon as its first thread had ended.
+    it('stays with a holder whose first thread has ended', async () => {
+      const lock = new Lock();
+      const holder = start(python, 'hold_without_first_thread', lock);
+      expect(await holder.conn.recv()).to.equal('held');
+      await until(() => /\) Z /.test(readFileSync(`/proc/${holder.child.pid}/stat`, 'utf8')));
+      expect(await lock.acquire({ block: false })).to.equal(false);
+      await kill(holder);
+      expect(await lock.acquire()).to.equal(true);
+      lock.release();
+      lock.close();
     });
 
     it('stays with a holder that lives, when another child that waits for it is killed', async () => {

@@ -18,6 +18,7 @@ import {
 import type { QueueDescriptor } from '#lib/queues/queue-resources.js';
 
 import { edgePythons, foreignEnv, packageRoot, rejects, track, type Python } from '../helpers/index.js';
+import { sleepersOn, until } from './support/locks.js';
 import { untilAsleep, untilWorkersAsleep } from './support/programs.js';
 
 type AnyQueue = Queue | SimpleQueue;
@@ -161,6 +162,34 @@ for (const python of edgePythons()) {
           for (let got = 0; got < 20; got++) expect(isWhole(await queue.get(), size)).to.equal(true);
         }
         await kill(producer.child);
+      });
+    }
+
+    // Regression: the next reader and the next writer each kept its lock and tried for that of the other one, for ever.
+    for (const [which, sizes, left] of [
+      ['', [4000, 4000], [1]],
+      [', of other items', [40, 3000, 40], [1, 2]],
+    ] as const) {
+      it(`is recovered from if a reader dies, too, inside of a call that moves as many bytes${which}`, async () => {
+        const { rlock, wlock } = descriptorOf(queue, { nodeOnly: true }) as QueueDescriptor;
+        const producer = start(python, 'recorded:stay_putting', queue, [...sizes]);
+        expect(await producer.conn.recv()).to.equal('moved');
+        const consumer = start(python, 'recorded:stay_getting', queue);
+        expect(await consumer.conn.recv()).to.equal('moved');
+        const writer = start(python, 'recorded:put_all', queue, 4000);
+        const reader = start(python, 'recorded:get_each', queue);
+        await until(() => [rlock, wlock].every(({ semaphore }) => sleepersOn(semaphore.name) === 1));
+        await kill(producer.child);
+        await until(() => sleepersOn(wlock.semaphore.name) === 0);
+        await kill(consumer.child);
+        // The first item was in the hands of the consumer.
+        for (const number of [...left, 0, 1, 2]) {
+          const item = Buffer.from((await reader.conn.recv()) as Uint8Array);
+          expect(item.readUInt32BE(0)).to.equal(number);
+        }
+        expect(queue.stats().lost).to.equal(1);
+        await kill(writer.child);
+        await kill(reader.child);
       });
     }
 

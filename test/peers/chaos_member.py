@@ -14,6 +14,10 @@ STOP, REST = b"\x01", b"\x02"
 REST_SECONDS = 0.005
 
 
+# A Queue without maxsize takes whatever is put. So much of it is held by a producer before the next put waits.
+MOST_BYTES, MOST_ITEMS = 32 << 20, 10000
+
+
 class Ledger:
     def __init__(self, place):
         self.folder, self.slot, self.member = place["folder"], int(place["slot"]), int(place["member"])
@@ -48,11 +52,14 @@ def make_item(producer, number, size):
 def produce(queue, place):
     ledger = Ledger(place)
     sizes = [int(size) for size in place["sizes"]]
+    most = min(MOST_ITEMS, MOST_BYTES // max(sizes))
     number = 0
     try:
         while not ledger.step():
             if ledger.order == REST:
                 time.sleep(REST_SECONDS)
+            while len(getattr(queue, "_buffer", ())) > most:
+                time.sleep(0.001)
             queue.put(make_item(ledger.member, number, sizes[number % len(sizes)]))
             ledger.write(PUT, ledger.member, number)
             number += 1

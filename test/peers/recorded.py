@@ -34,6 +34,28 @@ def wait_for(conn, lock):
         conn.recv()
 
 
+def take_unsaid(conn, lock):
+    """Takes a lock, and goes no further: its record does not say that it has the lock."""
+    acquire = lock._semlock.acquire
+    take = dict(zip(acquire.__code__.co_freevars, acquire.__closure__))['take']
+
+    def take_and_stay(*args, take=take.cell_contents):
+        take(*args)
+        conn.send('taken')
+        time.sleep(1000)
+
+    take.cell_contents = take_and_stay
+    lock.acquire()
+
+
+def hold_without_first_thread(conn, lock):
+    """A thread takes a lock and holds it. The first thread of the process ends."""
+    import ctypes
+    libc = ctypes.CDLL(None)
+    threading.Thread(target=hold, args=(conn, lock), daemon=True).start()
+    libc.syscall(93 if os.uname().machine == 'aarch64' else 60, 0)
+
+
 def hold_in_thread(conn, lock):
     thread = threading.Thread(target=hold, args=(conn, lock), daemon=True)
     thread.start()
@@ -223,6 +245,42 @@ def take(queue, conn, count):
         queue.get()
     conn.send('taken')
     conn.recv()
+
+
+def stay_inside(call, fd, number, conn):
+    """The call of `os` with this number, from 1, that moves bytes of a pipe does not return. Says when they are moved."""
+    move, calls = getattr(os, call), []
+
+    def move_and_stay(of, *args):
+        moved = move(of, *args)
+        if of == fd:
+            calls.append(moved)
+            if len(calls) == number:
+                conn.send('moved')
+                time.sleep(1000)
+        return moved
+
+    setattr(os, call, move_and_stay)
+
+
+def stay_putting(queue, conn, sizes):
+    """Puts items of these sizes, and stays inside of the call that writes the last one."""
+    stay_inside('write', queue._writer.fileno(), len(sizes), conn)
+    for number, size in enumerate(sizes):
+        queue.put(item(number, int(size)))
+    time.sleep(1000)
+
+
+def stay_getting(queue, conn):
+    """Stays inside of the call that reads an item."""
+    stay_inside('read', queue._reader.fileno(), 1, conn)
+    queue.get()
+
+
+def get_each(queue, conn):
+    """Gets items for ever, and sends each."""
+    while True:
+        conn.send(queue.get())
 
 
 def process_all(queue, conn):

@@ -202,6 +202,12 @@ describe(onRedis('A RedisPool'), () => {
         const failed = instance(await rejects(pool.apply([-1]), { code: 'ERR_MP_REMOTE' }), RemoteError);
         expect([failed.type, failed.args.length]).to.deep.equal(['ValueError', 1]);
         await rejects(pool.apply([[]], { target: 'builtins:iter' }), { code: 'ERR_MP_REMOTE', type: 'TypeError' });
+        // NaN, which Python's JSON has and no other: the pool could not read the result, and the task never ended.
+        const nan = rejects(pool.apply(['nan'], { target: 'builtins:float' }), {
+          code: 'ERR_MP_REMOTE',
+          type: 'ValueError',
+        });
+        await within(WATCHDOG_MS, nan, 'the refusal');
         await rejects(pool.apply([100], { target: 'time:sleep', timeout: 100 }), {
           code: 'ERR_MP_TASK_TIMEOUT',
           phase: 'running',

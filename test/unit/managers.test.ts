@@ -2,6 +2,7 @@
 //
 // The objects for managers as this process itself uses them, and the arguments of all.
 import { expect } from 'chai';
+import { Queue } from 'node-multiprocessing';
 import {
   ManagedDict,
   ManagedEvent,
@@ -141,14 +142,18 @@ describe('The arguments of managers', () => {
     await refuses(() => ManagerClient.connect(anyway({ address: '/x' })), 'authkey', TYPE);
     await refuses(() => ManagerClient.connect({ address: '/x', authkey, maxConnections: 0 }), 'maxConnections', RANGE);
     const server = new ManagerServer({ authkey });
+    const local = new Queue();
     try {
       await refuses(() => server.register('', {}), 'typeid', TYPE);
       await refuses(() => server.register('a', anyway(7)), 'object', TYPE);
+      // Its methods were served as they are for Node: a get that took no limits, and lost an item with its client.
+      await refuses(() => server.register('a', local), 'object is a Queue', TYPE);
       await refuses(() => server.register('a', {}, { exposed: ['x'] }), 'exposed', RANGE);
       await refuses(() => server.register('a', {}, anyway({ expose: [] })), 'expose', TYPE);
       await refuses(() => server.serve(anyway({})), 'stream', TYPE);
     } finally {
       server.close();
+      local.close();
     }
     await rejects(server.serve(anyway({})), { code: 'ERR_MP_CLOSED' });
   });

@@ -2,14 +2,15 @@
 //
 // An unknown option is refused everywhere: the places that take options are read from the package's declarations, and each is
 // called with one option that it does not have. Once, misspelt options such as `maxSize` were ignored.
-import { join } from 'node:path';
-
 import { expect } from 'chai';
 import * as mp from 'node-multiprocessing';
+import * as managers from 'node-multiprocessing/managers';
+import * as redis from 'node-multiprocessing/redis';
 import ts from 'typescript';
 
-import { packageRoot, rejects, throws } from '../helpers/index.js';
 import { neverThrowing, TYPE } from '../helpers/arguments.js';
+import { declarations } from '../helpers/declarations.js';
+import { rejects, throws } from '../helpers/index.js';
 
 type Callable = (...args: unknown[]) => unknown;
 type Constructor = new (...args: unknown[]) => object;
@@ -24,7 +25,8 @@ interface Place {
   readonly names: readonly string[];
 }
 
-const dist = join(packageRoot, 'dist');
+/** All that the entries of the package export. */
+const exported: Readonly<Record<string, unknown>> = { ...mp, ...managers, ...redis };
 
 /** Whether an object type is one of options: all of its properties may be missing, or its name says so. */
 function isOptions(type: ts.Type): boolean {
@@ -38,19 +40,9 @@ function isOptions(type: ts.Type): boolean {
   return properties.length > 0 && properties.every(isOptional);
 }
 
-/** All places of the public surface that take options. */
-function findPlaces(): Place[] {
-  const file = join(dist, 'index.d.cts');
-  const program = ts.createProgram([file], {
-    strict: true,
-    skipLibCheck: true,
-    target: ts.ScriptTarget.ES2023,
-    module: ts.ModuleKind.Node16,
-    types: ['node'],
-    typeRoots: [join(packageRoot, 'node_modules/@types')],
-  });
-  const checker = program.getTypeChecker();
-  const source = program.getSourceFile(file) as ts.SourceFile;
+/** All places of an entry that take options. */
+function findPlaces(entry: string): Place[] {
+  const { checker, source } = declarations(entry);
   const places: Place[] = [];
 
   const addSignatures = (call: string, signatures: readonly ts.Signature[]): void => {
@@ -74,19 +66,20 @@ function findPlaces(): Place[] {
     }
   };
   const addExports = (prefix: string, module: ts.Symbol): void => {
-    for (const exported of checker.getExportsOfModule(module)) {
+    for (const found of checker.getExportsOfModule(module)) {
+      const { name } = found;
       // The default export is the module itself.
-      if (exported.name === 'default') continue;
-      const symbol = (exported.flags & ts.SymbolFlags.Alias) !== 0 ? checker.getAliasedSymbol(exported) : exported;
+      if (name === 'default') continue;
+      const symbol = (found.flags & ts.SymbolFlags.Alias) !== 0 ? checker.getAliasedSymbol(found) : found;
       if ((symbol.flags & ts.SymbolFlags.ValueModule) !== 0) {
-        addExports(`${prefix}${exported.name}.`, symbol);
+        addExports(`${prefix}${name}.`, symbol);
       } else if ((symbol.flags & ts.SymbolFlags.Value) !== 0) {
         const type = checker.getTypeOfSymbolAtLocation(symbol, source);
-        addSignatures(prefix + exported.name, type.getCallSignatures());
+        addSignatures(prefix + name, type.getCallSignatures());
         if ((symbol.flags & ts.SymbolFlags.Class) === 0) continue;
-        addSignatures(`new ${prefix}${exported.name}`, type.getConstructSignatures());
-        addMembers(`${prefix}${exported.name}.`, type);
-        addMembers(`${prefix}${exported.name}.`, checker.getDeclaredTypeOfSymbol(symbol));
+        addSignatures(`new ${prefix}${name}`, type.getConstructSignatures());
+        addMembers(`${prefix}${name}.`, type);
+        addMembers(`${prefix}${name}.`, checker.getDeclaredTypeOfSymbol(symbol));
       }
     }
   };
@@ -98,6 +91,7 @@ function findPlaces(): Place[] {
 const ABSTRACT = ['BasePool', 'BaseProcess', 'BaseQueue', 'OwnableLock', 'SemLock', 'MultiprocessingError'];
 
 const module = import.meta.url;
+const authkey = Buffer.from('key');
 const opened: { close(): void }[] = [];
 
 function open<T extends { close(): void }>(object: T): T {
@@ -110,6 +104,16 @@ function openPool<T extends { terminate(): Promise<void> }>(pool: T): T {
   open({ close: () => void pool.terminate() });
   return pool;
 }
+
+/** A client whose Redis is away. */
+const client = {
+  duplicate: () => client,
+  sendCommand: () => Promise.reject(new Error('away')),
+  on: () => client,
+  connect: () => Promise.resolve(client),
+  destroy: () => undefined,
+};
+const remote = { client, name: 'options' };
 
 /** Makes an object of each class whose methods take options. */
 const makers: Record<string, () => object> = {
@@ -126,6 +130,15 @@ const makers: Record<string, () => object> = {
   JoinableQueue: () => open(new mp.JoinableQueue()),
   Listener: () => open(new mp.Listener()),
   Lock: () => open(new mp.Lock()),
+  ManagedEvent: () => new managers.ManagedEvent(),
+  ManagedLock: () => new managers.ManagedLock(),
+  ManagedQueue: () => new managers.ManagedQueue(),
+  ManagerClient: () => new (managers.ManagerClient as unknown as Constructor)(required['ManagerClient.connect']),
+  ManagerProxy: () => {
+    const owner = makers.ManagerClient?.() as { call: Callable };
+    return new (managers.ManagerProxy as unknown as Constructor)(owner, { typeid: 'type', id: '1' }, []);
+  },
+  ManagerServer: () => open(new managers.ManagerServer({ authkey })),
   NamedSemaphore: () => {
     const name = `/unknown-options-${process.pid}`;
     const semaphore = open(mp.NamedSemaphore.create(name));
@@ -138,6 +151,9 @@ const makers: Record<string, () => object> = {
   Process: () => open(new mp.Process({ module, target: 'none' })),
   PythonProcess: () => open(new mp.PythonProcess({ target: 'os:getpid' })),
   Queue: () => open(new mp.Queue()),
+  RedisJoinableQueue: () => new redis.RedisJoinableQueue(remote),
+  RedisPool: () => openPool(new redis.RedisPool(remote)),
+  RedisQueue: () => new redis.RedisQueue(remote),
   RLock: () => open(new mp.RLock()),
   Semaphore: () => open(new mp.Semaphore()),
   SharedMemory: () => {
@@ -152,6 +168,7 @@ const makers: Record<string, () => object> = {
 /** By the name of a function: the arguments before the options, where undefined would be refused first. */
 const before: Record<string, () => unknown[]> = {
   apply: () => [[]],
+  getMany: () => [1],
   imap: () => [[1]],
   imapUnordered: () => [[1]],
   map: () => [[1]],
@@ -164,6 +181,7 @@ const before: Record<string, () => unknown[]> = {
   recvBytesInto: () => [Buffer.alloc(1)],
   recvBytesIntoSync: () => [Buffer.alloc(1)],
   recv_bytes_into: () => [Buffer.alloc(1)],
+  register: () => ['type', {}],
   sendBytes: () => [Buffer.alloc(1)],
   sendBytesSync: () => [Buffer.alloc(1)],
   send_bytes: () => [Buffer.alloc(1)],
@@ -183,18 +201,24 @@ const required: Record<string, object> = {
   'new Process': { module, target: 'none' },
   'new PythonPool': { target: 'os:getpid' },
   'new PythonProcess': { target: 'os:getpid' },
+  'ManagerClient.connect': { address: '/nowhere', authkey },
+  'new ManagerServer': { authkey },
+  'new RedisJoinableQueue': remote,
+  'new RedisPool': remote,
+  'new RedisPoolWorker': { ...remote, module, target: 'none' },
+  'new RedisQueue': remote,
   'pickle.register': { module: 'm', name: 'n', decode: () => ({}) },
 };
 
 function callable(call: string): Callable {
   if (call.startsWith('new ')) {
-    const found = (mp as unknown as Record<string, Constructor>)[call.slice(4)] as Constructor;
-    return (...args) => new found(...args);
+    const Class = exported[call.slice(4)] as Constructor;
+    return (...args) => new Class(...args);
   }
   const [owner, member] = call.split('.') as [string, string | undefined];
-  const exported = (mp as unknown as Record<string, unknown>)[owner];
-  if (member === undefined) return exported as Callable;
-  const holder = (Object.hasOwn(exported as object, member) ? exported : makers[owner]?.()) as
+  const object = exported[owner];
+  if (member === undefined) return object as Callable;
+  const holder = (Object.hasOwn(object as object, member) ? object : makers[owner]?.()) as
     Record<string, Callable> | undefined;
   if (holder === undefined) throw new Error(`Add ${owner} to the objects that this test makes`);
   return (...args) => (holder[member] as Callable)(...args);
@@ -223,16 +247,16 @@ async function refusal({ call, index }: Place, options: object): Promise<Error> 
 
 /** Plain synchronous calls, whose names do not end in Sync. */
 const SYNCHRONOUS =
-  /^(Pipe|describe|pickle\..*|Connection\.(fromFd|close|batches)|SharedMemory\.view|(Joinable)?Queue\.shutdown|R?Lock\.recover|(Python)?Pool\.(imap|imapUnordered|stream))$/;
+  /^(Pipe|describe|pickle\..*|Connection\.(fromFd|close|batches)|SharedMemory\.view|(Joinable|Managed)?Queue\.shutdown|ManagerServer\.register|R?Lock\.recover|(Python)?Pool\.(imap|imapUnordered|stream))$/;
 
 function neverThrowingUnlessSync(call: string, run: () => unknown): unknown {
   return SYNCHRONOUS.test(call) ? run() : neverThrowing(run)();
 }
 
 describe('Unknown options', () => {
-  const places = findPlaces().filter(
-    ({ call }) => !ABSTRACT.includes(call.replace(/^new /, '').split('.')[0] as string),
-  );
+  const places = ['index', 'managers', 'redis']
+    .flatMap(findPlaces)
+    .filter(({ call }) => !ABSTRACT.includes(call.replace(/^new /, '').split('.')[0] as string));
 
   afterEach(() => {
     for (const object of opened.splice(0)) object.close();
@@ -244,6 +268,8 @@ describe('Unknown options', () => {
     expect(calls).to.include.members(['Connection.send', 'Connection.fromFd', 'Connection.close', 'Process.join']);
     expect(calls).to.include.members(['new Process', 'new PythonProcess', 'pickle.loads', 'pickle.register']);
     expect(calls).to.include.members(['Queue.put', 'Lock.acquire', 'RLock.recover', 'Condition.waitFor', 'describe']);
+    expect(calls).to.include.members(['new ManagerServer', 'ManagerClient.connect', 'ManagerProxy.call']);
+    expect(calls).to.include.members(['ManagedQueue.get', 'RedisQueue.put', 'RedisQueue.getMany', 'new RedisPool']);
   });
 
   for (const place of places) {

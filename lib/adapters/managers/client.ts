@@ -229,4 +229,5 @@ export class ManagerClient {
   }
 }
 
+makeFair(ManagerClient, 'connect');
 makeFair(ManagerClient.prototype, 'create', 'numberOfObjects', 'debugInfo', 'shutdown', 'close', Symbol.asyncDispose);

@@ -2,6 +2,7 @@
 //
 // Objects of the user, whose methods a manager lets clients call.
 import { argumentError } from '../../core/errors.js';
+import { shareableName } from '../../reduction/shareable.js';
 import { setOwn } from '../../serialization/pickle/dicts.js';
 import type { Arguments } from './arguments.js';
 import { servedAs } from './kinds.js';
@@ -44,6 +45,13 @@ export function servedObject(
 ): Served {
   if (typeof object !== 'object' || object === null) {
     throw argumentError('type', 'object must be a ManagedQueue or the like, or an object with methods');
+  }
+  const here = shareableName(object);
+  if (here !== undefined) {
+    throw argumentError(
+      'type',
+      `object is a ${here}, which only processes of this machine share: give a ManagedQueue or the like`,
+    );
   }
   const own = servedAs(object);
   if (own !== undefined)

@@ -274,4 +274,4 @@ export class ManagerServer {
   }
 }
 
-makeFair(ManagerServer.prototype, Symbol.asyncDispose);
+makeFair(ManagerServer.prototype, 'serve', Symbol.asyncDispose);

@@ -20,7 +20,8 @@ const DOWN = -2;
 const KEYS = ['state', 'items', 'large', 'back', 'ready', 'room', 'idle'] as const;
 
 /** The operations of the script. */
-type Operation = 'put' | 'get' | 'done' | 'count' | 'release' | 'refuse' | 'renew' | 'leave' | 'look' | 'report';
+type Operation =
+  'put' | 'get' | 'await' | 'done' | 'count' | 'release' | 'refuse' | 'renew' | 'leave' | 'look' | 'report';
 
 /** The pause before the next attempt while a Redis that was started reads its data, which it says. */
 const LOADING_PAUSE_MS = 50;
@@ -109,9 +110,9 @@ export class RedisEngine {
    * Runs an operation. The answer begins with `OK` or `NONE`. Rejects with `RedisError`, or `ShutDown` for what ends with
    * a shutdown.
    */
-  async run(operation: Operation, args: readonly Part[] = []): Promise<unknown[]> {
+  async run(operation: Operation, args: readonly Part[] = [], connection = this.connection): Promise<unknown[]> {
     await this.open();
-    const answer = await this.#eval(operation, args);
+    const answer = await this.#eval(operation, args, connection);
     if (answer[0] === GONE && operation !== 'leave') throw keysGone(this.name);
     if (answer[0] === DOWN) throw new ShutDown();
     return answer;
@@ -126,10 +127,10 @@ export class RedisEngine {
     await this.#eval('destroy', []);
   }
 
-  async #eval(operation: string, args: readonly Part[]): Promise<unknown[]> {
+  async #eval(operation: string, args: readonly Part[], connection = this.connection): Promise<unknown[]> {
     const send = (command: string, script: string): Promise<unknown> => {
       const parts = [command, script, `${this.#keys.length}`, ...this.#keys, operation, this.consumer, ...args];
-      return this.connection.command(operation, this.#keys[0] as string, parts);
+      return connection.command(operation, this.#keys[0] as string, parts);
     };
     for (;;) {
       try {

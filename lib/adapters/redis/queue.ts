@@ -335,5 +335,16 @@ export interface RedisQueue<T> {
   put_nowait: RedisQueue<T>['putNowait'];
 }
 
-makeFair(RedisQueue.prototype, 'put', 'getMany', 'qsize', 'shutdown', 'destroy');
+makeFair(
+  RedisQueue.prototype,
+  'put',
+  'getMany',
+  'qsize',
+  'full',
+  'stats',
+  'shutdown',
+  'destroy',
+  'close',
+  Symbol.asyncDispose,
+);
 defineAliases(RedisQueue.prototype);

@@ -5,6 +5,7 @@ import { isLimited, type Limits } from '../../core/deadline.js';
 import { ClosedError, Empty, ShutDown } from '../../core/errors.js';
 import { Fifo } from '../../core/fifo.js';
 import { PendingCall } from '../../event-loop/pending-call.js';
+import type { RedisConnection } from './client.js';
 import { NONE, type RedisEngine } from './engine.js';
 import { pairsOf, type Found, type RedisLeases } from './leases.js';
 import { RedisWaker } from './waker.js';
@@ -23,6 +24,8 @@ interface GetCall {
   readonly most: number;
   /** Whether it fails when a look has found nothing. */
   readonly once: boolean;
+  /** Whether it waits for as long as it takes. */
+  readonly lasting: boolean;
 }
 
 export class RedisReader {
@@ -37,6 +40,8 @@ export class RedisReader {
   readonly #received: Found[] = [];
   /** Finished items that have come for a call that had given up. */
   readonly #kept: Found[] = [];
+  /** Whether a look is behind a wait. */
+  #behind = false;
   /** Whether a look was asked for after the last one began. */
   #unseen = false;
   #looking: Promise<void> | undefined;
@@ -47,16 +52,16 @@ export class RedisReader {
     this.#leases = leases;
     this.#finished = finished;
     this.#bury = bury;
-    this.#waker = new RedisWaker(engine, 'ready', () => {
-      this.#lookSoon();
-    });
+    // What is finished when it is handed out would be lost with the connection.
+    const behind = finished === '' ? (wait: RedisConnection) => this.#lookBehind(wait) : undefined;
+    this.#waker = new RedisWaker(engine, 'ready', () => this.#lookSoon(), behind);
   }
 
   /** Gets up to `most` items, at least one, after the calls that were made earlier. */
   get(most: number, limits: Limits): Promise<Found[]> {
     const call = new PendingCall<Found[]>(noKeeper);
     const once = limits.timeout <= 0;
-    const entry = { call, most, once };
+    const entry = { call, most, once, lasting: limits.timeout === Infinity };
     // A call that does not wait still takes the time of one look.
     const { timeout, signal } = once ? { timeout: Infinity, signal: limits.signal } : limits;
     if (isLimited({ timeout, signal })) {
@@ -71,7 +76,8 @@ export class RedisReader {
     }
     this.#waiting.push(entry);
     this.#serveKept();
-    if (this.#waiting.length > 0) this.#lookSoon();
+    // A look that is behind a wait already serves this call, too. Another one could overtake it.
+    if (this.#waiting.length > 0 && !(this.#behind && entry.lasting)) this.#lookSoon();
     return call.promise;
   }
 
@@ -116,15 +122,10 @@ export class RedisReader {
     await Promise.resolve();
     while (this.#waiting.length > 0 && !this.#closed) {
       this.#unseen = false;
-      const calls = this.#waiting.removeAll();
-      for (const entry of calls) this.#waiting.push(entry);
-      const most = Math.min(
-        MOST_ITEMS,
-        calls.reduce((sum, call) => sum + call.most, 0),
-      );
+      const calls = this.#calls();
       const received = this.#received.splice(0);
       try {
-        const answer = await this.#engine.run('get', [`${most}`, this.#finished, ...pairsOf(received)]);
+        const answer = await this.#engine.run('get', [mostOf(calls), this.#finished, ...pairsOf(received)]);
         this.#forget(received);
         if (answer[0] !== NONE) this.#serve(answer);
         else
@@ -140,6 +141,33 @@ export class RedisReader {
       }
     }
     this.#unseen = false;
+  }
+
+  /**
+   * Looks for the calls that wait without a time limit. A call that gives up would leave its look behind: the item that comes then
+   * is given back, and until that no other member has it.
+   */
+  #lookBehind(wait: RedisConnection): Promise<boolean | undefined> | undefined {
+    const calls = this.#calls().filter(({ lasting }) => lasting);
+    if (calls.length === 0) return undefined;
+    this.#behind = true;
+    const serve = (answer: readonly unknown[]): boolean => {
+      const found = answer[0] !== NONE;
+      if (found) this.#serve(answer);
+      return found;
+    };
+    // The next look tells the calls of an error.
+    const looked = this.#engine.run('await', [mostOf(calls), ''], wait).then(serve, () => undefined);
+    return looked.finally(() => {
+      this.#behind = false;
+      this.#rest();
+    });
+  }
+
+  #calls(): GetCall[] {
+    const calls = this.#waiting.removeAll();
+    for (const entry of calls) this.#waiting.push(entry);
+    return calls;
   }
 
   #serve(answer: readonly unknown[]): void {
@@ -178,4 +206,11 @@ export class RedisReader {
   #rest(): void {
     this.#waker.needed = this.#waiting.length > 0;
   }
+}
+
+function mostOf(calls: readonly GetCall[]): string {
+  return `${Math.min(
+    MOST_ITEMS,
+    calls.reduce((sum, call) => sum + call.most, 0),
+  )}`;
 }

@@ -162,7 +162,16 @@ function ops.get()
   end
   if down or number('fresh') + call('LLEN', back) > 0 then wake(ready) else call('DEL', ready) end
   if n > 0 then return result end
+  if ARGV[4] == '' then call('XGROUP', 'CREATECONSUMER', items, GROUP, consumer) end
   return {down and DOWN or NONE}
+end
+
+-- As get, when a wait ends. A consumer that has left meanwhile is not in the group, and takes nothing.
+function ops.await()
+  if call('XGROUP', 'CREATECONSUMER', items, GROUP, consumer) == 0 then return ops.get() end
+  call('XGROUP', 'DELCONSUMER', items, GROUP, consumer)
+  wake(ready)
+  return {GONE}
 end
 
 -- Finishes what this consumer has. Returns what it does not have.

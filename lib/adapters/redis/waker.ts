@@ -17,16 +17,27 @@ export class RedisWaker {
   readonly #engine: RedisEngine;
   readonly #key: 'ready' | 'room' | 'idle';
   readonly #onWake: () => void;
+  readonly #behind: ((connection: RedisConnection) => Promise<boolean | undefined> | undefined) | undefined;
   #connection: Promise<RedisConnection> | undefined;
   #needed = false;
   #running = false;
   #closed = false;
 
-  /** @param onWake Called when this member should look, as long as it is needed. */
-  constructor(engine: RedisEngine, key: 'ready' | 'room' | 'idle', onWake: () => void) {
+  /**
+   * @param onWake Called when this member should look, as long as it is needed.
+   * @param behind Sends the look behind the wait, on the same connection: Redis runs it when the wait ends, and the answers come
+   *   together. Resolves with whether the look has found something, and with undefined if it has failed.
+   */
+  constructor(
+    engine: RedisEngine,
+    key: 'ready' | 'room' | 'idle',
+    onWake: () => void,
+    behind?: (connection: RedisConnection) => Promise<boolean | undefined> | undefined,
+  ) {
     this.#engine = engine;
     this.#key = key;
     this.#onWake = onWake;
+    this.#behind = behind;
   }
 
   /** Whether a call waits. */
@@ -50,16 +61,24 @@ export class RedisWaker {
     const key = this.#engine.key(this.#key);
     while (this.#needed) {
       let taken = false;
+      let looked = false;
       try {
         const { leaseTime } = await this.#engine.open();
         const seconds = Math.min(LONGEST_WAIT_MS, leaseTime / 2) / 1000;
         this.#connection ??= this.#engine.connection.duplicate();
-        taken = (await (await this.#connection).command('wait', key, ['BLPOP', key, `${seconds}`])) !== null;
+        const connection = await this.#connection;
+        const wait = connection.command('wait', key, ['BLPOP', key, `${seconds}`]);
+        const look = this.#behind?.(connection);
+        const [element, found] = await Promise.all([wait, look]);
+        taken = element !== null;
+        // A look that is not found behind the wait may have been before it, on another connection of a cluster.
+        looked = found === true || (found === false && !taken);
       } catch {
         // The next look tells the calls what is wrong, if it still is.
         this.#reconnect();
         if (this.#needed) await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
       }
+      if (looked) continue;
       if (this.#needed) this.#onWake();
       else if (taken) await this.#engine.connection.command('wake', key, ['RPUSH', key, '1']).catch(() => undefined);
     }

@@ -13,6 +13,8 @@ MOST = ENTRIES - 1
 PAGE = 4096
 # How often a reader that waits looks after what members have left that have died, in milliseconds.
 LOOK_MS = 200
+# How long a reader that has something to set right waits for the writers' lock before it looks again, in seconds.
+PATIENCE = 0.01
 # With its header, such an item is moved whole or not at all.
 SMALL = PIPE_BUF - 4
 
@@ -65,8 +67,9 @@ class Reader(End):
 
     def prepare(self):
         stream, words = self.stream, self.words
-        if words[READ_INTENT]:
-            repair(stream, self.fd, self.other, stream.set_read)
+        # A reader keeps its lock and waits for that of the other side. Writers give way.
+        while words[READ_INTENT]:
+            repair(stream, self.fd, self.other, stream.set_read, PATIENCE)
         # A reader has died inside of this item, or when it had read some items whole.
         while not stream.reader_rests():
             if words[READ] < stream.end_of(words[TAIL]):
@@ -219,8 +222,13 @@ class Writer(End):
                 self.give_up(head, begin)
                 raise
             return
-        if not stream.writer_rests():
-            repair(stream, self.fd, self.other, stream.set_written)
+        while not (stream.writer_rests() or repair(stream, self.fd, self.other, stream.set_written)):
+            # A reader that has died, too, was followed by one that waits for this lock.
+            self.lock.release()
+            try:
+                time.sleep(0.001)
+            finally:
+                self.lock.acquire()
         head, begin = words[HEAD], words[WRITTEN]
         while head - words[TAIL] >= MOST:
             # Nothing that Python can wait for tells when a reader has passed an item.

@@ -3,7 +3,7 @@
 # The stream record of a queue, as native/recovery/stream_layout.h and stream_repair.h have it: where in the stream of bytes the
 # members are, and how the numbers are set right after the death of a member. docs/internals.md explains why they suffice.
 # globals: open_block
-import errno, fcntl, os, select, struct, termios, time
+import errno, fcntl, os, select, struct, termios
 
 # The words of a stream record. Bit 63 of an end marks an item whose writer has died inside of it.
 UNRECORDED, WRITTEN, WRITE_INTENT, HEAD = 1, 8, 9, 10
@@ -120,36 +120,75 @@ def look(stream, fd):
 
 
 def boundaries(stream, place):
-    """Where items end in the pipe, from its first byte on, and whether the first byte is inside of an item."""
+    """Where items begin and end in the pipe, counted from its first byte."""
     read, written = place
-    words = stream.words
-    ends = [stream.end_of(item) - read for item in range(words[TAIL], words[HEAD])]
-    return [end for end in ends if 0 < end <= written - read], read == stream.start_of(words[TAIL])
+    starts = map(stream.start_of, range(stream.words[TAIL], stream.words[HEAD] + 1))
+    return [start - read for start in starts if read <= start <= written]
 
 
-def repair(stream, fd, other, put_right):
-    """Sets the numbers of one side right, whose lock this thread has. `other` is the lock of the other side."""
-    while True:
-        places = look(stream, fd)
-        if places is not None and len(places) < 2:
-            break
-        # A member moves bytes. Or two members have died in the middle of a call: with both locks nothing changes any more.
-        if places is not None and other.acquire(False):
-            try:
-                return repair_both(stream, fd)
-            finally:
-                other.release()
-        time.sleep(0.001)
-    if not places:
+def repair(stream, fd, other, put_right, patience=0):
+    """Sets the numbers of one side right, whose lock this thread has. False if that is undecided: a member moves bytes at this
+    moment, or both sides are to be set right, and `other`, the lock of the other side, is not free for so many seconds."""
+    places = look(stream, fd)
+    if places is None:
+        return False
+    if len(places) > 1:
+        # Two members have died in the middle of a call: with both locks nothing changes any more.
+        if not other.acquire(patience > 0, patience):
+            return False
+        try:
+            repair_both(stream, fd)
+        finally:
+            other.release()
+    elif places:
+        put_right(places[0])
+    else:
         raise OSError(errno.EPROTO, 'A process that keeps no records has used the pipe of the queue')
-    put_right(places[0])
+    return True
 
 
 def repair_both(stream, fd):
-    places = look(stream, fd)
-    if not places or boundaries(stream, places[0]) != boundaries(stream, places[-1]):
+    places = look(stream, fd) or []
+    if len(places) > 1 and boundaries(stream, places[0]) != boundaries(stream, places[1]):
+        # The calls moved as many bytes in other items.
+        data = peek(fd, places[0][1] - places[0][0])
+        places = [place for place in places if headers_fit(stream, place, data)]
+        if len(places) > 1:
+            places = []
+    if not places:
         raise OSError(errno.EPROTO, 'The members at both ends of the queue have died, and nothing tells what they had done')
     if not stream.writer_rests():
         stream.set_written(places[0])
     if not stream.reader_rests():
         stream.set_read(places[0])
+
+
+def peek(fd, size):
+    """A copy of the bytes in a pipe, which stay there. Nothing where the system cannot make it."""
+    try:
+        import ctypes
+        tee = ctypes.CDLL(None).tee
+        ends = os.open('/proc/self/fd/%d' % fd, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), *os.pipe()
+    except (ImportError, AttributeError, OSError):
+        return b''
+    try:
+        copied = tee(ends[0], ends[2], size, 2)  # SPLICE_F_NONBLOCK
+        return os.read(ends[1], copied) if copied > 0 else b''
+    finally:
+        for end in ends:
+            os.close(end)
+
+
+def headers_fit(stream, place, data):
+    """Whether the items that are in the pipe by this answer have the lengths that their headers say."""
+    words = stream.words
+    for item in range(words[TAIL], words[HEAD]):
+        start = stream.start_of(item)
+        header = data[start - place[0] :][:12] if place[0] <= start < place[1] else b''
+        if len(header) < 12 or words[ENDS + item % ENTRIES] & TORN:
+            continue
+        size, = struct.unpack_from('!i', header)
+        size = size + 4 if size != -1 else struct.unpack_from('!Q', header, 4)[0] + 12
+        if start + size != stream.end_of(item):
+            return False
+    return True

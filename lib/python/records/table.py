@@ -33,9 +33,9 @@ def text_of(path):
 
 
 def start_of(pid):
-    """The state letter of a process, and when it started."""
+    """When a process started, and whether it has ended: its first thread may be a zombie while others still run."""
     fields = text_of('/proc/%d/stat' % pid).rpartition(')')[2].split()
-    return fields[0], int(fields[19])
+    return int(fields[19]), fields[0] in 'ZX' and int(fields[17]) < 2
 
 
 def node_tracker():
@@ -57,7 +57,7 @@ class Owner:
     def __init__(self):
         self.pid = os.getpid()
         try:
-            self.start = start_of(self.pid)[1]
+            self.start = start_of(self.pid)[0]
             self.space = int(re.sub(r'\D', '', os.readlink('/proc/self/ns/pid')))
         except OSError:
             # Where the system does not tell, no process can tell whether this one has ended.
@@ -68,12 +68,12 @@ class Owner:
         if space == 0 or space != self.space:
             return False
         try:
-            state, found = start_of(pid)
+            found, ended = start_of(pid)
         except (FileNotFoundError, ProcessLookupError):
             return True
         except OSError:
             return False
-        return state in 'ZX' or found != start
+        return ended or found != start
 
 
 def open_file(file):

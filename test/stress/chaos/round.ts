@@ -38,6 +38,8 @@ interface Seat extends Cast {
   readonly slot: number;
   member: number;
   running: Member | undefined;
+  /** As the board showed them last. */
+  steps: number;
   /** A stopped member makes no steps, and a killed one is replaced when it has ended. */
   state: 'starting' | 'ready' | 'stopped' | 'dying';
 }
@@ -45,9 +47,13 @@ interface Seat extends Cast {
 /** A blow after which a producer and a consumer have still to make a step. */
 interface Open {
   readonly at: number;
-  readonly before: ReadonlyMap<number, number>;
+  /** How far the members were that it has not hit, by their slots. */
+  readonly before: ReadonlyMap<number, { readonly member: number; readonly steps: number }>;
   readonly waitsFor: Set<Role>;
 }
+
+/** After so many times the patience, a single member hangs that makes no step while others do: they may starve it. */
+const STARVED = 8;
 
 export class Round {
   readonly #family: Family;
@@ -61,6 +67,7 @@ export class Round {
   readonly #ends: Promise<unknown>[] = [];
   readonly #blows = { SIGKILL: 0, SIGSTOP: 0, SIGTERM: 0 };
   readonly #recoveries: number[] = [];
+  readonly #lastSteps: Record<Role, number> = { produce: 0, consume: 0 };
   #open: Open[] = [];
   #members = 0;
   #replaces = true;
@@ -80,7 +87,14 @@ export class Round {
     for (const name of ['ledger', 'errors']) writeFileSync(join(this.#folder, name), '');
     writeFileSync(join(this.#folder, 'board'), Buffer.alloc(16 * (cast.length + 1)));
     this.#board = new Board(this.#folder, cast.length);
-    this.#seats = cast.map((each, slot) => ({ ...each, slot, member: 0, running: undefined, state: 'starting' }));
+    this.#seats = cast.map((each, slot) => ({
+      ...each,
+      slot,
+      member: 0,
+      running: undefined,
+      steps: 0,
+      state: 'starting',
+    }));
   }
 
   /** Runs until all blows are dealt, or no call goes on. */
@@ -147,7 +161,9 @@ export class Round {
     if (!(await getsFit())) return false;
     if (this.#failures > 0) return true;
     const others = this.#seats.filter((each) => each !== seat && each.state === 'ready');
-    const before = new Map(others.map(({ slot, member }) => [slot, this.#board.steps(slot, member)]));
+    const before = new Map(
+      others.map(({ slot, member }) => [slot, { member, steps: this.#board.steps(slot, member) }]),
+    );
     this.#open.push({ at: performance.now(), before, waitsFor: new Set(['produce', 'consume']) });
     this.#blows[blow.signal]++;
     if (blow.signal === 'SIGSTOP') {
@@ -181,13 +197,15 @@ export class Round {
     } while (performance.now() < until);
   }
 
-  /** Reads the board until the condition holds. False if it does not for the whole patience. */
+  /** Reads the board until the condition holds. False if it does not while the members of a role make no steps. */
   async #until(condition: () => boolean): Promise<boolean> {
-    const deadline = performance.now() + this.#patienceMs;
+    const begun = performance.now();
     for (;;) {
       this.#lookOnce();
       if (condition()) return true;
-      if (performance.now() > deadline) return false;
+      const now = performance.now();
+      const lastStep = Math.max(begun, Math.min(this.#lastSteps.produce, this.#lastSteps.consume));
+      if (now - lastStep > this.#patienceMs || now - begun > STARVED * this.#patienceMs) return false;
       await sleep(LOOK_MS);
     }
   }
@@ -195,13 +213,16 @@ export class Round {
   #lookOnce(): void {
     this.#board.look();
     for (const seat of this.#seats) {
-      if (seat.state !== 'starting') continue;
+      const steps = this.#board.steps(seat.slot, seat.member);
+      if (steps > 1 && steps !== seat.steps) this.#lastSteps[seat.role] = performance.now();
+      seat.steps = steps;
       // The first step is taken before the first call, so the second shows that a call has ended.
-      if (this.#board.steps(seat.slot, seat.member) > 1) seat.state = 'ready';
+      if (seat.state === 'starting' && steps > 1) seat.state = 'ready';
     }
     for (const open of this.#open) {
-      for (const { slot, member, role } of this.#seats) {
-        if (this.#board.steps(slot, member) > (open.before.get(slot) ?? Infinity)) open.waitsFor.delete(role);
+      for (const { slot, member, role, steps } of this.#seats) {
+        const before = open.before.get(slot);
+        if (before !== undefined && steps > (member === before.member ? before.steps : 1)) open.waitsFor.delete(role);
       }
       if (open.waitsFor.size === 0) this.#recoveries.push(performance.now() - open.at);
     }

@@ -74,7 +74,8 @@ export class RedisPoolWorker<F extends Target = Target> {
    * RangeError if the pools have another `leaseTime` or `serialization`, or with `RedisError`.
    */
   async ready(): Promise<void> {
-    await Promise.all([this.#pool.ready(), this.#tasks.qsize()]);
+    await this.#tasks.qsize();
+    await this.#pool.ready();
   }
 
   /** The state of its Pool. */
