@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // The files in dist/: how few of them a child loads, and that their source maps lead to lib/.
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative, resolve } from 'node:path';
@@ -31,6 +31,20 @@ const LOADED_LATER = {
     'shared/pickle',
   ],
 };
+
+describe('npm', () => {
+  it('packs the checkout with its script alone', () => {
+    // Regression: npm runs "prepack" before the script "pack", and so refused that, too.
+    for (const [args, said] of [
+      [['pack', '--dry-run'], 'do not work here'],
+      [['run', 'pack'], 'Name the folder'],
+    ] as const) {
+      const { status, stderr } = spawnSync('npm', args, { cwd: packageRoot, encoding: 'utf8' });
+      expect(status).not.to.equal(0);
+      expect(stderr).to.include(said);
+    }
+  });
+});
 
 describe('dist/', () => {
   it('has two files for a child to load at its start', async () => {
