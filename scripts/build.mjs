@@ -101,16 +101,21 @@ function checkLists(modules) {
   }
 }
 
+/** A docstring that is not all of its function. */
+const docstring = /^( *)"""[^"]*"""\n(?=\n*\1\S)/gm;
+
 /**
  * Writes a module for each source in another language. It exports the text, which a .d.ts file beside the source declares. Lines
- * that are comments become empty, so that the numbers of lines stay.
+ * of comments and docstrings become empty, so that the numbers of lines stay.
  *
  * @param {string} modules
  */
 function writeTexts(modules) {
   for (const file of filesBelow(path.join(root, 'lib')).filter((name) => /\.(py|lua)$/.test(name))) {
     const comment = file.endsWith('.py') ? /^ *#.*$/gm : /^ *--.*$/gm;
-    const text = readFileSync(path.join(root, 'lib', file), 'utf8').replace(comment, '');
+    const text = readFileSync(path.join(root, 'lib', file), 'utf8')
+      .replace(comment, '')
+      .replace(docstring, (lines) => lines.replace(/.+/g, ''));
     const module = path.join(modules, file.replace(/\.(py|lua)$/, '.js'));
     writeFileSync(module, `export const source = ${JSON.stringify(text)};\n`);
   }

@@ -30,7 +30,7 @@ const sanitizerFlags = {
 
 const output = path.join(root, 'out', 'native-test', sanitize || 'plain');
 /** With MP_TEST_STEPS a test can end a process between two steps of the code (see native/util/steps.h). */
-const common = ['-DMP_TEST_STEPS', '-g', '-O1', '-Wall', '-Wextra', '-Werror', '-pthread'];
+const common = ['-DMP_TEST_STEPS', '-g1', '-O1', '-Wall', '-Wextra', '-Werror', '-pthread'];
 
 /**
  * @param {string} source
