@@ -80,7 +80,7 @@ export function fixSerialization(format: ChannelFormat, exporter: Exporter): voi
 
 /** The reduced form of a Connection over this channel. From then on nothing is read ahead here. */
 export function reduceChannel(channel: Channel, format: ChannelFormat, exporter: Exporter): ConnectionDescriptor {
-  const fd = channel.passOn(exporter.toOneProcess && exporter.continues);
+  const fd = channel.passOn(exporter.toOneProcess);
   // The unwritten rest of a message would end up between the messages of the new owner.
   if (channel.sender.pending) {
     throw new BusyError('Sends on this Connection are not written yet: await them before passing it on');

@@ -4,12 +4,12 @@
 # `exec`, so nothing needs to be installed for Python. It uses the standard library of 3.8 to 3.13.
 #
 # Results and errors have the form in which multiprocessing.pool.worker sends them, with two differences. A message ends with a
-# byte for its kind, behind the pickle, so that the pool knows what a message is about although its value cannot be decoded. And
-# an exception is described in words, too: the pool may not know its class, or the exception may not survive its pickle.
+# byte for its kind (pool_messages.py). And an exception is described in words, too: the pool may not know its class, or the
+# exception may not survive its pickle.
 #
-# The namespace has `__file__`, the name under which this file was compiled; `tasks`, a Connection in both directions; `control`, a Connection for what the pool says about a running
-# task; and `setup`, a dict.
-# globals: __file__, tasks, control, setup
+# The namespace has what pool_messages.py has; `__file__`, the name under which both files were compiled; `control`, a Connection
+# for what the pool says about a running task; and `setup`, a dict.
+# globals: __file__, tasks, control, setup, send, write, receive
 import contextlib, functools, importlib, multiprocessing, os, pickle, signal, struct, sys, threading, time, traceback
 from multiprocessing import pool, reduction
 
@@ -18,56 +18,12 @@ CANCEL, CREDIT, CLOSE = range(1, 4)
 
 # Results that are no generators and no awaitables for certain.
 PLAIN = frozenset([type(None), bool, int, float, complex, str, bytes, bytearray, tuple, list, dict, set, frozenset])
-# How many bytes are worth a copy to save a system call.
-PIECE = 65536
 NOTHING = contextlib.nullcontext()
 
-channel, pid = tasks.fileno(), os.getpid()
+pid = os.getpid()
 # Else a process that the function forks could hide from the pool what this one has not read when it ends.
 os.register_at_fork(after_in_child=tasks.close)
-lock, main_thread = threading.Lock(), threading.get_ident()
-
-
-def send(kind, value):
-    # The pickle may raise anything, and then nothing is sent.
-    data = reduction.ForkingPickler.dumps(value, 4)
-    write(kind, data)
-
-
-def write(kind, data):
-    # A thread of the user may log while a task ends, and an interrupt must not tear a message apart.
-    size = len(data) + 1
-    parts = (struct.pack('!i', size) if size <= 0x7fffffff else struct.pack('!iQ', -1, size), data, bytes((kind,)))
-    if size < PIECE:
-        parts = (b''.join(parts),)
-    with uninterrupted, lock:
-        for part in parts:
-            written = os.write(channel, part)
-            while written < len(part):
-                part = memoryview(part)[written:]
-                written = os.write(channel, part)
-
-
-def read(size):
-    data = os.read(channel, min(size, PIECE))
-    if len(data) == size:
-        return data
-    whole, at, count = bytearray(size), 0, len(data)
-    whole[:count] = data
-    while count and at + count < size:
-        at += count
-        count = os.readv(channel, [memoryview(whole)[at:]])
-    if not count:
-        raise EOFError
-    return whole
-
-
-def receive():
-    # As recv_bytes() of a Connection, in half of its time.
-    size, = struct.unpack('!i', read(4))
-    if size == -1:
-        size, = struct.unpack('!Q', read(8))
-    return read(size) if size else b''
+main_thread = threading.get_ident()
 
 
 def describe(error):

@@ -15,7 +15,8 @@ import type { Launched, Launcher } from '../pool/pool-worker.js';
 import { Scheduler } from '../pool/scheduler.js';
 import { PythonGlobal, reduce } from '../serialization/pickle/nodes.js';
 import { PythonLink } from './pool-link.js';
-import { source } from './pool_worker.js';
+import { source as messages } from './pool_messages.js';
+import { source as worker } from './pool_worker.js';
 import { checkPythonTarget, isPythonName, PythonProcess } from './python-process.js';
 
 /** The name of the program in tracebacks, which leave its lines out. */
@@ -77,7 +78,7 @@ class PythonLauncher implements Launcher {
     const { env, cwd, name } = this.#options;
     const [tasks, theirTasks] = Pipe(true, { serialization: 'pickle' });
     const [theirControl, control] = Pipe<never>(false, { serialization: 'pickle' });
-    const code = reduce(compile, [source, FILE, 'exec']);
+    const code = reduce(compile, [messages + worker, FILE, 'exec']);
     const names = { __name__: '<node-multiprocessing>', __file__: FILE };
     const globals = { ...names, tasks: theirTasks, control: theirControl, setup: this.#setup };
     try {

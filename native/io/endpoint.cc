@@ -121,7 +121,7 @@ bool Endpoint::StopReadingAhead() noexcept {
   return alone;
 }
 
-// One look costs about as much as a tenth of a read.
+// A look costs a sixth of a read.
 void Endpoint::LookForLastCopy() noexcept {
   if (reads_++ % kReadsPerLook != 0 || !sys::IsMarkedLastCopy(fd_.get())) return;
   awaits_last_copy_ = false;

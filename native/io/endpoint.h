@@ -47,6 +47,7 @@ class Endpoint final : public std::enable_shared_from_this<Endpoint>,
   Endpoint& operator=(const Endpoint&) = delete;
 
   int fd() const noexcept { return fd_.get(); }
+
   // For a descriptor that another process passed on and may still have: reading ahead begins once
   // that process has closed its copy, which it says by sys::MarkLastCopy.
   void ReadAheadOnceAlone() noexcept { awaits_last_copy_ = true; }

@@ -6,6 +6,7 @@ import { expect } from 'chai';
 import { ManagedEvent, ManagedLock, ManagedQueue, ManagerClient, ManagerServer } from 'node-multiprocessing/managers';
 import { RedisJoinableQueue, RedisPoolWorker, RedisQueue } from 'node-multiprocessing/redis';
 
+import { awayRedis } from '../helpers/away-redis.js';
 import { promisingMethods } from '../helpers/declarations.js';
 import { ownTmpdir, timersDuring } from '../helpers/index.js';
 
@@ -14,15 +15,7 @@ type Call = () => Promise<unknown>;
 const authkey = Buffer.from('key');
 const notify = { timeout: 0 };
 
-/** A client of a Redis that is away. */
-const client = {
-  duplicate: () => client,
-  sendCommand: () => Promise.reject(new Error('away')),
-  on: () => client,
-  connect: () => Promise.resolve(client),
-  destroy: () => undefined,
-};
-const remote = { client, name: 'fair' };
+const remote = { client: awayRedis, name: 'fair' };
 
 /** The calls of a queue that is closed. */
 async function queueCalls(queue: RedisQueue<number>, name: string): Promise<Record<string, Call>> {

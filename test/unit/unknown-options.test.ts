@@ -9,6 +9,7 @@ import * as redis from 'node-multiprocessing/redis';
 import ts from 'typescript';
 
 import { neverThrowing, TYPE } from '../helpers/arguments.js';
+import { awayRedis } from '../helpers/away-redis.js';
 import { declarations } from '../helpers/declarations.js';
 import { rejects, throws } from '../helpers/index.js';
 
@@ -105,15 +106,7 @@ function openPool<T extends { terminate(): Promise<void> }>(pool: T): T {
   return pool;
 }
 
-/** A client whose Redis is away. */
-const client = {
-  duplicate: () => client,
-  sendCommand: () => Promise.reject(new Error('away')),
-  on: () => client,
-  connect: () => Promise.resolve(client),
-  destroy: () => undefined,
-};
-const remote = { client, name: 'options' };
+const remote = { client: awayRedis, name: 'options' };
 
 /** Makes an object of each class whose methods take options. */
 const makers: Record<string, () => object> = {
