@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // Python children and their parents, when one of them is killed.
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { expect } from 'chai';
@@ -40,6 +40,15 @@ function runs(pid: number): boolean {
 /** Resolves when a condition is true. The test's own time limit is the watchdog. */
 async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
+/** Whether a process has registered a name, so that the name does not stay if that process is killed. */
+function isRegistered(name: string): boolean {
+  const folder = `/dev/shm/mp-${process.getuid?.() ?? ''}`;
+  return (
+    existsSync(folder) &&
+    readdirSync(folder).some((file) => readFileSync(join(folder, file), 'latin1').includes(`${name} `))
+  );
 }
 
 function nameExists(name: string): boolean {
@@ -157,13 +166,15 @@ describe('What Python children make with names', function () {
   it('is removed at the end of the program, and by the next program if it is killed', async () => {
     const host = (): Peer =>
       spawnPeer(nodePeer('../lifecycle/children/python-names'), { args: [newestPython().path, peers] });
-    const made = async (peer: Peer): Promise<{ exist: () => boolean[]; pid: number }> => {
+    const made = async (peer: Peer): Promise<{ exist: () => boolean[]; last: string; pid: number }> => {
       const [memory, lock, queue, pid] = JSON.parse(await peer.line()) as [string, string, string, number];
-      return { exist: () => [existsSync(`/dev/shm/${memory}`), nameExists(lock), nameExists(queue)], pid };
+      return { exist: () => [existsSync(`/dev/shm/${memory}`), nameExists(lock), nameExists(queue)], last: queue, pid };
     };
     const killed = host();
     const leftByKilled = await made(killed);
     expect(leftByKilled.exist()).to.deep.equal([true, true, true]);
+    // The child has told its names to the other process before it sent them here, and may be the faster one.
+    await until(() => isRegistered(leftByKilled.last));
     killed.kill();
     await killed.exit;
     await until(() => !runs(leftByKilled.pid));

@@ -73,10 +73,10 @@ def busy(conn):
 
 
 def with_names(conn):
-    """Makes objects with names. A killed process cannot remove these."""
+    """Makes objects with names, and sends the first and the last one. A killed process cannot remove these."""
     context = multiprocessing.get_context('spawn')
     lock, queue = context.Lock(), context.Queue()
-    conn.send([lock._semlock.name, queue._rlock._semlock.name])
+    conn.send([lock._semlock.name, queue._sem._semlock.name])
     time.sleep(1000)
 
 
