@@ -5,7 +5,7 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 
-import { Pipe, Process, PythonProcess, type Connection } from 'node-multiprocessing';
+import { Pipe, Process, PythonProcess, type Connection, type ConnectionOptions } from 'node-multiprocessing';
 
 import { foreignEnv, packageRoot } from '../../helpers/environment.js';
 import { cPeer } from '../../helpers/peers.js';
@@ -47,7 +47,8 @@ export class PipeFamily implements Family {
   }
 
   #make(role: Role): Waiting {
-    const [reader, writer] = this.#duplex ? Pipe() : Pipe(false);
+    const options: ConnectionOptions = this.#python === undefined ? {} : { serialization: 'pickle' };
+    const [reader, writer] = this.#duplex ? Pipe(true, options) : Pipe(false, options);
     const link: Link = {};
     this.#links.push(link);
     const [other, end] = role === 'produce' ? [reader, writer] : [writer, reader];
