@@ -220,7 +220,11 @@ export class PoolWorker {
       this.#becomeIdle();
       this.#owner.becameReady(this);
     } else if (kind === fromWorker.failed) {
-      this.#failure ??= this.link.failureOf(message);
+      try {
+        this.#failure ??= this.link.failureOf(message);
+      } catch {
+        // What was not written by this package says nothing. The end of the process does.
+      }
     } else if (kind === fromWorker.done || kind === fromWorker.error) {
       this.#taskEnded();
       this.#owner.finished(this, task, message);
