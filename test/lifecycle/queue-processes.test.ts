@@ -64,7 +64,6 @@ describe('The end of a process that has put items', function () {
     ['natural', 10],
     ['exit', 10],
     ['throw', 10],
-    ['cancel', 10],
   ] as const) {
     it(`waits until they are written (${ending}, ${size} bytes)`, async function () {
       const queue = new Queue<[number, Uint8Array]>();

@@ -9,9 +9,13 @@ import { Pipe } from 'node-multiprocessing';
 
 import { turns } from '../../helpers/assertions.js';
 
+/** If it were collected, the wait of the idle Connection would end, and the worker with it. */
+const kept: unknown[] = [];
+
 async function work({ end }: { end: number }): Promise<void> {
   const [near, far] = Pipe<number>();
-  const [idle] = Pipe<number>();
+  const [idle, other] = Pipe<number>();
+  kept.push(other);
   idle.recv().catch(() => undefined);
   for (let i = 0; i < 50; i++) {
     near.send(i).catch(() => undefined);
