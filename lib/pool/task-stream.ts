@@ -2,6 +2,7 @@
 import { startLimits } from '../core/deadline.js';
 import { TaskTimeout } from '../core/pool-errors.js';
 import { Fifo } from '../core/fifo.js';
+import { makeFair } from '../event-loop/fair-calls.js';
 import type { JobBase } from './options.js';
 import type { Task, TaskScheduler } from './task.js';
 
@@ -148,3 +149,5 @@ export class TaskStream<T> implements AsyncGenerator<T, void, undefined> {
     this.#error = undefined;
   }
 }
+
+makeFair(TaskStream.prototype, 'next');
