@@ -318,7 +318,8 @@ export interface Native {
   ): number;
   /** 1: the message was taken back. 0: it was written in part or whole, and what it borrowed has been copied. */
   withdraw(id: number, message: number, borrowed: Uint8Array | undefined, offset: number, size: number): number;
-  dropPending(id: number): void;
+  /** Drops what waits. 1: a message that was written in part is cut off. */
+  dropPending(id: number): number;
   /** How many bytes were sent and are not written yet. */
   pendingBytes(id: number): number;
   /** From now on, what waits is written by another thread if this one does not come to it. `exitLimitMs`: also after a worker. */

@@ -262,8 +262,7 @@ napi_value Lend(napi_env env, napi_callback_info info) {
 napi_value DropPending(napi_env env, napi_callback_info info) {
   const Args<1> args(env, info);
   Endpoint* endpoint = args.addon().FindEndpoint(args.Int(0));
-  if (endpoint != nullptr) endpoint->outbox().Clear();
-  return nullptr;
+  return args.Return(endpoint != nullptr && endpoint->outbox().Clear() ? 1 : 0);
 }
 
 }  // namespace

@@ -77,6 +77,8 @@ class FrameWriter {
   void ClearBorrowed() noexcept;
 
   bool empty() const noexcept { return waiting_.empty(); }
+  // Whether a part of a message is written.
+  bool in_message() const noexcept { return !empty() && waiting_.front().is_begun(); }
   // Whether what comes next is in memory of the caller's.
   bool needs_borrowed() const noexcept {
     return !empty() && waiting_.front().borrows() &&
@@ -102,6 +104,7 @@ class FrameWriter {
 
     size_t total() const noexcept { return descriptor ? 1 : header_size + size; }
     bool is_several() const noexcept { return boundary != SIZE_MAX; }
+    bool is_begun() const noexcept { return sent > (is_several() ? boundary : 0); }
     bool borrows() const noexcept { return copied_to < size; }
     size_t payload_sent() const noexcept { return sent > header_size ? sent - header_size : 0; }
   };

@@ -107,14 +107,16 @@ int64_t Outbox::FlushLocked(ByteSink& sink, Borrowed borrowed, size_t budget) {
   return completed > 0 ? completed : status;
 }
 
-void Outbox::Clear() noexcept {
+bool Outbox::Clear() noexcept {
   const std::lock_guard lock(mutex_);
+  const bool in_message = writer_.in_message();
   if (slab_ != nullptr) slab_->TakeBack();
   slab_ = nullptr;
   writer_.Clear();
   completed_late_ = 0;
   failure_ = 0;
   due_.store(0);
+  return in_message;
 }
 
 void Outbox::Lend(SendSlab* slab, int32_t id) {

@@ -31,7 +31,8 @@ class Outbox {
   // The messages that the other thread has completed count as well, and its failure is reported.
   // With a budget of 0 nothing is written.
   int64_t Flush(ByteSink& sink, Borrowed borrowed, size_t budget);
-  void Clear() noexcept;
+  // True if a message was begun, which is cut off.
+  bool Clear() noexcept;
 
   // Puts messages in front of nothing but those that wait, until the slab is given back.
   void Lend(SendSlab* slab, int32_t id);

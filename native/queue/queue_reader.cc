@@ -260,6 +260,7 @@ QueueReader::~QueueReader() {
       &thread, "mp-reader",
       [](void* reader) -> void* {
         static_cast<QueueReader*>(reader)->SkipRest(Deadline());
+        static_cast<QueueReader*>(reader)->GiveUpRest();
         delete static_cast<QueueReader*>(reader);
         return nullptr;
       },
@@ -269,10 +270,13 @@ QueueReader::~QueueReader() {
     return;
   }
   rest->SkipRest(Deadline::After(kPatienceWithoutThreadMs));
-  // If the rest has not come, the record of the lock tells the other members that they cannot go
-  // on.
-  rest->holds_lock_ = false;
+  rest->GiveUpRest();
   delete rest;
+}
+
+// If the rest has not come, the record of the lock tells the other members that they cannot go on.
+void QueueReader::GiveUpRest() noexcept {
+  if (in_message()) holds_lock_ = false;
 }
 
 // The record tells the next reader that it is inside of an item, which it drops.

@@ -99,6 +99,7 @@ class QueueReader {
   void ReleaseLock() noexcept;
   void LeaveItem() noexcept;
   void SkipRest(const Deadline& deadline) noexcept;
+  void GiveUpRest() noexcept;
 
   ReaderResources resources_;
   StreamResources stream_;

@@ -78,7 +78,7 @@ void QueueAccounts::CheckItems() noexcept {
 }
 
 void QueueAccounts::CheckWithLocks(int fd) noexcept {
-  if (RepairWriter(stream_, fd) < 0 || RepairReader(stream_, fd) < 0) return;
+  if (RepairBoth(stream_, fd) < 0) return;
   CheckItems();
   if (slots_ != nullptr) CheckSlots();
 }

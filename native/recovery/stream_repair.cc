@@ -82,6 +82,13 @@ std::vector<uint64_t> Boundaries(const StreamRecord& record, const Place& place)
   return boundaries;
 }
 
+// Whether the boundaries by two answers mean the same. If no item ends in the pipe, all that is
+// there belongs to one item, which is torn and dropped by either answer.
+bool Agree(const std::vector<uint64_t>& one, const std::vector<uint64_t>& other) {
+  const auto without_end = [](const auto& found) { return found.empty() || found.back() == 0; };
+  return one == other || (without_end(one) && without_end(other));
+}
+
 // Whether the items that are in the pipe by this answer have the lengths that their headers say.
 bool HeadersFit(const StreamRecord& record, const Place& place, const std::vector<uint8_t>& bytes) {
   const uint64_t head = record.layout().head.load();
@@ -124,22 +131,11 @@ void SetReader(const StreamResources& stream, uint64_t read) noexcept {
   if (!stream.is_joinable) CountLost(stream, passed);
 }
 
-// Both members have died in the middle of a call, and two answers fit. With both locks nothing
-// changes any more.
+// Both members have died in the middle of a call, and two answers fit.
 int DecideBoth(const StreamResources& stream, TrackedSemaphore& other, int fd) noexcept {
-  StreamRecord& record = *stream.record;
   (void)other.CheckHolder();
   if (other.TryAcquire() < 0) return -EAGAIN;
-  Places places;
-  int status = Locate(record, fd, &places) && !places.empty() ? 0 : int{kQueueBroken};
-  if (places.size() == 2 && Boundaries(record, places[0]) != Boundaries(record, places[1])) {
-    CompareBytes(record, fd, &places);
-    if (places.size() != 1) status = kQueueBroken;
-  }
-  if (status == 0) {
-    if (!record.WriterAtRest()) SetWriter(stream, places[0].written);
-    if (!record.ReaderAtRest()) SetReader(stream, places[0].read);
-  }
+  const int status = RepairBoth(stream, fd);
   other.Release(TrackedSemaphore::kNoLimit);
   return status;
 }
@@ -181,6 +177,20 @@ int RepairReader(const StreamResources& stream, int fd) noexcept {
   if (stream.record->ReaderAtRest()) return 0;
   return Repair(stream, *stream.wlock, fd,
                 [&](const Place& place) { SetReader(stream, place.read); });
+}
+
+int RepairBoth(const StreamResources& stream, int fd) noexcept {
+  StreamRecord& record = *stream.record;
+  if (record.WriterAtRest() && record.ReaderAtRest()) return 0;
+  Places places;
+  if (!record.is_kept() || !Locate(record, fd, &places) || places.empty()) return kQueueBroken;
+  if (places.size() == 2 && !Agree(Boundaries(record, places[0]), Boundaries(record, places[1]))) {
+    CompareBytes(record, fd, &places);
+    if (places.size() != 1) return kQueueBroken;
+  }
+  if (!record.WriterAtRest()) SetWriter(stream, places[0].written);
+  if (!record.ReaderAtRest()) SetReader(stream, places[0].read);
+  return 0;
 }
 
 int RepairOtherWriter(const StreamResources& stream, int fd) noexcept {

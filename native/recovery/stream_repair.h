@@ -25,6 +25,8 @@ struct StreamResources {
 // numbers do not fit the pipe: a process has moved bytes that does not keep the record.
 int RepairWriter(const StreamResources& stream, int fd) noexcept;
 int RepairReader(const StreamResources& stream, int fd) noexcept;
+// Both sides. The caller holds both locks, so nothing changes meanwhile, and it is never undecided.
+int RepairBoth(const StreamResources& stream, int fd) noexcept;
 
 // Looks after the side that the caller does not use, if its lock is free, or its holder dead.
 int RepairOtherWriter(const StreamResources& stream, int fd) noexcept;

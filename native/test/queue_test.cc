@@ -3,10 +3,13 @@
 
 #include <atomic>
 #include <cerrno>
+#include <filesystem>
+#include <fstream>
+#include <string>
 #include <thread>
 #include <vector>
 
-#include "queues.h"
+#include "kills.h"
 #include "recovery/queue_recovery.h"
 #include "util/status.h"
 
@@ -191,6 +194,35 @@ pid_t StartMoving(const std::shared_ptr<TrackedSemaphore>& lock) {
     own.MarkMoving();
   });
 }
+
+// How many threads of this process have this name.
+int ThreadsNamed(const std::string& name) {
+  int count = 0;
+  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+    std::string found;
+    std::ifstream(task.path() / "comm") >> found;
+    count += found == name ? 1 : 0;
+  }
+  return count;
+}
+
+// Regression: the thread left the rest of the item to a new thread, and so on for ever.
+const Test kRestNeverComes(
+    "queue: a thread that waits for the rest of an item ends when the item's writer is dead", [] {
+      TestQueue queue(10, false);
+      DiesAtStep(INT_MAX, [&](auto) { (void)Join(queue)->Put(Pattern(300000)); });
+      Blob item(FrameReader::kSmallBytes);
+      Equal(queue.reader->Get(item.data(), false), static_cast<int64_t>(kLargeMessage));
+      item.resize(static_cast<size_t>(queue.reader->length()));
+      Check(queue.reader->GetLarge(item.data(), item.size(), SIZE_MAX) < 300000);
+      Check(queue.reader->in_message());
+      queue.reader.reset();
+      for (int i = 0; i < 60000 && ThreadsNamed("mp-reader") > 0; i++) ::usleep(1000);
+      Equal(ThreadsNamed("mp-reader"), 0);
+      Equal(Value(queue.rlock), 0);
+      Equal(queue.state->Flags(), static_cast<uint32_t>(QueueState::kBroken));
+      queue.Settle();
+    });
 
 const Test kRecovered("queue recovery: an empty pipe whose other lock is free is between two items",
                       [] {

@@ -158,6 +158,42 @@ const Test kBothDie("stream: both sides die in the middle of their calls, and no
                       Equal(undecided, 0);
                     });
 
+// Regression: the check has both locks, of which the repair of two dead members wanted one for
+// itself. So a put that waited for the only slot waited for ever, and so did a join.
+const Test kBothDieAndOthersWait(
+    "stream: both sides die, and the members that wait for a slot or the end of all items go on",
+    [] {
+      for (const size_t size : {size_t{3000}, size_t{200000}}) {
+        for (int writer = 0; writer < 24; writer++) {
+          for (int reader = 0; reader < 24; reader++) {
+            const TestQueue queue(1);
+            DiesAtStep(writer, [&](auto arm) {
+              const auto member = Join(queue);
+              arm();
+              (void)member->Put(Pattern(size));
+            });
+            DiesAtStep(reader, [&](auto arm) {
+              const auto member = Join(queue);
+              arm();
+              Blob item;
+              (void)member->Get(&item, 0);
+            });
+            // As those do, which look at no item and write none.
+            queue.slots->Check();
+            queue.slots->Check();
+            const std::string where = Shown(size) + "at " + Shown(writer) + "and " + Shown(reader);
+            const int left = static_cast<int>(queue.record->depth());
+            Check(left == 0 || sys::IsReady(queue.pair.reader->fd(), POLLIN), where);
+            Check(Value(queue.free) == 1 - left, where);
+            Check(Value(queue.unfinished) == left, where);
+            (void)GetAll(queue);
+            ExpectRest(queue);
+            queue.Settle();
+          }
+        }
+      }
+    });
+
 // The waiter takes slots for puts that wait. They are not items yet.
 const Test kSlotWithoutItem("stream: a slot that a dead member had no item for is no lost item",
                             [] {

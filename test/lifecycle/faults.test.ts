@@ -49,3 +49,16 @@ describe('A system call that fails in a lock', function () {
     });
   }
 });
+
+describe('A system call that fails while a message is sent', function () {
+  before(function () {
+    if (process.platform !== 'linux') this.skip();
+  });
+
+  for (const kind of ['socket', 'pipe']) {
+    // Regression: after a shortage of memory in the middle of a message the next message was written inside of it.
+    it(`fails that send; the peer gets whole messages only (${kind})`, async function () {
+      await expectHarmlessFaults('connection-faults', kind);
+    });
+  }
+});

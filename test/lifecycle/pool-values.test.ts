@@ -34,7 +34,9 @@ for (const kind of kinds) {
       }
       expect(full).to.include({ code: 'ENOSPC' });
       const error = await within(60_000, rejects(worker.pool.apply([array]), {}), 'the task');
-      expect([error, error.cause].map((each) => (each as NodeJS.ErrnoException | undefined)?.code)).to.include('ENOSPC');
+      expect([error, error.cause].map((each) => (each as NodeJS.ErrnoException | undefined)?.code)).to.include(
+        'ENOSPC',
+      );
       await expectSameWorker(kind, worker);
       reader.close();
       writer.close();
@@ -62,7 +64,9 @@ for (const kind of kinds.filter(({ isPython }) => isPython)) {
       // An ERROR without a pickle, and one of None.
       for (const bytes of [Buffer.of(1, 2, 3), Buffer.from('80044e2e', 'hex')]) {
         await within(60_000, rejects(worker.pool.apply([4, bytes]), {}), 'the task');
-        await within(60_000, worker.pool.apply([1], { target: kind.target('echo') }), 'a task behind it').catch(() => 0);
+        await within(60_000, worker.pool.apply([1], { target: kind.target('echo') }), 'a task behind it').catch(
+          () => 0,
+        );
       }
       await expectSameWorker(kind, worker);
     });

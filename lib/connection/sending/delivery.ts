@@ -2,6 +2,8 @@
 //
 // What a sender has put in line in the native layer, until it is written or has failed: the calls to be settled, and the callers'
 // memory that long messages are still read from.
+import { constants } from 'node:os';
+
 import { millisecondsLeft } from '../../core/deadline.js';
 import { ClosedError, NotWritable, TimeoutError } from '../../core/errors.js';
 import { sendError } from '../../core/status-errors.js';
@@ -24,6 +26,9 @@ const codes = native.status;
 
 /** How much of a message is copied when it has to wait; the rest is read from the caller's memory. */
 export const COPIED_BYTES = native.copiedBytes;
+
+/** The errors of a write to a peer that reads nothing any more. */
+const peerGone = [constants.errno.EPIPE, constants.errno.ECONNRESET];
 
 const resolved = Promise.resolve();
 
@@ -137,7 +142,7 @@ export class Delivery implements Writer {
 
   /** Ends all sends. */
   fail(error: Error): void {
-    this.#failAll(() => error);
+    if (this.#failAll(() => error)) this.#broken = true;
   }
 
   /** Writes at most about so many bytes of what waits. */
@@ -166,7 +171,9 @@ export class Delivery implements Writer {
   #failWrite(status: number): void {
     const { borrower } = this.line;
     if (status !== codes.bufferChanged || borrower === undefined) {
-      this.#failAll(() => sendError(status, 'send'));
+      const isCutOff = this.#failAll(() => sendError(status, 'send'));
+      // If the peer is not gone, it takes whatever comes next for the rest of the message.
+      this.#broken ||= isCutOff && !peerGone.includes(-status);
       return;
     }
     const withdrawn = this.withdraw(borrower) === WITHDRAWN;
@@ -181,11 +188,14 @@ export class Delivery implements Writer {
   }
 
   #brokenError(): Error {
-    return new NotWritable('A buffer was detached while its message was being sent; nothing more can be sent');
+    return new NotWritable(
+      'A message could not be sent to its end, so nothing more can be sent: its buffer was detached, or the system refused it',
+    );
   }
 
-  #failAll(makeError: () => Error, silently = false): void {
-    native.dropPending(this.id);
+  /** Returns whether a message was cut off. */
+  #failAll(makeError: () => Error, silently = false): boolean {
+    const isCutOff = native.dropPending(this.id) === 1;
     this.#blocked = false;
     const entries = this.line.clear();
     const lost = silently ? undefined : this.#lose(entries, makeError);
@@ -196,6 +206,7 @@ export class Delivery implements Writer {
     }
     this.acceptance?.update(0);
     this.#checkDrained();
+    return isCutOff;
   }
 
   /** Finds out whether accepted messages are among those that fail, and which call is told. */

@@ -25,6 +25,8 @@ export interface Plan {
   disarm(): string | undefined;
 }
 
+type FaultProgram = 'queue-faults' | 'lock-faults' | 'connection-faults';
+
 /** What a program with failing calls reports. */
 export interface FaultReport {
   /** The calls that have failed, each with its error. */
@@ -94,10 +96,10 @@ export class Faults {
 }
 
 /**
- * Makes one system call after the other fail in a scene of children/queue-faults.ts or lock-faults.ts, which finds nothing
- * wrong. Returns the calls that have failed.
+ * Makes one system call after the other fail in a scene of children/queue-faults.ts, lock-faults.ts or connection-faults.ts,
+ * which finds nothing wrong. Returns the calls that have failed.
  */
-export async function expectHarmlessFaults(program: 'queue-faults' | 'lock-faults', scene: string): Promise<string> {
+export async function expectHarmlessFaults(program: FaultProgram, scene: string): Promise<string> {
   const { faults, count, problems } = await runWithFaults(program, [scene]);
   expect(problems, problems.join('\n')).to.deep.equal([]);
   expect(count).to.be.greaterThan(0);
