@@ -9,13 +9,15 @@ from sampling import report, sample
 
 TASKS = 100_000
 CHUNK = 100
+LONG_WARM_UP = 4
 
 
 def main():
     mode, warm_up_ms, measured_ms = sys.argv[1:4]
+    warm_up_ms = LONG_WARM_UP * int(warm_up_ms)
     with multiprocessing.get_context("spawn").Pool(2 if mode == "map" else 1) as pool:
         if mode == "map":
-            samples = sample(0, measured_ms, 1, lambda _: pool.map(same, range(TASKS), CHUNK), 3)
+            samples = sample(warm_up_ms, measured_ms, 1, lambda _: pool.map(same, range(TASKS), CHUNK), 3)
             report([each / TASKS for each in samples])
             return
         value = None

@@ -19,6 +19,8 @@ const TASKS = 100_000;
 const CHUNK = 100;
 const WORKERS = 4;
 const COLD = 5;
+/** Times the usual warm-up: the way of a task leads through much code of two programs, which V8 compiles bit by bit. */
+const LONG_WARM_UP = 4;
 
 const module = compiledModule('peers/pool-tasks');
 
@@ -112,16 +114,17 @@ async function cold(name: string): Promise<void> {
 async function warm(name: string, mode: string | undefined, times: readonly string[]): Promise<void> {
   const pool = make(name, mode === 'map' ? 2 : 1);
   const { map } = pool;
+  const long = timesFrom(LONG_WARM_UP * Number(times[0]), times[1]);
   if (mode === 'map' && map !== undefined) {
     const values = Array.from({ length: TASKS }, (_, i) => i);
-    report(await sample(timesFrom(0, times[1]), 1, () => map(values), { least: 3, operations: TASKS }));
+    report(await sample(long, 1, () => map(values), { least: 3, operations: TASKS }));
   } else {
     const array = Float64Array.from({ length: 131072 }, (_, i) => i);
     const value = mode !== 'array' ? null : name === 'python' ? mp.pickle.ndarray(array) : array;
     const run = async (count: number): Promise<void> => {
       for (let i = 0; i < count; i++) await pool.run(value);
     };
-    report(await sample(timesFrom(times[0], times[1]), 20, run));
+    report(await sample(long, 20, run));
   }
   await pool.end();
 }

@@ -206,7 +206,7 @@ class NodePool(concurrent.futures.Executor):
 
 
 class _NodeWorker:
-    """One process of a NodePool. lib/pool/protocol.ts has the messages."""
+    """One process of a NodePool. lib/pool/node/link.ts has the messages."""
 
     def __init__(self, module: str, setup: Mapping[str, Any], options: Mapping[str, Any]) -> None:
         self.ended = False
@@ -227,9 +227,8 @@ class _NodeWorker:
 
     def run(self, name: str, args: Sequence[Any]) -> Any:
         number = next(self._numbers)
-        task: Dict[str, Any] = {'id': number, 'ticket': number, 'attempt': 1, 'target': name, 'args': list(args)}
-        task.update(kwargs=None, mode='call', credits=0, logs=False, progress=False, context={})
-        message = bytes(reduction.ForkingPickler.dumps({'type': 'task', 'task': task}, 4))
+        task = [0, number, number, 1, name, list(args), 'call', 0, False, False, {}]
+        message = bytes(reduction.ForkingPickler.dumps(task, 4))
         try:
             self._connection.send_bytes(message)
         except BrokenPipeError:

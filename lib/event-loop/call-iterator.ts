@@ -6,6 +6,27 @@ export const NOTHING = Symbol('nothing');
 
 const END = { done: true, value: undefined } as const;
 
+/** The end of an iterator, as a signal for its calls. */
+class Ending {
+  readonly #controller = new AbortController();
+  readonly #listeners = new Set<() => void>();
+  readonly signal = this.#controller.signal;
+
+  constructor() {
+    // Each call that waits adds and removes a listener, which takes an EventTarget longer than the rest of a small message.
+    const { signal } = this;
+    signal.addEventListener = (_type: string, listener: unknown) => void this.#listeners.add(listener as () => void);
+    signal.removeEventListener = (_type: string, listener: unknown) =>
+      void this.#listeners.delete(listener as () => void);
+  }
+
+  abort(): void {
+    this.#controller.abort();
+    for (const listener of this.#listeners) listener();
+    this.#listeners.clear();
+  }
+}
+
 /**
  * Iterates over the results of a call that is made again and again. It behaves like a generator, with one difference: a
  * generator that waits cannot be ended, so its call would still take an item that no reader gets. Here `return` and `throw`
@@ -15,7 +36,7 @@ export class CallIterator<T> implements AsyncGenerator<T, void, undefined> {
   readonly #call: (options: WaitOptions) => Promise<T>;
   readonly #isEnd: (error: unknown) => boolean;
   readonly #now: (() => T | typeof NOTHING) | undefined;
-  readonly #ending = new AbortController();
+  readonly #ending = new Ending();
   readonly #options: WaitOptions = { signal: this.#ending.signal };
 
   /**

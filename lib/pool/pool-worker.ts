@@ -7,7 +7,7 @@ import { isExiting } from '../event-loop/sync-wait.js';
 import { native } from '../native/addon.js';
 import { collectHolds, type Hold } from '../reduction/shared-views.js';
 import type { BaseProcess } from '../process/base-process.js';
-import { fromWorker, toWorker, type TaskMessage, type WorkerMessage } from './protocol.js';
+import { fromWorker, toWorker, type Control, type TaskMessage, type WorkerMessage } from './protocol.js';
 import type { Task } from './task.js';
 import type { WorkerLink } from './worker-link.js';
 import { WorkerOutput, type StreamName } from './worker-output.js';
@@ -147,7 +147,7 @@ export class PoolWorker {
   }
 
   /** Says something about its task. */
-  control(kind: number, count?: number): void {
+  control(kind: Control, count?: number): void {
     if (this.task === undefined) return;
     this.#discussed = true;
     this.link.control(kind, this.task.ticket, count);
@@ -220,7 +220,11 @@ export class PoolWorker {
       this.#becomeIdle();
       this.#owner.becameReady(this);
     } else if (kind === fromWorker.failed) {
-      this.#failure ??= this.link.failureOf(message);
+      try {
+        this.#failure ??= this.link.failureOf(message);
+      } catch {
+        // What was not written by this package says nothing. The end of the process does.
+      }
     } else if (kind === fromWorker.done || kind === fromWorker.error) {
       this.#taskEnded();
       this.#owner.finished(this, task, message);

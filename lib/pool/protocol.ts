@@ -48,15 +48,22 @@ export const fromWorker = {
   log: 7,
 } as const;
 
-/** What the pool sends about a task. pool_worker.py has the same numbers. */
+/** What the pool sends about a task. pool_worker.py has the same numbers, but for the tasks themselves and the end. */
 export const toWorker = {
+  /** A task. */
+  task: 0,
   /** The task is to end early. */
   cancel: 1,
   /** So many more items of a stream are wanted. */
   credit: 2,
   /** No more items of a stream are wanted. */
   close: 3,
+  /** The worker is to end after its task. */
+  exit: 4,
 } as const;
+
+/** What the pool says about a task that runs. */
+export type Control = typeof toWorker.cancel | typeof toWorker.credit | typeof toWorker.close;
 
 /** The body of a log record. */
 export interface LogBody {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+import { makeFair } from '../event-loop/fair-calls.js';
 import type { Chunks } from './batches.js';
 import type { JobBase } from './options.js';
 import type { Task, TaskScheduler } from './task.js';
@@ -150,3 +151,5 @@ export class ResultIterator<R> implements AsyncGenerator<R, void, undefined> {
     await this.#chunks.close();
   }
 }
+
+makeFair(ResultIterator.prototype, 'next');

@@ -112,6 +112,7 @@ export class Scheduler implements TaskScheduler {
       task.done(undefined);
       return;
     }
+    task.closing = true;
     // With a credit, so that a generator that waits for one looks.
     worker.control(toWorker.close, 1);
     task.stopLimits();
@@ -243,8 +244,14 @@ export class Scheduler implements TaskScheduler {
     };
     this.#limitRun(task, job);
     worker.run(task, message).catch((error: unknown) => {
-      // A worker that has ended is noticed by its end. All other errors are about the values.
-      if ((error as NodeJS.ErrnoException).errno !== undefined || !worker.notSent(task)) return;
+      const { code, syscall } = error as NodeJS.ErrnoException;
+      // A worker that has ended is noticed by its end. One that was sent a part of the task cannot be sent anything else.
+      if (syscall === 'write') {
+        if (code !== 'EPIPE' && code !== 'ECONNRESET') worker.kill();
+        return;
+      }
+      // All other errors are about the values, such as a lack of descriptors for them.
+      if (!worker.notSent(task)) return;
       task.failed(error);
       this.#pump();
     });
@@ -278,7 +285,7 @@ export class Scheduler implements TaskScheduler {
       const time = performance.now() - task.sentAt;
       worker.isQuick = time < QUICK_MS;
       this.#run.record(time);
-      if (message.kind === fromWorker.error) task.failed(worker.link.errorOf(message));
+      if (message.kind === fromWorker.error) task.failed(errorIn(worker, message));
       else this.#decoded(task, message, (value) => task.done(value));
     }
     this.#pump();
@@ -316,7 +323,9 @@ export class Scheduler implements TaskScheduler {
   }
 
   #died(worker: PoolWorker, task: Task, exitcode: number): void {
-    if (worker.hasMissedTask && task.lost < MOST_LOST && task.job !== undefined) {
+    if (task.closing) {
+      task.done(undefined);
+    } else if (worker.hasMissedTask && task.lost < MOST_LOST && task.job !== undefined) {
       // The worker has ended for another reason.
       task.lost++;
       this.#return(task);
@@ -340,5 +349,14 @@ export class Scheduler implements TaskScheduler {
     this.#refusal ??= () => new PoolClosed(`The pool cannot run its function: ${error.message}`, { cause: error });
     for (const task of this.#queue.clear()) task.failed(error);
     this.#crew.end();
+  }
+}
+
+/** The error of a task; or why there is none, since user code of the worker can write anything. */
+function errorIn({ link }: PoolWorker, message: WorkerMessage): unknown {
+  try {
+    return link.errorOf(message);
+  } catch (error) {
+    return error;
   }
 }

@@ -2,6 +2,7 @@
 import { startLimits } from '../core/deadline.js';
 import { TaskTimeout } from '../core/pool-errors.js';
 import { Fifo } from '../core/fifo.js';
+import { makeFair } from '../event-loop/fair-calls.js';
 import type { JobBase } from './options.js';
 import type { Task, TaskScheduler } from './task.js';
 
@@ -31,6 +32,7 @@ export class TaskStream<T> implements AsyncGenerator<T, void, undefined> {
   #error: { readonly error: unknown } | undefined;
   #stopTimer: () => void = () => undefined;
   #onClosed: (() => void) | undefined;
+  #closing: Promise<void> | undefined;
 
   constructor(scheduler: TaskScheduler, base: JobBase, args: readonly unknown[]) {
     this.#scheduler = scheduler;
@@ -139,10 +141,13 @@ export class TaskStream<T> implements AsyncGenerator<T, void, undefined> {
     const task = this.#task;
     if (task === undefined) this.#ended = true;
     if (this.#ended || task === undefined) return;
-    await new Promise<void>((resolve) => {
+    // Several calls may wait for it.
+    await (this.#closing ??= new Promise<void>((resolve) => {
       this.#onClosed = resolve;
       this.#scheduler.closeStream(task);
-    });
+    }));
     this.#error = undefined;
   }
 }
+
+makeFair(TaskStream.prototype, 'next');

@@ -84,6 +84,8 @@ export class Task {
   lost = 0;
   /** Whether an item was delivered, after which the task cannot be repeated. */
   delivered = false;
+  /** Whether its stream is being closed, so that nothing but its end is waited for. */
+  closing = false;
   /** When it was queued and when it was sent to a worker, in milliseconds. */
   queuedAt = 0;
   sentAt = 0;

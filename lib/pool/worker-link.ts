@@ -5,7 +5,7 @@
 import type { Channel } from '../connection/channel.js';
 import { Connection } from '../connection/connection.js';
 import type { ReportedFailure } from '../core/error-report.js';
-import type { TaskMessage, WorkerMessage } from './protocol.js';
+import type { Control, TaskMessage, WorkerMessage } from './protocol.js';
 
 /** How many messages are handled before other events have their turn. */
 const MESSAGES_PER_TURN = 64;
@@ -39,7 +39,7 @@ export abstract class WorkerLink {
   abstract sendTask(message: TaskMessage): Promise<void>;
 
   /** Says something about an attempt of a task, if the worker is still there. */
-  abstract control(kind: number, ticket: number, count?: number): void;
+  abstract control(kind: Control, ticket: number, count?: number): void;
 
   /** Asks the worker to end after its task. */
   abstract exit(): void;

@@ -5,7 +5,7 @@
 import type { Connection } from '../connection/connection.js';
 import type { ReportedFailure } from '../core/error-report.js';
 import { RemoteError } from '../core/pool-errors.js';
-import { fromWorker, type TaskMessage, type WorkerMessage } from '../pool/protocol.js';
+import { fromWorker, type Control, type TaskMessage, type WorkerMessage } from '../pool/protocol.js';
 import { WorkerLink } from '../pool/worker-link.js';
 import { sharedReducers } from './array-pickles.js';
 import { decodePickle } from '../serialization/pickle/codec.js';
@@ -58,7 +58,7 @@ export class PythonLink extends WorkerLink {
     await this.connection.send([ticket, target, args, kwargs, mode, credits, logs, context, progress]);
   }
 
-  control(kind: number, ticket: number, count = 0): void {
+  control(kind: Control, ticket: number, count = 0): void {
     if (this.#control.closed) return;
     const message = Buffer.alloc(13);
     message.writeUInt8(kind);

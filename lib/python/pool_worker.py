@@ -31,7 +31,8 @@ def describe(error):
     kind = type(error)
     name = kind.__qualname__ if kind.__module__ == 'builtins' else '%s.%s' % (kind.__module__, kind.__qualname__)
     try:
-        message = str(error)
+        # A subclass of str could not be read in the pool.
+        message = ''.join([str(error)])
     except BaseException:
         message = ''
     # The frames of this file say nothing to a user.
@@ -88,7 +89,7 @@ class Uninterrupted:
         self.depth -= 1
         if self.depth == 0 and self.missed:
             self.missed = False
-            interrupt()
+            interrupt(None, None)
 
 
 class Current:
@@ -281,8 +282,11 @@ def outcome_of(data):
     try:
         return kind, reduction.ForkingPickler.dumps(value, 4)
     except BaseException as error:
-        wrapped = pool.MaybeEncodingError(error, value)
-        return ERROR, reduction.ForkingPickler.dumps(describe(wrapped), 4)
+        try:
+            error = pool.MaybeEncodingError(error, value)
+        except BaseException:
+            pass  # It has no repr() either.
+        return ERROR, reduction.ForkingPickler.dumps(describe(error), 4)
 
 
 def logging(wanted):
@@ -292,8 +296,13 @@ def logging(wanted):
 
     class Handler(module.Handler):
         def emit(self, record):
-            if os.getpid() == pid:
-                send(LOG, {'level': record.levelname, 'name': record.name, 'message': record.getMessage()})
+            if os.getpid() != pid:
+                return
+            try:
+                message = ''.join([record.getMessage()])
+                send(LOG, {'level': record.levelname, 'name': record.name, 'message': message})
+            except Exception:
+                self.handleError(record)  # As all handlers do: a bad record is no failure of the function.
 
         def __enter__(self):
             module.getLogger().addHandler(self)

@@ -13,6 +13,7 @@ import {
 } from 'node-multiprocessing';
 
 import { cPeer, pattern, rejects, spawnPeer, type Peer } from '../helpers/index.js';
+import { queueWords } from '../helpers/queue-words.js';
 
 const SIZES = [0, 1, 4092, 4096, 16385, 1 << 20];
 const serialization = {
@@ -25,25 +26,10 @@ type AnyQueue = Queue<Buffer> | SimpleQueue<Buffer>;
 
 const parts = (queue: AnyQueue): QueueDescriptor => describeObject(queue) as QueueDescriptor;
 
-/**
- * The form of a queue for queue_worker.c. The ends of its pipe are appended to `fds`, which begin with descriptor 3
- * there.
- */
-function wordsOf(queue: AnyQueue, fds: number[]): string {
-  const { reader, writer, rlock, wlock, places, unfinished, condition } = parts(queue);
-  const ends = [reader, writer].map(({ descriptor }) => 2 + fds.push(descriptor.fd));
-  const words = [...ends, ...[rlock, wlock, places].map((part) => part?.semaphore.name ?? '-'), places?.bound ?? '-'];
-  if (condition !== undefined) {
-    const { sleeping, woken, wait } = condition.condition;
-    words.push(...[unfinished!.semaphore, condition.lock.semaphore, sleeping, woken, wait].map(({ name }) => name));
-  }
-  return words.join(',');
-}
-
 /** Starts test/peers/queue_worker.c with queues of this process. */
 async function startWorker(mode: string, queues: readonly AnyQueue[], ...args: readonly string[]): Promise<Peer> {
   const fds: number[] = [];
-  const words = queues.map((queue) => wordsOf(queue, fds));
+  const words = queues.map((queue) => queueWords(parts(queue), fds));
   const peer = spawnPeer(cPeer('queue_worker'), { fds, args: [mode, ...words, ...args] });
   expect(await peer.line()).to.equal('ready');
   return peer;

@@ -280,4 +280,24 @@ describe('currentTask', () => {
       [2, 2],
     ]);
   });
+
+  it('is the same after an await, and never another one in what a task has left behind', async () => {
+    const pool = nodeKind.make('leaveBehind', { processes: 1 });
+    const tasks = [];
+    for (let i = 0; i < 3; i++) {
+      const [ours, theirs] = Pipe();
+      track(ours);
+      const id = await within(60_000, pool.apply([theirs]), 'the task');
+      theirs.close();
+      tasks.push({ ours, id });
+    }
+    expect(new Set(tasks.map(({ id }) => id)).size).to.equal(3);
+    const later = [];
+    for (const { ours } of tasks) {
+      await ours.send('go on');
+      later.push(await ours.recv());
+    }
+    // The first task began before the process had asked for any, so that it was not followed further than to its end.
+    expect(later).to.deep.equal([undefined, tasks[1]?.id, tasks[2]?.id]);
+  });
 });

@@ -38,6 +38,10 @@ class Ledger:
             self.order = os.pread(self.board, 1, 0)
         return self.order == STOP
 
+    def note(self, item):
+        producer, number, size = struct.unpack_from("<III", item) if len(item) >= 12 else (0, 0, 0)
+        self.write(GOT if item == make_item(producer, number, size) else TORN, producer, number)
+
     def error(self, error):
         text = "%d %s %s\n" % (self.member, type(error).__name__, str(error).replace("\n", " "))
         with open(os.path.join(self.folder, "errors"), "ab", buffering=0) as errors:
@@ -74,12 +78,45 @@ def consume(queue, place):
         while True:
             item = queue.get()
             if item is not None:
-                item = bytes(item)
-                producer, number, size = struct.unpack_from("<III", item) if len(item) >= 12 else (0, 0, 0)
-                ledger.write(GOT if item == make_item(producer, number, size) else TORN, producer, number)
+                ledger.note(bytes(item))
             done()
             if item is None:
                 break
             ledger.step()
     except Exception as error:
         ledger.error(error)
+
+
+# What sending to a reader that was killed, and receiving from a writer that was killed, raises.
+NO_READER = (BrokenPipeError, ConnectionResetError)
+CUT_OFF = "got end of file during message"
+
+
+def produce_of_pipe(end, place):
+    ledger = Ledger(place)
+    sizes = [int(size) for size in place["sizes"]]
+    number = 0
+    try:
+        while not ledger.step():
+            if ledger.order == REST:
+                time.sleep(REST_SECONDS)
+            end.send_bytes(make_item(ledger.member, number, sizes[number % len(sizes)]))
+            ledger.write(PUT, ledger.member, number)
+            number += 1
+    except NO_READER:
+        pass
+    except Exception as error:
+        ledger.error(error)
+
+
+def consume_of_pipe(end, place):
+    ledger = Ledger(place)
+    try:
+        while True:
+            ledger.note(end.recv_bytes())
+            ledger.step()
+    except EOFError:
+        pass
+    except Exception as error:
+        if str(error) != CUT_OFF:
+            ledger.error(error)

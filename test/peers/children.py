@@ -120,6 +120,13 @@ def make_names(conn, count):
     conn.send('made')
 
 
+def names_of_a_child(conn, count):
+    """As make_names, in a process that this one starts."""
+    process = multiprocessing.get_context('spawn').Process(target=make_names, args=(conn, count))
+    process.start()
+    process.join()
+
+
 def holds(conn, lock):
     with lock:
         conn.send('held')

@@ -374,3 +374,46 @@ def nested():
 
 def module_argv():
     return sys.argv
+
+
+class Text(str):
+    """As the strings of template engines, which stay what they are."""
+
+    def __str__(self):
+        return self
+
+
+def fail_with_text():
+    raise ValueError(Text('so bad'))
+
+
+class Shy:
+    def __reduce__(self):
+        raise ValueError('not this')
+
+    __repr__ = __reduce__
+
+
+def shy():
+    return Shy()
+
+
+def log_oddly():
+    logging.warning('%d items', 'three')
+    logging.warning(Text('half way'))
+    return 'logged'
+
+
+def write_raw(kind, data):
+    # What native code of a worker may do to any descriptor.
+    multiprocessing.current_process().progress.__globals__['write'](kind, data)
+
+
+def interrupted_in_progress():
+    try:
+        say('begun %d' % os.getpid())
+        while True:
+            multiprocessing.current_process().progress(1, bytes(2 ** 20))
+    except BaseException as error:
+        say('raised %s' % type(error).__name__)
+        raise

@@ -13,8 +13,7 @@
 //   queue_worker timeouts QUEUE        gets and puts once each, for 20 ms
 //   queue_worker hold QUEUE            takes the readers' lock and waits
 //
-// A queue is READER,WRITER,RLOCK,WLOCK,PLACES,MAXSIZE and for a JoinableQueue also
-// UNFINISHED,LOCK,SLEEPING,WOKEN,WAIT. A "-" stands for a part that is missing.
+// queue_words.h says what a queue looks like on the command line.
 //
 // The program prints "ready" when its queues are open, and with `echo` at the end
 // how many SIGUSR1 have arrived. Exit codes: 0, 2 for wrong usage, 3 for a failure,
@@ -26,8 +25,7 @@
 #include <string.h>
 
 #include "node_multiprocessing.h"
-
-enum { PARTS = 11 };
+#include "queue_words.h"
 
 static volatile sig_atomic_t signals;
 
@@ -39,28 +37,6 @@ static void count_signal(int number) {
 static int fail(const char *what, int code) {
   printf("%s: %s\n", what, nmp_strerror(code));
   return 3;
-}
-
-static int open_queue(struct nmp_queue *queue, char *text) {
-  struct nmp_queue_parts parts;
-  char *words[PARTS] = {NULL};
-  int count = 0;
-  for (char *word = strtok(text, ","); word != NULL && count < PARTS; word = strtok(NULL, ",")) {
-    words[count++] = strcmp(word, "-") == 0 ? NULL : word;
-  }
-  if (count < 6) return -EINVAL;
-  parts.reader = words[0] == NULL ? -1 : atoi(words[0]);
-  parts.writer = words[1] == NULL ? -1 : atoi(words[1]);
-  parts.rlock = words[2];
-  parts.wlock = words[3];
-  parts.places = words[4];
-  parts.maxsize = words[5] == NULL ? 0 : atoi(words[5]);
-  parts.unfinished = words[6];
-  parts.lock = words[7];
-  parts.sleeping = words[8];
-  parts.woken = words[9];
-  parts.wait = words[10];
-  return nmp_queue_open(queue, &parts);
 }
 
 // A short item that contains "stop", as bytes or inside a pickle.

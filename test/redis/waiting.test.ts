@@ -118,3 +118,33 @@ describe(onRedis('A get that waits in Redis'), () => {
     await other.close();
   });
 });
+
+describe(onRedis('A call over Redis that must not wait'), () => {
+  const server = ownServer();
+
+  // Regression: the put waited for the serialization of the queue, then for room, and for ever.
+  it('rejects: a put without room, of a queue that is closed in the same turn', async () => {
+    const { client } = await server.connect();
+    const full = new RedisQueue<number>({ client, name: 'full', maxsize: 1 });
+    await full.put(1);
+    const queue = new RedisQueue<number>({ client, name: 'full' });
+    const put = rejects(queue.put(2), { code: 'ERR_MP_CLOSED' });
+    await within(30_000, queue.close(), 'close()');
+    await within(30_000, put, 'the put');
+    expect(await full.get()).to.equal(1);
+    await full.close();
+  });
+
+  // Regression: it said that items are unfinished, of which there were none.
+  it('resolves: a join without items that are unfinished', async () => {
+    const { client } = await server.connect();
+    const queue = new RedisJoinableQueue<number>({ client, name: 'finished' });
+    await queue.join({ timeout: 0 });
+    await queue.put(1);
+    await rejects(queue.join({ timeout: 0 }), { code: 'ERR_MP_TIMEOUT', waiting: 1 });
+    await queue.get();
+    await queue.taskDone();
+    await queue.join({ timeout: 0 });
+    await queue.close();
+  });
+});

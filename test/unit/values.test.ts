@@ -4,13 +4,16 @@
 // other realms were refused; objects of the platform arrived empty; an error with a cause could not be read by later
 // versions of Node.
 import { deepStrictEqual } from 'node:assert/strict';
+import { on, once } from 'node:events';
 import { deserialize, serialize } from 'node:v8';
 import { createContext, runInContext } from 'node:vm';
+import { Worker } from 'node:worker_threads';
 
 import { expect } from 'chai';
 import * as mp from 'node-multiprocessing';
 
 import { makePair, modes, rejects, throws, track, via, type AnyConnection } from '../helpers/index.js';
+import type { Arrays, Rest, Task } from './support/own-memory-worker.js';
 
 /** Globals of Node that the types of this configuration do not have. */
 const web = globalThis as unknown as Record<string, new (...args: unknown[]) => object>;
@@ -103,6 +106,37 @@ describe('Arrays in a message', () => {
     expect(data.buffer.byteLength).to.be.at.most(1.1 * data.byteLength);
     expect(data.every((byte) => byte === 7)).to.equal(true);
   });
+});
+
+describe('Arrays that a worker thread receives', () => {
+  for (const mode of modes) {
+    it(`share their memory with nothing, at every length, and can be given away (${mode})`, async () => {
+      const { reader, writer } = makePair('socketpair');
+      const lengths = [0, 1, 3, 64, 65, 1000, 4096, 16_384, 20_000, 300_000];
+      const task: Task = { descriptor: mp.describe(reader), mode, count: lengths.length };
+      const worker = new Worker(new URL('./support/own-memory-worker.js', import.meta.url), { workerData: task });
+      const ended = once(worker, 'exit');
+      const posted = on(worker, 'message', { close: ['exit'] })[Symbol.asyncIterator]();
+      const next = async (): Promise<unknown> => ((await posted.next()).value as unknown[])[0];
+      for (const length of lengths) {
+        const value = {
+          first: new Uint8Array(length).fill(1),
+          second: new Uint8Array(length).fill(2),
+          third: new Float64Array(length).fill(3),
+        } satisfies Arrays;
+        const bytes = Buffer.alloc(length, 4);
+        const sent = [writer.send(value), writer.sendBytes(bytes)];
+        expect(await next()).to.deep.equal(value.first);
+        const { memory, others } = (await next()) as Rest;
+        expect(memory.slice(0, 3)).to.deep.equal([length, length, 8 * length]);
+        // A long message may have memory of its own that is a little longer.
+        expect(memory[3]! - length).to.be.within(0, length > 16_000 ? 64 : 0);
+        expect(others).to.deep.equal([value.second, value.third, new Uint8Array(bytes)]);
+        await Promise.all(sent);
+      }
+      expect(await ended).to.deep.equal([0]);
+    });
+  }
 });
 
 describe('Values of another realm', () => {
@@ -233,7 +267,7 @@ describe('Errors with a cause', () => {
     });
   }
 
-  it('may lack a message or a stack, or be their own cause', async () => {
+  it('may lack a message or a stack', async () => {
     const { reader, writer } = makePair('socketpair');
     const error = new Error(undefined, { cause: 1 });
     const bare = new Error('m', { cause: 2 });
@@ -242,6 +276,30 @@ describe('Errors with a cause', () => {
     const [first, second] = (await reader.recv()) as [Error, Error];
     expect([first.message, first.stack, first.cause]).to.deep.equal(['', error.stack, 1]);
     expect([second.message, second.cause]).to.deep.equal(['m', 2]);
+  });
+
+  it('are refused inside their own causes, as older versions of Node cannot read that', async () => {
+    // Regression: such an error was sent, and Node 20 could not decode it.
+    const { reader, writer } = makePair('socketpair');
+    const own = new Error('m');
+    own.cause = own;
+    const deep = new TypeError('m', { cause: { list: [1, new Error('n')] } });
+    (deep.cause as { list: Error[] }).list[1]!.cause = new Map([['k', deep]]);
+    for (const [value, path] of [
+      [own, 'value.cause'],
+      [[deep], 'value[0].cause.list[1].cause.get("k")'],
+    ] as const) {
+      const { message } = await rejects(writer.send(value), { code: 'ERR_MP_PICKLING' });
+      expect(message).to.include(`${path} is an error inside its own cause`);
+      throws(() => writer.sendSync(value), { code: 'ERR_MP_PICKLING' });
+    }
+    // What holds an error may be in its cause, and an error may be met again.
+    const holder: { error?: Error } = {};
+    holder.error = new Error('m', { cause: holder });
+    await writer.send([holder, holder.error]);
+    const [first, second] = (await reader.recv()) as [Required<typeof holder>, Error];
+    expect(first.error).to.equal(second);
+    expect(first.error.cause).to.equal(first);
   });
 
   it('are read as V8 writes them', async () => {

@@ -135,8 +135,10 @@ export class RedisJoinableQueue<T = unknown> extends RedisQueue<T> {
     this.#waker.needed = this.#joins.size > 0;
   }
 
-  async #report(): Promise<never> {
-    const [{ depth }, [, ...parts]] = await Promise.all([this.look(), this.engine.run('report')]);
+  /** For a call whose time is up, which takes the time of one look. */
+  async #report(): Promise<void> {
+    const [{ depth, unfinished }, [, ...parts]] = await Promise.all([this.look(), this.engine.run('report')]);
+    if (unfinished <= 0) return;
     const holders: LeaseHolder[] = [];
     for (let i = 0; i < parts.length; i += 3) {
       const [host = '', pid, thread] = String(parts[i]).split(':');

@@ -75,13 +75,18 @@ export class RedisWriter {
     this.#closed = true;
     this.#waker.close();
     await this.#putting;
+    this.#refuseAll();
+  }
+
+  #refuseAll(): void {
     for (const call of this.#waiting.removeAll()) this.#fail(call, new ClosedError('Queue'));
   }
 
   #putSoon(): void {
     this.#putting ??= this.#putAll().finally(() => {
       this.#putting = undefined;
-      if (this.#waiting.length > 0 && !this.#full && !this.#closed) this.#putSoon();
+      if (this.#closed) this.#refuseAll();
+      else if (this.#waiting.length > 0 && !this.#full) this.#putSoon();
       else this.#waker.needed = this.#waiting.length > 0;
     });
   }

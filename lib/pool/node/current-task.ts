@@ -22,14 +22,26 @@ export interface CurrentTask {
   log(message: string, level?: string): void;
 }
 
-const state = perEnvironment('pool/task', () => ({ storage: new AsyncLocalStorage<CurrentTask>() }));
+const state = perEnvironment('pool/task', () => ({
+  /** Made by the first call of `currentTask()`. Where a process has one, each of its promises takes a multiple of the time. */
+  storage: undefined as AsyncLocalStorage<CurrentTask> | undefined,
+  /** The task that runs without a storage. A worker runs one task at a time. */
+  running: undefined as CurrentTask | undefined,
+}));
 
 /** The task in whose function this is called, also after an await; undefined outside of the workers of a `Pool`. */
 export function currentTask(): CurrentTask | undefined {
-  return state.storage.getStore();
+  state.storage ??= new AsyncLocalStorage();
+  return state.storage.getStore() ?? state.running;
 }
 
-/** Runs a function as part of a task. */
-export function runAsTask<T>(task: CurrentTask, run: () => T): T {
-  return state.storage.run(task, run);
+/** Runs a function as a task. */
+export async function runAsTask<T>(task: CurrentTask, run: () => Promise<T>): Promise<T> {
+  if (state.storage !== undefined) return await state.storage.run(task, run);
+  state.running = task;
+  try {
+    return await run();
+  } finally {
+    state.running = undefined;
+  }
 }

@@ -4,29 +4,47 @@
 import { rebuildReported, type ReportedFailure } from '../../core/error-report.js';
 import { UnpicklingError } from '../../core/errors.js';
 import { RemoteError } from '../../core/pool-errors.js';
-import { fromWorker, type TaskMessage, type WorkerMessage } from '../protocol.js';
+import type { TaskContext } from '../context.js';
+import { fromWorker, toWorker, type Control, type Mode, type TaskMessage, type WorkerMessage } from '../protocol.js';
 import { WorkerLink } from '../worker-link.js';
+
+/**
+ * A task as it travels: its values without names, which would be most of a small message, and of the time that it takes.
+ * node_multiprocessing.py makes such rows, too.
+ */
+export type TaskRow = readonly [
+  kind: typeof toWorker.task,
+  id: number,
+  ticket: number,
+  attempt: number,
+  target: string | undefined,
+  args: readonly unknown[],
+  mode: Mode,
+  credits: number,
+  logs: boolean,
+  progress: boolean,
+  context: TaskContext | undefined,
+];
 
 /** What a Node worker receives. */
 export type ToNode =
-  | { readonly type: 'task'; readonly task: TaskMessage }
-  | { readonly type: 'control'; readonly kind: number; readonly ticket: number; readonly count: number }
-  | { readonly type: 'exit' };
+  TaskRow | readonly [kind: Control, ticket: number, count: number] | readonly [kind: typeof toWorker.exit];
 
 /** What a Node worker sends: a kind and its body. */
 export type FromNode = readonly [kind: number, body?: unknown];
 
 export class NodeLink extends WorkerLink {
-  async sendTask(task: TaskMessage): Promise<void> {
-    await this.#send({ type: 'task', task });
+  sendTask(task: TaskMessage): Promise<void> {
+    const { id, ticket, attempt, target, args, mode, credits, logs, progress, context } = task;
+    return this.#send([toWorker.task, id, ticket, attempt, target, args, mode, credits, logs, progress, context]);
   }
 
-  control(kind: number, ticket: number, count = 0): void {
-    this.#tell({ type: 'control', kind, ticket, count });
+  control(kind: Control, ticket: number, count = 0): void {
+    this.#tell([kind, ticket, count]);
   }
 
   exit(): void {
-    this.#tell({ type: 'exit' });
+    this.#tell([toWorker.exit]);
   }
 
   errorOf(message: WorkerMessage): Error {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 import { argumentError } from '../../core/errors.js';
 import type { CurrentTask } from './current-task.js';
-import { fromWorker, type TaskMessage } from '../protocol.js';
+import { fromWorker } from '../protocol.js';
+import type { TaskRow } from './link.js';
 
 type Items = AsyncIterator<unknown> | Iterator<unknown>;
 
@@ -17,7 +18,7 @@ export class RunningTask {
   #wake: (() => void) | undefined;
 
   constructor(
-    { id, ticket, attempt, credits, logs, progress, context = {} }: TaskMessage,
+    [, id, ticket, attempt, , , , credits, logs, progress, context = {}]: TaskRow,
     send: (kind: number, body: unknown) => Promise<void>,
   ) {
     this.ticket = ticket;

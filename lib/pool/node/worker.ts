@@ -11,8 +11,8 @@ import { beginFunction, beginImport } from '../../process/current-process.js';
 import { findTarget, loadModule } from '../../process/target-module.js';
 import { Storages } from '../context.js';
 import { runAsTask } from './current-task.js';
-import type { FromNode, ToNode } from './link.js';
-import { fromWorker, toWorker, type TaskMessage } from '../protocol.js';
+import type { FromNode, TaskRow, ToNode } from './link.js';
+import { fromWorker, toWorker, type Control } from '../protocol.js';
 import { RunningTask } from './running-task.js';
 
 type AnyFunction = (...args: unknown[]) => unknown;
@@ -39,7 +39,7 @@ class NodeWorker {
   #task: RunningTask | undefined;
   #busy = false;
   /** The task that the pool has sent ahead. */
-  #next: TaskMessage | undefined;
+  #next: TaskRow | undefined;
 
   constructor(connection: Connection<FromNode, ToNode>, setup: NodeSetup) {
     this.#connection = connection;
@@ -72,14 +72,14 @@ class NodeWorker {
   /** Runs tasks until the pool wants no more, or has ended. */
   async serve(): Promise<void> {
     for await (const message of this.#connection) {
-      if (message.type === 'exit') return;
-      if (message.type === 'task' && this.#busy) this.#next = message.task;
-      else if (message.type === 'task') void this.#runAll(message.task);
-      else this.#control(message);
+      if (message[0] === toWorker.exit) return;
+      if (message[0] !== toWorker.task) this.#control(message);
+      else if (this.#busy) this.#next = message;
+      else void this.#runAll(message);
     }
   }
 
-  #control({ kind, ticket, count }: ToNode & { type: 'control' }): void {
+  #control([kind, ticket, count]: readonly [kind: Control, ticket: number, count: number]): void {
     const running = this.#task;
     if (running?.ticket !== ticket) return;
     if (kind === toWorker.cancel) running.cancel();
@@ -87,9 +87,9 @@ class NodeWorker {
     else running.grant(count);
   }
 
-  async #runAll(first: TaskMessage): Promise<void> {
+  async #runAll(first: TaskRow): Promise<void> {
     this.#busy = true;
-    for (let task: TaskMessage | undefined = first; task !== undefined;) {
+    for (let task: TaskRow | undefined = first; task !== undefined;) {
       await this.#run(task);
       task = this.#next;
       this.#next = undefined;
@@ -97,12 +97,12 @@ class NodeWorker {
     this.#busy = false;
   }
 
-  async #run(message: TaskMessage): Promise<void> {
-    const task = new RunningTask(message, (kind, body) => this.#send([kind, body]));
+  async #run(row: TaskRow): Promise<void> {
+    const task = new RunningTask(row, (kind, body) => this.#send([kind, body]));
     this.#task = task;
     let result: FromNode;
     try {
-      const run = (): Promise<unknown> => runAsTask(task.current, () => this.#call(message, task));
+      const run = (): Promise<unknown> => runAsTask(task.current, () => this.#call(row, task));
       result = [fromWorker.done, await (this.#storages?.run(task.current.context, run) ?? run())];
     } catch (error) {
       result = [fromWorker.error, failureOf(error, 'run')];
@@ -116,7 +116,7 @@ class NodeWorker {
     }
   }
 
-  async #call({ target, mode, args }: TaskMessage, task: RunningTask): Promise<unknown> {
+  async #call([, , , , target, args, mode]: TaskRow, task: RunningTask): Promise<unknown> {
     const { module } = this.#setup;
     const call = typeof target === 'string' ? findTarget(this.#module, module, target) : (this.#target as AnyFunction);
     if (mode === 'stream') {

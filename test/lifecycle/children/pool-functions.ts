@@ -183,6 +183,15 @@ export async function report(): Promise<string> {
   return `${currentTask()!.id} ${currentTask()!.attempt}`;
 }
 
+/** Returns the number of the task after an await, and leaves code behind that sends it again when it is asked to. */
+export async function leaveBehind(conn: Connection): Promise<number> {
+  const number = (): number | undefined => currentTask()?.id;
+  void conn.recv().then(() => conn.send(number()));
+  number();
+  await sleep(1);
+  return number() as number;
+}
+
 export function report_progress(): string {
   const { progress } = currentTask()!;
   progress(1, 2);

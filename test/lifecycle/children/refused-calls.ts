@@ -1,9 +1,20 @@
 // SPDX-License-Identifier: MIT
 //
 // refused-calls: uses every part of the package that makes a system call with an alternative. Prints "done".
+// refused-calls <python> <folder of the modules>: the same with a Python process, which is under the same filter.
 import { fileURLToPath } from 'node:url';
 
-import { isMainProcess, JoinableQueue, Lock, Pipe, Process, Queue, wait, type Connection } from 'node-multiprocessing';
+import {
+  isMainProcess,
+  JoinableQueue,
+  Lock,
+  Pipe,
+  Process,
+  PythonProcess,
+  Queue,
+  wait,
+  type Connection,
+} from 'node-multiprocessing';
 
 export function quick(): void {}
 
@@ -18,6 +29,60 @@ export function tidying(connection: Connection<string, never>): void {
   });
   connection.sendSync('ready');
   setInterval(() => undefined, 1000);
+}
+
+/** Talks with a Python process that runs refused_calls.talk. */
+export async function talk(
+  conn: Connection,
+  requests: Queue<string>,
+  replies: Queue<string>,
+  lock: Lock,
+): Promise<void> {
+  for (const value of ['a message', 'x'.repeat(300_000)]) {
+    const received = conn.recv();
+    await conn.send(value);
+    expectEqual(await received, value, 'recv');
+    conn.sendSync(value);
+    expectEqual(conn.recvSync(), value, 'recvSync');
+    for (let i = 0; i < 3; i++) conn.sendSync('pass on');
+    const got = replies.get();
+    await requests.put(value);
+    expectEqual(await got, value, 'get');
+    requests.putSync(value);
+    expectEqual(replies.getSync(), value, 'getSync');
+    await requests.put(value);
+    expectEqual((await replies.getMany(1))[0], value, 'getMany');
+  }
+  conn.sendSync('acquire');
+  expectEqual(conn.recvSync(), true, 'acquire of Python');
+  expectEqual(lock.acquireSync({ block: false }), false, 'acquireSync of a lock that Python holds');
+  expectEqual(await lock.acquire({ timeout: 5 }), false, 'acquire of a lock that Python holds');
+  const pending = lock.acquire();
+  conn.sendSync('release');
+  expectEqual(await pending, true, 'acquire');
+  conn.sendSync('try');
+  expectEqual(conn.recvSync(), false, 'acquire of Python of a lock that Node holds');
+  conn.sendSync('acquire');
+  lock.release();
+  expectEqual(await conn.recv(), true, 'acquire of Python that waits');
+  conn.sendSync('release');
+  expectEqual(lock.acquireSync(), true, 'acquireSync');
+  lock.release();
+  conn.close();
+}
+
+async function talkWithPython(python: string, pythonPath: string): Promise<void> {
+  const [ours, theirs] = Pipe();
+  const [requests, replies] = [0, 0].map(() => new Queue<string>({ serialization: 'pickle' })) as [Queue, Queue];
+  const lock = new Lock();
+  const args = [theirs, requests, replies, lock];
+  const child = new PythonProcess({ target: 'refused_calls:talk', args, python, pythonPath });
+  child.start();
+  theirs.close();
+  await talk(ours, requests as Queue<string>, replies as Queue<string>, lock);
+  expectEqual(await child.join(), true, 'join of Python');
+  expectEqual(child.exitcode, 0, 'the exit code of Python');
+  for (const object of [requests, replies, lock]) object.close();
 }
 
 function expectEqual(actual: unknown, expected: unknown, what: string): void {
@@ -94,18 +159,27 @@ async function children(): Promise<void> {
   expectEqual(running.joinSync(10_000), true, 'joinSync of a child that ends');
 }
 
-if (isMainProcess) {
-  await pipes();
-  await queues();
-  await locks();
-  await children();
+async function daemon(): Promise<void> {
   const [ours, theirs] = Pipe<never, string>();
-  const daemon = new Process({ module, target: tidying, args: [theirs], daemon: true });
-  daemon.start();
+  const child = new Process({ module, target: tidying, args: [theirs], daemon: true });
+  child.start();
   theirs.close();
   expectEqual(await ours.recv(), 'ready', 'the daemon');
-  daemon.terminate();
-  expectEqual(daemon.joinSync(10_000), true, 'joinSync of a daemon');
+  child.terminate();
+  expectEqual(child.joinSync(10_000), true, 'joinSync of a daemon');
   expectEqual(ours.recvSync(), 'tidied up', 'the daemon');
+}
+
+if (isMainProcess) {
+  const [, , python, pythonPath = ''] = process.argv;
+  if (python !== undefined) {
+    await talkWithPython(python, pythonPath);
+  } else {
+    await pipes();
+    await queues();
+    await locks();
+    await children();
+    await daemon();
+  }
   console.log('done');
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // What members write down, in files that survive any kill: a ledger of the items that were put and got, a board with the
-// progress of each member, and a list of errors. chaos_member.py writes the same.
+// progress of each member, and a list of errors. chaos_member.py and chaos_member.c write the same.
 import { closeSync, openSync, readFileSync, readSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -22,6 +22,9 @@ export const PUT = 1;
 export const GOT = 2;
 /** As GOT, of an item whose bytes are not those that were put. */
 export const TORN = 3;
+/** Of a semaphore. */
+export const RELEASED = 4;
+export const ACQUIRED = 5;
 
 /** Items begin with their producer, their number and their length. */
 export const SHORTEST_ITEM = 12;

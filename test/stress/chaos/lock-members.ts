@@ -1,15 +1,22 @@
 // SPDX-License-Identifier: MIT
 //
-// What Node members do with a lock, a condition or an event.
+// What Node members do with a lock, a condition, an event or a semaphore.
 import { closeSync, openSync, readFileSync, readSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 
-import type { Condition, Event, Lock, RLock } from 'node-multiprocessing';
+import type { Condition, Event, Lock, RLock, Semaphore } from 'node-multiprocessing';
 
-import { Ledger, TORN, type Place } from './ledger.js';
+import { ACQUIRED, Ledger, RELEASED, TORN, type Place } from './ledger.js';
 
 /** How long a wait lasts whose notification a killed member may have taken along, in milliseconds. */
 const WAIT_MS = 20;
+
+/** How long a consumer of a semaphore waits before it looks whether it is to end, in milliseconds. */
+const TAKE_MS = 1000;
+
+/** A semaphore with this value is not released: its consumers are to wait now and then. */
+export const ENOUGH = 8;
 
 /** The pid of the process that is inside of the lock, in a file. */
 class Inside {
@@ -96,5 +103,22 @@ export async function setAndClear(event: Event, place: Place): Promise<void> {
 export async function awaitEvent(event: Event, place: Place): Promise<void> {
   await repeat(place, async () => {
     await event.wait({ timeout: WAIT_MS });
+  });
+}
+
+export async function release(semaphore: Semaphore, place: Place): Promise<void> {
+  await repeat(place, async (_inside, ledger) => {
+    if (semaphore.value >= ENOUGH) {
+      await sleep(1);
+    } else {
+      semaphore.release();
+      ledger.write(RELEASED, place.member, 0);
+    }
+  });
+}
+
+export async function take(semaphore: Semaphore, place: Place): Promise<void> {
+  await repeat(place, async (_inside, ledger) => {
+    if (await semaphore.acquire({ timeout: TAKE_MS })) ledger.write(ACQUIRED, place.member, 0);
   });
 }

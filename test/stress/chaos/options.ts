@@ -9,8 +9,10 @@ export interface Options {
   readonly seed: number;
   readonly kills: number;
   readonly members: readonly Kind[];
-  /** Whether locks, conditions and events are tried, too. */
+  /** Whether locks, conditions, events and semaphores are tried, too. */
   readonly locks: boolean;
+  /** Whether pipes are tried, too. */
+  readonly pipes: boolean;
   /** Whether other systems are tried, too. */
   readonly rivals: boolean;
   /** How many members of each role. */
@@ -32,19 +34,20 @@ export interface Options {
 export const USAGE = `npm run stress -- --chaos [options]
   --seed N         the seed of the schedule (default: a fresh one, which is printed)
   --kills N        how many blows (default 300)
-  --members LIST   kinds of members: node,worker,python (default: all three, in families of their own and mixed)
+  --members LIST   kinds of members: node,worker,python,c (default: all, in families of their own and mixed)
   --each N         producers and consumers of each family (default 3)
   --minutes N      ends each row of the table after so many minutes, if not before
   --per-round N    blows before the next queue has its turn (default 25)
   --brisk          short times between blows; the producers rest while members start
   --patience MS    the time without progress that counts as a hang (default 15000)
-  --no-locks       no locks, conditions and events
+  --no-locks       no locks, conditions, events and semaphores
+  --no-pipes       no pipes
   --rivals         CPython's Queue and a pool of process.send under the same blows, too
   --write FILE     writes the table of docs/reliability.md into the file
   --quick          30 blows
   --help           this text`;
 
-const KINDS: readonly Kind[] = ['node', 'worker', 'python'];
+const KINDS: readonly Kind[] = ['node', 'worker', 'python', 'c'];
 
 export function readOptions(args: readonly string[]): Options {
   const { values } = parseArgs({
@@ -59,6 +62,7 @@ export function readOptions(args: readonly string[]): Options {
       brisk: { type: 'boolean', default: false },
       patience: { type: 'string', default: '15000' },
       'no-locks': { type: 'boolean', default: false },
+      'no-pipes': { type: 'boolean', default: false },
       rivals: { type: 'boolean', default: false },
       write: { type: 'string' },
       quick: { type: 'boolean', default: false },
@@ -77,6 +81,7 @@ export function readOptions(args: readonly string[]): Options {
     brisk: values.brisk,
     patienceMs: Number(values.patience),
     locks: !values['no-locks'],
+    pipes: !values['no-pipes'],
     rivals: values.rivals,
     help: values.help,
     write: values.write,

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 //
 // The family under test: members of every kind on one queue of this package.
+import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 
 import {
+  describe,
   JoinableQueue,
   Process,
   PythonProcess,
@@ -11,12 +13,15 @@ import {
   SimpleQueue,
   TaskDoneError,
   TimeoutError,
+  type QueueDescriptor,
   type QueueOptions,
 } from 'node-multiprocessing';
 
-import { packageRoot } from '../../helpers/environment.js';
+import { foreignEnv, packageRoot } from '../../helpers/environment.js';
+import { cPeer } from '../../helpers/peers.js';
 import type { Python } from '../../helpers/pythons.js';
-import type { Family, Kind, Member, Role } from './family.js';
+import { queueWords } from '../../helpers/queue-words.js';
+import { childMember, programMember, type Family, type Kind, type Member, type Role } from './family.js';
 import type { Place } from './ledger.js';
 import type { AnyQueue } from './members.js';
 
@@ -35,14 +40,19 @@ export class OwnFamily implements Family {
   readonly #queue: AnyQueue;
   readonly #python: Python | undefined;
   readonly #maxsize: number;
+  readonly isUnrecorded: boolean;
 
   get #counts(): boolean {
-    return this.#python === undefined;
+    return this.#python === undefined && !this.isUnrecorded;
   }
 
-  /** @param python Which Python its members run; undefined in a family without them. */
-  constructor(kind: QueueKind, maxsize: number, python: Python | undefined) {
-    const options: QueueOptions = python === undefined ? {} : { serialization: 'pickle' };
+  /**
+   * @param python Which Python its members run; undefined in a family without them.
+   * @param isUnrecorded Whether it has C programs.
+   */
+  constructor(kind: QueueKind, maxsize: number, python: Python | undefined, isUnrecorded: boolean) {
+    const options: QueueOptions = python === undefined && !isUnrecorded ? {} : { serialization: 'pickle' };
+    this.isUnrecorded = isUnrecorded;
     this.#python = python;
     this.#maxsize = maxsize;
     if (kind === 'SimpleQueue') this.#queue = new SimpleQueue(options);
@@ -50,6 +60,7 @@ export class OwnFamily implements Family {
   }
 
   start(role: Role, kind: Kind, place: Place): Promise<Member> {
+    if (kind === 'c') return Promise.resolve(this.#startProgram(role, place));
     const child =
       kind === 'python'
         ? new PythonProcess({
@@ -61,12 +72,15 @@ export class OwnFamily implements Family {
         : kind === 'worker'
           ? new Process({ module, target: 'inWorker', args: [this.#queue, role, place] })
           : new Process({ module, target: role, args: [this.#queue, place] });
-    child.start();
-    const ended = child.join().then(
-      () => child.exitcode === 0,
-      () => false,
-    );
-    return Promise.resolve({ pid: child.pid!, ended });
+    return Promise.resolve(childMember(child));
+  }
+
+  #startProgram(role: Role, { folder, slot, member, sizes }: Place): Member {
+    const fds: number[] = [];
+    const words = queueWords(describe(this.#queue) as QueueDescriptor, fds);
+    const args = [role, folder, String(slot), String(member), sizes.join(), 'queue', words];
+    const stdio = ['ignore', 'inherit', 'inherit', ...fds] as const;
+    return programMember(spawn(cPeer('chaos_member').command, args, { stdio: [...stdio], env: foreignEnv() }));
   }
 
   async endConsumers(count: number): Promise<void> {

@@ -114,8 +114,9 @@ export class Round {
       if (hangs === 0 && !(await this.#until(() => this.#open.length === 0))) hangs++;
       const ended = hangs === 0 && (await this.#end());
       if (hangs === 0 && !ended) hangs++;
-      const accounts = ended && this.#failures === 0 ? await this.#family.audit(this.#terminated) : [];
-      const verdict = judge(this.#folder, this.#killed);
+      const settled = ended && this.#failures === 0;
+      const accounts = settled ? await this.#family.audit(this.#terminated, this.#killed) : [];
+      const verdict = judge(this.#folder, this.#family.mayLose?.(this.#killed) ?? this.#killed);
       const seconds = (performance.now() - begun) / 1000;
       const { lost: countedLost } = this.#family;
       return { ...verdict, blows: this.#blows, recoveries: this.#recoveries, hangs, accounts, countedLost, seconds };
@@ -165,8 +166,9 @@ export class Round {
       others.map(({ slot, member }) => [slot, { member, steps: this.#board.steps(slot, member) }]),
     );
     this.#open.push({ at: performance.now(), before, waitsFor: new Set(['produce', 'consume']) });
-    this.#blows[blow.signal]++;
-    if (blow.signal === 'SIGSTOP') {
+    const way = this.#wayOf(seat, blow);
+    this.#blows[way]++;
+    if (way === 'SIGSTOP') {
       seat.state = 'stopped';
       signal(seat.running, 'SIGSTOP');
       const stopped = seat.running;
@@ -176,12 +178,17 @@ export class Round {
       }, blow.pause);
     } else {
       seat.state = 'dying';
-      this.#killed.add(seat.member);
+      if (!this.#family.isUnrecorded) this.#killed.add(seat.member);
       const workerOnly = seat.kind === 'worker' && blow.workerOnly;
       if (workerOnly) this.#terminated++;
-      signal(seat.running, workerOnly ? 'SIGUSR2' : blow.signal);
+      signal(seat.running, workerOnly ? 'SIGUSR2' : way);
     }
     return true;
+  }
+
+  #wayOf(seat: Seat, { signal }: Blow): Blow['signal'] {
+    if (!this.#family.isUnrecorded) return signal;
+    return seat.kind === 'c' && signal !== 'SIGSTOP' ? 'SIGTERM' : 'SIGSTOP';
   }
 
   #has(role: Role, besides: Seat): boolean {
@@ -232,6 +239,7 @@ export class Round {
   /** Lets the producers end, then the consumers. False if some of them do not. */
   async #end(): Promise<boolean> {
     this.#replaces = false;
+    this.#family.stop?.();
     this.#board.tell(STOP);
     const ends = (role: Role): Promise<unknown> =>
       Promise.all(this.#seats.map((seat) => (seat.role === role && seat.running?.ended) || Promise.resolve(true)));

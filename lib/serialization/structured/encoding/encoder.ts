@@ -39,6 +39,8 @@ export class Encoder {
   readonly #output: Output;
   readonly #met = new MetObjects();
   #hooks: ObjectHooks | undefined;
+  /** The errors whose causes are being written, outermost first. */
+  readonly #openErrors: object[] = [];
   /** The way back from the part that was refused. */
   #steps: Step[] = [];
   /** Makes the error for a part that was refused, with its path. */
@@ -67,6 +69,7 @@ export class Encoder {
       this.#met.clear();
       this.#hooks = this.#refusal = undefined;
       if (this.#steps.length > 0) this.#steps = [];
+      this.#openErrors.length = 0;
     }
   }
 
@@ -122,6 +125,8 @@ export class Encoder {
     }
     const number = this.#met.find(object);
     if (number >= 0) {
+      if (this.#openErrors.includes(object))
+        this.#refuse('is an error inside its own cause, which Node 20 cannot read');
       this.#output.byte(tags.REFERENCE);
       this.#output.length(number);
       return;
@@ -297,7 +302,9 @@ export class Encoder {
     }
     if (cause !== undefined) {
       output.byte(tags.ERROR_CAUSE);
+      this.#openErrors.push(error);
       this.#value(cause.value, 'cause');
+      this.#openErrors.pop();
     }
     output.byte(tags.ERROR_END);
   }
