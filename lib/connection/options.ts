@@ -19,7 +19,7 @@ export interface ConnectionOptions {
   maxMessageBytes?: number | undefined;
   /**
    * Whether to read beyond the current message. This saves system calls, and is correct only while no other process
-   * reads from this end. Default: true for `Pipe()`, until `fileno()` is called; false for `fromFd`.
+   * reads from this end. Default: true for `Pipe()`, until `fileno()` is called, `Listener` and `Client`; false for `fromFd`.
    */
   readAhead?: boolean | undefined;
   /**

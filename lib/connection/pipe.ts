@@ -3,6 +3,7 @@ import { Channel } from './channel.js';
 import { ChannelFormat } from './channel-format.js';
 import { Connection } from './connection.js';
 import { checkOptions, connectionNames, type ConnectionOptions } from './options.js';
+import { argumentError } from '../core/errors.js';
 import { checkBoolean, checkOptionNames } from '../core/validate.js';
 
 /**
@@ -24,6 +25,12 @@ export function Pipe(
   duplex = true,
   options: ConnectionOptions = {},
 ): [Connection<never, never>, Connection<never, never>] {
+  if (typeof duplex === 'object') {
+    throw argumentError(
+      'type',
+      'duplex must be a boolean, not an object: options come second, as in Pipe(true, options)',
+    );
+  }
   checkBoolean(duplex, 'duplex');
   checkOptionNames(options, connectionNames);
   const channelOptions = checkOptions(options, true, true);

@@ -62,10 +62,19 @@ export function checkOptionNames(
   names: OptionNames,
   argument = 'options',
 ): asserts options is object {
-  checkObject(options, argument);
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    throw argumentError('type', `${argument} must be an object, not ${kindOf(options)}: ${insteadOf(options, names)}`);
+  }
   for (const name in options) {
     if (!names.has(name) && Object.hasOwn(options, name)) throw unknownOption(name, [...names]);
   }
+}
+
+/** What to write in the place of a value that is no object. Python's calls have these arguments without names. */
+function insteadOf(value: unknown, names: OptionNames): string {
+  const kinds: Readonly<Record<string, readonly string[]>> = { number: ['processes', 'timeout'], boolean: ['block'] };
+  const name = kinds[typeof value]?.find((known) => names.has(known));
+  return name !== undefined ? `write { ${name}: ${String(value)} }` : `the options are ${[...names].join(', ')}`;
 }
 
 function unknownOption(name: string, names: readonly string[]): Error {
@@ -137,9 +146,10 @@ function viewOf(value: unknown, name: string): Uint8Array {
   if (types.isUint8Array(value)) return value;
   const isMemory = types.isAnyArrayBuffer(value);
   if (!ArrayBuffer.isView(value) && !isMemory) {
+    const advice = typeof value === 'string' ? `: write Buffer.from(${name})` : '';
     throw argumentError(
       'type',
-      `${name} must be an ArrayBufferView, an ArrayBuffer or a SharedArrayBuffer, not ${kindOf(value)}`,
+      `${name} must be an ArrayBufferView, an ArrayBuffer or a SharedArrayBuffer, not ${kindOf(value)}${advice}`,
     );
   }
   try {

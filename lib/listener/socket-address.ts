@@ -42,6 +42,10 @@ function checkUnix(address: string): NativeAddress {
   }
   if (address.startsWith('\\\\')) throw argumentError('range', 'address must not be the name of a Windows pipe');
   if (address === '' || address === '\0') throw argumentError('range', 'address must not be empty');
+  const [, host, port] = /^([\w.-]*):(\d+)$/.exec(address) ?? [];
+  if (port !== undefined) {
+    throw argumentError('range', `address must be ['${host}', ${port}] for TCP; a path like this begins with ./`);
+  }
   if (!abstract && address.includes('\0')) throw argumentError('range', 'address must be a path without zero bytes');
   const longest = abstract ? LONGEST_PATH + 1 : LONGEST_PATH;
   if (name.length > longest) {

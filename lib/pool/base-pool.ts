@@ -108,12 +108,13 @@ export abstract class BasePool<F extends Target> extends EventEmitter<PoolEvents
    */
   apply(args: Readonly<Parameters<F>>, options: ApplyOptions = {}): Promise<Awaited<ReturnType<F>>> {
     return new Promise((resolve, reject) => {
+      checkArguments(args);
       checkOptionNames(options, this.#names.apply);
       const { onProgress } = options;
       checkProgress(onProgress);
       this.#scheduler.submit({
         ...this.#base('call', options),
-        args: checkArguments(args),
+        args,
         done: (value) => resolve(value as Awaited<ReturnType<F>>),
         failed: reject,
         // In the asynchronous context of this call, and not in that of the message.
@@ -239,12 +240,12 @@ export abstract class BasePool<F extends Target> extends EventEmitter<PoolEvents
   }
 
   async #map(mode: 'map' | 'starmap', items: Items<unknown>, options: MapOptions): Promise<Awaited<ReturnType<F>>[]> {
-    checkOptionNames(options, this.#names.map);
     checkItems(items);
+    checkOptionNames(options, this.#names.map);
     const base = this.#base(mode, options);
     if (options.chunksize !== undefined) checkInteger(options.chunksize, 'chunksize', 1);
     const list = await listOf(items);
-    if (mode === 'starmap') list.forEach(checkArguments);
+    if (mode === 'starmap') for (const item of list) checkArguments(item, 'starmap([[1, 2]])');
     const chunksize = options.chunksize ?? Math.ceil(list.length / (this.#options.processes * CHUNKS_PER_WORKER));
     return (await mapItems(this.#scheduler, base, list, Math.max(1, chunksize))) as Awaited<ReturnType<F>>[];
   }
@@ -254,8 +255,8 @@ export abstract class BasePool<F extends Target> extends EventEmitter<PoolEvents
     options: IteratorOptions,
     ordered: boolean,
   ): AsyncGenerator<Awaited<ReturnType<F>>, void, undefined> {
-    checkOptionNames(options, this.#names.iterator);
     checkItems(items);
+    checkOptionNames(options, this.#names.iterator);
     const { chunksize = 1, buffersize = 2 * this.#options.processes } = options;
     checkInteger(chunksize, 'chunksize', 1);
     checkInteger(buffersize, 'buffersize', 1);
@@ -266,10 +267,14 @@ export abstract class BasePool<F extends Target> extends EventEmitter<PoolEvents
 
 makeFair(BasePool.prototype, 'apply', 'map', 'starmap', 'ready', 'close', 'terminate', 'join', Symbol.asyncDispose);
 
-function checkArguments(args: unknown): readonly unknown[] {
-  if (!Array.isArray(args))
-    throw argumentError('type', 'args must be an array of arguments: apply([1, 2]) calls f(1, 2)');
-  return args;
+/** What to say of a function in the first place, where the pools of Python have it. */
+function adviceFor(value: unknown): string {
+  return typeof value === 'function' ? '. The function is that of the pool, or the option target' : '';
+}
+
+function checkArguments(args: unknown, call = 'apply([1, 2])'): readonly unknown[] {
+  if (Array.isArray(args)) return args;
+  throw argumentError('type', `args must be an array of arguments: ${call} calls f(1, 2)${adviceFor(args)}`);
 }
 
 function checkItems(items: unknown): void {
@@ -278,6 +283,6 @@ function checkItems(items: unknown): void {
     Iterable<unknown> & AsyncIterable<unknown>
   >;
   if (typeof sync !== 'function' && typeof async !== 'function') {
-    throw argumentError('type', 'items must be iterable: an array, a generator or a stream');
+    throw argumentError('type', `items must be iterable: an array, a generator or a stream${adviceFor(items)}`);
   }
 }

@@ -14,7 +14,7 @@ import { addonFile } from '../native/load-addon.js';
 import { native } from '../native/addon.js';
 import { checkCommon, COMMON_PROCESS_OPTIONS, type CommonProcessOptions } from './options.js';
 import { isURL } from '../core/realms.js';
-import { checkFunction, checkOptionNames, optionNames } from '../core/validate.js';
+import { checkOptionNames, optionNames } from '../core/validate.js';
 
 /** A function that a process can run, with any parameters. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- Parameters are contravariant: unknown would accept none.
@@ -130,7 +130,9 @@ export function checkModule(module: unknown): string {
 export function checkTargetName(target: unknown): string {
   if (typeof target === 'string' && target !== '') return target;
   if (typeof target === 'string') throw argumentError('range', 'target must not be empty');
-  checkFunction(target, 'target');
+  if (typeof target !== 'function') {
+    throw argumentError('type', 'target must be an exported function, or the name of its export');
+  }
   const { name } = target as Target;
   if (name === '') {
     throw argumentError(

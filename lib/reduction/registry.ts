@@ -91,6 +91,6 @@ export function rebuildObject(
   checkObject(reduced, name);
   const fields = reduced as Record<string, unknown>;
   const rebuild = rebuilders.get(fields['type']);
-  if (rebuild === undefined) throw argumentError('type', `${name}.type must name a class of this package`);
+  if (rebuild === undefined) throw argumentError('type', `${name}.type must be that of an object from describe()`);
   return rebuild(fields, name, importer, rebuildPart);
 }

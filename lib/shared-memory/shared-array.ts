@@ -37,7 +37,7 @@ function dtypeOf<T extends TypedArray>(Class: TypedArrayClass<T>, elements: T): 
 function make<T extends TypedArray>(Class: TypedArrayClass<T>, shape: number | readonly number[]): NdArray<T> {
   const isClass = typeof Class === 'function' && Object.getPrototypeOf(Class) === Object.getPrototypeOf(Uint8Array);
   if (!isClass) {
-    throw argumentError('type', 'the first argument must be the class of a typed array, such as Float64Array');
+    throw argumentError('type', 'Class must be that of a typed array: sharedArray(Float64Array, [2, 3])');
   }
   const lengths = Array.isArray(shape) ? (shape as readonly number[]) : [shape as number];
   const bytes = bytesOfShape(lengths, Class.BYTES_PER_ELEMENT);

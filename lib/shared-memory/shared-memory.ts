@@ -49,8 +49,10 @@ const mark = shareableMark('SharedMemory');
 function checkName(name: unknown): string {
   if (typeof name !== 'string') throw argumentError('type', 'name must be a string, unless create is true');
   const full = name.startsWith('/') ? name : `/${name}`;
+  if (full === '/.' || full === '/..' || full.lastIndexOf('/') > 0) {
+    throw argumentError('range', 'name must be that of a block, such as psm_1, and not a path');
+  }
   checkSemaphoreName(full, 'name');
-  if (full === '/.' || full === '/..') throw argumentError('range', 'name must not be a folder');
   return full;
 }
 

@@ -135,7 +135,8 @@ function checkMissing({ restore, run }, node, user, env) {
   // Plug'n'Play resolves what is no longer there.
   if (run !== undefined) return;
   outputOf('find', [user, '-name', 'multiprocessing.node', '-delete']);
-  const program = `import('${NAME}').catch(({ message }) => console.log(message))`;
+  // Node 20 ends with the error of a CommonJS module that an ES module imports, even if import() is caught.
+  const program = `try { require('${NAME}'); } catch ({ message }) { console.log(message); }`;
   const message = must(node.file, ['-e', program], user, env);
   if (!message.includes(`"${restore}"`)) throw new Error(`Without its addon the package says: ${message}`);
 }

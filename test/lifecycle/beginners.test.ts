@@ -8,7 +8,21 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { expect } from 'chai';
-import { ChildProcessError, Connection, Process } from 'node-multiprocessing';
+import {
+  attach,
+  ChildProcessError,
+  Client,
+  Connection,
+  Lock,
+  pickle,
+  Pipe,
+  Pool,
+  Process,
+  PythonPool,
+  Queue,
+  sharedArray,
+  SharedMemory,
+} from 'node-multiprocessing';
 
 import { instance, packageRoot, rejects, throws } from '../helpers/index.js';
 import { RANGE, TYPE } from '../helpers/arguments.js';
@@ -84,6 +98,54 @@ describe('The mistake of a beginner', () => {
     const { message } = await rejects(child.join(), { code: 'ERR_MP_NOT_SUPPORTED' });
     expect(message).to.equal('Worker was not started: call start() before join');
     child.close();
+  });
+
+  // Regression: these said no more than "options must be an object", or "0 is not an option".
+  it("of arguments by position, as in Python, gets the option's name", async () => {
+    const lock = new Lock();
+    const queue = new Queue();
+    const says = async (call: () => unknown, ...parts: string[]): Promise<void> => {
+      const error = await rejects(new Promise((resolve) => resolve(call())), { code: TYPE });
+      for (const part of parts) expect(error.message).to.include(part);
+    };
+    await says(() => lock.acquire(false as never), 'write { block: false }');
+    await says(() => queue.get(5 as never), 'write { timeout: 5 }');
+    await says(() => new Process((() => undefined) as never), 'module', 'target', 'args');
+    await says(() => new Process({ module: import.meta.url } as never), 'target', 'export');
+    await says(() => new Pool(4 as never), 'write { processes: 4 }');
+    await says(() => Pipe({ serialization: 'pickle' } as never), 'Pipe(true, options)');
+    const pool = new PythonPool({ target: 'math:sqrt', minProcesses: 0 });
+    const sqrt = (() => undefined) as never;
+    await says(() => pool.apply(sqrt, [1] as never), 'args', 'option target');
+    await says(() => pool.map(sqrt, [1] as never), 'items', 'option target');
+    await says(() => pool.starmap([1] as never), 'starmap([[1, 2]])');
+    await says(() => pool.apply([1], [1] as never), 'must be an object');
+    await pool.terminate();
+    lock.close();
+    queue.close();
+  });
+
+  // Regression: "could not be cloned", and no word of await.
+  it('of a promise that is not awaited is told to await it', async () => {
+    const queue = new Queue();
+    const pending = Promise.resolve(1);
+    const { message } = await rejects(queue.put({ jobs: [pending] }), { code: 'ERR_MP_PICKLING' });
+    expect(message).to.equal('value.jobs[0] is a Promise: await it first');
+    queue.close();
+    expect(throws(() => pickle.dumps([pending]), { code: 'ERR_MP_PICKLING' }).message).to.include('await it');
+  });
+
+  // Regression: 'localhost:5000' was a socket's file in the working directory.
+  it('of a value of another form gets the form', async () => {
+    const { message } = await rejects(Client('localhost:5000'), { code: RANGE });
+    expect(message).to.include("['localhost', 5000]");
+    const [end, other] = Pipe();
+    expect((await rejects(end.sendBytes('text' as never), { code: TYPE })).message).to.include('Buffer.from(');
+    end.close();
+    other.close();
+    expect(throws(() => sharedArray([2] as never, 3), { code: TYPE }).message).to.include('sharedArray(Float64Array');
+    expect(throws(() => new SharedMemory({ name: '/dev/shm/x' }), { code: RANGE }).message).to.include('not a path');
+    expect(throws(() => attach({} as never), { code: TYPE }).message).to.include('describe()');
   });
 
   it('of a helper that was run by hand is told that its parent passes the descriptor', () => {

@@ -51,6 +51,7 @@ function encodeTypedArray(array: NodeJS.TypedArray): PickleNode | undefined {
 /** The error about an object without a counterpart in Python. */
 export function unsupported(object: object, where: string): Error {
   refuseShareable(object);
+  if (types.isPromise(object)) return new PicklingError(`${where} is a Promise: await it first`);
   const { constructor } = object as { constructor?: unknown };
   const name = typeof constructor === 'function' && constructor.name !== '' ? constructor.name : 'an unnamed class';
   return new PicklingError(`${where} is an object of ${name}, which cannot be pickled; see pickle.register()`);

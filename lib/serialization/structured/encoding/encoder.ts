@@ -29,7 +29,7 @@ export interface ObjectHooks {
   errorAt(path: string, error: unknown): unknown;
 }
 
-const { isProxy } = types;
+const { isPromise, isProxy } = types;
 const { hasOwnProperty, toString } = Object.prototype;
 const entriesOf = Map.prototype.entries;
 const valuesOf = Set.prototype.values;
@@ -332,7 +332,11 @@ export class Encoder {
   /** Refuses an object if V8 does, for its reason. */
   #refuseAsV8(object: object): void {
     const cause = refusalOf(object);
-    if (cause !== undefined) this.#refuse(`cannot be serialised: ${reasonOf(cause)}`, cause);
+    if (cause === undefined) return;
+    this.#refuse(
+      isPromise(object) ? 'is a Promise: await it first' : `cannot be serialised: ${reasonOf(cause)}`,
+      cause,
+    );
   }
 
   /** @param problem What the error says behind the path. */
