@@ -7,7 +7,6 @@ import { argumentError, NotClosed } from '../core/errors.js';
 import { makeFair } from '../event-loop/fair-calls.js';
 import {
   checkInteger,
-  checkObject,
   checkOptionNames,
   checkTimeout,
   optionNames,
@@ -278,7 +277,6 @@ function checkArguments(args: unknown, call = 'apply([1, 2])'): readonly unknown
 }
 
 function checkItems(items: unknown): void {
-  checkObject(Object(items), 'items');
   const { [Symbol.iterator]: sync, [Symbol.asyncIterator]: async } = Object(items) as Partial<
     Iterable<unknown> & AsyncIterable<unknown>
   >;
