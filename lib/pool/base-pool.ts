@@ -5,13 +5,7 @@ import { EventEmitter } from 'node:events';
 import { startLimits } from '../core/deadline.js';
 import { argumentError, NotClosed } from '../core/errors.js';
 import { makeFair } from '../event-loop/fair-calls.js';
-import {
-  checkInteger,
-  checkOptionNames,
-  checkTimeout,
-  optionNames,
-  type OptionNames,
-} from '../core/validate.js';
+import { checkInteger, checkOptionNames, checkTimeout, optionNames, type OptionNames } from '../core/validate.js';
 import type { Target } from '../process/process.js';
 import { Chunks, listOf, mapItems, type Items } from './batches.js';
 import { Listeners, type PoolEvents, type PoolStats } from './events.js';
