@@ -167,15 +167,16 @@ def repair_both(stream, fd):
 
 def peek(fd, size):
     """A copy of the bytes in a pipe, which stay there. Nothing where the system cannot make it."""
+    ends = []
     try:
         import ctypes
         tee = ctypes.CDLL(None).tee
-        ends = os.open('/proc/self/fd/%d' % fd, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), *os.pipe()
-    except (ImportError, AttributeError, OSError):
-        return b''
-    try:
+        ends.append(os.open('/proc/self/fd/%d' % fd, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
+        ends += os.pipe()
         copied = tee(ends[0], ends[2], size, 2)  # SPLICE_F_NONBLOCK
         return os.read(ends[1], copied) if copied > 0 else b''
+    except (ImportError, AttributeError, OSError):
+        return b''
     finally:
         for end in ends:
             os.close(end)
