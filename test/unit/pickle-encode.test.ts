@@ -84,7 +84,7 @@ const PARTS: [unknown, RegExp][] = [
     /^value\.keys\(\)\[1\] is a function/,
   ],
   [new Set([1, /a/]), /^value\.values\(\)\[1\] is an object of RegExp/],
-  [[mp.tuple(1, Promise.resolve())], /^value\[0\]\[1\] is an object of Promise/],
+  [[mp.tuple(1, Promise.resolve())], /^value\[0\]\[1\] is a Promise: await it/],
   [{ when: new Date(NaN) }, /^value\.when cannot be pickled: the Date is invalid/],
   [[new Date(8.64e15)], /^value\[0\] cannot be pickled: Python has no year/],
   [new Map([[{}, 1]]), /^value\.keys\(\)\[0\] would be a dict/],
