@@ -137,7 +137,14 @@ export function rebuildChannel(
   const channelOptions = checkOptions(options, false, growsBuffer);
   const format = rebuildFormat(fields.serialization, `${name}.serialization`, options.takesConnections);
   const fd = importer.descriptor(descriptor);
-  const channel = Channel.adopt(fd, channelOptions, (can) => narrow({ readable, writable }, can));
+  let channel: Channel;
+  try {
+    channel = Channel.adopt(fd, channelOptions, (can) => narrow({ readable, writable }, can));
+  } catch (error) {
+    // Otherwise it is that of another channel.
+    if (!(error instanceof BusyError)) native.closeDescriptor(fd);
+    throw error;
+  }
   const status = rest === undefined ? 0 : native.putHeld(channel.id, Buffer.from(rest, 'base64'));
   if (heir) channel.readAheadOnceAlone();
   if (status === 0) return { channel, format };
