@@ -222,14 +222,14 @@ export class QueueWriter {
         this.#stopWaiting = undefined;
         this.#serve(hasSlot);
       });
+      this.#stopListening ??= this.#transport.onceChanged(() => {
+        this.#stopListening = undefined;
+        this.#serve(false);
+      });
     } catch (error) {
-      for (const call of this.#waiting.removeAll()) call.reject(error);
+      this.close(() => error as Error);
       return;
     }
-    this.#stopListening ??= this.#transport.onceChanged(() => {
-      this.#stopListening = undefined;
-      this.#serve(false);
-    });
     // Without a notification, poll for changes.
     if (!this.#transport.notifies)
       this.#timer ??= setInterval(() => {
