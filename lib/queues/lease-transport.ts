@@ -235,9 +235,9 @@ export class LeaseTransport implements QueueTransport {
     return this.#attempt(leases.end(this.#id, receipt, finished));
   }
 
-  /** Calls `callback` when a call that was `busy` is to be repeated. */
-  onceFree(callback: () => void): () => void {
-    return this.#afterPause(callback);
+  /** Calls `callback` when a call that was `busy` is to be repeated. The process stays for that. */
+  onceFree(callback: () => void): void {
+    setTimeout(callback, this.#nextPause());
   }
 
   /** The blocking form of `onceFree`. */
