@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 import { startLimits, type Limits } from '../core/deadline.js';
-import { countWait } from './reactor.js';
+import { KeepAlive } from './keep-alive.js';
+import { countWait, isStarted } from './reactor.js';
 
 /** What keeps the event loop alive while a call is pending: a `KeepAlive`, or the handle of what the call waits for. */
 export interface CallKeeper {
@@ -43,7 +44,10 @@ export class PendingCall<T> {
    */
   limit(limits: Limits, timeoutError: () => Error, onEarlyEnd?: (error: Error) => void): void {
     if (this.#ended) return;
-    this.#cancelLimits = startLimits(limits, this.#keeper.on, timeoutError, (error) => {
+    const keeper = this.#keeper;
+    // The poller keeps the event loop alive for as long as a KeepAlive is on, and a timer could not be told when it is not.
+    const needsTimer = keeper.on && !(keeper instanceof KeepAlive && isStarted());
+    this.#cancelLimits = startLimits(limits, needsTimer, timeoutError, (error) => {
       // The limits have ended themselves.
       this.#cancelLimits = undefined;
       onEarlyEnd?.(error);
