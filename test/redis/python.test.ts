@@ -16,7 +16,9 @@ const found = withRedis();
 describe('node_multiprocessing_redis.py', () => {
   it('has the script of the package, without its comments', () => {
     const read = (file: string): string => readFileSync(join(packageRoot, file), 'utf8');
-    const script = read('lib/adapters/redis/script.lua').replace(/^ *--.*\n/gm, '').trimStart();
+    const script = read('lib/adapters/redis/script.lua')
+      .replace(/^ *--.*\n/gm, '')
+      .trimStart();
     expect(read('interop/python/node_multiprocessing_redis.py')).to.include(`_SCRIPT = '''\\\n${script}'''\n`);
   });
 

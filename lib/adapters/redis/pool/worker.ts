@@ -15,7 +15,15 @@ import { connectionOf, type RedisConnection } from '../client.js';
 import { RedisJoinableQueue, type RedisLease } from '../joinable-queue.js';
 import { RedisQueue } from '../queue.js';
 import type { Found } from '../leases.js';
-import { cancelledKey, failureOf, isTask, lostAttempt, RESULTS_EXPIRE_MS, type ResultItem, type TaskItem } from './messages.js';
+import {
+  cancelledKey,
+  failureOf,
+  isTask,
+  lostAttempt,
+  RESULTS_EXPIRE_MS,
+  type ResultItem,
+  type TaskItem,
+} from './messages.js';
 import { queueNames, queueOptions, type PoolQueueOptions } from './options.js';
 
 type Workers<F extends Target> = Omit<
@@ -47,7 +55,10 @@ class TaskQueue extends RedisJoinableQueue<TaskItem | undefined> {
 
   constructor(options: PoolQueueOptions) {
     super(queueOptions(options, 'tasks'));
-    this.#dead = new RedisQueue({ ...queueOptions({ ...options, leaseTime: undefined }, 'dead'), expires: DEAD_EXPIRE_MS });
+    this.#dead = new RedisQueue({
+      ...queueOptions({ ...options, leaseTime: undefined }, 'dead'),
+      expires: DEAD_EXPIRE_MS,
+    });
   }
 
   protected override async decode(found: Found): Promise<TaskItem | undefined> {
