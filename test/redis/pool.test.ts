@@ -157,7 +157,7 @@ describe(onRedis('A RedisPool'), () => {
     await queue.put(0);
     // As a program could write it that is none of this package.
     const [[entry]] = (await command('XRANGE', tasks, '-', '+')) as [[string]];
-    await command('XDEL', tasks, String(entry));
+    await command('XDEL', tasks, entry);
     await command('XADD', tasks, '*', 'd', bytes);
     await queue.close();
     return async () => {

@@ -56,7 +56,9 @@ class Harm {
       this.submitted++;
       const call = this.#random.below(8) === 0 ? this.#runMany() : this.#runOne();
       let count = 0;
-      const settled = (): void => void count++;
+      const settled = (): void => {
+        count++;
+      };
       call.then(settled, settled);
       await call;
       expect(count).to.equal(1);
