@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { startLimits, type Limits } from '../core/deadline.js';
+import { rejectAtAwait } from '../core/user-stack.js';
 import { countWait } from './reactor.js';
 
 /** What keeps the event loop alive while a call is pending: a `KeepAlive`, or the handle of what the call waits for. */
@@ -18,16 +19,14 @@ export class PendingCall<T> {
   readonly promise: Promise<T>;
   readonly #keeper: CallKeeper;
   #resolve!: (value: T | PromiseLike<T>) => void;
-  #reject!: (error: unknown) => void;
   #cancelLimits: (() => void) | undefined;
   #ended = false;
   /** Undoes what the call has begun. Called once, however the call ends, and before its promise is settled. */
   onEnd: (() => void) | undefined;
 
   constructor(keeper: CallKeeper) {
-    this.promise = new Promise((resolve, reject) => {
+    this.promise = new Promise((resolve) => {
       this.#resolve = resolve;
-      this.#reject = reject;
     });
     this.#keeper = keeper;
     countWait();
@@ -61,7 +60,7 @@ export class PendingCall<T> {
   }
 
   reject(error: unknown): void {
-    if (this.#end()) this.#reject(error);
+    if (this.#end()) this.#resolve(rejectAtAwait(error));
   }
 
   /** Runs a step of the call, which rejects with what the step throws. */
