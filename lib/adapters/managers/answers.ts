@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // Requests to a manager, and what its answers mean.
-import { Empty, Full, ShutDown, UnpicklingError } from '../../core/errors.js';
+import { argumentError, Empty, Full, ShutDown, UnpicklingError } from '../../core/errors.js';
 import { RemoteError } from '../../core/pool-errors.js';
 import { isError } from '../../core/realms.js';
 import { decodePickle, encodePickle } from '../../serialization/pickle/codec.js';
@@ -17,6 +17,7 @@ export interface Token {
 }
 
 export function writeRequest(id: string | null, name: string, args: readonly unknown[], kwargs: unknown = {}): Buffer {
+  if (!Array.isArray(args)) throw argumentError('type', "args must be an array: call('get', [true, 2.5])");
   return encodePickle(new PythonTuple([id, name, new PythonTuple(args), kwargs]));
 }
 
