@@ -1,7 +1,14 @@
 // SPDX-License-Identifier: MIT
 import { inspect } from 'node:util';
 
-import { checkLimits, deadlineAfter, millisecondsLeft, throwIfAborted, type Limits } from '../../core/deadline.js';
+import {
+  checkLimits,
+  deadlineAfter,
+  limited,
+  millisecondsLeft,
+  throwIfAborted,
+  type Limits,
+} from '../../core/deadline.js';
 import type { Connection } from '../../connection/connection.js';
 import { argumentError, ClosedError, TimeoutError } from '../../core/errors.js';
 import { checkFunction, checkInteger, checkObject, checkOptionNames } from '../../core/validate.js';
@@ -15,6 +22,7 @@ import { ManagerProxy } from './proxy.js';
 import { openAnswer, writeRequest, type Token } from './answers.js';
 import { checkKeepAlive, limitSilence } from './silence.js';
 import { Waiters } from './waiters.js';
+import { markAsOwn } from '../../reduction/shareable.js';
 
 /** One time limit for all steps of a call. */
 class Steps {
@@ -52,6 +60,7 @@ export class ManagerClient {
   #closed = false;
 
   private constructor(options: ManagerClientOptions) {
+    markAsOwn(this);
     checkOptionNames(options, clientNames);
     const { maxConnections = 16, connect, address } = options;
     checkInteger(maxConnections, 'maxConnections', 1);
@@ -212,8 +221,19 @@ export class ManagerClient {
       connection = await Client(address, { authkey, remote, maxMessageBytes, ...steps.limits });
       limitSilence(connection, this.#silence);
     } else {
-      connection = connectionOver(await (connect as NonNullable<typeof connect>)(), { maxMessageBytes });
-      await authenticate(connection, authenticateListener(authkey), steps.limits);
+      const made = (async () => await (connect as NonNullable<typeof connect>)())();
+      const stream = await limited(made, steps.limits, 'connect').catch((error: unknown) => {
+        // A stream that comes later has no other owner.
+        made.then((late) => late.destroy()).catch(() => undefined);
+        throw error;
+      });
+      connection = connectionOver(stream, { maxMessageBytes });
+      try {
+        await authenticate(connection, authenticateListener(authkey), steps.limits);
+      } catch (error) {
+        connection.close();
+        throw error;
+      }
     }
     if (this.#closed) {
       connection.close();
