@@ -16,8 +16,12 @@ export interface Token {
   readonly id: string;
 }
 
-export function writeRequest(id: string | null, name: string, args: readonly unknown[], kwargs: unknown = {}): Buffer {
+/** A text would be taken for a list of its characters. */
+export function checkArgs(args: unknown): void {
   if (!Array.isArray(args)) throw argumentError('type', "args must be an array: call('get', [true, 2.5])");
+}
+
+export function writeRequest(id: string | null, name: string, args: readonly unknown[], kwargs: unknown = {}): Buffer {
   return encodePickle(new PythonTuple([id, name, new PythonTuple(args), kwargs]));
 }
 

@@ -19,7 +19,7 @@ import { connectionOver } from '../../listener/stream-connection.js';
 import { makeFair } from '../../event-loop/fair-calls.js';
 import { callNames, clientNames, type ManagerCallOptions, type ManagerClientOptions } from './options.js';
 import { ManagerProxy } from './proxy.js';
-import { openAnswer, writeRequest, type Token } from './answers.js';
+import { checkArgs, openAnswer, writeRequest, type Token } from './answers.js';
 import { checkKeepAlive, limitSilence } from './silence.js';
 import { Waiters } from './waiters.js';
 import { markAsOwn } from '../../reduction/shareable.js';
@@ -99,6 +99,7 @@ export class ManagerClient {
   ): Promise<ManagerProxy & T> {
     checkOptionNames(options, callNames);
     if (typeof typeid !== 'string') throw argumentError('type', 'typeid must be a string');
+    checkArgs(args);
     const steps = new Steps(checkLimits(options, callNames));
     const made = await this.request('create', [typeid, ...args], options.kwargs, steps.limits);
     const [id, exposed] = made as [string, string[]];
@@ -156,6 +157,7 @@ export class ManagerClient {
   /** @internal A call of a method. */
   async call(token: Token, name: string, args: readonly unknown[], options: ManagerCallOptions = {}): Promise<unknown> {
     const steps = new Steps(checkLimits(options, callNames));
+    checkArgs(args);
     if (options.kwargs !== undefined) checkObject(options.kwargs, 'kwargs');
     const message = writeRequest(token.id, name, args, options.kwargs);
     const connection = await this.#take(steps);
