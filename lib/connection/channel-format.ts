@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 import { NotSupported, UnpicklingError } from '../core/errors.js';
 import { ownCopy } from '../core/own-bytes.js';
+import { MessageContext } from '../reduction/attachments.js';
 import { hasSharedViews } from '../reduction/shared-views.js';
 import type { MessageDecoder } from '../serialization/message-decoder.js';
-import { DecodeContext, DeferredMessage, encodeShared } from './ticketed-message.js';
+import { DecodeContext, DeferredMessage } from './ticketed-message.js';
 import { builtIn, codecFor, kindOf, type Codec } from '../serialization/codec.js';
 import type { BuiltInSerialization } from '../serialization/format-types.js';
 import type { BorrowedBytes } from '../serialization/borrowed-bytes.js';
@@ -57,12 +58,12 @@ export class ChannelFormat implements Codec {
     return this.#kind === kind;
   }
 
-  encode(value: unknown): Uint8Array {
+  /** If it throws, the caller undoes what was done for the message. */
+  encode(value: unknown, context = new MessageContext()): Uint8Array {
     const codec = this.#codec;
-    if (this.#kind === 'pickle') return encodeShared(codec as Codec, value);
-    if (codec !== undefined && this.#kind !== 'structured') return codec.encode(value);
+    if (codec !== undefined && this.#kind !== 'structured') return codec.encode(value, context);
     // A value that cannot be serialised leaves the format open, since nothing is sent.
-    const bytes = encodeStructured(value);
+    const bytes = encodeStructured(value, context);
     this.fix('structured');
     return bytes;
   }
@@ -70,9 +71,9 @@ export class ChannelFormat implements Codec {
   /**
    * As `encode`, but without a copy of a large Buffer: the message must be used before the caller's code runs again.
    */
-  encodeBorrowed(value: unknown): Uint8Array | BorrowedBytes {
+  encodeBorrowed(value: unknown, context: MessageContext): Uint8Array | BorrowedBytes {
     const borrowed = this.#kind === undefined || this.#kind === 'structured' ? serializeBorrowed(value) : undefined;
-    if (borrowed === undefined) return this.encode(value);
+    if (borrowed === undefined) return this.encode(value, context);
     this.fix('structured');
     return borrowed;
   }
@@ -123,7 +124,7 @@ export class ChannelFormat implements Codec {
 }
 
 /** The message of a value over a channel that carries bytes alone. */
-function encodeStructured(value: unknown): Uint8Array {
+function encodeStructured(value: unknown, context: MessageContext): Uint8Array {
   const { structured } = builtIn;
   // Otherwise arrays over shared memory would be copied.
   if (!hasSharedViews()) {
@@ -134,12 +135,13 @@ function encodeStructured(value: unknown): Uint8Array {
     }
   }
   try {
-    const message = makeMessage(value, false);
+    const message = makeMessage(value, context, false);
     return message instanceof Uint8Array ? message : message.bytes;
   } catch (error) {
     // Such as an array that is in too many messages.
     if ((error as NodeJS.ErrnoException).syscall !== undefined) throw error;
     // This says what cannot be sent.
+    context.failed();
     return structured.encode(value);
   }
 }

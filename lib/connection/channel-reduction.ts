@@ -52,13 +52,14 @@ const held = Buffer.allocUnsafeSlow(native.mostHeldBytes);
 
 /** Takes the read-ahead bytes out of the channel. They are put back if the Connection is not passed on after all. */
 function removeHeld(channel: Channel, exporter: Exporter): string | undefined {
-  channel.receiver.giveBack();
-  const size = native.takeHeld(channel.id, held);
+  const { receiver, id } = channel;
+  receiver.giveBack();
+  const size = receiver.keepsMessage ? -1 : native.takeHeld(id, held);
   if (size < 0)
     throw new BusyError('This Connection has received a message in part: receive the rest before passing it on');
   if (size === 0) return undefined;
   const bytes = Buffer.from(held.subarray(0, size));
-  exporter.onFailure(() => native.putHeld(channel.id, bytes));
+  exporter.onFailure(() => native.putHeld(id, bytes));
   if (!exporter.continues) {
     throw new NotSupported(
       `${size} bytes of this Connection were read ahead and would be missing for the new owner: ` +
@@ -136,7 +137,14 @@ export function rebuildChannel(
   const channelOptions = checkOptions(options, false, growsBuffer);
   const format = rebuildFormat(fields.serialization, `${name}.serialization`, options.takesConnections);
   const fd = importer.descriptor(descriptor);
-  const channel = Channel.adopt(fd, channelOptions, (can) => narrow({ readable, writable }, can));
+  let channel: Channel;
+  try {
+    channel = Channel.adopt(fd, channelOptions, (can) => narrow({ readable, writable }, can));
+  } catch (error) {
+    // Otherwise it is that of another channel.
+    if (!(error instanceof BusyError)) native.closeDescriptor(fd);
+    throw error;
+  }
   const status = rest === undefined ? 0 : native.putHeld(channel.id, Buffer.from(rest, 'base64'));
   if (heir) channel.readAheadOnceAlone();
   if (status === 0) return { channel, format };

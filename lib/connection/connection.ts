@@ -16,6 +16,7 @@ import { isReady, isReadySync } from './wait-sources.js';
 import { kIdentity, kReduce } from '../reduction/registry.js';
 import { encodeMessage } from './encode-message.js';
 import { shareableMark } from '../reduction/shareable.js';
+import type { MessageContext } from '../reduction/attachments.js';
 import type { Exporter } from '../reduction/exporters.js';
 import { bytesDecoder, decoderInto, type MessageDecoder } from '../serialization/message-decoder.js';
 import {
@@ -138,10 +139,15 @@ export class Connection<S = unknown, R = S> {
    * or a system error (EPIPE when the other end is closed in all processes).
    */
   send(value: S, options?: WaitOptions): Promise<void> {
+    return this.sendIn(undefined, value, options);
+  }
+
+  /** @internal As `send`, in a message whose context the caller has made for this endpoint. */
+  sendIn(context: MessageContext | undefined, value: S, options?: WaitOptions): Promise<void> {
     try {
       this.#checkWritable();
       const limits = checkLimits(options);
-      const bytes = encodeMessage(value, this.#channel, this.#serialization);
+      const bytes = encodeMessage(value, this.#channel, this.#serialization, context);
       if (!(bytes instanceof Uint8Array)) return this.#channel.sender.sendObjectMessage(bytes, limits, this.#keepAlive);
       return this.#channel.sender.send(bytes, 0, bytes.byteLength, 'send', limits, this.#keepAlive);
     } catch (error) {

@@ -2,7 +2,7 @@
 //
 // The message of an object that a Connection sends.
 import { NotSupported } from '../core/errors.js';
-import { collectHolds, hasSharedViews, type Hold } from '../reduction/shared-views.js';
+import { MessageContext } from '../reduction/attachments.js';
 import { ownBytes } from '../serialization/structured/encoding/output.js';
 import type { Channel } from './channel.js';
 import type { ChannelFormat } from './channel-format.js';
@@ -15,25 +15,31 @@ export function encodeMessage(
   value: unknown,
   channel: Channel,
   format: ChannelFormat,
+  context = new MessageContext(channel.id),
 ): Uint8Array | OutgoingObjectMessage {
-  if (!hasSharedViews()) return encode(value, channel, format);
-  const holds: Hold[] = [];
-  const message = collectHolds(holds, () => encode(value, channel, format), channel.id);
-  if (!(message instanceof Uint8Array) || holds.length === 0) return message;
-  const failed = (): void => {
-    for (const end of holds) end();
-  };
-  return { bytes: ownBytes(message), fds: none, failed };
+  try {
+    const message = encode(value, channel, format, context);
+    if (!(message instanceof Uint8Array) || !context.holds) return message;
+    return { bytes: ownBytes(message), fds: none, failed: () => context.failed() };
+  } catch (error) {
+    context.failed();
+    throw error;
+  }
 }
 
-function encode(value: unknown, { isSocket }: Channel, format: ChannelFormat): Uint8Array | OutgoingObjectMessage {
+function encode(
+  value: unknown,
+  { isSocket }: Channel,
+  format: ChannelFormat,
+  context: MessageContext,
+): Uint8Array | OutgoingObjectMessage {
   if (isSocket && (format.kind === undefined || format.kind === 'structured')) {
-    const message = makeMessage(value);
+    const message = makeMessage(value, context);
     format.fix('structured');
     return message;
   }
   try {
-    return format.encode(value);
+    return format.encode(value, context);
   } catch (error) {
     if (isSocket || !(error instanceof NotSupported) || !format.fix('structured')) throw error;
     throw new NotSupported('Objects of this package can be sent over duplex connections only', { cause: error });

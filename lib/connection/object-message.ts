@@ -6,7 +6,7 @@ import { IncompleteMessage } from './receiving/incomplete-message.js';
 import { EOFError, TruncatedMessageError, UnpicklingError } from '../core/errors.js';
 import { checkInteger } from '../core/validate.js';
 import { native } from '../native/addon.js';
-import { AttachedDescriptors, Attachments, NoAttachments } from '../reduction/attachments.js';
+import { AttachedDescriptors, Attachments, NoAttachments, type MessageContext } from '../reduction/attachments.js';
 import { builtIn } from '../serialization/codec.js';
 import { checkGraph, type ObjectGraph } from '../serialization/structured/object-graph.js';
 import { rebuildValue, reduceMessage } from '../serialization/structured/reduce-value.js';
@@ -33,22 +33,21 @@ export interface OutgoingObjectMessage {
  * @param carries Whether the channel carries descriptors.
  * @returns If it is bytes, their memory may be used again for the next message.
  */
-export function makeMessage(value: unknown, carries = true): Uint8Array | OutgoingObjectMessage {
+export function makeMessage(
+  value: unknown,
+  context: MessageContext,
+  carries = true,
+): Uint8Array | OutgoingObjectMessage {
   let attachments: Attachments | undefined;
-  try {
-    const reduced = reduceMessage(
-      value,
-      'value',
-      () => (attachments = carries ? new Attachments() : new NoAttachments()),
-    );
-    if (reduced instanceof Uint8Array || attachments === undefined) return reduced as Uint8Array;
-    const { fds } = attachments;
-    const bytes = Buffer.concat([MARK, builtIn.structured.encode({ ...reduced, descriptors: fds.length })]);
-    return { bytes, fds, failed: () => attachments?.failed() };
-  } catch (error) {
-    attachments?.failed();
-    throw error;
-  }
+  const reduced = reduceMessage(
+    value,
+    'value',
+    () => (attachments = carries ? new Attachments(context) : new NoAttachments(context)),
+  );
+  if (reduced instanceof Uint8Array || attachments === undefined) return reduced as Uint8Array;
+  const { fds } = attachments;
+  const bytes = Buffer.concat([MARK, builtIn.structured.encode({ ...reduced, descriptors: fds.length })]);
+  return { bytes, fds, failed: () => context.failed() };
 }
 
 /** A message with objects that has been received, up to its descriptors, which follow on the same stream. */

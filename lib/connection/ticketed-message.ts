@@ -7,6 +7,7 @@ import { IncompleteMessage } from './receiving/incomplete-message.js';
 import { deadlineAfter } from '../core/deadline.js';
 import { BusyError, InterruptedError, TimeoutError, UnpicklingError } from '../core/errors.js';
 import { native } from '../native/addon.js';
+import { MessageContext } from '../reduction/attachments.js';
 import type { Codec } from '../serialization/codec.js';
 
 /** The right to a descriptor that another process keeps for the receiver of a message. */
@@ -26,21 +27,6 @@ const MOST_TICKETS = 64;
 
 /** How long collecting all descriptors of a message may take. Later messages wait behind it. */
 const COLLECT_MS = 10_000;
-
-/** What the hooks of a format get to know about one message that a Connection encodes. */
-export class MessageContext {
-  #undo: (() => void)[] | undefined;
-
-  /** Calls `undo` if the message cannot be encoded, or decoded, after all. */
-  onFailure(undo: () => void): void {
-    (this.#undo ??= []).push(undo);
-  }
-
-  /** Undoes what was done for the message. */
-  failed(): void {
-    for (const undo of this.#undo?.splice(0) ?? []) undo();
-  }
-}
 
 /** What the reducers of a format get to know about one message that a Connection decodes. */
 export class DecodeContext extends MessageContext {
@@ -64,17 +50,6 @@ export class DecodeContext extends MessageContext {
     if (this.#tickets.length > MOST_TICKETS)
       throw new UnpicklingError(`There are more than ${MOST_TICKETS} Connections`);
     return this.#descriptors?.shift();
-  }
-}
-
-/** Encodes a value in which there may be objects to be given away. If that fails, they are taken back. */
-export function encodeShared(codec: Codec, value: unknown): Uint8Array {
-  const context = new MessageContext();
-  try {
-    return codec.encode(value, context);
-  } catch (error) {
-    context.failed();
-    throw error;
   }
 }
 

@@ -12,9 +12,12 @@ type AnyFunction = Function;
 /** The folder of this package's files, once it was asked for. */
 let folder: string | undefined;
 
+function ownFolder(): string {
+  return (folder ??= fileURLToPath(new URL('..', import.meta.url)));
+}
+
 function isOwnFile(file: string): boolean {
-  folder ??= fileURLToPath(new URL('..', import.meta.url));
-  return file.startsWith(folder);
+  return file.startsWith(ownFolder());
 }
 
 /** More than what lies between the user's call and any error. */
@@ -123,5 +126,43 @@ export function beginAtCaller(error: Error, maker: AnyFunction): void {
     if (called !== undefined) Error.captureStackTrace(error, called);
   } catch {
     // The stack stays as it was.
+  }
+}
+
+function hasUsers({ stack = '' }: Error): boolean {
+  const isPlace = (line: string): boolean => /^ {4}at .*:\d+\)?$/.test(line) && !/[ (]node:/.test(line);
+  return stack.split('\n').some((line) => isPlace(line) && !line.includes(ownFolder()));
+}
+
+/**
+ * A promise that rejects with an error. An error that is made for an event, such as the end of the data, has only calls of this
+ * package and of Node in its stack. Its stack then has the functions that await the promise, which V8 finds while a reaction runs.
+ */
+export function rejectAtAwait(error: unknown): Promise<never> {
+  const fail = (): never => {
+    if (error instanceof Error) beginAtAwait(error, fail);
+    throw error;
+  };
+  // What this promise resolves is connected with it after the first reaction.
+  return Promise.resolve()
+    .then(() => undefined)
+    .then(fail);
+}
+
+function beginAtAwait(error: Error, reaction: AnyFunction): void {
+  const { stackTraceLimit } = Error;
+  try {
+    const sites = calls(reaction, MOST_FRAMES);
+    const inside = sites.findIndex(isUsers);
+    if (inside < 0 || hasUsers(error)) return;
+    Error.stackTraceLimit += inside;
+    Error.captureStackTrace(error, reaction);
+    const lines = error.stack?.split('\n') ?? [];
+    const first = lines.length - Math.min(sites.length, Error.stackTraceLimit);
+    if (lines[first]?.startsWith('    at ') === true) error.stack = lines.toSpliced(first, inside).join('\n');
+  } catch {
+    // The stack stays as it was.
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
   }
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 import { startLimits, type Limits } from '../core/deadline.js';
-import { countWait } from './reactor.js';
+import { rejectAtAwait } from '../core/user-stack.js';
+import { KeepAlive } from './keep-alive.js';
+import { countWait, isStarted } from './reactor.js';
 
 /** What keeps the event loop alive while a call is pending: a `KeepAlive`, or the handle of what the call waits for. */
 export interface CallKeeper {
@@ -18,16 +20,14 @@ export class PendingCall<T> {
   readonly promise: Promise<T>;
   readonly #keeper: CallKeeper;
   #resolve!: (value: T | PromiseLike<T>) => void;
-  #reject!: (error: unknown) => void;
   #cancelLimits: (() => void) | undefined;
   #ended = false;
   /** Undoes what the call has begun. Called once, however the call ends, and before its promise is settled. */
   onEnd: (() => void) | undefined;
 
   constructor(keeper: CallKeeper) {
-    this.promise = new Promise((resolve, reject) => {
+    this.promise = new Promise((resolve) => {
       this.#resolve = resolve;
-      this.#reject = reject;
     });
     this.#keeper = keeper;
     countWait();
@@ -43,7 +43,10 @@ export class PendingCall<T> {
    */
   limit(limits: Limits, timeoutError: () => Error, onEarlyEnd?: (error: Error) => void): void {
     if (this.#ended) return;
-    this.#cancelLimits = startLimits(limits, this.#keeper.on, timeoutError, (error) => {
+    const keeper = this.#keeper;
+    // The poller keeps the event loop alive for as long as a KeepAlive is on, and a timer could not be told when it is not.
+    const needsTimer = keeper.on && !(keeper instanceof KeepAlive && isStarted());
+    this.#cancelLimits = startLimits(limits, needsTimer, timeoutError, (error) => {
       // The limits have ended themselves.
       this.#cancelLimits = undefined;
       onEarlyEnd?.(error);
@@ -61,7 +64,7 @@ export class PendingCall<T> {
   }
 
   reject(error: unknown): void {
-    if (this.#end()) this.#reject(error);
+    if (this.#end()) this.#resolve(rejectAtAwait(error));
   }
 
   /** Runs a step of the call, which rejects with what the step throws. */

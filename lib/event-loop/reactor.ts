@@ -54,6 +54,11 @@ export function ensureStarted(): void {
   applyReferences();
 }
 
+/** Whether there is a poller, with which a KeepAlive keeps the event loop alive. */
+export function isStarted(): boolean {
+  return state.started;
+}
+
 /**
  * Calls `onReady` of `pollable` whenever `interest` is possible. Replaces what was armed for its id; with 0 it is called no
  * more and may be collected.

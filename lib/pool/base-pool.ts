@@ -5,6 +5,7 @@ import { EventEmitter } from 'node:events';
 import { startLimits } from '../core/deadline.js';
 import { argumentError, NotClosed } from '../core/errors.js';
 import { makeFair } from '../event-loop/fair-calls.js';
+import { rejectAtAwait } from '../core/user-stack.js';
 import { checkInteger, checkOptionNames, checkTimeout, optionNames, type OptionNames } from '../core/validate.js';
 import type { Target } from '../process/process.js';
 import { Chunks, listOf, mapItems, type Items } from './batches.js';
@@ -101,7 +102,7 @@ export abstract class BasePool<F extends Target> extends EventEmitter<PoolEvents
    * cannot load the function.
    */
   apply(args: Readonly<Parameters<F>>, options: ApplyOptions = {}): Promise<Awaited<ReturnType<F>>> {
-    return new Promise((resolve, reject) => {
+    return new Promise((resolve) => {
       checkArguments(args);
       checkOptionNames(options, this.#names.apply);
       const { onProgress } = options;
@@ -110,7 +111,7 @@ export abstract class BasePool<F extends Target> extends EventEmitter<PoolEvents
         ...this.#base('call', options),
         args,
         done: (value) => resolve(value as Awaited<ReturnType<F>>),
-        failed: reject,
+        failed: (error) => resolve(rejectAtAwait(error)),
         // In the asynchronous context of this call, and not in that of the message.
         progress: onProgress && AsyncResource.bind(onProgress),
       });

@@ -3,6 +3,7 @@
 // Many items through a pool: map, whose input is taken at once, and the iterators, which take it as they need it.
 import { isLimited, limited, throwIfAborted, type Limits } from '../core/deadline.js';
 import { checkObject } from '../core/validate.js';
+import { rejectAtAwait } from '../core/user-stack.js';
 import type { Task, TaskScheduler } from './task.js';
 import type { JobBase } from './options.js';
 
@@ -82,12 +83,12 @@ export function mapItems(
   const { timeout, signal, key } = base.limits;
   // The time of a task, and its end by a signal, begin when its worker begins it, which only the worker would know.
   const ahead = chunksize > 1 && timeout === Infinity && signal === undefined && key === undefined;
-  return new Promise((resolve, reject) => {
+  return new Promise((resolve) => {
     let left = Math.ceil(items.length / chunksize);
     const results = new Array<unknown>(items.length).fill(undefined);
     if (left === 0) resolve(results);
     const failed = (error: unknown): void => {
-      reject(error);
+      resolve(rejectAtAwait(error));
       // The others are of no use any more. Those that run are let run: a worker is not stopped for a failure elsewhere.
       for (const task of tasks.splice(0)) if (task.sentAt === 0) task.failed(error);
     };

@@ -2,6 +2,7 @@
 //
 // The workers of a pool: how many there are, when one is started, recycled, sent away or replaced.
 import { PoolClosed } from '../core/pool-errors.js';
+import { rejectAtAwait } from '../core/user-stack.js';
 import { Brake } from './brake.js';
 import type { Listeners, WorkerEvent } from './events.js';
 import { anonymousMemory } from './memory.js';
@@ -31,11 +32,8 @@ export interface CrewOwner {
   broken(error: Error): void;
 }
 
-/** A promise that is settled from outside. */
-interface Waiter {
-  resolve(): void;
-  reject(error: unknown): void;
-}
+/** Settles a promise from outside. */
+type Waiter = (failure?: Promise<never>) => void;
 
 export class Crew implements WorkerOwner {
   readonly #launcher: Launcher;
@@ -103,8 +101,8 @@ export class Crew implements WorkerOwner {
   }
 
   ready(): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#readyWaiters.push({ resolve, reject });
+    return new Promise((resolve) => {
+      this.#readyWaiters.push(resolve);
       this.#tellReady();
     });
   }
@@ -257,10 +255,7 @@ export class Crew implements WorkerOwner {
     const failure =
       this.#failure ?? (this.#closing ? new PoolClosed('The pool was closed before it was ready') : undefined);
     if (failure === undefined && count < this.#options.minProcesses) return;
-    for (const waiter of this.#readyWaiters.splice(0)) {
-      if (failure === undefined) waiter.resolve();
-      else waiter.reject(failure);
-    }
+    for (const settle of this.#readyWaiters.splice(0)) settle(failure && rejectAtAwait(failure));
   }
 
   #tellEnded(): void {

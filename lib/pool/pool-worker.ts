@@ -5,7 +5,7 @@ import { causeOf, type ReportedFailure } from '../core/error-report.js';
 import { ChildProcessError } from '../core/errors.js';
 import { isExiting } from '../event-loop/sync-wait.js';
 import { native } from '../native/addon.js';
-import { collectHolds, type Hold } from '../reduction/shared-views.js';
+import { MessageContext } from '../reduction/attachments.js';
 import type { BaseProcess } from '../process/base-process.js';
 import { fromWorker, toWorker, type Control, type TaskMessage, type WorkerMessage } from './protocol.js';
 import type { Task } from './task.js';
@@ -37,12 +37,8 @@ interface Dispatch {
   readonly task: Task;
   /** Whether it was written whole. */
   sent: boolean;
-  /** What its message holds until the worker has read it. */
-  readonly holds: Hold[];
-}
-
-function endHolds({ holds }: Dispatch): void {
-  for (const end of holds.splice(0)) end();
+  /** Its message, which may hold something until the worker has read it. */
+  readonly message: MessageContext;
 }
 
 /** What a worker tells its pool. */
@@ -116,11 +112,11 @@ export class PoolWorker {
 
   /** Sends it a task, ahead if it has one. Rejects if that is not possible. */
   async run(task: Task, message: TaskMessage): Promise<void> {
-    const dispatch: Dispatch = { task, sent: false, holds: [] };
+    const dispatch: Dispatch = { task, sent: false, message: new MessageContext(this.link.endpoint) };
     this.tasks++;
     if (this.task === undefined) this.#begin(dispatch);
     else this.#ahead = dispatch;
-    await collectHolds(dispatch.holds, () => this.link.sendTask(message));
+    await this.link.sendTask(message, dispatch.message);
     dispatch.sent = true;
   }
 
@@ -158,7 +154,7 @@ export class PoolWorker {
     const ahead = this.#ahead?.task === task ? this.#ahead : undefined;
     const dispatch = ahead ?? (this.task === task ? this.#dispatch : undefined);
     if (dispatch === undefined) return false;
-    endHolds(dispatch);
+    dispatch.message.settled();
     if (ahead === undefined) this.#taskEnded();
     else this.#ahead = undefined;
     return true;
@@ -244,7 +240,7 @@ export class PoolWorker {
     this.link.drain();
     this.link.close();
     // What it has not read, and what it has sent in part.
-    for (const dispatch of [this.#dispatch, this.#ahead]) if (dispatch !== undefined) endHolds(dispatch);
+    for (const dispatch of [this.#dispatch, this.#ahead]) dispatch?.message.settled();
     native.arrays.endTicketsOf(this.pid);
     this.#output.finish();
     const exitcode = this.#process.exitcode ?? 0;

@@ -2,6 +2,7 @@
 import { startLimits } from '../core/deadline.js';
 import { TaskTimeout } from '../core/pool-errors.js';
 import { Fifo } from '../core/fifo.js';
+import { rejectAtAwait } from '../core/user-stack.js';
 import { makeFair } from '../event-loop/fair-calls.js';
 import type { JobBase } from './options.js';
 import type { Task, TaskScheduler } from './task.js';
@@ -10,8 +11,7 @@ const END = { done: true, value: undefined } as const;
 
 /** A call of `next` that waits. */
 interface Waiting<T> {
-  resolve(result: IteratorResult<T, void>): void;
-  reject(error: unknown): void;
+  resolve(result: IteratorResult<T, void> | Promise<never>): void;
 }
 
 /**
@@ -52,8 +52,8 @@ export class TaskStream<T> implements AsyncGenerator<T, void, undefined> {
       return Promise.reject(error);
     }
     if (this.#ended) return Promise.resolve(END);
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ resolve, reject });
+    return new Promise((resolve) => {
+      this.#waiting.push({ resolve });
       if (this.#task === undefined) this.#begin();
       else if (this.#waiting.length === 1) this.#watch();
     });
@@ -130,7 +130,7 @@ export class TaskStream<T> implements AsyncGenerator<T, void, undefined> {
     this.#stopTimer();
     this.#onClosed?.();
     const waiting = this.#waiting.removeAll();
-    if (error !== undefined && waiting.length > 0) waiting.shift()?.reject(error.error);
+    if (error !== undefined && waiting.length > 0) waiting.shift()?.resolve(rejectAtAwait(error.error));
     else this.#error = error;
     for (const { resolve } of waiting) resolve(END);
   }

@@ -5,6 +5,7 @@
 import type { Channel } from '../connection/channel.js';
 import { Connection } from '../connection/connection.js';
 import type { ReportedFailure } from '../core/error-report.js';
+import type { MessageContext } from '../reduction/attachments.js';
 import type { Control, TaskMessage, WorkerMessage } from './protocol.js';
 
 /** How many messages are handled before other events have their turn. */
@@ -35,8 +36,13 @@ export abstract class WorkerLink {
     this.#channel = Connection.internals(connection).channel;
   }
 
+  /** The native id of the endpoint over which tasks go. */
+  get endpoint(): number {
+    return this.#channel.id;
+  }
+
   /** Sends a task. Rejects if a value cannot be serialised, or if the worker is gone. */
-  abstract sendTask(message: TaskMessage): Promise<void>;
+  abstract sendTask(message: TaskMessage, context: MessageContext): Promise<void>;
 
   /** Says something about an attempt of a task, if the worker is still there. */
   abstract control(kind: Control, ticket: number, count?: number): void;

@@ -2,11 +2,11 @@
 //
 // Arrays over shared memory in pickles. Python evaluates a text that makes an array over the same memory, with the source in
 // arrays.py. An array in such memory comes back as the same call, and nothing else that would be evaluated is read here.
-import { MessageContext } from '../connection/ticketed-message.js';
 import { NotSupported } from '../core/errors.js';
 import { rebuildObject, reduceObject, type Reducible } from '../reduction/registry.js';
 import { shareableName } from '../reduction/shareable.js';
 import type { SharedMemoryDescriptor } from '../shared-memory/shared-memory.js';
+import { MessageContext } from '../reduction/attachments.js';
 import { described } from '../reduction/description.js';
 import type { Exporter } from '../reduction/exporters.js';
 import { sharedView } from '../reduction/shared-views.js';
@@ -57,8 +57,12 @@ export function reduceInMessage(object: object, context: FormatContext | undefin
     continues: false,
     descriptor: refuse,
     semaphore: refuse,
+    endpoint: context.endpoint,
     onFailure: (undo) => {
       context.onFailure(undo);
+    },
+    onSettled: (settled) => {
+      context.onSettled(settled);
     },
   };
   if (shareableName(object) !== MEMORY) return reduceSharedArray(object, exporter);

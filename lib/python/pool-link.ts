@@ -8,6 +8,7 @@ import { RemoteError } from '../core/pool-errors.js';
 import { fromWorker, type Control, type TaskMessage, type WorkerMessage } from '../pool/protocol.js';
 import { WorkerLink } from '../pool/worker-link.js';
 import { sharedReducers } from './array-pickles.js';
+import type { MessageContext } from '../reduction/attachments.js';
 import { decodePickle } from '../serialization/pickle/codec.js';
 import { reducerTable } from '../serialization/pickle/hooks.js';
 
@@ -44,18 +45,10 @@ export class PythonLink extends WorkerLink {
     this.#control = control;
   }
 
-  async sendTask({
-    ticket,
-    target,
-    args,
-    kwargs = {},
-    mode,
-    credits,
-    logs,
-    context = {},
-    progress,
-  }: TaskMessage): Promise<void> {
-    await this.connection.send([ticket, target, args, kwargs, mode, credits, logs, context, progress]);
+  sendTask(task: TaskMessage, message: MessageContext): Promise<void> {
+    const { ticket, target, args, kwargs = {}, mode, credits, logs, context = {}, progress } = task;
+    const row = [ticket, target, args, kwargs, mode, credits, logs, context, progress];
+    return this.connection.sendIn(message, row);
   }
 
   control(kind: Control, ticket: number, count = 0): void {

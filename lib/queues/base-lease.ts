@@ -59,14 +59,18 @@ export abstract class BaseLease<T> {
     this.#ended = true;
   }
 
+  /** @internal Called with the error of an end. Unless the lease has ended otherwise, the end can be repeated. */
+  protected failed(error: unknown): never {
+    if (!(error instanceof TaskDoneError)) this.#ended = false;
+    throw error;
+  }
+
   async #end(finished: boolean): Promise<void> {
     this.begin();
     try {
       await this.endLease(finished);
     } catch (error) {
-      // An end that has failed otherwise can be repeated.
-      if (!(error instanceof TaskDoneError)) this.#ended = false;
-      throw error;
+      this.failed(error);
     }
   }
 }

@@ -24,7 +24,7 @@ import { LostItemsWatch, type LostItems } from './lost-items.js';
 import type { Item, QueueStats } from './transport.js';
 import { BorrowedBytes } from '../serialization/borrowed-bytes.js';
 import type { Exporter } from '../reduction/exporters.js';
-import { passOn } from '../reduction/shared-views.js';
+import { MessageContext } from '../reduction/attachments.js';
 import { checkFunction, checkInteger } from '../core/validate.js';
 
 /** Options of `put` and `get`. */
@@ -336,13 +336,22 @@ export abstract class BaseQueue<T> {
    */
   protected withEncoded<R>(item: T, put: (encoded: Item) => R): R {
     const resources = this.#resources;
-    const endpoint = resources instanceof LeaseResources ? -1 : resources.pipe.writer.id;
-    return passOn(endpoint, () => this.#encode(item), put);
+    const context = new MessageContext(resources instanceof LeaseResources ? -1 : resources.pipe.writer.id);
+    const fail = (error: unknown): never => {
+      context.failed();
+      throw error;
+    };
+    try {
+      const passed = put(this.#encode(item, context));
+      return passed instanceof Promise && context.holds ? (passed.catch(fail) as R) : passed;
+    } catch (error) {
+      return fail(error);
+    }
   }
 
   /** The bytes of an item. A longer one than a member can get would break the queue for all of them. */
-  #encode(item: T): Item {
-    const encoded = this.#resources.format.encodeBorrowed(item);
+  #encode(item: T, context: MessageContext): Item {
+    const encoded = this.#resources.format.encodeBorrowed(item, context);
     const length = encoded instanceof BorrowedBytes ? encoded.prefix.length + encoded.bytes.length : encoded.length;
     const [longest, option] = this.#resources.longest;
     if (length <= longest) return encoded;

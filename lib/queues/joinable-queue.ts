@@ -200,20 +200,17 @@ export class JoinableQueue<T = unknown> extends Queue<T> {
     return !this.#joinable.unfinished.hasValue;
   }
 
-  /** Calls `callback` when the unfinished items can no longer be finished. Returns a function that cancels this. */
+  /**
+   * Calls `callback` when the unfinished items can no longer be finished. Returns a function that cancels this. After the first
+   * change of the queue's state nothing tells of further ones, for which the join looks itself.
+   */
   #onEnd(callback: () => void): () => void {
-    let stopListening = (): void => undefined;
-    const listen = (): void => {
-      stopListening = this.transport.onceChanged(() => {
-        if (this.transport.end !== undefined) callback();
-        else listen();
-      });
+    const { transport } = this;
+    const look = (): void => {
+      if (transport.end !== undefined) callback();
     };
-    if (this.transport.end !== undefined) callback();
-    else listen();
-    return () => {
-      stopListening();
-    };
+    look();
+    return transport.changed ? () => undefined : transport.onceChanged(look);
   }
 }
 

@@ -99,7 +99,13 @@ export class LeaseTransport implements QueueTransport {
       const [receipt, length, deliveries, dead] = found as unknown as [number, number, number, number];
       let bytes: Buffer | undefined;
       if (status === codes.largeMessage) {
-        bytes = allocateCopied(length);
+        try {
+          bytes = allocateCopied(length);
+        } catch {
+          // Another consumer may have memory for it.
+          this.#end(receipt, false);
+          return codes.noMemory;
+        }
         leases.read(this.#id, receipt, bytes);
       }
       if (dead === 0) {
@@ -235,9 +241,9 @@ export class LeaseTransport implements QueueTransport {
     return this.#attempt(leases.end(this.#id, receipt, finished));
   }
 
-  /** Calls `callback` when a call that was `busy` is to be repeated. */
-  onceFree(callback: () => void): () => void {
-    return this.#afterPause(callback);
+  /** Calls `callback` when a call that was `busy` is to be repeated. The process stays for that. */
+  onceFree(callback: () => void): void {
+    setTimeout(callback, this.#nextPause());
   }
 
   /** The blocking form of `onceFree`. */
@@ -270,10 +276,12 @@ export class LeaseTransport implements QueueTransport {
       this.#letters = undefined;
       process.emitWarning(`An item cannot be put on the queue for dead letters: ${(error as Error).message}`);
     }
-    const end = (): void => {
-      if (this.endLease(receipt, moved) === codes.busy) this.#afterPause(end);
-    };
-    end();
+    this.#end(receipt, moved);
+  }
+
+  /** Ends a lease as soon as no other member keeps the lock. */
+  #end(receipt: number, finished: boolean): void {
+    if (this.endLease(receipt, finished) === codes.busy) this.#afterPause(() => this.#end(receipt, finished));
   }
 
   #attempt(status: number): number {

@@ -39,7 +39,11 @@ export class Lease<T> extends BaseLease<T> {
 
   #endSync(finished: boolean, operation: string): void {
     this.begin();
-    endLeaseSync(this.#transport, this.#receipt, finished, operation);
+    try {
+      endLeaseSync(this.#transport, this.#receipt, finished, operation);
+    } catch (error) {
+      this.failed(error);
+    }
   }
 }
 
@@ -56,7 +60,9 @@ function attempt(transport: LeaseTransport, receipt: number, finished: boolean):
 /** Ends a lease, the oldest one of this consumer for 0. */
 export async function endLease(transport: LeaseTransport, receipt: number, finished: boolean): Promise<void> {
   while (attempt(transport, receipt, finished)) {
-    await new Promise<void>((resolve) => transport.onceFree(resolve));
+    await new Promise<void>((resolve) => {
+      transport.onceFree(resolve);
+    });
   }
 }
 

@@ -115,7 +115,12 @@ export class QueueReader {
       if (!isWait(status)) throw this.#failure(status);
       const { inside } = this.#transport;
       const until = inside ? Math.min(deadline, performance.now() + CHECK_MS) : deadline;
-      if (this.#transport.blockUntilGettable(status, until, operation)) continue;
+      try {
+        if (this.#transport.blockUntilGettable(status, until, operation)) continue;
+      } catch (error) {
+        this.#rest();
+        throw error;
+      }
       if (inside) this.#transport.checkMembers();
       if (performance.now() < deadline) continue;
       this.#watch(status);

@@ -2,7 +2,7 @@
 //
 // The putting half of a queue: the calls that wait for a slot, and those that wait until what was accepted is written.
 import { isLimited, type Limits } from '../core/deadline.js';
-import { BusyError, Full, TimeoutError } from '../core/errors.js';
+import { BusyError, Full, InterruptedError, TimeoutError } from '../core/errors.js';
 import { queueError } from '../core/status-errors.js';
 import { Fifo } from '../core/fifo.js';
 import { native } from '../native/addon.js';
@@ -91,8 +91,13 @@ export class QueueWriter {
     if (status < 0) throw queueError(status, 'write');
     this.used = true;
     if (status <= this.#highWaterMark) return;
-    const written = this.#transport.blockUntilWritten(this.#highWaterMark, deadline, operation);
-    // A timeout is no error: the item was accepted, and the time limit was for waiting.
+    let written: number = codes.timedOut;
+    try {
+      written = this.#transport.blockUntilWritten(this.#highWaterMark, deadline, operation);
+    } catch (error) {
+      if (!(error instanceof InterruptedError)) throw error;
+    }
+    // Neither a timeout nor a signal is an error: the item was accepted, and a repeated call would put it twice.
     if (written < 0 && written !== codes.timedOut) throw queueError(written, 'write');
   }
 
@@ -217,14 +222,14 @@ export class QueueWriter {
         this.#stopWaiting = undefined;
         this.#serve(hasSlot);
       });
+      this.#stopListening ??= this.#transport.onceChanged(() => {
+        this.#stopListening = undefined;
+        this.#serve(false);
+      });
     } catch (error) {
-      for (const call of this.#waiting.removeAll()) call.reject(error);
+      this.close(() => error as Error);
       return;
     }
-    this.#stopListening ??= this.#transport.onceChanged(() => {
-      this.#stopListening = undefined;
-      this.#serve(false);
-    });
     // Without a notification, poll for changes.
     if (!this.#transport.notifies)
       this.#timer ??= setInterval(() => {

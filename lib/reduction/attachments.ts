@@ -14,15 +14,60 @@ import {
   type TransferableSemaphore,
 } from './exporters.js';
 
+/** One message, while it is made and on its way. */
+export class MessageContext {
+  /** The native id of the endpoint over which it goes; -1 if that is not known. */
+  readonly endpoint: number;
+  #undo: (() => void)[] | undefined;
+  #settled: (() => void)[] | undefined;
+
+  constructor(endpoint = -1) {
+    this.endpoint = endpoint;
+  }
+
+  /** Calls `undo` if the message cannot be encoded, sent, or decoded, after all. */
+  onFailure(undo: () => void): void {
+    (this.#undo ??= []).push(undo);
+  }
+
+  /** Calls `settled` when no process can receive the message any more, as far as that is known here. */
+  onSettled(settled: () => void): void {
+    (this.#settled ??= []).push(settled);
+  }
+
+  /** Whether it holds something as long as it can be received. */
+  get holds(): boolean {
+    return this.#settled !== undefined;
+  }
+
+  /** Undoes what was done for the message. */
+  failed(): void {
+    for (const undo of this.#undo?.splice(0) ?? []) undo();
+  }
+
+  /** Gives up what the message holds. Harmless if it was received. */
+  settled(): void {
+    for (const settled of this.#settled?.splice(0) ?? []) settled();
+  }
+}
+
 /** Collects the descriptors that travel with a message. */
 export class Attachments implements Exporter {
   readonly recorded = true;
   readonly serialization = 'structured';
   readonly toOneProcess = true;
   readonly continues = true;
-  readonly #undo: (() => void)[] = [];
+  readonly #context: MessageContext;
   /** The descriptors of this process, in the order of their numbers in the message. */
   readonly fds: number[] = [];
+
+  constructor(context: MessageContext) {
+    this.#context = context;
+  }
+
+  get endpoint(): number {
+    return this.#context.endpoint;
+  }
 
   descriptor(fd: number): DescriptorAddress {
     return { fd: this.fds.push(fd) - 1 };
@@ -33,12 +78,11 @@ export class Attachments implements Exporter {
   }
 
   onFailure(undo: () => void): void {
-    this.#undo.push(undo);
+    this.#context.onFailure(undo);
   }
 
-  /** Undoes the export, if the message will not be sent. */
-  failed(): void {
-    for (const undo of this.#undo.splice(0)) undo();
+  onSettled(settled: () => void): void {
+    this.#context.onSettled(settled);
   }
 }
 

@@ -53,6 +53,8 @@ export interface Exporter {
   readonly toOneProcess: boolean;
   /** Whether the receiver can continue with the bytes that were read ahead here. */
   readonly continues: boolean;
+  /** The native id of the endpoint over which the object goes in a message. */
+  readonly endpoint?: number;
   descriptor(fd: number): DescriptorAddress;
   semaphore(semaphore: TransferableSemaphore): SemaphoreAddress;
   /** Registers `undo`, which runs if the object is not passed on after all. */

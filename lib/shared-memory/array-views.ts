@@ -11,7 +11,7 @@ import { perEnvironment } from '../core/per-environment.js';
 import { checkInteger } from '../core/validate.js';
 import { native } from '../native/addon.js';
 import { kReduce, registerRebuild, type Reduced, type Reducible } from '../reduction/registry.js';
-import { addHold, messageEndpoint, registerSharedViews } from '../reduction/shared-views.js';
+import { registerSharedViews } from '../reduction/shared-views.js';
 import { isMarked, markArray } from '../serialization/array-mark.js';
 import { forbidTransfer } from './memory-block.js';
 
@@ -102,7 +102,7 @@ function find(view: ArrayBufferView): Reducible | undefined {
   if (!isSharedBuffer(buffer)) return undefined;
   return {
     [kReduce](exporter): SharedArrayAddress {
-      const sent = arrays.send(buffer, messageEndpoint());
+      const sent = arrays.send(buffer, exporter.endpoint ?? -1);
       if (typeof sent === 'number') throw systemError(sent, 'send', 'a shared array that is in too many messages');
       const [folder, file, generation, word, ticket] = sent;
       remember(file, buffer);
@@ -111,7 +111,6 @@ function find(view: ArrayBufferView): Reducible | undefined {
       };
       exporter.onFailure(end);
       exporter.onSettled?.(end);
-      addHold(end);
       const elements = (view as { [Symbol.toStringTag]?: string })[Symbol.toStringTag] as string;
       const { BYTES_PER_ELEMENT: width = 1 } = view as { BYTES_PER_ELEMENT?: number };
       const place = { elements, offset: view.byteOffset, length: view.byteLength / width };

@@ -18,6 +18,11 @@ describe('A system call that fails in a queue', function () {
       .and.to.include('pthread_create 11');
   });
 
+  // Regression: a put that waits for a slot ended the process by an uncaught error.
+  it('fails a put that waits, or the item arrives', async function () {
+    expect(await expectHarmlessFaults('queue-faults', 'wait')).to.include('epoll_ctl');
+  });
+
   // Regression: a shortage of memory at the boundary of two items broke the queue for all members.
   it('fails that get, or the item is there; the next get gets it otherwise', async function () {
     expect(await expectHarmlessFaults('queue-faults', 'get')).to.include('preadv2');

@@ -76,6 +76,35 @@ describe('A consumer of a queue with leases', () => {
     queue.close();
   });
 
+  it('ends its lease at the end of its program, although another member has the lock just then', async () => {
+    // Regression: the process ended first, and the item was handed out again.
+    const queue = new JoinableQueue<unknown>(small);
+    await queue.put(1);
+    const { process: consumer, results } = startLeaseRole('finishLate', (to) => [queue, to]);
+    expect(await within(60_000, consumer.join(), 'the end of the consumer')).to.equal(true);
+    expect(await results.recv()).to.equal('finished');
+    await queue.join();
+    queue.close();
+  });
+
+  it('ends its lease by a second call, when a signal has interrupted the first', async () => {
+    // Regression: the second call was a TaskDoneError, and the item stayed leased.
+    const queue = new JoinableQueue<unknown>(small);
+    await queue.put(1);
+    const { process: consumer, results } = startLeaseRole('finishInterrupted', (to) => [queue, to]);
+    expect(await results.recv()).to.equal('finishes');
+    let told: unknown;
+    void results.recv().then((code) => (told = code));
+    while (told === undefined && consumer.isAlive()) {
+      process.kill(consumer.pid as number, 'SIGUSR2');
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    await consumer.join();
+    expect(told).to.equal('ERR_MP_INTERRUPTED');
+    await queue.join();
+    queue.close();
+  });
+
   for (const how of ['terminate', 'exit'] as const) {
     it(`that is a worker thread counts as dead when the thread ends (${how})`, async () => {
       const queue = new JoinableQueue<unknown>(small);

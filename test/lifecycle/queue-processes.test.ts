@@ -2,9 +2,9 @@
 //
 // Queues between processes that mp.Process has started.
 import { expect } from 'chai';
-import { JoinableQueue, Queue, type Connection } from 'node-multiprocessing';
+import { JoinableQueue, Pipe, Queue, type Connection, type Process } from 'node-multiprocessing';
 
-import { turns } from '../helpers/index.js';
+import { track, turns, within } from '../helpers/index.js';
 import { expectExactlyOnce, makePassAndDrop, resultsPipe, startRole, startTeller } from './support/queue-loops.js';
 import { freshSeed } from '../helpers/random.js';
 
@@ -51,6 +51,56 @@ describe('Queue.shutdown', function () {
     expect(await results.recv()).to.equal('waiting');
     expect(await results.recv()).to.deep.equal([1, 2, 3]);
     await process.join();
+    queue.close();
+  });
+});
+
+/** Sends signals, the first of which may come too early, until a process has reported. */
+async function answerToSignals({ pid }: Process, results: Connection<never, unknown>): Promise<unknown> {
+  let told: unknown;
+  void results.recv().then((value) => (told = value));
+  while (told === undefined) {
+    process.kill(pid as number, 'SIGUSR2');
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  return told;
+}
+
+describe('A blocking put that a signal interrupts', function () {
+  it('returns if the item was accepted', async function () {
+    // Regression: it was an InterruptedError, and a repeated call put the item a second time.
+    const queue = new Queue<unknown>({ highWaterMark: 1000 });
+    const { process: producer, results } = startTeller('putInterrupted', (to) => [queue, to]);
+    while (queue.empty()) await turns(1);
+    expect(await answerToSignals(producer, results)).to.equal('done');
+    expect(await queue.get()).to.have.length(4_000_000);
+    await producer.join();
+    expect(queue.stats().put).to.equal(1);
+    queue.close();
+  });
+});
+
+describe('A blocking get that a signal interrupts inside of an item', function () {
+  it('leaves the rest to the event loop, which does not hold up the other members', async function () {
+    // Regression: the process kept the lock of the readers until its next get.
+    const LENGTH = 4_000_000;
+    const queue = new Queue<unknown>();
+    const producer = startRole('putNumbers', queue as Queue<number>, 1, LENGTH);
+    while (queue.empty()) await turns(1);
+    // With a part of the item in the pipe.
+    process.kill(producer.pid as number, 'SIGSTOP');
+    const [ours, theirs] = Pipe().map((end) => track(end)) as [Connection, Connection];
+    const consumer = startRole('getInterrupted', queue, theirs);
+    theirs.close();
+    expect(await ours.recv()).to.equal('started');
+    while (!queue.empty()) await turns(1);
+    expect(await answerToSignals(consumer, ours)).to.equal('ERR_MP_INTERRUPTED');
+    process.kill(producer.pid as number, 'SIGCONT');
+    await queue.put('next');
+    expect(await within(60_000, queue.get(), 'the next item')).to.equal('next');
+    await ours.send('go on');
+    expect(await within(60_000, ours.recv(), 'the first item')).to.equal(2);
+    for (const each of [producer, consumer]) await each.join();
     queue.close();
   });
 });

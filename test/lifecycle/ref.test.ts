@@ -26,6 +26,8 @@ describe('A process', function () {
     'unref wait',
     'unref recv with a timeout',
     'recv, then unref',
+    // Regression: its timer kept the process alive.
+    'recv with a timeout, then unref',
     'ref and unref of a dup()',
     'unref acquire of a taken Lock',
     'unref wait of a Condition',

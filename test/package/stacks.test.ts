@@ -100,6 +100,25 @@ const STATEMENTS: Record<string, readonly string[]> = {
   "a method in CPython's spelling": ['ours.recv_bytes_into(5);', 'queue.put_nowait(() => {});'],
 };
 
+/** Statements whose last one waits, until an event makes it fail. */
+const EVENTS: Record<string, readonly string[]> = {
+  'the end of the data': [
+    'const [ours, theirs] = mp.Pipe();',
+    'setImmediate(() => theirs.close());',
+    'await ours.recv();',
+  ],
+  'the end of its time': ['await new mp.Queue().get({ timeout: 1 });'],
+  'its signal': [
+    'const lock = new mp.Lock();',
+    'await lock.acquire();',
+    'await Promise.all([lock.acquire({ signal: AbortSignal.timeout(1) })]);',
+  ],
+  'the end of a pool': [
+    "const pool = new mp.Pool({ module: '/none.mjs', target: 'none', processes: 1 });",
+    'await pool.apply([]);',
+  ],
+};
+
 describe('The stack of an error', () => {
   for (const [kind, statements] of Object.entries(STATEMENTS)) {
     it(`begins at the user's call of ${kind}, and Node prints that line`, () => {
@@ -137,6 +156,15 @@ describe('The stack of an error', () => {
     ];
     expectCalls(run('mjs', lines));
   });
+
+  for (const [event, statements] of Object.entries(EVENTS)) {
+    // Regression: the stack had calls inside the package only, and said nothing of the user's program.
+    it(`begins at the user's await of a call that ends by ${event}`, () => {
+      const [last, ...first] = [...statements].reverse();
+      const work = [...first.reverse().map((line) => `  ${line}`), `  ${last}${MARK}`];
+      expectCalls(run('mjs', [IMPORT, 'async function work() {', ...work, '}', 'await work();']));
+    });
+  }
 
   it("begins at the user's call in a CommonJS program, and Node prints no line", () => {
     const printed = run('cjs', [REQUIRE, `new mp.Lock().release();${MARK}`]);

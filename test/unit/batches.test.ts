@@ -2,7 +2,15 @@
 //
 // Many messages at once: what is in a batch, what ends it early, and what is held between two receives.
 import { expect } from 'chai';
-import { Connection, Pipe, type BatchOptions } from 'node-multiprocessing';
+import {
+  attach,
+  Connection,
+  describe as describeObject,
+  Lock,
+  Pipe,
+  wait,
+  type BatchOptions,
+} from 'node-multiprocessing';
 
 import {
   kinds,
@@ -11,6 +19,7 @@ import {
   rejects,
   throws,
   track,
+  within,
   writeRaw,
   type AnyConnection,
   type Mode,
@@ -196,6 +205,33 @@ describe('Connection.recvMany', () => {
     await track(received).send('through it');
     expect(await kept.recv()).to.equal('through it');
     expect(await reader.recvMany()).to.deep.equal([2]);
+  });
+
+  it('leaves an object without descriptors to the next receive, and poll and wait know of it', async () => {
+    // Regression: poll and wait did not end.
+    const [reader, writer] = Pipe().map((end) => track(end)) as [Connection, Connection];
+    const lock = new Lock();
+    await sendAll(writer, [1, lock]);
+    expect(await reader.recvMany()).to.deep.equal([1]);
+    expect(reader.pollSync()).to.equal(true);
+    expect(await within(30_000, reader.poll(null), 'poll')).to.equal(true);
+    expect(await within(30_000, wait([reader]), 'wait')).to.deep.equal([reader]);
+    const received = (await reader.recv()) as Lock;
+    expect(await reader.poll()).to.equal(false);
+    for (const each of [received, lock]) each.close();
+  });
+
+  it('leaves an object in a Connection that cannot be passed on before it is received', async () => {
+    // Regression: the object was lost.
+    const [reader, writer] = Pipe().map((end) => track(end)) as [Connection, Connection];
+    const lock = new Lock();
+    await sendAll(writer, [1, lock, 2]);
+    expect(await reader.recvMany()).to.deep.equal([1]);
+    throws(() => describeObject(reader), { code: 'ERR_MP_BUSY' });
+    ((await reader.recv()) as Lock).close();
+    lock.close();
+    const passed = track(attach(describeObject(reader)) as Connection);
+    expect(await passed.recv()).to.equal(2);
   });
 
   it('leaves a descriptor behind messages to recvHandle', async () => {

@@ -117,6 +117,32 @@ describe('A JoinableQueue with leases', () => {
   });
 });
 
+describe('An item of a queue with leases for which there is no memory', () => {
+  for (const waits of [false, true]) {
+    it(`is given back (${waits ? 'to a get that waits' : 'to a get'})`, () =>
+      withQueue(new JoinableQueue({ leases: true }), async (queue) => {
+        // Regression: it stayed leased, and a get that waited ended the process by an uncaught error.
+        const other = second(queue);
+        const { allocUnsafeSlow } = Buffer;
+        try {
+          const waiting = waits ? [queue.get()] : [];
+          await other.put(Buffer.alloc(200_000));
+          Buffer.allocUnsafeSlow = () => {
+            throw new RangeError('Array buffer allocation failed');
+          };
+          await rejects(waiting[0] ?? queue.get(), { code: 'ENOMEM' });
+        } finally {
+          Buffer.allocUnsafeSlow = allocUnsafeSlow;
+        }
+        const lease = await within(30_000, other.getLease(), 'the item');
+        expect([(lease.item as Buffer).length, lease.deliveries]).to.deep.equal([200_000, 2]);
+        await lease.done();
+        await queue.join();
+        other.close();
+      }));
+  }
+});
+
 describe('A lease', () => {
   it('is ended by done or release, of which each consumer has its own', () =>
     withQueue(new JoinableQueue<number>(small), (queue) =>

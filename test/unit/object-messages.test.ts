@@ -2,8 +2,10 @@
 //
 // Objects of this package inside messages. They arrive as what they are, in order with the other messages. Objects that
 // cannot travel are refused before anything is sent.
-import { expect } from 'chai';
+import { closeSync, openSync } from 'node:fs';
 import { serialize } from 'node:v8';
+
+import { expect } from 'chai';
 
 import * as mp from 'node-multiprocessing';
 
@@ -86,6 +88,19 @@ describe('Objects in messages', () => {
     received.lock.release();
     received.condition.close();
     condition.close();
+  });
+
+  it('leave no descriptor open that is not what the message says', async () => {
+    // Regression: it stayed open.
+    const { reader, writer } = makePair('socketpair');
+    const connection = { type: 'Connection', readable: true, writable: true, serialization: 'structured', options: {} };
+    const objects = [[{ ...connection, descriptor: { fd: 0 } }], []];
+    const content = { objects, value: serialize('value'), descriptors: 1 };
+    writeRaw(writer, frame(Buffer.concat([Buffer.of(0xff, 0), serialize(content)])));
+    const file = openSync('/dev/null', 'r');
+    await writer.sendHandle(file);
+    closeSync(file);
+    await rejects(reader.recv(), { code: 'ERR_MP_UNPICKLING' });
   });
 
   it('carry along what was read ahead', async () => {

@@ -245,6 +245,22 @@ describe('Queue.shutdown', () => {
       );
     }));
 
+  it('lets a join sleep until the items that are left are finished', () =>
+    withQueue(new JoinableQueue<number>(), async (queue) => {
+      // Regression: the event loop turned without a pause.
+      await queue.put(1);
+      await queue.get();
+      const before = queue.join();
+      queue.shutdown();
+      const joins = [before, queue.join()];
+      const { nodeTiming } = performance as { nodeTiming: { uvMetricsInfo?: { loopCount: number } } };
+      const start = nodeTiming.uvMetricsInfo?.loopCount ?? 0;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      expect((nodeTiming.uvMetricsInfo?.loopCount ?? 0) - start).to.be.below(50);
+      await queue.taskDone();
+      await Promise.all(joins);
+    }));
+
   it('ends pending gets and loops', () =>
     withQueue(new Queue<number>(), async (queue) => {
       const get = queue.get();

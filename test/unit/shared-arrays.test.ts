@@ -173,6 +173,34 @@ describe('sharedArray', () => {
     expect(blocks()).to.have.lengthOf(0);
   });
 
+  it('is not given up with a value that cannot be sent and whose getter has sent it elsewhere', async () => {
+    // Regression: what the getter had sent could not be opened any more.
+    const array = sharedArray.from(Uint8Array.of(1, 2));
+    const [left, right] = mp.Pipe();
+    track(left);
+    track(right);
+    const queue = new mp.Queue<unknown>();
+    const sent: Promise<void>[] = [];
+    const item = {
+      get first() {
+        return sent.push(left.send(array));
+      },
+      second: () => 1,
+    };
+    await rejects(queue.put(item), { code: 'ERR_MP_PICKLING' });
+    await Promise.all(sent);
+    sharedArray.release(array);
+    await turns();
+    expect(native.arrays.trim()).to.equal(false);
+    // The getter runs once more for the error.
+    for (let i = 0; i < sent.length; i++) {
+      const received = (await right.recv()) as Uint8Array;
+      expect([...received]).to.deep.equal([1, 2]);
+      if (i === sent.length - 1) sharedArray.release(received);
+    }
+    queue.close();
+  });
+
   // Regression: messages that were never received held their memory until their sender ended.
   describe('in a message that no process can receive any more', () => {
     const cases: Record<string, (array: Uint8Array) => Promise<void>> = {

@@ -13,10 +13,22 @@ import {
   Connection,
   describe as describeObject,
   Pipe,
+  wait,
   type ConnectionOptions,
 } from 'node-multiprocessing';
 
-import { listen, modes, ownTmpdir, rejects, throws, track, turns, via, type AnyConnection } from '../helpers/index.js';
+import {
+  listen,
+  modes,
+  ownTmpdir,
+  rejects,
+  throws,
+  track,
+  turns,
+  via,
+  within,
+  type AnyConnection,
+} from '../helpers/index.js';
 
 /** A pickle of a Connection, as Python sends it, whose descriptor is to be had at this address. */
 function ticket(address: string): Buffer {
@@ -174,6 +186,29 @@ describe('A ticket in a pickle', function () {
     for (const socket of sockets) socket.destroy();
     await new Promise((resolve) => server.close(resolve));
     rmSync(join(tmpdir(), 'mp-slow'), { recursive: true, force: true });
+  });
+
+  it('counts as something to receive until it is collected', async function () {
+    // Regression: poll and wait did not end, also when the Connection had been collected.
+    mkdirSync(join(tmpdir(), 'mp-silent'), { mode: 0o700 });
+    const path = join(tmpdir(), 'mp-silent', 'listener');
+    const sockets: Socket[] = [];
+    const server = createServer((socket) => sockets.push(socket));
+    await new Promise<void>((resolve) => server.listen(path, resolve));
+    const [a, b] = pipe();
+    await b.send('first');
+    await b.sendBytes(ticket(path));
+    expect(await a.recvMany()).to.deep.equal(['first']);
+    expect(a.pollSync()).to.equal(true);
+    expect(a.tryRecv()).to.equal(undefined);
+    expect(await a.poll()).to.equal(true);
+    expect(await within(30_000, wait([a]), 'wait')).to.deep.equal([a]);
+    while (sockets.length === 0) await turns();
+    for (const socket of sockets) socket.destroy();
+    await rejects(a.recv(), { code: 'ERR_MP_UNPICKLING' });
+    expect(await a.poll()).to.equal(false);
+    await new Promise((resolve) => server.close(resolve));
+    rmSync(join(tmpdir(), 'mp-silent'), { recursive: true, force: true });
   });
 
   it('is collected on a connection of a Listener with takesConnections', async function () {

@@ -208,8 +208,13 @@ export class Receiver {
   /** Whether a receive would make progress without reading from the kernel. */
   get ready(): boolean {
     const message = this.#kept.first;
-    if (message?.waitsElsewhere === true) return message.complete;
+    if (message !== undefined && (message.waitsElsewhere || message.complete)) return true;
     return this.#batches.postponed || this.#source.ready;
+  }
+
+  /** Whether a message was received of which something may still be to come. */
+  get keepsMessage(): boolean {
+    return this.#kept.first !== undefined;
   }
 
   /** Gives what was read ahead back to the native layer, for another reader of the stream. */

@@ -4,6 +4,7 @@
 import { rebuildReported, type ReportedFailure } from '../../core/error-report.js';
 import { UnpicklingError } from '../../core/errors.js';
 import { RemoteError } from '../../core/pool-errors.js';
+import type { MessageContext } from '../../reduction/attachments.js';
 import type { TaskContext } from '../context.js';
 import { fromWorker, toWorker, type Control, type Mode, type TaskMessage, type WorkerMessage } from '../protocol.js';
 import { WorkerLink } from '../worker-link.js';
@@ -34,9 +35,10 @@ export type ToNode =
 export type FromNode = readonly [kind: number, body?: unknown];
 
 export class NodeLink extends WorkerLink {
-  sendTask(task: TaskMessage): Promise<void> {
+  sendTask(task: TaskMessage, message: MessageContext): Promise<void> {
     const { id, ticket, attempt, target, args, mode, credits, logs, progress, context } = task;
-    return this.#send([toWorker.task, id, ticket, attempt, target, args, mode, credits, logs, progress, context]);
+    const row: TaskRow = [toWorker.task, id, ticket, attempt, target, args, mode, credits, logs, progress, context];
+    return this.connection.sendIn(message, row);
   }
 
   control(kind: Control, ticket: number, count = 0): void {
@@ -75,13 +77,9 @@ export class NodeLink extends WorkerLink {
     }
   }
 
-  #send(message: ToNode): Promise<void> {
-    return this.connection.send(message);
-  }
-
   #tell(message: ToNode): void {
     if (this.connection.closed) return;
     // A worker that has gone is noticed by its end.
-    this.#send(message).catch(() => undefined);
+    this.connection.send(message).catch(() => undefined);
   }
 }

@@ -2,10 +2,14 @@
 //
 // Targets of the tests' Processes that have a queue with leases.
 import { once } from 'node:events';
+import { fstatSync, readdirSync, readlinkSync, writeSync } from 'node:fs';
 
 import type { Connection, JoinableQueue } from 'node-multiprocessing';
 
 import { Random } from '../../helpers/random.js';
+
+const LOCK_OFFSET = 40;
+const LEASE_BYTES = 64 * 1024;
 
 /** An item of the loops: its producer, its number, and bytes. */
 export type Numbered = readonly [producer: number, number: number, data: Uint8Array];
@@ -28,6 +32,44 @@ export async function finishWhenTold(queue: JoinableQueue, results: Connection):
   clearInterval(alive);
   await lease.done();
   await results.send('finished');
+}
+
+/** Writes which member has the lock of the shared memory: `Header::lock` of native/leases/lease_layout.h. */
+function setLock(holder: bigint): void {
+  const links = readdirSync('/proc/self/fd').flatMap((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`).startsWith('/memfd:') ? [Number(fd)] : [];
+    } catch {
+      return [];
+    }
+  });
+  const blocks = links.filter((fd) => fstatSync(fd).size > LEASE_BYTES);
+  if (blocks.length !== 1) throw new Error(`There are ${blocks.length} blocks`);
+  writeSync(blocks[0] as number, BigUint64Array.of(holder), 0, 8, LOCK_OFFSET);
+}
+
+/** Ends a lease while the lock seems to be that of the first member for a while. Nothing else keeps the process alive. */
+export async function finishLate(queue: JoinableQueue, results: Connection): Promise<void> {
+  const lease = await queue.getLease();
+  setLock(1n);
+  setTimeout(() => setLock(0n), 50).unref();
+  await lease.done();
+  await results.send('finished');
+}
+
+/** The same, blocking, until a signal interrupts that. */
+export async function finishInterrupted(queue: JoinableQueue, results: Connection): Promise<void> {
+  process.on('SIGUSR2', () => undefined);
+  const lease = await queue.getLease();
+  setLock(1n);
+  await results.send('finishes');
+  try {
+    lease.doneSync();
+  } catch (error) {
+    setLock(0n);
+    lease.doneSync();
+    await results.send((error as { code: string }).code);
+  }
 }
 
 /** Waits in a call, which it names. */

@@ -2,6 +2,8 @@
 //
 // queue-faults <scene>: makes one system call after the other fail in a queue's operations, and looks each time
 // whether the queue is as before or the operation complete. Prints a FaultReport.
+import { setImmediate as turn } from 'node:timers/promises';
+
 import { attach, describe, JoinableQueue, type Queue } from 'node-multiprocessing';
 
 import { holdings, settle } from '../../helpers/leaks.js';
@@ -39,6 +41,28 @@ const scenes: Record<string, () => Promise<void>> = {
       await partner.end();
       queue.close();
     }
+  },
+
+  async wait() {
+    await eachPlan('put that waits', async (plan, what) => {
+      const queue = new JoinableQueue<Item>({ maxsize: 1 });
+      await queue.put([1, new Uint8Array(1)]);
+      plan.arm();
+      const put = codeOf(queue.put([2, new Uint8Array(1)]));
+      await turn();
+      await turn();
+      const fault = plan.disarm();
+      equal((await queue.get())[0], 1, what);
+      await queue.taskDone();
+      const code = await put;
+      checkCode(code, fault, what);
+      if (code === 'done') {
+        equal((await queue.get())[0], 2, what);
+        await queue.taskDone();
+      }
+      await useOnce(queue, what);
+      queue.close();
+    });
   },
 
   async get() {

@@ -71,6 +71,31 @@ export async function takeForEver(queue: JoinableQueue<unknown>, results: Connec
   }
 }
 
+/** Gets until a signal interrupts that, reports it, and gets nothing more until it is told to. */
+export async function getInterrupted(queue: Queue<unknown>, results: Connection): Promise<void> {
+  process.on('SIGUSR2', () => undefined);
+  await results.send('started');
+  try {
+    queue.getSync();
+  } catch (error) {
+    await results.send((error as { code: string }).code);
+  }
+  await results.recv();
+  await results.send(((await queue.get()) as unknown[]).length);
+}
+
+/** Puts an item, which waits in this process, until a signal comes. Reports how that ends. */
+export async function putInterrupted(queue: Queue<unknown>, results: Connection): Promise<void> {
+  process.on('SIGUSR2', () => undefined);
+  let outcome = 'done';
+  try {
+    queue.putSync(Buffer.alloc(4_000_000));
+  } catch (error) {
+    outcome = (error as { code: string }).code;
+  }
+  await results.send(outcome);
+}
+
 /** Puts items for ever. Sends `started` first. */
 export async function putForEver(
   queue: Queue<unknown>,

@@ -70,6 +70,10 @@ const cases: Record<string, () => unknown> = {
     connection.recv().then(received, failed);
     connection.unref();
   },
+  'recv with a timeout, then unref'() {
+    connection.recv({ timeout: 3_600_000 }).then(received, failed);
+    connection.unref();
+  },
   'unref recv, then ref'() {
     connection.unref().recv().then(received, failed);
     connection.ref();
