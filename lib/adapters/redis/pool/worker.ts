@@ -25,6 +25,7 @@ import {
   type TaskItem,
 } from './messages.js';
 import { queueNames, queueOptions, type PoolQueueOptions } from './options.js';
+import { markAsOwn } from '../../../reduction/shareable.js';
 
 type Workers<F extends Target> = Omit<
   NodePoolOptions<F>,
@@ -98,6 +99,7 @@ export class RedisPoolWorker<F extends Target = Target> {
 
   /** @param options See RedisPoolWorkerOptions. The processes are started at once. */
   constructor(options: RedisPoolWorkerOptions<F>) {
+    markAsOwn(this);
     checkOptionNames(options, names);
     // Each of the processes waits with it.
     setMaxListeners(0, this.#stop.signal);
