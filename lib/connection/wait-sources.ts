@@ -3,7 +3,7 @@
 // Waits until at least one of several channels and descriptors can be read.
 import { nextTurn } from '../event-loop/next-turn.js';
 
-import { deadlineAfter, throwIfAborted, type Limits } from '../core/deadline.js';
+import { deadlineAfter, type Limits } from '../core/deadline.js';
 import { systemError, TimeoutError } from '../core/errors.js';
 import { KeepAlive } from '../event-loop/keep-alive.js';
 import { PendingCall } from '../event-loop/pending-call.js';
@@ -119,7 +119,6 @@ export async function waitForSources(
 ): Promise<boolean[]> {
   ensureStarted();
   if (!takeTurn()) await nextTurn();
-  throwIfAborted(limits);
   const ready = readyNow(find());
   if (ready.includes(true) || limits.timeout <= 0) return ready;
   const keeper = new KeepAlive();

@@ -2,7 +2,7 @@
 //
 // Time limits. A public method turns its timeout into one deadline when it is called, and all of its steps keep that
 // deadline.
-import { abortError } from './errors.js';
+import { abortError, TimeoutError } from './errors.js';
 import { checkBoolean, checkOptionNames, checkSignal, checkTimeout, optionNames } from './validate.js';
 
 /** Options of all calls that wait. */
@@ -70,9 +70,24 @@ export function isLimited({ timeout, signal }: Limits): boolean {
   return signal !== undefined || timeout !== Infinity;
 }
 
-/** To be called after every pause before `startLimits`, which does not see a signal that was aborted earlier. */
+/** For a step that must not begin any more once the signal has aborted. */
 export function throwIfAborted({ signal }: Limits): void {
   if (signal?.aborted === true) throw abortError(signal);
+}
+
+/** What ends with each signal. They have one listener together: Node takes more than ten for a leak. */
+const ends = new WeakMap<AbortSignal, { readonly all: Set<() => void>; readonly run: () => void }>();
+
+/** Calls `end` when the signal aborts. Returns what takes that back. */
+export function onceAborted(signal: AbortSignal, end: () => void): () => void {
+  const all = new Set<() => void>();
+  const known = ends.get(signal) ?? { all, run: () => known.all.forEach((each) => each()) };
+  ends.set(signal, known);
+  if (known.all.size === 0) signal.addEventListener('abort', known.run, { once: true });
+  known.all.add(end);
+  return () => {
+    if (known.all.delete(end) && known.all.size === 0) signal.removeEventListener('abort', known.run);
+  };
 }
 
 /**
@@ -94,6 +109,7 @@ export function startLimits(
   const deadline = deadlineAfter(timeout);
   let timer: NodeJS.Timeout | undefined;
   let lastTurn: NodeJS.Immediate | undefined;
+  let stopListening: (() => void) | undefined;
   const onTime = (): void => {
     // Timers count whole milliseconds and may fire a little early.
     if (millisecondsLeft(deadline) > 0) {
@@ -117,9 +133,24 @@ export function startLimits(
   const cancel = (): void => {
     clearTimeout(timer);
     clearImmediate(lastTurn);
-    signal?.removeEventListener('abort', onAbort);
+    stopListening?.();
   };
-  signal?.addEventListener('abort', onAbort, { once: true });
+  // A signal that has aborted during a pause of the call has no event any more.
+  if (signal?.aborted === true) lastTurn = setImmediate(onAbort);
+  else if (signal !== undefined) stopListening = onceAborted(signal, onAbort);
   if (timeout !== Infinity) schedule();
   return cancel;
+}
+
+/** What a promise settles to, unless the limits end before. */
+export async function limited<T>(promise: PromiseLike<T>, limits: Limits, operation: string): Promise<T> {
+  let stop!: () => void;
+  const end = new Promise<never>((_, reject) => {
+    stop = startLimits(limits, true, () => new TimeoutError(operation), reject);
+  });
+  try {
+    return await Promise.race([promise, end]);
+  } finally {
+    stop();
+  }
 }

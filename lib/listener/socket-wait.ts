@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // What connecting waits for: a socket, an answer of the peer, or time to pass.
-import { deadlineAfter, millisecondsLeft, throwIfAborted } from '../core/deadline.js';
+import { deadlineAfter, millisecondsLeft } from '../core/deadline.js';
 import { TimeoutError } from '../core/errors.js';
 import type { Wait } from '../event-loop/driver.js';
 import type { KeepAlive } from '../event-loop/keep-alive.js';
@@ -33,12 +33,10 @@ abstract class SocketWait implements Wait<void> {
 
   start(keepAlive: KeepAlive): Promise<void> {
     const { deadline, signal } = this.#limits;
-    const limits = { timeout: millisecondsLeft(deadline), signal };
     const call = new PendingCall<void>(keepAlive);
     call.attempt(() => {
-      throwIfAborted(limits);
       call.onEnd = this.listen(() => call.resolve());
-      call.limit(limits, () => new TimeoutError('Client'));
+      call.limit({ timeout: millisecondsLeft(deadline), signal }, () => new TimeoutError('Client'));
     });
     return call.promise;
   }

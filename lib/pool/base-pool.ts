@@ -25,6 +25,7 @@ import type { Mode } from './protocol.js';
 import { ResultIterator } from './result-iterator.js';
 import type { TaskScheduler } from './task.js';
 import { TaskStream } from './task-stream.js';
+import { markAsOwn } from '../reduction/shareable.js';
 
 /** What a generator yields; of other functions, unknown. */
 export type Yielded<R> = R extends AsyncIterable<infer T> | Iterable<infer T> ? T : unknown;
@@ -68,8 +69,7 @@ const collected = new FinalizationRegistry<{ readonly name: string; readonly sch
  * Each worker has connections of its own and no lock, so the end of one worker, however it ends, concerns its own task only. No
  * promise of a pool stays open: a task ends with its result, with the error of its function (`RemoteError`), or with an error that
  * says what has happened to it (`WorkerDied`, `TaskTimeout`, `PoolSaturated`, `PoolClosed`, an AbortError). A pool without tasks
- * does not keep the process alive, and its workers end with the process, however it ends. If a pool is garbage collected while it is
- * open, its workers end, with a ResourceWarning.
+ * does not keep the process alive. If it is garbage collected while it is open, its workers end, with a ResourceWarning.
  */
 export abstract class BasePool<F extends Target> extends EventEmitter<PoolEvents> {
   readonly #scheduler: TaskScheduler;
@@ -83,6 +83,7 @@ export abstract class BasePool<F extends Target> extends EventEmitter<PoolEvents
     more: Readonly<Record<string, true>>,
   ) {
     super();
+    markAsOwn(this);
     this.#options = options;
     this.#names = namesWith(more);
     this.#scheduler = makeScheduler(new Listeners(this));
@@ -238,7 +239,7 @@ export abstract class BasePool<F extends Target> extends EventEmitter<PoolEvents
     checkOptionNames(options, this.#names.map);
     const base = this.#base(mode, options);
     if (options.chunksize !== undefined) checkInteger(options.chunksize, 'chunksize', 1);
-    const list = await listOf(items);
+    const list = await listOf(items, base.limits.signal);
     if (mode === 'starmap') for (const item of list) checkArguments(item, 'starmap([[1, 2]])');
     const chunksize = options.chunksize ?? Math.ceil(list.length / (this.#options.processes * CHUNKS_PER_WORKER));
     return (await mapItems(this.#scheduler, base, list, Math.max(1, chunksize))) as Awaited<ReturnType<F>>[];
@@ -254,8 +255,9 @@ export abstract class BasePool<F extends Target> extends EventEmitter<PoolEvents
     const { chunksize = 1, buffersize = 2 * this.#options.processes } = options;
     checkInteger(chunksize, 'chunksize', 1);
     checkInteger(buffersize, 'buffersize', 1);
-    const chunks = new Chunks(items, chunksize);
-    return new ResultIterator(this.#scheduler, this.#base('map', options), chunks, buffersize, ordered);
+    const base = this.#base('map', options);
+    const chunks = new Chunks(items, chunksize, base.limits.signal);
+    return new ResultIterator(this.#scheduler, base, chunks, buffersize, ordered);
   }
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // Many items through a pool: map, whose input is taken at once, and the iterators, which take it as they need it.
+import { isLimited, limited, throwIfAborted, type Limits } from '../core/deadline.js';
+import { checkObject } from '../core/validate.js';
 import { rejectAtAwait } from '../core/user-stack.js';
 import type { Task, TaskScheduler } from './task.js';
 import type { JobBase } from './options.js';
@@ -8,48 +10,65 @@ import type { JobBase } from './options.js';
 /** Any input: a list, a generator, a stream. */
 export type Items<T> = Iterable<T> | AsyncIterable<T>;
 
-/** All items. Those that are promises are awaited, as `for await` does it. */
-export async function listOf(items: Items<unknown>): Promise<unknown[]> {
-  // Not `for await` for all: a turn of the microtasks for each item would take longer than all the rest.
+/** All items. */
+export async function listOf(items: Items<unknown>, signal: AbortSignal | undefined): Promise<unknown[]> {
   if (Array.isArray(items) && !items.some(isThenable)) return [...(items as unknown[])];
-  const list: unknown[] = [];
-  if (Symbol.asyncIterator in items) for await (const item of items) list.push(item);
-  else for (const item of items) list.push(isThenable(item) ? await item : item);
-  return list;
+  const chunks = new Chunks(items, Infinity, signal);
+  try {
+    return (await chunks.next()) ?? [];
+  } finally {
+    await chunks.close();
+  }
 }
 
-function isThenable(item: unknown): boolean {
+function isThenable<V>(item: V | PromiseLike<V>): item is PromiseLike<V> {
   return typeof item === 'object' && item !== null && 'then' in item;
 }
 
-/** Hands out items one by one, in groups. */
+/** Hands out items one by one, in groups. Those that are promises are awaited, as `for await` does it. */
 export class Chunks<T> {
   readonly #iterator: Iterator<T> | AsyncIterator<T>;
   readonly #size: number;
+  readonly #limits: Limits;
+  /** Whether the input has not answered. */
+  #waits = false;
   #ended = false;
 
-  constructor(items: Items<T>, size: number) {
-    this.#iterator =
-      Symbol.asyncIterator in items ? items[Symbol.asyncIterator]() : (items as Iterable<T>)[Symbol.iterator]();
+  constructor(items: Items<T>, size: number, signal: AbortSignal | undefined) {
+    const { [Symbol.asyncIterator]: waits } = items as Partial<AsyncIterable<T>>;
+    this.#iterator = waits?.call(items) ?? (items as Iterable<T>)[Symbol.iterator]();
     this.#size = size;
+    this.#limits = { timeout: Infinity, signal };
   }
 
   /** The next items; undefined at the end. */
   async next(): Promise<T[] | undefined> {
     const chunk: T[] = [];
+    throwIfAborted(this.#limits);
     while (!this.#ended && chunk.length < this.#size) {
-      const result = await this.#iterator.next();
+      this.#waits = true;
+      // Nothing else is awaited: a turn of the microtasks for each item would take longer than all the rest.
+      const answer = this.#iterator.next();
+      const result = isThenable(answer) ? await this.#wait(answer) : answer;
+      checkObject(result, 'result of items.next()');
       if (result.done === true) this.#ended = true;
-      else chunk.push(result.value);
+      else chunk.push(isThenable(result.value) ? await this.#wait(result.value) : result.value);
+      this.#waits = false;
     }
     return chunk.length > 0 ? chunk : undefined;
   }
 
-  /** No more items are wanted. */
+  /** No more items are wanted. An input that waits, and may wait for ever, is not waited for. */
   async close(): Promise<void> {
     if (this.#ended) return;
     this.#ended = true;
-    await this.#iterator.return?.();
+    const returned = Promise.resolve(this.#iterator.return?.());
+    if (this.#waits) returned.catch(() => undefined);
+    else await returned;
+  }
+
+  #wait<V>(promise: PromiseLike<V>): PromiseLike<V> {
+    return isLimited(this.#limits) ? limited(promise, this.#limits, 'map') : promise;
   }
 }
 

@@ -13,6 +13,7 @@ import { makeFair } from '../event-loop/fair-calls.js';
 import type { RunningChild } from './running-child.js';
 import { perEnvironment } from '../core/per-environment.js';
 import { checkBoolean, checkTimeout } from '../core/validate.js';
+import { markAsOwn } from '../reduction/shareable.js';
 
 /** The identity that a parent gives its child. */
 export interface ChildIdentity {
@@ -58,6 +59,7 @@ export abstract class BaseProcess {
 
   /** @internal */
   protected constructor(name: string | undefined, daemon: boolean | undefined) {
+    markAsOwn(this);
     if (name !== undefined && typeof name !== 'string') throw argumentError('type', 'name must be a string');
     if (daemon !== undefined) checkBoolean(daemon, 'daemon');
     this.#identity = nextIdentity();

@@ -10,6 +10,7 @@ import { makeFair } from '../event-loop/fair-calls.js';
 import { native, READ } from '../native/addon.js';
 import { checkTimeout } from '../core/validate.js';
 import { descriptorSource, waitForSources, waitForSourcesSync } from '../connection/wait-sources.js';
+import { markAsOwn } from '../reduction/shareable.js';
 
 /** The role of a process. A child receives its role from its parent. */
 export interface Role {
@@ -141,6 +142,10 @@ export function nextIdentity(): number[] {
 
 /** The current process. CPython: the object that `current_process()` returns. */
 export class CurrentProcess {
+  constructor() {
+    markAsOwn(this);
+  }
+
   /** Its name: `MainProcess`, or the name that its parent gave it. */
   get name(): string {
     return currentRole().name;
@@ -179,6 +184,7 @@ export class ParentProcess {
 
   /** @internal */
   constructor({ parent, channel }: Role) {
+    markAsOwn(this);
     this.pid = parent.pid;
     this.name = parent.name;
     this.#channel = channel;

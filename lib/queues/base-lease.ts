@@ -2,6 +2,7 @@
 import { TaskDoneError } from '../core/errors.js';
 import { notLeased } from '../core/lease-errors.js';
 import { makeFair } from '../event-loop/fair-calls.js';
+import { markAsOwn } from '../reduction/shareable.js';
 
 /**
  * An item that is leased to this consumer, together with the receipt for it. The consumer ends the lease by `done()` or
@@ -17,6 +18,7 @@ export abstract class BaseLease<T> {
 
   /** @internal */
   protected constructor(item: T, deliveries: number) {
+    markAsOwn(this);
     this.item = item;
     this.deliveries = deliveries;
   }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 import { defineAliases } from '../core/aliases.js';
 import type { QueueWaitOptions } from './base-queue.js';
-import { checkBlockingLimits, checkLimits, deadlineAfter, type WaitOptions } from '../core/deadline.js';
+import { checkBlockingLimits, checkLimits, deadlineAfter, onceAborted, type WaitOptions } from '../core/deadline.js';
 import { NotSupported, TaskDoneError, TimeoutError } from '../core/errors.js';
 import { Queue, type QueueSource } from './queue.js';
 import { endLease, endLeaseSync, type Lease } from './lease.js';
@@ -130,17 +130,17 @@ export class JoinableQueue<T = unknown> extends Queue<T> {
       return;
     }
     const ended = new AbortController();
-    const stopListening = this.#onEnd(() => {
-      ended.abort();
-    });
+    const abort = (): void => ended.abort(signal?.reason);
+    const stopListening = this.#onEnd(abort);
+    const stopWatching = signal && onceAborted(signal, abort);
     try {
-      const eitherSignal = signal === undefined ? ended.signal : AbortSignal.any([signal, ended.signal]);
-      await run(this.#joinSteps('join', deadlineAfter(timeout), eitherSignal), this.keepAlive);
+      await run(this.#joinSteps('join', deadlineAfter(timeout), ended.signal), this.keepAlive);
     } catch (error) {
       if (ended.signal.aborted && signal?.aborted !== true) throw this.transport.end ?? error;
       throw error;
     } finally {
       stopListening();
+      stopWatching?.();
     }
   }
 

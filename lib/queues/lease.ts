@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+import { constants } from 'node:os';
+
 import { systemError } from '../core/errors.js';
 import { notLeased } from '../core/lease-errors.js';
 import { native } from '../native/addon.js';
@@ -50,7 +52,8 @@ function attempt(transport: LeaseTransport, receipt: number, finished: boolean):
   const status = transport.endLease(receipt, finished);
   if (status === 0) return false;
   if (status === codes.busy) return true;
-  if (status === codes.notFound) throw notLeased();
+  // EBADF: the queue was closed, which has ended its leases.
+  if (status === codes.notFound || status === -constants.errno.EBADF) throw notLeased();
   throw systemError(status, 'write');
 }
 

@@ -29,6 +29,16 @@ export function shareableMark(typeName: string, advice = REDUCIBLE): PropertyDes
   return { value, enumerable: true };
 }
 
+const ownMarks = new Map<string, PropertyDescriptor>();
+
+/** Marks an object that is for this process only. */
+export function markAsOwn(object: object): void {
+  const { name } = object.constructor;
+  const mark = ownMarks.get(name) ?? shareableMark(name, 'it belongs to this process, and another one makes its own');
+  ownMarks.set(name, mark);
+  Object.defineProperty(object, 'shareable', mark);
+}
+
 function markOf(object: object): unknown {
   return Object.getOwnPropertyDescriptor(object, 'shareable')?.value;
 }

@@ -37,11 +37,11 @@ export interface SharedArrayAddress extends Reduced {
 
 /** What a block may be read as. */
 const CLASSES =
-  /^(?:Int8|Uint8|Uint8Clamped|Int16|Uint16|Int32|Uint32|BigInt64|BigUint64|Float16|Float32|Float64)Array$/;
+  /^(?:Int8|Uint8|Uint8Clamped|Int16|Uint16|Int32|Uint32|BigInt64|BigUint64|Float16|Float32|Float64)Array$|^DataView$/;
 
 const { arrays } = native;
 
-type ViewClass = { readonly BYTES_PER_ELEMENT: number } & (new (
+type ViewClass = { readonly BYTES_PER_ELEMENT?: number } & (new (
   buffer: ArrayBuffer,
   offset: number,
   length: number,
@@ -144,7 +144,7 @@ export function openSharedArray(address: Record<string, unknown>): ArrayBufferVi
   const Class = (globalThis as unknown as Record<string, ViewClass | undefined>)[elements];
   if (Class === undefined) throw new NotSupported(`This runtime has no ${elements}`);
   checkInteger(offset, 'offset', 0, buffer.byteLength);
-  checkInteger(length, 'length', 0, Math.floor((buffer.byteLength - offset) / Class.BYTES_PER_ELEMENT));
+  checkInteger(length, 'length', 0, Math.floor((buffer.byteLength - offset) / (Class.BYTES_PER_ELEMENT ?? 1)));
   const view = new Class(buffer, offset, length);
   if (!Array.isArray(shape) || typeof dtype !== 'string') return view;
   (shape as unknown[]).forEach((size, i) => {

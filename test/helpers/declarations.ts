@@ -81,11 +81,62 @@ export function returns(signatures: readonly ts.Signature[], names: readonly str
     .some(({ symbol }) => names.includes(symbol?.name));
 }
 
-/** The methods of the classes of an entry that return promises, as `Class.method`; those of symbols as `Class.asyncDispose`. */
-export function promisingMethods(entry: string): string[] {
-  return methodsOf(entry)
-    .filter(({ signatures }) => returns(signatures, ['Promise']))
-    .map(({ of, name }) => `${of}.${name}`);
+/** Whether one of the parameters may be an object with a `signal`. */
+function takesSignal(entry: string, signatures: readonly ts.Signature[]): boolean {
+  const { checker, source } = declarations(entry);
+  const types = signatures
+    .flatMap(({ parameters }) => parameters)
+    .map((parameter) => checker.getNonNullableType(checker.getTypeOfSymbolAtLocation(parameter, source)));
+  return types
+    .flatMap((type) => (type.isUnion() ? type.types : [type]))
+    .some((type) => type.getProperty('signal') !== undefined);
+}
+
+/**
+ * What takes a signal: the methods of the classes of an entry, each of the class that declares it, and the exported functions.
+ * CPython's spellings call them.
+ */
+export function abortableCalls(entry: string): string[] {
+  const { checker, source } = declarations(entry);
+  const functions = exportsOf({ checker, source })
+    .filter(({ flags }) => (flags & ts.SymbolFlags.Function) !== 0)
+    .map((symbol) => ({ name: symbol.name, type: checker.getTypeOfSymbolAtLocation(symbol, source) }))
+    .filter(({ type }) => takesSignal(entry, type.getCallSignatures()))
+    .map(({ name }) => `${name}()`);
+  const methods = methodsOf(entry)
+    .filter(({ name, signatures }) => !name.includes('_') && takesSignal(entry, signatures))
+    .map(({ from, name }) => `${from}.${name}`);
+  return [...new Set([...methods, ...functions])].sort();
+}
+
+/** What an asynchronous method returns. */
+const ASYNC = ['Promise', 'AsyncGenerator', 'AsyncIterable', 'AsyncIterator', 'AsyncIterableIterator'];
+
+/** The asynchronous methods of the classes of an entry. */
+export function asyncMethods(entry: string): Method[] {
+  return methodsOf(entry).filter(({ signatures }) => returns(signatures, ASYNC));
+}
+
+/** The classes that an entry exports, without those of errors and those of which only others have objects. */
+export function concreteClasses(entry: string): string[] {
+  const { checker, source } = declarations(entry);
+  return exportsOf({ checker, source })
+    .filter(({ flags }) => (flags & ts.SymbolFlags.Class) !== 0)
+    .filter((symbol) => checker.getDeclaredTypeOfSymbol(symbol).getProperty('stack') === undefined)
+    .filter(({ valueDeclaration }) => {
+      const modifiers = ts.getCombinedModifierFlags(valueDeclaration as ts.ClassDeclaration);
+      return (modifiers & ts.ModifierFlags.Abstract) === 0;
+    })
+    .map(({ name }) => name);
+}
+
+/** The texts of which a property of an exported interface is one. */
+export function textsOf(entry: string, name: string, property: string): string[] {
+  const { checker, source } = declarations(entry);
+  const symbol = exportsOf({ checker, source }).find((exported) => exported.name === name) as ts.Symbol;
+  const member = checker.getDeclaredTypeOfSymbol(symbol).getProperty(property) as ts.Symbol;
+  const type = checker.getTypeOfSymbolAtLocation(member, source);
+  return (type.isUnion() ? type.types : [type]).map((text) => (text as ts.StringLiteralType).value);
 }
 
 /** The exported functions of an entry that return promises. */

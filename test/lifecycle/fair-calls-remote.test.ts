@@ -7,10 +7,12 @@ import { ManagedEvent, ManagedLock, ManagedQueue, ManagerClient, ManagerServer }
 import { RedisJoinableQueue, RedisPoolWorker, RedisQueue } from 'node-multiprocessing/redis';
 
 import { awayRedis } from '../helpers/away-redis.js';
-import { promisingMethods } from '../helpers/declarations.js';
+import { asyncMethods } from '../helpers/declarations.js';
 import { ownTmpdir, timersDuring } from '../helpers/index.js';
 
 type Call = () => Promise<unknown>;
+
+type Ints = ManagedQueue<number>;
 
 const authkey = Buffer.from('key');
 const notify = { timeout: 0 };
@@ -36,13 +38,15 @@ async function queueCalls(queue: RedisQueue<number>, name: string): Promise<Reco
     [`${name}.destroy`]: () => queue.destroy(),
     [`${name}.close`]: () => queue.close(),
     [`${name}.asyncDispose`]: () => queue[Symbol.asyncDispose](),
+    [`${name}.asyncIterator`]: () => queue[Symbol.asyncIterator]().next(),
+    [`${name}.batches`]: () => queue.batches(1).next(),
   };
 }
 
 async function managerCalls(): Promise<Record<string, Call>> {
   const queue = new ManagedQueue<number>(1);
   queue.putNowait(1);
-  const [empty, finished] = [new ManagedQueue<number>(), new ManagedQueue<number>()];
+  const [empty, finished, iterated] = [1, 2, 3].map(() => new ManagedQueue<number>()) as [Ints, Ints, Ints];
   const [held, event] = [new ManagedLock(), new ManagedEvent()];
   await held.acquire();
   event.set();
@@ -57,6 +61,10 @@ async function managerCalls(): Promise<Record<string, Call>> {
     'ManagedQueue.put': () => queue.put(2, notify),
     'ManagedQueue.get': () => empty.get(notify),
     'ManagedQueue.join': () => finished.join(),
+    'ManagedQueue.asyncIterator': () => {
+      iterated.putNowait(1);
+      return iterated[Symbol.asyncIterator]().next();
+    },
     'ManagedLock.acquire': () => held.acquire(notify),
     'ManagedEvent.wait': () => event.wait(),
     'ManagerServer.serve': () => server.serve(undefined as never),
@@ -102,7 +110,11 @@ describe('A loop of awaits lets timers run, with managers and over Redis', () =>
   ] as const) {
     it(`node-multiprocessing/${entry}`, async () => {
       const calls = await makeCalls();
-      expect(Object.keys(calls).sort()).to.deep.equal(promisingMethods(entry).sort());
+      expect(Object.keys(calls).sort()).to.deep.equal(
+        asyncMethods(entry)
+          .map(({ of, name }) => `${of}.${name}`)
+          .sort(),
+      );
       const unfair: string[] = [];
       for (const [name, call] of Object.entries(calls)) {
         if ((await timersDuring(call, 3, 100_000)) < 3) unfair.push(name);

@@ -50,7 +50,9 @@ describe('Many idle connections', function () {
         console.log('      not measured: an instrumented addon keeps freed memory on purpose');
         this.skip();
       }
-      expect((await run('memory', ['--expose-gc'], [String(size)])).bytes).to.be.below(most);
+      // What V8 keeps for young objects is not memory of connections. From Node 24 on it is more than all of theirs.
+      const execArgv = ['--expose-gc', '--max-semi-space-size=1'];
+      expect((await run('memory', execArgv, [String(size)])).bytes).to.be.below(most);
     });
   }
 

@@ -3,7 +3,7 @@
 // A child that has reported no failure may still have failed: join() rejects for each child that did not get to its function.
 // Regression: join() resolved to true for all of these.
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -12,6 +12,7 @@ import { Worker } from 'node:worker_threads';
 import { expect } from 'chai';
 import { ChildProcessError, Process } from 'node-multiprocessing';
 
+import { textsOf } from '../helpers/declarations.js';
 import { foreignEnv, instance, newestPython, packageRoot, rejects, spawnPeer, type Program } from '../helpers/index.js';
 import { modules, outcomeOf, processes, type Outcome } from './children/process-outcomes.js';
 
@@ -28,10 +29,13 @@ const expected: Readonly<Record<string, readonly [stage: string, exitcode: numbe
   'a module that waits for ever': ['import', 13],
   'a module that exits with 0': ['import', 0],
   'a module that is killed': ['import', -9],
+  'a module that does not export the function': ['export', 1],
   'a function whose promise is never settled': ['run', 13],
   'a program that is not Python': ['attach', 0],
   'a Python module that exits with 0': ['import', 0],
   'a Python module that raises SystemExit': ['import', 0],
+  'a Python module without the function': ['export', 1],
+  'a Python function that raises': ['run', 1],
 };
 
 describe('A process that does not get to its function', () => {
@@ -46,8 +50,20 @@ describe('A process that does not get to its function', () => {
     rmSync(folder, { recursive: true });
   });
 
-  it('is expected here for each way', () => {
+  it('is expected here for each way, and each stage of both languages has one', () => {
     expect(Object.keys(expected)).to.deep.equal(Object.keys(processes));
+    const stages = textsOf('index', 'ChildFailure', 'stage');
+    for (const isPython of [false, true]) {
+      const ways = Object.entries(expected).filter(([name]) => name.includes('Python') === isPython);
+      expect(new Set(ways.map(([, [stage]]) => stage))).to.have.keys(stages);
+    }
+    // What a program of Python reports otherwise would count as no report at all.
+    for (const program of ['spawn_child.py', 'pool_worker.py']) {
+      const text = readFileSync(join(packageRoot, 'lib', 'python', program), 'utf8');
+      const reported = [...text.matchAll(/(?:\bstage = |\bfailed\()'(\w+)'/g)].map(([, stage]) => stage);
+      expect(reported).to.include('import');
+      expect(stages).to.include.members(reported);
+    }
   });
 
   for (const [name, [stage, exitcode]] of Object.entries(expected)) {

@@ -194,7 +194,8 @@ describe('A lease', () => {
       const lease = await other.getLease();
       await other.get();
       other.close();
-      await rejects(lease.done(), { code: 'EBADF' });
+      await rejects(lease.done(), tooManyDone);
+      throws(() => lease.releaseSync(), tooManyDone);
       const items = [await queue.getLease(), await queue.getLease(), await queue.getLease()];
       expect(items.map(({ item, deliveries }) => [item, deliveries])).to.deep.equal([
         [1, 2],

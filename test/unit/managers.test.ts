@@ -151,6 +151,9 @@ describe('The arguments of managers', () => {
       await refuses(() => server.register('a', {}, { exposed: ['x'] }), 'exposed', RANGE);
       await refuses(() => server.register('a', {}, anyway({ expose: [] })), 'expose', TYPE);
       await refuses(() => server.serve(anyway({})), 'stream', TYPE);
+      const client = await ManagerClient.connect({ address: server.address, authkey });
+      await refuses(() => client.create('a', anyway('bc')), 'args', TYPE);
+      await client.close();
     } finally {
       server.close();
       local.close();

@@ -76,6 +76,11 @@ describe('The calls of pools', () => {
       await refuses(() => pool.imap(5 as never), 'items', TYPE);
       await refuses(() => pool.stream([], { buffersize: 0 }), 'buffersize', RANGE);
       await refuses(() => pool.close({ grace: NaN }), 'grace', RANGE);
+      const broken = { [Symbol.iterator]: () => ({ next: () => 5 }) } as never;
+      await refuses(() => pool.map(broken), 'items.next()', TYPE);
+      await refuses(() => pool.imap(broken).next(), 'items.next()', TYPE);
+      // Regression: it was a failure without a code.
+      expect(await pool.map('' as never)).to.deep.equal([]);
     }
     await refuses(() => pools[0]!.apply([] as never, { kwargs: {} }), 'kwargs', TYPE);
     for (const pool of pools) await pool.terminate();

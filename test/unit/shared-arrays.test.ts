@@ -94,6 +94,10 @@ describe('sharedArray', () => {
     }
     await queue.put(array);
     expect(((await queue.get()) as Int32Array).buffer).to.equal(array.buffer);
+    // Regression: the receiver could not decode it.
+    await queue.put(new DataView(array.buffer, 4, 9));
+    const view = (await queue.get()) as DataView;
+    expect([view.buffer === array.buffer, view.byteLength, view.getInt32(0, true)]).to.deep.equal([true, 9, 2]);
     queue.close();
   });
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // Requests to a manager, and what its answers mean.
-import { Empty, Full, ShutDown, UnpicklingError } from '../../core/errors.js';
+import { argumentError, Empty, Full, ShutDown, UnpicklingError } from '../../core/errors.js';
 import { RemoteError } from '../../core/pool-errors.js';
 import { isError } from '../../core/realms.js';
 import { decodePickle, encodePickle } from '../../serialization/pickle/codec.js';
@@ -14,6 +14,11 @@ import { ERROR, PROXY, RETURN, TRACEBACK, UNSERIALIZABLE } from './messages.js';
 export interface Token {
   readonly typeid: string;
   readonly id: string;
+}
+
+/** A text would be taken for a list of its characters. */
+export function checkArgs(args: unknown): void {
+  if (!Array.isArray(args)) throw argumentError('type', "args must be an array: call('get', [true, 2.5])");
 }
 
 export function writeRequest(id: string | null, name: string, args: readonly unknown[], kwargs: unknown = {}): Buffer {

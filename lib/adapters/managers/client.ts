@@ -1,7 +1,14 @@
 // SPDX-License-Identifier: MIT
 import { inspect } from 'node:util';
 
-import { checkLimits, deadlineAfter, millisecondsLeft, throwIfAborted, type Limits } from '../../core/deadline.js';
+import {
+  checkLimits,
+  deadlineAfter,
+  limited,
+  millisecondsLeft,
+  throwIfAborted,
+  type Limits,
+} from '../../core/deadline.js';
 import type { Connection } from '../../connection/connection.js';
 import { argumentError, ClosedError, TimeoutError } from '../../core/errors.js';
 import { checkFunction, checkInteger, checkObject, checkOptionNames } from '../../core/validate.js';
@@ -12,9 +19,10 @@ import { connectionOver } from '../../listener/stream-connection.js';
 import { makeFair } from '../../event-loop/fair-calls.js';
 import { callNames, clientNames, type ManagerCallOptions, type ManagerClientOptions } from './options.js';
 import { ManagerProxy } from './proxy.js';
-import { openAnswer, writeRequest, type Token } from './answers.js';
+import { checkArgs, openAnswer, writeRequest, type Token } from './answers.js';
 import { checkKeepAlive, limitSilence } from './silence.js';
 import { Waiters } from './waiters.js';
+import { markAsOwn } from '../../reduction/shareable.js';
 
 /** One time limit for all steps of a call. */
 class Steps {
@@ -52,6 +60,7 @@ export class ManagerClient {
   #closed = false;
 
   private constructor(options: ManagerClientOptions) {
+    markAsOwn(this);
     checkOptionNames(options, clientNames);
     const { maxConnections = 16, connect, address } = options;
     checkInteger(maxConnections, 'maxConnections', 1);
@@ -90,6 +99,7 @@ export class ManagerClient {
   ): Promise<ManagerProxy & T> {
     checkOptionNames(options, callNames);
     if (typeof typeid !== 'string') throw argumentError('type', 'typeid must be a string');
+    checkArgs(args);
     const steps = new Steps(checkLimits(options, callNames));
     const made = await this.request('create', [typeid, ...args], options.kwargs, steps.limits);
     const [id, exposed] = made as [string, string[]];
@@ -147,6 +157,7 @@ export class ManagerClient {
   /** @internal A call of a method. */
   async call(token: Token, name: string, args: readonly unknown[], options: ManagerCallOptions = {}): Promise<unknown> {
     const steps = new Steps(checkLimits(options, callNames));
+    checkArgs(args);
     if (options.kwargs !== undefined) checkObject(options.kwargs, 'kwargs');
     const message = writeRequest(token.id, name, args, options.kwargs);
     const connection = await this.#take(steps);
@@ -212,8 +223,19 @@ export class ManagerClient {
       connection = await Client(address, { authkey, remote, maxMessageBytes, ...steps.limits });
       limitSilence(connection, this.#silence);
     } else {
-      connection = connectionOver(await (connect as NonNullable<typeof connect>)(), { maxMessageBytes });
-      await authenticate(connection, authenticateListener(authkey), steps.limits);
+      const made = (async () => await (connect as NonNullable<typeof connect>)())();
+      const stream = await limited(made, steps.limits, 'connect').catch((error: unknown) => {
+        // A stream that comes later has no other owner.
+        made.then((late) => late.destroy()).catch(() => undefined);
+        throw error;
+      });
+      connection = connectionOver(stream, { maxMessageBytes });
+      try {
+        await authenticate(connection, authenticateListener(authkey), steps.limits);
+      } catch (error) {
+        connection.close();
+        throw error;
+      }
     }
     if (this.#closed) {
       connection.close();

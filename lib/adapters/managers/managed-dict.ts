@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { forNode, keep, keyOf } from './values.js';
+import { markAsOwn } from '../../reduction/shareable.js';
 
 /**
  * A dict in the memory of this process, for the clients of a `ManagerServer` and for the process itself. Keys are equal when
@@ -10,6 +11,7 @@ export class ManagedDict<K = unknown, V = unknown> {
 
   /** @param entries The first entries, in order. */
   constructor(entries: Iterable<readonly [K, V]> = []) {
+    markAsOwn(this);
     for (const [key, value] of entries) this.set(key, value);
   }
 

@@ -3,12 +3,17 @@ import { limitsFrom, throwIfAborted, type Limits, type WaitOptions } from '../..
 import { makeFair } from '../../event-loop/fair-calls.js';
 import { KeepAlive } from '../../event-loop/keep-alive.js';
 import { Waiters } from './waiters.js';
+import { markAsOwn } from '../../reduction/shareable.js';
 
 /** An event in the memory of this process, for the clients of a `ManagerServer` and for the process itself. CPython: `Event`. */
 export class ManagedEvent {
   readonly #keepAlive = new KeepAlive();
   readonly #waiters = new Waiters<boolean>();
   #isSet = false;
+
+  constructor() {
+    markAsOwn(this);
+  }
 
   /** CPython: `is_set()`. */
   isSet(): boolean {

@@ -6,6 +6,7 @@ import { makeFair } from '../../event-loop/fair-calls.js';
 import { KeepAlive } from '../../event-loop/keep-alive.js';
 import type { AcquireOptions } from '../../synchronize/sem-lock.js';
 import { Waiters } from './waiters.js';
+import { markAsOwn } from '../../reduction/shareable.js';
 
 /** Options of a ManagedLock. */
 export interface ManagedLockOptions {
@@ -31,6 +32,7 @@ export class ManagedLock {
   #count = 0;
 
   constructor(options: ManagedLockOptions = {}) {
+    markAsOwn(this);
     checkOptionNames(options, names);
     const { recursive = false } = options;
     checkBoolean(recursive, 'recursive');

@@ -15,6 +15,7 @@ import { KeepAlive } from '../../event-loop/keep-alive.js';
 import type { QueueWaitOptions } from '../../queues/base-queue.js';
 import { forNode, keep } from './values.js';
 import { Waiters } from './waiters.js';
+import { markAsOwn } from '../../reduction/shareable.js';
 
 /** Options of a ManagedQueue. */
 export interface ManagedQueueOptions {
@@ -59,6 +60,7 @@ export class ManagedQueue<T = unknown> {
 
   /** @param options The largest number of items on the queue, or options. */
   constructor(options: number | ManagedQueueOptions = {}) {
+    markAsOwn(this);
     const given = typeof options === 'number' ? { maxsize: options } : options;
     checkOptionNames(given, names);
     const { maxsize = 0, lease = 'call' } = given;

@@ -2,7 +2,7 @@
 //
 // Objects of the user, whose methods a manager lets clients call.
 import { argumentError } from '../../core/errors.js';
-import { shareableName } from '../../reduction/shareable.js';
+import { kReduce } from '../../reduction/registry.js';
 import { setOwn } from '../../serialization/pickle/dicts.js';
 import type { Arguments } from './arguments.js';
 import { servedAs } from './kinds.js';
@@ -46,11 +46,11 @@ export function servedObject(
   if (typeof object !== 'object' || object === null) {
     throw argumentError('type', 'object must be a ManagedQueue or the like, or an object with methods');
   }
-  const here = shareableName(object);
-  if (here !== undefined) {
+  if (kReduce in object) {
+    const { name } = object.constructor;
     throw argumentError(
       'type',
-      `object is a ${here}, which only processes of this machine share: give a ManagedQueue or the like`,
+      `object is a ${name}, which only processes of this machine share: give a ManagedQueue or the like`,
     );
   }
   const own = servedAs(object);

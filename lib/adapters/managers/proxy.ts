@@ -5,6 +5,7 @@ import type { Limits } from '../../core/deadline.js';
 import { makeFair } from '../../event-loop/fair-calls.js';
 import type { Token } from './answers.js';
 import type { ManagerCallOptions } from './options.js';
+import { markAsOwn } from '../../reduction/shareable.js';
 
 /** What a proxy needs of its client. */
 export interface ProxyOwner {
@@ -28,6 +29,7 @@ export class ManagerProxy {
 
   /** @internal */
   constructor(owner: ProxyOwner, token: Token, exposed: readonly string[]) {
+    markAsOwn(this);
     this.#owner = owner;
     this.#token = token;
     this.exposed = exposed;

@@ -28,6 +28,7 @@ import { apply, servedObject } from './methods.js';
 import { Objects } from './objects.js';
 import { checkKeepAlive, limitSilence } from './silence.js';
 import { Session, type Host } from './session.js';
+import { markAsOwn } from '../../reduction/shareable.js';
 
 type Listening = Pick<
   ListenerOptions,
@@ -112,6 +113,7 @@ export class ManagerServer {
 
   /** @throws As `Listener`. */
   constructor(options: ManagerServerOptions) {
+    markAsOwn(this);
     checkOptionNames(options, serverNames);
     const { maxConnections = 10_000, maxObjects = 100_000, allowShutdown = false, ...others } = options;
     const { syncTypes: sync = false, keepAlive, ...listening } = others;

@@ -2,7 +2,7 @@
 import { inspect } from 'node:util';
 
 import { defineAliases } from '../../core/aliases.js';
-import { checkBlockingLimits } from '../../core/deadline.js';
+import { checkBlockingLimits, throwIfAborted } from '../../core/deadline.js';
 import { ClosedError, ShutDown } from '../../core/errors.js';
 import { itemTooLong } from '../../core/redis-errors.js';
 import { checkBoolean, checkInteger, checkOptionNames, optionNames } from '../../core/validate.js';
@@ -16,6 +16,7 @@ import { RedisLeases, pairsOf, type Found } from './leases.js';
 import { checkRedisOptions, type CheckedRedisOptions, type RedisQueueOptions } from './options.js';
 import { RedisReader } from './reader.js';
 import { RedisWriter } from './writer.js';
+import { markAsOwn } from '../../reduction/shareable.js';
 
 /** What the members of a queue over Redis have counted together since it was made. */
 export interface RedisQueueStats extends QueueStats {
@@ -60,6 +61,7 @@ export class RedisQueue<T = unknown> {
   /** @internal */
   constructor(options: RedisQueueOptions<RedisQueue<T>>, joinable: boolean);
   constructor(options: RedisQueueOptions<RedisQueue<T>>, joinable = false) {
+    markAsOwn(this);
     this.#joinable = joinable;
     this.#options = checkRedisOptions(options, (value) => value instanceof RedisQueue);
     const { connection, name, prefix, settings, ack } = this.#options;
@@ -100,6 +102,7 @@ export class RedisQueue<T = unknown> {
       } finally {
         this.#unencoded--;
       }
+      throwIfAborted(limits);
     }
     await this.#writer.put(this.#encode(codec, item), limits);
   }
@@ -309,11 +312,12 @@ export class RedisQueue<T = unknown> {
   #bury(found: Found): boolean {
     const { deadLetters, maxDeliveries } = this.#options;
     if (deadLetters === undefined || found.deliveries <= maxDeliveries) return false;
-    void this.#move(found, deadLetters);
+    void this.moveTo(deadLetters, found);
     return true;
   }
 
-  async #move(found: Found, deadLetters: RedisQueue<T>): Promise<void> {
+  /** @internal */
+  protected async moveTo(deadLetters: RedisQueue<T>, found: Found): Promise<void> {
     try {
       deadLetters.checkOpen();
       await deadLetters.#openCodec();

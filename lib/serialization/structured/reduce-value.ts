@@ -13,6 +13,7 @@ import {
   type Reduced,
   type Reducible,
 } from '../../reduction/registry.js';
+import { refuseShareable } from '../../reduction/shareable.js';
 import { sharedView } from '../../reduction/shared-views.js';
 import type { Exporter, Importer } from '../../reduction/exporters.js';
 import { decodeValue } from './decoding/decoder.js';
@@ -80,9 +81,9 @@ class Reduction implements ObjectHooks {
 
   standIn(object: object): number {
     const reducible = isReducible(object) ? object : sharedView(object);
-    if (reducible === undefined) throw new NotSupported('an object of this kind cannot be passed to another process');
+    if (reducible === undefined) refuseShareable(object);
     this.#objects ??= new ReducedObjects(this.#exporter());
-    return this.#numbers.push(this.#objects.add(reducible)) - 1;
+    return this.#numbers.push(this.#objects.add(reducible as Reducible)) - 1;
   }
 
   /** The same error, with the path to the object that caused it. */

@@ -68,6 +68,7 @@ export const processes: Readonly<Record<string, (folder: string, python: string)
   'a module that waits for ever': (folder) => withOptions([], join(folder, 'waits.mjs')),
   'a module that exits with 0': (folder) => withOptions([], join(folder, 'exits-while-imported.mjs')),
   'a module that is killed': (folder) => withOptions([], join(folder, 'killed-while-imported.mjs')),
+  'a module that does not export the function': () => inThisModule('isNotThere'),
   'a function whose promise is never settled': () => inThisModule('neverSettles'),
   'a program that is not Python': () =>
     new mp.PythonProcess({ target: 'math:sqrt', args: [4], python: '/bin/true', stdio: 'ignore' }),
@@ -75,6 +76,10 @@ export const processes: Readonly<Record<string, (folder: string, python: string)
     new mp.PythonProcess({ target: 'exits:work', python, pythonPath: folder, stdio: 'ignore' }),
   'a Python module that raises SystemExit': (folder, python) =>
     new mp.PythonProcess({ target: 'raises_exit:work', python, pythonPath: folder, stdio: 'ignore' }),
+  'a Python module without the function': (_folder, python) =>
+    new mp.PythonProcess({ target: 'math:is_not_there', python, stdio: 'ignore' }),
+  'a Python function that raises': (_folder, python) =>
+    new mp.PythonProcess({ target: 'math:sqrt', args: [-1], python, stdio: 'ignore' }),
 };
 
 function withOptions(execArgv: readonly string[], module?: string): mp.Process {

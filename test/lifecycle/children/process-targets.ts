@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // The targets of the tests' Processes.
+import { getEventListeners } from 'node:events';
 import { readdirSync, readFileSync, readlinkSync, writeSync } from 'node:fs';
 import { url as inspectorUrl } from 'node:inspector';
 import { Worker } from 'node:worker_threads';
@@ -33,6 +34,18 @@ export async function sendNumber(connection: Any, number: number, lock: mp.Lock)
 /** Sends how many timers run during a loop of joins of the parent that answer at once. */
 export async function joinParentInLoop(connection: Any): Promise<void> {
   await connection.send(await timersDuring(() => mp.parentProcess()!.join(0), 3));
+}
+
+/** Sends how joins of the parent end whose signals have aborted, and abort: their codes, and what they leave behind. */
+export async function abortJoinsOfParent(connection: Any): Promise<void> {
+  const parent = mp.parentProcess()!;
+  const codeOf = ({ code }: { code: string }): string => code;
+  const controller = new AbortController();
+  const { signal } = controller;
+  const early = await parent.join({ signal: AbortSignal.abort() }).catch(codeOf);
+  const waits = parent.join({ signal }).catch(codeOf);
+  setImmediate(() => controller.abort());
+  await connection.send([early, await waits, getEventListeners(signal, 'abort').length, await parent.join(0)]);
 }
 
 /** What a process knows about itself. */
