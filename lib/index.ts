@@ -129,6 +129,8 @@ export { BoundedSemaphore, Lock, OwnableLock, RLock, Semaphore } from './synchro
 export type { Bytes } from './core/validate.js';
 export { wait, waitSync, type Ending, type Waitable } from './connection/wait.js';
 
+import { exportCurrentTask } from './pool/node/current-task.js';
+
 // These imports register the classes that can be rebuilt, and the formats that are known by name.
 import './connection/rebuild.js';
 import './synchronize/rebuild.js';
@@ -136,3 +138,5 @@ import './queues/rebuild.js';
 import './shared-memory/rebuild.js';
 import './shared-memory/array-views.js';
 import './python/pickling.js';
+
+exportCurrentTask();

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
 // What a probe that compares ways to do the same thing is made of.
-import { compiledModule, peerSource } from '../paths.js';
+import { spawnSync } from 'node:child_process';
+
+import { compiledModule, installed, peerSource } from '../paths.js';
 
 /**
  * One way to do an operation. Its command gets two more arguments: the warm-up and the measured time in milliseconds.
@@ -11,6 +13,15 @@ export interface Way {
   readonly command: readonly string[];
   /** The package of bench/packages that it needs. */
   readonly package?: string;
+  /** The program that it needs. */
+  readonly program?: string;
+}
+
+/** What a way needs and this machine lacks, if anything. */
+export function whatLacks({ package: needed, program }: Way): string | undefined {
+  if (program !== undefined && spawnSync(program, ['--version']).error !== undefined) return `needs ${program}`;
+  if (needed !== undefined && installed(needed) === undefined) return `needs ${needed}: npm run bench:install`;
+  return undefined;
 }
 
 export interface Comparison {

@@ -4,10 +4,10 @@
 // operation. The ways take turns, so that a slow spell of the machine hits all of them.
 import type { TrialOutput } from '../job.js';
 import type { Options } from '../options.js';
-import { installed } from '../paths.js';
 import { runForJson } from '../run-program.js';
 import { median } from '../statistics.js';
-import { node, python, type ComparisonProbe } from './comparison.js';
+import { node, python, whatLacks, type ComparisonProbe } from './comparison.js';
+import { managers, redis } from './remote-comparisons.js';
 import { sharedMemory } from './shared-memory-comparisons.js';
 
 /** Nanoseconds per operation, one value per repetition, by operation and by the label of the way. */
@@ -300,6 +300,8 @@ export const comparisonProbes = {
   pickles,
   python: withPython,
   'shared-memory': sharedMemory,
+  redis,
+  managers,
   start,
 } as const;
 
@@ -310,19 +312,31 @@ export const comparisonIds = Object.keys(comparisonProbes) as ComparisonId[];
 /** A program of a pool makes and ends six pools of four workers. */
 const EXTRA_SECONDS = 60;
 
-/** Runs every way once per repetition. */
+/**
+ * Runs every way once per repetition.
+ *
+ * @param skip Called once for each way that is not possible here.
+ */
 export async function compare(
   id: ComparisonId,
   { repetitions, warmUpMs, measuredMs }: Options,
   progress: (line: string) => void,
+  skip: (line: string) => void,
 ): Promise<ComparisonResult> {
+  const possible = comparisonProbes[id].comparisons.map((comparison) => {
+    const ways = comparison.ways.filter((way) => {
+      const reason = whatLacks(way);
+      if (reason !== undefined) skip(`${comparison.operation}, ${way.label}: ${reason}`);
+      return reason === undefined;
+    });
+    return { ...comparison, ways };
+  });
   const results: Record<string, Record<string, number[]>> = {};
   for (let i = 0; i < repetitions; i++) {
-    for (const { operation, ways } of comparisonProbes[id].comparisons) {
+    for (const { operation, ways } of possible) {
       progress(`${id} ${i + 1} of ${repetitions}: ${operation}`);
       const ofThis = (results[operation] ??= {});
-      for (const { label, command, package: needed } of ways) {
-        if (needed !== undefined && installed(needed) === undefined) continue;
+      for (const { label, command } of ways) {
         const output = (await runForJson(
           [...command, String(warmUpMs), String(measuredMs)],
           EXTRA_SECONDS,

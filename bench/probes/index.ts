@@ -65,7 +65,7 @@ export async function runProbes(
       results.wakeUp = await measureWakeUp(options, progress);
     },
     ...comparing((id) => async () => {
-      const result = await compare(id, options, progress);
+      const result = await compare(id, options, progress, (line) => skipped.push(line));
       results.comparisons = { ...results.comparisons, [id]: result };
     }),
     'child-memory': async () => {

@@ -21,6 +21,7 @@ import json
 import os
 import pickle
 import queue as thread_queue
+import re
 import signal
 import socket
 import subprocess
@@ -108,7 +109,9 @@ class Queue:
         self._check_open()
         # Python alone reads the NaN and Infinity that it would write.
         data = json.dumps(obj, allow_nan=False).encode() if self._format == 'json' else pickle.dumps(obj)
-        deadline = _deadline(block, timeout)
+        self._put(data, _deadline(block, timeout))
+
+    def _put(self, data: bytes, deadline: float) -> None:
         while self._run('put', 'l' if len(data) > _APART_BYTES else 'd', data)[1] == 0:
             if not self._wait('room', deadline):
                 raise Full
@@ -119,7 +122,10 @@ class Queue:
 
     def get(self, block: bool = True, timeout: Optional[float] = None) -> Any:
         """Takes an item. As ``multiprocessing.Queue.get``."""
-        deadline = _deadline(block, timeout)
+        data = self._get(_deadline(block, timeout))
+        return json.loads(data) if self._format == 'json' else pickle.loads(data)
+
+    def _get(self, deadline: float) -> bytes:
         while True:
             self._check_open()
             with self._lock:
@@ -142,7 +148,7 @@ class Queue:
                     if not self._joinable:
                         self._received.append(item)
                 self._renew_later()
-                return json.loads(data) if self._format == 'json' else pickle.loads(data)
+                return data  # type: ignore[no-any-return]
             if not self._wait('ready', deadline):
                 raise Empty
 
@@ -206,7 +212,7 @@ class Queue:
         self._check_open()
         answer: Sequence[Any] = self._script(self._keys, [op, self._consumer, *args])
         if answer[0] == _GONE:
-            raise RuntimeError(f'The keys of the queue {self._name!r} are gone from Redis')
+            raise _Gone(f'The keys of the queue {self._name!r} are gone from Redis')
         if answer[0] == _DOWN:
             raise ShutDown
         return answer
@@ -282,12 +288,20 @@ class JoinableQueue(Queue):
                 raise TimeoutError(f'{unfinished} items are not finished')
 
 
+class _Gone(RuntimeError):
+    """Raised when the queue was deleted."""
+
+
 class _TimedOut(BaseException):
     """Raised inside of a task that has run for too long."""
 
 
 def _time_out(*_: Any) -> None:
     raise _TimedOut
+
+
+# What each task has.
+_TASK = {'id': str, 'pool': str, 'mode': str, 'args': list, 'attempts': int, 'tells': bool}
 
 
 class _Worker:
@@ -310,18 +324,37 @@ class _Worker:
         parent = os.getppid()
         while not self.stopped and os.getppid() == parent:
             try:
-                task = self._repeat(lambda: tasks.get(timeout=1))
+                data = self._repeat(lambda: tasks._get(_deadline(True, 1)))
             except Empty:
                 continue
             (attempt,) = tasks._held.values()
+            task = self._task_of(data)
             # A task that was given up has no reader.
-            if not self._repeat(lambda: self._client.hdel(self._cancelled, task['id'])):
+            if task is not None and not self._repeat(lambda: self._client.hdel(self._cancelled, task['id'])):
                 self._do(task, attempt)
             try:
                 self._repeat(tasks.task_done)
             except ValueError:
                 pass  # The lease has run out, and another worker has the task. The first result counts.
         tasks.close()
+
+    def _task_of(self, data: bytes) -> Optional[Dict[str, Any]]:
+        """The task in an item. None if it cannot be read: it fails, or goes to the dead letters if it has no caller."""
+        try:
+            task: Dict[str, Any] = json.loads(data)
+            wrong = [key for key, kind in _TASK.items() if not isinstance(task[key], kind)]
+            if wrong or task['mode'] not in ('call', 'map', 'starmap'):
+                raise ValueError(f'{(wrong or ["mode"])[0]} is not that of a task')
+            return task
+        except Exception as error:  # Such as a RecursionError for lists within lists.
+            print(f'An item of {self._name} is no task: {error!r}', file=sys.stderr, flush=True)
+            head = re.match(rb'{"id":"([\w:-]+)","pool":"([\w-]+)"', data)
+            if head:
+                self._fail(dict(zip(('id', 'pool'), map(bytes.decode, head.groups()))), error)
+            else:
+                dead = self._repeat(lambda: Queue(self._client, self._name + ':dead', prefix=self._prefix, expires=86400))
+                self._repeat(lambda: dead._put(data, _deadline(True, None)))
+            return None
 
     def _do(self, task: Dict[str, Any], attempt: int) -> None:
         if attempt > task['attempts']:
@@ -335,13 +368,16 @@ class _Worker:
         except _TimedOut:
             self._reply(task, failure={'kind': 'timeout'})
         except Exception as error:
-            kind = type(error)
-            name = kind.__qualname__ if kind.__module__ == 'builtins' else f'{kind.__module__}.{kind.__qualname__}'
-            plain = (str, int, float, bool, type(None))
-            args = [arg if isinstance(arg, plain) else repr(arg) for arg in error.args]
-            text = traceback.format_exc()
-            failure = {'kind': 'error', 'type': name, 'message': str(error), 'args': args, 'traceback': text}
-            self._reply(task, failure=failure)
+            self._fail(task, error)
+
+    def _fail(self, task: Dict[str, Any], error: Exception) -> None:
+        kind = type(error)
+        name = kind.__qualname__ if kind.__module__ == 'builtins' else f'{kind.__module__}.{kind.__qualname__}'
+        plain = (str, int, float, bool, type(None))
+        args = [arg if isinstance(arg, plain) else repr(arg) for arg in error.args]
+        text = traceback.format_exc()
+        failure = {'kind': 'error', 'type': name, 'message': str(error), 'args': args, 'traceback': text}
+        self._reply(task, failure=failure)
 
     def _call(self, task: Dict[str, Any]) -> Any:
         target = _find(task['target']) if task.get('target') else self._target
@@ -366,7 +402,7 @@ class _Worker:
             del self._results[next(iter(self._results))]
         try:
             self._repeat(lambda: queue.put({'id': task['id'], **what}))
-        except RuntimeError:
+        except _Gone:
             del self._results[pool]  # The pool is gone.
 
     def _repeat(self, call: Callable[[], Any]) -> Any:
@@ -447,18 +483,8 @@ def _deadline(block: bool, timeout: Optional[float]) -> float:
     return float('inf') if timeout is None else time.monotonic() + timeout
 
 
-# The same text as that of the package: a test compares them.
+# That of the package, without its comments: a test compares them. lib/adapters/redis/script.lua has the comments.
 _SCRIPT = '''\
--- SPDX-License-Identifier: MIT
---
--- All that must be atomic in a queue: one operation for each call. Scripts may not compute the names of keys, so each
--- operation is given all of them. Without memory, Redis refuses a script whose first write needs some. So the first
--- write of an operation that must succeed then needs none.
---
--- An item is `fresh` until it is handed out. An item that comes back is taken out of the group's pending entries and
--- noted in `back`, with the number of its deliveries. `ready`, `room` and `idle` have an element while a member that
--- waits for an item, for room, or for the end of all items should look again. The member that takes the element puts
--- it back if another member should look too.
 if redis.replicate_commands then redis.replicate_commands() end
 local call = redis.call
 local state, items, large, back, ready, room, idle = unpack(KEYS)
@@ -473,14 +499,11 @@ local function wake(list)
   if call('EXISTS', list) == 0 then call('RPUSH', list, '1') end
 end
 
--- A consumer that has lost its lease, and has the item again, is told apart by the number of deliveries.
 local function has(id, deliveries)
   local entry = call('XPENDING', items, GROUP, id, id, 1, consumer)[1]
   return entry and entry[4] == tonumber(deliveries)
 end
 
--- Calls `act` for each pair of id and deliveries from ARGV[first] that this consumer has. Returns how many those are,
--- and the ids of the others.
 local function each(first, act)
   local n, lost = 0, {}
   for i = first, #ARGV, 2 do
@@ -509,7 +532,6 @@ local function giveBack(push, id, deliveries)
   call(push, back, id .. ' ' .. deliveries)
 end
 
--- Takes back the items whose consumers have not renewed their leases. Not in each call: it looks at all leases.
 local function takeBack()
   local time = call('TIME')
   local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -522,14 +544,12 @@ local function takeBack()
   call('HSET', state, 'check', #found == 100 and now or now + math.floor(pause))
 end
 
--- The next item: its id, deliveries, entry in the stream, and whether it was fresh.
 local function take()
   local returned = call('LPOP', back)
   while returned do
     local id, deliveries = returned:match('(%S+) (%d+)')
     local entry = call('XCLAIM', items, GROUP, consumer, 0, id, 'RETRYCOUNT', deliveries + 1, 'FORCE')[1]
     if entry then return id, deliveries + 1, entry, 0 end
-    -- The entry was deleted by hand.
     finish(1)
     returned = call('LPOP', back)
   end
@@ -540,8 +560,6 @@ end
 
 local ops = {}
 
--- maxsize, lease and format, each empty if the member does not care. The first value given counts. Returns all of them.
--- After `expires`, how long the queue outlives the last call.
 function ops.open()
   if call('EXISTS', state) == 0 then
     redis.pcall('XGROUP', 'CREATE', items, GROUP, '0', 'MKSTREAM')
@@ -552,15 +570,12 @@ function ops.open()
   if ARGV[3] ~= '' then call('HSETNX', state, 'maxsize', ARGV[3]) end
   if ARGV[5] ~= '' then call('HSETNX', state, 'format', ARGV[5]) end
   if ARGV[6] and ARGV[6] ~= '' then call('HSET', state, 'expires', ARGV[6]) end
-  -- What killed members leave in the group.
   for _, one in ipairs(call('XINFO', 'CONSUMERS', items, GROUP)) do
     if one[4] == 0 and one[6] > 3600000 then call('XGROUP', 'DELCONSUMER', items, GROUP, one[2]) end
   end
   return {OK, number('maxsize'), number('lease'), call('HGET', state, 'format') or ''}
 end
 
--- For each item d or l, and its bytes. Those of l are kept apart, so that the stream stays small. Returns how many items
--- have found room.
 function ops.put()
   if call('HEXISTS', state, 'down') == 1 then
     wake(room)
@@ -585,8 +600,6 @@ function ops.put()
   return {OK, n}
 end
 
--- How many items; whether they are finished when they are got: '' (no), 'got' (they still count for join), or 'done'; and
--- what was received before. Returns for each item its id, its deliveries and its bytes.
 function ops.get()
   finish(each(5, remove))
   takeBack()
@@ -617,7 +630,6 @@ function ops.get()
   return {down and DOWN or NONE}
 end
 
--- As get, when a wait ends. A consumer that has left meanwhile is not in the group, and takes nothing.
 function ops.await()
   if call('XGROUP', 'CREATECONSUMER', items, GROUP, consumer) == 0 then return ops.get() end
   call('XGROUP', 'DELCONSUMER', items, GROUP, consumer)
@@ -625,41 +637,35 @@ function ops.await()
   return {GONE}
 end
 
--- Finishes what this consumer has. Returns what it does not have.
 function ops.done()
   local n, lost = each(3, remove)
   finish(n)
   return {OK, unpack(lost)}
 end
 
--- Finishes one item that is not leased.
 function ops.count()
   if number('unfinished') <= 0 then return {NONE} end
   finish(1)
   return {OK}
 end
 
--- Gives back what this consumer has. Returns what it does not have.
 function ops.release()
   local _, lost = each(3, function(id, deliveries) giveBack('RPUSH', id, deliveries) end)
   wake(ready)
   return {OK, unpack(lost)}
 end
 
--- Gives back what has come for a call that has given up. It does not count as a delivery.
 function ops.refuse()
   each(3, function(id, deliveries) giveBack('LPUSH', id, deliveries - 1) end)
   wake(ready)
   return {OK}
 end
 
--- Renews leases. Returns what this consumer does not have any more.
 function ops.renew()
   local _, lost = each(3, function(id) call('XCLAIM', items, GROUP, consumer, 0, id, 'JUSTID') end)
   return {OK, unpack(lost)}
 end
 
--- Finishes what was received, and gives back the rest that this consumer has.
 function ops.leave()
   finish(each(3, remove))
   local entries = call('XPENDING', items, GROUP, '-', '+', 1000000, consumer)
@@ -669,14 +675,12 @@ function ops.leave()
   return {OK}
 end
 
--- For join and the counts. An item that is left after an immediate shutdown cannot be finished.
 function ops.look()
   if number('unfinished') <= 0 or call('HEXISTS', state, 'down') == 1 then wake(idle) end
   return {OK, call('HGET', state, 'down') or '', number('unfinished'), number('fresh'), call('LLEN', back),
     call('XLEN', items), number('put'), number('got'), number('expired'), number('maxsize')}
 end
 
--- The consumers that have items: name, number, and for how many milliseconds the oldest lease was not renewed.
 function ops.report()
   local result = {OK}
   for _, one in ipairs(call('XINFO', 'CONSUMERS', items, GROUP)) do

@@ -75,6 +75,8 @@ export interface LogBody {
 /** A message of a worker. */
 export interface WorkerMessage {
   readonly kind: number;
+  /** Resolves when what belongs to the message has come, if it comes another way. */
+  readonly whole?: Promise<void>;
   /** The body. Throws an `UnpicklingError` if it cannot be decoded. */
   read(): unknown;
 }

@@ -25,6 +25,8 @@ export abstract class WorkerLink {
   protected readonly connection: Connection;
   readonly #channel: Channel;
   #listener: LinkListener | undefined;
+  /** Whether what belongs to a message has yet to come. */
+  #waits = false;
   /**
    * Whether the worker has ended before it had read all that it was sent: then Linux reports ECONNRESET in the place of the
    * end of data.
@@ -68,10 +70,11 @@ export abstract class WorkerLink {
   /** Handles what a worker that has ended had written whole. */
   drain(): void {
     const listener = this.#listener;
-    if (listener === undefined || this.connection.closed) return;
+    // What has yet to come for a message will not come any more.
+    if (listener === undefined || this.#waits || this.connection.closed) return;
     for (;;) {
       const message = this.#next();
-      if (message === END) return;
+      if (message === END || message?.whole !== undefined) return;
       if (message !== undefined) listener.message(message);
       // A large message is read in parts, so there may be more although no message is whole.
       else if (!this.#channel.readyToRead()) return;
@@ -101,6 +104,15 @@ export abstract class WorkerLink {
       }
       if (message === END) {
         listener.end();
+        return;
+      }
+      if (message.whole !== undefined) {
+        this.#waits = true;
+        void message.whole.then(() => {
+          this.#waits = false;
+          this.#listener?.message(message);
+          this.#serve();
+        });
         return;
       }
       listener.message(message);

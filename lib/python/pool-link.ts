@@ -3,14 +3,13 @@
 // The connections to a Python worker: tasks and results as pickles over one, and what the pool says about a running task over the
 // other, since the worker reads no task meanwhile.
 import type { Connection } from '../connection/connection.js';
+import { DecodeContext, DeferredMessage } from '../connection/ticketed-message.js';
 import type { ReportedFailure } from '../core/error-report.js';
 import { RemoteError } from '../core/pool-errors.js';
 import { fromWorker, type Control, type TaskMessage, type WorkerMessage } from '../pool/protocol.js';
 import { WorkerLink } from '../pool/worker-link.js';
-import { sharedReducers } from './array-pickles.js';
 import type { MessageContext } from '../reduction/attachments.js';
-import { decodePickle } from '../serialization/pickle/codec.js';
-import { reducerTable } from '../serialization/pickle/hooks.js';
+import { builtIn } from '../serialization/codec.js';
 
 /** The error of a task: its class, message, arguments and traceback, and the exception; pickles, or null. */
 type ErrorBody = readonly [
@@ -21,19 +20,28 @@ type ErrorBody = readonly [
   exception: Buffer | null,
 ];
 
-/** What results may have that is not plain data. */
-const HOOKS = { reducers: reducerTable(sharedReducers) };
-
 /** An empty message asks the worker to end. */
 const EXIT = Buffer.alloc(0);
 
 /** The value of a pickle that may not be readable here; undefined if it is not. */
 function readable(pickle: Buffer | null): unknown {
   try {
-    return pickle === null ? undefined : decodePickle(pickle, true, HOOKS);
+    return pickle === null ? undefined : builtIn.pickle.fromOwned(pickle);
   } catch {
     // It is about a class that is not known here. The words about the exception must do.
     return undefined;
+  }
+}
+
+/** Makes something that is asked for later; an error is thrown then. */
+function made(make: () => unknown): () => unknown {
+  try {
+    const value = make();
+    return () => value;
+  } catch (error) {
+    return () => {
+      throw error;
+    };
   }
 }
 
@@ -88,6 +96,13 @@ export class PythonLink extends WorkerLink {
     if (bytes === undefined) return undefined;
     // Behind the pickle, which ends by itself.
     const kind = bytes[bytes.length - 1] ?? fromWorker.failed;
-    return { kind, read: () => decodePickle(bytes, true, HOOKS) };
+    const context = new DecodeContext();
+    let read = made(() => builtIn.pickle.fromOwned(bytes, context));
+    if (context.tickets === undefined) return { kind, read };
+    // Connections, whose descriptors the worker hands out.
+    const deferred = new DeferredMessage(context.tickets, builtIn.pickle, bytes);
+    const collected = new Promise<void>((resolve) => void deferred.advance(undefined, resolve));
+    const whole = collected.then(() => void (read = made(() => deferred.open())));
+    return { kind, whole, read: () => read() };
   }
 }

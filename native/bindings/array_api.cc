@@ -92,7 +92,7 @@ napi_value Send(napi_env env, napi_callback_info info) {
 // endTicket(file, word, ticket)
 napi_value EndTicket(napi_env env, napi_callback_info info) {
   const Args<3> args(env, info);
-  ArrayBlock::EndTicket(args.String(0), {static_cast<uint32_t>(args.Int(1)), args.Size(2)});
+  array_pool::EndTicket(args.String(0), {static_cast<uint32_t>(args.Int(1)), args.Size(2)});
   return nullptr;
 }
 

@@ -86,7 +86,8 @@ struct Header {
   uint32_t max_deliveries;  // 0 for no limit.
   std::atomic<uint32_t> flags;  // Those of QueueState.
 
-  // The holder: the index of its entry plus 1, or 0. There is no moment at which it is not known.
+  // The holder: the index of its entry plus 1, and the number of its claim above; or 0. There is no
+  // moment at which it is not known.
   std::atomic<uint64_t> lock;
   std::atomic<uint32_t> claims;
   std::atomic<uint32_t> members_used;  // No entry behind these was ever in use.

@@ -72,20 +72,25 @@ int LeaseMember::Join(const std::shared_ptr<LeaseBlock>& block, LeasePipe ready,
   return 0;
 }
 
+// The member counts as living until it has released the lock: the others take over that of a dead
+// one, and its entry must not be claimed.
 LeaseMember::~LeaseMember() {
-  leases::EndMember(entry());
-  const uint64_t ended = leases::DeadState(entry());
-  if (Lock() < 0) return;  // The next sweep of another member does this.
-  Sweep();
+  if (Lock() < 0) {
+    // The next sweep of another member does the rest.
+    leases::EndMember(entry());
+    return;
+  }
+  Sweep(true);
   Unlock();
-  // Not before: the entry of the lock's holder must not be claimed.
-  leases::FreeMember(entry(), ended);
+  leases::FreeMember(entry(), entry().state.load());
 }
 
-// The lock says at each moment which member has it, so the death of any holder is noticed.
+// The lock says at each moment which member has it, so the death of any holder is noticed. With the
+// number of the claim, so that a member which has found a holder dead does not take the lock of a
+// later one with the same entry.
 int LeaseMember::Lock() {
   std::atomic<uint64_t>& lock = header().lock;
-  const uint64_t mine = uint64_t{index_} + 1;
+  const uint64_t mine = uint64_t{leases::ClaimOf(entry())} << 32 | (index_ + 1);
   Clock::time_point give_up{};
   for (int tries = 1;; tries++) {
     uint64_t holder = 0;
@@ -112,8 +117,9 @@ int LeaseMember::Lock() {
 }
 
 bool LeaseMember::IsDeadHolder(uint64_t holder) const noexcept {
-  if (holder == 0 || holder > leases::kMaxMembers) return holder != 0;
-  return leases::DeadState(table_.block().member(static_cast<uint32_t>(holder - 1))) != 0;
+  const auto index = static_cast<uint32_t>(holder);
+  if (index == 0 || index > leases::kMaxMembers) return holder != 0;
+  return leases::DeadState(table_.block().member(index - 1)) != 0;
 }
 
 void LeaseMember::Unlock() noexcept { header().lock.store(0, std::memory_order_release); }
@@ -301,14 +307,15 @@ bool LeaseMember::SweepIfDue() {
   return true;
 }
 
-// Takes back what dead members have, and gives up their entries. This member's own entry is the
-// lock's, and stays.
-void LeaseMember::Sweep() {
+// Takes back what dead members have, and gives up their entries. The same for this member if it
+// leaves, but for its entry, which is the lock's.
+void LeaseMember::Sweep(bool leaves) {
   swept_at_ = NowMs();
   const uint32_t used = header().members_used.load();
   // The states of the dead ones, 0 for others.
   std::vector<uint64_t> dead(used);
   for (uint32_t i = 0; i < used; i++) dead[i] = leases::DeadState(table_.block().member(i));
+  if (leaves) dead[index_] = entry().state.load();
   if (std::all_of(dead.begin(), dead.end(), [](uint64_t state) { return state == 0; })) return;
   std::vector<Chunk*> unfilled;
   std::vector<Chunk*> leased;

@@ -90,7 +90,7 @@ class LeaseMember {
   void TakeOver();
   int EndOf() const noexcept;
   void Describe(uint64_t receipt, leases::Chunk& chunk, Item* out) const noexcept;
-  void Sweep();
+  void Sweep(bool leaves = false);
   bool SweepIfDue();
   void FreeChunk(leases::Chunk& chunk) noexcept;
 

@@ -75,6 +75,10 @@ void EndMember(MemberEntry& entry) noexcept {
   entry.state.store(WithLife(entry.state.load(), Life::kEnded));
 }
 
+uint32_t ClaimOf(const MemberEntry& entry) noexcept {
+  return static_cast<uint32_t>(entry.state.load() >> 8) & 0xffffff;
+}
+
 bool IsInUse(const MemberEntry& entry) noexcept {
   return LifeOf(entry.state.load()) != Life::kUnused;
 }

@@ -17,6 +17,9 @@ int ClaimSpare(LeaseBlock& block) noexcept;
 // The owner will do nothing any more: the entry counts as that of a dead member.
 void EndMember(MemberEntry& entry) noexcept;
 
+// Differs between the claims of an entry.
+uint32_t ClaimOf(const MemberEntry& entry) noexcept;
+
 // Whether the entry has an owner, dead or not.
 bool IsInUse(const MemberEntry& entry) noexcept;
 

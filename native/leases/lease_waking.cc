@@ -2,8 +2,11 @@
 #include "leases/lease_waking.h"
 
 #include <bit>
+#include <chrono>
+#include <thread>
 
 #include "leases/lease_members.h"
+#include "os/sys.h"
 
 namespace mp {
 
@@ -14,10 +17,14 @@ namespace {
 
 constexpr auto kOrder = std::memory_order_relaxed;
 
+// Without the byte the members that wait would do so for ever, so a lack of memory must not keep it
+// back.
 void WriteByte(const LeasePipe& pipe) noexcept {
   uint8_t byte = 0;
   const iovec iov{&byte, 1};
-  (void)pipe.writer->sink().Write(&iov, 1);
+  while (sys::IsShortage(pipe.writer->sink().Write(&iov, 1))) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
 }
 
 void Drain(const LeasePipe& pipe) noexcept {

@@ -129,7 +129,7 @@ ssize_t RecordedSource::Read(const iovec* iov, int count, ArrivedDescriptor* des
   const uint64_t wanted = TotalOf(iov, count);
   // The end of the item is loaded after the number of bytes: if the item's writer has died, bytes
   // of other items may follow, which are there only after its end was set.
-  uint64_t there = numbers.written.load() - read;
+  uint64_t there = record_.unread();
   uint64_t item = record_.depth() > 0 ? record_.EndOf(numbers.tail.load()) - read : 0;
   if (there < std::min(item, wanted) || item == 0) {
     // The writer may have written and not said so yet.
@@ -157,7 +157,7 @@ ssize_t RecordedSource::ReadItems(const iovec& room, uint64_t most, uint64_t lon
   const StreamLayout& numbers = record_.layout();
   const uint64_t read = numbers.read.load();
   const uint64_t tail = numbers.tail.load();
-  uint64_t there = numbers.written.load() - read;
+  uint64_t there = record_.unread();
   if (there == 0) {
     // The writer may have written and not said so yet.
     const int64_t bytes = sys::BytesReadable(fd_);

@@ -33,6 +33,13 @@ class StreamRecord {
   // From now on a process may use the queue that does not keep it.
   void GiveUp() noexcept { layout_->unrecorded.store(1); }
 
+  // How many bytes are certainly in the pipe. A reader that has asked the pipe may be ahead of what
+  // the writer has said so far.
+  uint64_t unread() const noexcept {
+    const uint64_t read = layout_->read.load();
+    const uint64_t written = layout_->written.load();
+    return written > read ? written - read : 0;
+  }
   // How many items are noted and not read yet.
   uint64_t depth() const noexcept { return layout_->head.load() - layout_->tail.load(); }
   // Where an item begins and ends.

@@ -40,6 +40,8 @@ struct Child {
   // The child and its descendants, as far as they have records of `given`. Each is readable when
   // the process has ended.
   std::vector<UniqueFd> members;
+  // Those for which this process had no descriptor. They are tried again.
+  std::vector<pid_t> unwatched;
   // Whether one of them has ended, and what it held is not known yet.
   bool undecided = false;
 };
@@ -75,7 +77,9 @@ void Forget(const Resource& resource) {
 
 // Python members that wait for a lock do not look for its holder, so this process does.
 void CheckHolders(Child& child) {
-  child.undecided = false;
+  // Without a free descriptor no process can be found to have ended.
+  child.undecided = !UniqueFd(sys::Duplicate(TheTracker().wake.fd()));
+  if (child.undecided) return;
   for (const auto& [semaphore, table, number, role] : child.given) {
     TrackedSemaphore tracked(semaphore);
     if (tracked.Track(table, number, role) < 0) {
@@ -89,17 +93,22 @@ void CheckHolders(Child& child) {
 }
 
 // The process with this pid has records. It may have ended already.
-void AddMember(const std::string& pid, Child& child) {
-  const int process = platform::OpenProcess(std::atoi(pid.c_str()));
-  if (process < 0) {
-    CheckHolders(child);
-  } else {
+void AddMember(pid_t pid, Child& child) {
+  const int process = platform::OpenProcess(pid);
+  if (process >= 0)
     child.members.emplace_back(process);
-  }
+  else if (sys::IsShortage(process))
+    child.unwatched.push_back(pid);
+  else
+    CheckHolders(child);
 }
+
+// Whether it must be looked at again although nothing tells of it.
+bool IsUnsure(const Child& child) { return child.undecided || !child.unwatched.empty(); }
 
 void CheckMembers(Child& child) {
   const auto ended = [](const UniqueFd& process) { return sys::IsReady(process.get(), POLLIN); };
+  for (const pid_t pid : std::exchange(child.unwatched, {})) AddMember(pid, child);
   if (std::erase_if(child.members, ended) > 0 || child.undecided) CheckHolders(child);
 }
 
@@ -110,7 +119,7 @@ void Understand(std::string_view line, Child& child) {
   const std::string_view command = line.substr(0, first);
   const std::string_view kind = line.substr(last + 1);
   const std::string name(line.substr(first + 1, last - first - 1));
-  if (command == "MEMBER" && kind == "pid") AddMember(name, child);
+  if (command == "MEMBER" && kind == "pid") AddMember(std::atoi(name.c_str()), child);
   if (kind != "semaphore" && kind != "shared_memory") return;
   const bool is_semaphore = kind == "semaphore";
   const Resource resource{is_semaphore ? ResourceKind::kSemaphore : ResourceKind::kSharedMemory,
@@ -170,7 +179,7 @@ void* Run(void*) {
       if (child->pipe) Read(*child);
       // A process closes its descriptors before it has ended.
       CheckMembers(*child);
-      return !child->pipe && child->members.empty() && !child->undecided;
+      return !child->pipe && child->members.empty() && !IsUnsure(*child);
     });
     if (stopping) return nullptr;
     if (children.empty()) continue;
@@ -179,9 +188,9 @@ void* Run(void*) {
       fds.push_back({child->pipe.get(), POLLIN, 0});
       for (const auto& member : child->members) fds.push_back({member.get(), POLLIN, 0});
     }
-    const bool undecided = std::any_of(children.begin(), children.end(),
-                                       [](const auto& child) { return child->undecided; });
-    const int timeout = undecided ? static_cast<int>(kCheckInterval.count()) : -1;
+    const bool unsure = std::any_of(children.begin(), children.end(),
+                                    [](const auto& child) { return IsUnsure(*child); });
+    const int timeout = unsure ? static_cast<int>(kCheckInterval.count()) : -1;
     (void)sys::Poll(fds.data(), static_cast<nfds_t>(fds.size()), timeout);
   }
 }

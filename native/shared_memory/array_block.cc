@@ -136,7 +136,9 @@ void ArrayBlock::EndTicket(const std::string& file, const ArrayTicket& ticket) n
 
 bool ArrayBlock::IsOver(const Sent& sent) noexcept {
   std::shared_ptr<SharedMapping> mapping;
-  if (MapHeader(sent.file, &mapping) < 0) return true;
+  const int status = MapHeader(sent.file, &mapping);
+  // With a descriptor, or memory, a later look can tell.
+  if (status < 0) return !sys::IsShortage(status);
   Word* header = static_cast<Word*>(mapping->data());
   if (IsCurrent(header, sent.ticket) && !sent.route->HasEnded()) return false;
   EndTicket(header, sent.ticket);

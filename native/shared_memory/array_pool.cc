@@ -207,6 +207,20 @@ bool Trim() {
   return pool.away.empty() && pool.sent.empty();
 }
 
+void EndTicket(const std::string& file, const ArrayTicket& ticket) {
+  Block block;
+  {
+    Pool& pool = ThePool();
+    const std::lock_guard lock(pool.mutex);
+    const auto known = pool.own.find(file);
+    if (known != pool.own.end()) block = known->second.lock();
+  }
+  if (block)
+    block->EndTicket(ticket);
+  else
+    ArrayBlock::EndTicket(file, ticket);
+}
+
 void EndTicketsOf(uint32_t pid) {
   Pool& pool = ThePool();
   const std::lock_guard lock(pool.mutex);

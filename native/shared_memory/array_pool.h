@@ -31,6 +31,9 @@ void Return(std::shared_ptr<ArrayBlock> block);
 // is left that must be looked at again: blocks that are in use elsewhere only, messages on their
 // ways.
 bool Trim();
+// As ArrayBlock::EndTicket(), which needs a descriptor: this one does not, for a block of this
+// process.
+void EndTicket(const std::string& file, const ArrayTicket& ticket);
 // Ends the tickets of a process that has ended, of whose messages none will be received, in the
 // blocks of this process, and removes the blocks of that process.
 void EndTicketsOf(uint32_t pid);

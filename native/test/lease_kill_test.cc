@@ -16,10 +16,11 @@
 namespace mp::test {
 namespace {
 
-// Runs `body` in a process for at most `limit` instructions, and kills it then. Returns how many
-// were run: fewer than `limit` if the body has ended. `prepare` runs first, at full speed.
-template <typename Prepare, typename Body>
-uint64_t RunInstructions(uint64_t limit, Prepare prepare, Body body) {
+// Runs `body` in a process, one instruction after the other, as long as `goes_on(count)` says so,
+// and kills it then. Returns how many were run, also if the body has ended. `prepare` runs first,
+// at full speed.
+template <typename GoesOn, typename Prepare, typename Body>
+uint64_t RunWhile(GoesOn goes_on, Prepare prepare, Body body) {
   const pid_t pid = ::fork();
   if (pid == 0) {
     prepare();
@@ -32,7 +33,7 @@ uint64_t RunInstructions(uint64_t limit, Prepare prepare, Body body) {
   Equal(::waitpid(pid, &status, 0), pid);
   Check(WIFSTOPPED(status), "the member stops before it begins");
   uint64_t count = 0;
-  while (count < limit) {
+  while (goes_on(count)) {
     if (::ptrace(PTRACE_SINGLESTEP, pid, nullptr, nullptr) < 0) break;
     ::waitpid(pid, &status, 0);
     if (!WIFSTOPPED(status)) {
@@ -44,6 +45,12 @@ uint64_t RunInstructions(uint64_t limit, Prepare prepare, Body body) {
   ::kill(pid, SIGKILL);
   ::waitpid(pid, nullptr, 0);
   return count;
+}
+
+// The same for at most so many instructions.
+template <typename Prepare, typename Body>
+uint64_t RunInstructions(uint64_t limit, Prepare prepare, Body body) {
+  return RunWhile([=](uint64_t count) { return count < limit; }, prepare, body);
 }
 
 // Kills a member at points all over `body`. `check` runs after each kill, with a fresh queue each
@@ -250,6 +257,45 @@ const Test kJoinLeave("leases, kills: a member that joins or leaves leaves nothi
         Equal(used, 1u, "the survivor's is the only entry");
       });
 });
+
+// Regression: it counted as ended before it had the lock, so a member that waited for the lock took
+// that over from it, and both changed the lists.
+const Test kLeaves(
+    "leases, kills: a member that leaves keeps the lock until it has released it", [] {
+      const auto scene = With({1, 2})();
+      int looks = 0;
+      RunWhile(
+          [&](uint64_t count) {
+            constexpr uint64_t kEvery = 100;
+            if (count % kEvery != 0 || looks == 20 || scene->queue.header().lock.load() == 0)
+              return true;
+            looks++;
+            Equal(scene->survivor->Check(), -EBUSY, "after " + Shown(count) + " instructions");
+            return true;
+          },
+          [&] { TakeOne(*scene); }, [&] { scene->killed.reset(); });
+      Check(looks > 0, "it has had the lock");
+      Check(scene->FinishAll() == Lengths{1, 2}, "the items");
+    });
+
+// Two that have the same entry, one after the other: a member that has found the first one dead
+// must not take the lock of the second one.
+const Test kLockNames(
+    "leases, kills: the lock names another holder whenever an entry is used again", [] {
+      const auto scene = With({1})();
+      const auto held = [&] {
+        leases::Header& header = scene->queue.header();
+        RunWhile([&](uint64_t) { return header.lock.load() == 0; }, [&] { JoinKilled(*scene); },
+                 [&] { (void)scene->killed->Check(); });
+        return header.lock.load();
+      };
+      const uint64_t first = held();
+      scene->Repair();
+      const uint64_t second = held();
+      scene->Repair();
+      Check(first != 0 && second != 0, "they had the lock");
+      Check(first != second, Shown(first));
+    });
 
 const Test kWaits("leases, kills: a member that waits for room leaves no mark that wakes others",
                   [] {

@@ -130,6 +130,55 @@ const Test kManyBroken("stream: many items whose headers are not what was noted 
                          queue.Settle();
                        });
 
+// Notes what was said to be read when it is read.
+class Watched final : public ByteSource {
+ public:
+  Watched(ByteSource& pipe, const StreamLayout& numbers) : pipe_(pipe), numbers_(numbers) {}
+  ssize_t Read(const iovec* iov, int count, ArrivedDescriptor* descriptor) override {
+    intent = numbers_.read_intent.load();
+    return pipe_.Read(iov, count, descriptor);
+  }
+  uint64_t intent = 0;
+
+ private:
+  ByteSource& pipe_;
+  const StreamLayout& numbers_;
+};
+
+// Regression: the reader took the difference for a huge number of bytes, and asked for more than
+// there was. If it died then, its place in the stream was not known any more.
+const Test kAhead("stream: a reader ahead of what the writer has said asks for what there is", [] {
+  const TestQueue queue;
+  StreamLayout& numbers = queue.record->layout();
+  Watched pipe(queue.pair.reader->source(), numbers);
+  RecordedSource source(*queue.record, pipe, queue.pair.reader->fd());
+  Blob bytes(30000);
+  ArrivedDescriptor none;
+  queue.record->Note(10000);
+  queue.record->Note(20000);
+  numbers.write_intent.store(30000);
+  const auto write = [&](size_t size) {
+    const iovec iov{bytes.data(), size};
+    Equal(queue.pair.writer->sink().Write(&iov, 1), size);
+  };
+  const iovec all{bytes.data(), bytes.size()};
+  write(9000);
+  Equal(source.Read(&all, 1, &none), 9000);
+  write(500);
+  Equal(source.Read(&all, 1, &none), 500);
+  Equal(pipe.intent, 500u);
+  write(600);
+  Equal(source.Read(&all, 1, &none), 500);
+  queue.record->Pass(false);
+  uint64_t items = 0;
+  Equal(source.ReadItems(all, 9, all.iov_len, &items), 0, "the next item is not whole");
+  Equal(source.Read(&all, 1, &none), 100);
+  Equal(pipe.intent, 100u);
+  Equal(source.Read(&all, 1, &none), -EAGAIN);
+  numbers.written.store(10100);
+  numbers.write_intent.store(0);
+});
+
 const Test kWriterOfManyDies(
     "stream: a writer that gathers items and dies at any step loses its own and no other", [] {
       const std::vector<size_t> sizes{60, 70, 3000, 2000, 40, 50};

@@ -28,6 +28,11 @@ describe('A system call that fails in a queue', function () {
     expect(await expectHarmlessFaults('queue-faults', 'get')).to.include('preadv2');
   });
 
+  // Regression: without memory for the byte that wakes consumers, they slept on beside an item.
+  it('does not keep a consumer of a queue with leases asleep', async function () {
+    expect(await expectHarmlessFaults('queue-faults', 'leases')).to.include('pwritev2 12');
+  });
+
   it('fails the making of a queue, without a trace', async function () {
     expect(await expectHarmlessFaults('queue-faults', 'make'))
       .to.include('sem_open')

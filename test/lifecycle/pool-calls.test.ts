@@ -297,7 +297,20 @@ describe('currentTask', () => {
       await ours.send('go on');
       later.push(await ours.recv());
     }
-    // The first task began before the process had asked for any, so that it was not followed further than to its end.
-    expect(later).to.deep.equal([undefined, tasks[1]?.id, tasks[2]?.id]);
+    expect(later).to.deep.equal(tasks.map(({ id }) => id));
+  });
+
+  // Regression: what a task had left behind got the task that ran, if it was the first in its process to ask.
+  it('is that of the caller, whichever asks first', async () => {
+    const pool = nodeKind.make('ask_later', { processes: 1 });
+    const [[first, theirFirst], [second, theirSecond]] = [Pipe(), Pipe()];
+    [first, theirFirst, second, theirSecond].map((conn) => track(conn));
+    await within(60_000, pool.apply([theirFirst]), 'the first task');
+    const running = pool.apply([theirSecond], { target: 'ask_after' });
+    await within(60_000, second.recv(), 'the second task');
+    await first.send('ask');
+    expect(await within(60_000, first.recv(), 'what the first task has left behind')).to.equal(1);
+    await second.send('go on');
+    expect(await within(60_000, running, 'the second task')).to.equal(2);
   });
 });

@@ -6,6 +6,7 @@ import contextvars
 import gc
 import logging
 import multiprocessing
+import multiprocessing.connection
 import os
 import signal
 import subprocess
@@ -93,6 +94,11 @@ def fail(text):
 def take(ms, value):
     time.sleep(ms / 1000)
     return value
+
+
+def take_and_tell(ms, value):
+    multiprocessing.current_process().progress(os.getpid())
+    return take(ms, value)
 
 
 def square_or_fail(value):
@@ -242,6 +248,36 @@ def leave_child():
 def send(connection):
     connection.send('hello')
     connection.close()
+
+
+def give_connection(value):
+    reader, writer = multiprocessing.Pipe(False)
+    writer.send(value)
+    writer.close()
+    return {'reader': reader, 'value': value}
+
+
+def give_connections(n):
+    for i in range(n):
+        yield give_connection(i)
+
+
+class Uncollected:
+    """A Connection that no process keeps."""
+
+    def __reduce__(self):
+        rebuild, (ticket, *direction) = multiprocessing.connection.reduce_connection(give_connection(1)['reader'])
+        address, key = ticket._id
+        ticket._id = (address, key + 1000)
+        return rebuild, (ticket, *direction)
+
+
+def give_uncollected():
+    return Uncollected()
+
+
+def give_inherited(name):
+    return [getattr(multiprocessing, name)()]
 
 
 def noise():
@@ -405,8 +441,15 @@ def log_oddly():
 
 
 def write_raw(kind, data):
-    # What native code of a worker may do to any descriptor.
-    multiprocessing.current_process().progress.__globals__['write'](kind, data)
+    # What native code of a worker may do to any descriptor, in the place of the message about this task.
+    names = multiprocessing.current_process().progress.__globals__
+    write = names['write']
+
+    def once(*_):
+        names['write'] = write
+        write(kind, data)
+
+    names['write'] = once
 
 
 def interrupted_in_progress():

@@ -6,6 +6,7 @@ import { pathToFileURL } from 'node:url';
 import { expect } from 'chai';
 import { RemoteError, TaskTimeout, WorkerDied } from 'node-multiprocessing';
 import {
+  RedisJoinableQueue,
   RedisPool,
   RedisPoolWorker,
   RedisQueue,
@@ -148,6 +149,38 @@ describe(onRedis('A RedisPool'), () => {
     await second.succeeded();
   });
 
+  /** Puts an item on the queue of the tasks that is none, and resolves when it is with the dead letters. */
+  async function putNoTask(bytes: string): Promise<() => Promise<void>> {
+    const { client, command } = await server.connect();
+    const [tasks, dead] = ['tasks', 'dead'].map((each) => `mp:{${name}:${each}}:items`) as [string, string];
+    const queue = new RedisQueue<unknown>({ client, name: `${name}:tasks` });
+    await queue.put(0);
+    // As a program could write it that is none of this package.
+    const [[entry]] = (await command('XRANGE', tasks, '-', '+')) as [[string]];
+    await command('XDEL', tasks, entry);
+    await command('XADD', tasks, '*', 'd', bytes);
+    await queue.close();
+    return async () => {
+      const all = new RedisJoinableQueue({ client, name: `${name}:tasks` });
+      await all.join({ timeout: WATCHDOG_MS });
+      await all.close();
+      const found = (await command('XRANGE', dead, '-', '+')) as [string, string[]][];
+      expect(found.map(([, fields]) => fields.map(String))).to.deep.equal([['d', bytes]]);
+      expect(Number(await command('PTTL', dead))).to.be.above(0);
+    };
+  }
+
+  // Regression: its process kept such an item until its end, and the next one then.
+  for (const bytes of ['no JSON', '[1]', '{"id":"a:1","pool":"a","mode":"stream","args":[],"attempts":1}']) {
+    it(`moves an item to the dead letters that is no task (${bytes})`, async () => {
+      const pool = await startPool({ serialization: 'json' });
+      const expectMoved = await putNoTask(bytes);
+      await startWorker('double', { serialization: 'json' });
+      expect(await within(WATCHDOG_MS, pool.apply([21]), 'the task behind it')).to.equal(42);
+      await expectMoved();
+    });
+  }
+
   it('keeps the results of a pool that is gone for a while only', async () => {
     const { client, command } = await server.connect();
     const queue = new RedisQueue({ client, name, expires: 60_000 });
@@ -215,6 +248,34 @@ describe(onRedis('A RedisPool'), () => {
         worker.kill('SIGTERM');
         await worker.succeeded();
       });
+
+      // Regression: the worker ended, and so did each of its successors.
+      it('refuses a task that it cannot decode, and a result that it cannot encode, and goes on', async () => {
+        const pool = await startPool({ serialization: 'json' });
+        const worker = await start('builtins:eval');
+        let deep: unknown = [];
+        for (let i = 0; i < 3000; i++) deep = [deep];
+        const recursion = { code: 'ERR_MP_REMOTE', type: 'RecursionError' };
+        await within(WATCHDOG_MS, rejects(pool.apply([deep]), recursion), 'the refusal');
+        const nest = "__import__('functools').reduce(lambda inner, _: [inner], range(3000), [])";
+        await within(WATCHDOG_MS, rejects(pool.apply([nest]), recursion), 'the refusal of the result');
+        expect(await within(WATCHDOG_MS, pool.apply(['2 + 3']), 'the next task')).to.equal(5);
+        worker.kill('SIGTERM');
+        await worker.succeeded();
+      });
+
+      // Regression: as above.
+      for (const bytes of ['no JSON', '[1]', '{"id":1}']) {
+        it(`moves an item to the dead letters that is no task (${bytes})`, async () => {
+          const pool = await startPool({ serialization: 'json' });
+          const expectMoved = await putNoTask(bytes);
+          const worker = await start('math:sqrt');
+          expect(await within(WATCHDOG_MS, pool.apply([16]), 'the task behind it')).to.equal(4);
+          await expectMoved();
+          worker.kill('SIGTERM');
+          await worker.succeeded();
+        });
+      }
 
       it('repeats the task of a worker that was killed', async () => {
         const pool = await startPool({ serialization: 'json', retries: 1 });

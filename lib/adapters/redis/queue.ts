@@ -312,11 +312,12 @@ export class RedisQueue<T = unknown> {
   #bury(found: Found): boolean {
     const { deadLetters, maxDeliveries } = this.#options;
     if (deadLetters === undefined || found.deliveries <= maxDeliveries) return false;
-    void this.#move(found, deadLetters);
+    void this.moveTo(deadLetters, found);
     return true;
   }
 
-  async #move(found: Found, deadLetters: RedisQueue<T>): Promise<void> {
+  /** @internal */
+  protected async moveTo(deadLetters: RedisQueue<T>, found: Found): Promise<void> {
     try {
       deadLetters.checkOpen();
       await deadLetters.#openCodec();

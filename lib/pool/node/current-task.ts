@@ -23,7 +23,9 @@ export interface CurrentTask {
 }
 
 const state = perEnvironment('pool/task', () => ({
-  /** Made by the first call of `currentTask()`. Where a process has one, each of its promises takes a multiple of the time. */
+  /** Whether functions of this process can call `currentTask()`, since they have loaded the package. */
+  isKnown: false,
+  /** Made when it is needed. Where a process has one, each of its promises takes a multiple of the time on Node 20. */
   storage: undefined as AsyncLocalStorage<CurrentTask> | undefined,
   /** The task that runs without a storage. A worker runs one task at a time. */
   running: undefined as CurrentTask | undefined,
@@ -35,8 +37,14 @@ export function currentTask(): CurrentTask | undefined {
   return state.storage.getStore() ?? state.running;
 }
 
+/** Called where `currentTask` is exported. From then on a task is told from what others have left behind. */
+export function exportCurrentTask(): void {
+  state.isKnown = true;
+}
+
 /** Runs a function as a task. */
 export async function runAsTask<T>(task: CurrentTask, run: () => Promise<T>): Promise<T> {
+  if (state.isKnown) state.storage ??= new AsyncLocalStorage();
   if (state.storage !== undefined) return await state.storage.run(task, run);
   state.running = task;
   try {

@@ -96,6 +96,12 @@ export async function take<T>(ms: number, value: T): Promise<T> {
   return await sleep(ms, value);
 }
 
+/** As `take`, and says first which process runs the task. */
+export async function take_and_tell<T>(ms: number, value: T): Promise<T> {
+  currentTask()!.progress(process.pid);
+  return await take(ms, value);
+}
+
 /** Fails for one of several items. */
 export function square_or_fail(value: number): number {
   if (value === 3) throw new RangeError('three');
@@ -190,6 +196,18 @@ export async function leaveBehind(conn: Connection): Promise<number> {
   number();
   await sleep(1);
   return number() as number;
+}
+
+/** Asks for its task only when it is asked to, which may be after its end. */
+export function ask_later(conn: Connection): void {
+  void conn.recv().then(() => conn.send(currentTask()?.id));
+}
+
+/** Asks for its task after something has come. */
+export async function ask_after(conn: Connection): Promise<number | undefined> {
+  await conn.send('begun');
+  await conn.recv();
+  return currentTask()?.id;
 }
 
 export function report_progress(): string {

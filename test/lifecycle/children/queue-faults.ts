@@ -87,6 +87,28 @@ const scenes: Record<string, () => Promise<void>> = {
     }
   },
 
+  async leases() {
+    const queue = new JoinableQueue<Item>({ leases: true, leaseBytes: 4096 });
+    const copy = attach(describe(queue, { nodeOnly: true }) as never) as unknown as JoinableQueue<Item>;
+    let number = 0;
+    try {
+      await eachPlan('put with leases', async (plan, what) => {
+        const pending = copy.get();
+        // By now it waits to be woken.
+        await new Promise(setImmediate);
+        plan.arm();
+        const code = await codeOf(queue.put([++number, new Uint8Array(1)]));
+        checkCode(code, plan.disarm(), what);
+        if (code !== 'done') await queue.put([number, new Uint8Array(1)]);
+        equal((await pending)[0], number, what);
+        await copy.taskDone();
+      });
+    } finally {
+      copy.close();
+      queue.close();
+    }
+  },
+
   async make() {
     await makeOnce();
     const before = holdings();

@@ -25,6 +25,13 @@ export interface TaskItem {
   readonly tells: boolean;
 }
 
+/** Whether an item is a task. */
+export function isTask(item: unknown): item is TaskItem {
+  const { id, pool, mode, args, attempts } = Object(item) as Partial<TaskItem>;
+  const isText = typeof id === 'string' && typeof pool === 'string';
+  return isText && ['call', 'map', 'starmap'].includes(mode ?? '') && Array.isArray(args) && Number.isInteger(attempts);
+}
+
 /** The failure of a task. */
 export type Failure =
   | {

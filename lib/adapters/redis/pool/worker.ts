@@ -3,7 +3,7 @@ import { setMaxListeners } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { inspect } from 'node:util';
 
-import { ChildProcessError, ClosedError, PicklingError, TaskDoneError } from '../../../core/errors.js';
+import { ChildProcessError, ClosedError, PicklingError, TaskDoneError, UnpicklingError } from '../../../core/errors.js';
 import { PoolClosed } from '../../../core/pool-errors.js';
 import { isKeysGone, RedisError } from '../../../core/redis-errors.js';
 import { checkOptionNames } from '../../../core/validate.js';
@@ -14,7 +14,16 @@ import type { Target } from '../../../process/process.js';
 import { connectionOf, type RedisConnection } from '../client.js';
 import { RedisJoinableQueue, type RedisLease } from '../joinable-queue.js';
 import { RedisQueue } from '../queue.js';
-import { cancelledKey, failureOf, lostAttempt, RESULTS_EXPIRE_MS, type ResultItem, type TaskItem } from './messages.js';
+import type { Found } from '../leases.js';
+import {
+  cancelledKey,
+  failureOf,
+  isTask,
+  lostAttempt,
+  RESULTS_EXPIRE_MS,
+  type ResultItem,
+  type TaskItem,
+} from './messages.js';
 import { queueNames, queueOptions, type PoolQueueOptions } from './options.js';
 import { markAsOwn } from '../../../reduction/shareable.js';
 
@@ -35,8 +44,40 @@ const PAUSE_MS = 100;
 /** How often a worker asks whether its tasks were given up. */
 const WATCH_MS = 1000;
 
+/** For how long items that are no tasks are kept. */
+const DEAD_EXPIRE_MS = 86_400_000;
+
 /** For how many pools a worker remembers where their results go. */
 const MOST_POOLS = 100;
+
+/** The tasks. An item that is none, which only another program can have put, is moved to another queue. */
+class TaskQueue extends RedisJoinableQueue<TaskItem | undefined> {
+  readonly #dead: RedisQueue<TaskItem | undefined>;
+
+  constructor(options: PoolQueueOptions) {
+    super(queueOptions(options, 'tasks'));
+    this.#dead = new RedisQueue({
+      ...queueOptions({ ...options, leaseTime: undefined }, 'dead'),
+      expires: DEAD_EXPIRE_MS,
+    });
+  }
+
+  protected override async decode(found: Found): Promise<TaskItem | undefined> {
+    try {
+      const item = await super.decode(found);
+      if (isTask(item)) return item;
+    } catch (error) {
+      if (!(error instanceof UnpicklingError)) throw error;
+    }
+    process.emitWarning(`An item of the queue '${this.name}' is no task: it is moved to '${this.#dead.name}'`);
+    await this.moveTo(this.#dead, found);
+    return undefined;
+  }
+
+  protected override async leave(): Promise<void> {
+    await Promise.all([super.leave(), this.#dead.close()]);
+  }
+}
 
 /**
  * Takes tasks of the `RedisPool`s of its name, and runs them in a `Pool` of this process: the end of one of the Pool's processes
@@ -48,7 +89,7 @@ export class RedisPoolWorker<F extends Target = Target> {
   readonly #options: RedisPoolWorkerOptions<F>;
   readonly #connection: RedisConnection;
   readonly #cancelled: string;
-  readonly #tasks: RedisJoinableQueue<TaskItem>;
+  readonly #tasks: TaskQueue;
   readonly #results = new Map<string, RedisQueue<ResultItem>>();
   readonly #running = new Map<string, AbortController>();
   readonly #stop = new AbortController();
@@ -64,7 +105,7 @@ export class RedisPoolWorker<F extends Target = Target> {
     setMaxListeners(0, this.#stop.signal);
     this.#connection = connectionOf(options.client);
     this.#options = options;
-    this.#tasks = new RedisJoinableQueue(queueOptions(options, 'tasks'));
+    this.#tasks = new TaskQueue(options);
     this.#cancelled = cancelledKey(options);
     const own = Object.entries(options).filter(([name]) => !queueNames.has(name));
     this.#pool = new Pool(Object.fromEntries(own) as unknown as NodePoolOptions<F>);
@@ -130,15 +171,15 @@ export class RedisPoolWorker<F extends Target = Target> {
   async #take(): Promise<void> {
     const { signal } = this.#stop;
     while (!signal.aborted) {
-      let lease: RedisLease<TaskItem>;
+      let lease: RedisLease<TaskItem | undefined>;
       try {
         lease = await this.#tasks.getLease({ signal });
       } catch (error) {
-        // Redis is away, or an item is none of a pool, which is handed out again.
+        // Redis is away.
         if (!signal.aborted && !(error instanceof ClosedError)) await pause();
         continue;
       }
-      await this.#do(lease);
+      if (lease.item !== undefined) await this.#do(lease as RedisLease<TaskItem>);
     }
   }
 
