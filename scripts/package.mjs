@@ -76,7 +76,7 @@ const PUBLISHED = [
 const PARTS = ['dist', 'interop', 'docs', 'LICENSE', 'README.md', 'SECURITY.md'];
 
 /** What only contributors need, and what is run in a checkout. Pages of the package name it without links. */
-const FOR_CONTRIBUTORS = ['docs/internals.md', 'docs/layers.svg', 'examples/'];
+const FOR_CONTRIBUTORS = ['docs/internals.md', 'docs/layers.svg', 'bench/', 'examples/'];
 
 /** @param {string} file Relative to the checkout. */
 function isForContributors(file) {

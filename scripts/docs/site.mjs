@@ -30,7 +30,7 @@ const SECTIONS = {
     'docs/troubleshooting.md',
     'docs/errors.md',
   ],
-  Measured: ['docs/performance.md', 'docs/benchmarks.md', 'docs/reliability.md'],
+  Measured: ['docs/performance.md', 'docs/benchmarks.md', 'bench/README.md', 'docs/reliability.md'],
   Project: ['CHANGELOG.md', 'SECURITY.md', 'CONTRIBUTING.md', 'docs/wire-format.md', 'docs/internals.md'],
 };
 
@@ -124,7 +124,18 @@ export async function buildSite() {
   copyPages();
   const out = path.join(pages, 'api');
   const plugin = path.join(site, 'node_modules', 'typedoc-plugin-markdown', 'dist', 'index.js');
-  const options = ['--plugin', plugin, '--out', out, '--entryFileName', 'index', '--hideBreadcrumbs', 'true'];
+  const options = [
+    '--plugin',
+    plugin,
+    '--out',
+    out,
+    '--entryFileName',
+    'index',
+    '--hideBreadcrumbs',
+    'true',
+    '--hidePageHeader',
+    'true',
+  ];
   await runSiteTool(
     'typedoc/bin/typedoc',
     [...options, '--treatWarningsAsErrors', 'false', '--treatValidationWarningsAsErrors', 'false'],
