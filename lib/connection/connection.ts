@@ -44,6 +44,9 @@ export interface BatchOptions extends WaitOptions {
 }
 
 const batchNames = optionNames<BatchOptions>({ bytes: true, timeout: true, signal: true });
+/** @internal The name of a method of Connection that users do not meet. */
+export const kSendIn = Symbol('sendIn');
+
 const batchesNames = optionNames<Pick<BatchOptions, 'bytes'>>({ bytes: true });
 
 /** Key that only this module passes to the constructor. */
@@ -139,11 +142,11 @@ export class Connection<S = unknown, R = S> {
    * or a system error (EPIPE when the other end is closed in all processes).
    */
   send(value: S, options?: WaitOptions): Promise<void> {
-    return this.sendIn(undefined, value, options);
+    return this[kSendIn](undefined, value, options);
   }
 
   /** @internal As `send`, in a message whose context the caller has made for this endpoint. */
-  sendIn(context: MessageContext | undefined, value: S, options?: WaitOptions): Promise<void> {
+  [kSendIn](context: MessageContext | undefined, value: S, options?: WaitOptions): Promise<void> {
     try {
       this.#checkWritable();
       const limits = checkLimits(options);

@@ -3,7 +3,7 @@
 // The pool's side of the connections to one worker. Each worker has its own, and no lock: what happens to one worker concerns
 // no other.
 import type { Channel } from '../connection/channel.js';
-import { Connection } from '../connection/connection.js';
+import { Connection, kSendIn } from '../connection/connection.js';
 import type { ReportedFailure } from '../core/error-report.js';
 import type { MessageContext } from '../reduction/attachments.js';
 import type { Control, TaskMessage, WorkerMessage } from './protocol.js';
@@ -65,6 +65,10 @@ export abstract class WorkerLink {
   listen(listener: LinkListener): void {
     this.#listener = listener;
     this.#listenOnce();
+  }
+
+  protected send(message: MessageContext, row: unknown): Promise<void> {
+    return this.connection[kSendIn](message, row);
   }
 
   /** Handles what a worker that has ended had written whole. */

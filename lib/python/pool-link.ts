@@ -56,7 +56,7 @@ export class PythonLink extends WorkerLink {
   sendTask(task: TaskMessage, message: MessageContext): Promise<void> {
     const { ticket, target, args, kwargs = {}, mode, credits, logs, context = {}, progress } = task;
     const row = [ticket, target, args, kwargs, mode, credits, logs, context, progress];
-    return this.connection.sendIn(message, row);
+    return this.send(message, row);
   }
 
   control(kind: Control, ticket: number, count = 0): void {

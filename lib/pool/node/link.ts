@@ -38,7 +38,7 @@ export class NodeLink extends WorkerLink {
   sendTask(task: TaskMessage, message: MessageContext): Promise<void> {
     const { id, ticket, attempt, target, args, mode, credits, logs, progress, context } = task;
     const row: TaskRow = [toWorker.task, id, ticket, attempt, target, args, mode, credits, logs, progress, context];
-    return this.connection.sendIn(message, row);
+    return this.send(message, row);
   }
 
   control(kind: Control, ticket: number, count = 0): void {
