@@ -122,7 +122,9 @@ def finalizer(in_hand, words):
     """For the end of a process by itself: another member may still finish what this one has got."""
 
     def give_up():
-        words[IN_OTHER_HANDS] = words[IN_OTHER_HANDS] + in_hand.count & WORD
-        in_hand.add(-in_hand.count)
+        # Python cannot add atomically: a process that has nothing does not write beside one that has.
+        if in_hand.count:
+            words[IN_OTHER_HANDS] = words[IN_OTHER_HANDS] + in_hand.count & WORD
+            in_hand.add(-in_hand.count)
 
     return lambda queue: util.Finalize(queue, give_up, exitpriority=0)
