@@ -75,18 +75,24 @@ export function throwIfAborted({ signal }: Limits): void {
   if (signal?.aborted === true) throw abortError(signal);
 }
 
-/** What ends with each signal. They have one listener together: Node takes more than ten for a leak. */
-const ends = new WeakMap<AbortSignal, { readonly all: Set<() => void>; readonly run: () => void }>();
+/** What ends with a signal. All of it has one listener: Node takes more than ten for a leak. */
+class Ends extends Set<() => void> {
+  /** Made here and not in a call, which it would keep with its result for as long as the signal lives. */
+  readonly run = (): void => {
+    for (const end of this) end();
+  };
+}
+
+const ends = new WeakMap<AbortSignal, Ends>();
 
 /** Calls `end` when the signal aborts. Returns what takes that back. */
 export function onceAborted(signal: AbortSignal, end: () => void): () => void {
-  const all = new Set<() => void>();
-  const known = ends.get(signal) ?? { all, run: () => known.all.forEach((each) => each()) };
+  const known = ends.get(signal) ?? new Ends();
   ends.set(signal, known);
-  if (known.all.size === 0) signal.addEventListener('abort', known.run, { once: true });
-  known.all.add(end);
+  if (known.size === 0) signal.addEventListener('abort', known.run, { once: true });
+  known.add(end);
   return () => {
-    if (known.all.delete(end) && known.all.size === 0) signal.removeEventListener('abort', known.run);
+    if (known.delete(end) && known.size === 0) signal.removeEventListener('abort', known.run);
   };
 }
 

@@ -44,6 +44,11 @@ describe('A Connection that is collected', function () {
     expect(await run('timedOut')).to.equal('ERR_MP_EOF');
   });
 
+  // Regression: the listener of the signal kept the first call, with the message that it had received.
+  it('is not kept by a signal, nor are its messages', async function () {
+    expect(await run('signal')).to.deep.equal([false, true]);
+  });
+
   it('does not close the descriptor while a dup() uses it', async function () {
     expect(await run('dup')).to.equal('still open');
   });

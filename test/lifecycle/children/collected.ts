@@ -143,6 +143,21 @@ const cases: Record<string, () => Promise<unknown>> = {
     return end;
   },
 
+  /** A signal that lives on keeps neither a call that had it nor what that call has received. */
+  async signal() {
+    const { signal } = new AbortController();
+    const [near, far] = Pipe<object>();
+    const received = await (async () => {
+      const pending = near.recv({ signal });
+      await far.send({ large: true });
+      return new WeakRef(await pending);
+    })();
+    await collectOften();
+    near.close();
+    far.close();
+    return [signal.aborted, received.deref() === undefined];
+  },
+
   /** Collection after close() must not release the number a second time, which another descriptor has by then. */
   async closedBefore() {
     for (let i = 0; i < 200; i++) {
