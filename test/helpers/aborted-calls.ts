@@ -24,6 +24,43 @@ export interface Scene {
   close(): unknown;
 }
 
+/** A queue of any kind: local, of a manager, over Redis. */
+interface Numbers {
+  put(item: number): Promise<unknown>;
+  get(): Promise<unknown>;
+}
+
+/** A put into a queue that has one place, and one item. */
+export async function putting(queue: Numbers, close: () => unknown): Promise<Scene> {
+  await queue.put(1);
+  return {
+    on: queue,
+    args: (signal) => [2, { signal }],
+    supply: () => queue.get(),
+    next: async () => {
+      await queue.put(3);
+      expect(await queue.get()).to.equal(3);
+    },
+    close,
+  };
+}
+
+/** A join of a queue with one item that is not finished. */
+export async function joining(
+  queue: Numbers & { taskDone(): unknown; join(): Promise<unknown> },
+  close: () => unknown,
+): Promise<Scene> {
+  await queue.put(1);
+  await queue.get();
+  return {
+    on: queue,
+    args: (signal) => [{ signal }],
+    supply: () => queue.taskDone(),
+    next: () => queue.join(),
+    close,
+  };
+}
+
 const LONG_MS = 60_000;
 const aborted = { name: 'AbortError', code: 'ABORT_ERR' };
 

@@ -7,7 +7,7 @@ import { closeSync } from 'node:fs';
 import { expect } from 'chai';
 import * as mp from 'node-multiprocessing';
 
-import { theyEndWhenAborted, type Cases, type Scene } from '../helpers/aborted-calls.js';
+import { joining, putting, theyEndWhenAborted, type Cases, type Scene } from '../helpers/aborted-calls.js';
 import { abortableCalls } from '../helpers/declarations.js';
 import { ownTmpdir, rejects, TOO_LONG, turns, type AnyConnection } from '../helpers/index.js';
 import * as targets from './children/process-targets.js';
@@ -89,20 +89,15 @@ function getting<T>(
   };
 }
 
-const leased = (): mp.JoinableQueue<number> => new mp.JoinableQueue({ leases: true, leaseBytes: 64 * 1024 });
-
-/** A queue with one item that is not finished. */
-async function joining(queue: mp.JoinableQueue<number>): Promise<Scene> {
-  await queue.put(1);
-  await queue.get();
-  return {
-    on: queue,
-    args: options,
-    supply: () => queue.taskDone(),
-    next: () => queue.join(),
-    close: () => queue.close(),
-  };
+/** A scene of a queue that is closed in the end. */
+function closing<Q extends mp.Queue<number>>(
+  queue: Q,
+  scene: (queue: Q, close: () => void) => Promise<Scene>,
+): Promise<Scene> {
+  return scene(queue, () => queue.close());
 }
+
+const leased = (): mp.JoinableQueue<number> => new mp.JoinableQueue({ leases: true, leaseBytes: 64 * 1024 });
 
 /** Something that is acquired, and is not free. */
 function acquiring(
@@ -205,20 +200,7 @@ const cases: Cases = {
   'Connection.sendBytes': sending((signal) => [Buffer.of(1), 0, 1, { signal }]),
   'Connection.sendHandle': sending((signal) => [2, { signal }]),
   'Connection.flush': sending(options),
-  'BaseQueue.put': () => {
-    const queue = new mp.Queue<number>(1);
-    queue.putSync(1);
-    return {
-      on: queue,
-      args: (signal) => [2, { signal }],
-      supply: () => queue.get(),
-      next: async () => {
-        await queue.put(3);
-        expect(await queue.get()).to.equal(3);
-      },
-      close: () => queue.close(),
-    };
-  },
+  'BaseQueue.put': () => closing(new mp.Queue<number>(1), putting),
   'BaseQueue.get': [
     getting(
       () => new mp.Queue(),
@@ -260,7 +242,7 @@ const cases: Cases = {
     async (queue) => (await (queue as mp.JoinableQueue<number>).getLease()).item,
     1,
   ),
-  'JoinableQueue.join': [() => joining(new mp.JoinableQueue()), () => joining(leased())],
+  'JoinableQueue.join': [() => closing(new mp.JoinableQueue<number>(), joining), () => closing(leased(), joining)],
   'Queue.joinThread': async () => {
     const queue = new mp.Queue<Buffer>();
     const other = mp.attach(mp.describe(queue)) as mp.Queue<Buffer>;

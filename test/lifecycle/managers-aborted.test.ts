@@ -6,7 +6,7 @@ import { connect, type Socket } from 'node:net';
 import { expect } from 'chai';
 import { ManagedEvent, ManagedLock, ManagedQueue, ManagerClient, ManagerServer } from 'node-multiprocessing/managers';
 
-import { theyEndWhenAborted, type Cases, type Scene } from '../helpers/aborted-calls.js';
+import { joining, putting, theyEndWhenAborted, type Cases, type Scene } from '../helpers/aborted-calls.js';
 import { abortableCalls } from '../helpers/declarations.js';
 import { ownTmpdir } from '../helpers/index.js';
 
@@ -109,37 +109,13 @@ const cases: Cases = {
     const next = async (): Promise<unknown> => expect(await lock.acquire()).to.equal(true);
     return { on: lock, args: options, supply: () => lock.release(), next, close: () => undefined };
   },
-  'ManagedQueue.put': () => {
-    const queue = new ManagedQueue<number>(1);
-    queue.putNowait(1);
-    return {
-      on: queue,
-      args: (signal) => [2, { signal }],
-      supply: () => queue.get(),
-      next: async () => {
-        await queue.put(3);
-        expect(await queue.get()).to.equal(3);
-      },
-      close: () => undefined,
-    };
-  },
+  'ManagedQueue.put': () => putting(new ManagedQueue<number>(1), () => undefined),
   'ManagedQueue.get': () => {
     const queue = new ManagedQueue<number>();
     const next = async (): Promise<unknown> => expect(await queue.get()).to.equal(1);
     return { on: queue, args: options, supply: () => queue.put(1), next, close: () => undefined };
   },
-  'ManagedQueue.join': async () => {
-    const queue = new ManagedQueue<number>();
-    queue.putNowait(1);
-    await queue.get();
-    return {
-      on: queue,
-      args: options,
-      supply: () => queue.taskDone(),
-      next: () => queue.join(),
-      close: () => undefined,
-    };
-  },
+  'ManagedQueue.join': () => joining(new ManagedQueue<number>(), () => undefined),
 };
 
 describe('A call of a manager that takes a signal ends when the signal aborts', () => {

@@ -4,7 +4,7 @@
 import { expect } from 'chai';
 import { RedisJoinableQueue, RedisPool, RedisQueue } from 'node-multiprocessing/redis';
 
-import { theyEndWhenAborted, type Cases, type Scene } from '../helpers/aborted-calls.js';
+import { joining, putting, theyEndWhenAborted, type Cases, type Scene } from '../helpers/aborted-calls.js';
 import { abortableCalls } from '../helpers/declarations.js';
 import { rejects, turns, within } from '../helpers/index.js';
 import { onRedis, ownServer } from './support/server.js';
@@ -45,17 +45,7 @@ describe(onRedis('A call over Redis that takes a signal ends when the signal abo
   const cases: Cases = {
     'RedisQueue.put': async () => {
       const queue = new RedisQueue<number>({ ...(await optionsOf()), maxsize: 1 });
-      await queue.put(1);
-      return {
-        on: queue,
-        args: (signal) => [2, { signal }],
-        supply: () => queue.get(),
-        next: async () => {
-          await queue.put(3);
-          expect(await queue.get()).to.equal(3);
-        },
-        close: () => queue.close(),
-      };
+      return await putting(queue, () => queue.close());
     },
     'RedisQueue.get': getting(RedisQueue<number>, options, (queue) => queue.get(), 1),
     'RedisQueue.getMany': getting(
@@ -72,15 +62,7 @@ describe(onRedis('A call over Redis that takes a signal ends when the signal abo
     ),
     'RedisJoinableQueue.join': async () => {
       const queue = new RedisJoinableQueue<number>(await optionsOf());
-      await queue.put(1);
-      await queue.get();
-      return {
-        on: queue,
-        args: options,
-        supply: () => queue.taskDone(),
-        next: () => queue.join(),
-        close: () => queue.close(),
-      };
+      return await joining(queue, () => queue.close());
     },
   };
 
