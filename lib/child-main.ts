@@ -8,6 +8,7 @@
 // child needs. It loads the others when it first rebuilds an object of theirs, in the middle of a call.
 import { createRequire } from 'node:module';
 
+import './process/compile-cache.js';
 import './connection/rebuild.js';
 import { argumentError } from './core/errors.js';
 import { OWN_PATH } from './native/child-program.js';

@@ -54,6 +54,8 @@ const entries = [...programs, ...loadedLater];
  * need goes into the first one: else an entry would load a large file for its sake (test/package/dist.test.ts).
  */
 const shared = {
+  // Takes effect on the files that are loaded after it.
+  'compile-cache': ['process/compile-cache'],
   'child-base': [
     'child-main',
     'event-loop/driver',
