@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 //
-// Fails when the addon needs a newer glibc than Node's own binaries do, which run with 2.28, when it needs a C++ library, or when
-// it exports more than its entry.
+// Fails when the addon needs a newer glibc than Node's own binaries do, which run with 2.28, when it needs a C++ library, when it
+// would get another function than the tests of the C++ code, or when it exports more than its entry.
 //
 //   node scripts/check-glibc.mjs [file.node ...]
 //
 // The addon is linked without libc, so objdump shows no versions for its symbols. This script looks up each undefined
-// symbol in the libraries of this system, and finds the oldest version of the library that has it.
+// symbol in the libraries of this system, and finds the oldest version of the library that has it. It is the one that the
+// addon gets: a name without a version means the oldest one.
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { main, outputOf, root } from './support.mjs';
@@ -18,6 +19,9 @@ const limits = {
 
 /** Symbols of the Node executable itself, which are stable: Node-API and libuv's C API. */
 const ofNode = /^(napi|node_api|uv)_/;
+
+/** Functions whose oldest version differs from the newest, and does what the addon needs: it copies overlapping memory, too. */
+const worksInEachVersion = new Set(['memcpy']);
 
 /** What Node calls to load an addon. */
 const ENTRY = /^(napi_register_module_v\d+|node_api_module_get_api_version_v\d+)$/;
@@ -39,6 +43,7 @@ function isAllowed(version) {
 /**
  * @typedef {object} DynamicSymbol
  * @property {string} name
+ * @property {string} address
  * @property {string} version Empty if the symbol has none.
  * @property {boolean} defined
  * @property {boolean} weak
@@ -53,14 +58,14 @@ function isAllowed(version) {
 function symbolsOf(file) {
   // A line has an address, seven columns of flags, a section, a size, a version and a name. A version that is not the default
   // one is in brackets.
-  const line = /^[0-9a-f]+ (.{7}) (\S+)\s+[0-9a-f]+\s+(?:\(?([A-Za-z]\w*_[\w.]+)\)?\s+)?(?:0x[0-9a-f]+ |\.\w+ )?(\S+)$/;
+  const line = /^([0-9a-f]+) (.{7}) (\S+)\s+[0-9a-f]+\s+(?:\(?([A-Za-z]\w*_[\w.]+)\)?\s+)?(?:0x[0-9a-f]+ |\.\w+ )?(\S+)$/;
   return outputOf('objdump', ['-T', file])
     .split('\n')
     .flatMap((text) => {
       const match = line.exec(text);
       if (match === null) return [];
-      const [, flags = '', section = '', version = '', name = ''] = match;
-      return [{ name, version, defined: section !== '*UND*', weak: flags.includes('w') }];
+      const [, address = '', flags = '', section = '', version = '', name = ''] = match;
+      return [{ name, address, version, defined: section !== '*UND*', weak: flags.includes('w') }];
     });
 }
 
@@ -91,13 +96,31 @@ function oldestVersions(libraries) {
 }
 
 /**
+ * The symbols that are other functions in their oldest version than in the newest one.
+ *
+ * @param {readonly string[]} libraries
+ */
+function changedSymbols(libraries) {
+  const oldest = oldestVersions(libraries);
+  const all = libraries.flatMap(symbolsOf).filter(({ defined }) => defined);
+  const addresses = new Map(all.map(({ name, version, address }) => [`${name}@${version}`, address]));
+  return new Set(
+    all
+      .filter(({ name, address }) => (addresses.get(`${name}@${oldest.get(name)}`) ?? address) !== address)
+      .map(({ name }) => name),
+  );
+}
+
+/**
  * The problems of an addon. There are none if it loads on every system on which Node runs.
  *
  * @param {string} file
  * @returns {string[]}
  */
 export function requirementProblems(file) {
-  const oldest = oldestVersions(librariesOfNode());
+  const libraries = librariesOfNode();
+  const oldest = oldestVersions(libraries);
+  const changed = changedSymbols(libraries);
   const symbols = symbolsOf(file);
   const needed = symbols.filter(({ defined }) => !defined);
   if (needed.length === 0) throw new Error(`objdump shows no undefined symbols in ${file}`);
@@ -115,6 +138,8 @@ export function requirementProblems(file) {
     } else if (!weak && !ofNode.test(name)) {
       problems.push(`needs ${name}, which no library of Node's has`);
     }
+    if (version === '' && changed.has(name) && !worksInEachVersion.has(name))
+      problems.push(`gets ${name} of ${atLeast}, which is not the function that programs get today`);
   }
   return problems;
 }
