@@ -152,7 +152,7 @@ export class Connection<S = unknown, R = S> {
       const limits = checkLimits(options);
       const bytes = encodeMessage(value, this.#channel, this.#serialization, context);
       if (!(bytes instanceof Uint8Array)) return this.#channel.sender.sendObjectMessage(bytes, limits, this.#keepAlive);
-      return this.#channel.sender.send(bytes, 0, bytes.byteLength, 'send', limits, this.#keepAlive);
+      return this.#channel.sender.send(bytes, 0, bytes.length, 'send', limits, this.#keepAlive);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -167,7 +167,7 @@ export class Connection<S = unknown, R = S> {
       this.#channel.sender.sendObjectMessageSync(bytes, deadline);
       return;
     }
-    this.#channel.sender.sendSync(bytes, 0, bytes.byteLength, 'sendSync', deadline);
+    this.#channel.sender.sendSync(bytes, 0, bytes.length, 'sendSync', deadline);
   }
 
   /**
@@ -185,7 +185,7 @@ export class Connection<S = unknown, R = S> {
     try {
       this.#checkWritable();
       const data = checkBytes(buffer, 'buffer');
-      const length = checkRange(offset, size, data.byteLength);
+      const length = checkRange(offset, size, data.length);
       return this.#channel.sender.send(data, offset, length, 'sendBytes', checkLimits(options), this.#keepAlive);
     } catch (error) {
       return Promise.reject(error);
@@ -196,7 +196,7 @@ export class Connection<S = unknown, R = S> {
   sendBytesSync(buffer: Bytes, offset = 0, size?: number, options?: WaitOptions): void {
     this.#checkWritable();
     const data = checkBytes(buffer, 'buffer');
-    const length = checkRange(offset, size, data.byteLength);
+    const length = checkRange(offset, size, data.length);
     const deadline = deadlineAfter(checkLimits(options).timeout);
     this.#channel.sender.sendSync(data, offset, length, 'sendBytesSync', deadline);
   }

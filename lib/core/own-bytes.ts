@@ -2,20 +2,17 @@
 //
 // The memory of what is received. Node takes the memory of short Buffers from a pool, so to transfer one would empty others,
 // and to keep one would keep the whole pool.
-import { allocateReceived, REUSED_BYTES } from './message-memory.js';
-
-const { slice } = Uint8Array.prototype;
+import { allocateReceived } from './message-memory.js';
 
 /**
  * A copy of bytes whose memory belongs to nothing else, at every length. Of all ways to make one this is the cheapest: up to
- * 64 bytes it costs what a part of the pool costs.
+ * 64 bytes it costs less than a part of the pool.
  *
  * @param end Where the copy ends. Default: at the end of the bytes.
  */
-export function ownCopy(bytes: Buffer, start = 0, end = bytes.length): Buffer {
-  if (end - start < REUSED_BYTES) return slice.call(bytes, start, end) as Buffer;
+export function ownCopy(bytes: Uint8Array, start = 0, end = bytes.length): Buffer {
   const copy = allocateReceived(end - start);
-  copy.set(bytes.subarray(start, end));
+  copy.set(end - start === bytes.length ? bytes : bytes.subarray(start, end));
   return copy;
 }
 

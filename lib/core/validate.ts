@@ -7,6 +7,9 @@ import { types } from 'node:util';
 import { argumentError } from './errors.js';
 import { isAbortSignal } from './realms.js';
 
+// Each look into node:util takes longer than the check.
+const { isAnyArrayBuffer, isUint8Array } = types;
+
 function kindOf(value: unknown): string {
   if (value === null) return 'null';
   if (typeof value === 'object') return `an instance of ${value.constructor?.name ?? 'Object'}`;
@@ -125,10 +128,10 @@ export type Bytes = ArrayBufferView | ArrayBuffer | SharedArrayBuffer;
 
 /** Whether the memory was transferred away. Its length is 0 then, like that of empty memory. */
 export function isDetached(bytes: Uint8Array): boolean {
-  if (bytes.byteLength > 0) return false;
+  if (bytes.length > 0) return false;
   try {
     // Node 20 has no property for it, but only detached memory refuses a new view.
-    return new Uint8Array(bytes.buffer).byteLength < 0;
+    return new Uint8Array(bytes.buffer).length < 0;
   } catch {
     return true;
   }
@@ -143,8 +146,8 @@ export function checkBytes(value: unknown, name: string): Uint8Array {
 
 function viewOf(value: unknown, name: string): Uint8Array {
   // Not by instanceof: the memory may be of another realm, such as the vm context of a test runner.
-  if (types.isUint8Array(value)) return value;
-  const isMemory = types.isAnyArrayBuffer(value);
+  if (isUint8Array(value)) return value;
+  const isMemory = isAnyArrayBuffer(value);
   if (!ArrayBuffer.isView(value) && !isMemory) {
     const advice = typeof value === 'string' ? `: write Buffer.from(${name})` : '';
     throw argumentError(

@@ -12,12 +12,18 @@ export const HEADER_BYTES = 4;
 /** Where the native layer puts the messages of all connections that hand out copies. */
 const shared = Buffer.allocUnsafeSlow(native.aheadBytes);
 
+// The global object finds it anew at each use, which takes as long as the rest of a short message.
+const { from: bufferFrom } = Buffer;
+
 /** Whose messages are in the shared memory. */
 let tenant: Frames | undefined;
 
 export class Frames {
   readonly #views: boolean;
   #memory: Buffer = shared;
+  /** What the memory is a part of, and where it begins there: asked of a Buffer, both take longer than a copy of 64 bytes. */
+  #buffer: ArrayBufferLike = shared.buffer;
+  #offset = shared.byteOffset;
   #from = 0;
   #to = 0;
 
@@ -55,18 +61,27 @@ export class Frames {
   /** The next message as bytes that belong to the caller. */
   takeBytes(): Buffer {
     if (this.#views) return this.takeBorrowed();
-    const start = this.#from + HEADER_BYTES;
-    const end = start + this.length;
-    this.#from = end;
-    return ownCopy(this.#memory, start, end);
+    const { length } = this;
+    return ownCopy(new Uint8Array(this.#buffer, this.#next(length), length));
   }
 
   /** The next message as a part of this memory, which may be used again when the next messages are received. */
   takeBorrowed(): Buffer {
     const { length } = this;
+    return bufferFrom(this.#buffer, this.#next(length), length);
+  }
+
+  /** Goes past the next message. Returns where it begins. */
+  #next(length: number): number {
     const start = this.#from + HEADER_BYTES;
     this.#from = start + length;
-    return Buffer.from(this.#memory.buffer, this.#memory.byteOffset + start, length);
+    return this.#offset + start;
+  }
+
+  #use(memory: Buffer): void {
+    this.#memory = memory;
+    this.#buffer = memory.buffer;
+    this.#offset = memory.byteOffset;
   }
 
   /** Takes out all messages, with their headers. */
@@ -80,14 +95,14 @@ export class Frames {
   #prepare(): number {
     if (this.#views) {
       if (native.aheadBytes - this.#to >= native.frameBytes) return this.#to;
-      this.#memory = allocateReceived(native.aheadBytes);
+      this.#use(allocateReceived(native.aheadBytes));
       return 0;
     }
     if (tenant !== this) {
       if (tenant !== undefined) tenant.#moveOut();
       // eslint-disable-next-line @typescript-eslint/no-this-alias
       tenant = this;
-      this.#memory = shared;
+      this.#use(shared);
     }
     return 0;
   }
@@ -95,7 +110,7 @@ export class Frames {
   /** Messages that are still to be taken go to memory of their own. */
   #moveOut(): void {
     if (this.empty) return;
-    this.#memory = Buffer.from(this.takeAll());
+    this.#use(Buffer.from(this.takeAll()));
     this.#from = 0;
     this.#to = this.#memory.length;
   }

@@ -63,7 +63,7 @@ export class SendSlab {
     if (size <= LOOP_BYTES) {
       for (let i = 0, at = start + HEADER_BYTES; i < size; i++) frames[at++] = data[offset + i] as number;
     } else {
-      const whole = size === data.byteLength;
+      const whole = size === data.length;
       frames.set(whole ? data : new Uint8Array(data.buffer, data.byteOffset + offset, size), start + HEADER_BYTES);
     }
     Atomics.store(this.#words, END, end);
