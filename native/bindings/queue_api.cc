@@ -129,7 +129,7 @@ napi_value Stats(napi_env env, napi_callback_info info) {
   const StreamLayout& numbers = open->record->layout();
   const uint64_t got = numbers.tail.load() - numbers.dropped.load();
   const uint64_t counts[] = {numbers.head.load(), got, open->record->lost(),
-                             numbers.recoveries.load(), open->record->depth()};
+                             open->record->recoveries(), open->record->depth()};
   return args.Array(5, [&](uint32_t i) { return args.Return(static_cast<int64_t>(counts[i])); });
 }
 

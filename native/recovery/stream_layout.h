@@ -40,7 +40,8 @@ struct StreamLayout {
   // them. Else 0. See SettleNoting().
   std::atomic<uint64_t> noting;
   std::atomic<uint64_t> lost_by_python_writers;
-  uint64_t reserved_1[3];
+  std::atomic<uint64_t> recoveries_by_python_writers;
+  uint64_t reserved_1[2];
 
   // Changed with `rlock` only.
   alignas(64) std::atomic<uint64_t> read;  // Bytes read in total.
@@ -48,7 +49,8 @@ struct StreamLayout {
   std::atomic<uint64_t> tail;              // Items read or dropped in total.
   std::atomic<uint64_t> dropped;           // Of these, the dropped ones.
   std::atomic<uint64_t> lost_by_python_readers;
-  uint64_t reserved_2[3];
+  std::atomic<uint64_t> recoveries_by_python_readers;
+  uint64_t reserved_2[2];
 
   // Changed by any member, by atomic addition. Python has none, so what its members add has words
   // of its own, each of which changes with one lock.

@@ -45,6 +45,11 @@ class StreamRecord {
     return layout_->lost.load() + layout_->lost_by_python_writers.load() +
            layout_->lost_by_python_readers.load();
   }
+  // How often the numbers were set right.
+  uint64_t recoveries() const noexcept {
+    return layout_->recoveries.load() + layout_->recoveries_by_python_writers.load() +
+           layout_->recoveries_by_python_readers.load();
+  }
   // Unfinished items of no member's record: see StreamLayout.
   int64_t in_other_hands() const noexcept {
     return layout_->in_other_hands.load() -

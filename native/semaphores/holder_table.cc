@@ -199,6 +199,11 @@ void HolderTable::Abandon(Record* record) noexcept {
   if (HasMark(number, Phase::kClosed)) ForgetIfUnused(number);
 }
 
+void HolderTable::Leave(Record* record, uint32_t number, uint32_t items) noexcept {
+  SetSlots(record, number, items, Phase::kLeft);
+  if (HasMark(number, Phase::kClosed)) ForgetIfUnused(number);
+}
+
 HolderTable::Seen HolderTable::Collect(uint32_t number) noexcept {
   Seen seen;
   ForEach(number, [&](Record& record, uint64_t state) {

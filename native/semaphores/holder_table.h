@@ -97,6 +97,8 @@ class HolderTable {
 
   // Gives a record up. What its owner holds or waits for stays visible, as orphaned.
   void Abandon(Record* record) noexcept;
+  // The same of a record of items that its owner has got, and that others may finish.
+  void Leave(Record* record, uint32_t number, uint32_t items) noexcept;
 
   // Clears the holder's record, for a caller that posts on behalf of the holder. False if there is
   // a record, but another process has changed it.

@@ -98,7 +98,7 @@ void TrackedSemaphore::KeepAgain(uint32_t slots) noexcept {
 void TrackedSemaphore::Leave() noexcept {
   const std::lock_guard lock(mutex_);
   if (record_ == nullptr || slots_ == 0) return;
-  HolderTable::SetSlots(std::exchange(record_, nullptr), number_, slots_, Phase::kLeft);
+  table_->Leave(std::exchange(record_, nullptr), number_, slots_);
 }
 
 uint32_t TrackedSemaphore::slots() noexcept {

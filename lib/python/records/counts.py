@@ -77,23 +77,35 @@ class Count:
 def counted_slots(semaphore, table, number, stream):
     """The slots of a queue. A record of the process says how many it has taken for items that are not in the pipe."""
     take, post, low, turn = semaphore.acquire, semaphore.release, table.low, table.turn
-    count, sleepers = Count(table, number), []
-    change, take_now = count.change, functools.partial(take, False)
+    count, sleepers, take_now = Count(table, number), [], functools.partial(take, False)
     # Has an element for each item whose slot was returned. multiprocessing does that once more.
     returned = []
 
     def acquire(block=True, timeout=None):
-        return change(take_now, 1, 1) or bool(block) and wait(timeout)
+        if count.at is None or count.count > MANY >> 1:
+            return count.change(take_now, 1, 1) or bool(block) and wait(timeout)
+        # The same, with fewer calls.
+        with count.lock:
+            at, has = count.at, count.count
+            count.step = step = count.step + STEP & STEPS
+            low[at] = step + (has + 1 << 4) + COUNTING
+            try:
+                done = take(False)
+                if done:
+                    count.count = has = has + 1
+            finally:
+                low[at] = step + (has << 4) + RESERVED
+        return done or bool(block) and wait(timeout)
 
     def wait(timeout):
         index = sleepers.pop() if sleepers else table.record_for(number)
         try:
-            got = sleep_until_taken(take, low, index, turn() & TURNS, timeout, slots.look)
+            got = sleep_until_taken(take, low, index, turn(), timeout, slots.look)
             if got:
                 count.add(1)
             return got
         finally:
-            low[index] = turn() & TURNS
+            low[index] = turn()
             sleepers.append(index)
 
     def return_slot():
@@ -114,7 +126,7 @@ def counted_slots(semaphore, table, number, stream):
             post()
         else:
             # An item cannot be put after all.
-            change(post, 0, -1)
+            count.change(post, 0, -1)
 
     def forget():
         returned.clear()

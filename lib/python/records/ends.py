@@ -28,6 +28,7 @@ class End:
         self.conn, self.fd = weakref.ref(conn), conn.fileno()
         self.accounts, self.stream, self.words = accounts, accounts.stream, accounts.stream.words
         self.lock, self.other, self.slots, self.items = lock, other, accounts.slots, accounts.items
+        self.is_counted = self.slots is not None or self.items is not None
         self.poller = select.poll()
 
 
@@ -45,10 +46,9 @@ class Reader(End):
         while not words[UNRECORDED]:
             tail, read = words[TAIL], words[READ]
             there = words[WRITTEN] - read
-            if there <= 0 and not words[READ_INTENT]:
-                self.await_item()
-                # The writer may not have said yet that it has written.
-                there = words[WRITTEN] - read or bytes_in(self.fd)
+            if there <= 0 and not words[READ_INTENT] and self.await_item():
+                # The writer may not have said yet that it has written. A small item is there as a whole if any byte is.
+                there = PIPE_BUF
             # The end may change when the writer dies. Bytes that follow are there only after that.
             size = words[ENDS + tail % ENTRIES] - read
             # A whole item is there, and nothing is to be set right.
@@ -125,13 +125,16 @@ class Reader(End):
 
     def await_item(self):
         """Waits for bytes between two items. As long as it does so with the lock, no other member can look after the accounts."""
-        while not self.poller.poll(LOOK_MS):
+        while True:
+            found = self.poller.poll(LOOK_MS)
+            if found:
+                # Nothing, if there are no bytes and no writers.
+                return found[0][1] & select.POLLIN
             self.accounts.check()
-        return True
 
     def await_bytes(self, inside):
         """Waits for bytes: how many there are. 0 if there are none, but the end of the item may have changed."""
-        found = self.poller.poll(LOOK_MS) if inside else self.await_item()
+        found = self.poller.poll(LOOK_MS) if inside else [self.await_item()]
         if not found:
             self.look_after_writer()
         there = bytes_in(self.fd)
@@ -215,7 +218,11 @@ class Writer(End):
         ):
             data = header + buf
             end = begin + size + 4
-            self.note(head, end)
+            if self.is_counted:
+                self.note(head, end)
+            else:
+                words[ENDS + head % ENTRIES] = end
+                words[HEAD] = head + 1
             try:
                 words[WRITE_INTENT] = size + 4
                 os.write(self.fd, data)

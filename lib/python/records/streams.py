@@ -6,9 +6,9 @@
 import errno, fcntl, os, select, struct, termios
 
 # The words of a stream record. Bit 63 of an end marks an item whose writer has died inside of it.
-UNRECORDED, WRITTEN, WRITE_INTENT, HEAD, NOTING, LOST_BY_WRITERS = 1, 8, 9, 10, 11, 12
-READ, READ_INTENT, TAIL, DROPPED, LOST_BY_READERS = 16, 17, 18, 19, 20
-RECOVERIES, IN_OTHER_HANDS, FINISHED, LEFT_ITEMS, LEFT_AFTER, FOLDING, ENDS = 25, 27, 28, 29, 30, 31, 32
+UNRECORDED, WRITTEN, WRITE_INTENT, HEAD, NOTING, LOST_BY_WRITERS, WRITERS_REPAIRED = 1, 8, 9, 10, 11, 12, 13
+READ, READ_INTENT, TAIL, DROPPED, LOST_BY_READERS, READERS_REPAIRED = 16, 17, 18, 19, 20, 21
+IN_OTHER_HANDS, FINISHED, LEFT_ITEMS, LEFT_AFTER, FOLDING, ENDS = 27, 28, 29, 30, 31, 32
 # This one has half a word.
 FINISHED_ELSEWHERE = 53
 ENTRIES, TORN = 4096, 1 << 63
@@ -69,7 +69,7 @@ class Stream:
         self.settle_noting()
         not_begun = self.take_back(place[1])
         self.tear()
-        self.words[RECOVERIES] += 1
+        self.words[WRITERS_REPAIRED] += 1
         self.count_lost(not_begun, LOST_BY_WRITERS)
 
     # With the lock for reading.
@@ -86,7 +86,7 @@ class Stream:
         while words[HEAD] > words[TAIL] and self.end_of(words[TAIL]) <= place[0]:
             self.drop()
             passed += 1
-        words[RECOVERIES] += 1
+        words[READERS_REPAIRED] += 1
         self.count_lost(passed, LOST_BY_READERS)
 
     def drop(self):

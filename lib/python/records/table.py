@@ -111,7 +111,7 @@ class Table:
         self.fd, self.words = open_block(family + '.holders', 8 * WORDS, MAGIC)
         self.low = self.words.cast('B').cast('I')
         # Differs between the acquisitions of this process: a record tells even after the release that there was one.
-        self.turn = itertools.count(16, 16).__next__
+        self.turn = itertools.chain.from_iterable(itertools.repeat(range(16, TURNS, 16))).__next__
         self.reset()
         # A process that has no record at all must not get a lock.
         self.free = [self.claim()]
