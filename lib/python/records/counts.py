@@ -82,20 +82,7 @@ def counted_slots(semaphore, table, number, stream):
     returned = []
 
     def acquire(block=True, timeout=None):
-        if count.at is None or count.count > MANY >> 1:
-            return count.change(take_now, 1, 1) or bool(block) and wait(timeout)
-        # The same, with fewer calls.
-        with count.lock:
-            at, has = count.at, count.count
-            count.step = step = count.step + STEP & STEPS
-            low[at] = step + (has + 1 << 4) + COUNTING
-            try:
-                done = take(False)
-                if done:
-                    count.count = has = has + 1
-            finally:
-                low[at] = step + (has << 4) + RESERVED
-        return done or bool(block) and wait(timeout)
+        return count.change(take_now, 1, 1) or bool(block) and wait(timeout)
 
     def wait(timeout):
         index = sleepers.pop() if sleepers else table.record_for(number)
