@@ -28,7 +28,8 @@ const sanitizers = {
   thread: {
     runtime: 'libtsan.so',
     options: (log) => ({
-      TSAN_OPTIONS: `suppressions=${path.join(root, 'suppressions', 'tsan.txt')}:second_deadlock_stack=1:log_path=${log}`,
+      // The members of a queue that the native tests fork start threads.
+      TSAN_OPTIONS: `suppressions=${path.join(root, 'suppressions', 'tsan.txt')}:die_after_fork=0:second_deadlock_stack=1:log_path=${log}`,
     }),
   },
 };

@@ -62,6 +62,7 @@ function trim(): boolean {
 }
 
 function add(buffer: ArrayBuffer | number, syscall: string, detail: string): ArrayBuffer {
+  whenIdle(trim);
   if (typeof buffer === 'number') {
     if (buffer === -constants.errno.ENOTSUP)
       throw new NotSupported('This runtime makes no ArrayBuffer over shared memory');
@@ -70,7 +71,6 @@ function add(buffer: ArrayBuffer | number, syscall: string, detail: string): Arr
   forbidTransfer(buffer);
   state.buffers.add(buffer);
   registerSharedViews(find);
-  whenIdle(trim);
   return buffer;
 }
 

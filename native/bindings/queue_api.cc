@@ -128,8 +128,8 @@ napi_value Stats(napi_env env, napi_callback_info info) {
   if (open->accounts) open->accounts->Check();
   const StreamLayout& numbers = open->record->layout();
   const uint64_t got = numbers.tail.load() - numbers.dropped.load();
-  const uint64_t counts[] = {numbers.head.load(), got, numbers.lost.load(),
-                             numbers.recoveries.load(), open->record->depth()};
+  const uint64_t counts[] = {numbers.head.load(), got, open->record->lost(),
+                             open->record->recoveries(), open->record->depth()};
   return args.Array(5, [&](uint32_t i) { return args.Return(static_cast<int64_t>(counts[i])); });
 }
 
@@ -149,7 +149,7 @@ napi_value Lost(napi_env env, napi_callback_info info) {
   const Args<1> args(env, info);
   const auto* open = Find(args);
   if (open == nullptr || !open->record) return args.Return(0);
-  return args.Return(static_cast<int64_t>(open->record->layout().lost.load()));
+  return args.Return(static_cast<int64_t>(open->record->lost()));
 }
 
 // Looks after what members that have died have left: slots, and items that they have not written.

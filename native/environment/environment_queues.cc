@@ -48,11 +48,12 @@ int32_t EnvironmentQueues::Add(const QueueResources& resources, bool make) {
   auto accepted = std::make_shared<TrackedSemaphore>(counted.shared());
   if (open.record) {
     resources.rlock->set_on_expose([record = open.record] { record->GiveUp(); });
-    const StreamResources stream{open.record, resources.rlock, resources.wlock,
-                                 resources.unfinished, is_joinable};
+    const StreamResources stream{open.record,     resources.rlock,
+                                 resources.wlock, resources.unfinished,
+                                 is_joinable,     limited ? resources.slots->number() : 0};
     open.accounts = std::make_shared<QueueAccounts>(
         stream, limited ? resources.slots.get() : nullptr, resources.max_slots, resources.writer);
-    int tracked = accepted->Track(table, QueueAccounts::AcceptedNumber(resources.wlock->number()),
+    int tracked = accepted->Track(table, StreamResources::AcceptedNumber(resources.wlock->number()),
                                   TrackedSemaphore::Role::kSlots);
     if (tracked == 0 && is_joinable) {
       const uint32_t number = resources.unfinished_number;
@@ -85,8 +86,7 @@ void EnvironmentQueues::Close(OpenQueue& open) {
   open.accounts.reset();
   open.unfinished.reset();
   // Another member may still finish what was got here.
-  if (open.in_hand && open.record)
-    open.record->layout().in_other_hands.fetch_add(open.in_hand->slots());
+  if (open.in_hand) open.in_hand->Leave();
   open.in_hand.reset();
 }
 

@@ -235,6 +235,7 @@ ssize_t Endpoint::WriteDescriptor(uint8_t byte, int descriptor) {
 }
 
 int Endpoint::Reopened(UniqueFd* reopened, bool writable) {
+  const std::lock_guard lock(Owned().mutex);
   if (!*reopened) {
     const int fd = platform::ReopenNonBlocking(fd_.get(), writable);
     if (fd < 0) return fd;

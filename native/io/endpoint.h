@@ -124,6 +124,7 @@ class Endpoint final : public std::enable_shared_from_this<Endpoint>,
   ssize_t ReadSocket(const iovec* iov, int count, ArrivedDescriptor* descriptor);
   ssize_t ReadPipe(const iovec* iov, int count);
   ssize_t WritePipe(const iovec* iov, int count);
+  // Any thread: what writes to a queue's state pipe has no lock.
   int Reopened(UniqueFd* reopened, bool writable);
   void LookForLastCopy() noexcept;
 

@@ -64,8 +64,9 @@ int PipeWriter::Prepare() noexcept {
   StreamRecord* record = resources_.record.get();
   record_ = nullptr;
   if (record == nullptr) return 0;
-  const StreamResources stream{resources_.record, resources_.rlock, resources_.wlock, nullptr,
-                               resources_.is_joinable};
+  const StreamResources stream{
+      resources_.record, resources_.rlock,       resources_.wlock,
+      nullptr,           resources_.is_joinable, resources_.slots ? resources_.slots->number() : 0};
   const int status = RepairWriter(stream, resources_.writer->fd());
   if (status == kQueueBroken) resources_.state->Add(QueueState::kBroken);
   if (record->is_kept()) record_ = record;
@@ -80,16 +81,25 @@ void PipeWriter::Begin(uint32_t items, Next next) noexcept {
   if (items == 0) return;
   if (resources_.slots) resources_.slots->PassOn(items);
   Step();
-  resources_.accepted->PassOn(items);
-  Step();
-  if (record_ != nullptr) record_->NoteMany(items, next);
+  if (record_ == nullptr) {
+    resources_.accepted->PassOn(items);
+    return;
+  }
+  record_->BeginNoting(items);
+  resources_.accepted->PassOnBy(items, [&] { record_->NoteMany(items, next); });
+  record_->EndNoting();
 }
 
 // The items that were begun last have no byte in the pipe.
 void PipeWriter::TakeBack(uint32_t items) noexcept {
-  if (record_ != nullptr) record_->TakeBack();
+  if (record_ == nullptr) {
+    resources_.accepted->KeepAgain(items);
+  } else {
+    record_->BeginNoting(0);
+    resources_.accepted->KeepAgainBy(items, [this] { record_->TakeBack(); });
+    record_->EndNoting();
+  }
   if (resources_.slots) resources_.slots->KeepAgain(items);
-  resources_.accepted->KeepAgain(items);
 }
 
 ssize_t PipeWriter::Send(const iovec* iov, int count) noexcept {

@@ -40,8 +40,12 @@ int EndOf(uint32_t flags) noexcept {
 
 QueueReader::QueueReader(ReaderResources resources) noexcept
     : resources_(std::move(resources)),
-      stream_{resources_.record, resources_.rlock, resources_.wlock, resources_.unfinished,
-              resources_.unfinished != nullptr} {
+      stream_{resources_.record,
+              resources_.rlock,
+              resources_.wlock,
+              resources_.unfinished,
+              resources_.unfinished != nullptr,
+              resources_.slots ? resources_.slots->number() : 0} {
   // The other members need what follows.
   frames().SkipTooLong();
 }

@@ -14,7 +14,7 @@ QueueAccounts::QueueAccounts(StreamResources stream, TrackedSemaphore* slots, in
       slots_(slots),
       most_(most),
       pipe_(std::move(pipe)),
-      accepted_number_(AcceptedNumber(stream_.wlock->number())) {}
+      accepted_number_(StreamResources::AcceptedNumber(stream_.wlock->number())) {}
 
 void QueueAccounts::Check() noexcept {
   const std::shared_ptr<Endpoint> pipe = pipe_.lock();
@@ -43,7 +43,7 @@ void QueueAccounts::CheckSeldom() noexcept {
 // shrink.
 int64_t QueueAccounts::SumUnfinished(uint64_t* seal) noexcept {
   HolderTable& table = *stream_.rlock->table();
-  const int64_t in_other_hands = stream_.record->layout().in_other_hands.load();
+  const int64_t in_other_hands = stream_.record->in_other_hands();
   uint64_t accepted_seal = 0;
   uint64_t in_hand_seal = 0;
   const int64_t accepted = table.SumSlots(accepted_number_, &accepted_seal);
@@ -62,11 +62,11 @@ void QueueAccounts::CheckItems() noexcept {
   }
   // What counts as unfinished although no process counts it was lost with a process, whichever step
   // was its last one.
-  StreamLayout& numbers = stream_.record->layout();
+  const StreamLayout& numbers = stream_.record->layout();
   const NamedSemaphore& unfinished = stream_.unfinished->semaphore();
   const bool kept = numbers.finished_elsewhere.load() != 0;
-  (void)table.ReapDeadSlots(unfinished_number_, kept ? &numbers.in_other_hands : nullptr);
-  Step();
+  (void)table.ReapDeadSlots(unfinished_number_, kept);
+  FoldLeft();
   uint64_t before = 0;
   uint64_t after = 0;
   const int64_t known = SumUnfinished(&before);
@@ -75,6 +75,29 @@ void QueueAccounts::CheckItems() noexcept {
   // Not every system tells the value.
   if (unfinished.Value() != value || value <= known) return;
   FinishLost(stream_, static_cast<uint64_t>(value - known));
+}
+
+void QueueAccounts::FoldLeft() noexcept {
+  HolderTable& table = *stream_.rlock->table();
+  StreamLayout& numbers = stream_.record->layout();
+  for (;;) {
+    uint64_t folding = numbers.folding.load();
+    if (folding == 0) {
+      const HolderTable::Left found = table.FindLeft(unfinished_number_);
+      if (found.record == 0) return;
+      folding = found.record;
+      numbers.left_after.store(numbers.left.load() + found.items);
+      Step();
+      numbers.folding.store(folding);
+      Step();
+    }
+    numbers.left.store(numbers.left_after.load());
+    Step();
+    table.RemoveLeft(unfinished_number_, folding);
+    Step();
+    numbers.folding.store(0);
+    Step();
+  }
 }
 
 void QueueAccounts::CheckWithLocks(int fd) noexcept {

@@ -23,11 +23,6 @@ class QueueAccounts {
   // Of a JoinableQueue: the number of the semaphore of unfinished items. By this number members
   // count what they have got and not finished.
   void set_unfinished_number(uint32_t number) noexcept { unfinished_number_ = number; }
-  // By this number members count what they have accepted and not written to the pipe. No semaphore
-  // has such a number.
-  static uint32_t AcceptedNumber(uint32_t wlock_number) noexcept {
-    return wlock_number | uint32_t{1} << 31;
-  }
 
   // As Check(), but seldom.
   void CheckSeldom() noexcept;
@@ -38,6 +33,9 @@ class QueueAccounts {
  private:
   void CheckWithLocks(int fd) noexcept;
   void CheckItems() noexcept;
+  // Adds the records of what was left to a number of the stream record, so that the table does not
+  // fill up. A process that dies meanwhile has written down which record it was adding.
+  void FoldLeft() noexcept;
   void CheckSlots() noexcept;
   // What is unfinished by the records; less than 0 if they say nothing at this moment.
   int64_t SumUnfinished(uint64_t* seal) noexcept;

@@ -36,16 +36,24 @@ struct StreamLayout {
   alignas(64) std::atomic<uint64_t> written;  // Bytes written in total.
   std::atomic<uint64_t> write_intent;         // Bytes of the write in flight; 0 if there is none.
   std::atomic<uint64_t> head;                 // Items noted in total.
-  uint64_t reserved_1[5];
+  // While a writer notes items that count as accepted, or takes them back: what `head` is with
+  // them. Else 0. See SettleNoting().
+  std::atomic<uint64_t> noting;
+  std::atomic<uint64_t> lost_by_python_writers;
+  std::atomic<uint64_t> recoveries_by_python_writers;
+  uint64_t reserved_1[2];
 
   // Changed with `rlock` only.
   alignas(64) std::atomic<uint64_t> read;  // Bytes read in total.
   std::atomic<uint64_t> read_intent;       // Bytes of the read in flight; 0 if there is none.
   std::atomic<uint64_t> tail;              // Items read or dropped in total.
   std::atomic<uint64_t> dropped;           // Of these, the dropped ones.
-  uint64_t reserved_2[4];
+  std::atomic<uint64_t> lost_by_python_readers;
+  std::atomic<uint64_t> recoveries_by_python_readers;
+  uint64_t reserved_2[2];
 
-  // Changed by any member, by atomic addition.
+  // Changed by any member, by atomic addition. Python has none, so what its members add has words
+  // of its own, each of which changes with one lock.
   alignas(64) std::atomic<uint64_t> lost;  // Items that were put and that no member can get.
   std::atomic<uint64_t> recoveries;        // How often the numbers were set right.
   // Set by a writer before it sleeps on the low half of `tail`, since no entry is free.
@@ -56,7 +64,13 @@ struct StreamLayout {
   // How many items are unfinished that members had got which are gone, or that could not be
   // written, less those that were finished by members that had not got them.
   std::atomic<int64_t> in_other_hands;
-  uint64_t reserved_3[4];
+  // Of the latter, those that Python members have finished. Changed with the lock of the queue's
+  // condition.
+  std::atomic<uint64_t> finished_by_python;
+  // With both locks only: see QueueAccounts::FoldLeft().
+  std::atomic<uint64_t> left;        // As `in_other_hands`, from records that are gone.
+  std::atomic<uint64_t> left_after;  // What `left` is with the record that is being added.
+  std::atomic<uint64_t> folding;     // Which record that is: HolderTable::Left; 0 if there is none.
 
   // Entry i % kEntries: the offset in the stream at which item i ends, and kTorn.
   alignas(64) std::atomic<uint64_t> ends[kEntries];
@@ -64,10 +78,13 @@ struct StreamLayout {
 
 static_assert(offsetof(StreamLayout, unrecorded) == 8);
 static_assert(offsetof(StreamLayout, written) == 64);
+static_assert(offsetof(StreamLayout, lost_by_python_writers) == 96);
 static_assert(offsetof(StreamLayout, read) == 128);
+static_assert(offsetof(StreamLayout, lost_by_python_readers) == 160);
 static_assert(offsetof(StreamLayout, lost) == 192);
 static_assert(offsetof(StreamLayout, writer_sleeps) == 208);
 static_assert(offsetof(StreamLayout, in_other_hands) == 216);
+static_assert(offsetof(StreamLayout, folding) == 248);
 static_assert(offsetof(StreamLayout, ends) == 256);
 static_assert(sizeof(StreamLayout) == 256 + 8 * StreamLayout::kEntries);
 

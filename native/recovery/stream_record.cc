@@ -34,11 +34,12 @@ int ReadStreamTotals(const std::string& folder, const std::string& family, uint3
   const std::string file = register_file::BlockFile(family, StreamRecord::kBlockKind, number);
   const int status = FamilyBlock::Open(folder, file, sizeof(StreamLayout), false, &block);
   if (status < 0) return status;
-  const auto& layout = *static_cast<const StreamLayout*>(block->address());
+  const StreamRecord record(std::shared_ptr<void>(block, block->address()));
+  const StreamLayout& layout = record.layout();
   if (layout.magic.load() != StreamLayout::kMagic) return -ENOENT;
   // In this order: an item that is put and got in between counts as put only.
   const uint64_t got = layout.tail.load();
-  *out = {layout.head.load(), got, layout.lost.load(), layout.unrecorded.load() == 0};
+  *out = {layout.head.load(), got, record.lost(), record.is_kept()};
   return 0;
 }
 

@@ -40,6 +40,22 @@ class StreamRecord {
     const uint64_t written = layout_->written.load();
     return written > read ? written - read : 0;
   }
+  // Items that were put and that no member can get.
+  uint64_t lost() const noexcept {
+    return layout_->lost.load() + layout_->lost_by_python_writers.load() +
+           layout_->lost_by_python_readers.load();
+  }
+  // How often the numbers were set right.
+  uint64_t recoveries() const noexcept {
+    return layout_->recoveries.load() + layout_->recoveries_by_python_writers.load() +
+           layout_->recoveries_by_python_readers.load();
+  }
+  // Unfinished items of no member's record: see StreamLayout.
+  int64_t in_other_hands() const noexcept {
+    return layout_->in_other_hands.load() -
+           static_cast<int64_t>(layout_->finished_by_python.load()) +
+           static_cast<int64_t>(layout_->left.load());
+  }
   // How many items are noted and not read yet.
   uint64_t depth() const noexcept { return layout_->head.load() - layout_->tail.load(); }
   // Where an item begins and ends.
@@ -52,8 +68,18 @@ class StreamRecord {
   // The writer's part.
 
   bool WriterAtRest() const noexcept {
-    return layout_->write_intent.load() == 0 &&
+    return layout_->write_intent.load() == 0 && layout_->noting.load() == 0 &&
            layout_->written.load() == StartOf(layout_->head.load());
+  }
+  // Around the moment in which items count as accepted or as noted: `more` is how many items will
+  // be noted after it, or are to be taken back.
+  void BeginNoting(uint64_t more) noexcept {
+    layout_->noting.store(layout_->head.load() + more);
+    Step();
+  }
+  void EndNoting() noexcept {
+    layout_->noting.store(0);
+    Step();
   }
   // How many items can be noted.
   uint64_t Room() const noexcept { return StreamLayout::kMaxItems - depth(); }

@@ -167,7 +167,21 @@ void FinishLost(const StreamResources& stream, uint64_t items) noexcept {
   }
 }
 
+void SettleNoting(const StreamResources& stream) noexcept {
+  StreamLayout& numbers = stream.record->layout();
+  const uint64_t noting = numbers.noting.load();
+  const uint64_t head = numbers.head.load();
+  if (noting == 0) return;
+  const auto items = static_cast<uint32_t>(noting > head ? noting - head : 0);
+  HolderTable& table = *stream.wlock->table();
+  table.AcceptAgain(StreamResources::AcceptedNumber(stream.wlock->number()), items);
+  // Python members take a slot for each item that they accept.
+  if (stream.slots_number != 0) table.AcceptAgain(stream.slots_number, items);
+  stream.record->EndNoting();
+}
+
 int RepairWriter(const StreamResources& stream, int fd) noexcept {
+  SettleNoting(stream);
   if (stream.record->WriterAtRest()) return 0;
   return Repair(stream, *stream.rlock, fd,
                 [&](const Place& place) { SetWriter(stream, place.written); });
@@ -181,6 +195,7 @@ int RepairReader(const StreamResources& stream, int fd) noexcept {
 
 int RepairBoth(const StreamResources& stream, int fd) noexcept {
   StreamRecord& record = *stream.record;
+  SettleNoting(stream);
   if (record.WriterAtRest() && record.ReaderAtRest()) return 0;
   Places places;
   if (!record.is_kept() || !Locate(record, fd, &places) || places.empty()) return kQueueBroken;

@@ -17,7 +17,19 @@ struct StreamResources {
   std::shared_ptr<TrackedSemaphore> unfinished;  // Null as well for those that finish nothing.
   // Then lost items are counted with the unfinished ones: see QueueAccounts.
   bool is_joinable = false;
+  uint32_t slots_number = 0;  // 0 for a queue without a limit.
+
+  // By this number members count what they have accepted and not written to the pipe. No semaphore
+  // has such a number.
+  static uint32_t AcceptedNumber(uint32_t wlock_number) noexcept {
+    return wlock_number | uint32_t{1} << 31;
+  }
 };
+
+// With `wlock`: a writer that has died while it noted items, or took them back, says in its record
+// that it did so, and in the stream record how many. They count as accepted again if they are not
+// noted. Repairs begin with this.
+void SettleNoting(const StreamResources& stream) noexcept;
 
 // Sets the numbers of a stream record right after the death of a member. The caller holds the lock
 // of the side that it asks for, and `fd` is an end of the pipe. 0; -EAGAIN when a living process is

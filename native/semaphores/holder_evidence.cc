@@ -181,7 +181,8 @@ int64_t HolderTable::SumSlots(uint32_t number, uint64_t* seal) noexcept {
     const Phase phase = PhaseIn(state);
     // It may have taken a slot. If it has not, one slot less is found missing, until it wakes.
     if (phase == Phase::kSleeping) sum++;
-    if (phase != Phase::kReserved && phase != Phase::kCounting) return true;
+    const bool counts = phase == Phase::kReserved || phase == Phase::kCounting;
+    if (!counts && phase != Phase::kLeft) return true;
     const bool unknown = phase == Phase::kCounting || SlotsOf(state) == kMostSlots;
     if (unknown) sum = -EAGAIN;
     if (sum >= 0) sum += SlotsOf(state);
@@ -192,18 +193,17 @@ int64_t HolderTable::SumSlots(uint32_t number, uint64_t* seal) noexcept {
   return sum;
 }
 
-HolderTable::DeadSlots HolderTable::ReapDeadSlots(uint32_t number,
-                                                  std::atomic<int64_t>* kept) noexcept {
+HolderTable::DeadSlots HolderTable::ReapDeadSlots(uint32_t number, bool leave) noexcept {
   DeadSlots found;
   ForEach(number, [&](Record& record, uint64_t state) {
     const Phase phase = PhaseIn(state);
     if (phase == Phase::kSleeping && IsDead(record)) record.state.compare_exchange_strong(state, 0);
     if ((phase != Phase::kReserved && phase != Phase::kCounting) || !IsDead(record)) return true;
-    if (kept != nullptr) {
-      kept->fetch_add(SlotsOf(state));
-      Step();
-    }
-    if (!record.state.compare_exchange_strong(state, 0)) return true;
+    const bool remains = leave && SlotsOf(state) > 0;
+    const uint64_t after =
+        remains ? PackSlots(number, SlotTurnOf(state), Phase::kLeft, SlotsOf(state)) : 0;
+    if (!record.state.compare_exchange_strong(state, after)) return true;
+    Step();
     const bool changing = phase == Phase::kCounting && SlotsOf(state) > 0;
     const uint32_t slots = SlotsOf(state) - (changing ? 1 : 0);
     found.all += slots;
@@ -211,6 +211,36 @@ HolderTable::DeadSlots HolderTable::ReapDeadSlots(uint32_t number,
     return true;
   });
   return found;
+}
+
+void HolderTable::AcceptAgain(uint32_t number, uint32_t items) noexcept {
+  ForEach(number, [&](Record& record, uint64_t state) {
+    if (PhaseIn(state) != Phase::kNoting) return true;
+    const uint64_t after =
+        PackSlots(number, SlotTurnOf(state) + 1, Phase::kReserved, SlotsOf(state) + items);
+    record.state.compare_exchange_strong(state, after);
+    Step();
+    return true;
+  });
+}
+
+HolderTable::Left HolderTable::FindLeft(uint32_t number) noexcept {
+  Left found;
+  const Record* const first = Records().data();
+  ForEach(number, [&](Record& record, uint64_t state) {
+    if (PhaseIn(state) != Phase::kLeft) return true;
+    const auto place = static_cast<uint64_t>(&record - first) + 1;
+    found = {place << 32 | (state & UINT32_MAX), SlotsOf(state)};
+    return false;
+  });
+  return found;
+}
+
+void HolderTable::RemoveLeft(uint32_t number, uint64_t left) noexcept {
+  const uint64_t place = (left >> 32) - 1;
+  const std::span<Record> records = Records();
+  uint64_t state = uint64_t{number} << 32 | (left & UINT32_MAX);
+  if (place < records.size()) records[place].state.compare_exchange_strong(state, 0);
 }
 
 }  // namespace mp

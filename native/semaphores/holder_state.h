@@ -23,6 +23,10 @@ enum class Phase : uint32_t {
   kNotified = 11,  // The same number: no condition is a queue. Belongs to the waiter whose record
                    // has the same tag. The count is how many of its calls were notified and have
                    // not noticed it, since it is stopped.
+  kLeft = 4,       // For what follows, no number is that of a lock or condition. The count is how
+                   // many items the owner had got, which is gone, and others may still finish.
+  kNoting = 13,    // As kReserved, of a writer that moves items from the count to the stream record
+                   // or back, and that has said there how many. These are not in the count.
   kFilling = 12,   // A process has just claimed the record. Its owner is not written yet.
   kTaking = 13,    // The owner is about to try the lock, or has it and has not said so yet.
   kReleasing = 14,  // The owner is about to post the lock, or has posted it and not said so yet.
@@ -95,6 +99,11 @@ inline bool HasOwner(Phase phase) noexcept {
 inline uint64_t Pack(uint32_t number, uint32_t tag, Phase phase, uint32_t count) noexcept {
   return uint64_t{number} << 32 | uint64_t{tag & 0xffff} << 16 |
          uint64_t{std::min(count, kMaxCount)} << 4 | static_cast<uint64_t>(phase);
+}
+
+inline uint64_t PackSlots(uint32_t number, uint32_t turn, Phase phase, uint32_t count) noexcept {
+  return uint64_t{number} << 32 | uint64_t{turn & 0xff} << 24 |
+         uint64_t{std::min(count, kMostSlots)} << 4 | static_cast<uint64_t>(phase);
 }
 
 }  // namespace holder_state

@@ -181,13 +181,9 @@ bool HolderTable::Move(Record* record, Phase from, Phase to) noexcept {
   return record->state.compare_exchange_strong(state, moved);
 }
 
-void HolderTable::SetSlots(Record* record, uint32_t number, uint32_t count,
-                           bool changing) noexcept {
+void HolderTable::SetSlots(Record* record, uint32_t number, uint32_t count, Phase phase) noexcept {
   const uint64_t before = record->state.load(std::memory_order_acquire);
-  const uint64_t turn = (SlotTurnOf(before) + 1) & 0xff;
-  const Phase phase = changing ? Phase::kCounting : Phase::kReserved;
-  record->state.store(uint64_t{number} << 32 | turn << 24 |
-                      uint64_t{std::min(count, kMostSlots)} << 4 | static_cast<uint64_t>(phase));
+  record->state.store(PackSlots(number, SlotTurnOf(before) + 1, phase, count));
 }
 
 void HolderTable::Abandon(Record* record) noexcept {
@@ -200,6 +196,11 @@ void HolderTable::Abandon(Record* record) noexcept {
   } else {
     record->state.store(0, std::memory_order_release);
   }
+  if (HasMark(number, Phase::kClosed)) ForgetIfUnused(number);
+}
+
+void HolderTable::Leave(Record* record, uint32_t number, uint32_t items) noexcept {
+  SetSlots(record, number, items, Phase::kLeft);
   if (HasMark(number, Phase::kClosed)) ForgetIfUnused(number);
 }
 

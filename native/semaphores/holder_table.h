@@ -90,12 +90,15 @@ class HolderTable {
     return phase == Phase::kHolding || phase == Phase::kMoving;
   }
 
-  // For slots, by the owner: how many it has taken, and whether one of them is being taken or given
-  // back at this moment.
-  static void SetSlots(Record* record, uint32_t number, uint32_t count, bool changing) noexcept;
+  // For slots, by the owner: how many it has taken. Counting says that one of them is being taken
+  // or given back at this moment.
+  static void SetSlots(Record* record, uint32_t number, uint32_t count,
+                       Phase phase = Phase::kReserved) noexcept;
 
   // Gives a record up. What its owner holds or waits for stays visible, as orphaned.
   void Abandon(Record* record) noexcept;
+  // The same of a record of items that its owner has got, and that others may finish.
+  void Leave(Record* record, uint32_t number, uint32_t items) noexcept;
 
   // Clears the holder's record, for a caller that posts on behalf of the holder. False if there is
   // a record, but another process has changed it.
@@ -146,8 +149,19 @@ class HolderTable {
   // nothing has changed in between.
   int64_t SumSlots(uint32_t number, uint64_t* seal) noexcept;
   // Removes the records of dead processes. Returns how many slots these had counted, for certain.
-  // They are added to `kept` first, if there is one.
-  DeadSlots ReapDeadSlots(uint32_t number, std::atomic<int64_t>* kept = nullptr) noexcept;
+  // With `leave`, their records remain instead, as ones that were left.
+  DeadSlots ReapDeadSlots(uint32_t number, bool leave = false) noexcept;
+  // Of writers that have died while they noted items: these count as accepted again.
+  void AcceptAgain(uint32_t number, uint32_t items) noexcept;
+
+  // A record of items that were left, by its place and the lower half of its state; 0 if there is
+  // none.
+  struct Left {
+    uint64_t record = 0;
+    uint32_t items = 0;
+  };
+  Left FindLeft(uint32_t number) noexcept;
+  void RemoveLeft(uint32_t number, uint64_t left) noexcept;
 
   // Marks a semaphore as known to processes that write no records.
   void Expose(uint32_t number) noexcept;

@@ -54,12 +54,12 @@ int TrackedSemaphore::Release(int64_t max) noexcept {
   if (record_ == nullptr || role_ == Role::kWaiter) return semaphore_->Post();
   const std::lock_guard lock(mutex_);
   if (role_ != Role::kSlots) return PostLocked();
-  HolderTable::SetSlots(record_, number_, slots_, true);
+  HolderTable::SetSlots(record_, number_, slots_, Phase::kCounting);
   Step();
   const int status = semaphore_->Post();
   Step();
   if (slots_ > 0) slots_--;
-  HolderTable::SetSlots(record_, number_, slots_, false);
+  HolderTable::SetSlots(record_, number_, slots_);
   return status;
 }
 
@@ -86,13 +86,19 @@ void TrackedSemaphore::PassOn(uint32_t slots) noexcept {
   if (record_ == nullptr || role_ != Role::kSlots) return;
   const std::lock_guard lock(mutex_);
   slots_ -= std::min(slots, slots_);
-  HolderTable::SetSlots(record_, number_, slots_, false);
+  HolderTable::SetSlots(record_, number_, slots_);
 }
 
 void TrackedSemaphore::KeepAgain(uint32_t slots) noexcept {
-  if (record_ == nullptr || role_ != Role::kSlots) return;
   const std::lock_guard lock(mutex_);
-  HolderTable::SetSlots(record_, number_, slots_ += slots, false);
+  if (record_ == nullptr || role_ != Role::kSlots) return;
+  HolderTable::SetSlots(record_, number_, slots_ += slots);
+}
+
+void TrackedSemaphore::Leave() noexcept {
+  const std::lock_guard lock(mutex_);
+  if (record_ == nullptr || slots_ == 0) return;
+  table_->Leave(std::exchange(record_, nullptr), number_, slots_);
 }
 
 uint32_t TrackedSemaphore::slots() noexcept {
@@ -103,12 +109,12 @@ uint32_t TrackedSemaphore::slots() noexcept {
 int TrackedSemaphore::PostForSlot() noexcept {
   if (record_ == nullptr || role_ != Role::kSlots) return semaphore_->Post();
   const std::lock_guard lock(mutex_);
-  HolderTable::SetSlots(record_, number_, slots_ + 1, true);
+  HolderTable::SetSlots(record_, number_, slots_ + 1, Phase::kCounting);
   Step();
   const int status = semaphore_->Post();
   Step();
   if (status == 0) slots_++;
-  HolderTable::SetSlots(record_, number_, slots_, false);
+  HolderTable::SetSlots(record_, number_, slots_);
   Step();
   return status;
 }
@@ -116,7 +122,7 @@ int TrackedSemaphore::PostForSlot() noexcept {
 int TrackedSemaphore::TakeForSlot(std::atomic<int64_t>* of_others) noexcept {
   if (record_ == nullptr || role_ != Role::kSlots) return TryAcquire();
   const std::lock_guard lock(mutex_);
-  HolderTable::SetSlots(record_, number_, slots_, true);
+  HolderTable::SetSlots(record_, number_, slots_, Phase::kCounting);
   Step();
   const int status = semaphore_->TryWait();
   Step();
@@ -126,7 +132,7 @@ int TrackedSemaphore::TakeForSlot(std::atomic<int64_t>* of_others) noexcept {
     of_others->fetch_sub(1);
     Step();
   }
-  HolderTable::SetSlots(record_, number_, slots_, false);
+  HolderTable::SetSlots(record_, number_, slots_);
   return status;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <chrono>
@@ -89,14 +90,14 @@ class TrackedSemaphore {
     if (table_ != nullptr && !table_->IsIntact()) return -EIO;
     if (record_ == nullptr || role_ == Role::kWaiter) return take();
     const std::lock_guard lock(mutex_);
-    if (role_ == Role::kSlots) HolderTable::SetSlots(record_, number_, slots_ + 1, true);
+    if (role_ == Role::kSlots)
+      HolderTable::SetSlots(record_, number_, slots_ + 1, Phase::kCounting);
     // If this environment holds it already, the record says so, and nothing else is to be said.
     const bool idle = has_holder() && HolderTable::Move(record_, Phase::kIdle, Phase::kTaking);
     Step();
     const int status = take();
     Step();
-    if (role_ == Role::kSlots)
-      HolderTable::SetSlots(record_, number_, slots_ += status == 0, false);
+    if (role_ == Role::kSlots) HolderTable::SetSlots(record_, number_, slots_ += status == 0);
     if (idle)
       HolderTable::Move(record_, Phase::kTaking, status == 0 ? Phase::kHolding : Phase::kIdle);
     return status;
@@ -117,6 +118,20 @@ class TrackedSemaphore {
   // all.
   void PassOn(uint32_t slots) noexcept;
   void KeepAgain(uint32_t slots) noexcept;
+  // The same for items that `note` moves to the stream record, or back: see SettleNoting().
+  template <typename Note>
+  void PassOnBy(uint32_t items, Note note) noexcept {
+    const std::lock_guard lock(mutex_);
+    slots_ -= std::min(items, slots_);
+    NoteBy(0, note);
+  }
+  template <typename Note>
+  void KeepAgainBy(uint32_t items, Note note) noexcept {
+    const std::lock_guard lock(mutex_);
+    NoteBy(items, note);
+  }
+  // Gives the record up. What it counts remains, for others to finish.
+  void Leave() noexcept;
   // How many it has.
   uint32_t slots() noexcept;
   // Posts, and counts one slot more. The record says "counting" meanwhile, as for all changes.
@@ -178,6 +193,14 @@ class TrackedSemaphore {
   bool is_waiter() const noexcept { return record_ != nullptr && role_ == Role::kWaiter; }
   void Mark(Phase from, Phase to) noexcept {
     if (has_holder()) HolderTable::Move(record_, from, to);
+  }
+  template <typename Note>
+  void NoteBy(uint32_t added, Note note) noexcept {
+    HolderTable::SetSlots(record_, number_, slots_, Phase::kNoting);
+    Step();
+    note();
+    HolderTable::SetSlots(record_, number_, slots_ += added);
+    Step();
   }
   int CheckLimit(int64_t max) noexcept;
   int PostLocked() noexcept;

@@ -140,7 +140,7 @@ bool ArrayBlock::IsOver(const Sent& sent) noexcept {
   // With a descriptor, or memory, a later look can tell.
   if (status < 0) return !sys::IsShortage(status);
   Word* header = static_cast<Word*>(mapping->data());
-  if (IsCurrent(header, sent.ticket) && !sent.route->HasEnded()) return false;
+  if (IsCurrent(header, sent.ticket) && sent.route && !sent.route->HasEnded()) return false;
   EndTicket(header, sent.ticket);
   return true;
 }

@@ -69,7 +69,8 @@ class ArrayBlock {
   // Ends the tickets of a process that has ended, of whose messages none will be received.
   void EndTicketsOf(uint32_t pid) noexcept { EndTicketsOf(header(), pid); }
 
-  // A message that has not been received, and that can be lost with its route.
+  // A message that has not been received, and that can be lost with its route. Without one it is
+  // lost already.
   struct Sent {
     std::string file;
     ArrayTicket ticket;

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "os/sys.h"
 #include "registers/register_file.h"
 #include "registers/register_folder.h"
 
@@ -33,7 +34,8 @@ struct Pool {
   std::multimap<size_t, Block> idle;  // By their sizes.
   size_t idle_bytes = 0;
   std::list<Block> away;  // Not used here; other processes may use them.
-  // The messages of this process that name blocks of others which it does not use any more.
+  // The messages of this process that name blocks of others which it does not use any more, and
+  // those to this process that were lost.
   std::vector<ArrayBlock::Sent> sent;
 };
 
@@ -163,8 +165,15 @@ int Open(const std::string& file, uint64_t generation, const ArrayTicket& ticket
     }
   }
   const int status = ArrayBlock::Open(file, generation, ticket, out);
-  if (status < 0) return status;
+  // The message is lost then. To end its ticket may take what the system lacks at this moment.
+  ArrayBlock::Sent lost{file, ticket, nullptr};
+  const bool is_over = !sys::IsShortage(status) || ArrayBlock::IsOver(lost);
+  if (status < 0 && is_over) return status;
   const std::lock_guard lock(pool.mutex);
+  if (!is_over) {
+    pool.sent.push_back(std::move(lost));
+    return status;
+  }
   return Use(pool, *out);
 }
 

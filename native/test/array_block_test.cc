@@ -293,6 +293,27 @@ const Test kEndTicket("array pool: ends a ticket of a block of its own without a
     Check(array_pool::Trim());
   });
 });
+
+// Regression: the ticket of a message that could not be opened stayed until its sender ended.
+const Test kLostMessage("array pool: ends the ticket of a message that it had no descriptor for",
+                        [] {
+                          InFamily([](const auto& family) {
+                            const Block block = New(family);
+                            const ArrayTicket ticket = Send(*block);
+                            Block opened;
+                            rlimit before{};
+                            ::getrlimit(RLIMIT_NOFILE, &before);
+                            const rlimit none{0, before.rlim_max};
+                            Equal(::setrlimit(RLIMIT_NOFILE, &none), 0);
+                            const int status = array_pool::Open(block->file(), 0, ticket, &opened);
+                            Equal(::setrlimit(RLIMIT_NOFILE, &before), 0);
+                            Equal(status, -EMFILE);
+                            Check(!block->Reclaim());
+                            Check(array_pool::Trim());
+                            Check(block->Reclaim());
+                            block->Unlink();
+                          });
+                        });
 #endif
 
 const Test kNoSpace("array pool: a lack of memory or descriptors is an error, and leaves no file",

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 //
-// Descriptors that are sent over socketpairs.
+// Descriptors that are sent over socketpairs, and those by which pipes are opened again.
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+#include <atomic>
 #include <cstring>
+#include <thread>
 #include <vector>
 
 #include "check.h"
@@ -219,6 +221,32 @@ const Test kReset("descriptors: a peer that closed with unread bytes resets the 
   Equal(ReceiveOn(*pair.writer, &received), kEndOfFile);
   Equal(pair.writer->outbox().Send(pair.writer->sink(), message.data(), 3), -EPIPE);
 });
+
+// Regression: each of two threads opened the pipe again, and one of them closed what the other one
+// was writing to. A queue's state pipe is written to without a lock.
+const Test kReopenedAtOnce("endpoint: threads that write at the same time open a pipe again once",
+                           [] {
+                             int failed = 0;
+                             for (int round = 0; round < 500; round++) {
+                               const EndpointPair pair(RawPipe(), IoMethod::kReopen);
+                               std::atomic<int> ready{0};
+                               std::atomic<int> refused{0};
+                               const auto write = [&] {
+                                 const uint8_t byte = 7;
+                                 const iovec iov{const_cast<uint8_t*>(&byte), 1};
+                                 ready++;
+                                 while (ready < 2) continue;
+                                 for (int i = 0; i < 8; i++) {
+                                   if (pair.writer->sink().Write(&iov, 1) != 1) refused++;
+                                 }
+                               };
+                               std::thread other(write);
+                               write();
+                               other.join();
+                               failed += refused;
+                             }
+                             Equal(failed, 0);
+                           });
 
 }  // namespace
 }  // namespace mp::test

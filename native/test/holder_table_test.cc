@@ -327,6 +327,19 @@ const Test kReported(
       Equal(lock->Recover(true), 1);
     });
 
+const Test kLeft("holder table: items that were left go with the name of their semaphore", [] {
+  const auto table = MakeTable();
+  for (const bool closed_before : {false, true}) {
+    HolderTable::Record* own = table->Claim(kNumber);
+    HolderTable::SetSlots(own, kNumber, 2);
+    if (closed_before) table->Close(kNumber);
+    table->Leave(own, kNumber, 2);
+    Equal(table->FindLeft(kNumber).items, closed_before ? 0u : 2u);
+    table->Close(kNumber);
+    Equal(table->FindLeft(kNumber).items, 0u);
+  }
+});
+
 }  // namespace
 }  // namespace mp::test
 

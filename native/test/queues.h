@@ -33,8 +33,8 @@ struct TestQueue {
   static constexpr uint32_t kSlots = 3;
   static constexpr uint32_t kUnfinished = 4;
 
-  // With `kept`, its members keep a stream record.
-  explicit TestQueue(uint32_t slots = 1000, bool kept = true)
+  // With `kept`, its members keep a stream record; with `plain`, it is no JoinableQueue.
+  explicit TestQueue(uint32_t slots = 1000, bool kept = true, bool plain = false)
       : pair(RawPipe(), IoMethod::kNoWait),
         table(MakeTable()),
         rlock(MakeTracked(1)),
@@ -45,7 +45,8 @@ struct TestQueue {
         in_hand(std::make_shared<TrackedSemaphore>(unfinished->shared())),
         state(std::make_shared<QueueState>(table, kRlock, true, StatePipe{})),
         record(kept ? MakeRecord() : nullptr),
-        most(slots) {
+        most(slots),
+        joinable(!plain) {
     Begin();
   }
   // The same queue as another member has it, with records of its own.
@@ -60,7 +61,8 @@ struct TestQueue {
         in_hand(std::make_shared<TrackedSemaphore>(unfinished->shared())),
         state(std::make_shared<QueueState>(table, kRlock, false, StatePipe{})),
         record(other.record),
-        most(other.most) {
+        most(other.most),
+        joinable(other.joinable) {
     pair.reader = Copy();
     Begin();
   }
@@ -71,7 +73,7 @@ struct TestQueue {
     Equal(wlock->Track(table, kWlock, TrackedSemaphore::Role::kHolder), 0);
     Equal(free->Track(table, kSlots, TrackedSemaphore::Role::kSlots), 0);
     Equal(in_hand->Track(table, kUnfinished, TrackedSemaphore::Role::kSlots), 0);
-    Equal(accepted->Track(table, QueueAccounts::AcceptedNumber(kWlock),
+    Equal(accepted->Track(table, StreamResources::AcceptedNumber(kWlock),
                           TrackedSemaphore::Role::kSlots),
           0);
     rlock->UseAsQueueLock();
@@ -79,24 +81,26 @@ struct TestQueue {
     writer = MakeWriter();
     reader = MakeReader(pair.reader);
     if (record) {
-      const StreamResources stream{record, rlock, wlock, unfinished, true};
+      const StreamResources stream{record,   rlock, wlock, joinable ? unfinished : nullptr,
+                                   joinable, kSlots};
       slots = std::make_unique<QueueAccounts>(stream, free.get(), most, pair.writer);
-      slots->set_unfinished_number(kUnfinished);
+      if (joinable) slots->set_unfinished_number(kUnfinished);
     }
   }
 
   std::unique_ptr<QueueWriter> MakeWriter() const {
-    auto feeder = std::make_shared<Feeder>(
-        PipeResources{pair.reader, pair.writer, rlock, wlock, free, state, record, accepted, true});
-    return std::make_unique<QueueWriter>(std::move(feeder), free, accepted, true, state);
+    auto feeder = std::make_shared<Feeder>(PipeResources{pair.reader, pair.writer, rlock, wlock,
+                                                         free, state, record, accepted, joinable});
+    return std::make_unique<QueueWriter>(std::move(feeder), free, accepted, joinable, state);
   }
   // Another descriptor of the reading end, as another process has one.
   std::shared_ptr<Endpoint> Copy() const {
     return MakeEndpoint(UniqueFd(sys::Duplicate(pair.reader->fd())), IoMethod::kNoWait);
   }
   std::unique_ptr<QueueReader> MakeReader(std::shared_ptr<Endpoint> end) const {
-    return std::make_unique<QueueReader>(ReaderResources{std::move(end), rlock, wlock, free, most,
-                                                         state, record, unfinished, in_hand});
+    return std::make_unique<QueueReader>(
+        ReaderResources{std::move(end), rlock, wlock, free, most, state, record,
+                        joinable ? unfinished : nullptr, joinable ? in_hand : nullptr});
   }
 
   // In memory that forked processes share.
@@ -183,6 +187,7 @@ struct TestQueue {
   std::shared_ptr<QueueState> state;
   std::shared_ptr<StreamRecord> record;
   int64_t most;
+  bool joinable;
   std::unique_ptr<QueueWriter> writer;
   std::unique_ptr<QueueReader> reader;
   std::unique_ptr<QueueAccounts> slots;

@@ -81,7 +81,7 @@ void Operate(HolderTable& table, Input* input) {
         table.Close(number);
         break;
       case 10:
-        if (own != nullptr) HolderTable::SetSlots(own, number, input->Below(5), false);
+        if (own != nullptr) HolderTable::SetSlots(own, number, input->Below(5));
         break;
       case 11:
         if (own != nullptr) HolderTable::Set(own, number, Phase::kWaiting, input->Below(5));

@@ -121,6 +121,19 @@ for (const python of edgePythons()) {
       expect(queue.stats().lost).to.equal(0);
     });
 
+    // Regression: the process went on with the records of its parent, and said there what it had got.
+    it('counts what a process has that was forked when there was no room for its records', async () => {
+      queue = new JoinableQueue({ serialization: 'pickle' });
+      for (let i = 0; i < 2; i++) await queue.put(i);
+      const { child, conn } = start('recorded:fork_without_room');
+      expect(await conn.recv()).to.equal('ended');
+      expect(queue.stats()).to.include({ got: 2, lost: 1 });
+      await conn.send('go on');
+      await child.join();
+      await (queue as JoinableQueue).join();
+      expect(queue.stats().lost).to.equal(1);
+    });
+
     it('counts an item that a Python member finishes for another one', async () => {
       queue = new JoinableQueue({ serialization: 'pickle' });
       const joinable = queue as JoinableQueue;

@@ -290,6 +290,27 @@ def process_all(queue, conn):
         queue.task_done()
 
 
+def fork_without_room(queue, conn):
+    """Gets an item. A process that is forked when there is no room for records gets another one when there is, and ends."""
+    queue.get()
+    table, filled = next(iter(queue._reader._recv_bytes.__func__.__globals__['tables'].values())), []
+    try:
+        while True:
+            filled.append(table.claim())
+    except OSError:
+        pass
+    pid = os.fork()
+    if pid == 0:
+        for index in filled:
+            table.words[index] = 0
+        queue.get()
+        os._exit(0)
+    os.waitpid(pid, 0)
+    conn.send('ended')
+    conn.recv()
+    queue.task_done()
+
+
 def finish(queue, conn, count):
     """Finishes items that other members have got."""
     for _ in range(int(count)):

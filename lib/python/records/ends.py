@@ -3,9 +3,9 @@
 # The two ends of a queue's pipe. Their methods for reading and writing are called with the lock of that end. A read never asks
 # for more than there is, and a write for no more than there is room for, so that neither waits. A process waits in poll(), with
 # no read or write in flight of which the others would not know the outcome.
-# globals: DROPPED, ENDS, ENTRIES, HEAD, PIPE_BUF, READ, READ_INTENT, SLICE, TAIL, TORN, UNRECORDED, WRITE_INTENT, WRITTEN
+# globals: DROPPED, ENDS, ENTRIES, HEAD, NOTING, PIPE_BUF, READ, READ_INTENT, SLICE, TAIL, TORN, UNRECORDED, WRITE_INTENT, WRITTEN
 # globals: bytes_in, repair
-import errno, fcntl, io, os, select, struct, threading, time, weakref
+import errno, fcntl, io, os, select, struct, time, weakref
 from multiprocessing import connection
 
 # So many items can be noted. The end of the one before the first of them is needed, too.
@@ -28,6 +28,7 @@ class End:
         self.conn, self.fd = weakref.ref(conn), conn.fileno()
         self.accounts, self.stream, self.words = accounts, accounts.stream, accounts.stream.words
         self.lock, self.other, self.slots, self.items = lock, other, accounts.slots, accounts.items
+        self.is_counted = self.slots is not None or self.items is not None
         self.poller = select.poll()
 
 
@@ -39,13 +40,15 @@ class Reader(End):
     def recv_bytes(self, maxsize=None):
         """Replaces Connection._recv_bytes."""
         words = self.words
+        if self.items is not None:
+            # What can fail comes before the item leaves the pipe.
+            self.items.in_hand.claim()
         while not words[UNRECORDED]:
             tail, read = words[TAIL], words[READ]
             there = words[WRITTEN] - read
-            if there <= 0 and not words[READ_INTENT]:
-                self.await_item()
-                # The writer may not have said yet that it has written.
-                there = words[WRITTEN] - read or bytes_in(self.fd)
+            if there <= 0 and not words[READ_INTENT] and self.await_item():
+                # The writer may not have said yet that it has written. A small item is there as a whole if any byte is.
+                there = PIPE_BUF
             # The end may change when the writer dies. Bytes that follow are there only after that.
             size = words[ENDS + tail % ENTRIES] - read
             # A whole item is there, and nothing is to be set right.
@@ -122,13 +125,16 @@ class Reader(End):
 
     def await_item(self):
         """Waits for bytes between two items. As long as it does so with the lock, no other member can look after the accounts."""
-        while not self.poller.poll(LOOK_MS):
+        while True:
+            found = self.poller.poll(LOOK_MS)
+            if found:
+                # Nothing, if there are no bytes and no writers.
+                return found[0][1] & select.POLLIN
             self.accounts.check()
-        return True
 
     def await_bytes(self, inside):
         """Waits for bytes: how many there are. 0 if there are none, but the end of the item may have changed."""
-        found = self.poller.poll(LOOK_MS) if inside else self.await_item()
+        found = self.poller.poll(LOOK_MS) if inside else [self.await_item()]
         if not found:
             self.look_after_writer()
         there = bytes_in(self.fd)
@@ -207,12 +213,16 @@ class Writer(End):
             and begin + size < words[READ] + self.room
             and begin == words[ENDS + (head - 1) % ENTRIES]
             and not words[WRITE_INTENT]
+            and not words[NOTING]
             and head - words[TAIL] < MOST
         ):
             data = header + buf
-            self.pass_on(-1)
-            words[ENDS + head % ENTRIES] = end = begin + size + 4
-            words[HEAD] = head + 1
+            end = begin + size + 4
+            if self.is_counted:
+                self.note(head, end)
+            else:
+                words[ENDS + head % ENTRIES] = end
+                words[HEAD] = head + 1
             try:
                 words[WRITE_INTENT] = size + 4
                 os.write(self.fd, data)
@@ -233,9 +243,7 @@ class Writer(End):
         while head - words[TAIL] >= MOST:
             # Nothing that Python can wait for tells when a reader has passed an item.
             time.sleep(0.001)
-        self.pass_on(-1)
-        words[ENDS + head % ENTRIES] = begin + len(header) + size
-        words[HEAD] = head + 1
+        self.note(head, begin + len(header) + size)
         try:
             if size <= 16384:
                 self.write(header + buf)
@@ -265,12 +273,19 @@ class Writer(End):
             if size > 0:
                 view = view[moved:]
 
-    def pass_on(self, change):
+    def note(self, head, end):
         """The item's slot is that of an item in the pipe from now on."""
-        if self.slots is not None:
-            self.slots.add(change)
+        words, position = self.words, ENDS + head % ENTRIES
         if self.items is not None:
-            self.items.accepted.add(change)
+            if self.slots is not None:
+                self.slots.count.add(-1)
+            self.items.accepted.note(words, head, position, end)
+        elif self.slots is not None:
+            # A slot is taken for each item that is accepted.
+            self.slots.count.note(words, head, position, end)
+        else:
+            words[position] = end
+            words[HEAD] = head + 1
 
     def give_up(self, head, begin):
         """The write has failed, and has moved nothing."""
@@ -278,9 +293,12 @@ class Writer(End):
         words[WRITE_INTENT] = 0
         if words[WRITTEN] == begin:
             words[HEAD] = head
-            self.pass_on(1)
+            if self.slots is not None:
+                self.slots.count.add(1)
+            if self.items is not None:
+                self.items.accepted.add(1)
         else:
             self.stream.tear()
             if self.slots is not None:
                 # The slot is that of the item in the pipe.
-                self.slots.returned.add(threading.get_ident())
+                self.slots.returned.append(True)

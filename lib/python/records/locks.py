@@ -37,12 +37,12 @@ class Semaphore:
     """A semaphore, with the attributes of the SemLock that it takes the place of. A class that derives from SemLock would do, but
     in Python 3.8 the instances of such a class cannot have attributes."""
 
-    def __init__(self, semaphore, acquire, release):
+    def __init__(self, semaphore, acquire, release, leave=None):
         for name in SEMLOCK:
             setattr(self, name, getattr(semaphore, name))
         self.acquire, self.release = acquire, release
         # multiprocessing calls these by their names, so they need not be those of the class.
-        self.__enter__, self.__exit__ = acquire, lambda *error: release()
+        self.__enter__, self.__exit__ = acquire, leave or (lambda *error: release())
 
 
 def recorded_lock(semaphore, table, number):
@@ -59,7 +59,7 @@ def recorded_lock(semaphore, table, number):
             index = free.pop()
         except IndexError:
             index = record_for(number)
-        now = turn() & TURNS
+        now = turn()
         try:
             low[index] = now | TAKING
             if take(False, timeout) or block and sleep_until_taken(take, low, index, now, timeout):
@@ -81,7 +81,8 @@ def recorded_lock(semaphore, table, number):
             give_back(index, now)
             raise
 
-    def release():
+    def release(kind=None, value=None, traceback=None):
+        """Also at the end of a `with`, where one call less is worth it."""
         nonlocal at
         index = at
         if index is None or low[index] != held:
@@ -125,7 +126,7 @@ def recorded_lock(semaphore, table, number):
         at = None
         free.clear()
 
-    found = Semaphore(semaphore, acquire, release)
+    found = Semaphore(semaphore, acquire, release, release)
     found.forget = forget
     recorded.append(weakref.ref(found, recorded.remove))
     return found

@@ -55,7 +55,7 @@ def restored_joinable(queue, state, restore=queues.JoinableQueue.__setstate__):
 
     if accounts is not None:
         queue.join = join
-        finalize = finalizer(accounts.items.in_hand, accounts.stream.words)
+        finalize = finalizer(accounts.items.in_hand)
         finalize(queue)
         # A process that begins forgets what was registered before.
         util.register_after_fork(queue, finalize)

@@ -6,9 +6,9 @@
 import errno, fcntl, os, select, struct, termios
 
 # The words of a stream record. Bit 63 of an end marks an item whose writer has died inside of it.
-UNRECORDED, WRITTEN, WRITE_INTENT, HEAD = 1, 8, 9, 10
-READ, READ_INTENT, TAIL, DROPPED = 16, 17, 18, 19
-LOST, RECOVERIES, IN_OTHER_HANDS, ENDS = 24, 25, 27, 32
+UNRECORDED, WRITTEN, WRITE_INTENT, HEAD, NOTING, LOST_BY_WRITERS, WRITERS_REPAIRED = 1, 8, 9, 10, 11, 12, 13
+READ, READ_INTENT, TAIL, DROPPED, LOST_BY_READERS, READERS_REPAIRED = 16, 17, 18, 19, 20, 21
+IN_OTHER_HANDS, FINISHED, LEFT_ITEMS, LEFT_AFTER, FOLDING, ENDS = 27, 28, 29, 30, 31, 32
 # This one has half a word.
 FINISHED_ELSEWHERE = 53
 ENTRIES, TORN = 4096, 1 << 63
@@ -33,16 +33,19 @@ class Stream:
     def start_of(self, item):
         return self.words[ENDS + (item - 1) % ENTRIES] & ~TORN
 
-    def count_lost(self, items):
+    def count_lost(self, items, word):
         """`items` that were put can no longer be got."""
         if not self.is_joinable:
-            self.words[LOST] += items
+            self.words[word] += items
 
     # With the lock for writing.
 
     def writer_rests(self):
         words = self.words
-        return not words[WRITE_INTENT] and words[WRITTEN] == self.start_of(words[HEAD])
+        return not words[WRITE_INTENT] and not words[NOTING] and words[WRITTEN] == self.start_of(words[HEAD])
+
+    def settle_noting(self):
+        """See Accounts."""
 
     def take_back(self, written):
         """The true number of bytes written. Returns how many items were noted and not begun: they are taken back."""
@@ -63,10 +66,11 @@ class Stream:
             words[ENDS + (head - 1) % ENTRIES] = words[WRITTEN] | TORN
 
     def set_written(self, place):
+        self.settle_noting()
         not_begun = self.take_back(place[1])
         self.tear()
-        self.words[RECOVERIES] += 1
-        self.count_lost(not_begun)
+        self.words[WRITERS_REPAIRED] += 1
+        self.count_lost(not_begun, LOST_BY_WRITERS)
 
     # With the lock for reading.
 
@@ -82,8 +86,8 @@ class Stream:
         while words[HEAD] > words[TAIL] and self.end_of(words[TAIL]) <= place[0]:
             self.drop()
             passed += 1
-        words[RECOVERIES] += 1
-        self.count_lost(passed)
+        words[READERS_REPAIRED] += 1
+        self.count_lost(passed, LOST_BY_READERS)
 
     def drop(self):
         self.words[DROPPED] += 1

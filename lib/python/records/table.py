@@ -20,6 +20,8 @@ from multiprocessing import resource_tracker, spawn
 # The layout of the table. Words have 8 bytes; a record has 4: state, start time, pid namespace, pid and tag.
 MAGIC, WORDS, FIRST, END = 0x31726c6864706d6e, 8192, 4096 + 8, 8192
 IDLE, HOLDING, WAITING, RESERVED, SLEEPING, TAKING, RELEASING, COUNTING = 0, 1, 2, 9, 10, 13, 14, 15
+# Of what is counted, which is no lock.
+LEFT, NOTES = 4, 13
 PHASE, ONE = 0xf, 1 << 4
 # Turns have the bits above the phase. Python calculates faster with numbers that are shorter than 30 bits.
 TURNS = 0x3ffffff0
@@ -109,7 +111,7 @@ class Table:
         self.fd, self.words = open_block(family + '.holders', 8 * WORDS, MAGIC)
         self.low = self.words.cast('B').cast('I')
         # Differs between the acquisitions of this process: a record tells even after the release that there was one.
-        self.turn = itertools.count(16, 16).__next__
+        self.turn = itertools.chain.from_iterable(itertools.repeat(range(16, TURNS, 16))).__next__
         self.reset()
         # A process that has no record at all must not get a lock.
         self.free = [self.claim()]
