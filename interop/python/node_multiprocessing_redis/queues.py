@@ -14,7 +14,7 @@ from .script import SCRIPT
 
 Empty = thread_queue.Empty
 Full = thread_queue.Full
-ShutDown = getattr(thread_queue, 'ShutDown', None) or type('ShutDown', (Exception,), {})
+ShutDown = getattr(thread_queue, 'ShutDown', None) or type('ShutDown', (Exception,), {'__module__': __package__})
 
 _Part = Union[str, bytes, int]
 

@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 import traceback
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, Optional
 
 from .queues import Empty, Full, Gone, JoinableQueue, Queue, ShutDown, deadline_of
 
