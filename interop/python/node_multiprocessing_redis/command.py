@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: MIT
-"""The command line of the program."""
 import argparse
 import os
 import signal
@@ -21,7 +20,7 @@ def main() -> None:
     worker.add_argument('--prefix', default='mp:', help='what the keys in Redis begin with')
     worker.add_argument('--lease-time', type=float, metavar='SECONDS', help='as that of the pools; default: 30')
     options = parser.parse_args()
-    # The folder of the program is the first one in which Python looks; targets are found as with -m.
+    # As with -m, however the program was started.
     sys.path[0] = os.getcwd()
     if options.processes == 1:
         _work(options)
@@ -47,9 +46,8 @@ def _work(options: argparse.Namespace) -> None:
 
 def _supervise(options: argparse.Namespace) -> None:
     """Replaces workers that have ended."""
-    program = os.path.join(os.path.dirname(os.path.abspath(__file__)), '__main__.py')
-    command = [sys.executable, program, 'worker', '--processes', '1', '--redis', options.redis]
-    command += ['--name', options.name, '--target', options.target, '--prefix', options.prefix]
+    command = [sys.executable, os.path.dirname(os.path.abspath(__file__)), 'worker', '--processes', '1']
+    command += ['--redis', options.redis, '--name', options.name, '--target', options.target, '--prefix', options.prefix]
     if options.lease_time is not None:
         command += ['--lease-time', str(options.lease_time)]
     workers = [subprocess.Popen(command) for _ in range(options.processes)]

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: MIT
-"""The queues. Each call of a method is at least one run of the script."""
 import json
 import os
 import pickle

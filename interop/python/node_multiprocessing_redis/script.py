@@ -1,6 +1,4 @@
 # SPDX-License-Identifier: MIT
-"""What Redis runs for each call of a queue."""
-
 # That of the package, without its comments: a test compares them. lib/adapters/redis/script.lua has the comments.
 SCRIPT = '''\
 if redis.replicate_commands then redis.replicate_commands() end

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: MIT
-"""What runs tasks of ``RedisPool`` objects of Node."""
 import importlib
 import json
 import os
@@ -18,7 +17,6 @@ class _TimedOut(BaseException):
 
 
 def time_out(*_: Any) -> None:
-    """What SIGALRM does in the program."""
     raise _TimedOut
 
 
