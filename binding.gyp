@@ -68,6 +68,7 @@
         "native/semaphores/holder_table.cc",
         "native/semaphores/named_semaphore.cc",
         "native/semaphores/resource_tracker.cc",
+        "native/semaphores/semaphore_file.cc",
         "native/semaphores/semaphore_waiter.cc",
         "native/semaphores/tracked_semaphore.cc",
         "native/shared_memory/array_block.cc",

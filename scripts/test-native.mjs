@@ -3,16 +3,17 @@
 // Builds and runs the tests that need no Node: native/test/*_test.cc, and test/peers/*_test.c, which test the C headers and are
 // compiled both as C and as C++.
 //
-//   node scripts/test-native.mjs [--sanitize=address|thread]
+//   node scripts/test-native.mjs [--sanitize=address|thread] [--musl]
 //
 // A test is a program that prints TAP ("ok 1 - name", "not ok 2 - name") and exits with 0 if all its tests pass. The C++ tests
-// are linked with those files of native/ that include neither Node's nor libuv's headers.
+// are linked with those files of native/ that include neither Node's nor libuv's headers. With --musl the programs are made by
+// zig, which the environment variable ZIG names, and contain musl, so they run on any Linux.
 import { spawn } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { compileAll, librarySources } from './native-sources.mjs';
-import { cc, cxx, filesBelow, main, reportCounts, root, run } from './support.mjs';
+import { cc, cxx, filesBelow, main, reportCounts, root } from './support.mjs';
 
 /** @typedef {import('./support.mjs').Counts} Counts */
 
@@ -28,9 +29,33 @@ const sanitizerFlags = {
   thread: ['-fsanitize=thread', '-fno-omit-frame-pointer'],
 };
 
-const output = path.join(root, 'out', 'native-test', sanitize || 'plain');
+const isMusl = process.argv.includes('--musl');
+const { ZIG: zig = '' } = process.env;
+const muslTarget = ['-target', `${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-musl`, '-static'];
+
+/**
+ * The compilers, each with its first arguments.
+ *
+ * @type {Record<'c' | 'c++', [command: string, ...first: string[]]>}
+ */
+const compilers = isMusl
+  ? { c: [zig, 'cc', ...muslTarget], 'c++': [zig, 'c++', ...muslTarget] }
+  : { c: [cc], 'c++': [cxx] };
+
+/**
+ * @param {'c' | 'c++'} language
+ * @param {readonly string[]} args
+ */
+function compilation(language, args) {
+  const [command, ...first] = compilers[language];
+  return { command, args: [...first, ...args] };
+}
+
+const output = path.join(root, 'out', 'native-test', isMusl ? 'musl' : sanitize || 'plain');
 /** With MP_TEST_STEPS a test can end a process between two steps of the code (see native/util/steps.h). */
 const common = ['-DMP_TEST_STEPS', '-g1', '-O1', '-Wall', '-Wextra', '-Werror', '-pthread'];
+// musl's CMSG_NXTHDR compares numbers of different signs.
+if (isMusl) common.push('-Wno-sign-compare');
 
 /**
  * @param {string} source
@@ -42,7 +67,8 @@ function objectOf(source) {
 
 /** @returns {Promise<string[]>} The test programs. */
 async function buildCxxTests() {
-  const library = librarySources();
+  // glibc_compat.cc defines what glibc alone has.
+  const library = librarySources().filter((file) => !isMusl || path.basename(file) !== 'glibc_compat.cc');
   const folder = path.join(root, 'native', 'test');
   const own = filesBelow(folder)
     .filter((file) => file.endsWith('.cc'))
@@ -51,19 +77,14 @@ async function buildCxxTests() {
   if (tests.length === 0) throw new Error('There is no native/test/*_test.cc');
   const flags = [...common, '-std=c++20', `-I${path.join(root, 'native')}`, ...(sanitizerFlags[sanitize] ?? [])];
   await compileAll(
-    [...library, ...own].map((source) => ({
-      command: cxx,
-      args: [...flags, '-c', source, '-o', objectOf(source)],
-    })),
+    [...library, ...own].map((source) => compilation('c++', [...flags, '-c', source, '-o', objectOf(source)])),
   );
   const shared = [...library, ...own.filter((file) => !tests.includes(file))].map(objectOf);
-  return Promise.all(
-    tests.map(async (test) => {
-      const program = path.join(output, path.basename(test, '.cc'));
-      await run(cxx, [...flags, objectOf(test), ...shared, '-o', program]);
-      return program;
-    }),
+  const programs = tests.map((test) => ({ test, program: path.join(output, path.basename(test, '.cc')) }));
+  await compileAll(
+    programs.map(({ test, program }) => compilation('c++', [...flags, objectOf(test), ...shared, '-o', program])),
   );
+  return programs.map(({ program }) => program);
 }
 
 /** @returns {Promise<string[]>} The tests of the C headers, in each language from which programs include these. */
@@ -72,15 +93,15 @@ async function buildHeaderTests() {
   const sources = filesBelow(folder).filter((file) => file.endsWith('_test.c'));
   if (sources.length === 0) throw new Error('There is no test/peers/*_test.c');
   const flags = [...common, '-pedantic', `-I${path.join(root, 'interop', 'c')}`, ...(sanitizerFlags[sanitize] ?? [])];
-  const languages = [
-    { name: 'c99', command: cc, options: ['-std=c99', '-D_POSIX_C_SOURCE=200809L'] },
-    { name: 'gnu17', command: cc, options: ['-std=gnu17'] },
-    { name: 'c++17', command: cxx, options: ['-std=c++17', '-x', 'c++'] },
-  ];
+  const languages = /** @type {const} */ ([
+    { name: 'c99', language: 'c', options: ['-std=c99', '-D_POSIX_C_SOURCE=200809L'] },
+    { name: 'gnu17', language: 'c', options: ['-std=gnu17'] },
+    { name: 'c++17', language: 'c++', options: ['-std=c++17', '-x', 'c++'] },
+  ]);
   const compilations = sources.flatMap((source) =>
-    languages.map(({ name, command, options }) => {
+    languages.map(({ name, language, options }) => {
       const program = path.join(output, `${path.basename(source, '.c')}-${name}`);
-      return { program, command, args: [...flags, ...options, path.join(folder, source), '-o', program] };
+      return { program, ...compilation(language, [...flags, ...options, path.join(folder, source), '-o', program]) };
     }),
   );
   await compileAll(compilations);
@@ -144,6 +165,8 @@ async function runTest(program) {
 
 await main(async () => {
   if (!(sanitize in sanitizerFlags)) throw new Error(`--sanitize is "address" or "thread", not "${sanitize}"`);
+  if (isMusl && zig === '') throw new Error('--musl needs zig: name it by the environment variable ZIG');
+  if (isMusl && sanitize !== '') throw new Error('--musl and --sanitize exclude each other');
   mkdirSync(output, { recursive: true });
   const programs = [...(await buildCxxTests()), ...(await buildHeaderTests())];
   /** @type {Counts} */

@@ -44,10 +44,11 @@ export interface BatchOptions extends WaitOptions {
 }
 
 const batchNames = optionNames<BatchOptions>({ bytes: true, timeout: true, signal: true });
-/** @internal The name of a method of Connection that users do not meet. */
-export const kSendIn = Symbol('sendIn');
 
 const batchesNames = optionNames<Pick<BatchOptions, 'bytes'>>({ bytes: true });
+
+/** @internal The name of a method of Connection that users do not meet. */
+export const kSendIn = Symbol('sendIn');
 
 /** Key that only this module passes to the constructor. */
 const kConstruct = Symbol('construct');
@@ -138,8 +139,8 @@ export class Connection<S = unknown, R = S> {
    * Sends one object. CPython: `send(obj)`.
    *
    * The object is serialised and, if there is room, written before this returns; the promise resolves when the kernel
-   * has the whole message, or as the option `sends` says. Rejects with `MessagesLost`, `PicklingError`, `ClosedError`, `NotWritable`, `TimeoutError`, an AbortError,
-   * or a system error (EPIPE when the other end is closed in all processes).
+   * has the whole message, or as the option `sends` says. Rejects with `MessagesLost`, `PicklingError`, `ClosedError`,
+   * `NotWritable`, `TimeoutError`, an AbortError, or a system error (EPIPE when the other end is closed in all processes).
    */
   send(value: S, options?: WaitOptions): Promise<void> {
     return this[kSendIn](undefined, value, options);

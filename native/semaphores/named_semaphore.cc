@@ -1,32 +1,29 @@
 // SPDX-License-Identifier: MIT
 #include "semaphores/named_semaphore.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-
 #include <cerrno>
 
 #include "os/platform.h"
 #include "os/sys.h"
+#include "semaphores/semaphore_file.h"
 
 namespace mp {
 
 int NamedSemaphore::Open(const std::string& name, bool create, uint32_t value,
                          std::shared_ptr<NamedSemaphore>* out) {
-  for (;;) {
-    sem_t* semaphore = create ? ::sem_open(name.c_str(), O_CREAT | O_EXCL, S_IRUSR | S_IWUSR, value)
-                              : ::sem_open(name.c_str(), 0);
-    if (semaphore != SEM_FAILED) {
-      auto opened = std::make_shared<NamedSemaphore>(name, semaphore);
-      // The first access finds out whether the file is as long as a semaphore.
-      const int value = opened->Value();
-      if (value == -EIO) return value;
-      *out = std::move(opened);
-      return 0;
-    }
-    const int error = errno;
-    if (error != EINTR) return -error;
-  }
+  sem_t* semaphore = nullptr;
+  const int status = semaphore_file::Open(name, create, value, &semaphore);
+  if (status < 0) return status;
+  auto opened = std::make_shared<NamedSemaphore>(name, semaphore);
+  // The first access finds out whether the file is as long as a semaphore.
+  if (opened->Value() == -EIO) return -EIO;
+  *out = std::move(opened);
+  return 0;
+}
+
+NamedSemaphore::~NamedSemaphore() {
+  mapping_.reset();
+  semaphore_file::Close(semaphore_);
 }
 
 int NamedSemaphore::Unlink(const std::string& name) noexcept {

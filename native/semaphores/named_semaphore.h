@@ -28,10 +28,7 @@ class NamedSemaphore {
       : name_(std::move(name)),
         mapping_(new GuardedMapping(semaphore, sizeof(sem_t))),
         semaphore_(semaphore) {}
-  ~NamedSemaphore() {
-    mapping_.reset();
-    ::sem_close(semaphore_);
-  }
+  ~NamedSemaphore();
   NamedSemaphore(const NamedSemaphore&) = delete;
   NamedSemaphore& operator=(const NamedSemaphore&) = delete;
 

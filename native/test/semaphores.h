@@ -22,6 +22,16 @@ inline std::string FreshName() {
   return "/mp-test-" + std::to_string(::getpid()) + "-" + std::to_string(++count);
 }
 
+#ifdef __linux__
+inline std::string FileOfSemaphore(const std::string& name) {
+#ifdef __GLIBC__
+  return "/dev/shm/sem." + name.substr(1);
+#else
+  return "/dev/shm" + name;
+#endif
+}
+#endif
+
 // The name is removed as soon as the semaphore is open.
 inline std::shared_ptr<NamedSemaphore> MakeSemaphore(uint32_t value) {
   const std::string name = FreshName();

@@ -71,15 +71,37 @@ const Test kMissing("holder table: one that has to exist is not made", [] {
 });
 
 #ifdef __linux__
-std::string FileOf(const NamedSemaphore& semaphore) {
-  return "/dev/shm/sem." + semaphore.name().substr(1);
-}
+const Test kSameSemaphore("semaphore: is the one that sem_open() finds or has made", [] {
+  const std::string name = FreshName();
+  std::shared_ptr<NamedSemaphore> ours;
+  Equal(NamedSemaphore::Open(name, false, 0, &ours), -ENOENT);
+  Equal(NamedSemaphore::Open(name, true, 2, &ours), 0);
+  sem_t* theirs = ::sem_open(name.c_str(), 0);
+  Check(theirs != SEM_FAILED);
+  Equal(::sem_trywait(theirs), 0);
+  Equal(ours->Value(), 1);
+  Equal(NamedSemaphore::Open(name, true, 1, &ours), -EEXIST);
+  Equal(NamedSemaphore::Unlink(name), 0);
+  Equal(::sem_close(theirs), 0);
+  theirs = ::sem_open(name.c_str(), O_CREAT | O_EXCL, 0600, 0);
+  Check(theirs != SEM_FAILED);
+  Equal(NamedSemaphore::Open(name, true, 1, &ours), -EEXIST);
+  Equal(NamedSemaphore::Open(name, false, 0, &ours), 0);
+  Equal(ours->Post(), 0);
+  Equal(::sem_trywait(theirs), 0);
+  Equal(ours->TryWait(), -EAGAIN);
+  Equal(::sem_close(theirs), 0);
+  Equal(NamedSemaphore::Unlink(name), 0);
+  Equal(NamedSemaphore::Unlink(name), -ENOENT);
+  for (const char* wrong : {"/", "/a/b"})
+    Equal(NamedSemaphore::Open(wrong, true, 1, &ours), -EINVAL);
+});
 
 const Test kTruncatedSemaphore("semaphore: a truncated one is an error in every call", [] {
   std::shared_ptr<NamedSemaphore> semaphore;
   const std::string name = FreshName();
   Equal(NamedSemaphore::Open(name, true, 1, &semaphore), 0);
-  Equal(::truncate(FileOf(*semaphore).c_str(), 0), 0);
+  Equal(::truncate(FileOfSemaphore(name).c_str(), 0), 0);
   Equal(semaphore->Value(), -EIO);
   Equal(semaphore->TryWait(), -EIO);
   Equal(semaphore->Wait(std::chrono::milliseconds(1)), -EIO);
@@ -113,4 +135,8 @@ const Test kForeignFault("guarded memory: a fault elsewhere goes to the handler 
 }  // namespace
 }  // namespace mp::test
 
-int main(int argc, char** argv) { return mp::test::Run(argc, argv); }
+int main(int argc, char** argv) {
+  // That of a sanitizer, which would report the fault that a test makes.
+  ::signal(SIGBUS, SIG_DFL);
+  return mp::test::Run(argc, argv);
+}

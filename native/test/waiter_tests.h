@@ -87,7 +87,7 @@ inline const Test kDamaged("waiter: a semaphore whose file is truncated ends the
                              const auto other = MakeTracked(0);
                              for (int32_t i = 1; i <= 2; i++)
                                Equal(SemaphoreWaiter::Start(damaged, queue, i), 0);
-                             Equal(::truncate(("/dev/shm/sem." + name.substr(1)).c_str(), 0), 0);
+                             Equal(::truncate(FileOfSemaphore(name).c_str(), 0), 0);
                              NamedSemaphore::Unlink(name);
                              // The thread looks at all semaphores when it is given another one.
                              Equal(SemaphoreWaiter::Start(other, queue, 3), 0);

@@ -10,7 +10,7 @@ import { expect } from 'chai';
 import { Lock, pickle, PythonPool, RemoteError, tuple, type ChildProcessError } from 'node-multiprocessing';
 
 import { edgePythons, foreignEnv, instance, newestPython, packageRoot, rejects, within } from '../helpers/index.js';
-import { endPools, Lines, pythonKind, workerEvent } from '../lifecycle/support/pools.js';
+import { endPools, Lines, pythonKind, pythonOnly, workerEvent } from '../lifecycle/support/pools.js';
 
 for (const { version, path } of edgePythons()) {
   const kind = pythonKind(version, path);
@@ -20,7 +20,11 @@ for (const { version, path } of edgePythons()) {
     afterEach(endPools);
 
     it('passes keyword arguments, and values as pickles do', async () => {
-      const pool = new PythonPool({ ...at('keywords'), python: path, pythonPath: join(packageRoot, 'test', 'peers') });
+      const pool = new PythonPool({
+        ...at(pythonOnly('keywords')),
+        python: path,
+        pythonPath: join(packageRoot, 'test', 'peers'),
+      });
       try {
         expect(await pool.apply([1, tuple(2n ** 70n)], { kwargs: { key: new Date(5) } })).to.deep.equal([
           [1, [2n ** 70n]],
@@ -52,43 +56,46 @@ for (const { version, path } of edgePythons()) {
     });
 
     it('has the argv of the module, and the class of a Process of multiprocessing that may have children', async () => {
-      const pool = kind.make('module_argv', { processes: 1 });
-      expect(await pool.apply([])).to.deep.equal(['pool_functions']);
-      expect(await within(60_000, pool.apply([], at('nested')), 'a pool in a worker')).to.equal(7);
+      const pool = kind.make(pythonOnly('module_argv'), { processes: 1 });
+      expect(await pool.apply([])).to.deep.equal(['python_functions']);
+      expect(await within(60_000, pool.apply([], at(pythonOnly('nested'))), 'a pool in a worker')).to.equal(7);
     });
 
     it('keeps a process that a function has forked away from the pool', async () => {
-      const pool = kind.make('fork_and_return', { processes: 1 });
+      const pool = kind.make(pythonOnly('fork_and_return'), { processes: 1 });
       for (let i = 0; i < 3; i++) {
         expect(await pool.apply([])).to.equal('parent');
-        expect(await pool.apply([], at('fork_and_raise'))).to.equal('parent');
+        expect(await pool.apply([], at(pythonOnly('fork_and_raise')))).to.equal('parent');
       }
       expect(pool.stats().done).to.equal(6);
     });
 
     it('treats a StopIteration of the function as its error, also in map', async () => {
       // Regression guard: CPython's Pool.map drops the results after it.
-      const call = kind.make('stop_iteration').map([1, 2, 3, 4], { chunksize: 4 });
+      const call = kind.make(pythonOnly('stop_iteration')).map([1, 2, 3, 4], { chunksize: 4 });
       await rejects(call, { code: 'ERR_MP_REMOTE', type: 'StopIteration' });
     });
 
     it('treats sys.exit() and a KeyboardInterrupt of the function as its errors, and the worker lives on', async () => {
       const pool = kind.make('pid', { processes: 1 });
       const pid = await pool.apply([]);
-      await rejects(pool.apply([], at('system_exit')), { code: 'ERR_MP_REMOTE', type: 'SystemExit' });
-      await rejects(pool.apply([], at('own_interrupt')), { code: 'ERR_MP_REMOTE', type: 'KeyboardInterrupt' });
+      await rejects(pool.apply([], at(pythonOnly('system_exit'))), { code: 'ERR_MP_REMOTE', type: 'SystemExit' });
+      await rejects(pool.apply([], at(pythonOnly('own_interrupt'))), {
+        code: 'ERR_MP_REMOTE',
+        type: 'KeyboardInterrupt',
+      });
       expect(await pool.apply([])).to.equal(pid);
     });
 
     it('is not interrupted by a SIGINT that the pool has not named a task for', async () => {
-      const pool = kind.make('send_interrupt', { processes: 1 });
+      const pool = kind.make(pythonOnly('send_interrupt'), { processes: 1 });
       expect(await pool.apply([])).to.equal('not interrupted');
       process.kill(pool.stats().workers[0]!.pid, 'SIGINT');
       expect(await pool.apply([])).to.equal('not interrupted');
     });
 
     it('cancels a coroutine with its finally, in the loop of asyncio', async () => {
-      const pool = kind.make('clean_up_async', { processes: 1, killTimeout: 60_000 });
+      const pool = kind.make(pythonOnly('clean_up_async'), { processes: 1, killTimeout: 60_000 });
       const lines = new Lines(pool);
       const pids = new Set<number>();
       // Regression: a signal between the end of Python's code and the system call that waits was lost.
@@ -104,7 +111,7 @@ for (const { version, path } of edgePythons()) {
     });
 
     it('interrupts a task again whose interrupt came in a destructor, where Python drops it', async () => {
-      const pool = kind.make('interrupted_in_destructor', { processes: 1, killTimeout: 60_000 });
+      const pool = kind.make(pythonOnly('interrupted_in_destructor'), { processes: 1, killTimeout: 60_000 });
       const lines = new Lines(pool);
       const abort = new AbortController();
       const call = pool.apply([], { signal: abort.signal });
@@ -130,19 +137,19 @@ for (const { version, path } of edgePythons()) {
     });
 
     it('works on when a function closes the standard streams', async () => {
-      const pool = kind.make('close_streams', { processes: 1 });
+      const pool = kind.make(pythonOnly('close_streams'), { processes: 1 });
       expect(await pool.apply([])).to.equal('closed');
       expect(await pool.apply([])).to.equal('closed');
     });
 
     it('replaces a worker whose function closes its descriptors', async () => {
-      const pool = kind.make('close_descriptors', { processes: 1, killTimeout: 200 });
+      const pool = kind.make(pythonOnly('close_descriptors'), { processes: 1, killTimeout: 200 });
       await rejects(pool.apply([]), { code: 'ERR_MP_WORKER_DIED' });
       expect(await pool.apply([5], at('echo'))).to.equal(5);
     });
 
     it('fails a task whose result is of a class that is not known here, and takes its error in words', async () => {
-      const pool = kind.make('unknown_class', { processes: 1 });
+      const pool = kind.make(pythonOnly('unknown_class'), { processes: 1 });
       await rejects(pool.apply([]), { code: 'ERR_MP_UNPICKLING' });
       const error = instance(await rejects(pool.apply([], at('unsendable')), { code: 'ERR_MP_REMOTE' }), RemoteError);
       expect(error.type).to.equal('multiprocessing.pool.MaybeEncodingError');

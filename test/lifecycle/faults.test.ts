@@ -6,6 +6,14 @@ import { expect } from 'chai';
 
 import { expectHarmlessFaults } from './support/faults.js';
 
+/** What a sanitizer calls in the place of the addon. Only calls of the addon fail. */
+const ofSanitizers = process.env['NODE_MULTIPROCESSING_SANITIZER'] === undefined ? [] : ['pthread_create', 'sem_open'];
+
+/** Checks that a call was among those that failed. */
+function expectFailed(calls: string, wanted: string): void {
+  if (!ofSanitizers.includes(wanted.split(' ')[0] as string)) expect(calls).to.include(wanted);
+}
+
 describe('A system call that fails in a queue', function () {
   before(function () {
     if (process.platform !== 'linux') this.skip();
@@ -13,9 +21,8 @@ describe('A system call that fails in a queue', function () {
 
   // Regression: without a descriptor or a thread for the rest of a large item the queue was broken for all members.
   it('fails that put, or the item arrives; items behind it arrive', async function () {
-    expect(await expectHarmlessFaults('queue-faults', 'put'))
-      .to.include('pwritev2')
-      .and.to.include('pthread_create 11');
+    const calls = await expectHarmlessFaults('queue-faults', 'put');
+    for (const call of ['pwritev2', 'pthread_create 11']) expectFailed(calls, call);
   });
 
   // Regression: a put that waits for a slot ended the process by an uncaught error.
@@ -34,9 +41,8 @@ describe('A system call that fails in a queue', function () {
   });
 
   it('fails the making of a queue, without a trace', async function () {
-    expect(await expectHarmlessFaults('queue-faults', 'make'))
-      .to.include('sem_open')
-      .and.to.include('pipe2');
+    const calls = await expectHarmlessFaults('queue-faults', 'make');
+    for (const call of ['sem_open', 'pipe2']) expectFailed(calls, call);
   });
 
   it('fails the attaching of a queue, without harm to the queue', async function () {

@@ -5,7 +5,7 @@ import { expect } from 'chai';
 import { Pipe, RemoteError, sharedArray, type Connection, type LogEvent } from 'node-multiprocessing';
 
 import { instance, rejects, within } from '../helpers/index.js';
-import { endPools, kinds, Lines, type AnyPool, type Kind } from './support/pools.js';
+import { endPools, kinds, Lines, pythonOnly, type AnyPool, type Kind } from './support/pools.js';
 import { blocksLeft } from './support/shared-array-ends.js';
 
 /** What give_connection() returns. */
@@ -58,7 +58,7 @@ for (const kind of kinds.filter(({ isPython }) => isPython)) {
 
     // Regression: the pool could not read the error, and its program ended with an uncaught one.
     it('an error whose text is of a class of its own is an error of its task', async () => {
-      const worker = await poolOfOne(kind, 'fail_with_text');
+      const worker = await poolOfOne(kind, pythonOnly('fail_with_text'));
       const failed = within(60_000, rejects(worker.pool.apply([]), { code: 'ERR_MP_REMOTE' }), 'the task');
       expect(instance(await failed, RemoteError)).to.include({ type: 'ValueError', message: 'ValueError: so bad' });
       await expectSameWorker(kind, worker);
@@ -66,7 +66,7 @@ for (const kind of kinds.filter(({ isPython }) => isPython)) {
 
     // Regression: as above.
     it('an error message that means nothing is an error of its task', async () => {
-      const worker = await poolOfOne(kind, 'write_raw');
+      const worker = await poolOfOne(kind, pythonOnly('write_raw'));
       // An ERROR without a pickle, and one of None.
       for (const bytes of [Buffer.of(1, 2, 3), Buffer.from('80044e2e', 'hex')]) {
         await within(60_000, rejects(worker.pool.apply([4, bytes]), {}), 'the task');
@@ -79,14 +79,14 @@ for (const kind of kinds.filter(({ isPython }) => isPython)) {
 
     // Regression: the worker ended.
     it('a result that neither its pickle nor its repr() survives is an error of its task', async () => {
-      const worker = await poolOfOne(kind, 'shy');
+      const worker = await poolOfOne(kind, pythonOnly('shy'));
       await within(60_000, rejects(worker.pool.apply([]), { code: 'ERR_MP_REMOTE' }), 'the task');
       await expectSameWorker(kind, worker);
     });
 
     // Regression: either was a failure of the function, if the log had a listener.
     it('a record that cannot be formatted is left out of the log, and one of a class of its own is text', async () => {
-      const { pool } = await poolOfOne(kind, 'log_oddly');
+      const { pool } = await poolOfOne(kind, pythonOnly('log_oddly'));
       const records: LogEvent[] = [];
       pool.on('log', (record) => records.push(record));
       expect(await within(60_000, pool.apply([]), 'the task')).to.equal('logged');
@@ -125,7 +125,7 @@ for (const kind of kinds.filter(({ isPython }) => isPython)) {
 
     // Regression: the function got a TypeError, of which it could know nothing.
     it('a cancelled task that was sending something gets a KeyboardInterrupt', async () => {
-      const { pool } = await poolOfOne(kind, 'interrupted_in_progress');
+      const { pool } = await poolOfOne(kind, pythonOnly('interrupted_in_progress'));
       const lines = new Lines(pool);
       const cancel = new AbortController();
       const onProgress = (): void => {

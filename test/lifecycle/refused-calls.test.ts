@@ -67,8 +67,10 @@ function foundIn(folder: string, extension: string, pattern: RegExp): string[] {
 function refusing(code: 'ENOSYS' | 'EPERM', calls: readonly string[]): Program {
   const { command } = cPeer('refuse');
   const { command: node, args } = child('refused-calls');
-  const number = String(constants.errno[code]);
-  return { language: 'c', label: 'restricted node', command, args: [number, calls.join(','), node, ...args] };
+  const filter = [String(constants.errno[code]), calls.join(',')];
+  // A program in C runs without the runtime of a sanitizer, which the addon of its Node needs.
+  const preload = `LD_PRELOAD=${process.env['LD_PRELOAD'] ?? ''}`;
+  return { language: 'c', label: 'restricted node', command, args: [...filter, 'env', preload, node, ...args] };
 }
 
 describe('Under a filter of system calls', function () {
@@ -96,7 +98,7 @@ describe('Under a filter of system calls', function () {
       const program = refusing(code, ['memfd_create']);
       const source = `import('node-multiprocessing').then(({ JoinableQueue }) => new JoinableQueue({ leases: true }))
         .catch((error) => console.log(error.code))`;
-      const peer = spawnPeer({ ...program, args: [...program.args.slice(0, 3), '-e', source] }, { cwd: packageRoot });
+      const peer = spawnPeer({ ...program, args: [...program.args.slice(0, 5), '-e', source] }, { cwd: packageRoot });
       expect(await peer.succeeded()).to.equal('ERR_MP_NOT_SUPPORTED\n');
     }
   });

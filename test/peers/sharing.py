@@ -153,14 +153,18 @@ def type_name(value):
 
 
 def foreign_modules():
-    """Modules from outside the standard library and this folder."""
+    """Modules from outside the standard library and this folder. Some systems let each Python load one of their own."""
+    plain = subprocess.run([sys.executable, '-c', 'import sys; print(*sys.modules)'], stdout=subprocess.PIPE, check=True)
+    of_system = plain.stdout.decode().split()
     paths = sysconfig.get_paths()
     folders = [os.path.realpath(folder) + os.sep for folder in (
         paths['stdlib'], paths['platstdlib'], os.path.dirname(__file__))]
     found = []
     for name, module in list(sys.modules.items()):
         file = getattr(module, '__file__', None)
-        if file is not None and not any(os.path.realpath(file).startswith(folder) for folder in folders):
+        if name in of_system or file is None:
+            continue
+        if not any(os.path.realpath(file).startswith(folder) for folder in folders):
             found.append('%s: %s' % (name, file))
     return found
 

@@ -212,24 +212,27 @@ describe(onRedis('A RedisPool'), () => {
 
   for (const [python] of withRedis()) {
     describe(`with workers in Python ${python.version}`, () => {
-      const start = async (target: string): Promise<Peer> => {
-        const file = `${packageRoot}interop/python/node_multiprocessing_redis.py`;
+      const start = async (target: string, processes = '1'): Promise<Peer> => {
         const program = {
           language: 'python',
           label: `python${python.version}`,
           command: python.path,
-          args: [file],
+          args: ['-m', 'node_multiprocessing_redis'],
         } as const;
-        const args = ['worker', '--redis', `redis://${server.address}`, '--name', name, '--processes', '1'];
-        const peer = spawnPeer(program, { args: [...args, '--target', target] });
+        const args = ['worker', '--redis', `redis://${server.address}`, '--name', name, '--processes', processes];
+        const env = { PYTHONPATH: `${packageRoot}interop/python:${packageRoot}test/peers` };
+        const peer = spawnPeer(program, { args: [...args, '--target', target], env });
         expect(await within(WATCHDOG_MS, peer.line(), 'the worker')).to.include('ready');
         return peer;
       };
 
       it('has results, errors and time limits', async () => {
         const pool = await startPool({ serialization: 'json' });
-        const worker = await start('math:sqrt');
+        const worker = await start('math:sqrt', '2');
         expect(await within(WATCHDOG_MS, pool.apply([16]), 'the result')).to.equal(4);
+        // It starts processes, which import the main module.
+        const nested = pool.apply([], { target: 'python_functions:nested' });
+        expect(await within(WATCHDOG_MS, nested, 'a pool in a task')).to.equal(7);
         expect(await pool.map([1, 4], { chunksize: 2 })).to.deep.equal([1, 2]);
         expect(await pool.starmap([[7, 2]], { target: 'math:fmod' })).to.deep.equal([1]);
         const failed = instance(await rejects(pool.apply([-1]), { code: 'ERR_MP_REMOTE' }), RemoteError);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// interop/python/node_multiprocessing_redis.py over redis-py, with each Python that has it.
+// interop/python/node_multiprocessing_redis over redis-py, with each Python that has it.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -13,20 +13,20 @@ import { onRedis, ownServer } from './support/server.js';
 
 const found = withRedis();
 
-describe('node_multiprocessing_redis.py', () => {
+describe('node_multiprocessing_redis', () => {
   it('has the script of the package, without its comments', () => {
     const read = (file: string): string => readFileSync(join(packageRoot, file), 'utf8');
     const script = read('lib/adapters/redis/script.lua')
       .replace(/^ *--.*\n/gm, '')
       .trimStart();
-    expect(read('interop/python/node_multiprocessing_redis.py')).to.include(`_SCRIPT = '''\\\n${script}'''\n`);
+    expect(read('interop/python/node_multiprocessing_redis/script.py')).to.include(`SCRIPT = '''\\\n${script}'''\n`);
   });
 
   if (found.length === 0) it('is not run: no Python has redis-py (apt-get install python3-redis)');
 });
 
 for (const [python, version] of found) {
-  describe(onRedis(`node_multiprocessing_redis.py with Python ${python.version} and redis-py ${version}`), () => {
+  describe(onRedis(`node_multiprocessing_redis with Python ${python.version} and redis-py ${version}`), () => {
     const server = ownServer();
     const start = (role: string, name: string): ReturnType<typeof spawnPeer> =>
       spawnPeer(pythonPeer(python, 'redis_peer'), { args: [server.address, role, name] });

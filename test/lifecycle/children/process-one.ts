@@ -2,7 +2,7 @@
 //
 // process-one <python> <folder of the modules>: is the first process of a container. Starts children of both languages, and
 // prints which processes there are besides itself after each.
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 
 import { Pipe, Process, PythonProcess } from 'node-multiprocessing';
 
@@ -15,6 +15,12 @@ function others(): string[] {
   return readdirSync('/proc').filter((name) => /^\d+$/.test(name) && name !== String(process.pid));
 }
 
+/** As others(), when Node has reaped a child. join() may know of its end a moment before. */
+async function othersWithout(pid: number | null): Promise<string[]> {
+  while (existsSync(`/proc/${String(pid)}`)) await new Promise((resolve) => setImmediate(resolve));
+  return others();
+}
+
 const after: Record<string, string[]> = {};
 for (const target of ['make_names', 'names_of_a_child']) {
   const [ours, theirs] = Pipe();
@@ -25,7 +31,7 @@ for (const target of ['make_names', 'names_of_a_child']) {
   if (answer !== 'made') throw new Error(`${target} has answered ${String(answer)}`);
   await child.join();
   ours.close();
-  after[target] = others();
+  after[target] = await othersWithout(child.pid);
 }
 
 const [ours, theirs] = Pipe<never, Self>();
@@ -36,11 +42,11 @@ theirs.close();
 const { parentPid } = await ours.recv();
 await child.join();
 ours.close();
-after['describeSelf'] = others();
+after['describeSelf'] = await othersWithout(child.pid);
 
 const killed = new PythonProcess({ target: 'children:die', python, pythonPath });
 killed.start();
 await killed.join().catch(() => undefined);
-after['die'] = others();
+after['die'] = await othersWithout(killed.pid);
 
 console.log(JSON.stringify({ pid: process.pid, parentPid, killed: killed.exitcode, after }));

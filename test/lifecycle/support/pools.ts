@@ -52,6 +52,11 @@ export const nodeKind: Kind = {
   untracked: (name, options = {}) => new Pool({ module, target: name, processes: 2, ...options }) as AnyPool,
 };
 
+/** The `target` of a function that pools of Node do not have. */
+export function pythonOnly(name: string): string {
+  return `python_functions:${name}`;
+}
+
 /** Pools of one Python. */
 export function pythonKind(version: string, path: string): Kind {
   const target = (name: string): string => (name.includes(':') ? name : `pool_functions:${name}`);

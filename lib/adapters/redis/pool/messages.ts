@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What a RedisPool and its workers say to each other. interop/python/node_multiprocessing_redis.py has the same. All of it
+// What a RedisPool and its workers say to each other. interop/python/node_multiprocessing_redis/worker.py has the same. All of it
 // can be JSON.
 import { constants } from 'node:os';
 
