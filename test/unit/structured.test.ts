@@ -242,8 +242,10 @@ describe('Bytes that are no structured message', () => {
     const theirs = outcome(() => deserialize(bytes) as unknown);
     const ours = outcome(() => codec.decode(bytes));
     if ('error' in ours) expect((ours.error as { code: unknown }).code).to.equal('ERR_MP_UNPICKLING');
+    // Some supported versions of Node have no such array, so no message has one.
+    const hasNewArray = shown(theirs).includes('Float16Array(');
     // Not by deepStrictEqual: in Node 20 two dates that are none differ.
-    if ('value' in theirs) expect(shown(ours)).to.equal(shown(theirs));
+    if ('value' in theirs && !hasNewArray) expect(shown(ours)).to.equal(shown(theirs));
     else expect('error' in ours, Buffer.from(bytes).toString('hex')).to.equal(true);
   }
 

@@ -10,13 +10,7 @@ import { markAsOwn } from '../../reduction/shareable.js';
 /** What a proxy needs of its client. */
 export interface ProxyOwner {
   call(token: Token, name: string, args: readonly unknown[], options?: ManagerCallOptions): Promise<unknown>;
-  request(
-    operation: string,
-    name: string,
-    args: readonly unknown[],
-    kwargs: unknown,
-    limits: Limits,
-  ): Promise<unknown>;
+  request(operation: string, name: string, args: readonly unknown[], kwargs: unknown, limits: Limits): Promise<unknown>;
   readonly proxies: Set<ManagerProxy>;
 }
 
