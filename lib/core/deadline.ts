@@ -4,6 +4,7 @@
 // deadline.
 import { abortError, TimeoutError } from './errors.js';
 import { checkBoolean, checkOptionNames, checkSignal, checkTimeout, optionNames } from './validate.js';
+import { clearImmediate, setImmediate } from './own-turns.js';
 
 /** Options of all calls that wait. */
 export interface WaitOptions {

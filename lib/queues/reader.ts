@@ -16,6 +16,7 @@ import { flushUnwritten } from '../event-loop/sync-wait.js';
 import type { MessageDecoder } from '../serialization/message-decoder.js';
 import { ArrivingItem } from './arriving-item.js';
 import { CHECK_MS, type QueueTransport } from './transport.js';
+import { setImmediate } from '../core/own-turns.js';
 
 const codes = native.status;
 

@@ -13,6 +13,7 @@ import { flushUnwritten } from '../event-loop/sync-wait.js';
 import { BorrowedBytes } from '../serialization/borrowed-bytes.js';
 import { ownBytes } from '../serialization/structured/encoding/output.js';
 import { POLL_MS, type Item, type QueueTransport } from './transport.js';
+import { setImmediate } from '../core/own-turns.js';
 
 const codes = native.status;
 

@@ -16,6 +16,8 @@ export interface Scene {
   args(signal: AbortSignal): readonly unknown[];
   /** The name of its time limit. Default `timeout`. */
   readonly limit?: string;
+  /** Whether a library that the call uses needs the timers of the program. */
+  readonly needsTimers?: boolean;
   /** What the call is made in, such as the hold of a lock. */
   within?(call: () => unknown): Promise<unknown>;
   /** Makes what the call waits for. */
@@ -209,6 +211,7 @@ const ways: Record<string, (scene: Scene, method: string) => Promise<void>> = {
     await supplied;
   },
   'by its time limit': endsInTime,
+  'never, under fake timers': underFakeTimers,
   never: async (scene, method) => {
     const { signal } = new AbortController();
     const ending = call(scene, method, signal);
@@ -219,6 +222,22 @@ const ways: Record<string, (scene: Scene, method: string) => Promise<void>> = {
     expect(listenersOf(signal)).to.equal(0);
   },
 };
+
+/**
+ * A program whose timers a test framework has replaced: what has arrived needs no timer.
+ *
+ * Regression: a put that waited for a slot did not get it.
+ */
+async function underFakeTimers(scene: Scene, method: string): Promise<void> {
+  if (scene.needsTimers === true) return;
+  const { setImmediate, queueMicrotask } = globalThis;
+  Object.assign(globalThis, { setImmediate: () => ({}), queueMicrotask: () => undefined });
+  try {
+    await ways['never']!(scene, method);
+  } finally {
+    Object.assign(globalThis, { setImmediate, queueMicrotask });
+  }
+}
 
 /** The call has the thing, or the next one gets it. */
 async function endOf(scene: Scene, ending: Promise<unknown>, signal: AbortSignal): Promise<void> {
