@@ -38,6 +38,21 @@ export interface Limits {
   readonly signal: AbortSignal | undefined;
 }
 
+/** The limits of a call of several steps. */
+export class LimitsLeft implements Limits {
+  readonly signal: AbortSignal | undefined;
+  readonly #deadline: number;
+
+  constructor({ timeout, signal }: Limits) {
+    this.signal = signal;
+    this.#deadline = deadlineAfter(timeout);
+  }
+
+  get timeout(): number {
+    return millisecondsLeft(this.#deadline);
+  }
+}
+
 const unlimited: Limits = { timeout: Infinity, signal: undefined };
 
 /**

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // The putting half of a queue: the calls that wait for a slot, and those that wait until what was accepted is written.
-import { deadlineAfter, isLimited, millisecondsLeft, type Limits } from '../core/deadline.js';
+import { isLimited, LimitsLeft, type Limits } from '../core/deadline.js';
 import { BusyError, Full, InterruptedError, TimeoutError } from '../core/errors.js';
 import { queueError } from '../core/status-errors.js';
 import { Fifo } from '../core/fifo.js';
@@ -20,21 +20,14 @@ const codes = native.status;
 /** A put that waits for a slot. */
 class PendingPut extends PendingCall<void> {
   readonly bytes: Uint8Array;
+  readonly limits: Limits;
   readonly keepAlive: KeepAlive;
-  readonly #deadline: number;
-  readonly #signal: AbortSignal | undefined;
 
-  constructor(bytes: Uint8Array, { timeout, signal }: Limits, keepAlive: KeepAlive) {
+  constructor(bytes: Uint8Array, limits: Limits, keepAlive: KeepAlive) {
     super(keepAlive);
     this.bytes = bytes;
+    this.limits = new LimitsLeft(limits);
     this.keepAlive = keepAlive;
-    this.#deadline = deadlineAfter(timeout);
-    this.#signal = signal;
-  }
-
-  /** What is left of its limits. */
-  get limits(): Limits {
-    return { timeout: millisecondsLeft(this.#deadline), signal: this.#signal };
   }
 }
 
