@@ -88,6 +88,9 @@ export class ArrivingItem implements PromiseLike<unknown> {
   }
 }
 
+/** What waits for the next calls: an item, or why one could not be decoded. */
+export type Postponed = { readonly item: ArrivingItem } | { readonly error: unknown };
+
 /** Gives the item that is on its way, if an answer is one or begins with one, the limits of the call that gets it. */
 export function limitArrival(
   answer: unknown,

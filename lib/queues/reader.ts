@@ -14,7 +14,7 @@ import { PendingCall } from '../event-loop/pending-call.js';
 import { BYTES_PER_TURN, countBytes, OPERATIONS_PER_TURN, takeTurn } from '../event-loop/reactor.js';
 import { flushUnwritten } from '../event-loop/sync-wait.js';
 import type { MessageDecoder } from '../serialization/message-decoder.js';
-import { ArrivingItem, limitArrival } from './arriving-item.js';
+import { ArrivingItem, limitArrival, type Postponed } from './arriving-item.js';
 import { CHECK_MS, isOutOfStep, isWait, type QueueTransport } from './transport.js';
 import { setImmediate } from '../core/own-turns.js';
 
@@ -36,8 +36,6 @@ class PendingGet extends PendingCall<unknown> {
     this.keepAlive = keepAlive;
   }
 }
-
-type Postponed = { readonly item: ArrivingItem } | { readonly error: unknown };
 
 export class QueueReader {
   readonly #transport: QueueTransport;
