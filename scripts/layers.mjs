@@ -36,10 +36,8 @@ export const layers = {
     floors: [
       [{ name: 'native', meaning: 'the functions of the addon, with their types' }],
       [{ name: 'core', meaning: 'errors with permanent codes, checks of arguments, deadlines' }],
-      [
-        { name: 'event-loop', meaning: 'readiness, completions, what exit still writes' },
-        { name: 'reduction', meaning: 'how shared objects travel between processes' },
-      ],
+      [{ name: 'reduction', meaning: 'how shared objects travel between processes' }],
+      [{ name: 'event-loop', meaning: 'readiness, completions, what exit still writes' }],
       [
         { name: 'serialization', meaning: 'values to bytes: structured, JSON, pickle' },
         { name: 'synchronize', meaning: 'Lock, RLock, Semaphore, Condition, Event' },

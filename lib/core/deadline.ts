@@ -4,6 +4,7 @@
 // deadline.
 import { abortError, TimeoutError } from './errors.js';
 import { checkBoolean, checkOptionNames, checkSignal, checkTimeout, optionNames } from './validate.js';
+import { clearImmediate, setImmediate } from './own-turns.js';
 
 /** Options of all calls that wait. */
 export interface WaitOptions {
@@ -35,6 +36,21 @@ export function millisecondsLeft(deadline: number): number {
 export interface Limits {
   readonly timeout: number;
   readonly signal: AbortSignal | undefined;
+}
+
+/** The limits of a call of several steps. */
+export class LimitsLeft implements Limits {
+  readonly signal: AbortSignal | undefined;
+  readonly #deadline: number;
+
+  constructor({ timeout, signal }: Limits) {
+    this.signal = signal;
+    this.#deadline = deadlineAfter(timeout);
+  }
+
+  get timeout(): number {
+    return millisecondsLeft(this.#deadline);
+  }
 }
 
 const unlimited: Limits = { timeout: Infinity, signal: undefined };

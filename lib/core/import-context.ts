@@ -6,6 +6,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 
 import { NotSupported } from './errors.js';
+import { setImmediate } from './own-turns.js';
 
 /** One for all copies of the package in a program: only one of them imports the module. */
 const KEY = Symbol.for('node-multiprocessing/import-context');

@@ -59,13 +59,16 @@ export function optionNames<T>(names: Readonly<Record<keyof T, true>>): OptionNa
   return new Set(Object.keys(names));
 }
 
+/** The tags of objects whose properties can be options. A signal, a Map or a Date in their place would be ignored. */
+const OPTION_TAGS = ['[object Object]', '[object Module]'];
+
 /** An object that has no other options than those of the list: a misspelt name must not be ignored. */
 export function checkOptionNames(
   options: unknown,
   names: OptionNames,
   argument = 'options',
 ): asserts options is object {
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+  if (typeof options !== 'object' || !OPTION_TAGS.includes(Object.prototype.toString.call(options))) {
     throw argumentError('type', `${argument} must be an object, not ${kindOf(options)}: ${insteadOf(options, names)}`);
   }
   for (const name in options) {
@@ -75,6 +78,7 @@ export function checkOptionNames(
 
 /** What to write in the place of a value that is no object. Python's calls have these arguments without names. */
 function insteadOf(value: unknown, names: OptionNames): string {
+  if (isAbortSignal(value) && names.has('signal')) return 'write { signal }';
   const kinds: Readonly<Record<string, readonly string[]>> = { number: ['processes', 'timeout'], boolean: ['block'] };
   const name = kinds[typeof value]?.find((known) => names.has(known));
   return name !== undefined ? `write { ${name}: ${String(value)} }` : `the options are ${[...names].join(', ')}`;

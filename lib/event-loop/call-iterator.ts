@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 import type { WaitOptions } from '../core/deadline.js';
+import { markAsOwn } from '../reduction/shareable.js';
 
 /** Says that there is no item at the moment: an item itself may be undefined. */
 export const NOTHING = Symbol('nothing');
@@ -49,6 +50,7 @@ export class CallIterator<T> implements AsyncGenerator<T, void, undefined> {
     isEnd: (error: unknown) => boolean,
     now?: () => T | typeof NOTHING,
   ) {
+    markAsOwn(this);
     this.#call = call;
     this.#isEnd = isEnd;
     this.#now = now;

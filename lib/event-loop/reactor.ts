@@ -6,6 +6,7 @@ import { systemError } from '../core/errors.js';
 import { perEnvironment } from '../core/per-environment.js';
 import { native } from '../native/addon.js';
 import { applyReferences } from './keep-alive.js';
+import { setImmediate } from '../core/own-turns.js';
 
 /** Called whenever what it waits for may be tried, until it waits for something else. */
 export interface Pollable {

@@ -21,6 +21,7 @@ import { shareableMark } from '../reduction/shareable.js';
 import { checkAddress, checkFamily, showAddress, type SocketAddress, type SocketFamily } from './socket-address.js';
 import { makeSocketPath, removeFolder } from './socket-file.js';
 import { checkInteger, checkOptionNames, checkTimeout, optionNames, type Bytes } from '../core/validate.js';
+import { queueMicrotask, setImmediate } from '../core/own-turns.js';
 
 /** Options of a Listener. Those of a Connection apply to the connections that it accepts. */
 export interface ListenerOptions extends ConnectionOptions {

@@ -2,6 +2,7 @@
 import { makeFair } from '../event-loop/fair-calls.js';
 import type { Chunks } from './batches.js';
 import type { JobBase } from './options.js';
+import { markAsOwn } from '../reduction/shareable.js';
 import type { Task, TaskScheduler } from './task.js';
 
 /** A chunk that was begun, and how it has ended if it has. */
@@ -32,6 +33,7 @@ export class ResultIterator<R> implements AsyncGenerator<R, void, undefined> {
   #ready: unknown[] = [];
 
   constructor(scheduler: TaskScheduler, base: JobBase, chunks: Chunks<unknown>, buffersize: number, ordered: boolean) {
+    markAsOwn(this);
     this.#scheduler = scheduler;
     this.#base = base;
     this.#chunks = chunks;

@@ -5,6 +5,7 @@ import { Fifo } from '../core/fifo.js';
 import { rejectAtAwait } from '../core/user-stack.js';
 import { makeFair } from '../event-loop/fair-calls.js';
 import type { JobBase } from './options.js';
+import { markAsOwn } from '../reduction/shareable.js';
 import type { Task, TaskScheduler } from './task.js';
 
 const END = { done: true, value: undefined } as const;
@@ -35,6 +36,7 @@ export class TaskStream<T> implements AsyncGenerator<T, void, undefined> {
   #closing: Promise<void> | undefined;
 
   constructor(scheduler: TaskScheduler, base: JobBase, args: readonly unknown[]) {
+    markAsOwn(this);
     this.#scheduler = scheduler;
     this.#base = base;
     this.#args = args;

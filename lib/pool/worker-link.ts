@@ -7,6 +7,7 @@ import { Connection, kSendIn } from '../connection/connection.js';
 import type { ReportedFailure } from '../core/error-report.js';
 import type { MessageContext } from '../reduction/attachments.js';
 import type { Control, TaskMessage, WorkerMessage } from './protocol.js';
+import { setImmediate } from '../core/own-turns.js';
 
 /** How many messages are handled before other events have their turn. */
 const MESSAGES_PER_TURN = 64;

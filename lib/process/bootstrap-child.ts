@@ -18,6 +18,7 @@ import { native } from '../native/addon.js';
 import { inherited } from '../reduction/inheritance.js';
 import { rebuildValue } from '../serialization/structured/reduce-value.js';
 import { duplicate, type Importer } from '../reduction/exporters.js';
+import { setImmediate } from '../core/own-turns.js';
 
 /** The exit code of a program that ends although something waits for it, as that of a module of Node. */
 const UNSETTLED = 13;

@@ -5,7 +5,7 @@ import { inspect } from 'node:util';
 
 import { checkBlockingLimits, deadlineAfter, type Limits, type WaitOptions } from '../core/deadline.js';
 import { argumentError, ClosedError, NotSupported, PicklingError, ShutDown } from '../core/errors.js';
-import { ArrivingItem, itemDecoder } from './arriving-item.js';
+import { ArrivingItem, itemDecoder, openBatch } from './arriving-item.js';
 import { waitForFeedersAtExit } from './exit.js';
 import { leaseDecoder } from './lease.js';
 import { LeaseResources, type LeaseQueueDescriptor } from './lease-resources.js';
@@ -47,8 +47,6 @@ export abstract class BaseQueue<T> {
   readonly #reader: QueueReader;
   readonly #writer: QueueWriter;
   readonly #lostItems: LostItemsWatch;
-  /** An item that was got, and waits for the next call, while Connections in it are on their way. */
-  #arriving: ArrivingItem | undefined;
 
   /** @internal */
   protected constructor(typeName: QueueDescriptor['type'], resources: QueueResources | LeaseResources, made: boolean) {
@@ -113,8 +111,7 @@ export abstract class BaseQueue<T> {
       this.checkOpen();
       const limits = checkBlockingLimits(options);
       this.#writer.flush();
-      if (this.#arriving === undefined) return this.#reader.get(limits, this.#keepAlive) as Promise<T>;
-      return Promise.resolve(this.#takeArriving() as PromiseLike<T>);
+      return this.#reader.get(limits, this.#keepAlive) as Promise<T>;
     } catch (error) {
       return Promise.reject(error);
     }
@@ -125,11 +122,8 @@ export abstract class BaseQueue<T> {
     this.checkOpen();
     const deadline = deadlineAfter(checkBlockingLimits(options).timeout);
     this.#writer.flush();
-    const item = this.#takeArriving() ?? this.#reader.getSync(deadline, 'getSync');
-    if (!(item instanceof ArrivingItem)) return item as T;
-    this.#arriving = item;
-    item.collectSync('getSync');
-    return this.#openArriving() as T;
+    const item = this.#reader.getSync(deadline, 'getSync');
+    return (item instanceof ArrivingItem ? this.#collectSync(item, 'getSync', deadline) : item) as T;
   }
 
   /**
@@ -144,7 +138,6 @@ export abstract class BaseQueue<T> {
   getMany(max = DEFAULT_BATCH, options?: QueueWaitOptions): Promise<T[]> {
     try {
       const limits = this.#checkBatch(max, options);
-      if (this.#arriving !== undefined) return Promise.resolve(openBatch<T>([this.#takeArriving()]));
       return this.#reader.get(limits, this.#keepAlive, max).then(openBatch<T>);
     } catch (error) {
       return Promise.reject(error);
@@ -154,14 +147,9 @@ export abstract class BaseQueue<T> {
   /** As `getMany`, blocking the thread. */
   getManySync(max = DEFAULT_BATCH, options?: QueueWaitOptions): T[] {
     const deadline = deadlineAfter(this.#checkBatch(max, options).timeout);
-    const batch = (
-      this.#arriving === undefined ? this.#reader.getSync(deadline, 'getManySync', max) : [this.#takeArriving()]
-    ) as unknown[];
+    const batch = this.#reader.getSync(deadline, 'getManySync', max) as unknown[];
     const [first] = batch;
-    if (!(first instanceof ArrivingItem)) return batch as T[];
-    this.#arriving = first;
-    first.collectSync('getManySync');
-    return [this.#openArriving() as T];
+    return (first instanceof ArrivingItem ? [this.#collectSync(first, 'getManySync', deadline)] : batch) as T[];
   }
 
   /**
@@ -178,10 +166,11 @@ export abstract class BaseQueue<T> {
   /** @internal An item that is there now; undefined if there is none. */
   protected getNow(): { value: unknown } | undefined {
     this.#writer.flush();
-    const found = this.#arriving === undefined ? this.#reader.getNow() : { value: this.#takeArriving() };
+    const found = this.#reader.getNow();
     if (!(found?.value instanceof ArrivingItem)) return found;
-    this.#arriving = found.value;
-    return found.value.collect() ? { value: this.#openArriving() } : undefined;
+    if (found.value.collect()) return { value: found.value.open() };
+    this.#reader.postpone(found.value);
+    return undefined;
   }
 
   /**
@@ -191,7 +180,7 @@ export abstract class BaseQueue<T> {
   empty(): boolean {
     this.checkOpen();
     this.#writer.flush();
-    return this.#arriving === undefined && !this.#reader.holdsItem && !this.#transport.readable;
+    return !this.#reader.holdsItem && !this.#transport.readable;
   }
 
   /**
@@ -242,7 +231,6 @@ export abstract class BaseQueue<T> {
     if (this.#closed) return;
     this.#closed = true;
     const error = (): Error => new ClosedError(this.#typeName);
-    this.#takeArriving()?.drop();
     this.#reader.close(error);
     this.#writer.close(error);
     this.#lostItems.close();
@@ -368,26 +356,21 @@ export abstract class BaseQueue<T> {
     return checkBlockingLimits(options);
   }
 
-  #takeArriving(): ArrivingItem | undefined {
-    const item = this.#arriving;
-    this.#arriving = undefined;
-    return item;
-  }
-
-  #openArriving(): unknown {
-    return this.#takeArriving()?.open();
+  /** The item, which stays for the next call if this one gives up. */
+  #collectSync(item: ArrivingItem, operation: string, deadline: number): unknown {
+    try {
+      item.collectSync(operation, deadline);
+    } catch (error) {
+      this.#reader.postpone(item);
+      throw error;
+    }
+    return item.open();
   }
 
   /** @internal */
   protected checkOpen(): void {
     if (this.#closed) throw new ClosedError(this.#typeName);
   }
-}
-
-/** An item whose Connections are on their way is alone in its batch. */
-function openBatch<T>(batch: unknown): T[] | Promise<T[]> {
-  const [first] = batch as unknown[];
-  return first instanceof ArrivingItem ? first.then((item) => [item as T]) : (batch as T[]);
 }
 
 function checkEvent(event: unknown, listener: unknown): void {

@@ -14,6 +14,7 @@ import { BorrowedBytes } from '../serialization/borrowed-bytes.js';
 import { SEM_VALUE_MAX } from '../synchronize/sem-lock.js';
 import type { LeaseResources, LetterBox } from './lease-resources.js';
 import { LEASE_CHECK_MS, type Item, type QueueStats, type QueueTransport } from './transport.js';
+import { queueMicrotask } from '../core/own-turns.js';
 
 const { leases, queues, status: codes } = native;
 

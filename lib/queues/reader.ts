@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // The getting half of a queue: the calls that wait, in the order in which they are served, and the item that is on its way.
-import { isLimited, type Limits } from '../core/deadline.js';
+import { isLimited, LimitsLeft, type Limits } from '../core/deadline.js';
 import { BusyError, Empty, QueueBroken } from '../core/errors.js';
 import { queueError } from '../core/status-errors.js';
 import { Fifo } from '../core/fifo.js';
@@ -14,8 +14,9 @@ import { PendingCall } from '../event-loop/pending-call.js';
 import { BYTES_PER_TURN, countBytes, OPERATIONS_PER_TURN, takeTurn } from '../event-loop/reactor.js';
 import { flushUnwritten } from '../event-loop/sync-wait.js';
 import type { MessageDecoder } from '../serialization/message-decoder.js';
-import { ArrivingItem } from './arriving-item.js';
-import { CHECK_MS, type QueueTransport } from './transport.js';
+import { ArrivingItem, limitArrival, type Postponed } from './arriving-item.js';
+import { CHECK_MS, isOutOfStep, isWait, type QueueTransport } from './transport.js';
+import { setImmediate } from '../core/own-turns.js';
 
 const codes = native.status;
 
@@ -25,14 +26,16 @@ const slab = Buffer.allocUnsafeSlow(native.smallBytes);
 /** A get that waits, of one item or of a batch of at most `max`. */
 class PendingGet extends PendingCall<unknown> {
   readonly max: number | undefined;
+  readonly limits: Limits;
+  readonly keepAlive: KeepAlive;
 
-  constructor(max: number | undefined, keepAlive: KeepAlive) {
+  constructor(max: number | undefined, limits: Limits, keepAlive: KeepAlive) {
     super(keepAlive);
     this.max = max;
+    this.limits = isLimited(limits) ? new LimitsLeft(limits) : limits;
+    this.keepAlive = keepAlive;
   }
 }
-
-type Postponed = { readonly item: ArrivingItem } | { readonly error: unknown };
 
 export class QueueReader {
   readonly #transport: QueueTransport;
@@ -44,8 +47,11 @@ export class QueueReader {
   readonly #frames = new Frames(false);
   /** An item that became whole when no call waited for it any more, or the error for one that is too long. */
   #kept: Buffer | Error | undefined;
-  /** What has ended a batch that had items already: an item that waits for others, or why one could not be decoded. */
-  #postponed: Postponed | undefined;
+  /**
+   * What waits for the next calls: what has ended a batch that had items already, an item that waits for others or why one
+   * could not be decoded; and such items of calls that have given up.
+   */
+  readonly #postponed: Postponed[] = [];
   /** How many bytes the items have that were got for the present answer. */
   #bytes = 0;
   #immediate = false;
@@ -64,7 +70,7 @@ export class QueueReader {
 
   /** Whether an item is here already. */
   get holdsItem(): boolean {
-    return this.#kept !== undefined || this.#postponed !== undefined || !this.#frames.empty;
+    return this.#kept !== undefined || this.#postponed.length > 0 || !this.#frames.empty;
   }
 
   /**
@@ -76,9 +82,10 @@ export class QueueReader {
     const turn = this.#waiting.length === 0 && takeTurn();
     if (turn) {
       try {
-        if (this.#postponed !== undefined) return Promise.resolve(this.#takePostponed(max));
+        if (this.#postponed.length > 0)
+          return Promise.resolve(this.#limited(this.#takePostponed(max), limits, keepAlive));
         const status = this.#begin(false, max);
-        if (this.#has(status)) return Promise.resolve(this.#answer(status, max));
+        if (this.#has(status)) return Promise.resolve(this.#limited(this.#answer(status, max), limits, keepAlive));
         if (!isWait(status)) return Promise.reject(this.#failure(status));
         if (limits.timeout <= 0) {
           this.#watch(status);
@@ -95,7 +102,7 @@ export class QueueReader {
   /** An item that is there now; undefined if there is none, or if earlier calls wait for it. */
   getNow(): { value: unknown } | undefined {
     if (this.#waiting.length > 0) return undefined;
-    if (this.#postponed !== undefined) return { value: this.#takePostponed(undefined) };
+    if (this.#postponed.length > 0) return { value: this.#takePostponed(undefined) };
     const status = this.#begin(false);
     if (this.#has(status)) return { value: this.#item(status) };
     if (!isWait(status)) throw this.#failure(status);
@@ -106,7 +113,7 @@ export class QueueReader {
   /** Gets one item, blocking. */
   getSync(deadline: number, operation: string, max?: number): unknown {
     if (this.#waiting.length > 0) throw new BusyError(`${operation}: an asynchronous get is pending on this queue`);
-    if (this.#postponed !== undefined) return this.#takePostponed(max);
+    if (this.#postponed.length > 0) return this.#takePostponed(max);
     flushUnwritten();
     this.#watch(undefined);
     for (;;) {
@@ -128,12 +135,17 @@ export class QueueReader {
     }
   }
 
+  /** Keeps an item that is on its way for the next call. */
+  postpone(item: ArrivingItem): void {
+    this.#postponed.unshift({ item });
+  }
+
   /** Ends all gets. An item of which a part was read is read to its end in the background, for the other members. */
   close(makeError: () => Error): void {
     this.#closed = true;
     this.#watch(undefined);
-    if (this.#postponed !== undefined && 'item' in this.#postponed) this.#postponed.item.drop();
-    this.#kept = this.#postponed = undefined;
+    for (const postponed of this.#postponed.splice(0)) if ('item' in postponed) postponed.item.drop();
+    this.#kept = undefined;
     this.#frames.takeAll();
     this.#large.drop();
     this.#failAll(makeError);
@@ -141,7 +153,7 @@ export class QueueReader {
 
   /** @param status What the call has found missing; undefined if it has not looked. */
   #wait(limits: Limits, keepAlive: KeepAlive, status: number | undefined, max: number | undefined): Promise<unknown> {
-    const call = new PendingGet(max, keepAlive);
+    const call = new PendingGet(max, limits, keepAlive);
     if (isLimited(limits)) this.#limit(call, limits);
     this.#waiting.push(call);
     try {
@@ -154,12 +166,15 @@ export class QueueReader {
   }
 
   #limit(call: PendingGet, limits: Limits): void {
-    const timeoutError = (): Error => new Empty();
-    call.limit(limits, timeoutError, (error) => {
-      this.#waiting.remove(call);
-      call.reject(error);
-      if (this.#waiting.length === 0) this.#rest();
-    });
+    call.limit(
+      limits,
+      () => new Empty(),
+      (error) => {
+        this.#waiting.remove(call);
+        call.reject(error);
+        if (this.#waiting.length === 0) this.#rest();
+      },
+    );
   }
 
   /** Serves the calls that wait, as far as there are items. */
@@ -170,9 +185,9 @@ export class QueueReader {
         this.#serveSoon();
         return;
       }
-      if (this.#postponed !== undefined && this.#waiting.length > 0) {
+      if (this.#postponed.length > 0 && this.#waiting.length > 0) {
         const call = this.#waiting.shift() as PendingGet;
-        call.attempt(() => call.resolve(this.#takePostponed(call.max)));
+        this.#settle(call, () => this.#takePostponed(call.max));
         continue;
       }
       const wanted = Math.min(this.#waiting.length, OPERATIONS_PER_TURN - turn);
@@ -202,10 +217,23 @@ export class QueueReader {
       const first = this.#waiting.shift();
       // Copied, since the next get may come at any time, after the slab was used again.
       if (first === undefined) this.#kept = status >= 0 ? ownCopy(slab, 0, status) : this.#large.take();
-      else first.attempt(() => first.resolve(this.#answer(status, first.max)));
+      else this.#settle(first, () => this.#answer(status, first.max));
     }
     this.#rest();
   };
+
+  #settle(call: PendingGet, answer: () => unknown): void {
+    call.attempt(() => call.resolve(this.#limited(answer(), call.limits, call.keepAlive)));
+  }
+
+  /** An answer for a call with these limits. An item that is on its way keeps them, too. */
+  #limited(answer: unknown, limits: Limits, keepAlive: KeepAlive): unknown {
+    return limitArrival(answer, limits, keepAlive, (item) => {
+      if (this.#closed) item.drop();
+      else this.#postponed.push({ item });
+      if (this.#waiting.length > 0) this.#serveSoon();
+    });
+  }
 
   #serveSoon(): void {
     if (this.#immediate) return;
@@ -274,8 +302,7 @@ export class QueueReader {
 
   /** The outcome of a get that needs no item from the queue. */
   #takePostponed(max: number | undefined): unknown {
-    const postponed = this.#postponed as Postponed;
-    this.#postponed = undefined;
+    const postponed = this.#postponed.shift() as Postponed;
     if ('error' in postponed) throw postponed.error;
     return max === undefined ? postponed.item : [postponed.item];
   }
@@ -331,17 +358,17 @@ export class QueueReader {
     if (max === undefined) return first;
     const batch = [first];
     // No item is given back, so the last one may be more than fits the share.
-    const mayGoOn = (): boolean => batch.length < max && this.#bytes < BYTES_PER_TURN && this.#postponed === undefined;
+    const mayGoOn = (): boolean => batch.length < max && this.#bytes < BYTES_PER_TURN && this.#postponed.length === 0;
     while (!(first instanceof ArrivingItem) && mayGoOn()) {
       try {
         const next = this.#next(false, max - batch.length);
         if (isWait(next)) break;
         if (!this.#has(next)) throw this.#failure(next);
         const item = this.#item(next);
-        if (item instanceof ArrivingItem) this.#postponed = { item };
+        if (item instanceof ArrivingItem) this.#postponed.push({ item });
         else batch.push(item);
       } catch (error) {
-        this.#postponed = { error };
+        this.#postponed.push({ error });
       }
     }
     countBytes(this.#bytes);
@@ -362,21 +389,11 @@ export class QueueReader {
     } else {
       this.#large.drop();
     }
-    const outOfStep =
-      status === codes.truncated ||
-      status === codes.badLength ||
-      status === codes.unreadable ||
-      status === codes.unexpectedDescriptor;
-    if (!outOfStep) return queueError(status, 'read');
+    if (!isOutOfStep(status)) return queueError(status, 'read');
     return new QueueBroken({ cause: this.#transport.receiveFailure(status) });
   }
 
   #failAll(makeError: () => Error): void {
     for (const call of this.#waiting.removeAll()) call.reject(makeError());
   }
-}
-
-/** Whether a status says that there is nothing to get now. */
-function isWait(status: number): boolean {
-  return status === codes.again || status === codes.busy;
 }

@@ -4,6 +4,7 @@
 // transport can take the place of CPython's pipe and locks.
 import type { Frames } from '../connection/receiving/frames.js';
 import type { LargeMessage } from '../connection/receiving/large-message.js';
+import { native } from '../native/addon.js';
 import type { BorrowedBytes } from '../serialization/borrowed-bytes.js';
 
 /** An item as it is put: its bytes, or bytes of the caller's that are copied if they have to wait. */
@@ -34,6 +35,8 @@ export interface QueueStats {
   /** Items in the pipe now. */
   readonly depth: number;
 }
+
+const codes = native.status;
 
 /** One queue, as this environment uses it. A status is >= 0, or one of `native.status`, or a negated errno. */
 export interface QueueTransport {
@@ -111,4 +114,15 @@ export interface QueueTransport {
 
   /** Ends getting. What was put is still written. */
   close(): void;
+}
+
+/** Whether a status says that there is nothing to get now. */
+export function isWait(status: number): boolean {
+  return status === codes.again || status === codes.busy;
+}
+
+/** Whether a status says that the bytes in the pipe are no items. */
+export function isOutOfStep(status: number): boolean {
+  const { truncated, badLength, unreadable, unexpectedDescriptor } = codes;
+  return [truncated, badLength, unreadable, unexpectedDescriptor].includes(status);
 }

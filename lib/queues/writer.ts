@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // The putting half of a queue: the calls that wait for a slot, and those that wait until what was accepted is written.
-import { isLimited, type Limits } from '../core/deadline.js';
+import { isLimited, LimitsLeft, type Limits } from '../core/deadline.js';
 import { BusyError, Full, InterruptedError, TimeoutError } from '../core/errors.js';
 import { queueError } from '../core/status-errors.js';
 import { Fifo } from '../core/fifo.js';
@@ -13,6 +13,7 @@ import { flushUnwritten } from '../event-loop/sync-wait.js';
 import { BorrowedBytes } from '../serialization/borrowed-bytes.js';
 import { ownBytes } from '../serialization/structured/encoding/output.js';
 import { POLL_MS, type Item, type QueueTransport } from './transport.js';
+import { setImmediate } from '../core/own-turns.js';
 
 const codes = native.status;
 
@@ -25,7 +26,7 @@ class PendingPut extends PendingCall<void> {
   constructor(bytes: Uint8Array, limits: Limits, keepAlive: KeepAlive) {
     super(keepAlive);
     this.bytes = bytes;
-    this.limits = limits;
+    this.limits = new LimitsLeft(limits);
     this.keepAlive = keepAlive;
   }
 }

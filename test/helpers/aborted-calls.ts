@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What holds for each call that takes a signal: it ends when the signal aborts, and takes nothing with it.
+// What holds for each call that takes a signal: it ends when the signal aborts, and takes nothing with it. The same holds
+// for its time limit.
 import { getEventListeners } from 'node:events';
 
 import { expect } from 'chai';
@@ -13,6 +14,10 @@ export interface Scene {
   readonly on: object;
   /** The arguments of the method, which has another name in the scene of a second case. */
   args(signal: AbortSignal): readonly unknown[];
+  /** The name of its time limit. Default `timeout`. */
+  readonly limit?: string;
+  /** Whether a library that the call uses needs the timers of the program. */
+  readonly needsTimers?: boolean;
   /** What the call is made in, such as the hold of a lock. */
   within?(call: () => unknown): Promise<unknown>;
   /** Makes what the call waits for. */
@@ -64,6 +69,9 @@ export async function joining(
 const LONG_MS = 60_000;
 const aborted = { name: 'AbortError', code: 'ABORT_ERR' };
 
+/** The codes of calls whose time is up. */
+const OUT_OF_TIME = ['ERR_MP_TIMEOUT', 'ERR_MP_EMPTY', 'ERR_MP_FULL', 'ERR_MP_BROKEN_BARRIER', 'ERR_MP_TASK_TIMEOUT'];
+
 /** A signal of another class, as a library or a test environment may have one. */
 class OtherSignal {
   readonly #listeners = new Set<() => void>();
@@ -113,9 +121,13 @@ async function drained(items: AsyncIterable<unknown>): Promise<unknown[]> {
 
 /** Makes the call. An iterator ends with its last item. */
 function call(scene: Scene, method: string, signal: AbortSignal): Promise<unknown> {
+  return callWith(scene, method, scene.args(signal));
+}
+
+function callWith(scene: Scene, method: string, args: readonly unknown[]): Promise<unknown> {
   const start = async (): Promise<unknown> => {
     const { [method]: called } = scene.on as Record<string, (...args: readonly unknown[]) => unknown>;
-    const result = called!.apply(scene.on, [...scene.args(signal)]);
+    const result = called!.apply(scene.on, [...args]);
     const isIterator = typeof result === 'object' && result !== null && Symbol.asyncIterator in result;
     return await (isIterator ? drained(result as AsyncIterable<unknown>) : result);
   };
@@ -123,6 +135,30 @@ function call(scene: Scene, method: string, signal: AbortSignal): Promise<unknow
   // Some tests look later.
   ending.catch(() => undefined);
   return ending;
+}
+
+/** The arguments of a call, with a short time limit in place of the signal. */
+function limitedArgs(scene: Scene): unknown[] {
+  const { signal } = new AbortController();
+  const isOptions = (arg: unknown): boolean => Object(arg) === arg && Object.values(arg as object).includes(signal);
+  const limits = { signal: undefined, [scene.limit ?? 'timeout']: 1 };
+  return scene.args(signal).map((arg) => (isOptions(arg) ? { ...(arg as object), ...limits } : arg));
+}
+
+/**
+ * The call ends when its time is up, takes nothing along, and says which call it was.
+ *
+ * Regression: the error of a call of a manager named a method that the caller had not called.
+ */
+async function endsInTime(scene: Scene, method: string): Promise<void> {
+  const outcome: unknown = await callWith(scene, method, limitedArgs(scene)).catch((error: unknown) => error);
+  if (outcome instanceof Error) {
+    const { code } = outcome as { code?: string };
+    expect(code, outcome.stack).to.be.oneOf(OUT_OF_TIME);
+    if (code === 'ERR_MP_TIMEOUT') expect(outcome.message).to.match(new RegExp(`^${method}\\b.* timed out`));
+  } else if (outcome !== false) expect(outcome).to.deep.equal([]);
+  await scene.supply();
+  await within(LONG_MS, scene.next(), 'the next call');
 }
 
 /** Each way in which a signal can abort, for one call. */
@@ -174,6 +210,8 @@ const ways: Record<string, (scene: Scene, method: string) => Promise<void>> = {
     await endOf(scene, ending, signal);
     await supplied;
   },
+  'by its time limit': endsInTime,
+  'never, under fake timers': underFakeTimers,
   never: async (scene, method) => {
     const { signal } = new AbortController();
     const ending = call(scene, method, signal);
@@ -184,6 +222,22 @@ const ways: Record<string, (scene: Scene, method: string) => Promise<void>> = {
     expect(listenersOf(signal)).to.equal(0);
   },
 };
+
+/**
+ * A program whose timers a test framework has replaced: what has arrived needs no timer.
+ *
+ * Regression: a put that waited for a slot did not get it.
+ */
+async function underFakeTimers(scene: Scene, method: string): Promise<void> {
+  if (scene.needsTimers === true) return;
+  const { setImmediate, queueMicrotask } = globalThis;
+  Object.assign(globalThis, { setImmediate: () => ({}), queueMicrotask: () => undefined });
+  try {
+    await ways['never']!(scene, method);
+  } finally {
+    Object.assign(globalThis, { setImmediate, queueMicrotask });
+  }
+}
 
 /** The call has the thing, or the next one gets it. */
 async function endOf(scene: Scene, ending: Promise<unknown>, signal: AbortSignal): Promise<void> {
@@ -221,6 +275,7 @@ async function endsWhenAborted(name: string, make: Make, blocking: ReadonlySet<s
     await scene.supply();
     await within(LONG_MS, scene.next(), 'the next call');
   });
+  await inScene('by the time limit of the blocking call', make, (scene) => endsInTime(scene, `${method}Sync`));
 }
 
 function blockingForm(name: string): string {

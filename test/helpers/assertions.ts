@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+import { setImmediate as turn } from 'node:timers/promises';
+
 import { AssertionError, expect } from 'chai';
 
 /**
@@ -81,5 +83,5 @@ export async function within<T>(ms: number, promise: Promise<T>, what: string): 
 
 /** Runs the event loop `count` times, so that everything that is ready has been served. */
 export async function turns(count = 3): Promise<void> {
-  for (let i = 0; i < count; i++) await new Promise((resolve) => setImmediate(resolve));
+  for (let i = 0; i < count; i++) await turn();
 }

@@ -31,8 +31,16 @@ const ways: Readonly<Record<string, (queue: Queue<Item>) => Item | Promise<Item>
   },
 };
 
-function start(python: string, target: string, ...args: unknown[]): PythonProcess {
-  const child = new PythonProcess({ target, args, python, pythonPath: peers, env: foreignEnv() });
+function start(python: string, target: string, queue: object, stderr: 'inherit' | 'ignore' = 'inherit'): PythonProcess {
+  const stdio = ['ignore', 'inherit', stderr] as const;
+  const child = new PythonProcess({
+    target,
+    args: [queue],
+    python,
+    pythonPath: peers,
+    env: foreignEnv(),
+    stdio: [...stdio],
+  });
   child.start();
   return child;
 }
@@ -106,6 +114,38 @@ describe('A Connection in an item of a queue of pickles', function () {
         queue.close();
       });
     }
+
+    // Regression: neither a time limit nor a signal ended a get that had an item whose sender was slow.
+    it(`whose sender is stopped ends no call late, and stays for the next one (Python ${version})`, async () => {
+      const queue = new Queue<Item>({ serialization: 'pickle' });
+      // Python's sharer prints that a collector has gone.
+      const child = start(path, 'queue_connections:ask', queue, 'ignore');
+      while (queue.empty()) await turns();
+      process.kill(child.pid as number, 'SIGSTOP');
+      throws(() => queue.getSync({ timeout: 1 }), { code: 'ERR_MP_EMPTY' });
+      throws(() => queue.getManySync(2, { timeout: 1 }), { code: 'ERR_MP_EMPTY' });
+      const begun = performance.now();
+      await rejects(queue.get({ timeout: 1 }), { code: 'ERR_MP_EMPTY' });
+      await rejects(queue.getMany(2, { timeout: 1 }), { code: 'ERR_MP_EMPTY' });
+      await rejects(queue.get({ block: false }), { code: 'ERR_MP_EMPTY' });
+      const controller = new AbortController();
+      const aborted = rejects(queue.get({ signal: controller.signal }), { code: 'ABORT_ERR' });
+      const iterator = queue[Symbol.asyncIterator]();
+      const next = iterator.next();
+      await turns();
+      controller.abort();
+      await aborted;
+      await turns();
+      await iterator.return(undefined);
+      expect(await next).to.deep.equal({ done: true, value: undefined });
+      const get = queue.get();
+      process.kill(child.pid as number, 'SIGCONT');
+      const { question, reply } = await get;
+      expect(question, `after ${performance.now() - begun} ms`).to.equal(1);
+      await track(reply).send(42);
+      expect(await child.join()).to.equal(true);
+      queue.close();
+    });
 
     it(`arrives in Python (Python ${version})`, async () => {
       const queue = new Queue<Item>({ serialization: 'pickle' });

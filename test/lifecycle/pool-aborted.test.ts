@@ -16,6 +16,7 @@ function casesOf(kind: Kind, pool: AnyPool): Cases {
     return {
       on: pool,
       args,
+      limit: 'queueTimeout',
       supply: () => busy.return(),
       next: async () => expect(await pool.apply([7])).to.equal(7),
       close: () => busy.return(),

@@ -34,6 +34,7 @@ describe(onRedis('A call over Redis that takes a signal ends when the signal abo
       const [queue, producer] = [new Queue(member as never), new Queue(member as never)];
       return {
         on: queue,
+        needsTimers: true,
         args,
         supply: () => producer.put(1),
         next: async () => expect(await next(queue)).to.deep.equal(expected),
@@ -45,7 +46,7 @@ describe(onRedis('A call over Redis that takes a signal ends when the signal abo
   const cases: Cases = {
     'RedisQueue.put': async () => {
       const queue = new RedisQueue<number>({ ...(await optionsOf()), maxsize: 1 });
-      return await putting(queue, () => queue.close());
+      return { ...(await putting(queue, () => queue.close())), needsTimers: true };
     },
     'RedisQueue.get': getting(RedisQueue<number>, options, (queue) => queue.get(), 1),
     'RedisQueue.getMany': getting(
@@ -62,7 +63,7 @@ describe(onRedis('A call over Redis that takes a signal ends when the signal abo
     ),
     'RedisJoinableQueue.join': async () => {
       const queue = new RedisJoinableQueue<number>(await optionsOf());
-      return await joining(queue, () => queue.close());
+      return { ...(await joining(queue, () => queue.close())), needsTimers: true };
     },
   };
 

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 //
 // Objects of the package that belong to their process. Their state is private, so a serialisation would see an empty object.
-// Regression: such objects arrived empty, or with the few fields that are public.
+// Regression: such objects arrived empty, or with the few fields that are public. So did iterators, later.
 import { expect } from 'chai';
 import * as mp from 'node-multiprocessing';
 import * as managers from 'node-multiprocessing/managers';
 import * as redis from 'node-multiprocessing/redis';
 
 import { awayRedis } from '../helpers/away-redis.js';
-import { concreteClasses } from '../helpers/declarations.js';
+import { concreteClasses, methodsOf, returns } from '../helpers/declarations.js';
 import { ownTmpdir, throws } from '../helpers/index.js';
 
 const remote = { client: awayRedis, name: 'own' };
@@ -48,12 +48,50 @@ const makers: Readonly<Record<string, () => object | Promise<object>>> = {
 /** Those that others make: a ParentProcess is in children only, and a RedisLease needs a Redis. */
 const ELSEWHERE = ['ParentProcess', 'RedisLease'];
 
+/** The methods of an entry that return an iterator, but for those of the iterators themselves. */
+function iteratorMethods(entry: string): string[] {
+  return methodsOf(entry)
+    .filter(({ signatures }) => returns(signatures, ['AsyncGenerator', 'AsyncIterable', 'Generator']))
+    .map(({ from, name }) => `${from}.${name}`);
+}
+
 /** Ends what an object holds. */
 async function end(object: object): Promise<void> {
   const { terminate, close } = object as Record<string, (() => unknown) | undefined>;
   if (object instanceof mp.BaseProcess) object.close();
   else if (object instanceof mp.Guard) object.release();
   else await (terminate ?? close)?.call(object);
+}
+
+/** The iterators of the package, by the methods that make them. */
+function iteratorsOf(objects: Readonly<Record<string, object>>): Record<string, object> {
+  const { Pool, PythonPool, Listener, ManagedQueue, RedisQueue } = objects as {
+    Pool: mp.Pool;
+    PythonPool: mp.PythonPool;
+    Listener: mp.Listener;
+    ManagedQueue: managers.ManagedQueue;
+    RedisQueue: redis.RedisQueue;
+  };
+  const [reader, writer] = mp.Pipe();
+  const queue = new mp.Queue();
+  try {
+    return {
+      'Connection.batches': reader.batches(),
+      'Connection.asyncIterator': reader[Symbol.asyncIterator](),
+      'BaseQueue.batches': queue.batches(),
+      'BaseQueue.asyncIterator': queue[Symbol.asyncIterator](),
+      'Listener.asyncIterator': Listener[Symbol.asyncIterator](),
+      'BasePool.imap': Pool.imap([]),
+      'BasePool.imapUnordered': Pool.imapUnordered([]),
+      'BasePool.stream': Pool.stream([]),
+      'PythonPool.stream': PythonPool.stream([]),
+      'ManagedQueue.asyncIterator': ManagedQueue[Symbol.asyncIterator](),
+      'RedisQueue.batches': RedisQueue.batches(1),
+      'RedisQueue.asyncIterator': RedisQueue[Symbol.asyncIterator](),
+    };
+  } finally {
+    for (const object of [reader, writer, queue]) object.close();
+  }
 }
 
 describe('Objects that belong to their process', () => {
@@ -64,7 +102,7 @@ describe('Objects that belong to their process', () => {
       const [reader, writer] = mp.Pipe(true, { serialization });
       for (const [name, object] of Object.entries(objects)) {
         const { message } = throws(() => writer.sendSync({ key: [object] }), { code: 'ERR_MP_NOT_SUPPORTED' });
-        expect(message, serialization).to.include(name);
+        expect(message, `${name}, ${serialization}`).to.include(object.constructor.name);
       }
       writer.close();
       reader.close();
@@ -74,7 +112,7 @@ describe('Objects that belong to their process', () => {
       const child = new mp.Process({ module, target: 'none', args: [object] });
       expect(throws(() => child.start(), {}).message)
         .to.include(`args[0]`)
-        .and.include(name);
+        .and.include(object.constructor.name);
     }
   }
 
@@ -93,6 +131,10 @@ describe('Objects that belong to their process', () => {
     expect([...Object.keys(objects), ...CARRIED, ...ELSEWHERE]).to.have.members(classes);
     try {
       areRefused(objects);
+      const iterators = iteratorsOf(objects);
+      const methods = ['index', 'managers', 'redis'].flatMap(iteratorMethods);
+      expect(Object.keys(iterators)).to.have.members([...new Set(methods)]);
+      areRefused(iterators);
     } finally {
       for (const object of Object.values(objects)) await end(object);
       queue.close();

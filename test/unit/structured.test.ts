@@ -144,6 +144,25 @@ describe('A program in which no code can be made of texts', () => {
   });
 });
 
+describe('A program whose built-in objects are frozen', () => {
+  // Regression: errors arrived as empty objects.
+  it('sends and receives structured messages', () => {
+    const program = `
+      import { Pipe } from 'node-multiprocessing';
+      const [a, b] = Pipe();
+      a.sendSync([new RangeError('why', { cause: 1 }), new Map([[1, 2]]), new Date(5), Buffer.from('x'), new (class A { x = 1 })()]);
+      const [{ name, message, cause }, ...others] = b.recvSync();
+      let code;
+      try { a.sendSync(new URL('http://host')) } catch (error) { ({ code } = error) }
+      console.log(name, message, cause, [...others[0]].join(), ...others.slice(1).map((value) => JSON.stringify(value)), code);`;
+    const options = ['--frozen-intrinsics', '--no-warnings', '--input-type=module', '-e', program];
+    const output = execFileSync(process.execPath, options, { cwd: packageRoot, encoding: 'utf8' });
+    expect(output).to.equal(
+      'RangeError why 1 1,2 "1970-01-01T00:00:00.005Z" {"type":"Buffer","data":[120]} {"x":1} ERR_MP_PICKLING\n',
+    );
+  });
+});
+
 describe('A getter in a structured message', () => {
   it('runs once, also beside an object of this package', async () => {
     const { reader, writer } = makePair('socketpair');
@@ -242,8 +261,10 @@ describe('Bytes that are no structured message', () => {
     const theirs = outcome(() => deserialize(bytes) as unknown);
     const ours = outcome(() => codec.decode(bytes));
     if ('error' in ours) expect((ours.error as { code: unknown }).code).to.equal('ERR_MP_UNPICKLING');
+    // Some supported versions of Node have no such array, so no message has one.
+    const hasNewArray = shown(theirs).includes('Float16Array(');
     // Not by deepStrictEqual: in Node 20 two dates that are none differ.
-    if ('value' in theirs) expect(shown(ours)).to.equal(shown(theirs));
+    if ('value' in theirs && !hasNewArray) expect(shown(ours)).to.equal(shown(theirs));
     else expect('error' in ours, Buffer.from(bytes).toString('hex')).to.equal(true);
   }
 

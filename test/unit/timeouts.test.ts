@@ -19,6 +19,7 @@ import {
   track,
   turns,
   via,
+  within,
   writeRaw,
   type Calls,
 } from '../helpers/index.js';
@@ -189,6 +190,26 @@ describe('An abort', () => {
       expect(listeners).to.equal(0);
     });
   }
+});
+
+describe('The time limit of a put', () => {
+  // Regression: it began anew when a slot was free, for the wait until the item was written.
+  it('is one for both of its waits: for a slot, and until enough is written', async () => {
+    const queue = new Queue<unknown>({ maxsize: 1, highWaterMark: 1000 });
+    const { now } = performance;
+    try {
+      queue.putSync('first');
+      const put = queue.put(Buffer.alloc(TOO_LONG), { timeout: 60_000 });
+      // The clock of time limits, in place of a long wait.
+      performance.now = () => now.call(performance) + 60_000;
+      queue.getSync();
+      await within(10_000, put, 'a put whose time is up');
+      expect(queue.getSync()).to.have.lengthOf(TOO_LONG);
+    } finally {
+      performance.now = now;
+      queue.close();
+    }
+  });
 });
 
 describe('A timeout that passes while the event loop is busy', () => {

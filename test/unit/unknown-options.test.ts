@@ -222,7 +222,8 @@ async function refusal({ call, index }: Place, options: object): Promise<Error> 
   const args = (before[call.split('.').at(-1) as string]?.() ?? []).slice(0, index);
   while (args.length < index) args.push(undefined);
   const fn = callable(call);
-  const run = (): unknown => fn(...args, { ...required[call], ...options });
+  const isPlain = Object.getPrototypeOf(options) === Object.prototype;
+  const run = (): unknown => fn(...args, isPlain ? { ...required[call], ...options } : options);
   let result: unknown;
   try {
     result = call.endsWith('Sync') || call.startsWith('new ') ? run() : neverThrowingUnlessSync(call, run);
@@ -275,6 +276,11 @@ describe('Unknown options', () => {
         const misspelt = await refusal(place, { [`${name}z`]: undefined });
         expect(misspelt.message).to.match(new RegExp(`^${name}z .*\\b${name}\\b`));
       }
+      // Regression: a signal or a Map in the place of the options was ignored.
+      const { signal } = new AbortController();
+      const advice = place.names.includes('signal') ? 'write { signal }' : 'AbortSignal';
+      expect((await refusal(place, signal)).message).to.include(advice);
+      expect((await refusal(place, new Map([['timeout', 1]]))).message).to.include('Map');
     });
   }
 

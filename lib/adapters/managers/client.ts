@@ -26,12 +26,24 @@ import { markAsOwn } from '../../reduction/shareable.js';
 
 /** One time limit for all steps of a call. */
 class Steps {
+  readonly #operation: string;
   readonly #deadline: number;
   readonly #signal: AbortSignal | undefined;
 
-  constructor({ timeout, signal }: Limits) {
+  constructor(operation: string, { timeout, signal }: Limits) {
+    this.#operation = operation;
     this.#deadline = deadlineAfter(timeout);
     this.#signal = signal;
+  }
+
+  /** Makes a step. If the time is up, the error names the call: its caller does not know the step. */
+  async make<T>(step: () => Promise<T>): Promise<T> {
+    try {
+      return await step();
+    } catch (error) {
+      const isLate = error instanceof TimeoutError && millisecondsLeft(this.#deadline) === 0;
+      throw isLate ? new TimeoutError(this.#operation) : error;
+    }
   }
 
   get limits(): Limits {
@@ -82,7 +94,7 @@ export class ManagerClient {
    */
   static async connect(options: ManagerClientOptions): Promise<ManagerClient> {
     const client = new ManagerClient(options);
-    await client.request('dummy', [], undefined, checkLimits(options, clientNames));
+    await client.request('connect', 'dummy', [], undefined, checkLimits(options, clientNames));
     return client;
   }
 
@@ -100,25 +112,27 @@ export class ManagerClient {
     checkOptionNames(options, callNames);
     if (typeof typeid !== 'string') throw argumentError('type', 'typeid must be a string');
     checkArgs(args);
-    const steps = new Steps(checkLimits(options, callNames));
-    const made = await this.request('create', [typeid, ...args], options.kwargs, steps.limits);
+    const limits = checkLimits(options, callNames);
+    const made = await this.request(`create('${typeid}')`, 'create', [typeid, ...args], options.kwargs, limits);
     const [id, exposed] = made as [string, string[]];
     return new ManagerProxy(this, { typeid, id }, exposed) as ManagerProxy & T;
   }
 
   /** How many objects the manager has for its clients. CPython: `_number_of_objects()`. */
   async numberOfObjects(options?: ManagerCallOptions): Promise<number> {
-    return (await this.request('number_of_objects', [], undefined, checkLimits(options, callNames))) as number;
+    const limits = checkLimits(options, callNames);
+    return (await this.request('numberOfObjects', 'number_of_objects', [], undefined, limits)) as number;
   }
 
   /** What the manager tells of its objects. CPython: `_debug_info()`. */
   async debugInfo(options?: ManagerCallOptions): Promise<string> {
-    return (await this.request('debug_info', [], undefined, checkLimits(options, callNames))) as string;
+    const limits = checkLimits(options, callNames);
+    return (await this.request('debugInfo', 'debug_info', [], undefined, limits)) as string;
   }
 
   /** Ends the manager, if it permits that. CPython: `shutdown()`. */
   async shutdown(options?: ManagerCallOptions): Promise<void> {
-    await this.request('shutdown', [], undefined, checkLimits(options, callNames));
+    await this.request('shutdown', 'shutdown', [], undefined, checkLimits(options, callNames));
   }
 
   /**
@@ -142,13 +156,23 @@ export class ManagerClient {
     return `ManagerClient { ${this.#closed ? 'closed' : `connections: ${this.#open.size}`} }`;
   }
 
-  /** @internal A call of the manager itself, over a connection of its own as CPython's. */
-  async request(name: string, args: readonly unknown[], kwargs: unknown, limits: Limits): Promise<unknown> {
-    const steps = new Steps(limits);
+  /**
+   * @internal A call of the manager itself, over a connection of its own as CPython's.
+   *
+   * @param operation The call that the user has made.
+   */
+  async request(
+    operation: string,
+    name: string,
+    args: readonly unknown[],
+    kwargs: unknown,
+    limits: Limits,
+  ): Promise<unknown> {
+    const steps = new Steps(operation, limits);
     const message = writeRequest(null, name, args, kwargs);
-    const connection = await this.#connect(steps);
+    const connection = await steps.make(() => this.#connect(steps));
     try {
-      return openAnswer(await this.#exchange(connection, message, steps), undefined);
+      return openAnswer(await steps.make(() => this.#exchange(connection, message, steps)), undefined);
     } finally {
       this.#drop(connection);
     }
@@ -156,14 +180,14 @@ export class ManagerClient {
 
   /** @internal A call of a method. */
   async call(token: Token, name: string, args: readonly unknown[], options: ManagerCallOptions = {}): Promise<unknown> {
-    const steps = new Steps(checkLimits(options, callNames));
+    const steps = new Steps(`call('${name}')`, checkLimits(options, callNames));
     checkArgs(args);
     if (options.kwargs !== undefined) checkObject(options.kwargs, 'kwargs');
     const message = writeRequest(token.id, name, args, options.kwargs);
-    const connection = await this.#take(steps);
+    const connection = await steps.make(() => this.#take(steps));
     let answer: Buffer;
     try {
-      answer = await this.#exchange(connection, message, steps);
+      answer = await steps.make(() => this.#exchange(connection, message, steps));
     } catch (error) {
       // The answer may still come, and would be taken for that of the next call.
       this.#drop(connection);

@@ -10,7 +10,7 @@ import { markAsOwn } from '../../reduction/shareable.js';
 /** What a proxy needs of its client. */
 export interface ProxyOwner {
   call(token: Token, name: string, args: readonly unknown[], options?: ManagerCallOptions): Promise<unknown>;
-  request(name: string, args: readonly unknown[], kwargs: unknown, limits: Limits): Promise<unknown>;
+  request(operation: string, name: string, args: readonly unknown[], kwargs: unknown, limits: Limits): Promise<unknown>;
   readonly proxies: Set<ManagerProxy>;
 }
 
@@ -56,7 +56,8 @@ export class ManagerProxy {
   /** Gives up the object, which the manager drops when no proxy is left. */
   async close(): Promise<void> {
     if (!this.#owner.proxies.delete(this)) return;
-    await this.#owner.request('decref', [this.#token.id], undefined, { timeout: GIVE_UP_MS, signal: undefined });
+    const limits = { timeout: GIVE_UP_MS, signal: undefined };
+    await this.#owner.request('close', 'decref', [this.#token.id], undefined, limits);
   }
 
   /** `close()`, for `await using`. */

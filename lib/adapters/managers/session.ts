@@ -27,6 +27,7 @@ import { typeError } from './arguments.js';
 import { PythonError } from '../../serialization/pickle/python-error.js';
 import { PythonTuple } from '../../serialization/pickle/nodes.js';
 import type { SocketAddress } from '../../listener/socket-address.js';
+import { setImmediate } from '../../core/own-turns.js';
 
 const NOTHING = writeAnswer(RETURN, null);
 

@@ -16,6 +16,7 @@ import { KeptMessages } from './kept-messages.js';
 import { isMessage, MessageSource } from './message-source.js';
 import { ReceiveRequest, type PendingReceive } from './receive-request.js';
 import type { MessageDecoder } from '../../serialization/message-decoder.js';
+import { setImmediate } from '../../core/own-turns.js';
 
 const codes = native.status;
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { BYTES_PER_TURN } from '../../event-loop/reactor.js';
+import { setImmediate } from '../../core/own-turns.js';
 
 /** Messages are gathered up to this size before they are written. */
 const GATHERED_BYTES = 64 * 1024;

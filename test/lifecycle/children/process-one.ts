@@ -2,7 +2,8 @@
 //
 // process-one <python> <folder of the modules>: is the first process of a container. Starts children of both languages, and
 // prints which processes there are besides itself after each.
-import { existsSync, readdirSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
+import { setImmediate as turn } from 'node:timers/promises';
 
 import { Pipe, Process, PythonProcess } from 'node-multiprocessing';
 
@@ -10,15 +11,16 @@ import { describeSelf, type Self } from './process-targets.js';
 
 const [python = '', pythonPath = ''] = process.argv.slice(2);
 
-/** All but this process. A zombie is one of them. */
-function others(): string[] {
-  return readdirSync('/proc').filter((name) => /^\d+$/.test(name) && name !== String(process.pid));
-}
+/** Longer than any process takes to be reaped. */
+const LONG_MS = 10_000;
 
-/** As others(), when Node has reaped a child. join() may know of its end a moment before. */
-async function othersWithout(pid: number | null): Promise<string[]> {
-  while (existsSync(`/proc/${String(pid)}`)) await new Promise((resolve) => setImmediate(resolve));
-  return others();
+/** All but this process. A zombie is one of them. A child whose end is known already is reaped by the event loop. */
+async function others(): Promise<string[]> {
+  for (const end = performance.now() + LONG_MS; ;) {
+    const found = readdirSync('/proc').filter((name) => /^\d+$/.test(name) && name !== String(process.pid));
+    if (found.length === 0 || performance.now() > end) return found;
+    await turn();
+  }
 }
 
 const after: Record<string, string[]> = {};
@@ -31,7 +33,7 @@ for (const target of ['make_names', 'names_of_a_child']) {
   if (answer !== 'made') throw new Error(`${target} has answered ${String(answer)}`);
   await child.join();
   ours.close();
-  after[target] = await othersWithout(child.pid);
+  after[target] = await others();
 }
 
 const [ours, theirs] = Pipe<never, Self>();
@@ -42,11 +44,11 @@ theirs.close();
 const { parentPid } = await ours.recv();
 await child.join();
 ours.close();
-after['describeSelf'] = await othersWithout(child.pid);
+after['describeSelf'] = await others();
 
 const killed = new PythonProcess({ target: 'children:die', python, pythonPath });
 killed.start();
 await killed.join().catch(() => undefined);
-after['die'] = await othersWithout(killed.pid);
+after['die'] = await others();
 
 console.log(JSON.stringify({ pid: process.pid, parentPid, killed: killed.exitcode, after }));

@@ -24,13 +24,24 @@ function isNative(Class: unknown): boolean {
   return typeof Class === 'function' && toString.call(Class).endsWith('{ [native code] }');
 }
 
+/** A property of the object itself. With --frozen-intrinsics the classes of prototypes and globals are behind getters. */
+function ownOf(object: object, key: string): unknown {
+  const property = Object.getOwnPropertyDescriptor(object, key);
+  try {
+    return property === undefined || 'value' in property ? property?.value : property.get?.call(object);
+  } catch {
+    // A getter of the user, which says nothing of the class.
+    return undefined;
+  }
+}
+
 function findKind(prototype: object): ClassKind {
   let kind: ClassKind = 'fields';
   for (let at = prototype, next; ; at = next) {
     next = Object.getPrototypeOf(at) as object | null;
     const tag = Object.getOwnPropertyDescriptor(at, Symbol.toStringTag);
     if (typeof tag?.value === 'string' && tag.value.startsWith('WebAssembly.')) return 'platform';
-    const Class: unknown = Object.getOwnPropertyDescriptor(at, 'constructor')?.value;
+    const Class = ownOf(at, 'constructor');
     if (typeof Class === 'function' && Class !== Object) {
       if (isGlobal(Class)) return 'platform';
       if (isOfModule(Class)) return 'module';
@@ -46,8 +57,7 @@ function findKind(prototype: object): ClassKind {
 function isGlobal(Class: { readonly name: string }): boolean {
   const global = Object.getOwnPropertyDescriptor(globalThis, Class.name);
   if (global === undefined || global.enumerable === true) return false;
-  const value: unknown = 'value' in global ? global.value : global.get?.call(globalThis);
-  return value === Class;
+  return ownOf(globalThis, Class.name) === Class;
 }
 
 /** Whether a class is exported by a module of Node. An object of it exists, so its module was loaded. */
@@ -58,9 +68,7 @@ function isOfModule(Class: { readonly name: string }): boolean {
   return builtinModules.some((name) => {
     if (!loaded.has(`NativeModule ${name}`)) return false;
     const module: unknown = process.getBuiltinModule(name);
-    const named = Object(module) === module ? Object.getOwnPropertyDescriptor(module, Class.name) : undefined;
-    if (named === undefined) return false;
-    return ('value' in named ? named.value : named.get?.call(module)) === Class;
+    return Object(module) === module && ownOf(module as object, Class.name) === Class;
   });
 }
 
