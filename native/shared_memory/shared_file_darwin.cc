@@ -7,5 +7,6 @@ namespace mp::platform {
 
 int MakeSharedFile(off_t) noexcept { return -ENOSYS; }
 int NameSharedFile(int, const std::string&) noexcept { return -ENOSYS; }
+int MakeGrowingFile(off_t) noexcept { return -ENOSYS; }
 
 }  // namespace mp::platform

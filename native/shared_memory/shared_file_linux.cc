@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -35,6 +37,17 @@ int NameSharedFile(int fd, const std::string& name) noexcept {
   if (::linkat(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), AT_SYMLINK_FOLLOW) == 0) return 0;
   // Without /proc, or where a filter refuses the call.
   return errno == ENOENT || sys::IsRefused(-errno) ? -ENOSYS : -errno;
+}
+
+int MakeGrowingFile(off_t size) noexcept {
+  // Writing beyond a limit on files (ulimit -f) would raise SIGXFSZ.
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_FSIZE, &limit) < 0 || limit.rlim_cur != RLIM_INFINITY) return -EFBIG;
+  UniqueFd fd(::memfd_create("mp-arrays", MFD_CLOEXEC));
+  if (!fd) return -errno;
+  if (fd.get() <= STDERR_FILENO) fd.Reset(sys::Duplicate(fd.get()));
+  const int status = fd ? AllocateFile(fd.get(), size) : fd.get();
+  return status < 0 ? status : fd.Release();
 }
 
 }  // namespace mp::platform

@@ -7,6 +7,7 @@ import { isDetached } from '../../../core/validate.js';
 import type { FormatContext } from '../../format-types.js';
 import { replace, unsupported } from './foreign.js';
 import type { PickleHooks } from '../hooks.js';
+import { LARGE_ARRAY } from '../known/elements.js';
 import { isUnhashable } from '../known/unhashable.js';
 import { Memo } from './memo.js';
 import { MemoWriter } from './memo-writer.js';
@@ -121,7 +122,7 @@ export class Encoder extends MemoWriter {
     else if (prototype === Array.prototype) this.#list(value as unknown[]);
     else if (prototype === Map.prototype) this.#map(value as Map<unknown, unknown>);
     else if (prototype === Set.prototype) this.#set(value as Set<unknown>);
-    else if (value instanceof Uint8Array && !('shape' in value)) this.#bytes(value, value);
+    else if (value instanceof Uint8Array && !('shape' in value)) this.#largeBytes(value);
     else if (!this.#node(value)) this.#replaced(value, isKey);
     this.depth--;
   }
@@ -285,6 +286,12 @@ export class Encoder extends MemoWriter {
     this.binary(bytes);
     this.byte(TUPLE1);
     this.byte(REDUCE);
+  }
+
+  #largeBytes(value: Uint8Array): void {
+    const other = value.length < LARGE_ARRAY ? undefined : this.#hooks.reduce?.(value, this.#context);
+    if (other instanceof PythonObject) this.#instance(value, other);
+    else this.#bytes(value, value);
   }
 
   #bytes(value: object, bytes: Uint8Array): void {
