@@ -47,7 +47,8 @@ export class PoolMemory implements ArrayCarrier, Reducible {
   #last = 0;
   #received = 0n;
   #isUsed = false;
-  readonly #shrink = (): boolean => {
+  /** Gives back the memory of the arrays. False if there may be some that have not been read. */
+  readonly giveBack = (): boolean => {
     if (this.#ended < this.#sent) return false;
     memory.shrink(this.#id);
     return true;
@@ -120,11 +121,10 @@ export class PoolMemory implements ArrayCarrier, Reducible {
 
   #use(): void {
     this.#isUsed = true;
-    whenIdle(this.#shrink);
+    whenIdle(this.giveBack);
   }
 
   close(): void {
     memory.close(this.#id);
   }
 }
-
