@@ -106,7 +106,7 @@ const docstring = /^( *)"""[^"]*"""\n(?=\n*\1\S)/gm;
 
 /**
  * Writes a module for each source in another language. It exports the text, which a .d.ts file beside the source declares. Lines
- * of comments and docstrings become empty, so that the numbers of lines stay.
+ * of comments and docstrings become empty, so that the numbers of lines stay. Four spaces at the beginning of a line become one.
  *
  * @param {string} modules
  */
@@ -115,7 +115,8 @@ function writeTexts(modules) {
     const comment = file.endsWith('.py') ? /^ *#.*$/gm : /^ *--.*$/gm;
     const text = readFileSync(path.join(root, 'lib', file), 'utf8')
       .replace(comment, '')
-      .replace(docstring, (lines) => lines.replace(/.+/g, ''));
+      .replace(docstring, (lines) => lines.replace(/.+/g, ''))
+      .replace(/^(?: {4})+/gm, ({ length }) => ' '.repeat(length / 4));
     const module = path.join(modules, file.replace(/\.(py|lua)$/, '.js'));
     writeFileSync(module, `export const source = ${JSON.stringify(text)};\n`);
   }

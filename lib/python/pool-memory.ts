@@ -6,19 +6,18 @@
 import { types } from 'node:util';
 
 import type { ConnectionDescriptor } from '../connection/channel-reduction.js';
-import { systemError } from '../core/errors.js';
 import { whenIdle } from '../core/idle.js';
 import { allocateWhole } from '../core/message-memory.js';
-import { checkInteger } from '../core/validate.js';
 import { native } from '../native/addon.js';
 import type { MessageContext, ArrayCarrier } from '../reduction/attachments.js';
 import type { Exporter } from '../reduction/exporters.js';
 import { kReduce, type Reducible } from '../reduction/registry.js';
 import { markArray } from '../serialization/array-mark.js';
-import { array, text } from '../serialization/pickle/known/arguments.js';
+import { refuse, text, wholeNumber } from '../serialization/pickle/known/arguments.js';
 import { typecodes } from '../serialization/pickle/known/array.js';
 import { bytesOf, LARGE_ARRAY } from '../serialization/pickle/known/elements.js';
-import { checkNdArray, isNdArray, storageOf, type NdArray } from '../serialization/pickle/known/numpy.js';
+import { checkNdArray, checkShape, isNdArray, storageOf, type NdArray } from '../serialization/pickle/known/numpy.js';
+import type { Budget } from '../serialization/pickle/hooks.js';
 import { PythonGlobal, PythonTuple, reduce, type PythonObject } from '../serialization/pickle/nodes.js';
 import { POOL } from './array-pickles.js';
 
@@ -38,15 +37,14 @@ const TAKE = new PythonGlobal(POOL, 'take');
 
 export class PoolMemory implements ArrayCarrier, Reducible {
   readonly #id = memory.createGrowing(HEADER_BYTES);
-  readonly #header = new Uint8Array(8);
+  readonly #received = new BigUint64Array(1);
+  readonly #header = new Uint8Array(this.#received.buffer);
   /** Where the next array goes. */
   #next = HEADER_BYTES;
   /** How many tasks were sent, have ended, and which was the last one with an array. */
   #sent = 0;
   #ended = 0;
   #last = 0;
-  #received = 0n;
-  #isUsed = false;
   /** Gives back the memory of the arrays. False if there may be some that have not been read. */
   readonly giveBack = (): boolean => {
     if (this.#ended < this.#sent) return false;
@@ -81,27 +79,24 @@ export class PoolMemory implements ArrayCarrier, Reducible {
     context.onFailure(() => {
       [this.#last, this.#next] = [last, next];
     });
-    this.#use();
+    whenIdle(this.giveBack);
     this.#last = this.#sent + 1;
     this.#next = Math.ceil((at + object.byteLength) / PAGE) * PAGE;
     return reduce(TAKE, marked ? [at, object.dtype, new PythonTuple(object.shape)] : [at, typecode, object.byteLength]);
   }
 
-  take(at: unknown, kind: unknown, shape: unknown): NdArray {
-    const dtype = text(kind, 'the dtype');
+  take(at: unknown, kind: unknown, shape: unknown, budget: Budget): NdArray {
+    const dtype = text(kind, 'its dtype');
     const { type, each } = storageOf(dtype);
     const Class = (globalThis as unknown as Record<string, Float64ArrayConstructor>)[type] as Float64ArrayConstructor;
-    const lengths = array(shape, 'the shape') as number[];
-    lengths.forEach((length, i) => {
-      checkInteger(length, `shape[${i}]`);
-    });
-    const size = lengths.reduce((product, length) => product * length, each * Class.BYTES_PER_ELEMENT);
-    checkInteger(size, 'the size', 0, MOST);
-    checkInteger(at, 'the place', HEADER_BYTES, HEADER_BYTES + 2 * MOST - size);
+    const lengths = checkShape(shape);
+    const bytes = lengths.reduce((product, length) => product * length, each * Class.BYTES_PER_ELEMENT);
+    const size = wholeNumber(bytes, 'its size', 0, MOST);
+    budget.charge(size);
     const buffer = allocateWhole(size);
-    const status = memory.readAt(this.#id, at, new Uint8Array(buffer));
-    if (status < 0) throw systemError(status, 'pread', 'the file of a pool');
-    this.#use();
+    const place = wholeNumber(at, 'its place', 0, HEADER_BYTES + 2 * MOST);
+    if (memory.readAt(this.#id, place, new Uint8Array(buffer)) < 0) refuse('its elements are not there');
+    whenIdle(this.giveBack);
     return markArray(new Class(buffer), lengths, dtype);
   }
 
@@ -113,15 +108,8 @@ export class PoolMemory implements ArrayCarrier, Reducible {
   /** A message that may have arrays was read, or cannot be read. */
   received(endsTask: boolean): void {
     if (endsTask) this.#ended++;
-    this.#received++;
-    if (!this.#isUsed) return;
-    new DataView(this.#header.buffer).setBigUint64(0, this.#received, true);
+    this.#received[0] = (this.#received[0] as bigint) + 1n;
     memory.write(this.#id, 0, this.#header);
-  }
-
-  #use(): void {
-    this.#isUsed = true;
-    whenIdle(this.giveBack);
   }
 
   close(): void {

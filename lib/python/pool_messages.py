@@ -60,7 +60,7 @@ def put(array):
     if not dtype.isnative or dtype.kind + str(dtype.itemsize) not in KINDS or hasattr(base, 'generation'):
         return None
     try:
-        if last <= sent and int.from_bytes(os.pread(memory.fileno(), 8, 0), 'little') >= last:
+        if last <= sent and int.from_bytes(os.pread(memory.fileno(), 8, 0), sys.byteorder) >= last:
             end = FIRST
         at = end + OFFSET
         if at + array.nbytes > FIRST + MOST or os.pwrite(

@@ -98,7 +98,7 @@ const dtype: Reducer = {
   },
 };
 
-function checkShape(value: unknown): number[] {
+export function checkShape(value: unknown): number[] {
   const shape = (Array.isArray(value) ? (value as unknown[]) : [value]).map((length) =>
     wholeNumber(length, 'a dimension', 0, Number.MAX_SAFE_INTEGER),
   );
