@@ -138,7 +138,9 @@ function stageMain(sources, stage, targets) {
     const { mode } = statSync(whole);
     const text = readFileSync(whole, 'utf8').replace(/^\/\/# sourceMappingURL=.*\n?/m, '');
     // One space for four, in what users read by their editors.
-    const narrow = file.endsWith('.d.cts') ? text.replace(/^(?: {4})+/gm, ({ length }) => ' '.repeat(length / 4)) : text;
+    const narrow = file.endsWith('.d.cts')
+      ? text.replace(/^(?: {4})+/gm, ({ length }) => ' '.repeat(length / 4))
+      : text;
     writeFileSync(whole, narrow, { mode });
   }
   for (const page of filesBelow(stage).filter((file) => file.endsWith('.md'))) {

@@ -85,10 +85,10 @@ export const sharedReducers: Readonly<Record<string, Readonly<Record<string, Red
   },
   [POOL]: {
     take: {
-      call([at, kind, shape], budget, _keywords, context) {
+      call([at, kind, shape], _budget, _keywords, context) {
         const carrier = context instanceof MessageContext ? context.carrier : undefined;
         if (carrier === undefined) throw new TypeError('only a pool has such arrays');
-        return carrier.take(at, kind, shape, budget);
+        return carrier.take(at, kind, shape);
       },
     },
   },

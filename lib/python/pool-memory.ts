@@ -17,7 +17,6 @@ import { refuse, text, wholeNumber } from '../serialization/pickle/known/argumen
 import { typecodes } from '../serialization/pickle/known/array.js';
 import { bytesOf, LARGE_ARRAY } from '../serialization/pickle/known/elements.js';
 import { checkNdArray, checkShape, isNdArray, storageOf, type NdArray } from '../serialization/pickle/known/numpy.js';
-import type { Budget } from '../serialization/pickle/hooks.js';
 import { PythonGlobal, PythonTuple, reduce, type PythonObject } from '../serialization/pickle/nodes.js';
 import { POOL } from './array-pickles.js';
 
@@ -45,6 +44,8 @@ export class PoolMemory implements ArrayCarrier, Reducible {
   #sent = 0;
   #ended = 0;
   #last = 0;
+  /** How many bytes the present message has taken. */
+  #taken = 0;
   /** Gives back the memory of the arrays. False if there may be some that have not been read. */
   readonly giveBack = (): boolean => {
     if (this.#ended < this.#sent) return false;
@@ -85,16 +86,17 @@ export class PoolMemory implements ArrayCarrier, Reducible {
     return reduce(TAKE, marked ? [at, object.dtype, new PythonTuple(object.shape)] : [at, typecode, object.byteLength]);
   }
 
-  take(at: unknown, kind: unknown, shape: unknown, budget: Budget): NdArray {
+  take(at: unknown, kind: unknown, shape: unknown): NdArray {
     const dtype = text(kind, 'its dtype');
     const { type, each } = storageOf(dtype);
     const Class = (globalThis as unknown as Record<string, Float64ArrayConstructor>)[type] as Float64ArrayConstructor;
     const lengths = checkShape(shape);
     const bytes = lengths.reduce((product, length) => product * length, each * Class.BYTES_PER_ELEMENT);
     const size = wholeNumber(bytes, 'its size', 0, MOST);
-    budget.charge(size);
+    // A message with Connections is read twice.
+    if ((this.#taken += size) > 2 * MOST) refuse('there are too many');
     const buffer = allocateWhole(size);
-    const place = wholeNumber(at, 'its place', 0, HEADER_BYTES + 2 * MOST);
+    const place = wholeNumber(at, 'its place', HEADER_BYTES, HEADER_BYTES + 2 * MOST);
     if (memory.readAt(this.#id, place, new Uint8Array(buffer)) < 0) refuse('its elements are not there');
     whenIdle(this.giveBack);
     return markArray(new Class(buffer), lengths, dtype);
@@ -108,6 +110,7 @@ export class PoolMemory implements ArrayCarrier, Reducible {
   /** A message that may have arrays was read, or cannot be read. */
   received(endsTask: boolean): void {
     if (endsTask) this.#ended++;
+    this.#taken = 0;
     this.#received[0] = (this.#received[0] as bigint) + 1n;
     memory.write(this.#id, 0, this.#header);
   }

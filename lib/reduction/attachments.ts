@@ -19,7 +19,7 @@ export interface ArrayCarrier {
   /** What stands for an array in the message; undefined if the array has to be part of it. */
   put(object: object, context: MessageContext): object | undefined;
   /** The array of which a message says where it is. The arguments are not checked yet. */
-  take(at: unknown, kind: unknown, shape: unknown, budget: { charge(bytes: number): void }): object;
+  take(at: unknown, kind: unknown, shape: unknown): object;
 }
 
 /** One message, while it is made and on its way. */

@@ -312,7 +312,6 @@ describe('sharedArray', () => {
 
 describe('The file for the large arrays of a pool', () => {
   const large = new Float64Array(2 ** 17);
-  const budget = { charge: () => undefined };
 
   /** The file, and what its size is. */
   function make(): { memory: PoolMemory; size: () => number } {
@@ -352,10 +351,16 @@ describe('The file for the large arrays of a pool', () => {
       [before, '<f8', [2]],
       ['4096', '<f8', [2]],
     ]) {
-      expect(() => memory.take(at, kind, shape, budget), String([at, kind, shape])).to.throw();
+      expect(() => memory.take(at, kind, shape), String([at, kind, shape])).to.throw();
     }
+    // More than fits into the file.
+    expect(() => {
+      for (;;) memory.take(4096, '<f8', [2 ** 17]);
+    }).to.throw('too many');
+    memory.received(true);
+    expect(memory.take(4096 + 128, '<f8', [2]).shape).to.deep.equal([2]);
     memory.close();
-    expect(() => memory.take(4096, '<f8', [2], budget)).to.throw();
+    expect(() => memory.take(4096, '<f8', [2])).to.throw();
     expect(memory.put(large, context)).to.equal(undefined);
   });
 
