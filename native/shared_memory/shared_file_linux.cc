@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -37,6 +38,12 @@ int NameSharedFile(int fd, const std::string& name) noexcept {
   if (::linkat(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), AT_SYMLINK_FOLLOW) == 0) return 0;
   // Without /proc, or where a filter refuses the call.
   return errno == ENOENT || sys::IsRefused(-errno) ? -ENOSYS : -errno;
+}
+
+void EmptyFile(int fd, off_t offset) noexcept {
+  struct stat info {};
+  if (FileStatus(fd, &info) < 0 || info.st_size <= offset) return;
+  (void)::fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, info.st_size - offset);
 }
 
 int MakeGrowingFile(off_t size) noexcept {

@@ -143,6 +143,13 @@ def end_with(how, conn, queue, array):
         threading.Thread(target=lambda: [array[:1].fill(2) for _ in iter(int, 1)], daemon=True).start()
 
 
+def mapped():
+    """How many names each mapped file of a block has, and the bytes of memory."""
+    files = [name for name in os.listdir('/proc/self/fd') if '.array.' in os.path.realpath('/proc/self/fd/' + name)]
+    found = {(info.st_ino, info.st_nlink, info.st_blocks * 512) for info in (os.stat('/proc/self/fd/' + name) for name in files)}
+    return [list(each[1:]) for each in found]
+
+
 def own(array):
     """What the function got of a large array, which it changes and keeps."""
     kept.append(array)
