@@ -201,10 +201,21 @@ napi_value Close(napi_env env, napi_callback_info info) {
 void ExportSharedMemoryApi(napi_env env, napi_value exports) {
   napi_value object = ExportObject(env, exports, "memory");
   const NamedFunction functions[] = {
-      {"create", Create}, {"open", Open},   {"adopt", Adopt},   {"unlink", Unlink},
-      {"size", Size},     {"fd", Fileno},   {"view", View},     {"viewShared", ViewShared},
-      {"read", Read},     {"write", Write}, {"detach", Detach}, {"close", Close},
-      {"createGrowing", CreateGrowing},     {"readAt", ReadAt}, {"writeAt", WriteAt},
+      {"create", Create},
+      {"open", Open},
+      {"adopt", Adopt},
+      {"unlink", Unlink},
+      {"size", Size},
+      {"fd", Fileno},
+      {"view", View},
+      {"viewShared", ViewShared},
+      {"read", Read},
+      {"write", Write},
+      {"detach", Detach},
+      {"close", Close},
+      {"createGrowing", CreateGrowing},
+      {"readAt", ReadAt},
+      {"writeAt", WriteAt},
       {"shrink", Shrink},
   };
   ExportFunctions(env, object, functions);

@@ -53,7 +53,8 @@ class SharedBlock {
   static int Adopt(UniqueFd fd, std::unique_ptr<SharedBlock>* out);
   static int Unlink(const std::string& name);
 
-  // Copy from any place of the file, and into it: all bytes, or -errno (-EPROTO where it ends before).
+  // Copy from any place of the file, and into it: all bytes, or -errno (-EPROTO where it ends
+  // before).
   int Read(void* into, size_t size, off_t at) const noexcept;
   int Write(const void* from, size_t size, off_t at) const noexcept;
   // Gives back what the file has behind the block.
