@@ -347,15 +347,14 @@ describe('Shared memory with peers', () => {
         const child = ${JSON.stringify(side.python?.path ?? '')} === ''
           ? new mp.Process({ ...options, module: ${JSON.stringify(nodePeers)}, target: 'attach' })
           : new mp.PythonProcess({ ...options, target: 'shared_memory_peer:attach',
-              python: ${JSON.stringify(side.python?.path ?? '')}, pythonPath: ${JSON.stringify(folder)} });
+              python: ${JSON.stringify(side.python?.path ?? '')}, pythonPath: ${JSON.stringify(folder)},
+              env: ${JSON.stringify(foreignEnv())} });
         child.start();
         theirs.close();
         console.log(String(Buffer.from(await ours.recv())));
         await child.join();`;
       const { spawnSync } = await import('node:child_process');
-      const { stdout, status, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', parent], {
-        env: foreignEnv(),
-      });
+      const { stdout, status, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', parent]);
       expect([String(stdout), status, String(stderr)]).to.deep.equal(['hello\n', 0, '']);
       expect(blocks()).to.deep.equal([name]);
       const ended = new Promise((resolve) => owner.once('exit', resolve));

@@ -5,9 +5,8 @@ import { NotSupported, PicklingError } from '../../../core/errors.js';
 import { isError, isPlain } from '../../../core/realms.js';
 import { isDetached } from '../../../core/validate.js';
 import type { FormatContext } from '../../format-types.js';
-import { replace, unsupported } from './foreign.js';
+import { carried, replace, unsupported } from './foreign.js';
 import type { PickleHooks } from '../hooks.js';
-import { LARGE_ARRAY } from '../known/elements.js';
 import { isUnhashable } from '../known/unhashable.js';
 import { Memo } from './memo.js';
 import { MemoWriter } from './memo-writer.js';
@@ -122,7 +121,7 @@ export class Encoder extends MemoWriter {
     else if (prototype === Array.prototype) this.#list(value as unknown[]);
     else if (prototype === Map.prototype) this.#map(value as Map<unknown, unknown>);
     else if (prototype === Set.prototype) this.#set(value as Set<unknown>);
-    else if (value instanceof Uint8Array && !('shape' in value)) this.#largeBytes(value);
+    else if (value instanceof Uint8Array && !('shape' in value)) this.#bytes(value, value);
     else if (!this.#node(value)) this.#replaced(value, isKey);
     this.depth--;
   }
@@ -288,16 +287,12 @@ export class Encoder extends MemoWriter {
     this.byte(REDUCE);
   }
 
-  #largeBytes(value: Uint8Array): void {
-    const other = value.length < LARGE_ARRAY ? undefined : this.#hooks.reduce?.(value, this.#context);
-    if (other instanceof PythonObject) this.#instance(value, other);
-    else this.#bytes(value, value);
-  }
-
   #bytes(value: object, bytes: Uint8Array): void {
     if (isDetached(bytes)) throw new PicklingError(`${this.where()} is memory that was detached`);
-    this.binary(bytes);
-    this.remember(value);
+    const other = value === bytes ? carried(bytes, this.#hooks, this.#context) : undefined;
+    if (other === undefined) this.binary(bytes);
+    else this.#instance(value, other);
+    if (other === undefined) this.remember(value);
   }
 
   /** Writes an object that stands for an object of Python. False for any other. */
