@@ -137,9 +137,9 @@ function stageMain(sources, stage, targets) {
     const whole = path.join(stage, 'dist', file);
     const { mode } = statSync(whole);
     const text = readFileSync(whole, 'utf8').replace(/^\/\/# sourceMappingURL=.*\n?/m, '');
-    // One space for four, in what users read by their editors.
+    // One space for four and no empty lines, in what users read by their editors.
     const narrow = file.endsWith('.d.cts')
-      ? text.replace(/^(?: {4})+/gm, ({ length }) => ' '.repeat(length / 4))
+      ? text.replace(/^(?: {4})+/gm, ({ length }) => ' '.repeat(length / 4)).replace(/\n+/g, '\n')
       : text;
     writeFileSync(whole, narrow, { mode });
   }
