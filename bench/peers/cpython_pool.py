@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""CPython's own Pool: cpython_pool.py task|map|array <warm-up ms> <measured ms>, as bench/probes/pool.ts does it."""
+"""CPython's own Pool: cpython_pool.py task|map|array1|array8|array64 <warm-up ms> <measured ms>, as bench/probes/pool.ts does it."""
 
 import multiprocessing
 import sys
@@ -20,17 +20,17 @@ def main():
             samples = sample(warm_up_ms, measured_ms, 1, lambda _: pool.map(same, range(TASKS), CHUNK), 3)
             report([each / TASKS for each in samples])
             return
-        value = None
-        if mode == "array":
+        value, mib = None, int(mode[5:]) if mode.startswith("array") else 0
+        if mib:
             import numpy
 
-            value = numpy.arange(131072, dtype="f8")
+            value = numpy.arange(mib * 131072, dtype="f8")
 
         def run(count):
             for _ in range(count):
                 pool.apply(same, (value,))
 
-        report(sample(warm_up_ms, measured_ms, 20, run))
+        report(sample(warm_up_ms, measured_ms, -(-20 // max(mib, 1)), run))
 
 
 if __name__ == "__main__":

@@ -227,7 +227,9 @@ const pool: ComparisonProbe = {
     ...[
       ['an empty task in Python', 'task'],
       ['100,000 tasks in Python, each', 'map'],
-      ['1 MiB of floats to Python and back', 'array'],
+      ['1 MiB of floats to Python and back', 'array1'],
+      ['8 MiB of floats to Python and back', 'array8'],
+      ['64 MiB of floats to Python and back', 'array64'],
     ].map(([operation = '', mode = '']) => ({
       operation,
       yardstick: 'CPython',

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 //
-// Pools: `pool.js <pool> task|map|array|cold <warm-up ms> <measured ms>`, with the pool `ours`, `python` (a PythonPool),
-// `workerpool`, `piscina`, or `fork` and `python-import` for `cold`.
+// Pools: `pool.js <pool> task|map|array1|array8|array64|cold <warm-up ms> <measured ms>`, with the pool `ours`, `python`
+// (a PythonPool), `workerpool`, `piscina`, or `fork` and `python-import` for `cold`.
 //
-// `task` is an empty task and its result, one after the other; `array` the same with 1 MiB of floats; `map` is 100,000
-// tasks by two workers, per task. `cold` is the time until four workers of a new pool have each run a task.
+// `task` is an empty task and its result, one after the other; `array1` the same with 1 MiB of floats, `array8` and
+// `array64` with more; `map` is 100,000 tasks by two workers, per task. `cold` is the time until four workers of a new
+// pool have each run a task.
 import { fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
@@ -119,12 +120,13 @@ async function warm(name: string, mode: string | undefined, times: readonly stri
     const values = Array.from({ length: TASKS }, (_, i) => i);
     report(await sample(long, 1, () => map(values), { least: 3, operations: TASKS }));
   } else {
-    const array = Float64Array.from({ length: 131072 }, (_, i) => i);
-    const value = mode !== 'array' ? null : name === 'python' ? mp.pickle.ndarray(array) : array;
+    const mib = Number(/^array(\d+)$/.exec(mode ?? '')?.[1] ?? 0);
+    const array = Float64Array.from({ length: mib * 131072 }, (_, i) => i);
+    const value = mib === 0 ? null : name === 'python' ? mp.pickle.ndarray(array) : array;
     const run = async (count: number): Promise<void> => {
       for (let i = 0; i < count; i++) await pool.run(value);
     };
-    report(await sample(long, 20, run));
+    report(await sample(long, Math.ceil(20 / Math.max(mib, 1)), run));
   }
   await pool.end();
 }

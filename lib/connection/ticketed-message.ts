@@ -7,7 +7,7 @@ import { IncompleteMessage } from './receiving/incomplete-message.js';
 import { deadlineAfter } from '../core/deadline.js';
 import { BusyError, InterruptedError, TimeoutError, UnpicklingError } from '../core/errors.js';
 import { native } from '../native/addon.js';
-import { MessageContext } from '../reduction/attachments.js';
+import { MessageContext, type ArrayCarrier } from '../reduction/attachments.js';
 import type { Codec } from '../serialization/codec.js';
 
 /** The right to a descriptor that another process keeps for the receiver of a message. */
@@ -34,8 +34,9 @@ export class DecodeContext extends MessageContext {
   #tickets: DescriptorTicket[] | undefined;
 
   /** @param descriptors Those that were collected, in the order of their tickets. Each use takes one out. */
-  constructor(descriptors?: number[]) {
+  constructor(descriptors?: number[], carrier?: ArrayCarrier) {
     super();
+    this.carrier = carrier;
     this.#descriptors = descriptors;
   }
 
@@ -59,6 +60,7 @@ export class DeferredMessage extends IncompleteMessage {
   readonly #tickets: readonly DescriptorTicket[];
   readonly #codec: Codec;
   readonly #message: Buffer;
+  readonly #carrier: ArrayCarrier | undefined;
   readonly #fds: number[] = [];
   /** When collecting fails. It begins with the first attempt. */
   #limit: number | undefined;
@@ -69,11 +71,12 @@ export class DeferredMessage extends IncompleteMessage {
   #dropped = false;
 
   /** @param message The message, in memory that may be kept. */
-  constructor(tickets: readonly DescriptorTicket[], codec: Codec, message: Buffer) {
+  constructor(tickets: readonly DescriptorTicket[], codec: Codec, message: Buffer, carrier?: ArrayCarrier) {
     super();
     this.#tickets = tickets;
     this.#codec = codec;
     this.#message = message;
+    this.#carrier = carrier;
   }
 
   /** Also after a failure, which `open` throws. */
@@ -106,7 +109,7 @@ export class DeferredMessage extends IncompleteMessage {
 
   /** Decodes the message again, with its descriptors. Throws if one of them could not be collected. */
   open(): unknown {
-    const context = new DecodeContext(this.#fds);
+    const context = new DecodeContext(this.#fds, this.#carrier);
     try {
       if (this.#failure !== undefined) throw this.#failure.error;
       return this.#codec.fromOwned(this.#message, context);

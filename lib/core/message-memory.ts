@@ -57,6 +57,11 @@ export function allocateReceived(size: number): Buffer {
   return allocateLarge(size, size < LARGE_BYTES ? 0 : RECEIVED_OFFSET);
 }
 
+/** The same, as the whole of a buffer. */
+export function allocateWhole(size: number): ArrayBuffer {
+  return (size < LARGE_BYTES ? Buffer.allocUnsafeSlow(size) : allocateLarge(size, 0)).buffer as ArrayBuffer;
+}
+
 /** Uninitialised memory for a message that is made by copying, and is not handed out. */
 export function allocateCopied(size: number): Buffer {
   return size < LARGE_BYTES ? Buffer.allocUnsafe(size) : allocateLarge(size, COPIED_OFFSET);

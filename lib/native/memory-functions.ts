@@ -19,6 +19,13 @@ export interface NativeMemory {
   /** Copies from a block, or into it. Returns how many bytes. */
   read(id: number, offset: number, into: Uint8Array): number;
   write(id: number, offset: number, from: Uint8Array): number;
+  /** Makes a block without a name, of a file that can grow behind the block. It takes no space of /dev/shm. */
+  createGrowing(size: number): number;
+  /** Copies from any place of the file of a block, and into it: 0, or a negated errno. */
+  readAt(id: number, at: number, into: Uint8Array): number;
+  writeAt(id: number, at: number, from: Uint8Array): number;
+  /** Gives back what the file has behind the block. */
+  shrink(id: number): number;
   detach(buffer: ArrayBuffer): void;
   /** The memory stays mapped for as long as a buffer over it is not detached. */
   close(id: number): void;

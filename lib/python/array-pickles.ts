@@ -25,6 +25,9 @@ const EVALUATE = new PythonGlobal('builtins', 'eval');
 const MODULE = 'multiprocessing.shared_memory';
 const MEMORY = 'SharedMemory';
 
+/** The module that pool_worker.py runs in. */
+export const POOL = '<node-multiprocessing>';
+
 /** Finds the module of arrays.py, or makes it, and calls its function. Another version of the package has another module. */
 const CODE =
   '(lambda m,n:(m.get(n)or m.setdefault(n,(lambda t:vars(t).update(source=source,code=code)or exec(source,vars(t))or t)' +
@@ -65,7 +68,12 @@ export function reduceInMessage(object: object, context: FormatContext | undefin
       context.onSettled(settled);
     },
   };
-  if (shareableName(object) !== MEMORY) return reduceSharedArray(object, exporter);
+  if (shareableName(object) !== MEMORY) {
+    // A Uint8Array without a shape is bytes.
+    const isBytes = object instanceof Uint8Array && !('shape' in object);
+    const shared = isBytes ? undefined : reduceSharedArray(object, exporter);
+    return shared ?? (context.carrier?.put(object, context) as PythonObject | undefined);
+  }
   const { name } = reduceObject(object as Reducible, exporter) as SharedMemoryDescriptor;
   return reduce(new PythonGlobal(MODULE, MEMORY), [name]);
 }
@@ -74,6 +82,15 @@ export function reduceInMessage(object: object, context: FormatContext | undefin
 export const sharedReducers: Readonly<Record<string, Readonly<Record<string, Reducer>>>> = {
   [MODULE]: {
     [MEMORY]: { call: ([name]) => rebuildObject({ type: MEMORY, name }, 'memory', described) },
+  },
+  [POOL]: {
+    take: {
+      call([at, kind, shape], _budget, _keywords, context) {
+        const carrier = context instanceof MessageContext ? context.carrier : undefined;
+        if (carrier === undefined) throw new TypeError('only a pool has such arrays');
+        return carrier.take(at, kind, shape);
+      },
+    },
   },
   builtins: {
     eval: {

@@ -4,43 +4,76 @@
 # nothing needs to be installed for Python, and the first one makes a module of it. It uses the standard library of 3.8 to
 # 3.13, and numpy.
 #
-# native/shared_memory/array_block.h describes the blocks. A block stays in use while its mapping has a shared lock on the open
-# file; the mapping ends with the last array over it. An array that goes on to another process is written as it came. That is
-# so only for arrays in such a block, and only in processes that have received one.
+# native/shared_memory/array_block.h describes the blocks. A block stays in use while this process has a shared lock on the open
+# file, which ends with the last array over it. The mapping may stay for the next message with the block, since the first use
+# of each page of a mapping costs more than a copy. An array that goes on to another process is written as it came. That is so
+# only for arrays in such a block, and only in processes that have received one.
 #
 # The namespace has `source` and `code`, the texts that a pickle has.
 # globals: source, code
-import _thread, fcntl, itertools, mmap, os, weakref
+import fcntl, itertools, mmap, os, sys, threading, weakref
 from multiprocessing import reduction
 
 HEADER, GENERATION, FIRST, END = 4096, 5, 256, 512
+# How many mappings wait for their next use, and their bytes.
+COUNT, BYTES = 8, 1 << 26
 # What Node has typed arrays for.
 KINDS = {'b1', 'i1', 'i2', 'i4', 'i8', 'u1', 'u2', 'u4', 'u8', 'f4', 'f8', 'c8', 'c16', 'M8', 'm8'}
 
-blocks, lock, numbers = weakref.WeakValueDictionary(), _thread.allocate_lock(), itertools.count(1)
+# The death of an array, which releases its block, may come at any point, also while this thread has the lock.
+blocks, idle, lock, numbers = weakref.WeakValueDictionary(), {}, threading.RLock(), itertools.count(1)
 
 
 class Block(mmap.mmap):
-    """The mapping of a block: the base of all arrays in it."""
+    """The mapping of a block."""
+
+    # Whether no other process has its open file.
+    alone, path = True, None
+
+    def __del__(self, close=os.close):
+        if self.path:
+            close(self.fd)
+
+    def unuse(self, number, is_ending=sys.is_finalizing):
+        # The variables of this module have gone then.
+        if is_ending():
+            return
+        with lock:
+            del self.refs[number]
+            # A lock that a forked process shares ends with the descriptors of both.
+            if self.refs or not self.alone or len(self) > BYTES:
+                return
+            fcntl.flock(self.fd, fcntl.LOCK_UN)
+            idle[self.path] = self
+            while len(idle) > COUNT or sum(map(len, idle.values())) > BYTES:
+                del idle[next(iter(idle))]
 
 
 def open_block(path):
-    block = blocks.get(path)
-    if block is None:
+    block = idle.pop(path, None) or blocks.get(path)
+    # The name may be that of another file by now.
+    if block is None or not os.fstat(block.fd).st_nlink:
         fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         try:
-            # The mapping has a copy of the descriptor.
-            fcntl.flock(fd, fcntl.LOCK_SH)
             block = Block(fd, 0)
-        finally:
+        except BaseException:
             os.close(fd)
-        block.path = path
+            raise
+        block.fd, block.path, block.refs = fd, path, {}
     return block
 
 
 def load(path, generation, word, ticket, dtype, shape, offset):
+    import numpy
     with lock:
         block = open_block(path)
+        # From here on the end of another array does not take the lock away.
+        number = next(numbers)
+        block.refs[number] = None
+        fcntl.flock(block.fd, fcntl.LOCK_SH)
+        # An array of numpy takes no part in garbage collection, so the reference tells of its end and not of an attempt.
+        root = numpy.ndarray(len(block), 'u1', block)
+        block.refs[number] = weakref.ref(root, lambda _: block.unuse(number))
         with memoryview(block) as whole, whole[:HEADER] as page, page.cast('Q') as words:
             current = words[GENERATION]
             if words[word] == ticket:
@@ -49,9 +82,8 @@ def load(path, generation, word, ticket, dtype, shape, offset):
             raise OSError('A shared array was given up before its message was received')
         block.generation = generation
         blocks[path] = block
-    import numpy
     reduction.ForkingPickler.register(numpy.ndarray, reduce_array)
-    return numpy.ndarray(shape, dtype, block, HEADER + offset)
+    return numpy.ndarray(shape, dtype, root, HEADER + offset)
 
 
 def reduce_array(array):
@@ -91,9 +123,16 @@ def add_ticket(block):
     raise OSError('Too many messages with a shared array are on their ways')
 
 
+def forking():
+    idle.clear()
+    for block in list(blocks.values()):
+        block.alone = False
+
+
 def forked():
     global lock
-    lock = _thread.allocate_lock()
+    lock = threading.RLock()
+    idle.clear()
 
 
-os.register_at_fork(after_in_child=forked)
+os.register_at_fork(before=forking, after_in_child=forked)

@@ -8,6 +8,7 @@ import type { ReportedFailure } from '../core/error-report.js';
 import { RemoteError } from '../core/pool-errors.js';
 import { fromWorker, type Control, type TaskMessage, type WorkerMessage } from '../pool/protocol.js';
 import { WorkerLink } from '../pool/worker-link.js';
+import type { PoolMemory } from './pool-memory.js';
 import type { MessageContext } from '../reduction/attachments.js';
 import { builtIn } from '../serialization/codec.js';
 
@@ -47,16 +48,23 @@ function made(make: () => unknown): () => unknown {
 
 export class PythonLink extends WorkerLink {
   readonly #control: Connection<never, never>;
+  readonly #memory: PoolMemory;
 
-  constructor(tasks: Connection, control: Connection<never, never>) {
+  constructor(tasks: Connection, control: Connection<never, never>, memory: PoolMemory) {
     super(tasks);
     this.#control = control;
+    this.#memory = memory;
   }
 
   sendTask(task: TaskMessage, message: MessageContext): Promise<void> {
     const { ticket, target, args, kwargs = {}, mode, credits, logs, context = {}, progress } = task;
     const row = [ticket, target, args, kwargs, mode, credits, logs, context, progress];
-    return this.send(message, row);
+    let isEncoded = true;
+    message.carrier = this.#memory;
+    message.onFailure(() => (isEncoded = false));
+    const sent = this.send(message, row);
+    if (isEncoded) this.#memory.sent();
+    return sent;
   }
 
   control(kind: Control, ticket: number, count = 0): void {
@@ -89,6 +97,7 @@ export class PythonLink extends WorkerLink {
   override close(): void {
     super.close();
     this.#control.close({ discard: true });
+    this.#memory.close();
   }
 
   protected receive(): WorkerMessage | undefined {
@@ -96,13 +105,24 @@ export class PythonLink extends WorkerLink {
     if (bytes === undefined) return undefined;
     // Behind the pickle, which ends by itself.
     const kind = bytes[bytes.length - 1] ?? fromWorker.failed;
-    const context = new DecodeContext();
+    const context = new DecodeContext(undefined, this.#memory);
     let read = made(() => builtIn.pickle.fromOwned(bytes, context));
-    if (context.tickets === undefined) return { kind, read };
+    if (context.tickets === undefined) {
+      this.#received(kind);
+      return { kind, read };
+    }
     // Connections, whose descriptors the worker hands out.
-    const deferred = new DeferredMessage(context.tickets, builtIn.pickle, bytes);
+    const deferred = new DeferredMessage(context.tickets, builtIn.pickle, bytes, this.#memory);
     const collected = new Promise<void>((resolve) => void deferred.advance(undefined, resolve));
-    const whole = collected.then(() => void (read = made(() => deferred.open())));
+    const whole = collected.then(() => {
+      read = made(() => deferred.open());
+      this.#received(kind);
+    });
     return { kind, whole, read: () => read() };
+  }
+
+  #received(kind: number): void {
+    const endsTask = kind === fromWorker.done || kind === fromWorker.error;
+    if (endsTask || kind === fromWorker.item) this.#memory.received(endsTask);
   }
 }

@@ -9,7 +9,7 @@
 #
 # The namespace has what pool_messages.py has; `__file__`, the name under which both files were compiled; `control`, a Connection
 # for what the pool says about a running task; and `setup`, a dict.
-# globals: __file__, tasks, control, setup, send, write, receive
+# globals: __file__, tasks, memory, control, setup, send, dumps, write, receive
 import contextlib, functools, importlib, multiprocessing, os, pickle, signal, struct, sys, threading, time, traceback
 from multiprocessing import pool, reduction
 
@@ -23,6 +23,8 @@ NOTHING = contextlib.nullcontext()
 pid = os.getpid()
 # Else a process that the function forks could hide from the pool what this one has not read when it ends.
 os.register_at_fork(after_in_child=tasks.close)
+if memory:
+    os.register_at_fork(after_in_child=memory.close)
 main_thread = threading.get_ident()
 
 
@@ -186,7 +188,7 @@ def items(made):
                 item = next(iterator)
             except StopIteration:
                 return
-            send(ITEM, item)
+            write(ITEM, dumps(item))
     finally:
         close = getattr(iterator, 'close', None)
         if close is not None:
@@ -201,7 +203,7 @@ async def async_items(made):
                 item = await iterator.__anext__()
             except StopAsyncIteration:
                 return
-            send(ITEM, item)
+            write(ITEM, dumps(item))
     finally:
         close = getattr(iterator, 'aclose', None)
         if close is not None:
@@ -280,7 +282,7 @@ def outcome_of(data):
     if os.getpid() != pid:
         os._exit(0)  # A process that the function has forked came back from it.
     try:
-        return kind, reduction.ForkingPickler.dumps(value, 4)
+        return kind, dumps(value)
     except BaseException as error:
         try:
             error = pool.MaybeEncodingError(error, value)

@@ -15,6 +15,7 @@ import type { Launched, Launcher } from '../pool/pool-worker.js';
 import { Scheduler } from '../pool/scheduler.js';
 import { PythonGlobal, reduce } from '../serialization/pickle/nodes.js';
 import { PythonLink } from './pool-link.js';
+import { PoolMemory } from './pool-memory.js';
 import { source as messages } from './pool_messages.js';
 import { source as worker } from './pool_worker.js';
 import { checkPythonTarget, isPythonName, PythonProcess } from './python-process.js';
@@ -80,7 +81,9 @@ class PythonLauncher implements Launcher {
     const [theirControl, control] = Pipe<never>(false, { serialization: 'pickle' });
     const code = reduce(compile, [messages + worker, FILE, 'exec']);
     const names = { __name__: '<node-multiprocessing>', __file__: FILE };
-    const globals = { ...names, tasks: theirTasks, control: theirControl, setup: this.#setup };
+    const memory = new PoolMemory();
+    const file = memory.exists ? memory : null;
+    const globals = { ...names, tasks: theirTasks, control: theirControl, memory: file, setup: this.#setup };
     try {
       const process = new PythonProcess({
         ...this.#python,
@@ -95,10 +98,11 @@ class PythonLauncher implements Launcher {
       process.mayHaveChildren = true;
       process.onEnded = onEnd;
       process.start();
-      return { process, link: new PythonLink(tasks, control) };
+      return { process, link: new PythonLink(tasks, control, memory) };
     } catch (error) {
       tasks.close();
       control.close();
+      memory.close();
       throw error;
     } finally {
       theirTasks.close();

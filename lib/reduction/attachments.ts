@@ -14,8 +14,17 @@ import {
   type TransferableSemaphore,
 } from './exporters.js';
 
+/** Carries large arrays beside the messages of a channel. */
+export interface ArrayCarrier {
+  /** What stands for an array in the message; undefined if the array has to be part of it. */
+  put(object: object, context: MessageContext): object | undefined;
+  /** The array of which a message says where it is. The arguments are not checked yet. */
+  take(at: unknown, kind: unknown, shape: unknown): object;
+}
+
 /** One message, while it is made and on its way. */
 export class MessageContext {
+  carrier: ArrayCarrier | undefined;
   /** The native id of the endpoint over which it goes; -1 if that is not known. */
   readonly endpoint: number;
   #undo: (() => void)[] | undefined;

@@ -151,6 +151,38 @@ napi_value Write(napi_env env, napi_callback_info info) {
   return args.Return(static_cast<int64_t>(size));
 }
 
+// createGrowing(size)
+napi_value CreateGrowing(napi_env env, napi_callback_info info) {
+  const Args<1> args(env, info);
+  std::unique_ptr<SharedBlock> block;
+  const int status = SharedBlock::CreateGrowing(args.Size(0), &block);
+  return args.Return(Add(args.addon(), status, std::move(block)));
+}
+
+// readAt(id, at, into)
+napi_value ReadAt(napi_env env, napi_callback_info info) {
+  const Args<3> args(env, info);
+  const SharedBlock* block = Find(args);
+  const Bytes into = args.Bytes(2);
+  if (block == nullptr) return args.Return(-EBADF);
+  return args.Return(block->Read(into.data, into.size, static_cast<off_t>(args.Size(1))));
+}
+
+// writeAt(id, at, from)
+napi_value WriteAt(napi_env env, napi_callback_info info) {
+  const Args<3> args(env, info);
+  const SharedBlock* block = Find(args);
+  const Bytes from = args.Bytes(2);
+  if (block == nullptr) return args.Return(-EBADF);
+  return args.Return(block->Write(from.data, from.size, static_cast<off_t>(args.Size(1))));
+}
+
+napi_value Shrink(napi_env env, napi_callback_info info) {
+  const Args<1> args(env, info);
+  const SharedBlock* block = Find(args);
+  return args.Return(block == nullptr ? -EBADF : block->Shrink());
+}
+
 // detach(arrayBuffer)
 napi_value Detach(napi_env env, napi_callback_info info) {
   const Args<1> args(env, info);
@@ -169,9 +201,22 @@ napi_value Close(napi_env env, napi_callback_info info) {
 void ExportSharedMemoryApi(napi_env env, napi_value exports) {
   napi_value object = ExportObject(env, exports, "memory");
   const NamedFunction functions[] = {
-      {"create", Create}, {"open", Open},   {"adopt", Adopt},   {"unlink", Unlink},
-      {"size", Size},     {"fd", Fileno},   {"view", View},     {"viewShared", ViewShared},
-      {"read", Read},     {"write", Write}, {"detach", Detach}, {"close", Close},
+      {"create", Create},
+      {"open", Open},
+      {"adopt", Adopt},
+      {"unlink", Unlink},
+      {"size", Size},
+      {"fd", Fileno},
+      {"view", View},
+      {"viewShared", ViewShared},
+      {"read", Read},
+      {"write", Write},
+      {"detach", Detach},
+      {"close", Close},
+      {"createGrowing", CreateGrowing},
+      {"readAt", ReadAt},
+      {"writeAt", WriteAt},
+      {"shrink", Shrink},
   };
   ExportFunctions(env, object, functions);
 }

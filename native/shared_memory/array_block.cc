@@ -14,6 +14,7 @@
 #include "os/processes.h"
 #include "registers/register_file.h"
 #include "registers/register_folder.h"
+#include "shared_memory/shared_file.h"
 #include "util/steps.h"
 
 namespace mp {
@@ -207,7 +208,11 @@ bool ArrayBlock::Reclaim() noexcept {
   return is_free;
 }
 
-void ArrayBlock::Unlink() noexcept { ::unlink((folder_ + '/' + file_).c_str()); }
+void ArrayBlock::Unlink() noexcept {
+  ::unlink((folder_ + '/' + file_).c_str());
+  // Python keeps mappings of blocks that it does not use.
+  platform::EmptyFile(fd_.get(), kHeaderBytes);
+}
 
 void ArrayBlock::RemoveIfDeserted(int folder, const std::string& file, uint32_t sender) noexcept {
   UniqueFd fd;
@@ -223,7 +228,9 @@ void ArrayBlock::RemoveIfDeserted(int folder, const std::string& file, uint32_t 
                                         header[kOwner + 1].load(), header[kOwner + 2].load()};
   if (!platform::IsDead(owner) || Lock(fd.get(), LOCK_EX | LOCK_NB) < 0) return;
   if (sender != 0) EndTicketsOf(header, sender);
-  if (!HasTickets(header)) ::unlinkat(folder, file.c_str(), 0);
+  if (HasTickets(header)) return;
+  ::unlinkat(folder, file.c_str(), 0);
+  platform::EmptyFile(fd.get(), kHeaderBytes);
 }
 
 }  // namespace mp

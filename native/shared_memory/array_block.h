@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 //
 // Blocks of shared memory for arrays that go from process to process. A block is a file beside the
-// register of a family. It is in use while a process maps it or a message names it.
+// register of a family. It is in use while a process has a lock on it or a message names it.
 //
-// A process that maps a block has a shared lock (flock) on an open file of its own, which the
+// A process that uses a block has a shared lock (flock) on an open file of its own, which the
 // mapping keeps, too: however the process ends, the kernel takes the lock away. A child of fork()
-// shares the mapping and the lock. A message has a ticket, a number in the first page of the block.
-// The receiver of the message maps the block and then clears the ticket.
+// shares the mapping and the lock. A process may map a block that it does not use. A message has a
+// ticket, a number in the first page of the block. The receiver of the message maps the block and
+// then clears the ticket.
 //
 // Words 8 to 255 of that page are for tickets of this package, taken by compare-and-swap. The rest
 // is for those of Python (lib/python/arrays.py), which are taken under a lock on the file.

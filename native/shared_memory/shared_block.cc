@@ -35,6 +35,17 @@ int CreateByName(Family& family, const Resource& resource, off_t size, UniqueFd*
   return status;
 }
 
+// Repeats a copy until all bytes are copied.
+template <typename Move>
+int MoveAll(size_t size, Move move) noexcept {
+  for (size_t done = 0; done < size;) {
+    const ssize_t n = sys::RetryOnInterrupt([&] { return move(done); });
+    if (n <= 0) return n < 0 ? static_cast<int>(n) : -EPROTO;
+    done += static_cast<size_t>(n);
+  }
+  return 0;
+}
+
 }  // namespace
 
 SharedMapping::SharedMapping(void* address, size_t size)
@@ -87,6 +98,29 @@ int SharedBlock::Create(const std::string& name, size_t size, std::unique_ptr<Sh
 int SharedBlock::CreateUnnamed(size_t size, std::unique_ptr<SharedBlock>* out) {
   UniqueFd fd(platform::MakeMemoryFile("mp-shared", static_cast<off_t>(size)));
   return fd ? Over(&fd, out) : fd.get();
+}
+
+int SharedBlock::CreateGrowing(size_t size, std::unique_ptr<SharedBlock>* out) {
+  UniqueFd fd(platform::MakeGrowingFile(static_cast<off_t>(size)));
+  return fd ? Over(&fd, out) : fd.get();
+}
+
+int SharedBlock::Read(void* into, size_t size, off_t at) const noexcept {
+  return MoveAll(size, [&](size_t done) {
+    return ::pread(fd_.get(), static_cast<char*>(into) + done, size - done,
+                   at + static_cast<off_t>(done));
+  });
+}
+
+int SharedBlock::Write(const void* from, size_t size, off_t at) const noexcept {
+  return MoveAll(size, [&](size_t done) {
+    return ::pwrite(fd_.get(), static_cast<const char*>(from) + done, size - done,
+                    at + static_cast<off_t>(done));
+  });
+}
+
+int SharedBlock::Shrink() const noexcept {
+  return ::ftruncate(fd_.get(), static_cast<off_t>(mapping_->size())) < 0 ? -errno : 0;
 }
 
 int SharedBlock::Open(const std::string& name, std::unique_ptr<SharedBlock>* out) {

@@ -45,11 +45,20 @@ class SharedBlock {
   static int Create(const std::string& name, size_t size, std::unique_ptr<SharedBlock>* out);
   // Makes a block without a name, which cannot shrink.
   static int CreateUnnamed(size_t size, std::unique_ptr<SharedBlock>* out);
+  // Makes a block without a name whose file can grow behind the block, for Read() and Write().
+  static int CreateGrowing(size_t size, std::unique_ptr<SharedBlock>* out);
   // Opens a block that exists. It stays registered as it is.
   static int Open(const std::string& name, std::unique_ptr<SharedBlock>* out);
   // Opens the block of a descriptor, which is released without being closed if that fails.
   static int Adopt(UniqueFd fd, std::unique_ptr<SharedBlock>* out);
   static int Unlink(const std::string& name);
+
+  // Copy from any place of the file, and into it: all bytes, or -errno (-EPROTO where it ends
+  // before).
+  int Read(void* into, size_t size, off_t at) const noexcept;
+  int Write(const void* from, size_t size, off_t at) const noexcept;
+  // Gives back what the file has behind the block.
+  int Shrink() const noexcept;
 
   int fd() const noexcept { return fd_.get(); }
   const std::shared_ptr<SharedMapping>& mapping() const noexcept { return mapping_; }

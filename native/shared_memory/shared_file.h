@@ -17,4 +17,11 @@ int MakeSharedFile(off_t size) noexcept;
 // file cannot get a name later.
 int NameSharedFile(int fd, const std::string& name) noexcept;
 
+// Gives back the memory behind `offset` of a file, which keeps its size: zeros take its place.
+void EmptyFile(int fd, off_t offset) noexcept;
+
+// A new file without a name that takes no space of /dev/shm, has `size` bytes and can grow and
+// shrink. Close-on-exec, and no standard stream's number. -ENOSYS where the system has none.
+int MakeGrowingFile(off_t size) noexcept;
+
 }  // namespace mp::platform

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -35,6 +38,23 @@ int NameSharedFile(int fd, const std::string& name) noexcept {
   if (::linkat(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), AT_SYMLINK_FOLLOW) == 0) return 0;
   // Without /proc, or where a filter refuses the call.
   return errno == ENOENT || sys::IsRefused(-errno) ? -ENOSYS : -errno;
+}
+
+void EmptyFile(int fd, off_t offset) noexcept {
+  struct stat info {};
+  if (FileStatus(fd, &info) < 0 || info.st_size <= offset) return;
+  (void)::fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, info.st_size - offset);
+}
+
+int MakeGrowingFile(off_t size) noexcept {
+  // Writing beyond a limit on files (ulimit -f) would raise SIGXFSZ.
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_FSIZE, &limit) < 0 || limit.rlim_cur != RLIM_INFINITY) return -EFBIG;
+  UniqueFd fd(::memfd_create("mp-arrays", MFD_CLOEXEC));
+  if (!fd) return -errno;
+  if (fd.get() <= STDERR_FILENO) fd.Reset(sys::Duplicate(fd.get()));
+  const int status = fd ? AllocateFile(fd.get(), size) : fd.get();
+  return status < 0 ? status : fd.Release();
 }
 
 }  // namespace mp::platform

@@ -115,6 +115,20 @@ describe('Shared memory with peers', () => {
         });
       }
 
+      it('_TestArray.test_getobj_getlock_obj: a lock that it was given goes along, or its own', async () => {
+        for (const lock of [closing(new mp.Lock()), undefined]) {
+          const array = closing(new mp.Array('i', [1, 2], { lock }));
+          expect(array.getLock()).to.be.instanceOf(lock === undefined ? mp.RLock : mp.Lock);
+          const talk = start(side, 'addUp', array);
+          await talk.conn.recv();
+          expect([array.getObj().slice(), array.slice()]).to.deep.equal([
+            [1, 3],
+            [1, 3],
+          ]);
+          await ends(talk);
+        }
+      });
+
       it('_TestSharedCTypes.test_sharedctypes: several objects, with a lock in common', async () => {
         const lock = closing(new mp.Lock());
         const x = closing(new mp.Value('i', 7, { lock }));
@@ -152,6 +166,19 @@ describe('Shared memory with peers', () => {
         await ends(talk);
         expect(blocks()).to.deep.equal([shm.name]);
         shm.unlink();
+      });
+
+      it('_TestSharedMemory.test_shared_memory_pickle_unpickle: is one block in a message, and none when dead', async () => {
+        const talk = start(side, 'openAll');
+        const shm = closing(new mp.SharedMemory({ create: true, size: 10 }));
+        shm.write(Buffer.from('alive'));
+        await talk.conn.send(shm);
+        expect(Buffer.from((await talk.conn.recv()) as Uint8Array).toString()).to.equal('alive');
+        expect(shm.buf[0]).to.equal(1);
+        shm.unlink();
+        await talk.conn.send(shm);
+        expect(await talk.conn.recv()).to.equal('dead');
+        await ends(talk);
       });
 
       it('_TestSharedMemory: a child makes a block that this process opens by its name', async () => {
@@ -200,6 +227,31 @@ describe('Shared memory with peers', () => {
         await ends(talk);
         expect(barrier.broken).to.equal(false);
         expect((await Promise.all([barrier.wait(), barrier.wait()])).sort()).to.deep.equal([0, 1]);
+      });
+
+      it('_TestBarrier.test_abort_and_reset: after both it is as new, for all', async () => {
+        const barrier = closing(new mp.Barrier(3));
+        const breaker = start(side, 'breakBarrier', barrier, 'abort');
+        await breaker.conn.recv();
+        const waiting = barrier.wait();
+        await breaker.conn.send('go');
+        await rejects(waiting, { code: 'ERR_MP_BROKEN_BARRIER' });
+        expect(await breaker.conn.recv()).to.equal('done');
+        await barrier.reset();
+        const talks = [start(side, 'passBarrier', barrier, 1), start(side, 'passBarrier', barrier, 1)];
+        const indices = await Promise.all([barrier.wait(), ...talks.map(({ conn }) => conn.recv())]);
+        expect(indices.sort()).to.deep.equal([0, 1, 2]);
+        await ends(breaker, ...talks);
+      });
+
+      it('_TestBarrier.test_thousand: is passed a thousand times, and not once by one alone', async () => {
+        const barrier = closing(new mp.Barrier(2));
+        const talk = start(side, 'passBarrier', barrier, 1000);
+        for (let i = 0; i < 1000; i++) {
+          const [ours, theirs] = await Promise.all([barrier.wait(), talk.conn.recv()]);
+          expect(ours + (theirs as number)).to.equal(1);
+        }
+        await ends(talk);
       });
 
       it('_TestBarrier.test_timeout: a wait that is too long breaks it for the others', async () => {

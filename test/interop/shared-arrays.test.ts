@@ -22,6 +22,9 @@ export function blocks(): string[] {
   return folders.flatMap((folder) => readdirSync(folder)).filter((file) => file.includes('.array.'));
 }
 
+/** The size of the file for 100,000 floats. */
+const SIZE = 4096 + 7 * 2 ** 17;
+
 const made: ArrayBufferView[] = [];
 
 function keep<T extends ArrayBufferView>(array: T): T {
@@ -158,6 +161,29 @@ for (const { numpy, version, path } of numpyPythons()) {
         expect(native.arrays.trim()).to.equal(false);
         await call('end_fork');
         await endAll();
+      }),
+    );
+
+    it(
+      'the mapping in Python stays for the next message, and neither the use of the memory nor the memory',
+      withWorker(async (call) => {
+        const array = sharedArray(Float64Array, 100_000);
+        await call('describe', array.subarray(0, 1));
+        expect(await call('mapped')).to.deep.equal([[1, SIZE]]);
+        sharedArray.release(array);
+        await turns();
+        const again = sharedArray(Float64Array, 100_000);
+        expect([blocks().length, again.length]).to.deep.equal([1, 100_000]);
+        again[0] = 7;
+        expect(((await call('describe', again.subarray(0, 1))) as unknown[]).at(-1)).to.deep.equal([7]);
+        sharedArray.release(again);
+        await turns();
+        expect(native.arrays.trim()).to.equal(true);
+        expect([blocks(), await call('mapped')]).to.deep.equal([[], [[0, 4096]]]);
+        for (let i = 0; i < 10; i++) {
+          expect(await call('give', keep(sharedArray.from(Int8Array.of(i))))).to.deep.equal(made.at(-1));
+        }
+        expect(await call('mapped')).to.have.length(8);
       }),
     );
 

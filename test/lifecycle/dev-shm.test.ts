@@ -9,7 +9,7 @@ import { expect } from 'chai';
 import { attach, describe as describeObject, Lock } from 'node-multiprocessing';
 import { rmSync } from 'node:fs';
 
-import { foreignEnv, packageRoot, throws, type Peer } from '../helpers/index.js';
+import { foreignEnv, numpyPythons, packageRoot, throws, type Peer } from '../helpers/index.js';
 import { allFailed, allSucceeded, classes, node, printed, spawnAfter } from './support/dev-shm.js';
 import type { Report } from './support/programs.js';
 
@@ -57,6 +57,18 @@ describe('Semaphores', function () {
       allFailed(before, classes, 'ENOSPC', '/dev/shm is full');
       expect(half).to.deep.equal([]);
       allSucceeded(after, classes);
+    });
+
+    it('are not needed for the large arrays of a pool, which a full one does not stop', async function () {
+      const [python] = numpyPythons();
+      if (python === undefined) this.skip();
+      const options = JSON.stringify({ python: python.path, target: 'numpy:flip', processes: 1 });
+      const body = `
+        const pool = new mp.PythonPool(${options});
+        const flipped = await pool.apply([mp.pickle.ndarray(Float64Array.from({ length: 1e6 }, (_, i) => i))]);
+        print([flipped[0], flipped.length]);
+        await pool.terminate();`;
+      expect(await printed(elsewhere(FULL, body))).to.deep.equal([999_999, 1e6]);
     });
 
     it('go on if it fills up, and a closed semaphore makes room', async () => {

@@ -85,6 +85,16 @@ export async function make(conn: Conn): Promise<void> {
   await conn.send('unlinked');
 }
 
+/** Gets a block that exists, and one that does not any more. */
+export async function openAll(conn: Conn): Promise<void> {
+  using shm = (await conn.recv()) as mp.SharedMemory;
+  const begin = shm.read(0, 5);
+  shm.buf[0] = 1;
+  await conn.send(begin);
+  const error = await conn.recv().catch((failure: unknown) => failure);
+  if (error instanceof mp.UnpicklingError) await conn.send('dead');
+}
+
 /** Makes a block, and is killed with it. */
 export async function makeAndStay(conn: Conn): Promise<void> {
   const shm = new mp.SharedMemory({ create: true, size: 100 });

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 #
 # Functions that get arrays over shared memory (test/interop/shared-arrays.test.ts).
-import os, signal, sys, threading, time
+import os, pickle, signal, sys, threading, time
 import numpy
 from multiprocessing import Process
 from multiprocessing.shared_memory import SharedMemory
@@ -141,3 +141,62 @@ def end_with(how, conn, queue, array):
         time.sleep(1000)
     if how == 'thread':
         threading.Thread(target=lambda: [array[:1].fill(2) for _ in iter(int, 1)], daemon=True).start()
+
+
+def mapped():
+    """How many names each mapped file of a block has, and the bytes of memory."""
+    files = [name for name in os.listdir('/proc/self/fd') if '.array.' in os.path.realpath('/proc/self/fd/' + name)]
+    found = {(info.st_ino, info.st_nlink, info.st_blocks * 512) for info in (os.stat('/proc/self/fd/' + name) for name in files)}
+    return [list(each[1:]) for each in found]
+
+
+def own(array):
+    """What the function got of a large array, which it changes and keeps."""
+    kept.append(array)
+    numbers = numpy.asarray(array) if not isinstance(array, bytes) else numpy.frombuffer(array, 'u1')
+    got = [type(array).__name__, numbers.dtype.str, list(numbers.shape), numbers.flags.c_contiguous,
+           numbers[..., :3].reshape(-1)[:3].tolist(), numbers.reshape(-1)[-1].item()]
+    if not isinstance(array, bytes):
+        numbers[...] = 9
+    return got
+
+
+def large(length):
+    """Arrays of several orders and types, and their pickles."""
+    made = numpy.arange(2.0 * length).reshape(2, length)
+    fixed = made.copy()
+    fixed.flags.writeable = False
+    kept.append(made)
+    arrays = {'made': made, 'again': made, 'fortran': numpy.asfortranarray(made), 'turned': made.T, 'step': made[:, ::2],
+              'fixed': fixed, 'foreign': made.astype('>f8'), 'half': (made % 100).astype('f2'), 'flags': made > 1,
+              'complex': made.astype('c16'), 'dates': made.astype('M8[ms]'), 'small': made[0, :3], 'row': made[1]}
+    return arrays, {name: pickle.dumps(array, 4) for name, array in arrays.items()}
+
+
+def change():
+    for array in kept:
+        array[...] = -1
+
+
+def records(length):
+    """An array that Node cannot read, beside one that it can."""
+    return numpy.ones(length), numpy.zeros(length, [('a', 'f8'), ('b', 'i4')])
+
+
+def no_pickle(length):
+    return numpy.ones(length), threading.Lock()
+
+
+def items(count, length):
+    for i in range(count):
+        yield [numpy.full(length, i + 0.5), numpy.full(length, -i - 0.5)]
+
+
+def total(arrays):
+    return [float(array[0] + array[-1]) for array in arrays]
+
+
+def killed(length):
+    threading.Timer(0.002, lambda: os.kill(os.getpid(), signal.SIGKILL)).start()
+    while True:
+        yield numpy.ones(length)

@@ -64,6 +64,19 @@ def make(conn):
     conn.send('unlinked')
 
 
+def open_all(conn):
+    """Gets a block that exists, and one that does not any more."""
+    shm = conn.recv()
+    begin = bytes(shm.buf[:5])
+    shm.buf[0] = 1
+    conn.send(begin)
+    try:
+        conn.recv()
+    except FileNotFoundError:
+        conn.send('dead')
+    shm.close()
+
+
 def change_list(items, conn):
     conn.send([type(items).__name__, list(items), items.format])
     items[0] = 'x'

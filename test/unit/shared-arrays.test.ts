@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // Arrays over shared memory within Node: arguments of the functions, channels, queues, children, threads, collection.
-import { readdirSync } from 'node:fs';
+import { fstatSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
@@ -11,6 +11,10 @@ import { expect } from 'chai';
 import * as mp from 'node-multiprocessing';
 
 import { native } from '#lib/native/addon.js';
+import { PoolMemory } from '#lib/python/pool-memory.js';
+import { MessageContext } from '#lib/reduction/attachments.js';
+import type { Exporter } from '#lib/reduction/exporters.js';
+import { kReduce } from '#lib/reduction/registry.js';
 
 import { RANGE, TYPE } from '../helpers/arguments.js';
 import { packageRoot, rejects, throws, track, turns } from '../helpers/index.js';
@@ -303,5 +307,75 @@ describe('sharedArray', () => {
         expect(left).to.have.lengthOf(0);
       });
     }
+  });
+});
+
+describe('The file for the large arrays of a pool', () => {
+  const large = new Float64Array(2 ** 17);
+
+  /** The file, and what its size is. */
+  function make(): { memory: PoolMemory; size: () => number } {
+    const memory = new PoolMemory();
+    const fds: number[] = [];
+    memory[kReduce]({ descriptor: (fd: number) => ({ fd: fds.push(fd) }) } as unknown as Exporter);
+    return { memory, size: () => fstatSync(fds[0] as number).size };
+  }
+
+  it('is given back when no task has arrays in it, and used again', () => {
+    const { memory, size } = make();
+    for (let i = 0; i < 2; i++) {
+      expect(memory.put(large, new MessageContext())).to.not.equal(undefined);
+      memory.sent();
+      expect([memory.giveBack(), size() > large.byteLength]).to.deep.equal([false, true]);
+      memory.received(true);
+      expect([memory.giveBack(), size()]).to.deep.equal([true, 4096]);
+    }
+    memory.close();
+  });
+
+  it('takes the place of an array again that was not sent, and refuses what is not in it', () => {
+    const { memory, size } = make();
+    const context = new MessageContext();
+    memory.put(large, context);
+    const before = size();
+    context.failed();
+    memory.put(large, new MessageContext());
+    expect(size()).to.equal(before);
+    for (const [at, kind, shape] of [
+      [0, '<f8', [2]],
+      [4096, '<f8', [-1]],
+      [4096, '<f8', [2 ** 40]],
+      [4096, '>f8', [2]],
+      [4096, '|O8', [2]],
+      [4096.5, '<f8', [2]],
+      [before, '<f8', [2]],
+      ['4096', '<f8', [2]],
+    ]) {
+      expect(() => memory.take(at, kind, shape), String([at, kind, shape])).to.throw();
+    }
+    // More than fits into the file.
+    expect(() => {
+      for (;;) memory.take(4096, '<f8', [2 ** 17]);
+    }).to.throw('too many');
+    memory.received(true);
+    expect(memory.take(4096 + 128, '<f8', [2]).shape).to.deep.equal([2]);
+    memory.close();
+    expect(() => memory.take(4096, '<f8', [2])).to.throw();
+    expect(memory.put(large, context)).to.equal(undefined);
+  });
+
+  it('is no way for an array in any other message', async () => {
+    const bytes = mp.pickle.dumps(
+      new mp.pickle.PythonObject(
+        new mp.pickle.PythonGlobal('<node-multiprocessing>', 'take'),
+        [4096, '<f8', [2]],
+        false,
+      ),
+    );
+    const [ours, theirs] = mp.Pipe(true, { serialization: 'pickle' });
+    track(ours);
+    track(theirs);
+    await ours.sendBytes(bytes);
+    await rejects(theirs.recv(), { code: 'ERR_MP_UNPICKLING' });
   });
 });

@@ -27,13 +27,15 @@ describe('SharedMemory', () => {
     return shm;
   };
 
-  it('refuses wrong arguments', () => {
+  it('_TestSharedMemory.test_invalid_shared_memory_creation: refuses wrong arguments', () => {
     for (const size of [undefined, 0, -1, 1.5, NaN]) {
       throws(() => new mp.SharedMemory({ create: true, size }), { code: RANGE });
     }
     throws(() => new mp.SharedMemory({}), { code: TYPE });
     throws(() => new mp.SharedMemory({ name: 'a/b' }), { code: RANGE });
     throws(() => new mp.SharedMemory({ name: '..' }), { code: RANGE });
+    // _TestSharedMemory.test_shared_memory_name_with_embedded_null
+    throws(() => new mp.SharedMemory({ name: 'psm_a\0b', create: true, size: 10 }), { code: RANGE });
     throws(() => new mp.SharedMemory({ name: 'psm_there-is-none' }), { code: 'ENOENT' });
     throws(() => new mp.SharedMemory({ create: true, size: 2 ** 50 }), { code: 'ENOSPC' });
     throws(() => new mp.RawArray('d', 2 ** 47), { code: 'ENOSPC' });

@@ -5,7 +5,7 @@ import { NotSupported, PicklingError } from '../../../core/errors.js';
 import { isError, isPlain } from '../../../core/realms.js';
 import { isDetached } from '../../../core/validate.js';
 import type { FormatContext } from '../../format-types.js';
-import { replace, unsupported } from './foreign.js';
+import { carried, replace, unsupported } from './foreign.js';
 import type { PickleHooks } from '../hooks.js';
 import { isUnhashable } from '../known/unhashable.js';
 import { Memo } from './memo.js';
@@ -289,8 +289,10 @@ export class Encoder extends MemoWriter {
 
   #bytes(value: object, bytes: Uint8Array): void {
     if (isDetached(bytes)) throw new PicklingError(`${this.where()} is memory that was detached`);
-    this.binary(bytes);
-    this.remember(value);
+    const other = value === bytes ? carried(bytes, this.#hooks, this.#context) : undefined;
+    if (other === undefined) this.binary(bytes);
+    else this.#instance(value, other);
+    if (other === undefined) this.remember(value);
   }
 
   /** Writes an object that stands for an object of Python. False for any other. */

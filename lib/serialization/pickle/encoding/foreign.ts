@@ -7,11 +7,11 @@ import { refuseShareable } from '../../../reduction/shareable.js';
 import type { FormatContext } from '../../format-types.js';
 import type { PickleHooks } from '../hooks.js';
 import { encodeDate } from '../known/datetime.js';
-import { bytesOf } from '../known/elements.js';
+import { bytesOf, LARGE_ARRAY } from '../known/elements.js';
 import { encodeError } from '../known/exceptions.js';
 import { knownEncoders } from '../known/index.js';
 import { encodeNdArray, isNdArray } from '../known/numpy.js';
-import type { PickleNode } from '../nodes.js';
+import { PythonObject, type PickleNode } from '../nodes.js';
 import { registeredEncoder } from '../registry.js';
 
 /** The replacement of an object that is neither plain data nor an object of Python; undefined if it has none. */
@@ -36,6 +36,16 @@ export function replace(
     return object.valueOf();
   }
   return undefined;
+}
+
+/** What stands for large bytes that do not go with the message; undefined if they do. */
+export function carried(
+  bytes: Uint8Array,
+  hooks: PickleHooks,
+  context: FormatContext | undefined,
+): PythonObject | undefined {
+  const node = bytes.length < LARGE_ARRAY ? undefined : hooks.reduce?.(bytes, context);
+  return node instanceof PythonObject ? node : undefined;
 }
 
 /** As the encoder of its kind encodes an array of this realm. */

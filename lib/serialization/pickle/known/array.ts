@@ -94,15 +94,27 @@ function encoder(typecode: string, type: string): (elements: TypedArray) => Pick
   return (elements) => reduce(RECONSTRUCTOR, [ARRAY, typecode, format, bytesOf(elements)]);
 }
 
-export const arrayEncoders: readonly [object, (object: never) => PickleNode][] = [
-  [Int8Array.prototype, encoder('b', 'i1')],
-  [Uint8ClampedArray.prototype, encoder('B', 'u1')],
-  [Int16Array.prototype, encoder('h', 'i2')],
-  [Uint16Array.prototype, encoder('H', 'u2')],
-  [Int32Array.prototype, encoder('i', 'i4')],
-  [Uint32Array.prototype, encoder('I', 'u4')],
-  [BigInt64Array.prototype, encoder('q', 'i8')],
-  [BigUint64Array.prototype, encoder('Q', 'u8')],
-  [Float32Array.prototype, encoder('f', 'f4')],
-  [Float64Array.prototype, encoder('d', 'f8')],
-];
+/** The type codes of what typed arrays become, and the types of their elements. */
+const classes = [
+  [Int8Array, 'b', 'i1'],
+  [Uint8ClampedArray, 'B', 'u1'],
+  [Int16Array, 'h', 'i2'],
+  [Uint16Array, 'H', 'u2'],
+  [Int32Array, 'i', 'i4'],
+  [Uint32Array, 'I', 'u4'],
+  [BigInt64Array, 'q', 'i8'],
+  [BigUint64Array, 'Q', 'u8'],
+  [Float32Array, 'f', 'f4'],
+  [Float64Array, 'd', 'f8'],
+] as const;
+
+export const arrayEncoders: readonly [object, (object: never) => PickleNode][] = classes.map(
+  ([{ prototype }, typecode, type]) => [prototype, encoder(typecode, type)],
+);
+
+/** These type codes by prototype. What becomes bytes has an empty one. */
+export const typecodes: ReadonlyMap<unknown, string> = new Map<unknown, string>([
+  ...classes.map(([{ prototype }, typecode]) => [prototype, typecode] as const),
+  [Uint8Array.prototype, ''],
+  [Buffer.prototype, ''],
+]);

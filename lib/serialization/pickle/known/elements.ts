@@ -35,6 +35,9 @@ export const ELEMENTS: Readonly<Record<string, TypedArrayConstructor>> = {
   f8: Float64Array,
 };
 
+/** From so many bytes on, an array is worth to be carried beside its message. */
+export const LARGE_ARRAY = 2 ** 20;
+
 /** The bytes of a typed array or a DataView. */
 export function bytesOf(view: ArrayBufferView): Uint8Array {
   return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);

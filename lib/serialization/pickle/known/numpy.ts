@@ -98,7 +98,7 @@ const dtype: Reducer = {
   },
 };
 
-function checkShape(value: unknown): number[] {
+export function checkShape(value: unknown): number[] {
   const shape = (Array.isArray(value) ? (value as unknown[]) : [value]).map((length) =>
     wholeNumber(length, 'a dimension', 0, Number.MAX_SAFE_INTEGER),
   );
@@ -363,9 +363,13 @@ export function storageOf(name: string): { readonly type: string; readonly each:
   return { type: Type.name, each: size / BYTES_PER_ELEMENT };
 }
 
-export function encodeNdArray(elements: NdArray): PickleNode {
-  // The properties may have been set by other code, and the memory may have changed since.
+/** Checks properties that other code may have set, and memory that may have changed since. */
+export function checkNdArray(elements: NdArray): void {
   checkShapeOf(elements, elements.shape, checkDtype(elements, elements.dtype));
+}
+
+export function encodeNdArray(elements: NdArray): PickleNode {
+  checkNdArray(elements);
   const content = bytesOf(elements);
   const state = [1, new PythonTuple(elements.shape), reduce(DTYPE, [elements.dtype]), false, content];
   return create(NDARRAY, [new PythonTuple([0])], new PythonTuple(state));
