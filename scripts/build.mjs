@@ -206,9 +206,9 @@ function withUnprintedThrows() {
 }
 
 /**
- * Shortens the names of variables and of private members, and removes indentation and comments other than licences. Each
- * statement keeps a line of its own, and functions and classes keep their names, so stacks stay readable. A program whose errors
- * have no stacks needs neither.
+ * Shortens the names of variables and of private members, and removes spaces and comments other than licences. Statements end
+ * with their lines, and functions and classes keep their names, so stacks stay readable. A program whose errors have no stacks
+ * needs neither.
  *
  * @param {boolean} hasStacks
  * @returns {Plugin}
@@ -221,8 +221,7 @@ function withShortNames(hasStacks) {
         module: format === 'es',
         compress: !hasStacks,
         mangle: { toplevel: true, keep_classnames: true, keep_fnames: hasStacks },
-        // eslint-disable-next-line @typescript-eslint/no-deprecated -- No other option keeps each statement on a line of its own.
-        format: { beautify: hasStacks, indent_level: 0, comments: /^\n?Includes / },
+        format: { semicolons: !hasStacks, comments: /^\n?Includes / },
         sourceMap: { asObject: true },
       });
       return { code: `${short}\n`, map: /** @type {import('rollup').ExistingRawSourceMap} */ (map) };

@@ -17,6 +17,9 @@ const EXCEPTIONS: readonly string[] = [
   'connection/object-message.ts: new TruncatedMessageError(received, this.#count)',
   'connection/sending/sender.ts: new TimeoutError(operation, begun)',
   'connection/sending/sender.ts: new InterruptedError(operation, begun)',
+  // The same end of the time under the name of the call that the user made: a step of it knows another name.
+  'adapters/managers/client.ts: new TimeoutError(this.#operation)',
+  'queues/arriving-item.ts: new Empty()',
   // The same errno under the name of the call that the user made, without the path that was tried for it.
   'process/program.ts: systemError(errno, syscall, detail)',
 ];
