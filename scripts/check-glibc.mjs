@@ -58,7 +58,8 @@ function isAllowed(version) {
 function symbolsOf(file) {
   // A line has an address, seven columns of flags, a section, a size, a version and a name. A version that is not the default
   // one is in brackets.
-  const line = /^([0-9a-f]+) (.{7}) (\S+)\s+[0-9a-f]+\s+(?:\(?([A-Za-z]\w*_[\w.]+)\)?\s+)?(?:0x[0-9a-f]+ |\.\w+ )?(\S+)$/;
+  const line =
+    /^([0-9a-f]+) (.{7}) (\S+)\s+[0-9a-f]+\s+(?:\(?([A-Za-z]\w*_[\w.]+)\)?\s+)?(?:0x[0-9a-f]+ |\.\w+ )?(\S+)$/;
   return outputOf('objdump', ['-T', file])
     .split('\n')
     .flatMap((text) => {

@@ -107,7 +107,7 @@ for (const { numpy, version, path } of numpyPythons()) {
         await rejects(pool.apply([new Float64Array(LENGTH), Symbol('none')]), { code: 'ERR_MP_PICKLING' });
         const one = pickle.ndarray(new Float64Array(LENGTH).fill(i));
         expect(await pool.apply([[one]], at('total'))).to.deep.equal([2 * i]);
-        expect((await pool.apply([one], at('give')))).to.deep.equal(one);
+        expect(await pool.apply([one], at('give'))).to.deep.equal(one);
       }
       // The place of those that were not read, or not sent, was used again.
       expect(carried()[0]).to.be.within(2 ** 28 + 2 ** 20, 2 ** 28 + 2 * 2 ** 20);

@@ -28,12 +28,12 @@ const others = {
 /** Calls that are made directly, or by a function of the C library of the same name, and that every kernel and filter has. */
 const old = (
   'accept4 access bind clock_gettime close connect dup dup2 dup3 epoll_create1 epoll_ctl epoll_pwait epoll_wait fcntl flock ' +
-  'fstat ftruncate futex getcwd geteuid getpid getppid getsockname getsockopt getuid ioctl kill linkat listen lseek lstat ' +
-  'madvise mkdir mkdirat mmap munmap nanosleep open openat pipe pipe2 poll ppoll pread64 pwrite64 read readlink readlinkat ' +
-  'readv recvmsg sched_yield sendmsg setitimer setsockopt socket socketpair stat tee unlink unlinkat waitid write writev'
+  'fstat ftruncate futex getcwd geteuid getpid getppid getrlimit getsockname getsockopt getuid ioctl kill linkat listen lseek ' +
+  'lstat madvise mkdir mkdirat mmap munmap nanosleep open openat pipe pipe2 poll ppoll pread64 preadv pwrite64 read readlink ' +
+  'readlinkat readv recvmsg sched_yield sendmsg setitimer setsockopt socket socketpair stat tee unlink unlinkat waitid write writev'
 ).split(' ');
 
-/** Without this one there are no queues with leases, which say so. */
+/** Without this one there are no queues with leases, which say so, and large arrays of a PythonPool are in their pickles. */
 const leasesAlone = ['memfd_create'];
 
 /** What is looked up by its name, and is done without where the C library does not have it. */
