@@ -12,6 +12,9 @@ import type { WorkerMessage } from './protocol.js';
 import type { Task } from './task.js';
 import type { StreamName } from './worker-output.js';
 
+/** What start() fails with while the system lacks something. It passes, so the tasks wait for it. */
+const PASSING = ['EAGAIN', 'EMFILE', 'ENFILE', 'ENOMEM'];
+
 /** What a crew tells and asks its scheduler. */
 export interface CrewOwner {
   /** Whether a task waits that any worker may take. */
@@ -171,9 +174,7 @@ export class Crew implements WorkerOwner {
       return;
     }
     const regular = worker.killed || worker.isDismissed;
-    const delay = regular ? 0 : this.#brake.died(worker.wasReady);
-    const { deaths } = this.#brake;
-    if (delay > 0) this.#listeners.tell('brake', { deaths, delay });
+    if (!regular) this.#slowDown(worker.wasReady);
     const hopeless = !this.#proven || (this.#brake.hopeless && !this.#hasReady);
     if (error !== undefined && hopeless) this.#break(error);
     else this.#refill();
@@ -192,11 +193,18 @@ export class Crew implements WorkerOwner {
     try {
       this.#start();
     } catch (error) {
-      // Such as a lack of processes or memory, which may pass.
-      const delay = this.#brake.died(false);
-      if (this.#brake.hopeless && !this.#hasReady) this.#break(error as Error);
+      const delay = this.#slowDown(false);
+      const passes = PASSING.includes(String((error as NodeJS.ErrnoException).code));
+      if (this.#brake.hopeless && !this.#hasReady && !passes) this.#break(error as Error);
       else if (delay === 0) this.#tryToStart();
     }
+  }
+
+  /** After a worker has ended by itself, or could not be started. Returns the delay until the next start. */
+  #slowDown(wasReady: boolean): number {
+    const delay = this.#brake.died(wasReady);
+    if (delay > 0) this.#listeners.tell('brake', { deaths: this.#brake.deaths, delay });
+    return delay;
   }
 
   /** Starts the workers that are missing. */

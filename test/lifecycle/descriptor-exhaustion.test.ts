@@ -55,4 +55,9 @@ describe('A process without a free descriptor', function () {
   it('uses the next I/O method instead of reopening the pipe', async function () {
     expect(await run('reopen')).to.deep.equal({ value: 'a message', after: 'works' });
   });
+
+  // Regression: after a third of a second without descriptors the pool was closed for ever.
+  it('keeps the tasks of a pool until a worker can be started', async function () {
+    expect(await run('pool')).to.deep.equal({ value: 3, after: 'works' });
+  });
 });

@@ -5,7 +5,7 @@ import { closeSync, openSync, readdirSync } from 'node:fs';
 
 import { native } from '#lib/native/addon.js';
 import type { Connection } from 'node-multiprocessing';
-import { Pipe, wait } from 'node-multiprocessing';
+import { Pipe, Pool, wait, type BrakeEvent } from 'node-multiprocessing';
 
 import { turns } from '../../helpers/assertions.js';
 import { ioMethods } from '../../helpers/channels.js';
@@ -140,6 +140,25 @@ const cases: Record<string, () => Promise<unknown>> = {
     await writer.send('a message');
     const value = await received;
     for (const fd of fds) closeSync(fd);
+    return { value, after: await exchange() };
+  },
+
+  /** A pool without a worker gets a task while no descriptor is left, until it has tried to start one six times. */
+  async pool() {
+    const module = new URL('./pool-functions.js', import.meta.url);
+    const pool = new Pool({ module, target: 'add', processes: 1, minProcesses: 0 });
+    await exchange();
+    const fds = exhaust();
+    const sum = pool.apply([1, 2]);
+    const tried = new Promise<void>((resolve) => {
+      pool.on('brake', ({ deaths }: BrakeEvent) => {
+        if (deaths === 6) resolve();
+      });
+    });
+    await Promise.race([tried, sum]);
+    for (const fd of fds) closeSync(fd);
+    const value = await sum;
+    await pool.close();
     return { value, after: await exchange() };
   },
 };
