@@ -15,6 +15,7 @@ import type { Launched, Launcher } from '../pool/pool-worker.js';
 import { Scheduler } from '../pool/scheduler.js';
 import { PythonGlobal, reduce } from '../serialization/pickle/nodes.js';
 import { PythonLink } from './pool-link.js';
+import { POOL } from './array-pickles.js';
 import { PoolMemory } from './pool-memory.js';
 import { source as messages } from './pool_messages.js';
 import { source as worker } from './pool_worker.js';
@@ -80,7 +81,7 @@ class PythonLauncher implements Launcher {
     const [tasks, theirTasks] = Pipe(true, { serialization: 'pickle' });
     const [theirControl, control] = Pipe<never>(false, { serialization: 'pickle' });
     const code = reduce(compile, [messages + worker, FILE, 'exec']);
-    const names = { __name__: '<node-multiprocessing>', __file__: FILE };
+    const names = { __name__: POOL, __file__: FILE };
     const memory = new PoolMemory();
     const file = memory.exists ? memory : null;
     const globals = { ...names, tasks: theirTasks, control: theirControl, memory: file, setup: this.#setup };

@@ -9,20 +9,7 @@ import * as mp from 'node-multiprocessing';
 import { pickle, type TypedArrayClass } from 'node-multiprocessing';
 
 import { foreignEnv, numpyPythons, packageRoot, rejects } from '../helpers/index.js';
-
-const types = [
-  [Int8Array, '|i1'],
-  [Uint8Array, '|u1'],
-  [Uint8ClampedArray, '|u1'],
-  [Int16Array, '<i2'],
-  [Uint16Array, '<u2'],
-  [Int32Array, '<i4'],
-  [Uint32Array, '<u4'],
-  [BigInt64Array, '<i8'],
-  [BigUint64Array, '<u8'],
-  [Float32Array, '<f4'],
-  [Float64Array, '<f8'],
-] as const;
+import { types } from './support/array-types.js';
 
 const LENGTH = 2 ** 17;
 

@@ -12,6 +12,7 @@ import { pickle, type TypedArrayClass } from 'node-multiprocessing';
 import { native } from '#lib/native/addon.js';
 
 import { foreignEnv, numpyPythons, packageRoot, rejects, track, turns } from '../helpers/index.js';
+import { types } from './support/array-types.js';
 
 const { sharedArray } = mp;
 
@@ -40,20 +41,6 @@ async function endAll(): Promise<void> {
     native.arrays.trim();
   } while (blocks().length > 0);
 }
-
-const types = [
-  [Int8Array, '|i1'],
-  [Uint8Array, '|u1'],
-  [Uint8ClampedArray, '|u1'],
-  [Int16Array, '<i2'],
-  [Uint16Array, '<u2'],
-  [Int32Array, '<i4'],
-  [Uint32Array, '<u4'],
-  [BigInt64Array, '<i8'],
-  [BigUint64Array, '<u8'],
-  [Float32Array, '<f4'],
-  [Float64Array, '<f8'],
-] as const;
 
 for (const { numpy, version, path } of numpyPythons()) {
   describe(`Shared arrays and numpy ${numpy} of Python ${version}`, () => {
