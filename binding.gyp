@@ -46,6 +46,7 @@
         "native/os/guarded_mapping.cc",
         "native/os/sys.cc",
         "native/process/parent_and_children.cc",
+        "native/process/process_role.cc",
         "native/queue/feeder.cc",
         "native/queue/feeders.cc",
         "native/queue/pipe_writer.cc",

@@ -23,8 +23,8 @@ const ofNode = /^(napi|node_api|uv)_/;
 /** Functions whose oldest version differs from the newest, and does what the addon needs: it copies overlapping memory, too. */
 const worksInEachVersion = new Set(['memcpy']);
 
-/** What Node calls to load an addon. */
-const ENTRY = /^(napi_register_module_v\d+|node_api_module_get_api_version_v\d+)$/;
+/** What Node calls to load an addon, and what the addons of other copies of the package call. */
+const ENTRY = /^(napi_register_module_v\d+|node_api_module_get_api_version_v\d+|node_multiprocessing_role)$/;
 
 /**
  * @param {string} a

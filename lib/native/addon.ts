@@ -148,6 +148,8 @@ export interface NativeProcesses {
   /** Text that all environments of the process share: what `setRole` has set, else the first `initial`. */
   role(initial: string): string;
   setRole(role: string): void;
+  /** What the addons of other copies of the package in this process have as such texts, without empty ones. */
+  rolesOfOtherCopies(): string[];
 }
 
 /** Stream sockets before they are connected, by ids that can be armed. `release` closes them. */

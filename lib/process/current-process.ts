@@ -32,29 +32,28 @@ const NAME_OF_MAIN = 'MainProcess';
 /** The role of a child that has not received its role yet. */
 const UNTOLD = 'child';
 
-/** The name under which a child's role is in the environment data of its threads. */
-const ENVIRONMENT_DATA = 'node-multiprocessing/role';
+/** The name under which the environment data of a thread say that an import has made it, or the thread that made it. */
+const MADE_BY_IMPORT = 'node-multiprocessing/made-by-import';
+
+/** What the text of a child says beside its role. */
+interface Imports {
+  /** Whether this process is importing a module of the user. */
+  readonly importing?: boolean;
+  /** The numbers of the worker threads that such an import has made. */
+  readonly workers?: readonly number[];
+}
 
 /**
  * The role of this process as text: JSON, or UNTOLD; empty in a main process that has not asked for its role yet.
  *
  * All threads share the text that the addon has. But a program may have several copies of the package, with an addon each
- * (a library that was installed with its own), and only one copy is told what this process is. Node's environment data are
- * one for all copies: for the main thread at every moment, and for a worker as they were when it was started.
+ * (a library that was installed with its own), and only one copy is told what this process is. It tells the others.
  */
 function roleText(): string {
   const own = native.processes.role('');
-  return own.startsWith('{') ? own : (environmentData() ?? own);
-}
-
-function environmentData(): string | undefined {
-  const data = process.getBuiltinModule('node:worker_threads').getEnvironmentData(ENVIRONMENT_DATA) as unknown;
-  return typeof data === 'string' ? data : undefined;
-}
-
-function setRoleText(text: string): void {
-  native.processes.setRole(text);
-  process.getBuiltinModule('node:worker_threads').setEnvironmentData(ENVIRONMENT_DATA, text);
+  if (own.startsWith('{')) return own;
+  const others = native.processes.rolesOfOtherCopies();
+  return others.find((text) => text.startsWith('{')) ?? (own || (others[0] ?? ''));
 }
 
 /**
@@ -69,7 +68,7 @@ function isMain(): boolean {
   const role = roleText();
   if (role !== '') return role !== UNTOLD && (JSON.parse(role) as Role).channel < 0;
   if (!native.isMainThread || !runsChildProgram) return true;
-  setRoleText(UNTOLD);
+  native.processes.setRole(UNTOLD);
   return false;
 }
 
@@ -90,6 +89,9 @@ const state = perEnvironment('process/current', () => ({
   role: undefined as Role | undefined,
   /** How many children this thread has started. */
   started: 0,
+  /** Of a child: whether it is importing a module of the user, and the numbers of the threads that such imports have made. */
+  importing: false,
+  workers: [] as number[],
 }));
 
 /** @internal */
@@ -103,24 +105,46 @@ export function currentRole(): Role {
   return (state.role = JSON.parse(agreed) as Role);
 }
 
+function setRole(): void {
+  const { importing, workers } = state;
+  native.processes.setRole(JSON.stringify({ ...currentRole(), importing, workers } satisfies Imports));
+}
+
 /** @internal Sets the role of a child. Called once, before the module of its function is imported. */
 export function becomeChild(role: Role): void {
   state.role = role;
-  setRoleText(JSON.stringify({ ...role, importing: true }));
+  beginImport();
+}
+
+/** Node calls this in the turn in which a worker thread was made, after the code that made it. */
+function noteWorker({ threadId }: { readonly threadId: number }): void {
+  state.workers.push(threadId);
+  setRole();
 }
 
 /** @internal Called before a child imports a module of the user once more. */
 export function beginImport(): void {
-  setRoleText(JSON.stringify({ ...currentRole(), importing: true }));
+  state.importing = true;
+  setRole();
+  process.on('worker', noteWorker);
 }
 
 /** @internal Called when a child has imported the module of its function, and calls the function. */
 export function beginFunction(): void {
-  setRoleText(JSON.stringify(currentRole()));
+  state.importing = false;
+  setRole();
+  // Node has yet to tell of the last workers of the import. It tells of those of the function later.
+  process.nextTick(() => process.off('worker', noteWorker));
 }
 
-function isOfImport(text: string): boolean {
-  return text !== UNTOLD && (JSON.parse(text) as { importing?: true }).importing === true;
+/** Whether this is a worker thread that an import has made, or that such a thread has made. */
+function isThreadOfImport({ workers = [] }: Imports): boolean {
+  if (native.isMainThread) return false;
+  // In a worker the module is loaded; in the main thread of a child it would be a part of what its start takes.
+  const { threadId, getEnvironmentData, setEnvironmentData } = process.getBuiltinModule('node:worker_threads');
+  if (!workers.includes(threadId) && getEnvironmentData(MADE_BY_IMPORT) !== true) return false;
+  setEnvironmentData(MADE_BY_IMPORT, true);
+  return true;
 }
 
 /**
@@ -131,9 +155,13 @@ export function isBeingImported(): boolean {
   if (isMainProcess) return false;
   if (isBegunByImport()) return true;
   const text = roleText();
-  if (text === UNTOLD || isOfImport(text)) return true;
-  return !native.isMainThread && isOfImport(environmentData() ?? UNTOLD);
+  if (text === UNTOLD) return true;
+  const imports = JSON.parse(text) as Imports;
+  return isThreadOfImport(imports) || imports.importing === true;
 }
+
+// The threads that this one makes must know it, whether or not this one asks.
+if (!native.isMainThread) isBeingImported();
 
 /** @internal The identity of the next child that this thread starts. */
 export function nextIdentity(): number[] {

@@ -11,6 +11,7 @@
 #include "os/processes.h"
 #include "os/sys.h"
 #include "process/parent_and_children.h"
+#include "process/process_role.h"
 #include "semaphores/resource_tracker.h"
 
 namespace mp {
@@ -100,6 +101,12 @@ napi_value SetRole(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+napi_value GetRolesOfOtherCopies(napi_env env, napi_callback_info info) {
+  const Args<0> args(env, info);
+  const std::vector<std::string> roles = RolesOfOtherCopies();
+  return args.Array(roles.size(), [&](uint32_t i) { return args.Text(roles[i]); });
+}
+
 }  // namespace
 
 void ExportProcessApi(napi_env env, napi_value exports) {
@@ -114,6 +121,7 @@ void ExportProcessApi(napi_env env, napi_value exports) {
       {"listDescriptors", ListDescriptors},
       {"role", GetRole},
       {"setRole", SetRole},
+      {"rolesOfOtherCopies", GetRolesOfOtherCopies},
   };
   ExportFunctions(env, processes, functions);
   const NamedNumber numbers[] = {

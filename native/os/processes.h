@@ -54,4 +54,8 @@ struct HeldDescriptor {
 // All descriptors that VisitDescriptors() visits. -ENOSYS where the system does not tell.
 int ListDescriptors(std::vector<HeldDescriptor>* out);
 
+// Calls visit(context, path) for every library that this process has loaded.
+using LibraryVisitor = void (*)(void* context, const char* path);
+void VisitLibraries(LibraryVisitor visit, void* context);
+
 }  // namespace mp::platform

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // macOS has no /proc. Where only that would tell, nothing is known here.
+#include <mach-o/dyld.h>
 #include <sys/event.h>
 #include <unistd.h>
 
@@ -34,5 +35,12 @@ bool IsDead(const ProcessIdentity& process) noexcept {
 int VisitDescriptors(DescriptorVisitor, void*) { return -ENOSYS; }
 
 int ListDescriptors(std::vector<HeldDescriptor>*) { return -ENOSYS; }
+
+void VisitLibraries(LibraryVisitor visit, void* context) {
+  // Another thread may unload libraries meanwhile; then a name is null.
+  for (uint32_t i = 0; i < ::_dyld_image_count(); i++) {
+    if (const char* path = ::_dyld_get_image_name(i); path != nullptr) visit(context, path);
+  }
+}
 
 }  // namespace mp::platform

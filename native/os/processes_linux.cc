@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <dirent.h>
 #include <fcntl.h>
+#include <link.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -239,6 +240,16 @@ int ListDescriptors(std::vector<HeldDescriptor>* out) {
     const auto mode = static_cast<int>(std::strtol(flags + std::strlen("flags:"), nullptr, 8));
     out->push_back({pid, fd, mode & O_ACCMODE, target, program});
   });
+}
+
+void VisitLibraries(LibraryVisitor visit, void* context) {
+  const std::pair<LibraryVisitor, void*> call(visit, context);
+  const auto each = [](dl_phdr_info* library, size_t, void* data) {
+    const auto& [visitor, its_context] = *static_cast<const std::pair<LibraryVisitor, void*>*>(data);
+    visitor(its_context, library->dlpi_name);
+    return 0;
+  };
+  ::dl_iterate_phdr(each, const_cast<std::pair<LibraryVisitor, void*>*>(&call));
 }
 
 }  // namespace mp::platform

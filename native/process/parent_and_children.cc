@@ -8,7 +8,6 @@
 #include <cerrno>
 #include <csignal>
 #include <memory>
-#include <mutex>
 #include <thread>
 #include <utility>
 
@@ -36,17 +35,6 @@ void* WatchParent(void* argument) {
   return nullptr;
 }
 
-// Leaked on purpose: environments of workers may outlive static destructors.
-struct Role {
-  std::mutex mutex;
-  std::string text;
-};
-
-Role& TheRole() {
-  static auto& role = *new Role;
-  return role;
-}
-
 }  // namespace
 
 int EndOfChild(pid_t pid) noexcept {
@@ -67,17 +55,6 @@ int EndWithParent(UniqueFd channel, std::chrono::milliseconds grace) noexcept {
   ::pthread_detach(thread);
   (void)watch.release();
   return 0;
-}
-
-std::string ProcessRole(std::string initial) {
-  const std::lock_guard lock(TheRole().mutex);
-  if (TheRole().text.empty()) TheRole().text = std::move(initial);
-  return TheRole().text;
-}
-
-void SetProcessRole(std::string role) {
-  const std::lock_guard lock(TheRole().mutex);
-  TheRole().text = std::move(role);
 }
 
 }  // namespace mp

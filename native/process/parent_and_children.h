@@ -7,7 +7,6 @@
 #include <sys/types.h>
 
 #include <chrono>
-#include <string>
 
 #include "os/unique_fd.h"
 
@@ -23,10 +22,5 @@ int EndOfChild(pid_t pid) noexcept;
 // it has not ended `grace` later. A thread of its own watches, so that a busy or blocked event loop
 // does not delay the end. 0 or -errno.
 int EndWithParent(UniqueFd channel, std::chrono::milliseconds grace) noexcept;
-
-// What this process is for the package, as text that all environments share. The first call sets it
-// to `initial`, unless SetProcessRole() has set it before.
-std::string ProcessRole(std::string initial);
-void SetProcessRole(std::string role);
 
 }  // namespace mp

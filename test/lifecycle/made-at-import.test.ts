@@ -163,6 +163,29 @@ else {
     expect(await run(program)).to.equal('run ERR_MP_NOT_SUPPORTED true\n');
   });
 
+  it('that makes a worker thread cannot start processes in the threads that this one makes later', async () => {
+    const program = `
+import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
+const make = (name) => new Worker(new URL(import.meta.url), { workerData: name });
+const first = !mp.isMainProcess && isMainThread ? make('first') : undefined;
+export const begin = () => first.postMessage('the import is done');
+const child = (target) => new mp.Process({ module: import.meta.url, target });
+if (mp.isMainProcess) {
+  const started = child(begin);
+  started.start();
+  await started.join();
+} else if (workerData === 'first') {
+  parentPort.once('message', () => make('second'));
+} else if (workerData === 'second') {
+  try {
+    child(work).start();
+  } catch ({ code }) {
+    console.log(code);
+  }
+}`;
+    expect(await run(program)).to.equal('ERR_MP_NOT_SUPPORTED\n');
+  });
+
   it('may start processes in a worker thread of the function', async () => {
     const program = `
 import { isMainThread, Worker } from 'node:worker_threads';
