@@ -33,8 +33,9 @@ const programs = ['index', 'managers', 'redis', 'child-main'];
 /** Those of them that users import: each has files of its name in dist/. */
 const faces = ['index', 'managers', 'redis'];
 
-/** The modules that lib/ loads by require() in the middle of a call. */
+/** The modules that lib/ loads by require(), most of them in the middle of a call. */
 const loadedLater = [
+  'child-program',
   'synchronize/rebuild',
   'queues/rebuild',
   'shared-memory/rebuild',
@@ -54,10 +55,8 @@ const entries = [...programs, ...loadedLater];
  * need goes into the first one: else an entry would load a large file for its sake (test/package/dist.test.ts).
  */
 const shared = {
-  // Takes effect on the files that are loaded after it.
-  'compile-cache': ['process/compile-cache'],
   'child-base': [
-    'child-main',
+    'child-program',
     'event-loop/driver',
     'reduction/description',
     'core/available-memory',
@@ -144,19 +143,22 @@ function withSourceMaps() {
 }
 
 /**
- * Gives import.meta.url a value in CommonJS: the URL that the module would have as a file of its own below dist/cjs/. So a
- * relative path means the same there as in lib/.
+ * Gives import.meta a value in CommonJS: that of the module as a file of its own below dist/cjs/. So a relative path means the same
+ * there as in lib/.
  *
  * @param {string} modules
  * @returns {Plugin}
  */
-function withModuleUrls(modules) {
+function withImportMeta(modules) {
   return {
-    name: 'with-module-urls',
+    name: 'with-import-meta',
     resolveImportMeta(property, { chunkId, moduleId }) {
-      if (property !== 'url') return null;
       const file = path.relative(path.dirname(chunkId), path.relative(modules, moduleId));
-      return `new URL('${file}', require('node:url').pathToFileURL(__filename)).href`;
+      const below = (/** @type {string} */ name) => `require('node:path').join(__dirname, '${name}')`;
+      if (property === 'filename') return file === path.basename(chunkId) ? '__filename' : below(file);
+      if (property === 'dirname') return below(path.dirname(file));
+      if (property === 'url') return `new URL('${file}', require('node:url').pathToFileURL(__filename)).href`;
+      return null;
     },
   };
 }
@@ -309,7 +311,7 @@ async function bundleLibrary(modules, folder) {
     manualChunks: sharedFileOf(modules),
   };
   const inner = path.join(folder, 'cjs');
-  const exports = await bundle(input, [withModuleUrls(modules)], options, inner);
+  const exports = await bundle(input, [withImportMeta(modules)], options, inner);
   writeFileSync(path.join(inner, 'package.json'), '{ "type": "commonjs" }\n');
   const later = entries.filter((name) => !faces.includes(name)).map((name) => `./cjs/${name}.js`);
   /** @type {unknown} */

@@ -4,7 +4,7 @@
 // that line if nothing catches the error. V8 can leave out all calls above that of a given function; the function that the user
 // called is found by its name among the exports of the loaded files. All this takes time only when there is an error.
 import { createRequire } from 'node:module';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 
 /* eslint-disable-next-line @typescript-eslint/no-unsafe-function-type -- Classes are among them. */
 type AnyFunction = Function;
@@ -13,7 +13,7 @@ type AnyFunction = Function;
 let folder: string | undefined;
 
 function ownFolder(): string {
-  return (folder ??= fileURLToPath(new URL('..', import.meta.url)));
+  return (folder ??= join(import.meta.dirname, '../'));
 }
 
 function isOwnFile(file: string): boolean {
@@ -88,7 +88,7 @@ let filesSearched = 0;
 
 /** Looks for functions in the files of this package, which require() loads when they are needed. */
 function searchFiles(): void {
-  const { cache } = createRequire(import.meta.url);
+  const { cache } = createRequire(import.meta.filename);
   const files = Object.keys(cache);
   if (files.length === filesSearched) return;
   filesSearched = files.length;

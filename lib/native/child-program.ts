@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 
 const CHILD_PROGRAM = '/child-main.js';
 
 /** The program that child processes run. */
-export const childProgram = fileURLToPath(new URL(`..${CHILD_PROGRAM}`, import.meta.url));
+export const childProgram = join(import.meta.dirname, `..${CHILD_PROGRAM}`);
 
 /**
  * The option that makes Node run the child's program under the path by which the parent has loaded this package. Where Node

@@ -2,12 +2,11 @@
 import { createRequire } from 'node:module';
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 
 import { runsOwnChildProgram } from './child-program.js';
 import { installedAddon, packageOf, targets, thisTarget } from './prebuilt.js';
 
-const require = createRequire(import.meta.url);
+const require = createRequire(import.meta.filename);
 
 /** Where node-gyp writes the addon, below the root of a checkout. */
 const BUILT_HERE = 'build/Release/multiprocessing.node';
@@ -27,7 +26,7 @@ function readPackage(folder: string): { readonly version: string } | undefined {
 
 /** This package, whichever folder below it this code was compiled to. */
 function ownPackage(): OwnPackage {
-  for (let folder = dirname(fileURLToPath(import.meta.url)); ; folder = dirname(folder)) {
+  for (let folder = import.meta.dirname; ; folder = dirname(folder)) {
     const found = readPackage(folder);
     if (found !== undefined) return { folder, version: found.version };
     if (dirname(folder) === folder) return { folder, version: '' };

@@ -4,7 +4,7 @@
 // manager installs those that fit.
 import { createRequire } from 'node:module';
 
-const require = createRequire(import.meta.url);
+const require = createRequire(import.meta.filename);
 
 /** Each name is written out, since tools that gather the files of a program read them. */
 const PACKAGES: Readonly<Record<string, () => string>> = {

@@ -133,11 +133,12 @@ function rebuildArguments(
   }
 }
 
-async function run(
+/** Loads the function, and returns what calls it with its arguments. */
+async function load(
   { module: url, target, args, family }: Preparation,
   reporter: Reporter,
   rebuildPickled: RebuildPickled,
-): Promise<void> {
+): Promise<() => unknown> {
   const values = rebuildArguments(args, family && enter(family), rebuildPickled);
   reporter.attached();
   const module = await importing(() => loadModule(url));
@@ -145,8 +146,7 @@ async function run(
   const found = findTarget(module, url, target);
   beginFunction();
   reporter.running();
-  await found(...values);
-  reporter.settled = true;
+  return () => found(...values);
 }
 
 /** Undefined if the parent ended before it had sent the whole preparation. */
@@ -169,8 +169,9 @@ function keepForMe(fd: number): void {
  * Runs the child's part of the protocol: receives the preparation, then finds and runs the function.
  *
  * @param fd The descriptor of the bootstrap channel.
+ * @returns Resolves to true when the function was called, and to false if it cannot be.
  */
-export function runChild(fd: number, parent: 'node' | 'python', rebuildPickled: RebuildPickled): void {
+export function runChild(fd: number, parent: 'node' | 'python', rebuildPickled: RebuildPickled): Promise<boolean> {
   // Practically without a limit on the length: the parent has already serialised the message.
   const options = {
     serialization: parent === 'node' ? 'structured' : 'pickle',
@@ -183,7 +184,7 @@ export function runChild(fd: number, parent: 'node' | 'python', rebuildPickled: 
   if (preparation === undefined) {
     writeSync(2, `Process ${process.pid}: the parent ended before it had sent all that this process needs\n`);
     process.exitCode = 1;
-    return;
+    return Promise.resolve(false);
   }
   const { role, module, args, endsWithParent = role.daemon } = preparation;
   if ('sentinel' in args) keepForMe(args.sentinel);
@@ -194,10 +195,20 @@ export function runChild(fd: number, parent: 'node' | 'python', rebuildPickled: 
     const status = native.processes.endWithParent(fd, DAEMON_GRACE_MS);
     if (status < 0) throw systemError(status, 'pthread_create');
   }
-  run(preparation, reporter, rebuildPickled).catch((error: unknown) => {
+  const loaded = load(preparation, reporter, rebuildPickled);
+  const settle = (): void => {
     reporter.settled = true;
-    process.nextTick(() => {
-      throw error;
+  };
+  loaded
+    .then((call) => call())
+    .then(settle, (error: unknown) => {
+      settle();
+      process.nextTick(() => {
+        throw error;
+      });
     });
-  });
+  return loaded.then(
+    () => true,
+    () => false,
+  );
 }

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT
 //
-// Node's cache of compiled code, for the program of a child: compiling what a child loads first takes longer than running it, and
-// what the user's module imports may take much longer. Loaded for this effect, before the files that are worth it.
+// Node's cache of compiled code, for the modules of the user that a child imports, and the folder for it.
 import { existsSync, lstatSync, mkdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** What newer releases of Node have. */
+/** What newer releases of Node have. 20 has none of it. */
 interface CompileCache {
   enableCompileCache?(folder: string): unknown;
   getCompileCacheDir?(): string | undefined;
@@ -30,13 +29,15 @@ function ownFolder(below: string): string | undefined {
   }
 }
 
-const { enableCompileCache, getCompileCacheDir } = Object(process.getBuiltinModule('node:module')) as CompileCache;
-// NODE_COMPILE_CACHE has named a folder already, and NODE_DISABLE_COMPILE_CACHE says that there shall be none.
-if (
-  enableCompileCache !== undefined &&
-  getCompileCacheDir?.() === undefined &&
-  process.env['NODE_DISABLE_COMPILE_CACHE'] === undefined
-) {
+/**
+ * Makes Node keep what it compiles, where it can. Returns the folder for compiled code; undefined if there can be none, or if the
+ * user has named another one (NODE_COMPILE_CACHE), or wants none (NODE_DISABLE_COMPILE_CACHE).
+ */
+export function useCompileCache(): string | undefined {
+  const { enableCompileCache, getCompileCacheDir } = Object(process.getBuiltinModule('node:module')) as CompileCache;
+  if (process.env['NODE_COMPILE_CACHE'] !== undefined || getCompileCacheDir?.() !== undefined) return undefined;
+  if (process.env['NODE_DISABLE_COMPILE_CACHE'] !== undefined) return undefined;
   const folder = ownFolder(tmpdir());
-  if (folder !== undefined) enableCompileCache(folder);
+  if (folder !== undefined) enableCompileCache?.(folder);
+  return folder;
 }

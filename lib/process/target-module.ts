@@ -7,6 +7,16 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 
 import { isForRequire } from './module-format.js';
 
+/** As `import()`, by a URL. */
+export type Import = (url: string) => Promise<unknown>;
+
+let importModule: Import = (url) => import(url);
+
+/** Sets what imports ES modules. Where a child has this file from the cache of compiled code, its own `import()` does not work. */
+export function importWith(given: Import): void {
+  importModule = given;
+}
+
 /** What to write in the place of a target that is no export. */
 function adviceFor(main: unknown, name: string): string {
   if (typeof main === 'function' && main.name === name) return "Pass target: 'default'";
@@ -33,7 +43,7 @@ export async function loadModule(location: string): Promise<Record<string, unkno
       if (code !== 'ERR_REQUIRE_ESM' && code !== 'ERR_REQUIRE_ASYNC_MODULE') throw error;
     }
   }
-  return (await import(url.href)) as Record<string, unknown>;
+  return (await importModule(url.href)) as Record<string, unknown>;
 }
 
 /** An export of a module, by its name. */

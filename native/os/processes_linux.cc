@@ -245,7 +245,8 @@ int ListDescriptors(std::vector<HeldDescriptor>* out) {
 void VisitLibraries(LibraryVisitor visit, void* context) {
   const std::pair<LibraryVisitor, void*> call(visit, context);
   const auto each = [](dl_phdr_info* library, size_t, void* data) {
-    const auto& [visitor, its_context] = *static_cast<const std::pair<LibraryVisitor, void*>*>(data);
+    const auto& [visitor, its_context] =
+        *static_cast<const std::pair<LibraryVisitor, void*>*>(data);
     visitor(its_context, library->dlpi_name);
     return 0;
   };

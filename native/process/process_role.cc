@@ -31,7 +31,8 @@ std::vector<void*> SymbolsOfAddons(const char* name) {
   std::vector<std::string> addons;
   const auto visit = [](void* context, const char* path) {
     const std::string_view library(path);
-    if (library.ends_with(".node")) static_cast<std::vector<std::string>*>(context)->emplace_back(library);
+    if (library.ends_with(".node"))
+      static_cast<std::vector<std::string>*>(context)->emplace_back(library);
   };
   platform::VisitLibraries(visit, &addons);
   std::vector<void*> found;

@@ -12,8 +12,9 @@ namespace mp {
 std::string ProcessRole(std::string initial);
 void SetProcessRole(std::string role);
 
-// A program may have several copies of the package, with an addon each: a library that was installed
-// with its own. What their addons know, without empty texts and without the text of this one.
+// A program may have several copies of the package, with an addon each: a library that was
+// installed with its own. What their addons know, without empty texts and without the text of this
+// one.
 std::vector<std::string> RolesOfOtherCopies();
 
 }  // namespace mp

@@ -1,24 +1,25 @@
 // SPDX-License-Identifier: MIT
 //
-// Node's cache of compiled code in a child. Node 20 has none: there a preloaded module stands for the function that newer
-// releases have, so that the folder is seen with each release.
+// The caches of compiled code in a child: Node's own, and that of the file that every child loads. Node 20 has none of its own:
+// there a preloaded module stands for the function that newer releases have, so that the folder is seen with each release.
 import {
   chmodSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 
 import { expect } from 'chai';
 import { Pipe, Process } from 'node-multiprocessing';
 
-import { track } from '../helpers/index.js';
+import { packageRoot, track } from '../helpers/index.js';
 
 const MODULE = `
 const { getCompileCacheDir } = require('node:module');
@@ -31,12 +32,16 @@ type Answer = [asked: string | null, folder: string | null];
 describe('the cache of compiled code', () => {
   let folder: string;
   let own: string;
-  const ask = async (env: NodeJS.ProcessEnv, execArgv: string[]): Promise<Answer> => {
+  /** The file of the cache for what every child loads. */
+  const kept = (): string => {
+    const { length } = readFileSync(join(packageRoot, 'dist', 'cjs', 'shared', 'child-base.js'));
+    return join(own, `child-${process.version}-${process.arch}-${length}`);
+  };
+  const ask = async (env: NodeJS.ProcessEnv, execArgv: string[], module = 'target.cjs'): Promise<Answer> => {
     const [ours, theirs] = Pipe<never, Answer>();
     track(ours);
-    const module = join(folder, 'target.cjs');
     const child = new Process({
-      module,
+      module: join(folder, module),
       target: 'ask',
       args: [theirs],
       execArgv,
@@ -71,7 +76,7 @@ describe('the cache of compiled code', () => {
   it('is in a folder that no other user can write to', async () => {
     expect(await asked()).to.equal(own);
     expect(await asked()).to.equal(own);
-    expect(readdirSync(folder)).to.include(`node-multiprocessing-${process.geteuid?.() ?? ''}`);
+    expect(readdirSync(folder)).to.include(basename(own));
   });
 
   it('is not in a folder that another user could have filled', async () => {
@@ -98,6 +103,70 @@ describe('the cache of compiled code', () => {
     const [, used] = await ask({}, []);
     if ('enableCompileCache' in (await import('node:module')))
       expect(used).to.satisfy((at: string) => at.startsWith(own));
-    else expect([used, readdirSync(folder)]).to.deep.equal([null, ['preloaded.cjs', 'target.cjs']]);
+    else expect([used, readdirSync(own)]).to.deep.equal([null, [basename(kept())]]);
+  });
+
+  describe('for the file that every child loads', () => {
+    /** Whether a child has had data of the cache, and V8 has taken them. */
+    const taken = async (env: NodeJS.ProcessEnv = {}, module = 'target.cjs'): Promise<string> => {
+      const execArgv = ['--require', join(folder, 'compiled.cjs')];
+      return (await ask({ ASKED: 'compiled', ...env }, execArgv, module))[0] ?? '';
+    };
+
+    beforeEach(() => {
+      writeFileSync(
+        join(folder, 'compiled.cjs'),
+        `const vm = require('node:vm');
+         vm.Script = class extends vm.Script {
+           constructor(code, options) {
+             super(code, options);
+             const given = options.cachedData !== undefined;
+             if (options.filename.endsWith('child-base.js'))
+               require('./target.cjs').asked = given ? 'rejected: ' + this.cachedDataRejected : 'none';
+           }
+         };`,
+      );
+    });
+
+    it('has what the first child has compiled for those that follow', async () => {
+      expect(await taken()).to.equal('none');
+      expect(await taken()).to.equal('rejected: false');
+    });
+
+    it('does not keep a function from importing modules', async () => {
+      writeFileSync(join(folder, 'target.mjs'), `import { ask } from './target.cjs';\nexport { ask };`);
+      expect(await taken({}, 'target.mjs')).to.equal('none');
+      expect(await taken({}, 'target.mjs')).to.equal('rejected: false');
+    });
+
+    // V8 trusts its data: each of these ended the process, or ran what another release of this package has.
+    it('is passed over and replaced if it is damaged, cut, empty, or that of another source', async () => {
+      await taken();
+      const intact = readFileSync(kept());
+      const changed = (at: number): Buffer => {
+        const damaged = Buffer.from(intact);
+        damaged.fill(0, at, at + 4096);
+        return damaged;
+      };
+      const ends = [intact.subarray(0, -1), intact.subarray(0, -2), Buffer.concat([intact, intact.subarray(-2)])];
+      const places = [0, intact.length >> 1, intact.length - 4096].map(changed);
+      for (const bytes of [...places, ...ends, Buffer.of()]) {
+        writeFileSync(kept(), bytes);
+        expect(await taken()).to.equal('none');
+        expect(await taken()).to.equal('rejected: false');
+      }
+    });
+
+    it('is not kept where nothing can be written, or the user wants none', async () => {
+      mkdirSync(own, { mode: 0o700 });
+      writeFileSync(
+        join(folder, 'full.cjs'),
+        `require('node:fs').writeFileSync = () => { throw new Error('no room'); };`,
+      );
+      const execArgv = ['--require', join(folder, 'full.cjs')];
+      await ask({}, execArgv);
+      expect(readdirSync(own).filter((name) => name.startsWith('child-'))).to.deep.equal([]);
+      expect(await taken({ NODE_DISABLE_COMPILE_CACHE: '1' })).to.equal('');
+    });
   });
 });

@@ -55,7 +55,7 @@ describe('dist/', () => {
     theirs.close();
     const files = (await ours.recv()).map((file) => relative(join(dist, 'cjs'), file));
     await child.join();
-    expect(files).to.have.members(['child-main.js', 'shared/compile-cache.js', 'shared/child-base.js']);
+    expect(files).to.have.members(['child-main.js', 'child-program.js', 'shared/child-base.js']);
   });
 
   it('loads no module of Node for a child that the child can do without', async () => {
