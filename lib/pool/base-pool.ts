@@ -13,6 +13,7 @@ import { Listeners, type PoolEvents, type PoolStats } from './events.js';
 import {
   checkProgress,
   jobBase,
+  jobOf,
   TASK_OPTIONS,
   type ApplyOptions,
   type CheckedOptions,
@@ -107,14 +108,14 @@ export abstract class BasePool<F extends Target> extends EventEmitter<PoolEvents
       checkOptionNames(options, this.#names.apply);
       const { onProgress } = options;
       checkProgress(onProgress);
-      this.#scheduler.submit({
-        ...this.#base('call', options),
+      const rest = {
         args,
-        done: (value) => resolve(value as Awaited<ReturnType<F>>),
-        failed: (error) => resolve(rejectAtAwait(error)),
+        done: (value: unknown) => resolve(value as Awaited<ReturnType<F>>),
+        failed: (error: unknown) => resolve(rejectAtAwait(error)),
         // In the asynchronous context of this call, and not in that of the message.
         progress: onProgress && AsyncResource.bind(onProgress),
-      });
+      };
+      this.#scheduler.submit(jobOf(this.#base('call', options), rest));
     });
   }
 

@@ -5,7 +5,7 @@ import { isLimited, limited, throwIfAborted, type Limits } from '../core/deadlin
 import { checkObject } from '../core/validate.js';
 import { rejectAtAwait } from '../core/user-stack.js';
 import type { Task, TaskScheduler } from './task.js';
-import type { JobBase } from './options.js';
+import { jobOf, type JobBase } from './options.js';
 
 /** Any input: a list, a generator, a stream. */
 export type Items<T> = Iterable<T> | AsyncIterable<T>;
@@ -100,7 +100,7 @@ export function mapItems(
           left--;
           if (left === 0) resolve(results);
         };
-        tasks.push(scheduler.submit({ ...base, args: items.slice(at, at + chunksize), ahead, done, failed }));
+        tasks.push(scheduler.submit(jobOf(base, { args: items.slice(at, at + chunksize), ahead, done, failed })));
       }
     } catch (error) {
       failed(error);

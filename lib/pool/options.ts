@@ -219,6 +219,16 @@ export function jobBase(mode: Mode, options: TaskOptions, pool: CheckedOptions, 
   return { mode, target: options.target, kwargs, credits, limits, context: takeContext(pool.context), owner };
 }
 
+/**
+ * Adds the rest. The properties are named one by one, since V8 makes an object of a new kind for each job whose functions are added
+ * to a copy, and every later access to it is a slow one.
+ */
+export function jobOf(base: JobBase, rest: Omit<Job, keyof JobBase>): Job {
+  const { mode, target, kwargs, credits, limits, context, owner } = base;
+  const { args, ahead, done, failed, item, progress } = rest;
+  return { mode, target, kwargs, credits, limits, context, owner, args, ahead, done, failed, item, progress };
+}
+
 export function checkProgress(onProgress: unknown): void {
   if (onProgress !== undefined) checkFunction(onProgress, 'onProgress');
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 import { makeFair } from '../event-loop/fair-calls.js';
 import type { Chunks } from './batches.js';
-import type { JobBase } from './options.js';
+import { jobOf, type JobBase } from './options.js';
 import { markAsOwn } from '../reduction/shareable.js';
 import type { Task, TaskScheduler } from './task.js';
 
@@ -122,8 +122,7 @@ export class ResultIterator<R> implements AsyncGenerator<R, void, undefined> {
 
   #begin(args: unknown[]): void {
     const slot: Slot = { task: undefined, outcome: undefined };
-    const job = {
-      ...this.#base,
+    const rest = {
       args,
       done: (values: unknown) => {
         slot.outcome = { results: values as unknown[] };
@@ -134,7 +133,7 @@ export class ResultIterator<R> implements AsyncGenerator<R, void, undefined> {
         this.#tell();
       },
     };
-    slot.task = this.#scheduler.submit(job);
+    slot.task = this.#scheduler.submit(jobOf(this.#base, rest));
     this.#slots.push(slot);
   }
 

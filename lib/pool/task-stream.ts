@@ -4,7 +4,7 @@ import { TaskTimeout } from '../core/pool-errors.js';
 import { Fifo } from '../core/fifo.js';
 import { rejectAtAwait } from '../core/user-stack.js';
 import { makeFair } from '../event-loop/fair-calls.js';
-import type { JobBase } from './options.js';
+import { jobOf, type JobBase } from './options.js';
 import { markAsOwn } from '../reduction/shareable.js';
 import type { Task, TaskScheduler } from './task.js';
 
@@ -81,13 +81,13 @@ export class TaskStream<T> implements AsyncGenerator<T, void, undefined> {
 
   #begin(): void {
     try {
-      this.#task = this.#scheduler.submit({
-        ...this.#base,
+      const rest = {
         args: this.#args,
-        item: (value) => this.#item(value as T),
+        item: (value: unknown) => this.#item(value as T),
         done: () => this.#end(undefined),
-        failed: (error) => this.#end({ error }),
-      });
+        failed: (error: unknown) => this.#end({ error }),
+      };
+      this.#task = this.#scheduler.submit(jobOf(this.#base, rest));
       this.#watch();
     } catch (error) {
       this.#end({ error });

@@ -29,12 +29,12 @@ export interface Job {
   readonly limits: TaskLimits;
   readonly context: TaskContext | undefined;
   /** Whether it may be sent to a worker that has not ended its present task. */
-  readonly ahead?: boolean;
+  readonly ahead?: boolean | undefined;
   /** The pool, which is not collected while it has the job. */
   readonly owner: object;
   done(value: unknown): void;
   failed(error: unknown): void;
-  item?(value: unknown): void;
+  readonly item?: ((value: unknown) => void) | undefined;
   readonly progress?: ((done: number, total: number | undefined) => void) | undefined;
 }
 
