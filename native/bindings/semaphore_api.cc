@@ -159,6 +159,9 @@ napi_value WaitSync(napi_env env, napi_callback_info info) {
   const Args<2> args(env, info);
   const auto* open = Find(args);
   if (open == nullptr) return args.Return(-EBADF);
+  // A reference, which a wait needs, costs as much as an attempt.
+  const int status = open->semaphore->TryAcquire();
+  if (status != -EAGAIN) return args.Return(status);
   const std::shared_ptr<TrackedSemaphore> semaphore = open->semaphore;
   return args.Return(Block(args.addon(), *semaphore, Deadline::After(args.Number(1))));
 }
