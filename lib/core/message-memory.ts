@@ -15,6 +15,8 @@
 // they wait for stores that only look as if the next load needed them. So different kinds of large messages begin a
 // cache line or more apart.
 
+import { Buffer } from 'node:buffer';
+
 import { native } from '../native/addon.js';
 import { mayKeepFreedMemory } from '../native/settings.js';
 import { whenIdle } from './idle.js';

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+import { Buffer } from 'node:buffer';
+
 import { refuseShareable } from '../../reduction/shareable.js';
 import { BorrowedBytes } from '../borrowed-bytes.js';
 import type { Format } from '../format-types.js';

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+import { Buffer } from 'node:buffer';
+
 import { isNearlyAll } from '../../../core/own-bytes.js';
 import { ARRAY_TYPES, BUFFER, UINT8_ARRAY } from '../tags.js';
 
@@ -7,10 +9,24 @@ type View = new (buffer: ArrayBufferLike, offset?: number, length?: number) => A
 /** Up to so many bytes are copied one by one, which takes less time than to make a view of them. */
 const FEW_BYTES = 48;
 
+/** Memory of at most this size may be remembered here: it is used for one message after the other. */
+const SLAB_BYTES = 64 * 1024;
+
+/** The memory that was read last, and its ArrayBuffer, which V8 fetches by a slow way. */
+let last: Uint8Array | undefined;
+let lastBuffer: ArrayBufferLike | undefined;
+
+function bufferOf(memory: Uint8Array): ArrayBufferLike {
+  if (memory === last) return lastBuffer as ArrayBufferLike;
+  if (memory.length > SLAB_BYTES) return memory.buffer;
+  last = memory;
+  return (lastBuffer = memory.buffer);
+}
+
 /** Copies bytes of a message to an array. */
 export function copyTo<T extends Uint8Array>(target: T, memory: Uint8Array, from: number): T {
   const { length } = target;
-  if (length > FEW_BYTES) target.set(memory.subarray(from, from + length));
+  if (length > FEW_BYTES) target.set(new Uint8Array(bufferOf(memory), memory.byteOffset + from, length));
   else for (let i = 0; i < length; i++) target[i] = memory[from + i] as number;
   return target;
 }

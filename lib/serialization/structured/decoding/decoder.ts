@@ -32,24 +32,32 @@ const MOST_HOLES = 1024;
 /** An array of this length is one of single items, without memory for holes. */
 const LENGTH_WITHOUT_MEMORY = 0xffffffff;
 
+/** The list of the objects of a message is used again, up to this length. */
+const MOST_KEPT = 256;
+
 const none = Buffer.alloc(0);
-const noTexts = new Texts(none, 0);
 
 const double = new Float64Array(1);
 const big = new BigUint64Array(double.buffer);
 const doubleBytes = new Uint8Array(double.buffer);
+
+/** For the short lists of most messages this is faster than `fill`. */
+function clear(list: unknown[], count: number): void {
+  for (let i = 0; i < count; i++) list[i] = undefined;
+}
 
 class Decoder {
   #memory: Buffer = none;
   #at = 0;
   #end = 0;
   #keep = false;
-  #texts = noTexts;
+  readonly #texts = new Texts();
   #find: FindStandIn | undefined;
   /** Whether objects are made before their fields are read. */
   #early = false;
-  /** The objects by their numbers. */
+  /** The objects by their numbers, and how many there are. */
   #objects: unknown[] = [];
+  #count = 0;
   /** The fields of the objects that are being read. */
   readonly #fields: unknown[] = [];
   #top = 0;
@@ -59,7 +67,7 @@ class Decoder {
     this.#memory = memory;
     this.#at = 2;
     this.#end = length;
-    this.#texts = new Texts(memory, length);
+    this.#texts.begin(memory, length);
     this.#keep = keep;
     this.#find = find;
     this.#early = early;
@@ -70,11 +78,12 @@ class Decoder {
       return value;
     } finally {
       this.#memory = none;
-      this.#texts = noTexts;
+      this.#texts.begin(none, 0);
       this.#find = undefined;
-      this.#objects = [];
-      this.#fields.fill(undefined, 0, Math.max(this.#top, this.#highest));
-      this.#top = this.#highest = 0;
+      if (this.#count > MOST_KEPT) this.#objects = [];
+      else clear(this.#objects, this.#count);
+      clear(this.#fields, Math.max(this.#top, this.#highest));
+      this.#count = this.#top = this.#highest = 0;
     }
   }
 
@@ -142,7 +151,7 @@ class Decoder {
 
   /** Gives a number to an object that is complete, or that is made before its parts. */
   #add<T>(object: T): T {
-    this.#objects.push(object);
+    this.#objects[this.#count++] = object;
     return object;
   }
 
@@ -193,14 +202,15 @@ class Decoder {
 
   #reference(): unknown {
     const number = this.#length();
-    if (number >= this.#objects.length) throw LEFT;
+    if (number >= this.#count) throw LEFT;
     const object = this.#objects[number];
     if (object === UNFINISHED) throw CYCLE;
     return object;
   }
 
   #object(): object {
-    const number = this.#objects.push(UNFINISHED) - 1;
+    const number = this.#count;
+    this.#add(UNFINISHED);
     const memory = this.#memory;
     const first = this.#top;
     let shape = emptyShape();

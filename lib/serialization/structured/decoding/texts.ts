@@ -13,20 +13,26 @@ const PLACES = 1024;
 const FIRST_CUT = 256;
 const LAST_CUT = 64 * 1024;
 
+const none = Buffer.alloc(0);
+
 const known = new Array<string>(PLACES).fill('');
 
-/** The strings of one message. */
+/** The strings of one message after the other. */
 export class Texts {
-  #memory: Buffer;
-  #end: number;
+  #memory: Buffer = none;
+  #end = 0;
   /** A part of the message, beginning at `#from`. */
   #text = '';
   #from = 0;
   #size = FIRST_CUT;
 
-  constructor(memory: Buffer, end: number) {
+  /** Goes on with this message. */
+  begin(memory: Buffer, end: number): void {
     this.#memory = memory;
     this.#end = end;
+    this.#text = '';
+    this.#from = 0;
+    this.#size = FIRST_CUT;
   }
 
   /** A string of Latin-1. */

@@ -69,7 +69,8 @@ export class Encoder {
       this.#met.clear();
       this.#hooks = this.#refusal = undefined;
       if (this.#steps.length > 0) this.#steps = [];
-      this.#openErrors.length = 0;
+      // V8 sets a length by a slow way, also if it is the same.
+      if (this.#openErrors.length > 0) this.#openErrors.length = 0;
     }
   }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // Objects in which there are no other objects.
+// The global Buffer is a getter, which V8 calls at each use.
+import { Buffer } from 'node:buffer';
 import { types } from 'node:util';
 
 import { isDetached } from '../../../core/validate.js';

@@ -2,6 +2,8 @@
 //
 // The memory that a message is written into. It is used again for the next message, unless a message is too large for
 // it: fresh memory costs more than the encoding of a small message.
+import { Buffer } from 'node:buffer';
+
 import { allocateCopied } from '../../../core/message-memory.js';
 import { native } from '../../../native/addon.js';
 import * as tags from '../tags.js';
@@ -40,6 +42,8 @@ export function ownBytes(bytes: Uint8Array): Uint8Array {
 /** Writes the parts of a message, each behind the last. */
 export class Output {
   readonly #first: Buffer;
+  /** Its memory, which V8 fetches by a slow way. */
+  readonly #memory: ArrayBufferLike;
   #bytes: Buffer;
   #end: number;
   #at = 0;
@@ -47,6 +51,7 @@ export class Output {
   /** @param first Memory that is used for each message that fits. */
   private constructor(first: Buffer) {
     this.#first = this.#bytes = first;
+    this.#memory = first.buffer;
     this.#end = first.length;
   }
 
@@ -62,7 +67,8 @@ export class Output {
 
   /** The bytes that were written. They stay as they are unless `isShared` of them is true. */
   take(): Uint8Array {
-    const bytes = this.#bytes.subarray(0, this.#at);
+    const isFirst = this.#bytes === this.#first;
+    const bytes = isFirst ? new Uint8Array(this.#memory, 0, this.#at) : this.#bytes.subarray(0, this.#at);
     this.drop();
     return bytes;
   }
