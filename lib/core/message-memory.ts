@@ -39,11 +39,22 @@ const state = perEnvironment('message-memory', () => ({
   keeps: undefined as boolean | undefined,
 }));
 
-function allocateLarge(size: number, offset: number): Buffer {
+/** Whether the allocator keeps what is freed from now on, until there were no large messages for some seconds. */
+function keepFreed(): boolean {
   state.keeps ??= mayKeepFreedMemory() && native.keepFreedMemory() > 0;
-  const whole = Buffer.allocUnsafeSlow(offset + size);
   if (state.keeps) whenIdle(giveMemoryBack);
-  else native.populate(whole);
+  return state.keeps;
+}
+
+/** To be called before the native layer copies a message of this size into memory of its own. */
+export function prepareCopy(size: number): void {
+  if (size >= LARGE_BYTES) keepFreed();
+}
+
+function allocateLarge(size: number, offset: number): Buffer {
+  const keeps = keepFreed();
+  const whole = Buffer.allocUnsafeSlow(offset + size);
+  if (!keeps) native.populate(whole);
   return whole.subarray(offset);
 }
 

@@ -6,7 +6,9 @@ import { request, requestSync, type Background } from '../event-loop/completions
 import type { Channel } from '../connection/channel.js';
 import type { Frames } from '../connection/receiving/frames.js';
 import type { LargeMessage } from '../connection/receiving/large-message.js';
+import { SendBuffer } from '../connection/sending/send-buffer.js';
 import { BadMessageLength, systemError } from '../core/errors.js';
+import { prepareCopy } from '../core/message-memory.js';
 import { queueError, receiveError } from '../core/status-errors.js';
 import { native } from '../native/addon.js';
 import { blockOn } from '../event-loop/sync-wait.js';
@@ -26,6 +28,8 @@ export class PipeTransport implements QueueTransport {
   readonly #id: number;
   /** The reading end of the queue's pipe. */
   readonly #reader: Channel;
+  /** That of its writing end. */
+  readonly #buffer: SendBuffer;
   readonly #rlock: SemaphoreHandle;
   readonly #slots: SemaphoreHandle | undefined;
   /** The reading end of the pipe that has bytes once the state has changed. */
@@ -34,6 +38,7 @@ export class PipeTransport implements QueueTransport {
   /** @param make Whether the queue is new, so that it has no other member yet. */
   constructor({ pipe, rlock, wlock, slots, joinable, statePipe }: QueueResources, make: boolean) {
     this.#reader = pipe.reader;
+    this.#buffer = new SendBuffer(pipe.writer.id, true);
     this.#state = statePipe?.reader;
     this.#rlock = rlock;
     this.#slots = slots?.semaphore;
@@ -158,9 +163,12 @@ export class PipeTransport implements QueueTransport {
   }
 
   put(item: Item, hasSlot: boolean, gather: boolean): number {
+    const bytes = item instanceof BorrowedBytes ? item.bytes : item;
+    this.#buffer.enlarge(bytes.length);
+    prepareCopy(bytes.length);
     return item instanceof BorrowedBytes
-      ? queues.putWithPrefix(this.#id, item.bytes, hasSlot, item.prefix)
-      : queues.put(this.#id, item, hasSlot, gather);
+      ? queues.putWithPrefix(this.#id, bytes, hasSlot, item.prefix)
+      : queues.put(this.#id, bytes, hasSlot, gather);
   }
 
   flush(): void {

@@ -2,7 +2,7 @@
 //
 // What large messages take from the system stays bounded, and goes back.
 import { expect } from 'chai';
-import { Pipe } from 'node-multiprocessing';
+import { attach, describe as describeObject, Pipe, Queue } from 'node-multiprocessing';
 
 import { spawnPeer, track, turns, within } from '../helpers/index.js';
 import { child, report } from './support/programs.js';
@@ -47,5 +47,29 @@ describe('Large messages', function () {
       while (!(await hasShrunk())) await new Promise((resolve) => setTimeout(resolve, 50));
     };
     await within(40_000, until(), 'the smaller buffer');
+  });
+
+  // Each item was copied into fresh memory, with a page fault for every 4096 bytes.
+  it('use the memory of earlier ones again when they are put on a queue', async function () {
+    // An instrumented addon keeps freed memory on purpose.
+    if (process.env['NODE_MULTIPROCESSING_SANITIZER'] !== undefined) return this.skip();
+    const peer = spawnPeer(child('large-puts'));
+    const faults = await within(60_000, report(peer), 'the figure');
+    await peer.succeeded();
+    expect(faults).to.be.below(64);
+  });
+
+  it('make the pipe of a queue grow', async function () {
+    const queue = new Queue<Buffer>();
+    const other = attach(describeObject(queue)) as Queue<Buffer>;
+    // So long an item fits into an enlarged pipe only.
+    const long = Buffer.alloc(900_000);
+    await queue.put(long);
+    queue.close();
+    const written = within(30_000, queue.joinThread(), 'the long item, which is not got yet');
+    await written.finally(async () => {
+      expect(await other.get()).to.have.length(long.length);
+      other.close();
+    });
   });
 });

@@ -37,7 +37,7 @@ describe('A Queue', () => {
 
   it('carries Buffers with their content at the time of the put, wherever they wait', () =>
     withQueue(new Queue<Buffer>(4), async (queue) => {
-      const sizes = [100, 16_383, 16_384, 200_000, 300_000, 20_000];
+      const sizes = [100, 16_383, 16_384, 2_000_000, 3_000_000, 20_000];
       const before = sizes.map((size) => Buffer.alloc(size, size));
       // With the fourth item the pipe is full, and so is the queue.
       const puts = before.map((bytes) => {
@@ -193,7 +193,7 @@ describe('Queue.joinThread', () => {
 
   it('rejects with EPIPE if no process can get the items', async () => {
     const queue = new Queue<Buffer>();
-    await queue.put(Buffer.alloc(200_000));
+    await queue.put(Buffer.alloc(2_000_000));
     queue.close();
     await rejects(queue.joinThread(), { code: 'EPIPE', syscall: 'write' });
     throws(
@@ -206,7 +206,7 @@ describe('Queue.joinThread', () => {
 
   it('does not wait after cancelJoinThread', async () => {
     const queue = new Queue<Buffer>();
-    await queue.put(Buffer.alloc(200_000));
+    await queue.put(Buffer.alloc(2_000_000));
     queue.cancelJoinThread();
     queue.close();
     await queue.joinThread();
@@ -321,12 +321,12 @@ describe('A SimpleQueue', () => {
   it('resolves put when the item is in the pipe', () =>
     withQueue(new SimpleQueue<Buffer>(), async (queue) => {
       let ended = false;
-      const put = queue.put(Buffer.alloc(300_000, 'x')).then(() => {
+      const put = queue.put(Buffer.alloc(3_000_000, 'x')).then(() => {
         ended = true;
       });
       await turns();
       expect(ended).to.equal(false);
-      expect((await queue.get()).length).to.equal(300_000);
+      expect((await queue.get()).length).to.equal(3_000_000);
       await put;
     }));
 });

@@ -21,9 +21,14 @@ export class SendBuffer {
     this.#grows = grows;
   }
 
-  /** Before a message: the buffer grows for a large one. It shrinks again when there were none for some seconds. */
+  /** Before a message. */
   prepare(size: number): void {
     countBytes(size);
+    this.enlarge(size);
+  }
+
+  /** The buffer grows for a large message, and shrinks again when there were none for some seconds. */
+  enlarge(size: number): void {
     if (size > LARGE_BYTES && this.#grows && native.growBuffer(this.#id) > 0) whenIdle(this.#shrink);
   }
 }

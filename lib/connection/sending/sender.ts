@@ -3,6 +3,7 @@
 // The sending half of a channel: when a message is written, and what its send waits for.
 import { isLimited, type Limits } from '../../core/deadline.js';
 import { InterruptedError, systemError, TimeoutError } from '../../core/errors.js';
+import { prepareCopy } from '../../core/message-memory.js';
 import { sendError } from '../../core/status-errors.js';
 import type { KeepAlive } from '../../event-loop/keep-alive.js';
 import { takeShare, takeTurn } from '../../event-loop/reactor.js';
@@ -123,6 +124,7 @@ export class Sender {
     }
     if (acceptance.hasRoom(bytes)) {
       if (size > GATHERED_MESSAGE_BYTES || !this.#gather(data, offset, size)) {
+        prepareCopy(size);
         const number = native.append(this.id, data, offset, size, size);
         if (number < 0) return Promise.reject(sendError(number, operation));
       }
@@ -143,7 +145,10 @@ export class Sender {
     if (acceptance.hasRoom(left)) {
       // What does not lie in the native layer yet is copied there.
       status = size > COPIED_BYTES ? native.withdraw(this.id, number, data, offset, size) : 0;
-      if (status === WITHDRAWN) status = native.append(this.id, data, offset, size, size);
+      if (status === WITHDRAWN) {
+        prepareCopy(size);
+        status = native.append(this.id, data, offset, size, size);
+      }
     }
     if (status < 0) return this.#waitForRoom(acceptance, message, number, left);
     this.#acceptMessage(acceptance, left, keepAlive);
