@@ -78,7 +78,7 @@ export class Encoder extends MemoWriter {
       this.#keyMemo.clear();
       this.#originals.clear();
       this.#exact = false;
-      this.#making.length = 0;
+      if (this.#making.length > 0) this.#making.length = 0;
       this.#unhashable = undefined;
     }
   }

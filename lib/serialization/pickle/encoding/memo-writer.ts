@@ -19,7 +19,7 @@ export class MemoWriter extends KeyWriter {
   /** Lets go of the value. */
   protected forget(): void {
     this.depth = 0;
-    this.path.length = 0;
+    if (this.path.length > 0) this.path.length = 0;
     this.memo.clear();
     this.forgetKeys();
   }

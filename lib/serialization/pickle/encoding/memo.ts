@@ -29,7 +29,8 @@ export class Memo {
   }
 
   clear(): void {
-    this.#few.length = 0;
+    // V8 sets a length by a slow way, also if it is the same.
+    if (this.#few.length > 0) this.#few.length = 0;
     this.#many = undefined;
   }
 }
