@@ -8,6 +8,7 @@ import { getSystemErrorName } from 'node:util';
 
 import { findInterpreter } from '../python/interpreter.js';
 import type { Native } from '../native/addon.js';
+import { count } from './text.js';
 
 /** One thing that was looked at. The keys are those of `doctor --json`. */
 export interface Check {
@@ -88,7 +89,7 @@ async function leftovers(): Promise<Check> {
     const left = families.filter(({ members }) => members?.length === 0).length;
     if (left === 0) return { name, state: 'ok', found: 'none' };
     const advice = '"npx node-multiprocessing sweep" removes them; so does the next process that makes a lock';
-    return { name, state: 'warning', found: `${left} families without processes`, advice };
+    return { name, state: 'warning', found: `${count(left, 'family', 'families')} without processes`, advice };
   } catch (error) {
     return { name, state: 'failure', found: messageOf(error) };
   }

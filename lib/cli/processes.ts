@@ -82,22 +82,22 @@ function running(pid: number): Running | undefined {
   return { ...programOf(pid), parent, isWorker, cpuMs, memory };
 }
 
+/** The processes of this user. */
+export function allProcesses(): Running[] {
+  const own = process.getuid?.();
+  return readdirSync('/proc').flatMap((entry) => {
+    try {
+      if (!/^\d+$/.test(entry) || statSync(`/proc/${entry}`).uid !== own) return [];
+    } catch {
+      return [];
+    }
+    return running(Number(entry)) ?? [];
+  });
+}
+
 /** The children that this package has started, their parents, and the processes with these numbers. */
 export function runningProcesses(members: readonly number[]): Running[] {
-  const own = process.getuid?.();
-  const all = readdirSync('/proc').filter((entry) => {
-    try {
-      return /^\d+$/.test(entry) && statSync(`/proc/${entry}`).uid === own;
-    } catch {
-      return false;
-    }
-  });
-  const found = new Map(
-    all.flatMap((entry) => {
-      const one = running(Number(entry));
-      return one === undefined ? [] : [[one.pid, one] as const];
-    }),
-  );
+  const found = new Map(allProcesses().map((one) => [one.pid, one]));
   const children = [...found.values()].filter(({ name }) => name !== null);
   const shown = new Set([...members, ...children.flatMap(({ pid, parent }) => [pid, parent])]);
   return [...shown].flatMap((pid) => found.get(pid) ?? []).sort((a, b) => a.pid - b.pid);

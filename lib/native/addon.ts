@@ -143,8 +143,11 @@ export interface NativeProcesses {
    * as they are among the `semaphores` that the child is given, by their ids.
    */
   trackResources(semaphores: Int32Array): number;
-  /** The descriptors of other processes that this one may see, with their access modes, or -errno. */
-  listDescriptors(): [pid: number, fd: number, object: string, access: number, program: string][] | number;
+  /**
+   * The descriptors of other processes that this one may see, with the flags of open(2), and the other ends of Unix sockets where
+   * the system tells these; or -errno.
+   */
+  listDescriptors(): [pid: number, fd: number, object: string, flags: number, program: string, peer: string][] | number;
   /** Text that all environments of the process share: what `setRole` has set, else the first `initial`. */
   role(initial: string): string;
   setRole(role: string): void;

@@ -74,7 +74,7 @@ napi_value TrackResources(napi_env env, napi_callback_info info) {
   return args.Return(status < 0 ? status : writer.Release());
 }
 
-// listDescriptors(): an array of [pid, fd, object, access mode, program], or -errno.
+// listDescriptors(): an array of [pid, fd, object, flags, program, peer], or -errno.
 napi_value ListDescriptors(napi_env env, napi_callback_info info) {
   const Args<1> args(env, info);
   std::vector<platform::HeldDescriptor> held;
@@ -82,10 +82,11 @@ napi_value ListDescriptors(napi_env env, napi_callback_info info) {
   if (status < 0) return args.Return(status);
   return args.Array(held.size(), [&](uint32_t i) {
     const platform::HeldDescriptor& one = held[i];
-    return args.Array(5, [&](uint32_t field) {
+    return args.Array(6, [&](uint32_t field) {
       if (field == 2) return args.Text(one.object);
       if (field == 4) return args.Text(one.program);
-      return args.Return(field == 0 ? one.pid : field == 1 ? one.fd : one.access);
+      if (field == 5) return args.Text(one.peer);
+      return args.Return(field == 0 ? one.pid : field == 1 ? one.fd : one.flags);
     });
   });
 }

@@ -46,9 +46,10 @@ int ForEachDescriptor(Visit visit) {
 struct HeldDescriptor {
   pid_t pid;
   int fd;
-  int access;           // O_RDONLY, O_WRONLY or O_RDWR.
+  int flags;            // Of open(2): O_RDONLY, O_WRONLY or O_RDWR, and O_NONBLOCK.
   std::string object;   // As the target in VisitDescriptors().
   std::string program;  // The name of the process.
+  std::string peer;     // The object at the other end of a Unix socket; empty where nothing tells.
 };
 
 // All descriptors that VisitDescriptors() visits. -ENOSYS where the system does not tell.

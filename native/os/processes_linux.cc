@@ -2,6 +2,11 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <link.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <linux/sock_diag.h>
+#include <linux/unix_diag.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -223,7 +228,62 @@ int VisitDescriptors(DescriptorVisitor visit, void* context) {
   });
 }
 
+namespace {
+
+// The inodes of connected Unix sockets, and of those at their other ends.
+using Peers = std::map<unsigned, unsigned>;
+
+void AddPeer(nlmsghdr* header, Peers* peers) {
+  const auto* socket = static_cast<unix_diag_msg*>(NLMSG_DATA(header));
+  auto length = static_cast<int>(NLMSG_PAYLOAD(header, sizeof *socket));
+  for (auto* found = reinterpret_cast<rtattr*>(const_cast<unix_diag_msg*>(socket) + 1);
+       RTA_OK(found, length); found = RTA_NEXT(found, length)) {
+    if (found->rta_type != UNIX_DIAG_PEER) continue;
+    (*peers)[socket->udiag_ino] = *static_cast<unsigned*>(RTA_DATA(found));
+  }
+}
+
+// The kernel tells the two ends of a socket pair in its diagnosis of sockets alone, not in /proc.
+// Where it has none, or a filter of system calls refuses it, nothing is known.
+Peers PeersOfSockets() {
+  Peers peers;
+  const UniqueFd fd(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG));
+  struct {
+    nlmsghdr header;
+    unix_diag_req wanted;
+  } request{};
+  request.header.nlmsg_len = sizeof request;
+  request.header.nlmsg_type = SOCK_DIAG_BY_FAMILY;
+  request.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+  request.wanted.sdiag_family = AF_UNIX;
+  request.wanted.udiag_states = ~0U;
+  request.wanted.udiag_show = UDIAG_SHOW_PEER;
+  if (fd.get() < 0 || ::send(fd.get(), &request, sizeof request, 0) < 0) return peers;
+  alignas(nlmsghdr) char answer[32 * 1024];
+  for (;;) {
+    auto size = sys::RetryOnInterrupt([&] { return ::recv(fd.get(), answer, sizeof answer, 0); });
+    if (size <= 0) return peers;
+    for (auto* header = reinterpret_cast<nlmsghdr*>(answer); NLMSG_OK(header, size);
+         header = NLMSG_NEXT(header, size)) {
+      if (header->nlmsg_type != SOCK_DIAG_BY_FAMILY) return peers;
+      AddPeer(header, &peers);
+    }
+  }
+}
+
+// The object at the other end of an object, or nothing.
+std::string PeerOf(const std::string& object, const Peers& peers) {
+  constexpr char kSocket[] = "socket:[";
+  if (object.rfind(kSocket, 0) != 0) return {};
+  const auto inode = std::strtoul(object.c_str() + std::strlen(kSocket), nullptr, 10);
+  const auto found = peers.find(static_cast<unsigned>(inode));
+  return found == peers.end() ? "" : kSocket + std::to_string(found->second) + "]";
+}
+
+}  // namespace
+
 int ListDescriptors(std::vector<HeldDescriptor>* out) {
+  const Peers peers = PeersOfSockets();
   std::map<pid_t, std::string> programs;
   return ForEachDescriptor([&](pid_t pid, int fd, const char* target) {
     char path[64];
@@ -238,7 +298,7 @@ int ListDescriptors(std::vector<HeldDescriptor>* out) {
     const char* flags = std::strstr(text, "flags:");
     if (flags == nullptr) return;
     const auto mode = static_cast<int>(std::strtol(flags + std::strlen("flags:"), nullptr, 8));
-    out->push_back({pid, fd, mode & O_ACCMODE, target, program});
+    out->push_back({pid, fd, mode, target, program, PeerOf(target, peers)});
   });
 }
 

@@ -95,6 +95,27 @@ describe('The command line program, of objects', () => {
     lock.close();
   });
 
+  it('names the process that waits for itself, by the number of its parent', async () => {
+    // Regression: holders showed neither the pipes of children nor the other ends of sockets.
+    const [mine, theirs] = mp.Pipe(true, { serialization: 'pickle' });
+    const pair = mp.Pipe();
+    const [reader, writer] = mp.Pipe(false);
+    const ends = { connection: theirs, a: pair[0], b: pair[1], reader, writer };
+    const child = new mp.PythonProcess({ target: 'builtins:exec', args: [SLEEPER, ends], name: 'waiting' });
+    child.start();
+    for (const end of Object.values(ends)) end.close();
+    await within(20_000, mine.recv(), 'the child');
+    const text = cliOutput('holders', String(process.pid));
+    expect(text).to.match(/\nsocket:\[\d+\] to socket:\[\d+\] +\d+ +\d+ +read and write +waiting \(/);
+    const alone = new RegExp(`^${child.pid} waiting \\(.*\\) alone holds all ends of (.*): no end of data`, 'm').exec(
+      text,
+    );
+    expect(alone?.[1]?.replaceAll(/\d+/g, '').split(', ').sort()).to.deep.equal(['pipe:[]', 'socket:[]', 'socket:[]']);
+    await mine.send('go');
+    await child.join();
+    mine.close();
+  });
+
   it('shows the depth, the rates and what was lost of a queue, in top', async () => {
     const queue = new mp.Queue<number>();
     for (const item of [1, 2, 3]) await queue.put(item);
