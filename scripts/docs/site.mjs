@@ -92,6 +92,10 @@ function copyPages() {
 /** GitHub's names for headings, to which the pages link. */
 const SLUGIFY = `(text) => text.toLowerCase().replaceAll(/[^\\p{L}\\p{N}\\- _]/gu, '').replaceAll(' ', '-')`;
 
+/** Most lines of the examples fit into the column, so that they need not be scrolled. */
+const STYLE = `:root { --vp-code-font-size: 0.8125em; }
+.VPDoc.has-aside .content-container { max-width: 820px !important; }`;
+
 function writeConfiguration() {
   const theme = { sidebar: sidebar(), search: { provider: 'local' }, outline: [2, 3] };
   const text = `export default {
@@ -100,6 +104,7 @@ function writeConfiguration() {
   ignoreDeadLinks: [/^\\/files\\//],
   markdown: { anchor: { slugify: ${SLUGIFY} } },
   outDir: '../dist',
+  head: [['style', {}, ${JSON.stringify(STYLE)}]],
   themeConfig: ${JSON.stringify(theme)},
 };\n`;
   mkdirSync(path.join(pages, '.vitepress'), { recursive: true });
