@@ -2,6 +2,7 @@
 //
 // macOS has no pipe2(), no RWF_NOWAIT, and /dev/fd only duplicates a descriptor. Pipes therefore
 // use the last I/O method (poll, then a call that cannot wait). Sockets work as on Linux.
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <unistd.h>
@@ -36,6 +37,15 @@ int Protect(int fds[2]) noexcept {
   fds[0] = ends[0].Release();
   fds[1] = ends[1].Release();
   return 0;
+}
+
+// Keeps the code mapped, since native threads outlive the worker that has loaded it. This is what
+// -z nodelete does on Linux, which the linker of macOS lacks. The reference is never given back.
+[[gnu::constructor]] void StayLoaded() noexcept {
+  Dl_info self;
+  if (::dladdr(reinterpret_cast<const void*>(&StayLoaded), &self) != 0) {
+    (void)::dlopen(self.dli_fname, RTLD_LAZY | RTLD_NOLOAD);
+  }
 }
 
 }  // namespace

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // Builds the addon for systems that are not this one, as far as this machine has compilers for them: Debian's cross compiler for
-// arm64, and zig, which brings musl along and which the environment variable ZIG names. An addon for arm64 is run under qemu.
+// arm64, and zig, which brings musl and the names in macOS's libraries along, and which the environment variable ZIG names. An addon
+// for arm64 is run under qemu. Nothing here can run one for macOS.
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -9,6 +10,7 @@ import { requirementProblems } from '../check-glibc.mjs';
 import { compileAll } from '../native-sources.mjs';
 import { builtAddon, npm, pythonExecutable } from '../package.mjs';
 import { buildEnvironment, outputOf, root, run, runTool } from '../support.mjs';
+import { checkDarwinAddon } from './mach-o.mjs';
 
 /** @typedef {import('../package.mjs').Packed} Packed */
 
@@ -34,38 +36,59 @@ async function arm64(folder) {
   return addon;
 }
 
-/** The sources of the addon on Linux; glibc_compat.cc defines what glibc alone has. */
-function muslSources() {
-  const text = readFileSync(path.join(root, 'binding.gyp'), 'utf8');
-  const sources = [...text.matchAll(/"(native\/\w+\/\w+\.cc)"/g)].map(([, file = '']) => file);
-  return sources.filter((file) => !/(_darwin|_kqueue|glibc_compat)\.cc$/.test(file));
-}
+/**
+ * What zig needs to know of a system.
+ *
+ * @typedef {object} ZigSystem
+ * @property {string} target
+ * @property {RegExp} without The sources that are for other systems. glibc_compat.cc defines what glibc alone has.
+ * @property {readonly string[]} compile
+ * @property {readonly string[]} link
+ */
+
+/** @param {string} cpu @returns {ZigSystem} */
+const muslOn = (cpu) => ({
+  target: `${cpu}-linux-musl`,
+  without: /(_darwin|_kqueue|glibc_compat)\.cc$/,
+  compile: [],
+  link: ['-Wl,-z,nodelete', '-Wl,--gc-sections', `-Wl,--version-script=${path.join(root, 'native', 'exports.map')}`],
+});
+
+/** The oldest macOS of Node 20 is 11. No other compiler sees the sources for macOS, so its warnings are errors. @param {string} cpu @returns {ZigSystem} */
+const darwinOn = (cpu) => ({
+  target: `${cpu}-macos.11.0`,
+  without: /(_linux|_epoll|glibc_compat)\.cc$/,
+  compile: ['-Wall', '-Wextra', '-Werror'],
+  link: ['-Wl,-undefined,dynamic_lookup', '-Wl,-dead_strip', '-Wl,-install_name,@rpath/multiprocessing.node'],
+});
 
 /**
  * @param {string} folder
  * @param {string} zig
- * @param {string} target
+ * @param {ZigSystem} system
  */
-async function musl(folder, zig, target) {
+async function byZig(folder, zig, { target, without, compile, link }) {
   mkdirSync(folder);
   const headers = buildEnvironment()['npm_config_nodedir'] ?? path.dirname(path.dirname(process.execPath));
   const defines = ['NAPI_VERSION=9', 'NODE_API_NO_EXTERNAL_BUFFERS_ALLOWED', 'NODE_GYP_MODULE_NAME=multiprocessing'];
   const hidden = ['-fvisibility=hidden', '-fvisibility-inlines-hidden', '-ffunction-sections', '-fdata-sections'];
   const flags = ['-std=c++20', '-O3', '-fPIC', '-fno-exceptions', '-fno-sanitize=undefined', '-pthread', ...hidden];
   const includes = [`-I${path.join(root, 'native')}`, `-I${path.join(headers, 'include', 'node')}`];
-  const common = ['c++', '-target', target, ...flags, ...includes, ...defines.map((name) => `-D${name}`)];
-  const objects = muslSources().map((source) => ({
-    source: path.join(root, source),
-    object: path.join(folder, `${source.replaceAll('/', '-')}.o`),
-  }));
+  const common = ['c++', '-target', target, ...flags, ...compile, ...includes, ...defines.map((name) => `-D${name}`)];
+  const text = readFileSync(path.join(root, 'binding.gyp'), 'utf8');
+  const sources = [...text.matchAll(/"(native\/\w+\/\w+\.cc)"/g)].map(([, file = '']) => file);
+  const objects = sources
+    .filter((file) => !without.test(file))
+    .map((source) => ({
+      source: path.join(root, source),
+      object: path.join(folder, `${source.replaceAll('/', '-')}.o`),
+    }));
   await compileAll(
     objects.map(({ source, object }) => ({ command: zig, args: [...common, '-c', source, '-o', object] })),
   );
   const addon = path.join(folder, 'multiprocessing.node');
-  const link = ['-shared', '-s', '-Wl,-z,nodelete', '-Wl,--gc-sections'];
-  const exported = `-Wl,--version-script=${path.join(root, 'native', 'exports.map')}`;
   const files = objects.map(({ object }) => object);
-  await run(zig, ['c++', '-target', target, ...link, exported, '-o', addon, ...files]);
+  await run(zig, ['c++', '-target', target, '-shared', '-s', ...link, '-o', addon, ...files]);
   return addon;
 }
 
@@ -97,9 +120,17 @@ export async function crossAddons(folder) {
   }
   const { ZIG: zig } = process.env;
   if (zig !== undefined) {
-    addons['linux-x64-musl'] = await musl(path.join(folder, 'musl-x64'), zig, 'x86_64-linux-musl');
-    checkMuslSymbols(addons['linux-x64-musl']);
-    addons['linux-arm64-musl'] = await musl(path.join(folder, 'musl-arm64'), zig, 'aarch64-linux-musl');
+    for (const [arch, cpu] of /** @type {const} */ ([
+      ['x64', 'x86_64'],
+      ['arm64', 'aarch64'],
+    ])) {
+      const musl = await byZig(path.join(folder, `musl-${arch}`), zig, muslOn(cpu));
+      if (arch === process.arch) checkMuslSymbols(musl);
+      const darwin = await byZig(path.join(folder, `darwin-${arch}`), zig, darwinOn(cpu));
+      checkDarwinAddon(darwin, arch);
+      addons[`linux-${arch}-musl`] = musl;
+      addons[`darwin-${arch}`] = darwin;
+    }
   }
   return addons;
 }
