@@ -92,9 +92,10 @@ function copyPages() {
 /** GitHub's names for headings, to which the pages link. */
 const SLUGIFY = `(text) => text.toLowerCase().replaceAll(/[^\\p{L}\\p{N}\\- _]/gu, '').replaceAll(' ', '-')`;
 
-/** Most lines of the examples fit into the column, so that they need not be scrolled. */
+/** Most lines of the examples fit into the column, and more of the tables on a telephone, so that they need not be scrolled. */
 const STYLE = `:root { --vp-code-font-size: 0.8125em; }
-.VPDoc.has-aside .content-container { max-width: 820px !important; }`;
+.VPDoc.has-aside .content-container { max-width: 820px !important; }
+@media (max-width: 640px) { .vp-doc th, .vp-doc td { padding: 6px 8px; } }`;
 
 function writeConfiguration() {
   const theme = { sidebar: sidebar(), search: { provider: 'local' }, outline: [2, 3] };

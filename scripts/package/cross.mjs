@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // Builds the addon for systems that are not this one, as far as this machine has compilers for them: Debian's cross compiler for
-// arm64, and zig, which brings musl and the names in macOS's libraries along, and which the environment variable ZIG names. An addon
-// for arm64 is run under qemu. Nothing here can run one for macOS.
+// arm64, and zig, which the environment variable ZIG names. It brings musl along, and the headers of macOS with the names in its
+// libraries. An addon for arm64 is run under qemu; nothing here can run one for macOS.
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -54,7 +54,12 @@ const muslOn = (cpu) => ({
   link: ['-Wl,-z,nodelete', '-Wl,--gc-sections', `-Wl,--version-script=${path.join(root, 'native', 'exports.map')}`],
 });
 
-/** The oldest macOS of Node 20 is 11. No other compiler sees the sources for macOS, so its warnings are errors. @param {string} cpu @returns {ZigSystem} */
+/**
+ * Node 22 needs macOS 11. No other compiler sees the sources for macOS, so the warnings of this one are errors.
+ *
+ * @param {string} cpu
+ * @returns {ZigSystem}
+ */
 const darwinOn = (cpu) => ({
   target: `${cpu}-macos.11.0`,
   without: /(_linux|_epoll|glibc_compat)\.cc$/,
