@@ -91,7 +91,7 @@ command('sweep', 'removes the semaphores of families whose processes have all en
 command('holders', 'shows which processes hold which end of a pipe or socket')
   .argument(
     '<pid|path>',
-    'a process, for all its pipes and sockets; or the path of a file, a FIFO or a /proc/<pid>/fd/<n>',
+    'a process, for the pipes and sockets of it and its descendants; or the path of a file, a FIFO or a /proc/<pid>/fd/<n>',
   )
   .action(async (subject: string, { json = false }: Json) => {
     const [{ findHolders }, { showHolders }] = await Promise.all([import('./holders.js'), import('./holders-text.js')]);
