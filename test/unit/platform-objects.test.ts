@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// Objects of the platform, whose state V8's serialiser does not see: they arrived empty.
+// Objects of the platform, whose state V8's serialiser does not see, and objects whose prototype says nothing of them: they
+// arrived empty.
+import { deepStrictEqual } from 'node:assert/strict';
 import { createECDH, createHash, createSecretKey } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import { opendirSync, readdirSync, statSync } from 'node:fs';
@@ -8,6 +10,7 @@ import { BlockList } from 'node:net';
 import { Readable } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
 import { MIMEType } from 'node:util';
+import { createContext, runInContext } from 'node:vm';
 
 import { expect } from 'chai';
 import * as mp from 'node-multiprocessing';
@@ -133,4 +136,58 @@ describe('Objects of the platform', () => {
     expect(received).to.be.instanceOf(Error);
     expect([received.message, received.stack]).to.deep.equal([reason.message, reason.stack]);
   });
+});
+
+describe('Values whose prototype was replaced', () => {
+  class Class {}
+  const prototypes = [
+    null,
+    Object.prototype,
+    {},
+    Class.prototype,
+    Array.prototype,
+    runInContext('Object.prototype', createContext()),
+  ];
+  const kinds: (() => object)[] = [
+    () => new Map([[1, new Set([2])]]),
+    () => new Set([1]),
+    () => new Date(5),
+    () => Object.assign(new Error('m'), { stack: 'Error: m', code: 1 }),
+    () => new Uint8Array([1, 2]).buffer,
+    () => new Uint8Array([1, 2]),
+    () => new Float64Array([1, 2]).subarray(1),
+    () => new DataView(new ArrayBuffer(5), 2),
+    ...[5, 'text', true, 5n].map((value) => () => Object(value) as object),
+    () => [1, 2],
+    () => /a/g,
+    () => Promise.resolve(),
+    () => new WeakMap(),
+    () => new SharedArrayBuffer(2),
+    () => (function* () {})(),
+    () => new Map().entries(),
+  ];
+
+  // Regression: most of them arrived as objects without fields, views without their elements.
+  for (const serialization of ['structured', 'pickle'] as const) {
+    it(`arrive as what they are, or are refused (${serialization})`, () => {
+      const { reader, writer } = makePair('pipe', { serialization });
+      const carry = (value: unknown): unknown => {
+        try {
+          writer.sendSync({ a: [value] });
+        } catch (error) {
+          expect(error).to.include({ code: 'ERR_MP_PICKLING' }).and.property('message').that.includes('value.a[0] ');
+          return 'refused';
+        }
+        return reader.recvSync();
+      };
+      for (const make of kinds) {
+        const expected = carry(make());
+        for (const prototype of prototypes) {
+          const value = carry(Object.setPrototypeOf(make(), prototype));
+          // Some pickles of the first kinds are refused.
+          if (serialization === 'structured' || value !== 'refused') deepStrictEqual(value, expected);
+        }
+      }
+    });
+  }
 });

@@ -2,10 +2,10 @@
 import { types } from 'node:util';
 
 import { NotSupported, PicklingError } from '../../../core/errors.js';
-import { isError, isPlain } from '../../../core/realms.js';
+import { entriesOf, isDisguised, isError, isUnusual, valuesOf } from '../../../core/realms.js';
 import { isDetached } from '../../../core/validate.js';
 import type { FormatContext } from '../../format-types.js';
-import { carried, replace, unsupported } from './foreign.js';
+import { carried, isDict, replace, unsupported } from './foreign.js';
 import type { PickleHooks } from '../hooks.js';
 import { isUnhashable } from '../known/unhashable.js';
 import { Memo } from './memo.js';
@@ -117,8 +117,8 @@ export class Encoder extends MemoWriter {
     if (this.written(value)) return;
     this.enter();
     const prototype: unknown = Object.getPrototypeOf(value);
-    if (prototype === Object.prototype || prototype === null) this.#dict(value as Record<string, unknown>);
-    else if (prototype === Array.prototype) this.#list(value as unknown[]);
+    if ((prototype === Object.prototype || prototype === null) && !isUnusual(value)) this.#dict(value);
+    else if (prototype === Array.prototype && Array.isArray(value)) this.#list(value);
     else if (prototype === Map.prototype) this.#map(value as Map<unknown, unknown>);
     else if (prototype === Set.prototype) this.#set(value as Set<unknown>);
     else if (value instanceof Uint8Array && !('shape' in value)) this.#bytes(value, value);
@@ -143,7 +143,7 @@ export class Encoder extends MemoWriter {
     if (inBatch > 0) this.byte(APPENDS);
   }
 
-  #dict(object: Record<string, unknown>): void {
+  #dict(object: object): void {
     this.byte(EMPTY_DICT);
     this.remember(object);
     const depth = this.depth;
@@ -156,8 +156,9 @@ export class Encoder extends MemoWriter {
       }
       this.key(key, depth, count++);
       this.path[depth] = key;
-      this.#value(object[key]);
+      this.#value((object as Record<string, unknown>)[key]);
     }
+    if (count === 0 && isDisguised(object)) throw unsupported(object, this.where());
     if (count === 0) return;
     this.byte(SETITEMS);
     this.endObject();
@@ -170,7 +171,7 @@ export class Encoder extends MemoWriter {
     const valueStep: Step = { into: 'get', at: undefined };
     const depth = this.depth;
     let count = 0;
-    for (const [key, value] of map) {
+    for (const [key, value] of entriesOf.call(map)) {
       if (count % BATCH === 0) {
         if (count > 0) this.byte(SETITEMS);
         this.byte(MARK);
@@ -191,7 +192,7 @@ export class Encoder extends MemoWriter {
     const depth = this.depth;
     const step: Step = { into: 'values', at: 0 };
     let count = 0;
-    for (const item of set) {
+    for (const item of valuesOf.call(set)) {
       if (count % BATCH === 0) {
         if (count > 0) this.byte(ADDITEMS);
         this.byte(MARK);
@@ -250,7 +251,7 @@ export class Encoder extends MemoWriter {
     this.byte(MARK);
     const { depth } = this;
     let at = 0;
-    for (const item of set) {
+    for (const item of valuesOf.call(set)) {
       this.path[depth] = { into: 'values', at: at++ };
       this.#hashable(item);
     }
@@ -328,9 +329,9 @@ export class Encoder extends MemoWriter {
     } else if (types.isMap(value)) {
       this.#notAKey(value, 'a dict', isKey);
       this.#map(value);
-    } else if (isPlain(value)) {
+    } else if (isDict(value)) {
       this.#notAKey(value, 'a dict', isKey);
-      this.#dict(value as Record<string, unknown>);
+      this.#dict(value);
     } else {
       throw unsupported(value, this.where());
     }

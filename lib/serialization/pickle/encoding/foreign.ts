@@ -2,7 +2,7 @@
 import { types } from 'node:util';
 
 import { PicklingError } from '../../../core/errors.js';
-import { isError } from '../../../core/realms.js';
+import { arrayType, isDisguised, isError, isPlain, partsOfView } from '../../../core/realms.js';
 import { refuseShareable } from '../../../reduction/shareable.js';
 import type { FormatContext } from '../../format-types.js';
 import type { PickleHooks } from '../hooks.js';
@@ -31,11 +31,17 @@ export function replace(
   if (types.isUint8Array(object) || types.isDataView(object)) return bytesOf(object);
   if (types.isTypedArray(object)) return encodeTypedArray(object);
   // The object is of another realm, such as that of a vm context, or of a derived class.
-  if (types.isDate(object)) return encodeDate(object);
-  if (types.isBoxedPrimitive(object) && !types.isSymbolObject(object)) {
-    return object.valueOf();
-  }
+  if (types.isDate(object)) return encodeDate(new Date(Date.prototype.getTime.call(object)));
+  if (types.isNumberObject(object)) return Number.prototype.valueOf.call(object);
+  if (types.isStringObject(object)) return String.prototype.valueOf.call(object);
+  if (types.isBooleanObject(object)) return Boolean.prototype.valueOf.call(object);
+  if (types.isBigIntObject(object)) return BigInt.prototype.valueOf.call(object);
   return undefined;
+}
+
+/** Whether an object without a replacement is a dict. */
+export function isDict(object: object): boolean {
+  return isPlain(object) && !isDisguised(object) && !types.isRegExp(object) && !types.isArgumentsObject(object);
 }
 
 /** What stands for large bytes that do not go with the message; undefined if they do. */
@@ -50,11 +56,10 @@ export function carried(
 
 /** As the encoder of its kind encodes an array of this realm. */
 function encodeTypedArray(array: NodeJS.TypedArray): PickleNode | undefined {
-  const Class = (globalThis as unknown as Record<string, new (...args: unknown[]) => object>)[
-    array[Symbol.toStringTag]
-  ];
+  const Class = (globalThis as unknown as Record<string, Uint8ArrayConstructor>)[arrayType(array) as string];
   if (Class === undefined) return undefined;
-  const own = new Class(array.buffer, array.byteOffset, array.length);
+  const [buffer, byteOffset, byteLength] = partsOfView(array);
+  const own = new Class(buffer, byteOffset, byteLength / Class.BYTES_PER_ELEMENT);
   return knownEncoders.get(Object.getPrototypeOf(own))?.(own as never);
 }
 

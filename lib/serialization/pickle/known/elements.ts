@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // Typed arrays, and the bytes of the arrays of Python.
+import { partsOfView } from '../../../core/realms.js';
 import type { Budget } from '../hooks.js';
 import { hostIsLittleEndian } from '../integers.js';
 import { refuse } from './arguments.js';
@@ -40,7 +41,7 @@ export const LARGE_ARRAY = 2 ** 20;
 
 /** The bytes of a typed array or a DataView. */
 export function bytesOf(view: ArrayBufferView): Uint8Array {
-  return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+  return new Uint8Array(...partsOfView(view));
 }
 
 /** A typed array with a copy of these bytes, in this machine's byte order. */

@@ -4,7 +4,6 @@
 // format: an object of the platform whose state is in internal or private fields arrives empty, and a
 // WebAssembly.Module arrives as nothing, not even a value.
 import { builtinModules } from 'node:module';
-import { types } from 'node:util';
 
 /**
  * What an object is by its prototype: `fields` for a class of the user, `platform` for a global class of the platform or
@@ -82,11 +81,6 @@ export function kindOfClass(prototype: object): ClassKind {
   let kind = kinds.get(prototype);
   if (kind === undefined) kinds.set(prototype, (kind = findKind(prototype)));
   return kind;
-}
-
-/** Whether an object is one of those that V8 always refuses although they may have fields. */
-export function isOpaque(object: object): boolean {
-  return types.isPromise(object) || types.isExternal(object) || types.isGeneratorObject(object);
 }
 
 /** The name of the class of an object, for an error. */

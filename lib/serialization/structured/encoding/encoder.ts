@@ -5,12 +5,12 @@
 import { types } from 'node:util';
 
 import { MultiprocessingError, PicklingError } from '../../../core/errors.js';
-import { isError } from '../../../core/realms.js';
+import { entriesOf, isDisguised, isError, isOpaque, isUnusual, valuesOf } from '../../../core/realms.js';
 import { isShareable } from '../../../reduction/shareable.js';
 import { sharedView } from '../../../reduction/shared-views.js';
 import * as tags from '../tags.js';
 import { refusalOf } from '../v8.js';
-import { classNameOf, hidesState, isOpaque, kindOfClass, type ClassKind } from './classes.js';
+import { classNameOf, hidesState, kindOfClass, type ClassKind } from './classes.js';
 import { isErrorObject, partsOf } from './error-parts.js';
 import { firstKey, indexOfKey, type KnownKey } from './keys.js';
 import { writeArrayBuffer, writeBoxed, writeDate, writeRegExp, writeView } from './leaves.js';
@@ -30,9 +30,7 @@ export interface ObjectHooks {
 }
 
 const { isPromise, isProxy } = types;
-const { hasOwnProperty, toString } = Object.prototype;
-const entriesOf = Map.prototype.entries;
-const valuesOf = Set.prototype.values;
+const { hasOwnProperty } = Object.prototype;
 
 /** Encodes one value after the other. */
 export class Encoder {
@@ -142,9 +140,9 @@ export class Encoder {
     else this.#other(object, prototype);
   }
 
-  /** An object with the prototype of plain ones, which some other objects have too. */
+  /** An object with the prototype of one that has fields only. Any object may have been given it. */
   #plain(object: object): void {
-    if (toString.call(object) !== '[object Object]') {
+    if (isUnusual(object)) {
       if (this.#writeForm(object)) return;
       if (types.isArgumentsObject(object) || types.isModuleNamespaceObject(object)) this.#refuseAsV8(object);
     }
@@ -166,6 +164,13 @@ export class Encoder {
       const field = (object as Record<string, unknown>)[key];
       if (!this.#primitive(field)) this.#step(field as object, key);
       count++;
+    }
+    // For objects with fields, these questions would be a good part of the work.
+    if (count === 0 && isDisguised(object)) {
+      output.back();
+      if (this.#writeForm(object)) return;
+      this.#refuseAsV8(object);
+      output.byte(tags.OBJECT);
     }
     output.byte(tags.END_OBJECT);
     output.length(count);
@@ -222,7 +227,7 @@ export class Encoder {
     if (object === globalThis) this.#refuseAsV8(object);
     if (kind === 'fields') {
       if (Object.hasOwn(object, 'shareable') && isShareable(object)) this.#shareable(object);
-      else this.#fields(object);
+      else this.#plain(object);
     } else if (!this.#writeForm(object)) {
       this.#unknown(object, kind);
     }

@@ -5,18 +5,14 @@
 import { Buffer } from 'node:buffer';
 import { types } from 'node:util';
 
+import { arrayType, bytesOfView, getter } from '../../../core/realms.js';
 import { isDetached } from '../../../core/validate.js';
 import * as tags from '../tags.js';
 import type { Output } from './output.js';
 
-/** The getter of a property as it is in this realm. It reads the inner state of objects of every realm. */
-function getter(prototype: object, key: PropertyKey): (object: object) => unknown {
-  const { get } = Object.getOwnPropertyDescriptor(prototype, key) as { get: () => unknown };
-  return (object) => get.call(object);
-}
-
-const arrayType = getter(Object.getPrototypeOf(Uint8Array.prototype) as object, Symbol.toStringTag);
 const sourceOf = getter(RegExp.prototype, 'source');
+const isResizable = getter(ArrayBuffer.prototype, 'resizable');
+const maxByteLengthOf = getter(ArrayBuffer.prototype, 'maxByteLength');
 
 /** The flags of regular expressions, each in the place of its bit in V8's number. The seventh is for experiments of V8. */
 const flags = ['global', 'ignoreCase', 'multiline', 'sticky', 'unicode', 'dotAll', undefined, 'hasIndices'] as const;
@@ -34,7 +30,7 @@ function checkLength(length: number): void {
 
 /** What a view shows of its memory. Throws for a view of memory that was detached or has shrunk. */
 function bytesOf(view: ArrayBufferView): Uint8Array {
-  const bytes = types.isUint8Array(view) ? view : new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+  const bytes = bytesOfView(view);
   if (isDetached(bytes)) throw new TypeError('its memory is detached');
   return bytes;
 }
@@ -57,12 +53,13 @@ export function writeView(output: Output, view: ArrayBufferView): void {
 export function writeArrayBuffer(output: Output, buffer: ArrayBuffer): void {
   const bytes = bytesOf(new Uint8Array(buffer));
   checkLength(bytes.length);
-  const { resizable, maxByteLength } = buffer as { resizable?: boolean; maxByteLength?: number };
-  output.byte(resizable === true ? tags.RESIZABLE_BUFFER : tags.ARRAY_BUFFER);
+  const resizable = isResizable(buffer) === true;
+  output.byte(resizable ? tags.RESIZABLE_BUFFER : tags.ARRAY_BUFFER);
   output.length(bytes.length);
-  if (resizable === true) {
-    checkLength(maxByteLength as number);
-    output.length(maxByteLength as number);
+  if (resizable) {
+    const most = maxByteLengthOf(buffer) as number;
+    checkLength(most);
+    output.length(most);
   }
   output.raw(bytes);
 }

@@ -85,6 +85,11 @@ export class Output {
     this.#bytes[this.#at++] = value;
   }
 
+  /** Takes the last byte back. */
+  back(): void {
+    this.#at--;
+  }
+
   /** A length, a count or a number of an object. */
   length(value: number): void {
     if (this.#end - this.#at < 5) this.#grow(5);
