@@ -2,7 +2,7 @@
 import { startLimits, type Limits } from '../core/deadline.js';
 import { rejectAtAwait } from '../core/user-stack.js';
 import { KeepAlive } from './keep-alive.js';
-import { countWait, isStarted } from './reactor.js';
+import { countWait } from './reactor.js';
 
 /** What keeps the event loop alive while a call is pending: a `KeepAlive`, or the handle of what the call waits for. */
 export interface CallKeeper {
@@ -44,8 +44,8 @@ export class PendingCall<T> {
   limit(limits: Limits, timeoutError: () => Error, onEarlyEnd?: (error: Error) => void): void {
     if (this.#ended) return;
     const keeper = this.#keeper;
-    // The poller keeps the event loop alive for as long as a KeepAlive is on, and a timer could not be told when it is not.
-    const needsTimer = keeper.on && !(keeper instanceof KeepAlive && isStarted());
+    // A KeepAlive keeps the event loop alive for as long as it is on, and a timer could not be told when it is not.
+    const needsTimer = keeper.on && !(keeper instanceof KeepAlive);
     this.#cancelLimits = startLimits(limits, needsTimer, timeoutError, (error) => {
       // The limits have ended themselves.
       this.#cancelLimits = undefined;

@@ -5,7 +5,7 @@
 import { systemError } from '../core/errors.js';
 import { perEnvironment } from '../core/per-environment.js';
 import { native } from '../native/addon.js';
-import { applyReferences } from './keep-alive.js';
+import { pollerStarted } from './keep-alive.js';
 import { setImmediate } from '../core/own-turns.js';
 
 /** Called whenever what it waits for may be tried, until it waits for something else. */
@@ -51,13 +51,7 @@ export function ensureStarted(): void {
   const status = native.start(native.isMainThread, onReady, state.events);
   if (status < 0) throw systemError(status, 'uv_poll_init');
   state.started = true;
-  // A Client waits before it has an endpoint.
-  applyReferences();
-}
-
-/** Whether there is a poller, with which a KeepAlive keeps the event loop alive. */
-export function isStarted(): boolean {
-  return state.started;
+  pollerStarted();
 }
 
 /**

@@ -143,25 +143,31 @@ const cases: Record<string, () => Promise<unknown>> = {
     return { value, after: await exchange() };
   },
 
-  /** A pool without a worker gets a task while no descriptor is left, until it has tried to start one six times. */
+  /** A pool, before there is anything else of this package and after that. */
   async pool() {
-    const module = new URL('./pool-functions.js', import.meta.url);
-    const pool = new Pool({ module, target: 'add', processes: 1, minProcesses: 0 });
-    await exchange();
-    const fds = exhaust();
-    const sum = pool.apply([1, 2]);
-    const tried = new Promise<void>((resolve) => {
-      pool.on('brake', ({ deaths }: BrakeEvent) => {
-        if (deaths === 6) resolve();
-      });
-    });
-    await Promise.race([tried, sum]);
-    for (const fd of fds) closeSync(fd);
-    const value = await sum;
-    await pool.close();
-    return { value, after: await exchange() };
+    const before = await taskWithoutDescriptors();
+    const after = await exchange();
+    return { before, after, value: await taskWithoutDescriptors() };
   },
 };
+
+/** A pool without a worker gets a task while no descriptor is left, until it has tried to start one six times. */
+async function taskWithoutDescriptors(): Promise<unknown> {
+  const module = new URL('./pool-functions.js', import.meta.url);
+  const pool = new Pool({ module, target: 'add', processes: 1, minProcesses: 0 });
+  const fds = exhaust();
+  const sum = pool.apply([1, 2]);
+  const tried = new Promise<void>((resolve) => {
+    pool.on('brake', ({ deaths }: BrakeEvent) => {
+      if (deaths === 6) resolve();
+    });
+  });
+  await Promise.race([tried, sum]);
+  for (const fd of fds) closeSync(fd);
+  const value = await sum;
+  await pool.close();
+  return value;
+}
 
 const result = await cases[process.argv[2] as string]?.();
 process.stdout.write(`${JSON.stringify(result)}\n`);

@@ -4,6 +4,7 @@
 // format: an object of the platform whose state is in internal or private fields arrives empty, and a
 // WebAssembly.Module arrives as nothing, not even a value.
 import { builtinModules } from 'node:module';
+import { types } from 'node:util';
 
 /**
  * What an object is by its prototype: `fields` for a class of the user, `platform` for a global class of the platform or
@@ -74,6 +75,11 @@ function isOfModule(Class: { readonly name: string }): boolean {
 /** Whether an object of a class of a module has state that is not in its fields. */
 export function hidesState(object: object): boolean {
   return Object.keys(object).length === 0 || Object.getOwnPropertySymbols(object).length > 0;
+}
+
+/** Whether an object is one of those that V8 always refuses although they may have fields. */
+export function isOpaque(object: object): boolean {
+  return types.isPromise(object) || types.isExternal(object) || types.isGeneratorObject(object);
 }
 
 /** What an object with this prototype is. */

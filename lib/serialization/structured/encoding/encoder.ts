@@ -5,12 +5,12 @@
 import { types } from 'node:util';
 
 import { MultiprocessingError, PicklingError } from '../../../core/errors.js';
-import { entriesOf, isDisguised, isError, isOpaque, isUnusual, valuesOf } from '../../../core/realms.js';
+import { entriesOf, isDisguised, isError, isUnusual, valuesOf } from '../../../core/realms.js';
 import { isShareable } from '../../../reduction/shareable.js';
 import { sharedView } from '../../../reduction/shared-views.js';
 import * as tags from '../tags.js';
 import { refusalOf } from '../v8.js';
-import { classNameOf, hidesState, kindOfClass, type ClassKind } from './classes.js';
+import { classNameOf, hidesState, isOpaque, kindOfClass, type ClassKind } from './classes.js';
 import { isErrorObject, partsOf } from './error-parts.js';
 import { firstKey, indexOfKey, type KnownKey } from './keys.js';
 import { writeArrayBuffer, writeBoxed, writeDate, writeRegExp, writeView } from './leaves.js';
