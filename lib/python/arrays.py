@@ -20,6 +20,8 @@ COUNT, BYTES = 8, 1 << 26
 # What Node has typed arrays for.
 KINDS = {'b1', 'i1', 'i2', 'i4', 'i8', 'u1', 'u2', 'u4', 'u8', 'f4', 'f8', 'c8', 'c16', 'M8', 'm8'}
 
+# The blocks and tickets of messages that could not be read for want of a descriptor or of memory.
+lost = []
 # The death of an array, which releases its block, may come at any point, also while this thread has the lock.
 blocks, idle, lock, numbers = weakref.WeakValueDictionary(), {}, threading.RLock(), itertools.count(1)
 
@@ -63,10 +65,33 @@ def open_block(path):
     return block
 
 
+def end_ticket(block, word, ticket):
+    with memoryview(block) as whole, whole[:HEADER] as page, page.cast('Q') as words:
+        if words[word] == ticket:
+            words[word] = 0
+        return words[GENERATION]
+
+
+def end_lost():
+    while lost:
+        try:
+            end_ticket(open_block(lost[-1][0]), *lost[-1][1:])
+        except FileNotFoundError:
+            pass
+        except OSError:
+            return
+        lost.pop()
+
+
 def load(path, generation, word, ticket, dtype, shape, offset):
     import numpy
     with lock:
-        block = open_block(path)
+        try:
+            block = open_block(path)
+        except OSError:
+            # What is missing may be there again when the next message comes.
+            lost.append((path, word, ticket))
+            raise
         # From here on the end of another array does not take the lock away.
         number = next(numbers)
         block.refs[number] = None
@@ -74,10 +99,8 @@ def load(path, generation, word, ticket, dtype, shape, offset):
         # An array of numpy takes no part in garbage collection, so the reference tells of its end and not of an attempt.
         root = numpy.ndarray(len(block), 'u1', block)
         block.refs[number] = weakref.ref(root, lambda _: block.unuse(number))
-        with memoryview(block) as whole, whole[:HEADER] as page, page.cast('Q') as words:
-            current = words[GENERATION]
-            if words[word] == ticket:
-                words[word] = 0
+        current = end_ticket(block, word, ticket)
+        end_lost()
         if current != generation:
             raise OSError('A shared array was given up before its message was received')
         block.generation = generation

@@ -3,6 +3,7 @@
 // Arrays over shared memory between Node and numpy: in arguments, over channels and queues, and through pools.
 import type { StdioOptions } from 'node:child_process';
 import { readdirSync } from 'node:fs';
+import { constants } from 'node:os';
 import { join } from 'node:path';
 
 import { expect } from 'chai';
@@ -150,6 +151,26 @@ for (const { numpy, version, path } of numpyPythons()) {
         await endAll();
       }),
     );
+
+    // Regression: the memory of the second array stayed in use until the end of the connection.
+    it('memory whose message Python could not read is used again after the next message', async () => {
+      const [ours, theirs] = mp.Pipe(true, { serialization: 'pickle' }).map(track) as [mp.Connection, mp.Connection];
+      const target = 'shared_arrays:without_descriptors';
+      const child = new mp.PythonProcess({ ...options, target, args: [theirs], stdio: ['ignore', 'inherit', 'inherit'] });
+      child.start();
+      const answers: unknown[] = [];
+      for (const i of [1, 2, 3]) {
+        await ours.send(keep(sharedArray.from(Int16Array.of(i))));
+        answers.push(await ours.recv());
+      }
+      expect(answers).to.deep.equal([[1], constants.errno.EMFILE, [3]]);
+      sharedArray.release(made.splice(1, 1)[0] as ArrayBufferView);
+      await turns();
+      native.arrays.trim();
+      expect(blocks()).to.have.lengthOf(2);
+      await ours.send('end');
+      await child.join();
+    });
 
     it(
       'the mapping in Python stays for the next message, and neither the use of the memory nor the memory',

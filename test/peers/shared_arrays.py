@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 #
 # Functions that get arrays over shared memory (test/interop/shared-arrays.test.ts).
-import os, pickle, signal, sys, threading, time
+import os, pickle, resource, signal, sys, threading, time
 import numpy
 from multiprocessing import Process
 from multiprocessing.shared_memory import SharedMemory
@@ -75,6 +75,27 @@ def serve(conn, queue, array):
             return
         conn.send(got)
         queue.put(got)
+
+
+def without_descriptors(conn):
+    """Gets an array, another one without a free descriptor, and a third one. Returns the error."""
+    conn.send(conn.recv().tolist())
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    fds = []
+    try:
+        while True:
+            fds.append(os.dup(0))
+    except OSError:
+        pass
+    try:
+        conn.recv()
+    except OSError as error:
+        found = error.errno
+    for fd in fds:
+        os.close(fd)
+    conn.send(found)
+    conn.send(conn.recv().tolist())
+    conn.recv()
 
 
 def own_memory(before):
