@@ -4,6 +4,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 
 import { expect } from 'chai';
 import type { PythonProcess } from 'node-multiprocessing';
@@ -19,6 +20,7 @@ import {
   startPython,
   startTalkingPython,
   throws,
+  turns,
 } from '../helpers/index.js';
 
 const peers = join(packageRoot, 'test', 'peers');
@@ -75,6 +77,24 @@ describe('The end of a PythonProcess', function () {
         run('children:die'),
       ];
       expect(await Promise.all(codes)).to.deep.equal([7, 1, 0, 0, -9]);
+      // Node knows no names of real-time signals, and reports exit code 0.
+      const signals = [31, 34, 35, 64];
+      expect(await Promise.all(signals.map((number) => run('children:die', number)))).to.deep.equal([
+        -31, -34, -35, -64,
+      ]);
+      const blocking = startPython('children:die', { args: [50], python: path });
+      const unjoined = startPython('children:die', { args: [50], python: path });
+      expect([blocking.joinSync(), blocking.exitcode]).to.deep.equal([true, -50]);
+      while (unjoined.isAlive()) await turns();
+      expect(unjoined.exitcode).to.equal(-50);
+    });
+
+    // Regression: the child waited for room in the pipe, and the call for the end of the child.
+    it(`joinSync() reads its output, in order, for the streams of the parent (Python ${version})`, async () => {
+      const args = ['out', 'error'].map((name) => Array.from({ length: 60_000 }, (_, i) => `${name}${i}\n`).join(''));
+      const child = startPython('children:write', { args, python: path, stdio: ['ignore', 'pipe', 'pipe'] });
+      expect([child.joinSync(), child.exitcode]).to.deep.equal([true, 0]);
+      expect(await Promise.all([text(child.stdout!), text(child.stderr!)])).to.deep.equal(args);
     });
   }
 

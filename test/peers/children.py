@@ -48,8 +48,13 @@ def leave(code):
     sys.exit(code)
 
 
-def die():
-    os.kill(os.getpid(), signal.SIGKILL)
+def die(number=signal.SIGKILL):
+    os.kill(os.getpid(), number)
+
+
+def write(out, error):
+    sys.stdout.write(out)
+    sys.stderr.write(error)
 
 
 def until_closed(conn):

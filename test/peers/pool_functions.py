@@ -112,8 +112,8 @@ def exit_with(code):
     os._exit(code)
 
 
-def kill_self():
-    os.kill(os.getpid(), signal.SIGKILL)
+def kill_self(number=signal.SIGKILL):
+    os.kill(os.getpid(), number)
 
 
 def wait_until_cancelled():

@@ -211,6 +211,19 @@ describe('A ticket in a pickle', function () {
     rmSync(join(tmpdir(), 'mp-silent'), { recursive: true, force: true });
   });
 
+  // Regression: a TMPDIR that no longer exists was an ENOENT error.
+  it('has its socket in the next temporary folder if TMPDIR cannot be used', async () => {
+    process.env['TMPDIR'] = join(tmpdir(), 'missing');
+    const [a, b] = pipe();
+    const [reader, writer] = Pipe(false, { serialization: 'pickle' });
+    track(reader);
+    await b.send([writer]);
+    writer.close();
+    const [received] = (await a.recv()) as [AnyConnection];
+    await track(received).send('collected');
+    expect(await reader.recv()).to.equal('collected');
+  });
+
   it('is collected on a connection of a Listener with takesConnections', async function () {
     const [a, b] = await accepted({ takesConnections: true });
     const [reader, writer] = Pipe(false, { serialization: 'pickle' });

@@ -113,8 +113,8 @@ export function exit_with(code: number): void {
   process.exit(code);
 }
 
-export function kill_self(): void {
-  process.kill(process.pid, 'SIGKILL');
+export function kill_self(signal: NodeJS.Signals | number = 'SIGKILL'): void {
+  process.kill(process.pid, signal);
 }
 
 /** Says that it has begun, and gives up when it is cancelled. */
