@@ -29,8 +29,8 @@ const ofDataViews = partsBy(DataView.prototype);
 export const arrayType = getter(arrays, Symbol.toStringTag) as (object: object) => string | undefined;
 
 function partsBy(prototype: object): (view: object) => [ArrayBuffer, number, number] {
-  const [buffer, byteOffset, byteLength] = ['buffer', 'byteOffset', 'byteLength'].map((key) => getter(prototype, key));
-  return (view) => [buffer!(view), byteOffset!(view), byteLength!(view)] as [ArrayBuffer, number, number];
+  const getters = ['buffer', 'byteOffset', 'byteLength'].map((key) => getter(prototype, key));
+  return (view) => getters.map((get) => get(view)) as [ArrayBuffer, number, number];
 }
 
 /** The memory of a view, and which part of it. */

@@ -139,7 +139,9 @@ describe('Objects of the platform', () => {
 });
 
 describe('Values whose prototype was replaced', () => {
-  class Class {}
+  class Class {
+    readonly field = 1;
+  }
   const prototypes = [
     null,
     Object.prototype,
