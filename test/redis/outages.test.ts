@@ -118,10 +118,14 @@ describe(onRedis('A queue over Redis'), () => {
     const { command } = await server.connect();
     for (let i = 0; i < 3; i++) await queue.put(i);
     const held = await queue.getLease();
+    const { client } = await server.connect();
+    const other = new RedisJoinableQueue<number>({ client, name: 'not made yet' });
     await command('CONFIG', 'SET', 'maxmemory', '1');
     try {
       const error = await rejects(queue.put(4), { code: 'ERR_MP_REDIS', uncertain: false });
       expect((error.cause as Error).message).to.include('OOM');
+      // Regression: the error was that of the group for which there was no room.
+      expect((await rejects(other.put(1), { code: 'ERR_MP_REDIS' })).message).to.include('OOM');
       await held.release();
       const again = await queue.getLease();
       expect([again.item, again.deliveries]).to.deep.equal([0, 2]);
@@ -136,6 +140,8 @@ describe(onRedis('A queue over Redis'), () => {
     } finally {
       await command('CONFIG', 'SET', 'maxmemory', '0');
     }
+    await other.put(1);
+    await other.destroy();
     await queue.put(5);
     expect(await queue.get()).to.equal(5);
     expect(await queue.stats()).to.include({ put: 4, unfinished: 1 });

@@ -78,7 +78,8 @@ local ops = {}
 
 function ops.open()
   if call('EXISTS', state) == 0 then
-    redis.pcall('XGROUP', 'CREATE', items, GROUP, '0', 'MKSTREAM')
+    local made = redis.pcall('XGROUP', 'CREATE', items, GROUP, '0', 'MKSTREAM')
+    if made.err and not made.err:find('BUSYGROUP') then return made end
     local length = call('XLEN', items)
     local fresh = length - call('XPENDING', items, GROUP)[1]
     call('HSET', state, 'version', 1, 'lease', ARGV[4] == '' and 30000 or ARGV[4], 'fresh', fresh, 'unfinished', length)
