@@ -156,7 +156,12 @@ for (const { numpy, version, path } of numpyPythons()) {
     it('memory whose message Python could not read is used again after the next message', async () => {
       const [ours, theirs] = mp.Pipe(true, { serialization: 'pickle' }).map(track) as [mp.Connection, mp.Connection];
       const target = 'shared_arrays:without_descriptors';
-      const child = new mp.PythonProcess({ ...options, target, args: [theirs], stdio: ['ignore', 'inherit', 'inherit'] });
+      const child = new mp.PythonProcess({
+        ...options,
+        target,
+        args: [theirs],
+        stdio: ['ignore', 'inherit', 'inherit'],
+      });
       child.start();
       const answers: unknown[] = [];
       for (const i of [1, 2, 3]) {

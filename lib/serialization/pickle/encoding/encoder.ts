@@ -2,7 +2,8 @@
 import { types } from 'node:util';
 
 import { NotSupported, PicklingError } from '../../../core/errors.js';
-import { entriesOf, isDisguised, isError, isUnusual, valuesOf } from '../../../core/realms.js';
+import { entriesOf, isDisguised, isUnusual, valuesOf } from '../../../core/inner-state.js';
+import { isError } from '../../../core/realms.js';
 import { isDetached } from '../../../core/validate.js';
 import type { FormatContext } from '../../format-types.js';
 import { carried, isDict, replace, unsupported } from './foreign.js';
@@ -49,7 +50,6 @@ export class Encoder extends MemoWriter {
   readonly #keyMemo = new Memo();
   /** Objects without a prototype of plain data that were written as what Python cannot take as keys, and as what. */
   #unhashable: Map<object, string> | undefined;
-
   /** Whether a tuple must remain one: for a value that is passed on, and inside of an object of an unknown class. */
   #exact = false;
   /** The objects whose arguments are being written, and how many memo numbers there were before each. */
