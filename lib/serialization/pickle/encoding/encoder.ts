@@ -2,7 +2,7 @@
 import { types } from 'node:util';
 
 import { NotSupported, PicklingError } from '../../../core/errors.js';
-import { entriesOf, isDisguised, isUnusual, valuesOf } from '../../../core/inner-state.js';
+import { entriesOf, isDisguised, isUnusual, valuesOf } from '../../inner-state.js';
 import { isError } from '../../../core/realms.js';
 import { isDetached } from '../../../core/validate.js';
 import type { FormatContext } from '../../format-types.js';

@@ -2,7 +2,7 @@
 import { types } from 'node:util';
 
 import { PicklingError } from '../../../core/errors.js';
-import { arrayType, isDisguised, partsOfView } from '../../../core/inner-state.js';
+import { arrayType, isDisguised, partsOfView } from '../../inner-state.js';
 import { isError, isPlain } from '../../../core/realms.js';
 import { refuseShareable } from '../../../reduction/shareable.js';
 import type { FormatContext } from '../../format-types.js';

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // Typed arrays, and the bytes of the arrays of Python.
-import { partsOfView } from '../../../core/inner-state.js';
+import { partsOfView } from '../../inner-state.js';
 import type { Budget } from '../hooks.js';
 import { hostIsLittleEndian } from '../integers.js';
 import { refuse } from './arguments.js';

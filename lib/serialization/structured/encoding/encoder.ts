@@ -5,7 +5,7 @@
 import { types } from 'node:util';
 
 import { MultiprocessingError, PicklingError } from '../../../core/errors.js';
-import { entriesOf, isDisguised, isUnusual, valuesOf } from '../../../core/inner-state.js';
+import { entriesOf, isDisguised, isUnusual, valuesOf } from '../../inner-state.js';
 import { isError } from '../../../core/realms.js';
 import { isShareable } from '../../../reduction/shareable.js';
 import { sharedView } from '../../../reduction/shared-views.js';

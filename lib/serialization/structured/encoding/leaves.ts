@@ -5,7 +5,7 @@
 import { Buffer } from 'node:buffer';
 import { types } from 'node:util';
 
-import { arrayType, bytesOfView, getter } from '../../../core/inner-state.js';
+import { arrayType, bytesOfView, getter } from '../../inner-state.js';
 import { isDetached } from '../../../core/validate.js';
 import * as tags from '../tags.js';
 import type { Output } from './output.js';
