@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT
 //
 // Memory of every kind, and memory that is detached or shrunk during a call.
+import { setFlagsFromString } from 'node:v8';
+
 import { expect } from 'chai';
 import { BufferTooShort, type Bytes } from 'node-multiprocessing';
 
+import { isDetached } from '../../lib/core/validate.js';
 import { instance, kinds, makePair, modes, pattern, rejects, TOO_LONG, turns, via } from '../helpers/index.js';
 
 const MIB = 1024 * 1024;
@@ -23,6 +26,30 @@ const Resizable = ArrayBuffer as unknown as new (
   length: number,
   options: { maxByteLength: number },
 ) => ArrayBuffer & { resize(length: number): void };
+
+describe('Detached memory', () => {
+  // Regression: V8 of Node 20 and 22 reads the length of before in optimised code, and such memory was sent as an empty message.
+  it('is known as such by code that V8 has optimised', () => {
+    setFlagsFromString('--allow-natives-syntax');
+    const detached = (): Uint8Array => {
+      const view = new Uint8Array(8);
+      detach(view.buffer);
+      return view;
+    };
+    const others = [
+      new Uint8Array(8),
+      new Uint8Array(0),
+      Buffer.from('bytes'),
+      new Uint8Array(new Resizable(8, { maxByteLength: 9 })),
+    ];
+    // eslint-disable-next-line @typescript-eslint/no-implied-eval
+    const call = (text: string): unknown => (new Function('f', text) as (f: unknown) => unknown)(isDetached);
+    call('%PrepareFunctionForOptimization(f)');
+    for (let i = 0; i < 10; i++) for (const view of [...others, detached()]) isDetached(view);
+    call('%OptimizeFunctionOnNextCall(f)');
+    expect([...others, detached()].map(isDetached)).to.deep.equal([false, false, false, false, true]);
+  });
+});
 
 describe('sendBytes', () => {
   const bytes = pattern(64);
