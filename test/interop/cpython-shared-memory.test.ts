@@ -121,7 +121,8 @@ describe('Shared memory with peers', () => {
           expect(array.getLock()).to.be.instanceOf(lock === undefined ? mp.RLock : mp.Lock);
           const talk = start(side, 'addUp', array);
           await talk.conn.recv();
-          expect([array.getObj().slice(), array.slice()]).to.deep.equal([
+          const raw = closing(array.getObj());
+          expect([raw.slice(), array.slice()]).to.deep.equal([
             [1, 3],
             [1, 3],
           ]);
