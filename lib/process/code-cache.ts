@@ -41,9 +41,16 @@ function withFile<T>(file: string, use: (fd: number, size: number) => T): T {
   }
 }
 
+/** A number that texts hardly share. */
+function hash(text: string): string {
+  let number = 0;
+  for (let i = 0; i < text.length; i++) number = (Math.imul(number, 31) + text.charCodeAt(i)) | 0;
+  return (number >>> 0).toString(36);
+}
+
 /**
- * What the cache has for a source. A file of the cache has the source and then V8's data, twice: V8 compares only the length of the
- * source, and what is damaged in its data ends the process.
+ * What the cache has for a source. A file of the cache has the source, which ends with its path, and then V8's data, twice: V8
+ * compares only the length of the source, its data say where functions are from, and what is damaged in them ends the process.
  */
 function readCached(file: string, source: Buffer): Buffer | undefined {
   try {
@@ -71,11 +78,12 @@ function writeCached(file: string, source: Buffer, data: Buffer): void {
 
 /** A file with what Node puts around a module. Undefined if only Node's own loader can read it, from an archive perhaps. */
 function readWrapped(file: string): Buffer | undefined {
+  const tail = `${TAIL}\n//${Buffer.from(file).toString('hex')}`;
   try {
     return withFile(file, (fd, size) => {
-      const text = readRest(fd, size, HEAD.length, TAIL.length);
+      const text = readRest(fd, size, HEAD.length, Buffer.byteLength(tail));
       text.write(HEAD, 0, 'latin1');
-      text.write(TAIL, text.length - TAIL.length, 'latin1');
+      text.write(tail, HEAD.length + size);
       return text;
     });
   } catch {
@@ -90,13 +98,12 @@ function readWrapped(file: string): Buffer | undefined {
  * @returns A function that keeps what has been compiled by then; undefined if the cache has it.
  */
 export function requireFromCache(file: string, folder: string): (() => void) | undefined {
-  const text = readWrapped(file);
-  if (text === undefined) return undefined;
-  const source = text.subarray(HEAD.length, -TAIL.length);
-  // Several releases of Node and of this package may take turns.
-  const cache = join(folder, `child-${process.version}-${process.arch}-${source.length}`);
+  const source = readWrapped(file);
+  if (source === undefined) return undefined;
+  // Several releases of Node and several copies of this package may take turns.
+  const cache = join(folder, `child-${process.version}-${process.arch}-${hash(file)}`);
   const cachedData = readCached(cache, source);
-  const script = new Script(text.toString(), { filename: file, columnOffset: -HEAD.length, cachedData });
+  const script = new Script(source.toString(), { filename: file, columnOffset: -HEAD.length, cachedData });
   const module = new Module(file);
   module.filename = file;
   const require = createRequire(file);

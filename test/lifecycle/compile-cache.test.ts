@@ -2,6 +2,7 @@
 //
 // The caches of compiled code in a child: Node's own, and that of the file that every child loads. Node 20 has none of its own:
 // there a preloaded module stands for the function that newer releases have, so that the folder is seen with each release.
+import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
   existsSync,
@@ -19,7 +20,7 @@ import { basename, join } from 'node:path';
 import { expect } from 'chai';
 import { Pipe, Process } from 'node-multiprocessing';
 
-import { packageRoot, track } from '../helpers/index.js';
+import { track } from '../helpers/index.js';
 
 const MODULE = `
 const { getCompileCacheDir } = require('node:module');
@@ -34,8 +35,9 @@ describe('the cache of compiled code', () => {
   let own: string;
   /** The file of the cache for what every child loads. */
   const kept = (): string => {
-    const { length } = readFileSync(join(packageRoot, 'dist', 'cjs', 'shared', 'child-base.js'));
-    return join(own, `child-${process.version}-${process.arch}-${length}`);
+    const [name = '', ...others] = readdirSync(own).filter((each) => each.startsWith(`child-${process.version}-`));
+    expect(others).to.deep.equal([]);
+    return join(own, name);
   };
   const ask = async (env: NodeJS.ProcessEnv, execArgv: string[], module = 'target.cjs'): Promise<Answer> => {
     const [ours, theirs] = Pipe<never, Answer>();
@@ -155,6 +157,26 @@ describe('the cache of compiled code', () => {
         expect(await taken()).to.equal('none');
         expect(await taken()).to.equal('rejected: false');
       }
+    });
+
+    // Regression: the stacks of errors named the files of the copy that had been compiled first.
+    it('is for one copy of the file', () => {
+      const cache = new URL('../../lib/process/code-cache.js', import.meta.url).href;
+      const stackIn = (name: string): string => {
+        mkdirSync(join(folder, name), { recursive: true });
+        const file = join(folder, name, 'file.cjs');
+        writeFileSync(file, 'module.exports = () => new Error().stack;');
+        const program = `import { createRequire } from 'node:module';
+          const { requireFromCache } = await import('${cache}');
+          requireFromCache('${file}', '${folder}')?.();
+          console.log(createRequire('${file}')('${file}')());`;
+        const args = ['--input-type=module', '-e', program];
+        const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
+        expect(status, stderr).to.equal(0);
+        return stdout;
+      };
+      for (const name of ['one', 'two', 'one', 'two']) expect(stackIn(name)).to.include(join(folder, name, 'file.cjs'));
+      expect(readdirSync(folder).filter((name) => name.startsWith('child-'))).to.have.length(2);
     });
 
     it('is not kept where nothing can be written, or the user wants none', async () => {
