@@ -14,6 +14,8 @@ import type { NumberedItem as Item } from './queue-roles.js';
 const SETTLE_MS = 10_000;
 
 const SIZES = [10, 4000, 10_000, 300_000];
+/** More than the pipe of a queue has room for, at most. */
+const TOO_LONG = 3_000_000;
 const module = new URL('./queue-roles.js', import.meta.url);
 
 function startPartner(target: 'reportItems' | 'putAsTold', queue: Queue<Item>): Partner {
@@ -41,6 +43,19 @@ const scenes: Record<string, () => Promise<void>> = {
       await partner.end();
       queue.close();
     }
+    // A new queue has no thread yet, and this item needs one.
+    await eachPlan(`put of ${TOO_LONG}`, async (plan, what) => {
+      const queue = new JoinableQueue<Item>({ maxsize: 2 });
+      plan.arm();
+      const code = await codeOf(queue.put([1, new Uint8Array(TOO_LONG)]));
+      checkCode(code, plan.disarm(), what);
+      if (code === 'done') {
+        equal((await queue.get())[1].length, TOO_LONG, what);
+        await queue.taskDone();
+      }
+      await useOnce(queue, what);
+      queue.close();
+    });
   },
 
   async wait() {
