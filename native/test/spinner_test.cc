@@ -49,6 +49,21 @@ const Test kMet("spinner: an answer while it retries ends the pauses", [] {
   Equal(history.ns, kMs);
 });
 
+// Regression: beside other work each message took a whole slice of it, since each success began
+// anew.
+const Test kLost("spinner: after an answer that other work has kept waiting the next waits sleep",
+                 [] {
+                   SpinHistory history;
+                   Spinner spinner(kMs, &history);
+                   const auto late = []() -> int64_t {
+                     std::this_thread::sleep_for(std::chrono::milliseconds(1));
+                     return 7;
+                   };
+                   Equal(spinner.Spin(Deadline(), late), 7);
+                   Check(history.paused > 0);
+                   Equal(Attempts(&history, std::chrono::microseconds(0)), 0);
+                 });
+
 const Test kEnds("spinner: it ends at its deadline and by -ECANCELED", [] {
   SpinHistory history;
   Spinner spinner(kMs, &history);

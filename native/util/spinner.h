@@ -54,14 +54,17 @@ class Spinner {
       std::this_thread::yield();
       const int64_t result = attempt();
       if (result == -ECANCELED) return result;
+      const auto now = Deadline::Clock::now();
       if (result != -EAGAIN) {
-        *history_ = {max_ns_, 0, 0, 0};
+        // What came while other work had the CPU for a whole slice would have ended a sleep sooner.
+        if (now - before > kLostSlice)
+          Pause();
+        else
+          *history_ = {max_ns_, 0, 0, 0};
         return result;
       }
-      const auto now = Deadline::Clock::now();
       if (now - before > kSlowYield) {
-        history_->pause = std::clamp(2 * history_->pause, kShortestPause, kLongestPause);
-        history_->paused = history_->pause;
+        Pause();
         return -EAGAIN;
       }
       before = now;
@@ -88,11 +91,17 @@ class Spinner {
   }
 
  private:
+  void Pause() noexcept {
+    history_->pause = std::clamp(2 * history_->pause, kShortestPause, kLongestPause);
+    history_->paused = history_->pause;
+  }
+
   // A shorter time is not worth reading the clock for.
   static constexpr int64_t kShortestNs = 1000;
   static constexpr uint32_t kMaxFruitless = 8;
   static constexpr uint32_t kFullEvery = 32;
   static constexpr std::chrono::microseconds kSlowYield{20};
+  static constexpr std::chrono::microseconds kLostSlice{500};
   static constexpr uint32_t kShortestPause = 4;
   static constexpr uint32_t kLongestPause = 256;
 
