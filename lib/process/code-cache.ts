@@ -68,11 +68,14 @@ function readCached(file: string, source: Buffer): Buffer | undefined {
 function writeCached(file: string, source: Buffer, data: Buffer): void {
   const written = `${file}.${process.pid}`;
   try {
-    writeFileSync(written, Buffer.concat([source, data, data]), { flag: 'wx', mode: 0o600 });
-    renameSync(written, file);
+    try {
+      writeFileSync(written, Buffer.concat([source, data, data]), { flag: 'wx', mode: 0o600 });
+      renameSync(written, file);
+    } catch {
+      rmSync(written, { force: true });
+    }
   } catch {
-    // No room, or a file system that is read-only by now: the next child compiles, too.
-    rmSync(written, { force: true });
+    // No room, or nothing may be written, by Node's permission model perhaps: the next child compiles, too.
   }
 }
 

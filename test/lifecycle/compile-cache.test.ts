@@ -183,7 +183,8 @@ describe('the cache of compiled code', () => {
       mkdirSync(own, { mode: 0o700 });
       writeFileSync(
         join(folder, 'full.cjs'),
-        `require('node:fs').writeFileSync = () => { throw new Error('no room'); };`,
+        `const fs = require('node:fs');
+         fs.writeFileSync = fs.rmSync = () => { throw new Error('nothing may be written'); };`,
       );
       const execArgv = ['--require', join(folder, 'full.cjs')];
       await ask({}, execArgv);
