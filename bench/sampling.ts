@@ -24,7 +24,7 @@ export async function sample(
   { least = 5, operations = 1 }: { least?: number; operations?: number } = {},
 ): Promise<TrialOutput> {
   const samples: number[] = [];
-  for (const end = clock() + warmUpNs; clock() < end;) await run(batch);
+  await warmUp(warmUpNs, () => run(batch));
   const before = usageOfTree();
   for (const end = clock() + measuredNs; samples.length < least || clock() < end;) {
     const begin = clock();
@@ -39,6 +39,22 @@ export async function sample(
     cpuNs: (after.cpuNs - before.cpuNs) / count,
     faults: (after.faults - before.faults) / count,
   };
+}
+
+/**
+ * V8 compiles what runs often, bit by bit, and a process that shares its processor with others gets less done in a
+ * time. So the warm-up lasts until this process has also had the processor time that an idle machine gives it.
+ */
+async function warmUp(ns: bigint, run: () => unknown): Promise<void> {
+  const begin = clock();
+  const busySince = process.cpuUsage();
+  const warm = () => {
+    const lasted = clock() - begin;
+    if (lasted < ns) return false;
+    const { user, system } = process.cpuUsage(busySince);
+    return (user + system) * 1000 >= Number(ns) / 2 || lasted >= 10n * ns;
+  };
+  while (!warm()) await run();
 }
 
 export function report(output: TrialOutput): void {
