@@ -149,6 +149,7 @@ napi_value Spin(napi_env env, napi_callback_info info) {
   auto* open = Find(args);
   if (open == nullptr) return args.Return(-EBADF);
   Spinner spinner(static_cast<int64_t>(args.Number(1)), &open->spin_history);
+  if (!spinner.enabled()) return args.Return(-EAGAIN);
   const int64_t status =
       spinner.Spin(Deadline(), [&]() -> int64_t { return open->semaphore->TryAcquire(); });
   if (status == -EAGAIN) spinner.Failed();

@@ -127,6 +127,10 @@ void Poller::OnPrepare(uv_prepare_t* handle) noexcept {
   const int timeout = set.size() > 0 ? uv_backend_timeout(handle->loop) : 0;
   if (timeout == 0) return;
   watch->spinner.emplace(watch->spin_ns, &watch->history);
+  if (!watch->spinner->enabled()) {
+    watch->spinner.reset();
+    return;
+  }
   int polls = 0;
   const int64_t found =
       watch->spinner->Spin(Deadline::After(timeout < 0 ? INFINITY : timeout), [&]() -> int64_t {
