@@ -42,17 +42,18 @@ export async function sample(
 }
 
 /**
- * V8 compiles what runs often, bit by bit, and a process that shares its processor with others gets less done in a
- * time. So the warm-up lasts until this process has also had the processor time that an idle machine gives it.
+ * V8 compiles what runs often, bit by bit, and programs that share their processors with others get less done in a
+ * time. So the warm-up lasts until the processes also had half of the processor time that they would have on one idle
+ * core, but no longer than five times as long.
  */
 async function warmUp(ns: bigint, run: () => unknown): Promise<void> {
   const begin = clock();
-  const busySince = process.cpuUsage();
+  const before = usageOfTree();
   const warm = () => {
     const lasted = clock() - begin;
-    if (lasted < ns) return false;
-    const { user, system } = process.cpuUsage(busySince);
-    return (user + system) * 1000 >= Number(ns) / 2 || lasted >= 10n * ns;
+    if (lasted < ns || !before) return lasted >= ns;
+    const after = usageOfTree();
+    return !after || after.cpuNs - before.cpuNs >= Number(ns) / 2 || lasted >= 5n * ns;
   };
   while (!warm()) await run();
 }
