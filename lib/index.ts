@@ -131,12 +131,6 @@ export { wait, waitSync, type Ending, type Waitable } from './connection/wait.js
 
 import { exportCurrentTask } from './pool/node/current-task.js';
 
-// These imports register the classes that can be rebuilt, and the formats that are known by name.
-import './connection/rebuild.js';
-import './synchronize/rebuild.js';
-import './queues/rebuild.js';
-import './shared-memory/rebuild.js';
-import './shared-memory/array-views.js';
-import './python/pickling.js';
+import './rebuilders.js';
 
 exportCurrentTask();

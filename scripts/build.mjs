@@ -40,8 +40,10 @@ const loadedLater = [
   'queues/rebuild',
   'shared-memory/rebuild',
   'shared-memory/array-views',
+  'serialization/pickle/coders',
   'python/pickling',
   'python/rebuild',
+  'python/texts',
   'pool/node/worker',
 ];
 
@@ -60,12 +62,18 @@ const shared = {
     'event-loop/driver',
     'reduction/description',
     'core/available-memory',
+    'core/redis-errors',
     'serialization/array-mark',
   ],
   synchronize: ['synchronize/rebuild'],
   queues: ['queues/rebuild'],
   'shared-memory': ['shared-memory/rebuild'],
-  pickle: ['serialization/pickle/codec', 'python/array-pickles'],
+  pickle: [
+    'serialization/pickle/index',
+    'serialization/pickle/originals',
+    'serialization/pickle/known/array',
+    'python/array-pickles',
+  ],
   listener: ['python/pickling'],
   'current-task': ['pool/node/current-task', 'pool/context', 'pool/protocol'],
   pool: ['pool/pool'],
@@ -120,6 +128,7 @@ function writeTexts(modules) {
       .replace(/^(?: {4})+/gm, ({ length }) => ' '.repeat(length / 4))
       .replace(/^\s*\n/gm, '');
     const module = path.join(modules, file.replace(/\.(py|lua)$/, '.js'));
+    mkdirSync(path.dirname(module), { recursive: true });
     writeFileSync(module, `export const source = ${JSON.stringify(text)};\n`);
   }
 }

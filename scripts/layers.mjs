@@ -56,7 +56,10 @@ export const layers = {
       ],
       [{ name: 'pool', meaning: 'Pool: tasks, their queue, workers and their ends' }],
       [{ name: 'adapters', meaning: "beyond one machine: queues and pools over Redis, CPython's managers" }],
-      [{ name: 'describe.ts', meaning: 'describe and attach, for objects of every class' }],
+      [
+        { name: 'describe.ts', meaning: 'describe and attach, for objects of every class' },
+        { name: 'rebuilders.ts', meaning: 'which module rebuilds which objects, and is loaded for the first' },
+      ],
       [{ name: 'python', meaning: "PythonProcess, PythonPool, and this package's objects in pickles" }],
       [
         { name: 'index.ts', meaning: 'everything that users import' },

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The format 'pickle' of channels, in which Connections can be. The package's index loads it, and a child at the first use.
+// The format 'pickle' of channels, in which Connections can be. It is loaded at the first use.
 import { registerFormat } from '../serialization/codec.js';
 import { pickleFormat } from '../serialization/pickle/serializer.js';
 import { connectionHooks } from './resource-sharer.js';

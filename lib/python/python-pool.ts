@@ -17,8 +17,7 @@ import { PythonGlobal, reduce } from '../serialization/pickle/nodes.js';
 import { PythonLink } from './pool-link.js';
 import { POOL } from './array-pickles.js';
 import { PoolMemory } from './pool-memory.js';
-import { source as messages } from './pool_messages.js';
-import { source as worker } from './pool_worker.js';
+import { programs } from './programs.js';
 import { checkPythonTarget, isPythonName, PythonProcess } from './python-process.js';
 
 /** The name of the program in tracebacks, which leave its lines out. */
@@ -80,7 +79,7 @@ class PythonLauncher implements Launcher {
     const { env, cwd, name } = this.#options;
     const [tasks, theirTasks] = Pipe(true, { serialization: 'pickle' });
     const [theirControl, control] = Pipe<never>(false, { serialization: 'pickle' });
-    const code = reduce(compile, [messages + worker, FILE, 'exec']);
+    const code = reduce(compile, [programs().poolWorker, FILE, 'exec']);
     const names = { __name__: POOL, __file__: FILE };
     const memory = new PoolMemory();
     const file = memory.exists ? memory : null;

@@ -10,8 +10,7 @@ import { DAEMON_GRACE_MS } from '../process/options.js';
 import { encodePickle } from '../serialization/pickle/codec.js';
 import type { PickleHooks } from '../serialization/pickle/hooks.js';
 import { create, PythonGlobal, PythonTuple, reduce, type PythonObject } from '../serialization/pickle/nodes.js';
-import { sources } from './records/sources.js';
-import { source } from './spawn_child.js';
+import { programs } from './programs.js';
 
 const Process = new PythonGlobal('multiprocessing.context', 'SpawnProcess');
 const AuthenticationString = new PythonGlobal('multiprocessing.process', 'AuthenticationString');
@@ -79,7 +78,7 @@ export function spawnPickles(
     sys_path: reduce(evaluate, [SEARCHED, { folders: task.folders }]),
   };
   // The namespace of spawn_child.py, which has the functions that are called below.
-  const recording = records && { ...records, folders: familyFolders(), sources };
+  const recording = records && { ...records, folders: familyFolders(), sources: programs().records };
   const globals = {
     handle,
     daemon: endsWithParent,
@@ -90,7 +89,7 @@ export function spawnPickles(
   const call = (expression: string, locals: object): PythonObject => reduce(evaluate, [expression, globals, locals]);
   // The attributes that Process.__init__ of CPython sets. The child evaluates them in this order, which matters.
   const state = {
-    _popen: reduce(exec, [reduce(compile, [source, '<node-multiprocessing>', 'exec']), globals]),
+    _popen: reduce(exec, [reduce(compile, [programs().spawnChild, '<node-multiprocessing>', 'exec']), globals]),
     _args: call('load(data)', { data: args }),
     _kwargs: call('kwargs', {}),
     _target: call('find(module, name)', { module: task.module, name: task.name }),

@@ -2,7 +2,6 @@
 //
 // The resources of a queue with leases: a block of shared memory that has the items, and two pipes that wake its members.
 import { constants } from 'node:os';
-import { threadId } from 'node:worker_threads';
 
 import type { Channel } from '../connection/channel.js';
 import type { ChannelFormat } from '../connection/channel-format.js';
@@ -153,6 +152,7 @@ export class LeaseResources {
   /** Makes this environment a member. Returns the id of the member, which has the descriptor of the block then. */
   join(): number {
     const { block, ready, freed } = this;
+    const { threadId } = process.getBuiltinModule('node:worker_threads');
     const id = native.leases.open(block, ready.reader.id, ready.writer.id, freed.reader.id, freed.writer.id, threadId);
     if (id < 0) throw systemError(id, 'mmap', 'the shared memory of a queue with leases');
     this.#held.block = -1;

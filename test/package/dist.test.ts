@@ -15,12 +15,14 @@ import { packageRoot, track } from '../helpers/index.js';
 const dist = join(packageRoot, 'dist');
 const module = new URL('./support/loaded-files.js', import.meta.url).href;
 
-/** The entries that a child loads when it meets the first object of a kind, and the files that each loads beside child-base. */
+/** The entries that are loaded when a process meets the first object of a kind, and the files that each loads beside child-base. */
 const LOADED_LATER = {
   'synchronize/rebuild': ['shared/synchronize'],
   'queues/rebuild': ['shared/synchronize', 'synchronize/rebuild', 'shared/queues'],
   'shared-memory/rebuild': ['shared/synchronize', 'synchronize/rebuild', 'shared/shared-memory'],
+  'serialization/pickle/coders': ['shared/pickle'],
   'python/pickling': ['shared/pickle', 'shared/listener'],
+  'python/texts': [],
   'pool/node/worker': ['shared/current-task'],
   'python/rebuild': [
     'shared/synchronize',
@@ -31,6 +33,9 @@ const LOADED_LATER = {
     'shared/pickle',
   ],
 };
+
+/** Those that have no code. */
+const TEXTS = new Set(['python/texts']);
 
 describe('npm', () => {
   it('packs the checkout with its script alone', () => {
@@ -87,15 +92,28 @@ describe('dist/', () => {
     }
   });
 
+  it('loads neither what pickles nor what Python children need with the package, nor modules of Node that take long', () => {
+    const program =
+      "require('node-multiprocessing'); process.stdout.write(JSON.stringify([Object.keys(require.cache), process.moduleLoadList]));";
+    const output = execFileSync(process.execPath, ['-e', program], { cwd: packageRoot, encoding: 'utf8' });
+    const [files, modules] = JSON.parse(output) as [string[], string[]];
+    const entries = files.map((file) => relative(join(dist, 'cjs'), file).replace(/\.js$/, ''));
+    expect(entries).to.include('index');
+    for (const entry of Object.keys(LOADED_LATER).filter((name) => name !== 'pool/node/worker'))
+      expect(entries).not.to.include(entry);
+    for (const name of ['v8', 'worker_threads', 'crypto', 'child_process'])
+      expect(modules).not.to.include(`NativeModule ${name}`);
+  });
+
   for (const [entry, others] of Object.entries(LOADED_LATER)) {
-    it(`loads nothing but what it needs with ${entry}, which a child loads in the middle of a call`, () => {
+    it(`loads nothing but what it needs with ${entry}, which is loaded in the middle of a call`, () => {
       const program = `require('./${entry}.js'); process.stdout.write(JSON.stringify(Object.keys(require.cache)));`;
       const folder = join(dist, 'cjs');
       const output = execFileSync(process.execPath, ['-e', program], { cwd: folder, encoding: 'utf8' });
       const files = (JSON.parse(output) as string[])
         .filter((file) => file.startsWith(folder))
         .map((file) => relative(folder, file).replace(/\.js$/, ''));
-      expect(files).to.have.members([entry, 'shared/child-base', ...others]);
+      expect(files).to.have.members([entry, ...(TEXTS.has(entry) ? [] : ['shared/child-base']), ...others]);
     });
   }
 

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: MIT
-import { getHeapStatistics } from 'node:v8';
-
 import { UnpicklingError } from '../../../core/errors.js';
 import { isError } from '../../../core/realms.js';
 import type { FormatContext } from '../../format-types.js';
@@ -15,7 +13,18 @@ import { rareOpcodes } from './rare-opcodes.js';
 
 /** The most bytes of the heap that the result of an opcode takes, besides the bytes that it has in the pickle. */
 const BYTES_PER_OPCODE = 128;
-const MAX_OPCODES = Math.floor(getHeapStatistics().heap_size_limit / BYTES_PER_OPCODE);
+
+/** The length of pickles that have no more opcodes than any heap has room for. */
+const ALWAYS_FITS = 8192;
+
+let most: number | undefined;
+
+/** How many opcodes a pickle of a length may have. Only long ones load node:v8, which takes longer than reading a short one. */
+function mostOpcodes(length: number): number {
+  if (length <= ALWAYS_FITS) return length + 1;
+  const { getHeapStatistics } = process.getBuiltinModule('node:v8');
+  return (most ??= Math.floor(getHeapStatistics().heap_size_limit / BYTES_PER_OPCODE));
+}
 
 /** What reducers may allocate: a multiple of the pickle's length, and a number of bytes. */
 const EXPANSION = 8;
@@ -45,10 +54,11 @@ export class Decoder extends PickleMachine implements Reading {
   decode(): unknown {
     const { bytes } = this;
     const { length } = bytes;
-    let left = MAX_OPCODES;
+    const limit = mostOpcodes(length);
+    let left = limit;
     for (;;) {
       if (this.at >= length) throw this.error('The pickle is truncated');
-      if (left-- === 0) throw this.error(`The pickle has more than ${MAX_OPCODES} opcodes, too many for this heap`);
+      if (left-- === 0) throw this.error(`The pickle has more than ${limit} opcodes, too many for this heap`);
       const opcode = bytes[this.at++] as number;
       // These cases are numbers, because names from another module would be compared one by one. The rest is in a
       // table.
