@@ -181,6 +181,7 @@ const start: ComparisonProbe = {
       yardstick: 'fork',
       ways: [
         { label: 'Process', command: node('start', 'process') },
+        { label: 'Process, whose module imports the package', command: node('start', 'importing') },
         { label: 'fork', command: node('start', 'fork') },
       ],
     },

@@ -14,6 +14,7 @@ import { report } from '../sampling.js';
 
 const STARTS = 7;
 const module = compiledModule('peers/first-message');
+const importing = compiledModule('peers/importing-message');
 
 /** Starts a process with one end of a Pipe. Resolves to the other end when the first message is there. */
 async function first(make: (theirs: mp.Connection) => mp.BaseProcess): Promise<() => Promise<unknown>> {
@@ -31,6 +32,7 @@ async function first(make: (theirs: mp.Connection) => mp.BaseProcess): Promise<(
 /** Each way resolves at the moment that counts, to a promise of the clean-up before the next start. */
 const ways: Record<string, () => Promise<() => Promise<unknown>>> = {
   process: () => first((theirs) => new mp.Process({ module, target: 'sayOn', args: [theirs] })),
+  importing: () => first((theirs) => new mp.Process({ module: importing, target: 'sayOn', args: [theirs] })),
   'python-process': () => {
     const options = { target: 'first_message:say_on', python: 'python3', pythonPath: dirname(peerSource('x')) };
     return first((theirs) => new mp.PythonProcess({ ...options, args: [theirs] }));
