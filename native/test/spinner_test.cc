@@ -54,13 +54,13 @@ const Test kLost("spinner: an answer that other work has kept waiting counts as 
 const Test kPauses(
     "spinner: a pause is twice the last one, up to a limit, unless many waits were met", [] {
       OtherWork others;
-      for (int lasts : {8, 16, 32, 64, 128}) Check(!TakesAfter(&others, lasts));
+      for (int lasts : {4, 8, 16, 32, 64, 128}) Check(!TakesAfter(&others, lasts));
       Check(!TakesAfter(&others, 250));
       Check(TakesAfter(&others, 100));
       for (int i = 0; i < 31; i++) others.Met();
       Check(TakesAfter(&others, 100));
       for (int i = 0; i < 32; i++) others.Met();
-      Check(!TakesAfter(&others, 8));
+      Check(!TakesAfter(&others, 4));
     });
 
 const Test kHiccup("spinner: a short interruption ends the retrying, and no wait sleeps for it",

@@ -58,7 +58,7 @@ class OtherWork {
  private:
   static int64_t Ns(std::chrono::nanoseconds time) noexcept { return time.count(); }
 
-  static constexpr int64_t kFirstPause = 4;  // Times what was lost.
+  static constexpr int64_t kFirstPause = 2;  // Times what was lost.
   static constexpr uint32_t kManyMet = 32;
   static constexpr std::chrono::milliseconds kLongestPause{250};
 
@@ -133,7 +133,7 @@ class Spinner {
   static constexpr uint32_t kMaxFruitless = 8;
   static constexpr uint32_t kFullEvery = 32;
   static constexpr std::chrono::microseconds kSlowYield{20};
-  static constexpr std::chrono::microseconds kSlice{500};
+  static constexpr std::chrono::milliseconds kSlice{1};
 
   int64_t max_ns_;
   SpinHistory* history_;
