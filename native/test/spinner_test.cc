@@ -10,6 +10,8 @@ namespace {
 
 constexpr int64_t kMs = 1'000'000;
 constexpr std::chrono::milliseconds kSlice(2);
+// After so long a slice waits sleep at once for the longest time.
+constexpr std::chrono::milliseconds kLongSlice(150);
 
 // A wait whose one attempt returns `result` after other work has had the CPU for so long.
 int64_t Wait(SpinHistory* history, OtherWork* others, int64_t result,
@@ -33,7 +35,7 @@ bool TakesAfter(OtherWork* others, int ms_ago) {
 const Test kBusy("spinner: beside other work the next waits of the process sleep at once", [] {
   OtherWork others;
   SpinHistory history, another;
-  Equal(Wait(&history, &others, -EAGAIN, kSlice), -EAGAIN);
+  Equal(Wait(&history, &others, -EAGAIN, kLongSlice), -EAGAIN);
   const uint32_t fruitless = history.fruitless;
   // These would be met, if they were attempted.
   Equal(Wait(&history, &others, 7, {}), -EAGAIN);
@@ -47,7 +49,7 @@ const Test kBusy("spinner: beside other work the next waits of the process sleep
 const Test kLost("spinner: an answer that other work has kept waiting counts as lost, too", [] {
   OtherWork others;
   SpinHistory history;
-  Equal(Wait(&history, &others, 7, kSlice), 7);
+  Equal(Wait(&history, &others, 7, kLongSlice), 7);
   Equal(Wait(&history, &others, 7, {}), -EAGAIN);
 });
 
