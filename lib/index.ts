@@ -130,7 +130,7 @@ export type { Bytes } from './core/validate.js';
 export { wait, waitSync, type Ending, type Waitable } from './connection/wait.js';
 
 import { exportCurrentTask } from './pool/node/current-task.js';
+import { loadedAll } from './rebuilders.js';
 
-import './rebuilders.js';
-
+loadedAll(import.meta.filename);
 exportCurrentTask();

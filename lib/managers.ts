@@ -9,3 +9,7 @@ export { ManagedQueue, type ManagedQueueOptions } from './adapters/managers/mana
 export type { ManagerCallOptions, ManagerClientOptions } from './adapters/managers/options.js';
 export { ManagerProxy } from './adapters/managers/proxy.js';
 export { ManagerServer, type ManagerServerOptions, type RegisterOptions } from './adapters/managers/server.js';
+
+import { loadedAll } from './rebuilders.js';
+
+loadedAll(import.meta.filename);

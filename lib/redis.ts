@@ -8,5 +8,6 @@ export { RedisPool, type RedisPoolOptions } from './adapters/redis/pool/redis-po
 export { RedisPoolWorker, type RedisPoolWorkerOptions } from './adapters/redis/pool/worker.js';
 export type { RedisQueueOptions } from './adapters/redis/options.js';
 
-// The formats that are known by name.
-import './python/pickling.js';
+import { loadedAll } from './rebuilders.js';
+
+loadedAll(import.meta.filename);

@@ -105,6 +105,26 @@ describe('dist/', () => {
       expect(modules).not.to.include(`NativeModule ${name}`);
   });
 
+  it('loads all at once for a runner of tests that may forget what it has loaded', () => {
+    // Regression: after jest.resetModules() the first pickle and the first object from describe() met other classes.
+    const program = join(packageRoot, 'test', 'package', 'foreign-loader.cjs');
+    expect(execFileSync(process.execPath, [program], { encoding: 'utf8' })).to.equal('ok\n');
+  });
+
+  it('has the same classes when it is needed after the cache of require() was emptied', () => {
+    const program = `
+      const mp = require('node-multiprocessing');
+      const managers = require('node-multiprocessing/managers');
+      for (const file of Object.keys(require.cache)) delete require.cache[file];
+      const lock = new mp.Lock();
+      const same = mp.attach(mp.describe(lock)) instanceof mp.Lock;
+      const [one, two] = mp.pickle.loads(mp.pickle.dumps(mp.tuple(1, 2)));
+      const left = Object.keys(require.cache).filter((file) => file.includes('child-base'));
+      process.stdout.write(JSON.stringify([same, one, two, left, require('node-multiprocessing') === mp]));`;
+    const output = execFileSync(process.execPath, ['-e', program], { cwd: packageRoot, encoding: 'utf8' });
+    expect(JSON.parse(output)).to.deep.equal([true, 1, 2, [], false]);
+  });
+
   for (const [entry, others] of Object.entries(LOADED_LATER)) {
     it(`loads nothing but what it needs with ${entry}, which is loaded in the middle of a call`, () => {
       const program = `require('./${entry}.js'); process.stdout.write(JSON.stringify(Object.keys(require.cache)));`;

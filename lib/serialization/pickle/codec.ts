@@ -2,8 +2,7 @@
 //
 // The two functions through which everything else uses the codec. The codec is loaded with the first call: it is a quarter of what
 // loading the package takes, and most programs have no pickles.
-import { createRequire } from 'node:module';
-
+import { requireLater } from '../../reduction/load-later.js';
 import type { FormatContext } from '../format-types.js';
 import type * as Coders from './coders.js';
 import type { PickleHooks } from './hooks.js';
@@ -11,7 +10,12 @@ import type { PickleHooks } from './hooks.js';
 let loaded: typeof Coders | undefined;
 
 function coders(): typeof Coders {
-  return (loaded ??= createRequire(import.meta.filename)('./coders.js') as typeof Coders);
+  return (loaded ??= requireLater(import.meta.filename, './coders.js') as typeof Coders);
+}
+
+/** Loads the codec now. */
+export function loadCoders(): void {
+  coders();
 }
 
 /**

@@ -37,3 +37,15 @@ test('mistakes have their errors', () => {
   expect(() => new mp.Process({ module: './w.mjs', target: 'f' })).toThrow(/import\.meta\.resolve/);
   expect(() => JSON.stringify({ queue: new mp.Queue() })).toThrow(/Process/);
 });
+
+test('the package is one, whatever the runner forgets', async () => {
+  jest.resetModules();
+  const [a, b] = mp.Pipe(false, { serialization: 'pickle' });
+  const lock = new mp.Lock();
+  const again = mp.attach(mp.describe(lock));
+  expect(again).toBeInstanceOf(mp.Lock);
+  b.send(mp.tuple(1, 2));
+  expect(await a.recv()).toEqual([1, 2]);
+  expect(mp.pickle.loads(mp.pickle.dumps(mp.tuple(1, 2)))).toEqual([1, 2]);
+  for (const object of [a, b, lock, again]) object.close();
+});
