@@ -11,5 +11,8 @@ export { ManagerProxy } from './adapters/managers/proxy.js';
 export { ManagerServer, type ManagerServerOptions, type RegisterOptions } from './adapters/managers/server.js';
 
 import { loadedAll } from './rebuilders.js';
+import { loadCoders } from './serialization/pickle/codec.js';
 
 loadedAll(import.meta.filename);
+// All messages of managers are pickles, and none must be lost because there is no descriptor left to read a file with.
+loadCoders();

@@ -21,7 +21,7 @@ const LOADED_LATER = {
   'queues/rebuild': ['shared/synchronize', 'synchronize/rebuild', 'shared/queues'],
   'shared-memory/rebuild': ['shared/synchronize', 'synchronize/rebuild', 'shared/shared-memory'],
   'serialization/pickle/coders': ['shared/pickle'],
-  'python/pickling': ['shared/pickle', 'shared/listener'],
+  'python/pickling': ['shared/pickle', 'shared/listener', 'serialization/pickle/coders'],
   'python/texts': [],
   'pool/node/worker': ['shared/current-task'],
   'python/rebuild': [
@@ -109,6 +109,18 @@ describe('dist/', () => {
     // Regression: after jest.resetModules() the first pickle and the first object from describe() met other classes.
     const program = join(packageRoot, 'test', 'package', 'foreign-loader.cjs');
     expect(execFileSync(process.execPath, [program], { encoding: 'utf8' })).to.equal('ok\n');
+  });
+
+  it('needs no file for the pickles of a Connection that was made while there were descriptors', () => {
+    const program = `
+      const mp = require('node-multiprocessing');
+      const { openSync } = require('node:fs');
+      const [reader, writer] = mp.Pipe(false, { serialization: 'pickle' });
+      try { for (;;) openSync('/dev/null'); } catch {}
+      writer.sendSync(['x']);
+      process.stdout.write(reader.recvSync()[0]);`;
+    const args = ['-c', 'ulimit -n 256 && exec "$0" -e "$1"', process.execPath, program];
+    expect(execFileSync('sh', args, { cwd: packageRoot, encoding: 'utf8' })).to.equal('x');
   });
 
   it('has the same classes when it is needed after the cache of require() was emptied', () => {
