@@ -316,6 +316,7 @@ async function bundleLibrary(modules, folder) {
     externalLiveBindings: false,
     // A file loads only the files whose exports it uses itself.
     hoistTransitiveImports: false,
+    minifyInternalExports: true,
     chunkFileNames: 'shared/[name].js',
     manualChunks: sharedFileOf(modules),
   };

@@ -30,7 +30,13 @@ const SECTIONS = {
     'docs/troubleshooting.md',
     'docs/errors.md',
   ],
-  Measured: ['docs/performance.md', 'docs/benchmarks.md', 'bench/README.md', 'docs/reliability.md'],
+  Measured: [
+    'docs/performance.md',
+    'docs/benchmarks.md',
+    'bench/README.md',
+    'bench/busy-machine.md',
+    'docs/reliability.md',
+  ],
   Project: ['CHANGELOG.md', 'SECURITY.md', 'CONTRIBUTING.md', 'docs/wire-format.md', 'docs/internals.md'],
 };
 
