@@ -58,7 +58,7 @@ describe('A member of a queue that is killed', function () {
 
   it('gives its slots back when its items do not fit the pipe', async function () {
     const queue = new Queue<unknown>(3);
-    const { process, results } = startTeller('putForEver', (to) => [queue, to, 1, 200_000]);
+    const { process, results } = startTeller('putForEver', (to) => [queue, to, 1, 8_000_000]);
     expect(await results.recv()).to.equal('started');
     await turns(50);
     await kill(process);

@@ -14,6 +14,9 @@ import { startTeller } from './support/queue-loops.js';
 /** More than a pipe holds, so that a member is inside of it for a while. */
 const LARGE = 32 * 1024 * 1024;
 
+/** So many items of up to 200,000 bytes are 14 MB, of which a pipe holds 1 MiB: the feeder waits for room. */
+const MORE_THAN_FITS = 1000;
+
 /** Resolves once the queue has lost as many items. */
 function lost(queue: Queue<unknown>, count: number): Promise<LostItems> {
   return new Promise((resolve) => {
@@ -25,7 +28,7 @@ function lost(queue: Queue<unknown>, count: number): Promise<LostItems> {
   });
 }
 
-/** Resolves once so many items were accepted, more than the pipe has room for. */
+/** Resolves once so many items were accepted. */
 async function accepted(queue: Queue<unknown>, count: number): Promise<void> {
   while (queue.qsize() < count) await turns(1);
 }
@@ -59,7 +62,7 @@ describe('A queue whose member dies inside of an item', function () {
   it('drops the item that its writer was writing, and goes on with those of others', async function () {
     // Regression: the queue was broken for all members.
     const queue = new Queue<unknown>({ maxsize: 3 });
-    const { process, results } = startTeller('putForEver', (to) => [queue, to, 1, 300_000]);
+    const { process, results } = startTeller('putForEver', (to) => [queue, to, 1, 8_000_000]);
     expect(await results.recv()).to.equal('started');
     for (let i = 0; i < 20; i++) await within(60_000, queue.get(), `item ${i}`);
     process.kill();
@@ -83,7 +86,7 @@ describe('A queue whose member dies inside of an item', function () {
     const queue = new JoinableQueue<unknown>();
     const { process, results } = startTeller('putForEver', (to) => [queue, to, 2, 200_000]);
     expect(await results.recv()).to.equal('started');
-    await within(60_000, accepted(queue, 50), 'the items');
+    await within(60_000, accepted(queue, MORE_THAN_FITS), 'the items');
     process.kill();
     await process.join();
     for (;;) {
@@ -192,7 +195,7 @@ describe('A queue whose member dies inside of an item', function () {
     const told = Promise.all([lost(queue, 1), lost(other, 1)]);
     const { process, results } = startTeller('putForEver', (to) => [queue, to, 3, 200_000]);
     expect(await results.recv()).to.equal('started');
-    await within(60_000, accepted(queue, 50), 'the items');
+    await within(60_000, accepted(queue, MORE_THAN_FITS), 'the items');
     process.kill();
     await process.join();
     // The feeder may have been between two items. Then the next call that finds none finds what is lost.

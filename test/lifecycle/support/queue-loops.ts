@@ -88,7 +88,7 @@ export async function expectNobodyHangs(kills: number, seed: number): Promise<{ 
   for (let kill = 0; kill < kills; kill++) {
     const queue = new JoinableQueue<unknown>({ maxsize: random.pick([0, 0, 1, 7]) });
     try {
-      const most = random.pick([2, 1000, 200_000]);
+      const most = random.pick([2, 1000, 200_000, 4_000_000]);
       const way = random.pick(['put', 'get']);
       const { process, results } =
         way === 'put'

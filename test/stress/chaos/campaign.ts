@@ -30,7 +30,7 @@ export interface System {
   make(setup: Setup): Family;
 }
 
-const MIXED = [10, 4000, 100, 10_000, 1000, 60_000, 12, 300_000];
+const MIXED = [10, 4000, 100, 10_000, 1000, 60_000, 12, 300_000, 3_000_000];
 
 const QUEUES: readonly Setup[] = [[10], [4000], [10_000], [60_000], [300_000], MIXED].flatMap((sizes) =>
   [0, 10].flatMap((maxsize) => (['Queue', 'JoinableQueue'] as const).map((kind) => ({ kind, maxsize, sizes }))),
