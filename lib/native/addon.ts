@@ -343,7 +343,23 @@ export interface Native {
   cancelBlockedCalls(): void;
 }
 
-export const native = loadAddon() as Native;
+/**
+ * V8 keeps an object to which Node-API has added properties as a dictionary, in which it searches at each use. In a copy it knows
+ * where each property is, and takes what it finds for constant.
+ */
+function withKnownProperties<T extends object>(exported: T): T {
+  const isPart = (value: unknown): value is object => typeof value === 'object' && value !== null;
+  const copy = Object.entries(exported).map(([name, value]: [string, unknown]) => [
+    name,
+    isPart(value) ? withKnownProperties(value) : value,
+  ]);
+  return Object.fromEntries(copy) as T;
+}
+
+const addon = loadAddon() as Native & { known?: Native };
+
+/** One object for all copies of this module in an environment, as the exports of the addon are. */
+export const native = (addon.known ??= withKnownProperties<Native>(addon));
 
 const { ioMethod, semaphoresInTurn } = readSettings();
 native.configure(ioMethod, semaphoresInTurn);
