@@ -34,6 +34,9 @@ const RECEIVED_OFFSET = 48;
 /** Memory to which messages are copied, from memory as it is allocated or was received, begins so many bytes later. */
 const COPIED_OFFSET = 112;
 
+/** Uninitialised memory of its own. Found anew at each use, it would take longer than the copy of a short message. */
+export const { allocUnsafeSlow: allocateOwn } = Buffer;
+
 const state = perEnvironment('message-memory', () => ({
   /** Whether the allocator keeps what was freed; undefined before the first large message. */
   keeps: undefined as boolean | undefined,
@@ -53,7 +56,7 @@ export function prepareCopy(size: number): void {
 
 function allocateLarge(size: number, offset: number): Buffer {
   const keeps = keepFreed();
-  const whole = Buffer.allocUnsafeSlow(offset + size);
+  const whole = allocateOwn(offset + size);
   if (!keeps) native.populate(whole);
   return whole.subarray(offset);
 }
@@ -66,13 +69,13 @@ function giveMemoryBack(): boolean {
 
 /** Uninitialised memory of its own, for a message that is received into it. */
 export function allocateReceived(size: number): Buffer {
-  if (size < REUSED_BYTES) return Buffer.allocUnsafeSlow(size);
+  if (size < REUSED_BYTES) return allocateOwn(size);
   return allocateLarge(size, size < LARGE_BYTES ? 0 : RECEIVED_OFFSET);
 }
 
 /** The same, as the whole of a buffer. */
 export function allocateWhole(size: number): ArrayBuffer {
-  return (size < LARGE_BYTES ? Buffer.allocUnsafeSlow(size) : allocateLarge(size, 0)).buffer as ArrayBuffer;
+  return (size < LARGE_BYTES ? allocateOwn(size) : allocateLarge(size, 0)).buffer as ArrayBuffer;
 }
 
 /** Uninitialised memory for a message that is made by copying, and is not handed out. */

@@ -116,7 +116,8 @@ export function takeShare(bytes: number): boolean {
 
 /** Counts bytes of large messages: an operation that moves many takes a larger share of the turn. */
 export function countBytes(bytes: number): void {
-  state.operationsLeft = Math.max(0, state.operationsLeft - Math.floor((bytes * OPERATIONS_PER_TURN) / BYTES_PER_TURN));
+  const share = Math.floor((bytes * OPERATIONS_PER_TURN) / BYTES_PER_TURN);
+  if (share > 0) state.operationsLeft = Math.max(0, state.operationsLeft - share);
 }
 
 /** Counts an operation that waits. It needs no turn: other work goes on until it has its answer. */

@@ -31,15 +31,10 @@ size_t EncodeHeader(uint64_t length, uint8_t out[kLongHeaderBytes]) noexcept {
   return kLongHeaderBytes;
 }
 
-HeaderState DecodeHeader(const uint8_t* bytes, size_t have, size_t* needed,
-                         int64_t* length) noexcept {
-  *needed = kShortHeaderBytes;
-  if (have < kShortHeaderBytes) return HeaderState::kIncomplete;
-  const auto announced = static_cast<int32_t>(GetBigEndian(bytes, kShortHeaderBytes));
-  *length = announced;
-  if (announced >= 0) return HeaderState::kComplete;
+HeaderState DecodeLongHeader(const uint8_t* bytes, size_t have, size_t* needed,
+                             int64_t* length) noexcept {
   // CPython takes any other negative length for an empty message, and then misreads what follows.
-  if (announced != -1) return HeaderState::kInvalid;
+  if (*length != -1) return HeaderState::kInvalid;
   *needed = kLongHeaderBytes;
   if (have < kLongHeaderBytes) return HeaderState::kIncomplete;
   const uint64_t extended =

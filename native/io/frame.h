@@ -19,10 +19,25 @@ size_t EncodeHeader(uint64_t length, uint8_t out[kLongHeaderBytes]) noexcept;
 
 enum class HeaderState : uint8_t { kIncomplete, kComplete, kInvalid };
 
+// The number at the beginning of a header.
+inline int32_t ShortLength(const uint8_t* bytes) noexcept {
+  return static_cast<int32_t>(uint32_t{bytes[0]} << 24 | uint32_t{bytes[1]} << 16 |
+                              uint32_t{bytes[2]} << 8 | bytes[3]);
+}
+
+// As DecodeHeader, for a header whose number is negative.
+HeaderState DecodeLongHeader(const uint8_t* bytes, size_t have, size_t* needed,
+                             int64_t* length) noexcept;
+
 // Decodes a header from its first `have` bytes. `needed` is how many bytes the header takes, as far
 // as these bytes tell. `length` is set when the header is complete. For an invalid header it is the
-// announced length.
-HeaderState DecodeHeader(const uint8_t* bytes, size_t have, size_t* needed,
-                         int64_t* length) noexcept;
+// announced length. Inline, since the headers of many small messages are looked at in a row.
+inline HeaderState DecodeHeader(const uint8_t* bytes, size_t have, size_t* needed,
+                                int64_t* length) noexcept {
+  *needed = kShortHeaderBytes;
+  if (have < kShortHeaderBytes) return HeaderState::kIncomplete;
+  *length = ShortLength(bytes);
+  return *length >= 0 ? HeaderState::kComplete : DecodeLongHeader(bytes, have, needed, length);
+}
 
 }  // namespace mp::frame

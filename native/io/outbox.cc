@@ -145,9 +145,8 @@ bool Outbox::FlushLate(ByteSink& sink) {
     return true;
   }
   if (due_.load() == 0) return true;
-  // Before the look at what the slab contains: JavaScript looks at this after it has added a
-  // message.
-  if (slab_ != nullptr) slab_->set_late(true);
+  // Before the look at what the slab contains: a message that is not seen finds the mark.
+  if (slab_ != nullptr) slab_->MarkLate();
   int64_t status = failure_;
   if (status == 0 && !writer_.empty()) status = writer_.Flush(sink, {}, kLateBytes);
   if (status > 0) completed_late_ += status;

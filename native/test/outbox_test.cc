@@ -29,12 +29,12 @@ class Gatherer {
 
   void Put(const Blob& message) {
     const Blob bytes = Frame(message);
-    const int32_t end = Word(SendSlab::kEnd).load();
+    const int32_t end = Word(SendSlab::kEnd).load() & ~SendSlab::kLate;
     std::memcpy(Memory() + SendSlab::kHeadBytes + end, bytes.data(), bytes.size());
-    Word(SendSlab::kEnd).store(end + static_cast<int32_t>(bytes.size()));
+    Word(SendSlab::kEnd).fetch_add(static_cast<int32_t>(bytes.size()));
   }
 
-  bool is_late() { return Word(SendSlab::kLate).load() != 0; }
+  bool is_late() { return Word(SendSlab::kEnd).load() < 0; }
 
  private:
   uint8_t* Memory() { return reinterpret_cast<uint8_t*>(memory_.data()); }

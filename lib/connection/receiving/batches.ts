@@ -3,7 +3,7 @@
 // What a receive of many messages does besides receiving the first one.
 import { native } from '../../native/addon.js';
 import { BYTES_PER_TURN, countBytes } from '../../event-loop/reactor.js';
-import type { MessageDecoder } from '../../serialization/message-decoder.js';
+import { bytesDecoder, type MessageDecoder } from '../../serialization/message-decoder.js';
 import { isIncomplete } from './incomplete-message.js';
 import type { KeptMessages } from './kept-messages.js';
 import { isMessage, type MessageSource } from './message-source.js';
@@ -60,10 +60,14 @@ export class Batches {
   ): T[] {
     const source = this.#source;
     const batch = [first];
+    const room = (): number => BYTES_PER_TURN - (source.bytesTaken - before);
     try {
-      while (batch.length < max && !this.ended) {
-        const room = BYTES_PER_TURN - (source.bytesTaken - before);
-        const status = source.next(decoder, maxLength, true, room);
+      while (!this.ended) {
+        if ((decoder as MessageDecoder<unknown>) === bytesDecoder) {
+          source.takeHeldBytes(batch as Uint8Array[], max, maxLength, room());
+        }
+        if (batch.length >= max) break;
+        const status = source.next(decoder, maxLength, true, room());
         if (!isMessage(status)) {
           if (status !== native.status.again) {
             this.#postponed = () => source.failure(status, operation, maxLength);

@@ -92,6 +92,11 @@ export class MessageSource {
     return decoder.fromBorrowed(bytes, bytes.length);
   }
 
+  /** Adds the bytes of messages that it holds to a batch. See `Frames.takeMany`. */
+  takeHeldBytes(batch: Uint8Array[], most: number, maxLength: number, room: number): void {
+    this.bytesTaken += this.#frames.takeMany(batch, most, maxLength, room);
+  }
+
   /** The next descriptor on the stream, or a failure. */
   nextDescriptor(): number {
     this.giveBack();

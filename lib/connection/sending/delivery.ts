@@ -76,26 +76,31 @@ export class Delivery implements Writer {
   ): QueuedEntry {
     const borrowed = size > COPIED_BYTES ? data : undefined;
     const entry: QueuedEntry = { messages: 1, number, borrowed, offset, size, group, accepted: false };
+    this.#prepareLine();
     this.line.push(entry);
     if (followers.length > 0) {
       group.remaining += followers.length;
       entry.followers = followers.map((follower) => entryOf(group, 1, follower));
       for (const follower of entry.followers) this.line.push(follower);
     }
-    unwritten.add(this);
     return entry;
   }
 
   /** Adds a message that lies in the memory for gathered ones, and whose caller waits for it. */
   gather(keepAlive: KeepAlive): Promise<void> {
-    unwritten.add(this);
+    this.#prepareLine();
     return this.line.gather(keepAlive);
   }
 
   /** Adds a message that was accepted. */
   accept(keepAlive: KeepAlive): void {
-    unwritten.add(this);
+    this.#prepareLine();
     this.line.accept(keepAlive);
+  }
+
+  /** To be called before a message is put in line. */
+  #prepareLine(): void {
+    if (this.line.isEmpty) unwritten.add(this);
   }
 
   /** See `Line.withdraw`. */

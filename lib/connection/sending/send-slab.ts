@@ -2,14 +2,17 @@
 //
 // Memory in which small messages are gathered, each with its header. The native layer takes them out without a call for each:
 // when the sender writes, when the thread is blocked, and when the environment ends. native/io/send_slab.h has the same layout.
+import { putBytes } from '../../core/own-bytes.js';
 import { perEnvironment } from '../../core/per-environment.js';
 import { native } from '../../native/addon.js';
 
 /** The words at the beginning of the memory. */
 const END = 0;
 const OWNER = 1;
-const LATE = 2;
 const HEAD_BYTES = 64;
+
+/** All bits of END but the highest, which says that no thread will look at a message that is added: see `put`. */
+const POSITION = 0x7fffffff;
 
 const FRAMES_BYTES = 64 * 1024;
 const HEADER_BYTES = 4;
@@ -22,6 +25,9 @@ const LOOP_BYTES = 32;
 
 /** How many senders of an environment can gather messages at the same time. */
 const MOST_SLABS = 16;
+
+// The global object finds it anew at each use.
+const { add } = Atomics;
 
 const state = perEnvironment('send-slabs', () => ({ slabs: [] as SendSlab[] }));
 
@@ -53,7 +59,7 @@ export class SendSlab {
   /** Adds a message of the endpoint that has the memory. False if there is no room for it. */
   put(id: number, data: Uint8Array, offset: number, size: number): boolean {
     const frames = this.#frames;
-    const start = this.#words[END] as number;
+    const start = (this.#words[END] as number) & POSITION;
     const end = start + HEADER_BYTES + size;
     if (end > FRAMES_BYTES) return false;
     frames[start] = 0;
@@ -64,11 +70,11 @@ export class SendSlab {
       for (let i = 0, at = start + HEADER_BYTES; i < size; i++) frames[at++] = data[offset + i] as number;
     } else {
       const whole = size === data.length;
-      frames.set(whole ? data : new Uint8Array(data.buffer, data.byteOffset + offset, size), start + HEADER_BYTES);
+      const bytes = whole ? data : new Uint8Array(data.buffer, data.byteOffset + offset, size);
+      putBytes(frames, bytes, start + HEADER_BYTES);
     }
-    Atomics.store(this.#words, END, end);
-    // In this order: the thread that sets LATE looks for messages afterwards.
-    if (Atomics.load(this.#words, LATE) !== 0) this.lend(id);
+    // The thread that sets the highest bit looks for messages afterwards. So either it sees this one, or the bit was set before.
+    if (add(this.#words, END, end - start) < 0) this.lend(id);
     return true;
   }
 }

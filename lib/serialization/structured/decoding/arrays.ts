@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 import { Buffer } from 'node:buffer';
 
-import { isNearlyAll } from '../../../core/own-bytes.js';
+import { allocateOwn } from '../../../core/message-memory.js';
+import { isNearlyAll, putBytes } from '../../../core/own-bytes.js';
 import { ARRAY_TYPES, BUFFER, UINT8_ARRAY } from '../tags.js';
 
 type View = new (buffer: ArrayBufferLike, offset?: number, length?: number) => ArrayBufferView;
@@ -12,21 +13,26 @@ const FEW_BYTES = 48;
 /** Memory of at most this size may be remembered here: it is used for one message after the other. */
 const SLAB_BYTES = 64 * 1024;
 
-/** The memory that was read last, and its ArrayBuffer, which V8 fetches by a slow way. */
+/** The memory that was read last, its ArrayBuffer and where it begins there: V8 fetches both by a slow way. */
 let last: Uint8Array | undefined;
 let lastBuffer: ArrayBufferLike | undefined;
+let lastOffset = 0;
 
-function bufferOf(memory: Uint8Array): ArrayBufferLike {
-  if (memory === last) return lastBuffer as ArrayBufferLike;
-  if (memory.length > SLAB_BYTES) return memory.buffer;
-  last = memory;
-  return (lastBuffer = memory.buffer);
+/** A part of a message, as a view. */
+function partOf(memory: Uint8Array, from: number, length: number): Uint8Array {
+  if (memory !== last) {
+    if (memory.length > SLAB_BYTES) return new Uint8Array(memory.buffer, memory.byteOffset + from, length);
+    last = memory;
+    lastBuffer = memory.buffer;
+    lastOffset = memory.byteOffset;
+  }
+  return new Uint8Array(lastBuffer as ArrayBufferLike, lastOffset + from, length);
 }
 
 /** Copies bytes of a message to an array. */
 export function copyTo<T extends Uint8Array>(target: T, memory: Uint8Array, from: number): T {
   const { length } = target;
-  if (length > FEW_BYTES) target.set(new Uint8Array(bufferOf(memory), memory.byteOffset + from, length));
+  if (length > FEW_BYTES) putBytes(target, partOf(memory, from, length), 0);
   else for (let i = 0; i < length; i++) target[i] = memory[from + i] as number;
   return target;
 }
@@ -45,17 +51,17 @@ export function makeArray(
   size: number,
   keep: boolean,
 ): ArrayBufferView | undefined {
-  const offset = memory.byteOffset + from;
   const keeps = keep && isNearlyAll(size, memory.buffer.byteLength);
   if (!keeps) {
-    if (type === BUFFER) return copyTo(Buffer.allocUnsafeSlow(size), memory, from);
+    if (type === BUFFER) return copyTo(allocateOwn(size), memory, from);
     if (type === UINT8_ARRAY && size <= FEW_BYTES) return copyTo(new Uint8Array(size), memory, from);
   } else if (type === BUFFER) {
-    return Buffer.from(memory.buffer, offset, size);
+    return Buffer.from(memory.buffer, memory.byteOffset + from, size);
   }
   const Type = (globalThis as unknown as Record<string, View | undefined>)[ARRAY_TYPES[type] as string];
   if (Type === undefined) return undefined;
   const width = (Type as { BYTES_PER_ELEMENT?: number }).BYTES_PER_ELEMENT ?? 1;
+  const offset = memory.byteOffset + from;
   if (keeps && offset % width === 0) return new Type(memory.buffer, offset, size / width);
-  return new Type(copyTo(Buffer.allocUnsafeSlow(size), memory, from).buffer, 0, size / width);
+  return new Type(copyTo(allocateOwn(size), memory, from).buffer, 0, size / width);
 }

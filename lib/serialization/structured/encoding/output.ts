@@ -5,6 +5,7 @@
 import { Buffer } from 'node:buffer';
 
 import { allocateCopied } from '../../../core/message-memory.js';
+import { putBytes } from '../../../core/own-bytes.js';
 import { native } from '../../../native/addon.js';
 import * as tags from '../tags.js';
 
@@ -178,7 +179,7 @@ export class Output {
   /** Any bytes. */
   raw(data: Uint8Array): void {
     if (this.#end - this.#at < data.length) this.#grow(data.length);
-    this.#bytes.set(data, this.#at);
+    putBytes(this.#bytes, data, this.#at);
     this.#at += data.length;
   }
 
