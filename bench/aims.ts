@@ -57,7 +57,8 @@ const oneWay = kinds.flatMap((kind) => [
   aim('one-way-64', `accepted/${kind}`, "'accepted' to copies", ['net.Socket'], 'net.Socket', 1 / 1.3),
   aim('one-way-64', `batches/${kind}`, 'batches of views', ['net.Socket'], 'net.Socket', 1 / 2.5),
   aim('one-way-64', `batches/${kind}`, 'batches of views', [`c/${kind}`], 'C', 1 / 10),
-  aim('one-way-1m', `async-spin/${kind}`, 'async', [`c-large/${kind}`], 'C', 1 / 0.8),
+  aim('one-way-1m', `into/${kind}`, 'async, into a Buffer', [`c-large/${kind}`], 'C', 1 / 0.8),
+  aim('one-way-1m', `async-spin/${kind}`, 'async, new Buffers', [`c-large/${kind}`], 'C', 1 / 0.8),
   {
     ...aim('one-way-64', `batches/${kind}`, 'batches of views, processor time', ['net.Socket'], 'net.Socket', 0.5),
     cpu: true,

@@ -1,9 +1,20 @@
 // SPDX-License-Identifier: MIT
+import type { Connection } from 'node-multiprocessing';
+
 import { jobToArguments } from '../job.js';
 import type { Kind, NodeTrial } from './trial.js';
 
 /** Sends that may be pending at once in a one-way run: enough small sends to share a system call. */
-const sendWindow = 16;
+export const sendWindow = 16;
+
+/** Sends a payload so many times. */
+export async function sendAll(send: Connection, payload: Uint8Array, count: number): Promise<void> {
+  for (let sent = 0; sent < count;) {
+    const window: Promise<void>[] = [];
+    for (const end = Math.min(count, sent + sendWindow); sent < end; sent++) window.push(send.sendBytes(payload));
+    await Promise.all(window);
+  }
+}
 
 function asyncTrial(kind: Exclude<Kind, 'channel'>, spins: boolean): NodeTrial {
   const spinSetting = spins ? 'default' : 'none';
@@ -27,12 +38,7 @@ function asyncTrial(kind: Exclude<Kind, 'channel'>, spins: boolean): NodeTrial {
           }
         },
         async oneWay(count) {
-          for (let sent = 0; sent < count;) {
-            const window: Promise<void>[] = [];
-            for (const end = Math.min(count, sent + sendWindow); sent < end; sent++)
-              window.push(send.sendBytes(payload));
-            await Promise.all(window);
-          }
+          await sendAll(send, payload, count);
           await receive.recvBytes();
         },
         lastReply: () => reply,

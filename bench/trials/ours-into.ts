@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { jobToArguments, makeBuffer } from '../job.js';
+import { sendAll, sendWindow } from './ours-async.js';
 import type { Kind, NodeTrial } from './trial.js';
 
 function intoTrial(kind: Exclude<Kind, 'channel'>): NodeTrial {
@@ -9,8 +10,8 @@ function intoTrial(kind: Exclude<Kind, 'channel'>): NodeTrial {
     kind,
     settings:
       `${kind === 'socketpair' ? 'Pipe()' : 'Pipe(false) x 2'}; await sendBytes, await recvBytesInto (the same Buffer ` +
-      'each time, at both ends); readAhead: true; asyncSpinMicros: default',
-    workloads: ['round-trip-64k', 'round-trip-1m'],
+      `each time, at both ends); readAhead: true; one-way sends are awaited ${sendWindow} at a time; asyncSpinMicros: default`,
+    workloads: ['round-trip-64k', 'round-trip-1m', 'one-way-1m'],
     async open(job, payload) {
       const { connectChild } = await import('./ours.js');
       const { receive, send } = connectChild('peers/into-child', kind, 'default', jobToArguments(job));
@@ -22,10 +23,11 @@ function intoTrial(kind: Exclude<Kind, 'channel'>): NodeTrial {
             await receive.recvBytesInto(target);
           }
         },
-        oneWay() {
-          throw new TypeError('round trips only');
+        async oneWay(count) {
+          await sendAll(send, payload, count);
+          await receive.recvBytes();
         },
-        lastReply: () => target,
+        lastReply: () => (job.mode === 'round-trip' ? target : payload),
         close() {
           receive.close();
           send.close();
