@@ -56,7 +56,7 @@ export function prepareCopy(size: number): void {
 
 function allocateLarge(size: number, offset: number): Buffer {
   const keeps = keepFreed();
-  const whole = allocateOwn(offset + size);
+  const whole = Buffer.allocUnsafeSlow(offset + size);
   if (!keeps) native.populate(whole);
   return whole.subarray(offset);
 }
@@ -75,7 +75,7 @@ export function allocateReceived(size: number): Buffer {
 
 /** The same, as the whole of a buffer. */
 export function allocateWhole(size: number): ArrayBuffer {
-  return (size < LARGE_BYTES ? allocateOwn(size) : allocateLarge(size, 0)).buffer as ArrayBuffer;
+  return (size < LARGE_BYTES ? Buffer.allocUnsafeSlow(size) : allocateLarge(size, 0)).buffer as ArrayBuffer;
 }
 
 /** Uninitialised memory for a message that is made by copying, and is not handed out. */

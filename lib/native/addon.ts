@@ -347,19 +347,18 @@ export interface Native {
  * V8 keeps an object to which Node-API has added properties as a dictionary, in which it searches at each use. In a copy it knows
  * where each property is, and takes what it finds for constant.
  */
-function withKnownProperties<T extends object>(exported: T): T {
-  const isPart = (value: unknown): value is object => typeof value === 'object' && value !== null;
-  const copy = Object.entries(exported).map(([name, value]: [string, unknown]) => [
-    name,
-    isPart(value) ? withKnownProperties(value) : value,
-  ]);
-  return Object.fromEntries(copy) as T;
+function withKnownProperties(exported: Native): Native {
+  const copy: Record<string, unknown> = { ...exported };
+  for (const [name, part] of Object.entries(copy)) {
+    if (typeof part === 'object') copy[name] = { ...part };
+  }
+  return copy as unknown as Native;
 }
 
 const addon = loadAddon() as Native & { known?: Native };
 
 /** One object for all copies of this module in an environment, as the exports of the addon are. */
-export const native = (addon.known ??= withKnownProperties<Native>(addon));
+export const native = (addon.known ??= withKnownProperties(addon));
 
 const { ioMethod, semaphoresInTurn } = readSettings();
 native.configure(ioMethod, semaphoresInTurn);
