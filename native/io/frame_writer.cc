@@ -116,6 +116,7 @@ void FrameWriter::AppendFrames(const uint8_t* frames, size_t size) {
   size_t end = 0;
   const int64_t count = PassBoundaries(frames, size, size, &end);
   message.boundary = 0;
+  message.left = count;
   Enqueue(std::move(message));
   last_number_ += count - 1;
 }
@@ -206,12 +207,19 @@ int64_t FrameWriter::Advance(size_t written, bool* borrowed_used_up) noexcept {
     Message& front = waiting_.front();
     const size_t left = front.total() - front.sent;
     front.sent += std::min(written, left);
-    if (front.is_several())
-      completed += PassBoundaries(front.copy.get(), front.size, front.sent, &front.boundary);
-    if (written < left) break;
+    const bool whole = written >= left;
+    if (front.is_several()) {
+      const uint8_t* frames = front.copy.get();
+      const int64_t passed =
+          whole ? front.left : PassBoundaries(frames, front.size, front.sent, &front.boundary);
+      front.left -= passed;
+      completed += passed;
+    } else if (whole) {
+      completed++;
+    }
+    if (!whole) break;
     written -= left;
     if (front.borrows()) *borrowed_used_up = true;
-    if (!front.is_several()) completed++;
     waiting_.pop_front();
   }
   return completed;

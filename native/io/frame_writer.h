@@ -96,8 +96,9 @@ class FrameWriter {
     size_t copied_to = 0;    // those from copied_to on are borrowed.
     size_t sent = 0;         // Of header and payload together.
     // For several messages in one, whose payload contains their headers: those before this position
-    // are completed.
+    // are completed, and so many are not.
     size_t boundary = SIZE_MAX;
+    int64_t left = 0;
     int64_t number = 0;
     std::unique_ptr<uint8_t[]> copy;
     UniqueFd descriptor;

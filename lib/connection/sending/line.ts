@@ -52,13 +52,14 @@ export class Line {
 
   /** Adds one message that was accepted. */
   accept(keepAlive: KeepAlive): void {
-    const group = this.#gathered?.group;
-    if (!(group instanceof AcceptedSends) || group.keepAlive !== keepAlive) {
-      const entry = entryOf(new AcceptedSends(keepAlive), 0, 0, true);
-      this.push(entry);
-      this.#gathered = entry;
+    const last = this.#gathered;
+    if (last?.accepted === true && last.group.keepAlive === keepAlive) {
+      last.messages++;
+      return;
     }
-    if (this.#gathered !== undefined) this.#gathered.messages++;
+    const entry = entryOf(new AcceptedSends(keepAlive), 1, 0, true);
+    this.push(entry);
+    this.#gathered = entry;
   }
 
   /** The native layer has completed so many of its entries. */

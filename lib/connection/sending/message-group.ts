@@ -29,6 +29,8 @@ export function entryOf(group: MessageGroup, messages: number, number = 0, accep
 
 /** Messages that have a common outcome, or the calls of several. */
 export interface MessageGroup {
+  /** What keeps the event loop alive for messages that were gathered. */
+  readonly keepAlive?: KeepAlive;
   /** What the callers were given, unless the call is a blocking one. */
   readonly promises?: readonly Promise<void>[];
   /** So many of the messages of an entry were written. */
