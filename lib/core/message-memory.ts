@@ -34,9 +34,6 @@ const RECEIVED_OFFSET = 48;
 /** Memory to which messages are copied, from memory as it is allocated or was received, begins so many bytes later. */
 const COPIED_OFFSET = 112;
 
-/** Uninitialised memory of its own. Found anew at each use, it would take longer than the copy of a short message. */
-export const { allocUnsafeSlow: allocateOwn } = Buffer;
-
 const state = perEnvironment('message-memory', () => ({
   /** Whether the allocator keeps what was freed; undefined before the first large message. */
   keeps: undefined as boolean | undefined,
@@ -69,7 +66,7 @@ function giveMemoryBack(): boolean {
 
 /** Uninitialised memory of its own, for a message that is received into it. */
 export function allocateReceived(size: number): Buffer {
-  if (size < REUSED_BYTES) return allocateOwn(size);
+  if (size < REUSED_BYTES) return Buffer.allocUnsafeSlow(size);
   return allocateLarge(size, size < LARGE_BYTES ? 0 : RECEIVED_OFFSET);
 }
 

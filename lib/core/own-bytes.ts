@@ -4,7 +4,7 @@
 // and to keep one would keep the whole pool.
 import { allocateReceived } from './message-memory.js';
 
-// V8 searches for it at each use, which takes as long as the copy of a short message.
+// V8 searches for it at each use, which takes a third as long as the copy of a short message.
 const { set } = Uint8Array.prototype;
 
 /** Copies bytes to an array, as `set` does. */

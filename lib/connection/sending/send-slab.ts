@@ -26,9 +26,6 @@ const LOOP_BYTES = 32;
 /** How many senders of an environment can gather messages at the same time. */
 const MOST_SLABS = 16;
 
-// The global object finds it anew at each use.
-const { add } = Atomics;
-
 const state = perEnvironment('send-slabs', () => ({ slabs: [] as SendSlab[] }));
 
 export class SendSlab {
@@ -74,7 +71,7 @@ export class SendSlab {
       putBytes(frames, bytes, start + HEADER_BYTES);
     }
     // The thread that sets the highest bit looks for messages afterwards. So either it sees this one, or the bit was set before.
-    if (add(this.#words, END, end - start) < 0) this.lend(id);
+    if (Atomics.add(this.#words, END, end - start) < 0) this.lend(id);
     return true;
   }
 }

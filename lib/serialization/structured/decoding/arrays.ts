@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { Buffer } from 'node:buffer';
 
-import { allocateOwn } from '../../../core/message-memory.js';
 import { isNearlyAll, putBytes } from '../../../core/own-bytes.js';
 import { ARRAY_TYPES, BUFFER, UINT8_ARRAY } from '../tags.js';
 
@@ -53,7 +52,7 @@ export function makeArray(
 ): ArrayBufferView | undefined {
   const keeps = keep && isNearlyAll(size, memory.buffer.byteLength);
   if (!keeps) {
-    if (type === BUFFER) return copyTo(allocateOwn(size), memory, from);
+    if (type === BUFFER) return copyTo(Buffer.allocUnsafeSlow(size), memory, from);
     if (type === UINT8_ARRAY && size <= FEW_BYTES) return copyTo(new Uint8Array(size), memory, from);
   } else if (type === BUFFER) {
     return Buffer.from(memory.buffer, memory.byteOffset + from, size);
@@ -63,5 +62,5 @@ export function makeArray(
   const width = (Type as { BYTES_PER_ELEMENT?: number }).BYTES_PER_ELEMENT ?? 1;
   const offset = memory.byteOffset + from;
   if (keeps && offset % width === 0) return new Type(memory.buffer, offset, size / width);
-  return new Type(copyTo(allocateOwn(size), memory, from).buffer, 0, size / width);
+  return new Type(copyTo(Buffer.allocUnsafeSlow(size), memory, from).buffer, 0, size / width);
 }

@@ -2,7 +2,6 @@
 //
 // Reads values in V8's format. Rare kinds of values, and everything that looks wrong, are left to the deserialiser of
 // Node, which then reads the whole message: reading has no effects that could occur twice.
-import { allocateOwn } from '../../../core/message-memory.js';
 import * as tags from '../tags.js';
 import { copyTo, makeArray } from './arrays.js';
 import { emptyShape, MOST_BYTES_OF_KEY, setField, type Shape } from './shapes.js';
@@ -139,7 +138,7 @@ class Decoder {
         return this.#bigint();
       case tags.ARRAY_BUFFER: {
         const size = this.#size();
-        const bytes = copyTo(allocateOwn(size), memory, this.#at);
+        const bytes = copyTo(Buffer.allocUnsafeSlow(size), memory, this.#at);
         this.#at += size;
         return this.#add(bytes.buffer);
       }
